@@ -1,0 +1,1 @@
+"""Thresholds, profiles and the alert machine. Pure."""

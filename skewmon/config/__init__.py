@@ -1,0 +1,1 @@
+"""The configuration: its schema and a loader that says where a fault is."""

@@ -1,0 +1,98 @@
+"""What can go wrong, each with its reason and what to do about it.
+
+SkewmonError
+├── ConfigError             the user's configuration or arguments: file:line:col, expectation, hint
+├── InventoryError          a source of nodes cannot be read
+├── JournalError            the state directory cannot be used
+└── NodeError               one node was not measured this round; carries a Reason
+    ├── ConnectError        no authenticated session: name, network, host key, key, login
+    └── ProbeError          a session, but no usable exchange: program, output, time, contradiction
+
+``Reason`` is the closed set that becomes the ``reason`` label of ``skewmon_node_failures_total`` and
+the ``reason`` of the JSON. Foreign exceptions are translated once, at the boundary that meets them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a node was not measured."""
+
+    NAME_NOT_RESOLVED = "name-not-resolved"
+    NO_ANSWER = "no-answer"
+    CONNECTION_REFUSED = "connection-refused"
+    NETWORK_UNREACHABLE = "network-unreachable"
+    HOST_KEY_UNKNOWN = "host-key-unknown"
+    HOST_KEY_CHANGED = "host-key-changed"
+    PERMISSION_DENIED = "permission-denied"
+    KEY_UNUSABLE = "key-unusable"
+    LOGIN_TIMEOUT = "login-timeout"
+    NOT_SSH = "not-ssh"
+    JUMP_FAILED = "jump-failed"
+    SESSION_REFUSED = "session-refused"
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    NO_PROGRAM = "no-program"
+    PROGRAM_ENDED = "program-ended"
+    NO_REPLY = "no-reply"
+    GARBLED_REPLY = "garbled-reply"
+    TOO_MUCH_OUTPUT = "too-much-output"
+    CLOCK_MOVED = "clock-moved"
+    INTERNAL = "internal"
+
+
+class SkewmonError(Exception):
+    """Base of every error that skewmon raises on purpose."""
+
+
+class InventoryError(SkewmonError):
+    """A source of nodes cannot be read or understood."""
+
+
+class JournalError(SkewmonError):
+    """The journal cannot be opened or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault in a configuration file or argument, where it is and what to do."""
+
+    message: str
+    source: str = ""
+    line: int | None = None
+    column: int | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = ":".join(
+            str(part) for part in (self.source, self.line, self.column) if part not in ("", None)
+        )
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class ConfigError(SkewmonError):
+    """The configuration or the arguments are unusable; lists every fault found."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("\n".join(str(fault) for fault in faults))
+
+
+class NodeError(SkewmonError):
+    """One node was not measured; ``advice`` says what to do next."""
+
+    def __init__(self, reason: Reason, detail: str, advice: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        self.advice = advice
+        super().__init__(f"{detail} {advice}".strip())
+
+
+class ConnectError(NodeError):
+    """No authenticated session could be had."""
+
+
+class ProbeError(NodeError):
+    """The session stands, but no usable exchange came of it."""

@@ -1,0 +1,1 @@
+"""What is published: metrics, JSON, HTTP, the page."""

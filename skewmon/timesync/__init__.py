@@ -1,0 +1,1 @@
+"""What the time daemons say: one parser a tool, one SyncStatus, findings. Pure."""
