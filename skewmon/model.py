@@ -363,7 +363,7 @@ class Drift:
 class NodeView:
     """One node of one cluster as the world sees it after a round.
 
-    ``offset`` is to the cluster's reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
+    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
     """
 
     name: str
