@@ -378,6 +378,7 @@ class NodeView:
     timesync: SyncStatus | None = None
     findings: tuple[Finding, ...] = ()
     failures: Mapping[Reason, int] = field(default_factory=dict)
+    unparsed_lines: int = 0  # since the start, unlike timesync.unparsed
 
 
 @dataclass(frozen=True, slots=True)
