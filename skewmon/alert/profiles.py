@@ -1,7 +1,8 @@
 """Threshold profiles: lines that real systems draw, each with its source and what crosses it breaks.
 
-A profile holds only numbers that its system itself uses or publishes. Where the system compares a node with
-something outside the cluster (true time, a client, a kernel figure), ``breaks`` says how the line was carried over.
+A profile holds only numbers that its system itself uses or publishes. Where the system compares a node
+with something outside the cluster (true time, a client, a kernel figure), ``breaks`` says how the line was
+carried over.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from typing import Literal
 
 from skewmon.model import NS_PER_S, Threshold
 
-#: What the system itself compares: two of its nodes, one node with the time it trusts (early, late, or either
-#: way), a jump of one clock, or the error that the kernel admits to.
+#: What the system itself compares: two of its nodes, one node with the time it trusts (early, late, or
+#: either way), a jump of one clock, or the error that the kernel admits to.
 Semantic = Literal["pair", "ahead", "behind", "step", "maxerror", "offset"]
 
-#: How the number is known: read in the system's source code, published by its vendor, said by its maintainers.
+#: How the number is known: read in the system's source code, published by its vendor, said by its
+#: maintainers.
 Evidence = Literal["source code", "vendor document", "issue thread"]
 
 NS_PER_MS = 1_000_000
@@ -47,18 +49,277 @@ def critical(limit_ns: int, kind: str = "skew") -> Threshold:
     return Threshold("critical", limit_ns, kind, 0.0, CLEAR_FOR_S)
 
 
-_DEFAULT = Profile(
-    "default",
-    (warning(50 * NS_PER_MS), critical(1 * NS_PER_S)),
-    "pair",
-    "At 50 ms node-mixin calls a clock wrong; at 1 s etcd logs a warning about its peer, and log lines of two "
-    "nodes no longer tell which event came first.",
-    "prometheus/node_exporter docs/node-mixin/alerts (NodeClockSkewDetected); etcd-io/etcd "
-    "server/etcdserver/api/rafthttp/probing_status.go",
-    "source code",
-)
+_MINUTE = 60 * NS_PER_S
+_HOUR = 60 * _MINUTE
 
-_ALL = (_DEFAULT,)
+_ALL = (
+    Profile(
+        "default",
+        (warning(50 * NS_PER_MS), critical(1 * NS_PER_S)),
+        "pair",
+        "At 50 ms node-mixin calls a clock wrong; at 1 s etcd logs a warning about its peer, and the log "
+        "lines of two nodes no longer tell which event came first.",
+        "github.com/prometheus/node_exporter docs/node-mixin/alerts (NodeClockSkewDetected); "
+        "github.com/etcd-io/etcd server/etcdserver/api/rafthttp/probing_status.go",
+        "source code",
+    ),
+    Profile(
+        "aerospike",
+        (critical(20 * NS_PER_S),),
+        "pair",
+        "In strong-consistency mode a node stops accepting writes at 20 s of skew with the default "
+        "heartbeat settings; at 27 s acknowledged writes may be lost.",
+        "aerospike.com documentation, strong consistency, clock discontinuity",
+        "vendor document",
+    ),
+    Profile(
+        "aws-sigv4",
+        (critical(5 * _MINUTE),),
+        "offset",
+        "AWS refuses signed requests whose time is 5 minutes off (S3: 15 minutes, RequestTimeTooSkewed). "
+        "AWS compares with its own clock; skewmon sees only that two nodes are further apart than either "
+        "may be from it.",
+        "aws.amazon.com blog on clock-skew correction (five minutes); S3 error body "
+        "MaxAllowedSkewMilliseconds 900000",
+        "vendor document",
+    ),
+    Profile(
+        "berkeley-db-je",
+        (critical(2 * NS_PER_S),),
+        "pair",
+        "A replica of Berkeley DB Java Edition, and so of Oracle NoSQL Database, is refused by its "
+        "master when je.rep.maxClockDelta is exceeded.",
+        "Oracle Berkeley DB JE, com.sleepycat.je.rep.ReplicationConfig MAX_CLOCK_DELTA (default 2 s)",
+        "vendor document",
+    ),
+    Profile(
+        "cassandra",
+        (warning(1 * NS_PER_S),),
+        "behind",
+        "Writes carry timestamps and the latest wins, so a write from a late clock is lost without an "
+        "error. The server checks nothing; 1 s is where the C++ driver warns about its own timestamp "
+        "generator.",
+        "docs.datastax.com C++ driver, CassTimestampGen (warning_threshold_us 1000000)",
+        "vendor document",
+    ),
+    Profile(
+        "ceph",
+        (warning(50 * NS_PER_MS),),
+        "pair",
+        "Monitors report MON_CLOCK_SKEW and the cluster goes to HEALTH_WARN; with more skew monitors "
+        "ignore each other's messages as outdated, or time out too early or too late.",
+        "docs.redhat.com Ceph Storage, mon_clock_drift_allowed 0.050; github.com/ceph/ceph "
+        "src/mon/Monitor.cc",
+        "vendor document",
+    ),
+    Profile(
+        "cockroachdb",
+        (warning(300 * NS_PER_MS), critical(400 * NS_PER_MS)),
+        "pair",
+        "A node that is more than 400 ms (80 % of the default --max-offset) from at least half of the "
+        "others ends itself. The project's own alert rule warns at 300 ms.",
+        "github.com/cockroachdb/cockroach pkg/rpc/clock_offset.go, pkg/server/config.go, "
+        "monitoring/rules/alerts.rules.yml (ClockOffsetNearMax)",
+        "source code",
+    ),
+    Profile(
+        "couchbase",
+        (warning(5 * NS_PER_S, "ahead"),),
+        "ahead",
+        "Cross-datacentre replication with last-write-wins raises an alert when a mutation is more than "
+        "5 s ahead of the local clock; a node that runs ahead wins conflicts that it should lose.",
+        "docs.couchbase.com, monitor clock drift",
+        "vendor document",
+    ),
+    Profile(
+        "edb-pgd",
+        (warning(2 * NS_PER_S), critical(5 * NS_PER_S)),
+        "pair",
+        "The cluster's own health check reports a warning above 2 s and critical above 5 s; row "
+        "conflicts are decided by commit timestamps.",
+        "enterprisedb.com, Postgres Distributed, pgd show-clockskew",
+        "vendor document",
+    ),
+    Profile(
+        "elasticsearch",
+        (warning(10 * NS_PER_S), warning(5 * NS_PER_S, "step")),
+        "pair",
+        "The vendor calls a few seconds confusing and more than 10 s unexpected behaviour. Every node "
+        "also logs a backward step and a jump above 5 s.",
+        "elastic.co guide, important system configuration, clocks; github.com/elastic/elasticsearch "
+        "ThreadPool.java",
+        "vendor document",
+    ),
+    Profile(
+        "etcd",
+        (critical(1 * NS_PER_S),),
+        "pair",
+        "etcd logs a warning at 1 s. Its maintainers say that version 3 itself is not harmed by drift; "
+        "at a minute, what breaks is around it: leases of old versions, version 2 TTLs, certificate "
+        "validity, Kubernetes tokens and every comparison of logs.",
+        "github.com/etcd-io/etcd server/etcdserver/api/rafthttp/probing_status.go; "
+        "github.com/etcd-io/etcd/issues/16432",
+        "source code",
+    ),
+    Profile(
+        "ethereum",
+        (warning(10 * NS_PER_S),),
+        "offset",
+        "go-ethereum warns at 10 s of drift against NTP, for peers drop discovery packets that have "
+        "expired by their clock.",
+        "github.com/ethereum/go-ethereum p2p/discover (driftThreshold)",
+        "source code",
+    ),
+    Profile(
+        "hbase",
+        (warning(10 * NS_PER_S), critical(30 * NS_PER_S)),
+        "pair",
+        "The master logs a warning for a region server that is 10 s off, and at 30 s refuses it with "
+        "ClockOutOfSyncException.",
+        "github.com/apache/hbase ServerManager.java (hbase.master.warningclockskew, "
+        "hbase.master.maxclockskew)",
+        "source code",
+    ),
+    Profile(
+        "jwt",
+        (critical(1 * _MINUTE),),
+        "offset",
+        "A token of an issuer that runs ahead is not yet valid, one of an issuer that runs behind has "
+        "expired. 60 s is the leeway of Vault's JWT method; other verifiers allow from none to 5 "
+        "minutes.",
+        "developer.hashicorp.com Vault, JWT/OIDC auth method API (clock_skew_leeway)",
+        "vendor document",
+    ),
+    Profile(
+        "kafka",
+        (warning(1 * _HOUR, "ahead"),),
+        "ahead",
+        "From version 4.0 brokers refuse records whose timestamp is more than an hour ahead of their own "
+        "clock. Long before that retention and joins by time go wrong; add a finer line of your own.",
+        "kafka.apache.org topic configuration, message.timestamp.after.max.ms (default 3600000); KIP-1030",
+        "vendor document",
+    ),
+    Profile(
+        "kerberos",
+        (critical(5 * _MINUTE),),
+        "pair",
+        "Beyond 5 minutes between client and server, authentication fails with a clock skew error; in "
+        "Active Directory that means every login.",
+        "docs.oracle.com SEAM, clockskew (default 300 s)",
+        "vendor document",
+    ),
+    Profile(
+        "kubernetes",
+        (warning(30 * NS_PER_S, "ahead"), warning(30 * NS_PER_S, "behind")),
+        "offset",
+        "Kubernetes draws no line of its own. k0sctl refuses to install a host that is 30 s off the "
+        "median of all hosts, for fresh certificates and tokens would not yet be valid there.",
+        "github.com/k0sproject/k0sctl phase/validate_hosts.go and pull request 848",
+        "source code",
+    ),
+    Profile(
+        "kudu",
+        (critical(20 * NS_PER_S), critical(0, "unsynchronized")),
+        "maxerror",
+        "A server ends when its clock is not synchronised or the kernel's own maximum error exceeds 10 "
+        "s. skewmon carries that over as two lines: not synchronised, and 20 s between two nodes, which "
+        "two errors of at most 10 s cannot explain.",
+        "docs.cloudera.com Apache Kudu, NTP clock synchronization (max_clock_sync_error_usec 10000000)",
+        "vendor document",
+    ),
+    Profile(
+        "loki",
+        (critical(10 * _MINUTE, "ahead"),),
+        "ahead",
+        "Lines more than 10 minutes ahead of the distributor's clock are refused and lost; Cortex and "
+        "Mimir have the same default.",
+        "github.com/grafana/loki and github.com/cortexproject/cortex, creation_grace_period (default 10m)",
+        "source code",
+    ),
+    Profile(
+        "mongodb",
+        (critical(365 * 24 * _HOUR, "ahead"),),
+        "ahead",
+        "A node rejects a cluster time more than a year ahead of its wall clock. That is MongoDB's only "
+        "line; add a finer one of your own for whatever reads dates from it.",
+        "jira.mongodb.org SERVER-27721 (maxAcceptableLogicalClockDriftSecs)",
+        "issue thread",
+    ),
+    Profile(
+        "oak",
+        (warning(1 * NS_PER_S), critical(5 * NS_PER_S)),
+        "pair",
+        "The health check of a Sling or Jackrabbit Oak cluster warns at 1 s and is critical at 5 s.",
+        "sling.apache.org SynchronizedClocksHealthCheck",
+        "vendor document",
+    ),
+    Profile(
+        "opc-ua",
+        (warning(5 * _MINUTE),),
+        "pair",
+        "Secure channels refuse messages of a peer whose clock is 5 minutes off, by the default that the "
+        "specification suggests.",
+        "reference.opcfoundation.org, OPC UA, clock skew in security checks",
+        "vendor document",
+    ),
+    Profile(
+        "oracle-rac",
+        (critical(1 * NS_PER_S),),
+        "pair",
+        "cluvfy comp clocksync fails at 1000 ms of reference time offset, and upgrades and patches "
+        "refuse to go on; the cluster time service does not correct what it only observes.",
+        "docs.oracle.com Clusterware, cluvfy comp clocksync (Reference Time Offset Limit 1000.0 msecs)",
+        "vendor document",
+    ),
+    Profile(
+        "prometheus",
+        (critical(10 * _MINUTE, "ahead"),),
+        "ahead",
+        "Samples with their own timestamps more than 10 minutes ahead of the server are dropped. Rules "
+        "and graphs that compare instances are wrong from the first second.",
+        "github.com/prometheus/prometheus scrape/scrape.go (maxAheadTime)",
+        "source code",
+    ),
+    Profile(
+        "redis-sentinel",
+        (warning(2 * NS_PER_S, "step"),),
+        "step",
+        "A Sentinel whose clock jumps by more than 2 s, or at all backwards, enters TILT mode and takes "
+        "no decisions for 30 s: no failover meanwhile.",
+        "github.com/redis/redis src/sentinel.c (sentinelCheckTiltCondition)",
+        "source code",
+    ),
+    Profile(
+        "tidb",
+        (warning(150 * NS_PER_MS, "step"),),
+        "step",
+        "PD warns when its clock moved by more than 150 ms between two updates; while the clock lies "
+        "behind, timestamps come from the logical part and may run out, which stops transactions.",
+        "github.com/tikv/pd server/tso/tso.go (UpdateTimestampStep 50 ms, three times); docs.pingcap.com "
+        "alert rules (TiDB_monitor_time_jump_back_error)",
+        "source code",
+    ),
+    Profile(
+        "ydb",
+        (warning(1 * NS_PER_MS), critical(5 * NS_PER_MS)),
+        "pair",
+        "A transaction waits for the slowest clock, so skew is latency. The vendor calls less than 1 ms "
+        "normal and more than 5 ms critical; at 25 ms users notice, at 30 s distributed transactions "
+        "stop.",
+        "ydb.tech/docs/en/troubleshooting/performance/system/system-clock-drift",
+        "vendor document",
+    ),
+    Profile(
+        "yugabytedb",
+        (critical(500 * NS_PER_MS),),
+        "pair",
+        "A server that sees more than max_clock_skew_usec (500 ms) ends itself, for beyond it reads may "
+        "miss committed writes.",
+        "docs.yugabyte.com system configuration; github.com/yugabyte/yugabyte-db "
+        "src/yb/server/hybrid_clock.cc",
+        "vendor document",
+    ),
+)
 
 #: Every profile by its name, as ``profile:`` of a cluster and ``--profile`` take it.
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in _ALL}
