@@ -1,0 +1,49 @@
+"""A socket that knows when it last sent and when what it last received had arrived."""
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from skewmon.probe.base import ANCILLARY_BYTES, SO_TIMESTAMPNS, ArrivalClock, base_ns, kernel_stamp
+
+
+class StampedSocket(socket.socket):
+    """A TCP socket for asyncssh; both stamps are on the base and err only to the safe side.
+
+    ``sent_ns`` is read before the system call, so that no byte left earlier; ``received_ns`` is the kernel's
+    stamp of the last byte returned, or, where there is none to trust, a reading after the system call.
+    """
+
+    def __init__(self, family: int, arrivals: ArrivalClock) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self.sent_ns = 0
+        self.received_ns = 0
+        self._arrivals = arrivals
+        self.settimeout(0)
+        if arrivals.enabled:
+            self.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """Send, stamping the instant before."""
+        stamp = base_ns()
+        count = super().send(data, flags)
+        self.sent_ns = stamp
+        return count
+
+    def sendmsg(self, buffers: Iterable[Any], *rest: Any) -> int:
+        """Send several buffers, stamping the instant before."""
+        stamp = base_ns()
+        count = super().sendmsg(buffers, *rest)
+        self.sent_ns = stamp
+        return count
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Receive, stamping the arrival of the last byte returned."""
+        data, ancillary, _, _ = super().recvmsg(bufsize, ANCILLARY_BYTES, flags)
+        self.received_ns = base_ns()
+        stamp = kernel_stamp(ancillary)
+        if stamp is not None:
+            arrival = self._arrivals.arrival_ns(stamp)
+            if arrival is not None:
+                self.received_ns = min(self.received_ns, arrival)
+        return data

@@ -1,0 +1,118 @@
+"""The words between skewmon and its node-side program; pure text, no effects.
+
+skewmon → node    ``: SKEWMON1 NONCE MODE``     once; a no-op to a shell, the start of an installed program
+node → skewmon    ``SKEWMON1 NONCE hello probe=… real=EARLY,LATE raw=… mono=… boot=… boot_id=… clocksource=…``
+skewmon → node    ``NONCE ID``                  a request
+node → skewmon    ``NONCE ID real raw mono boot raw real``   nanoseconds; ``-`` where the node cannot read one
+
+Everything else that a node prints (banners, rc files, motd) lacks the nonce and is noise.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from skewmon.errors import ProbeError, Reason
+from skewmon.model import Program, Quantum
+
+#: Long enough that no banner contains it by accident.
+NONCE_BYTES = 8
+
+#: The rungs that a hello may name, as the JSON contract lists them.
+PROBES = ("python3", "python2", "perl", "bash", "date", "date-s")
+
+#: No clock of this century needs more digits; a longer number is garbage and is not converted.
+MAX_DIGITS = 20
+
+_READING = re.compile(rf"-|-?\d{{1,{MAX_DIGITS}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The node's clocks as one reply carries them, in the order in which they were read."""
+
+    ident: int
+    real_in_ns: int
+    raw_in_ns: int | None
+    mono_ns: int | None
+    boot_ns: int | None
+    raw_out_ns: int | None
+    real_out_ns: int
+
+
+def new_nonce() -> str:
+    """Return a nonce for one program."""
+    return secrets.token_hex(NONCE_BYTES)
+
+
+def greeting(nonce: str, mode: str) -> str:
+    """Return the first line that skewmon sends."""
+    return f": SKEWMON1 {nonce} {mode}\n"
+
+
+def request(nonce: str, ident: int) -> bytes:
+    """Return one request."""
+    return b"%s %d\n" % (nonce.encode(), ident)
+
+
+def parse_hello(nonce: str, line: str) -> Program | None:
+    """Return the program that announces itself, or None where the line is noise.
+
+    Raises ProbeError where no rung of the ladder works on the node, or where the hello is not understood.
+    """
+    words = line.split()
+    if words[:2] != ["SKEWMON1", nonce]:
+        return None
+    if words[2:] == ["none"]:
+        raise ProbeError(
+            Reason.NO_PROGRAM,
+            "The node has none of python3, perl, python2.7, bash 5 or date on its PATH.",
+            "Install one of them, or set PATH for this user in sshd's SetEnv.",
+        )
+    facts = dict(word.split("=", 1) for word in words[3:] if "=" in word)
+    try:
+        if words[2:3] != ["hello"] or facts["probe"] not in PROBES:
+            raise ValueError(line)
+        return Program(
+            probe=facts["probe"],
+            boot_id=facts.get("boot_id", "").strip("-"),
+            clocksource=facts.get("clocksource", "").strip("-"),
+            real=_quantum(facts["real"]),
+            raw=_quantum(facts["raw"]) if "raw" in facts else None,
+            mono=_quantum(facts["mono"]) if "mono" in facts else None,
+            boot=_quantum(facts["boot"]) if "boot" in facts else None,
+        )
+    except (KeyError, ValueError):
+        raise ProbeError(
+            Reason.GARBLED_REPLY,
+            f"The node-side program introduced itself in words that are not understood: {line[:200]!r}.",
+            "If the node runs an installed program, install the one of this version.",
+        ) from None
+
+
+def parse_reply(nonce: str, line: str) -> Reading | None:
+    """Return the reading that a line carries, or None where the line is noise.
+
+    Raises ProbeError where a line carries the nonce but not six readings.
+    """
+    words = line.split()
+    if words[:1] != [nonce]:
+        return None
+    if len(words) != 8 or not words[1].isdecimal() or not all(_READING.fullmatch(word) for word in words[1:]):
+        raise ProbeError(
+            Reason.GARBLED_REPLY,
+            f"The node-side program sent a line that is not a reading: {line[:200]!r}.",
+            "Something else writes to this session's output; look at the node's rc files.",
+        )
+    real_in, raw_in, mono, boot, raw_out, real_out = (None if w == "-" else int(w) for w in words[2:])
+    if real_in is None or real_out is None or (raw_in is None) != (raw_out is None):
+        raise ProbeError(Reason.GARBLED_REPLY, f"The node sent no wall clock: {line[:200]!r}.")
+    return Reading(int(words[1]), real_in, raw_in, mono, boot, raw_out, real_out)
+
+
+def _quantum(text: str) -> Quantum:
+    early, late = text.split(",")
+    quantum = Quantum(int(early), int(late))
+    if quantum.early_ns < 0 or quantum.late_ns < 0:
+        raise ValueError(text)
+    return quantum
