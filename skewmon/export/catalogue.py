@@ -1,0 +1,206 @@
+"""Every metric that skewmon exports, as data; the collector, the documentation and the tests read it here.
+
+``python -m skewmon.export.catalogue`` prints docs/metrics.md.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+CLUSTER = ("cluster_name",)
+NODE = ("cluster_name", "node")
+PAIR = ("cluster_name", "node", "peer")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family; ``name`` is the name of its samples, as a query writes it."""
+
+    name: str
+    type: Literal["gauge", "counter", "info"]
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+
+    @property
+    def family(self) -> str:
+        """The name without the suffix that OpenMetrics adds to the samples of this type."""
+        suffix = {"counter": "_total", "info": "_info"}.get(self.type, "")
+        return self.name.removesuffix(suffix)
+
+
+def _gauge(name: str, help_text: str, labels: tuple[str, ...] = (), unit: str = "") -> Metric:
+    return Metric(f"skewmon_{name}", "gauge", help_text, labels, unit)
+
+
+def _seconds(name: str, help_text: str, labels: tuple[str, ...] = ()) -> Metric:
+    return _gauge(f"{name}_seconds", help_text, labels, "seconds")
+
+
+def _counter(name: str, help_text: str, labels: tuple[str, ...] = (), unit: str = "") -> Metric:
+    return Metric(f"skewmon_{name}_total", "counter", help_text, labels, unit)
+
+
+_CLUSTER_METRICS = (
+    _seconds("skew", "Largest clock difference between two nodes, best estimate of the last round.", CLUSTER),
+    _seconds("skew_lower", "Proven skew: the least it can be, given the bounds of the last round.", CLUSTER),
+    _seconds("skew_upper", "The most that the skew can be, given the bounds of the last round.", CLUSTER),
+    _gauge("verdict", "1 for the verdict on the last round, 0 for every other one.", (*CLUSTER, "verdict")),
+    _seconds("round_duration", "How long the last round took.", CLUSTER),
+    _seconds("round_timestamp", "Unix time of the last round, by the clock of the admin box.", CLUSTER),
+    _counter("rounds", "Rounds since the start.", CLUSTER),
+)
+
+_NODE_METRICS = (
+    _gauge("node_success", "1 if the node was measured in the last round, else 0.", NODE),
+    _seconds(
+        "node_offset",
+        "Clock of the node minus the cluster's reference, estimate of the last round; ahead is positive.",
+        NODE,
+    ),
+    _seconds("node_offset_lower", "Lower end of the interval that contains the node's offset.", NODE),
+    _seconds("node_offset_upper", "Upper end of the interval that contains the node's offset.", NODE),
+    _seconds(
+        "node_admin_offset",
+        "Clock of the node minus the wall clock of the admin box, best estimate of the last round.",
+        NODE,
+    ),
+    _seconds("node_round_trip", "Shortest round trip to the node in the last round.", NODE),
+    _gauge("node_culprit", "1 if the last round names the clock of this node as wrong, else 0.", NODE),
+    _gauge(
+        "node_drift_ratio",
+        "Net rate of the node's offset in seconds per second, fitted over past rounds.",
+        NODE,
+        "ratio",
+    ),
+    _seconds(
+        "node_time_to_breach",
+        "Time until the node's offset passes the lowest threshold at its present drift; absent if never.",
+        NODE,
+    ),
+    _seconds("node_last_success_timestamp", "Unix time of the last round that measured the node.", NODE),
+    _counter("node_steps", "Steps of the node's wall clock seen since the start.", NODE),
+    _counter(
+        "node_failures", "Rounds since the start that did not measure the node, by reason.", (*NODE, "reason")
+    ),
+)
+
+_PAIR_METRICS = (
+    _seconds(
+        "pair_offset",
+        "Clock of the node minus that of the peer, best estimate of the last round; "
+        "of a large cluster only the worst pairs.",
+        PAIR,
+    ),
+    _seconds("pair_offset_lower", "Lower end of the interval that contains the pair offset.", PAIR),
+    _seconds("pair_offset_upper", "Upper end of the interval that contains the pair offset.", PAIR),
+)
+
+_TIMESYNC_METRICS = (
+    Metric(
+        "skewmon_timesync_info",
+        "info",
+        "Time daemon of the node and the source that it follows, as last claimed.",
+        (*NODE, "daemon", "source"),
+    ),
+    _gauge("timesync_synchronized", "1 if the time daemon claims to be synchronized, else 0.", NODE),
+    _gauge("timesync_stratum", "Stratum that the time daemon claims.", NODE),
+    _seconds(
+        "timesync_offset",
+        "Offset of the node's clock that the time daemon claims; ahead is positive. Compare it with the "
+        "measured one.",
+        NODE,
+    ),
+    _seconds("timesync_root_distance", "Bound of its error that the time daemon claims.", NODE),
+    _gauge("timesync_reachable_sources", "Time sources that the daemon says it reaches.", NODE),
+    _counter(
+        "timesync_unparsed_lines",
+        "Lines of time daemons' output since the start that skewmon did not understand.",
+        NODE,
+        "lines",
+    ),
+)
+
+_DAEMON_METRICS = (
+    _gauge(
+        "finding",
+        "1 for every finding of the last round; findings about the whole cluster have no node.",
+        (*NODE, "kind"),
+    ),
+    _gauge(
+        "alert_firing",
+        "1 for every alert that skewmon has firing; alerts about the whole cluster have no node.",
+        (*NODE, "severity", "alert"),
+    ),
+    Metric("skewmon_build_info", "info", "The version of skewmon that runs.", ("version",)),
+    _gauge("config_last_reload_successful", "1 if the last reading of the configuration succeeded, else 0."),
+    _seconds("config_last_reload_success_timestamp", "Unix time of the last successful reading."),
+    _counter("notifications", "Notifications sent since the start, failed ones included.", ("notifier",)),
+    _counter(
+        "notifications_failed",
+        "Notifications since the start that could not be delivered, by reason.",
+        ("notifier", "reason"),
+    ),
+    _counter("history_resets", "Times that a node's past rounds were discarded, by reason.", ("reason",)),
+    _counter(
+        "self_check_failures",
+        "Contradictions that skewmon found in its own results since the start; any is a defect.",
+        ("check",),
+    ),
+)
+
+#: Every metric family, in the order of its appearance.
+METRICS = _CLUSTER_METRICS + _NODE_METRICS + _PAIR_METRICS + _TIMESYNC_METRICS + _DAEMON_METRICS
+
+#: The same, by the name that a query writes.
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+_SECTIONS = (
+    ("Clusters", _CLUSTER_METRICS),
+    ("Nodes", _NODE_METRICS),
+    ("Pairs", _PAIR_METRICS),
+    ("What the time daemons claim", _TIMESYNC_METRICS),
+    ("Findings, alerts and the daemon itself", _DAEMON_METRICS),
+)
+
+_INTRODUCTION = """\
+# Metrics
+
+`GET /metrics` answers in the Prometheus text formats and in OpenMetrics, compressed where the client asks
+for it.
+
+- Results are those of the **last round**. skewmon measures on its own schedule and not when it is scraped,
+  because the clocks of all nodes must be compared at one instant, and because two Prometheus servers must
+  not measure twice. `skewmon_round_timestamp_seconds` tells how old a result is.
+- All results of a cluster change together.
+- A node that was not measured in the last round loses its offset, round trip, culprit and pair series at
+  once. What remains is `skewmon_node_success` 0, the reason in `skewmon_node_failures_total`, and the time
+  of the last success.
+- An offset has three series: the best estimate, and the lower and upper end of the interval that contains
+  the truth. Alert on the proven part, `skewmon_skew_lower_seconds`.
+- Clusters are told apart by `cluster_name`, nodes by `node` and `peer`. The labels `cluster`, `job` and
+  `instance` are left to Prometheus.
+- Pair series follow `export.pairs`. `auto` exports every pair of a cluster up to 2,000 series (37 nodes),
+  else the 100 worst pairs. `worst` always exports the 100 worst. `all` exports every pair up to 150,000
+  series (316 nodes), else the 100 worst. `none` exports none. The worst pairs change from round to round,
+  and so do their series. `/api/v1/clusters/NAME/pairs` has every pair of every cluster.
+- The usual `process_*` and `python_info` metrics describe the process.
+"""
+
+
+def _table(metrics: tuple[Metric, ...]) -> str:
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} |")
+    return "\n".join(rows)
+
+
+def to_markdown() -> str:
+    """Return docs/metrics.md."""
+    sections = (f"\n## {title}\n\n{_table(metrics)}\n" for title, metrics in _SECTIONS)
+    return _INTRODUCTION + "".join(sections)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_markdown())

@@ -1,0 +1,200 @@
+"""One snapshot as Prometheus metric families, built afresh for every rendering: what is gone vanishes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Literal
+
+from prometheus_client import Metric as Family
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+from skewmon import __version__
+from skewmon.export import catalogue
+from skewmon.export.facts import DaemonFacts
+from skewmon.export.pairs import WORST_PAIRS, every_pair, measured_offsets
+from skewmon.export.text import encodable, foreign, optional_seconds, seconds
+from skewmon.model import (
+    ClusterView,
+    Finding,
+    Interval,
+    Measured,
+    NodeView,
+    Pair,
+    Snapshot,
+    SyncStatus,
+    Verdict,
+)
+
+PairExport = Literal["auto", "all", "worst", "none"]
+
+SERIES_A_PAIR = 3
+
+#: ``auto``: a size of /metrics that nobody notices, 37 nodes.
+AUTO_PAIR_SERIES_MAX = 2_000
+
+#: ``all``: beyond this a scrape takes seconds and megabytes, and Prometheus would give up.
+ALL_PAIR_SERIES_MAX = 150_000
+
+#: States of a time source, as Peer names them, in which the daemon gets no answer from it or cannot use it.
+UNREACHED_STATES = frozenset({"unreachable", "rejected", "unknown"})
+
+Labels = dict[str, str]
+
+
+class Samples:
+    """Samples gathered by metric; a value of None adds none."""
+
+    def __init__(self) -> None:
+        self._by_name: defaultdict[str, list[Sample]] = defaultdict(list)
+
+    def add(self, name: str, labels: Labels, value: float | None) -> None:
+        """Add one sample of the metric ``skewmon_<name>``."""
+        if value is not None:
+            name = f"skewmon_{name}"
+            self._by_name[name].append(Sample(name, labels, value))
+
+    def add_interval(self, name: str, labels: Labels, interval: Interval | None) -> None:
+        """Add the three samples of an estimate and the ends of its interval."""
+        if interval is not None:
+            self.add(f"{name}_seconds", labels, seconds(interval.estimate_ns))
+            self.add(f"{name}_lower_seconds", labels, seconds(interval.lower_ns))
+            self.add(f"{name}_upper_seconds", labels, seconds(interval.upper_ns))
+
+    def families(self) -> Iterator[Family]:
+        """Yield the metrics that have samples, in the order of the catalogue."""
+        for metric in catalogue.METRICS:
+            samples = self._by_name.get(metric.name)
+            if samples:
+                family = Family(metric.family, metric.help, metric.type, metric.unit)
+                family.samples = samples
+                yield family
+
+
+class SnapshotCollector(Collector):
+    """The families of one snapshot; it keeps no state between two of them."""
+
+    def __init__(self, snapshot: Snapshot, facts: DaemonFacts, pairs: PairExport = "auto") -> None:
+        self._snapshot = snapshot
+        self._facts = facts
+        self._pairs = pairs
+
+    def collect(self) -> Iterable[Family]:
+        """Yield every family that has samples."""
+        samples = Samples()
+        for view in self._snapshot.clusters:
+            _add_cluster(samples, view)
+            for node in view.nodes:
+                _add_node(samples, view, node)
+            _add_pairs(samples, view, self._pairs)
+        _add_facts(samples, self._facts)
+        return samples.families()
+
+
+def _add_cluster(samples: Samples, view: ClusterView) -> None:
+    labels = {"cluster_name": encodable(view.name)}
+    if view.skew is not None:
+        samples.add("skew_seconds", labels, seconds(view.skew.estimate_ns))
+        samples.add("skew_lower_seconds", labels, seconds(view.skew.lower_ns))
+        samples.add("skew_upper_seconds", labels, seconds(view.skew.upper_ns))
+    for verdict in Verdict:
+        samples.add("verdict", {**labels, "verdict": verdict.value}, float(verdict is view.verdict))
+    samples.add("round_duration_seconds", labels, view.duration_s)
+    samples.add("round_timestamp_seconds", labels, seconds(view.at_wall_ns))
+    samples.add("rounds_total", labels, view.rounds)
+    _add_findings(samples, {**labels, "node": ""}, view.findings)
+
+
+def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:
+    labels = {"cluster_name": encodable(view.name), "node": encodable(node.name)}
+    samples.add("node_success", labels, float(isinstance(node.outcome, Measured)))
+    if isinstance(node.outcome, Measured):
+        samples.add_interval("node_offset", labels, node.offset)
+        if node.admin_offset is not None:
+            samples.add("node_admin_offset_seconds", labels, seconds(node.admin_offset.estimate_ns))
+        samples.add("node_round_trip_seconds", labels, seconds(node.outcome.estimate.round_trip_ns))
+        samples.add("node_culprit", labels, float(node.name in view.vote.culprits))
+        samples.add("node_drift_ratio", labels, node.drift.ratio if node.drift else None)
+        samples.add("node_time_to_breach_seconds", labels, node.time_to_breach_s)
+    samples.add("node_last_success_timestamp_seconds", labels, optional_seconds(node.last_success_wall_ns))
+    samples.add("node_steps_total", labels, node.steps)
+    for reason, count in node.failures.items():
+        samples.add("node_failures_total", {**labels, "reason": reason.value}, count)
+    _add_timesync(samples, labels, node)
+    _add_findings(samples, labels, node.findings)
+
+
+def _add_timesync(samples: Samples, labels: Labels, node: NodeView) -> None:
+    status = node.timesync
+    if status is None:
+        return
+    source = foreign(status.source or "")
+    samples.add("timesync_info", {**labels, "daemon": status.daemon, "source": source}, 1)
+    synchronized = None if status.synchronized is None else float(status.synchronized)
+    samples.add("timesync_synchronized", labels, synchronized)
+    samples.add("timesync_stratum", labels, status.stratum)
+    samples.add("timesync_offset_seconds", labels, status.offset_s)
+    samples.add("timesync_root_distance_seconds", labels, status.root_distance_s)
+    samples.add("timesync_reachable_sources", labels, _reachable_sources(status))
+    samples.add("timesync_unparsed_lines_total", labels, node.unparsed_lines)
+
+
+def _reachable_sources(status: SyncStatus) -> int | None:
+    """Count the sources that answer; a tool that lists none says nothing about their number."""
+    if not status.peers:
+        return None
+    return sum(
+        peer.reach > 0 if peer.reach is not None else peer.state not in UNREACHED_STATES
+        for peer in status.peers
+    )
+
+
+def _add_findings(samples: Samples, labels: Labels, findings: tuple[Finding, ...]) -> None:
+    for kind in dict.fromkeys(finding.kind for finding in findings):
+        samples.add("finding", {**labels, "kind": kind}, 1)
+
+
+def _add_pairs(samples: Samples, view: ClusterView, export: PairExport) -> None:
+    cluster_name = encodable(view.name)
+    for pair in exported_pairs(view, export):
+        node, peer, offset = encodable(pair.node), encodable(pair.peer), pair.offset
+        if peer < node:  # a series keeps its name when the two clocks pass each other
+            node, peer, offset = peer, node, -offset
+        labels = {"cluster_name": cluster_name, "node": node, "peer": peer}
+        samples.add_interval("pair_offset", labels, offset)
+
+
+def exported_pairs(view: ClusterView, export: PairExport) -> Iterable[Pair]:
+    """Return the pairs that ``export.pairs`` admits."""
+    if export == "none":
+        return ()
+    nodes = len(measured_offsets(view))
+    series = nodes * (nodes - 1) // 2 * SERIES_A_PAIR
+    series_max = {"auto": AUTO_PAIR_SERIES_MAX, "all": ALL_PAIR_SERIES_MAX, "worst": 0}[export]
+    if series <= series_max:
+        return every_pair(view)
+    return islice(sorted(view.pairs, key=lambda pair: -abs(pair.offset.estimate_ns)), WORST_PAIRS)
+
+
+def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
+    for alert in facts.firing:
+        labels = {
+            "cluster_name": alert.cluster_name,
+            "node": alert.node,
+            "severity": alert.severity,
+            "alert": alert.alert,
+        }
+        samples.add("alert_firing", labels, 1)
+    samples.add("build_info", {"version": __version__}, 1)
+    samples.add("config_last_reload_successful", {}, float(facts.reload_successful))
+    samples.add(
+        "config_last_reload_success_timestamp_seconds", {}, optional_seconds(facts.reload_success_wall_ns)
+    )
+    for notifier, count in facts.notifications.items():
+        samples.add("notifications_total", {"notifier": notifier}, count)
+    for (notifier, reason), count in facts.notification_failures.items():
+        samples.add("notifications_failed_total", {"notifier": notifier, "reason": reason}, count)
+    for reason, count in facts.history_resets.items():
+        samples.add("history_resets_total", {"reason": reason}, count)
+    for check, count in facts.self_check_failures.items():
+        samples.add("self_check_failures_total", {"check": check}, count)

@@ -1,0 +1,195 @@
+"""One snapshot as the JSON contract, schema 1; described for machines in docs/status.schema.json.
+
+Seconds are floats, what is not known is null, instants are RFC 3339 in UTC.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from skewmon import __version__
+from skewmon.export.text import finite, rfc3339, seconds
+from skewmon.model import (
+    ClusterView,
+    Drift,
+    Failed,
+    Finding,
+    Interval,
+    Measured,
+    NodeView,
+    Pair,
+    Peer,
+    Skew,
+    Snapshot,
+    SyncStatus,
+    Verdict,
+)
+
+SCHEMA = 1
+
+#: Which verdict speaks for several clusters; the first that any of them has. The same order as exit codes.
+WORST_FIRST = (Verdict.CRITICAL, Verdict.WARNING, Verdict.UNKNOWN, Verdict.AMBIGUOUS, Verdict.OK)
+
+Json = dict[str, Any]
+
+
+def overall_verdict(snapshot: Snapshot) -> Verdict:
+    """Return the worst verdict of all clusters; without clusters nothing is known."""
+    verdicts = {view.verdict for view in snapshot.clusters}
+    return next((verdict for verdict in WORST_FIRST if verdict in verdicts), Verdict.UNKNOWN)
+
+
+def status(snapshot: Snapshot) -> Json:
+    """Return the whole document."""
+    return {**_head(snapshot), "clusters": [cluster_status(view) for view in snapshot.clusters]}
+
+
+def summary(snapshot: Snapshot) -> Json:
+    """Return the document without nodes, pairs and findings: what a stream sends every round."""
+    return {**_head(snapshot), "clusters": [_cluster_head(view) for view in snapshot.clusters]}
+
+
+def encode(document: Json) -> bytes:
+    """Return the document as JSON text; refuses NaN, and survives any text that a node sent."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def cluster_status(view: ClusterView) -> Json:
+    """Return one cluster."""
+    return {
+        **_cluster_head(view),
+        "nodes": [_node(node) for node in view.nodes],
+        "pairs": [pair_status(pair) for pair in view.pairs],
+        "findings": _findings(view.findings),
+    }
+
+
+def pair_status(pair: Pair) -> Json:
+    """Return one pair."""
+    return {"node": pair.node, "peer": pair.peer, **_ends(pair.offset), "verdict": pair.verdict.value}
+
+
+def _head(snapshot: Snapshot) -> Json:
+    return {
+        "schema": SCHEMA,
+        "time": rfc3339(snapshot.wall_ns),
+        "version": __version__,
+        "verdict": overall_verdict(snapshot).value,
+    }
+
+
+def _cluster_head(view: ClusterView) -> Json:
+    return {
+        "name": view.name,
+        "verdict": view.verdict.value,
+        "skew": _skew(view.skew),
+        "worst_pair": {"node": view.worst.node, "peer": view.worst.peer} if view.worst else None,
+        "culprits": list(view.vote.culprits),
+        "culprit_verdict": view.vote.verdict,
+        "round": {
+            "at": rfc3339(view.at_wall_ns),
+            "duration_seconds": view.duration_s,
+            "nodes": len(view.nodes),
+            "measured": view.measured,
+        },
+    }
+
+
+def _node(node: NodeView) -> Json:
+    return {
+        "name": node.name,
+        "address": node.address,
+        **_outcome(node),
+        "drift": _drift(node.drift),
+        "steps": node.steps,
+        "timesync": _timesync(node.timesync),
+        "findings": _findings(node.findings),
+    }
+
+
+def _outcome(node: NodeView) -> Json:
+    outcome = node.outcome
+    measured = outcome if isinstance(outcome, Measured) else None  # what it had before is not shown
+    failed = outcome if isinstance(outcome, Failed) else None
+    return {
+        "measured": measured is not None,
+        "reason": failed.reason.value if failed else None,
+        "detail": f"{failed.detail} {failed.advice}".strip() if failed else None,
+        "probe": measured.burst.program.probe if measured else None,
+        "offset": _interval(node.offset) if measured else None,
+        "admin_offset": _interval(node.admin_offset) if measured else None,
+        "round_trip_seconds": seconds(measured.estimate.round_trip_ns) if measured else None,
+        "samples": measured.estimate.samples if measured else 0,
+    }
+
+
+def _ends(interval: Interval) -> Json:
+    return {
+        "seconds": seconds(interval.estimate_ns),
+        "lower": seconds(interval.lower_ns),
+        "upper": seconds(interval.upper_ns),
+    }
+
+
+def _interval(interval: Interval | None) -> Json | None:
+    return _ends(interval) if interval else None
+
+
+def _skew(skew: Skew | None) -> Json | None:
+    if skew is None:
+        return None
+    return {
+        "seconds": seconds(skew.estimate_ns),
+        "lower": seconds(skew.lower_ns),
+        "upper": seconds(skew.upper_ns),
+    }
+
+
+def _drift(drift: Drift | None) -> Json | None:
+    return {"ratio": drift.ratio, "lower": drift.lower, "upper": drift.upper} if drift else None
+
+
+def _findings(findings: Iterable[Finding]) -> list[Json]:
+    return [
+        {
+            "kind": finding.kind,
+            "severity": finding.severity,
+            "message": finding.message,
+            "next": finding.next,
+        }
+        for finding in findings
+    ]
+
+
+def _timesync(claim: SyncStatus | None) -> Json | None:
+    if claim is None:
+        return None
+    return {
+        "daemon": claim.daemon,
+        "synchronized": claim.synchronized,
+        "stratum": claim.stratum,
+        "source": claim.source,
+        "offset_seconds": finite(claim.offset_s),
+        "root_distance_seconds": finite(claim.root_distance_s),
+        "reach": claim.reach,
+        "peers": [_peer(peer) for peer in claim.peers],
+        "unparsed": list(claim.unparsed),
+    }
+
+
+def _peer(peer: Peer) -> Json:
+    return {
+        "name": peer.name,
+        "state": peer.state,
+        "refid": peer.refid,
+        "stratum": peer.stratum,
+        "kind": peer.kind,
+        "last_heard_seconds": finite(peer.last_heard_s),
+        "poll_seconds": finite(peer.poll_s),
+        "reach": peer.reach,
+        "delay_seconds": finite(peer.delay_s),
+        "offset_seconds": finite(peer.offset_s),
+        "jitter_seconds": finite(peer.jitter_s),
+        "tally": peer.tally,
+    }

@@ -1,0 +1,188 @@
+"""Snapshots for tests: what a round amounts to when all is well, and when it is not."""
+
+from dataclasses import replace
+from itertools import islice
+
+from skewmon.errors import Reason
+from skewmon.export.pairs import WORST_PAIRS, every_pair, worst_first
+from skewmon.model import (
+    NS_PER_S,
+    Burst,
+    Cluster,
+    ClusterView,
+    Drift,
+    Estimate,
+    Failed,
+    Finding,
+    Interval,
+    Measured,
+    Node,
+    NodeView,
+    Peer,
+    Program,
+    Skew,
+    Snapshot,
+    SyncStatus,
+    Threshold,
+    Verdict,
+    Vote,
+)
+
+WALL_NS = 1_795_351_187_123_456_789  # 2026-11-22T12:39:47.123456789Z
+US = 1_000
+MS = 1_000_000
+JUMP_NS = 70 * NS_PER_S
+JUMPED = "etcd3"
+
+UNANIMOUS = Vote("none")
+
+THRESHOLDS = (
+    Threshold("warning", 50 * MS, for_s=60.0, clear_for_s=60.0),
+    Threshold("critical", NS_PER_S, clear_for_s=60.0),
+)
+
+#: Text that a hostile or broken node may send; must reach nobody as markup, and must not stop an encoder.
+HOSTILE = "<img src=x onerror=alert(1)>\"'&\udcff\n\\"
+
+
+def chrony(source: str = "192.0.2.1") -> SyncStatus:
+    """Return the claim of a healthy chronyd with two sources."""
+    return SyncStatus(
+        daemon="chronyd",
+        synchronized=True,
+        stratum=3,
+        source=source,
+        offset_s=0.000_021,
+        root_distance_s=0.004,
+        reach=0o377,
+        peers=(
+            Peer(source, "system", stratum=2, reach=0o377, offset_s=0.000_021, tally="*"),
+            Peer("192.0.2.9", "unreachable", reach=0, tally="?"),
+        ),
+    )
+
+
+def measured(round_trip_ns: int = 400 * US) -> Measured:
+    """Return what a node that answered contributes."""
+    estimate = Estimate(0, Interval.around(0, round_trip_ns // 2), round_trip_ns, samples=8)
+    return Measured(Burst(Program(probe="python3"), opening=()), estimate)
+
+
+def node(
+    name: str, offset_ns: int = 0, bound_ns: int = 40 * US, timesync: SyncStatus | None = None
+) -> NodeView:
+    """Return a measured node."""
+    offset = Interval.around(offset_ns, bound_ns)
+    return NodeView(
+        name=name,
+        address=f"{name}.example.com",
+        outcome=measured(),
+        offset=offset,
+        admin_offset=offset.shifted(3 * MS),
+        drift=Drift(1.5e-6, 1e-6, 2e-6),
+        steps=0,
+        last_success_wall_ns=WALL_NS,
+        timesync=timesync or chrony(),
+    )
+
+
+def unreachable(name: str, reason: Reason = Reason.NO_ANSWER) -> NodeView:
+    """Return a node that did not answer."""
+    failed = Failed(
+        reason,
+        f"{name}.example.com:22 does not answer within 10 s.",
+        "Check that the machine is up and that the firewall admits the admin box.",
+    )
+    return NodeView(
+        name=name,
+        address=f"{name}.example.com",
+        outcome=failed,
+        last_success_wall_ns=WALL_NS - 3_600 * NS_PER_S,
+        failures={reason: 240},
+    )
+
+
+def cluster_view(
+    nodes: tuple[NodeView, ...],
+    name: str = "etcd-prod",
+    verdict: Verdict = Verdict.OK,
+    vote: Vote = UNANIMOUS,
+) -> ClusterView:
+    """Return a cluster with skew and pairs computed from the offsets of its nodes."""
+    cluster = Cluster(name, tuple(Node(view.name, view.address) for view in nodes), thresholds=THRESHOLDS)
+    view = ClusterView(cluster, verdict, WALL_NS, 0.8, nodes, skew=None, worst=None, vote=vote, rounds=41)
+    worst = tuple(islice(worst_first(view), WORST_PAIRS))
+    pairs = tuple(every_pair(view)) if len(nodes) <= 64 else worst
+    if not worst:
+        return view
+    offset = worst[0].offset
+    skew = Skew(abs(offset.estimate_ns), offset.proven_ns, offset.furthest_ns)
+    return replace(view, skew=skew, worst=worst[0], pairs=pairs)
+
+
+def snapshot(*views: ClusterView) -> Snapshot:
+    """Return a snapshot of the given clusters."""
+    return Snapshot(WALL_NS, views)
+
+
+def healthy() -> Snapshot:
+    """Return three nodes that agree within microseconds."""
+    return snapshot(cluster_view((node("etcd1", -12 * US), node("etcd2", 3 * US), node(JUMPED, 25 * US))))
+
+
+def jumped() -> Snapshot:
+    """Return a cluster in which one clock is 70 seconds ahead while its time daemon says that all is fine."""
+    finding = Finding(
+        "claims-sync-but-off",
+        "critical",
+        "chronyd says synchronized within 4.0 ms, yet the clock is at least 69.999 s ahead of the majority.",
+        "ssh etcd3.example.com chronyc -n sources",
+    )
+    wrong = replace(node(JUMPED, JUMP_NS), steps=1, findings=(finding,), drift=None)
+    vote = Vote("named", (JUMPED,), "etcd1 and etcd2 agree within 95 µs; etcd3 is 70 s from both.")
+    nodes = (node("etcd1", -12 * US), node("etcd2", 3 * US), wrong)
+    return snapshot(cluster_view(nodes, verdict=Verdict.CRITICAL, vote=vote))
+
+
+def silent() -> Snapshot:
+    """Return a cluster of which one node does not answer."""
+    nodes = (node("etcd1", -12 * US), node("etcd2", 3 * US), unreachable(JUMPED))
+    return snapshot(cluster_view(nodes, verdict=Verdict.UNKNOWN))
+
+
+def ambiguous() -> Snapshot:
+    """Return a cluster whose bounds are too wide to say whether the warning line is passed."""
+    nodes = (node("far1", -20 * MS, 30 * MS), node("far2", 20 * MS, 30 * MS))
+    return snapshot(cluster_view(nodes, "far", verdict=Verdict.AMBIGUOUS, vote=Vote("undetermined")))
+
+
+def hostile() -> Snapshot:
+    """Return a cluster in which every text that a node controls is an attack."""
+    finding = Finding("unparsed-output", "info", HOSTILE, HOSTILE)
+    evil = replace(
+        node(f"evil{HOSTILE}", 5 * MS, timesync=replace(chrony(HOSTILE), unparsed=(HOSTILE,))),
+        findings=(finding,),
+    )
+    dead = replace(unreachable("dead"), outcome=Failed(Reason.NOT_SSH, HOSTILE, HOSTILE))
+    vote = Vote("named", (evil.name,), HOSTILE)
+    return snapshot(cluster_view((node("good"), evil, dead), HOSTILE, vote=vote))
+
+
+def thousand(count: int = 1_000) -> Snapshot:
+    """Return many nodes, one of which jumped and every 50th of which is silent."""
+    nodes = tuple(
+        unreachable(f"n{number:04}")
+        if number % 50 == 49
+        else node(f"n{number:04}", (number * 7_919) % 9_001 * US // 10)
+        for number in range(count)
+    )
+    wrong = replace(node("n0500", JUMP_NS), steps=1)
+    nodes = tuple(wrong if view.name == wrong.name else view for view in nodes)
+    vote = Vote("named", (wrong.name,), "979 nodes agree within 1 ms.")
+    return snapshot(cluster_view(nodes, "big", verdict=Verdict.CRITICAL, vote=vote))
+
+
+def breaching() -> Snapshot:
+    """Return a cluster of which one clock drifts towards the warning line."""
+    drifting = replace(node("b", 30 * MS), drift=Drift(2e-4, 1e-4, 3e-4), time_to_breach_s=100.0)
+    return snapshot(cluster_view((node("a"), drifting), "lab"))

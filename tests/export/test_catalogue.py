@@ -1,0 +1,53 @@
+"""The catalogue is complete, well named, and says the same as the documentation and the collector."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from skewmon.export import catalogue
+from skewmon.export.catalogue import METRICS, Metric
+from skewmon.export.collector import SnapshotCollector
+from skewmon.export.facts import DaemonFacts, FiringAlert
+from tests.export import samples
+
+FACTS = DaemonFacts(
+    reload_success_wall_ns=samples.WALL_NS,
+    notifications={"webhook": 2},
+    notification_failures={("webhook", "timeout"): 1},
+    firing=(FiringAlert("etcd-prod", "SkewmonSkewHigh", "critical", samples.JUMPED),),
+    history_resets={"rebooted": 1},
+    self_check_failures={"canary": 0},
+)
+
+
+def test_documentation_is_generated_from_the_catalogue() -> None:
+    """docs/metrics.md is what the module prints."""
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    assert page.read_text(encoding="utf-8") == catalogue.to_markdown()
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_names_follow_the_conventions(metric: Metric) -> None:
+    """A name has the prefix, its type's suffix and its unit, and no label that belongs to Prometheus."""
+    assert re.fullmatch(r"skewmon_[a-z]+(_[a-z]+)*", metric.name)
+    assert metric.name.endswith("_total") == (metric.type == "counter")
+    assert metric.name.endswith("_info") == (metric.type == "info")
+    assert metric.family.endswith(metric.unit)
+    assert metric.help.endswith(".")
+    assert not {"cluster", "job", "instance", "type"} & set(metric.labels)
+
+
+def test_names_are_unique() -> None:
+    """No two families share a name."""
+    assert len(catalogue.BY_NAME) == len(METRICS)
+
+
+def test_the_collector_exports_the_whole_catalogue_with_its_labels() -> None:
+    """Every metric of the catalogue occurs in some round, with exactly the labels it documents."""
+    views = (*samples.jumped().clusters, *samples.silent().clusters, *samples.breaching().clusters)
+    seen = {}
+    for family in SnapshotCollector(samples.snapshot(*views), FACTS).collect():
+        for sample in family.samples:
+            seen.setdefault(sample.name, set()).add(frozenset(sample.labels))
+    assert seen == {metric.name: {frozenset(metric.labels)} for metric in METRICS}
