@@ -115,7 +115,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One line that a quantity may pass; ``kind`` says which quantity, ``limit_ns`` in its own unit."""
+    """One line that a quantity may pass; ``kind`` says which quantity, ``limit_ns`` in its own unit.
+
+    Kinds: skew, ahead, behind, step (ns), drift (ns/s), and the states unsynchronized, unreachable, unknown,
+    whose ``limit_ns`` is 0.
+    """
 
     severity: Literal["warning", "critical"]
     limit_ns: int
@@ -264,11 +268,29 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelClock:
+    """What the kernel of the node says of its own discipline (adjtimex); None is "not said".
+
+    ``offset_s`` and ``frequency_ppm`` keep the signs of SyncStatus.
+    """
+
+    synchronized: bool | None = None
+    max_error_s: float | None = None
+    offset_s: float | None = None
+    frequency_ppm: float | None = None
+    leap: str | None = None
+    tai_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncStatus:
     """What the time daemon of one node says of itself; None is "not said".
 
     ``offset_s`` is positive where the node's clock is *ahead* of what the daemon believes to be true time.
     ``root_distance_s`` is the daemon's own bound of its error: root delay / 2 + root dispersion.
+    ``frequency_ppm`` is positive where the clock would run *fast* if nobody corrected it.
+    ``leap`` is the word for the leap indicator: none, insert, delete, unsynchronized.
+    ``reach`` is the reachability register (0 to 255) of the source that is followed.
     """
 
     daemon: Daemon
@@ -283,6 +305,10 @@ class SyncStatus:
     poll_s: float | None = None
     leap: str | None = None
     frequency_ppm: float | None = None
+    smear_s: float | None = None  # a leap smear that the daemon applies on purpose
+    rtc_local: bool | None = None  # the hardware clock is kept in local time
+    version: str | None = None
+    kernel: KernelClock | None = None
     peers: tuple[Peer, ...] = ()
     unparsed: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()  # values kept although outside a sane range, named
@@ -363,7 +389,8 @@ class Drift:
 class NodeView:
     """One node of one cluster as the world sees it after a round.
 
-    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
+    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead. ``stepped``
+    is the size of the step that this round found, forward positive, and None where it found none.
     """
 
     name: str
@@ -374,6 +401,7 @@ class NodeView:
     drift: Drift | None = None
     time_to_breach_s: float | None = None
     steps: int = 0
+    stepped: Interval | None = None
     last_success_wall_ns: int | None = None
     timesync: SyncStatus | None = None
     findings: tuple[Finding, ...] = ()
