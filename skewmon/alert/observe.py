@@ -1,0 +1,96 @@
+"""From a round's view of a cluster to what it shows of every alert's condition."""
+
+from collections.abc import Iterator, Mapping
+
+from skewmon.alert import observe_node
+from skewmon.alert.alerts import Key, Observation, Reading, Sight
+from skewmon.alert.observe_node import SIGHTS, Observer
+from skewmon.alert.reach import Reach, reaches
+from skewmon.alert.thresholds import judge, lines_of
+from skewmon.alert.words import direction, next_command, quoted, reasons, sentence, skew_bounds
+from skewmon.model import ClusterView, NodeView, Threshold
+
+
+def observe(view: ClusterView) -> Observation:
+    """Return what a round shows of every line of its cluster, for every node and for the cluster itself."""
+    readings = [reading for line in lines_of(view.cluster) for reading in OBSERVERS[line.kind](view, line)]
+    return Observation(view.name, view.at_wall_ns, tuple(readings))
+
+
+def observe_skew(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Judge the cluster as a whole, and each node against those whom nobody blames."""
+    yield _cluster_skew(view, line)
+    offsets = {node.name: node.offset for node in view.nodes if node.offset is not None}
+    reached = reaches(offsets, _blamed(view))
+    for node in view.nodes:
+        yield _node_skew(view, node, line, reached)
+
+
+def _blamed(view: ClusterView) -> frozenset[str]:
+    return frozenset(view.vote.culprits if view.vote.verdict == "named" else ())
+
+
+def _cluster_skew(view: ClusterView, line: Threshold) -> Reading:
+    """Judge the whole cluster; the machine lets a named alert take over where there is one."""
+    key = Key(view.name, line.kind, line.severity)
+    sight = Sight.UNKNOWN if view.skew is None else SIGHTS[judge(view.skew, line)]
+    if view.skew is None or sight is not Sight.PROVEN:
+        return Reading(key, line, sight)
+    pair = f" between {view.worst.node} and {view.worst.peer}" if view.worst else ""
+    return Reading(
+        key,
+        line,
+        Sight.SHARED if _blamed(view) else Sight.PROVEN,
+        f"The clocks of {view.name} disagree.",
+        f"The skew{pair} is {skew_bounds(view.skew, line)}."
+        f"{sentence(view.vote.evidence or 'Which clock is wrong cannot be told')}{quoted(view.findings)}",
+        f"skewmon check --cluster {view.name}",
+    )
+
+
+def _node_skew(view: ClusterView, node: NodeView, line: Threshold, reached: Mapping[str, Reach]) -> Reading:
+    """Judge one node; only a named culprit's alert may begin."""
+    key = Key(view.name, line.kind, line.severity, node.name)
+    reach = reached.get(node.name)
+    sight = Sight.UNKNOWN if reach is None else SIGHTS[judge(reach.skew, line)]
+    if reach is None or sight is not Sight.PROVEN:
+        return Reading(key, line, sight)
+    return Reading(
+        key,
+        line,
+        Sight.PROVEN if node.name in _blamed(view) else Sight.SHARED,
+        f"The clock of {node.name} is wrong.",
+        f"{node.name} ({node.address}) differs from {reach.peer} by {skew_bounds(reach.skew, line)}"
+        f"{direction(node)}.{sentence(view.vote.evidence)}{quoted(node.findings)}",
+        next_command(node),
+    )
+
+
+def observe_unknown(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Tell whether the skew is known at all; a cluster of one node has none to know."""
+    key = Key(view.name, line.kind, line.severity)
+    if view.skew is not None or len(view.nodes) < 2:
+        yield Reading(key, line, Sight.CLEAR)
+        return
+    yield Reading(
+        key,
+        line,
+        Sight.PROVEN,
+        f"The skew of {view.name} is unknown.",
+        f"Of {len(view.nodes)} nodes {view.measured} could be measured; a skew needs two. "
+        f"Alerts that fire stay as they are.{reasons(view)}",
+        f"skewmon check --cluster {view.name}",
+    )
+
+
+#: What looks at a line of each kind.
+OBSERVERS: Mapping[str, Observer] = {
+    "skew": observe_skew,
+    "unknown": observe_unknown,
+    "ahead": observe_node.ahead,
+    "behind": observe_node.behind,
+    "drift": observe_node.drift,
+    "step": observe_node.step,
+    "unsynchronized": observe_node.unsynchronized,
+    "unreachable": observe_node.unreachable,
+}

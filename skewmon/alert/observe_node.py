@@ -1,0 +1,123 @@
+"""What a round shows of each node by itself: where its clock stands, whether it answers, what it claims."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from skewmon.alert.alerts import Key, Reading, Sight
+from skewmon.alert.thresholds import Judgement, judge
+from skewmon.alert.words import bounds, next_command, quoted, rate, sentence
+from skewmon.model import ClusterView, Failed, Interval, Measured, NodeView, SyncStatus, Threshold
+
+Observer = Callable[[ClusterView, Threshold], Iterator[Reading]]
+
+#: What a judgement means for an alert that one node alone is to blame for.
+SIGHTS: Mapping[Judgement, Sight] = {
+    Judgement.BREACH: Sight.PROVEN,
+    Judgement.OK: Sight.CLEAR,
+    Judgement.AMBIGUOUS: Sight.AMBIGUOUS,
+}
+
+#: Drift is kept as a ratio of seconds; lines are drawn in whole nanoseconds a second.
+_NS_PER_RATIO = 1e9
+
+
+def ahead(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Judge how far each node is ahead of the reference."""
+    for node in view.nodes:
+        told = "" if node.offset is None else bounds(node.offset.lower_ns, node.offset.upper_ns, line)
+        yield _judged(view, node, line, node.offset, "is ahead", f"ahead of the reference by {told}")
+
+
+def behind(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Judge how far each node is behind the reference."""
+    for node in view.nodes:
+        told = "" if node.offset is None else bounds(-node.offset.upper_ns, -node.offset.lower_ns, line)
+        yield _judged(view, node, line, node.offset, "is behind", f"behind the reference by {told}")
+
+
+def drift(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Judge the rate at which each node leaves the reference, rounded outwards to whole nanoseconds."""
+    for node in view.nodes:
+        value, told = None, ""
+        if node.drift is not None:
+            value = Interval(
+                int(node.drift.lower * _NS_PER_RATIO) - 1, int(node.drift.upper * _NS_PER_RATIO) + 1
+            )
+            told = f"between {rate(value.lower_ns)} and {rate(value.upper_ns)} (line: {rate(line.limit_ns)})"
+        yield _judged(view, node, line, value, "runs at a wrong rate", f"gaining {told}")
+
+
+def step(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Judge the jump that this round found; a measured node without one stood still."""
+    for node in view.nodes:
+        value = node.stepped or Interval(0, 0)
+        way = "forward" if value.estimate_ns > 0 else "back"
+        told = bounds(value.proven_ns, value.furthest_ns, line)
+        yield _judged(view, node, line, value, "was stepped", f"set {way} by {told}")
+
+
+def _judged(
+    view: ClusterView, node: NodeView, line: Threshold, value: Interval | None, headline: str, told: str
+) -> Reading:
+    """Return the reading of a quantity that a node has by itself; without a measurement it has none."""
+    key = Key(view.name, line.kind, line.severity, node.name)
+    if value is None or not isinstance(node.outcome, Measured):
+        return Reading(key, line, Sight.UNKNOWN)
+    return Reading(
+        key,
+        line,
+        SIGHTS[judge(value, line)],
+        f"The clock of {node.name} {headline}.",
+        f"{node.name} ({node.address}): {told}.{quoted(node.findings)}",
+        next_command(node),
+    )
+
+
+def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Tell whose time daemon says that it is not synchronised, or does not run."""
+    for node in view.nodes:
+        status = node.timesync if isinstance(node.outcome, Measured) else None
+        yield Reading(
+            Key(view.name, line.kind, line.severity, node.name),
+            line,
+            _claimed(status),
+            f"Time synchronisation of {node.name} is broken.",
+            f"{node.name} ({node.address}): {_said(status)}.{quoted(node.findings)}",
+            next_command(node),
+        )
+
+
+def _claimed(status: SyncStatus | None) -> Sight:
+    if status is not None and status.daemon == "none":
+        return Sight.PROVEN
+    if status is None or status.synchronized is None:
+        return Sight.UNKNOWN
+    return Sight.CLEAR if status.synchronized else Sight.PROVEN
+
+
+def _said(status: SyncStatus | None) -> str:
+    if status is None or status.daemon == "none":
+        return "no time daemon runs"
+    return f"{status.daemon} is not synchronised"
+
+
+def unreachable(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+    """Tell who could not be measured.
+
+    Where nobody could, the fault is likelier on this side: SkewmonSkewUnknown tells it once, instead of one
+    alert a node.
+    """
+    unanswered = Sight.SHARED if view.measured == 0 and len(view.nodes) > 1 else Sight.PROVEN
+    for node in view.nodes:
+        key = Key(view.name, line.kind, line.severity, node.name)
+        if not isinstance(node.outcome, Failed):
+            yield Reading(key, line, Sight.CLEAR)
+            continue
+        yield Reading(
+            key,
+            line,
+            unanswered,
+            f"{node.name} cannot be measured.",
+            f"{node.name} ({node.address}): {node.outcome.reason.value}."
+            f"{sentence(node.outcome.detail)}{sentence(node.outcome.advice)}",
+            f"skewmon probe {node.name} -v",
+        )

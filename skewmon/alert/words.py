@@ -1,0 +1,77 @@
+"""Numbers and sentences as a person reads them in an alert."""
+
+from skewmon.model import ClusterView, Failed, Finding, NodeView, Skew, Threshold
+
+#: Units from the largest down, each with the nanoseconds it stands for.
+_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
+
+#: Digits that a reader needs; the page and the JSON have them all.
+_DIGITS = 4
+
+#: Findings that a description quotes at most; the page and the JSON have the rest.
+FINDINGS_QUOTED = 2
+
+
+def span(value_ns: int) -> str:
+    """Return a span of time in the largest unit that fits: ``70.02 s``, ``312 ms``, ``48.1 us``."""
+    unit_ns, unit = next(((ns, name) for ns, name in _UNITS if abs(value_ns) >= ns), _UNITS[-1])
+    return f"{value_ns / unit_ns:.12g} {unit}"
+
+
+def at_least(value_ns: int) -> str:
+    """Return a lower bound in few digits, never more than it is."""
+    return span(value_ns // _step(value_ns) * _step(value_ns))
+
+
+def at_most(value_ns: int) -> str:
+    """Return an upper bound in few digits, never less than it is."""
+    return span(-(-value_ns // _step(value_ns)) * _step(value_ns))
+
+
+def _step(value_ns: int) -> int:
+    return 10 ** max(0, len(str(abs(value_ns))) - _DIGITS)
+
+
+def rate(value_ppb: int) -> str:
+    """Return a rate: nanoseconds a second read as parts per million."""
+    return f"{value_ppb / 1000:.4g} ppm"
+
+
+def bounds(least_ns: int, most_ns: int, line: Threshold) -> str:
+    """Return what a quantity is at least and at most, and the line it passed."""
+    return f"at least {at_least(least_ns)} and at most {at_most(most_ns)} (line: {span(line.limit_ns)})"
+
+
+def skew_bounds(skew: Skew, line: Threshold) -> str:
+    """Return the bounds of a skew and the line it passed."""
+    return bounds(skew.lower_ns, skew.upper_ns, line)
+
+
+def direction(node: NodeView) -> str:
+    """Return on which side of the reference a node is proven to be, as a tail of a sentence."""
+    if node.offset is None or node.offset.proven_ns == 0:
+        return ""
+    return ", ahead" if node.offset.lower_ns > 0 else ", behind"
+
+
+def sentence(text: str) -> str:
+    """Return the text as a sentence that follows another, or nothing."""
+    text = text.strip()
+    return f" {text}" + ("" if text.endswith((".", ":", ")")) else ".") if text else ""
+
+
+def quoted(findings: tuple[Finding, ...]) -> str:
+    """Return the messages of the first findings that are more than information."""
+    grave = [finding for finding in findings if finding.severity != "info"]
+    return "".join(sentence(finding.message) for finding in grave[:FINDINGS_QUOTED])
+
+
+def reasons(view: ClusterView) -> str:
+    """Return the different reasons for which nodes were not measured."""
+    found = sorted({node.outcome.reason.value for node in view.nodes if isinstance(node.outcome, Failed)})
+    return f" Reasons: {', '.join(found)}." if found else ""
+
+
+def next_command(node: NodeView) -> str:
+    """Return the first command that a finding advises, else the one that shows the node's transcript."""
+    return next((finding.next for finding in node.findings if finding.next), f"skewmon probe {node.name} -v")
