@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Literal
 
 from prometheus_client import Metric as Family
@@ -10,9 +9,10 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from skewmon import __version__
+from skewmon.clock.pairs import all_pairs
 from skewmon.export import catalogue
 from skewmon.export.facts import DaemonFacts
-from skewmon.export.pairs import WORST_PAIRS, every_pair, measured_offsets
+from skewmon.export.pairs import WORST_PAIRS, measured_offsets
 from skewmon.export.text import encodable, foreign, optional_seconds, seconds
 from skewmon.model import (
     ClusterView,
@@ -168,12 +168,13 @@ def exported_pairs(view: ClusterView, export: PairExport) -> Iterable[Pair]:
     """Return the pairs that ``export.pairs`` admits."""
     if export == "none":
         return ()
-    nodes = len(measured_offsets(view))
-    series = nodes * (nodes - 1) // 2 * SERIES_A_PAIR
+    offsets = measured_offsets(view)
+    series = len(offsets) * (len(offsets) - 1) // 2 * SERIES_A_PAIR
     series_max = {"auto": AUTO_PAIR_SERIES_MAX, "all": ALL_PAIR_SERIES_MAX, "worst": 0}[export]
     if series <= series_max:
-        return every_pair(view)
-    return islice(sorted(view.pairs, key=lambda pair: -abs(pair.offset.estimate_ns)), WORST_PAIRS)
+        return all_pairs(offsets)
+    worst_first = sorted(view.pairs, key=lambda pair: (-pair.offset.proven_ns, -abs(pair.offset.estimate_ns)))
+    return worst_first[:WORST_PAIRS]
 
 
 def _add_facts(samples: Samples, facts: DaemonFacts) -> None:

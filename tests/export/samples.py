@@ -1,10 +1,10 @@
 """Snapshots for tests: what a round amounts to when all is well, and when it is not."""
 
 from dataclasses import replace
-from itertools import islice
 
+from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
-from skewmon.export.pairs import WORST_PAIRS, every_pair, worst_first
+from skewmon.export.pairs import judged, query
 from skewmon.model import (
     NS_PER_S,
     Burst,
@@ -111,8 +111,9 @@ def cluster_view(
     """Return a cluster with skew and pairs computed from the offsets of its nodes."""
     cluster = Cluster(name, tuple(Node(view.name, view.address) for view in nodes), thresholds=THRESHOLDS)
     view = ClusterView(cluster, verdict, WALL_NS, 0.8, nodes, skew=None, worst=None, vote=vote, rounds=41)
-    worst = tuple(islice(worst_first(view), WORST_PAIRS))
-    pairs = tuple(every_pair(view)) if len(nodes) <= 64 else worst
+    worst = tuple(query(view, 100, None, 0))
+    offsets = {node.name: node.offset for node in nodes if node.offset}
+    pairs = tuple(judged(pair, view) for pair in all_pairs(offsets)) if len(nodes) <= 64 else worst
     if not worst:
         return view
     offset = worst[0].offset

@@ -92,7 +92,7 @@ def test_exactly_one_verdict_holds() -> None:
 
 
 def test_a_node_not_measured_loses_its_series_but_not_its_name() -> None:
-    """Silence is shown as failure with its reason; no old number is repeated, not even one left in the view."""
+    """Silence is shown as failure with its reason; no old number is repeated, even if left in the view."""
     silent = samples.silent().clusters[0]
     leftover = replace(silent.nodes[2], offset=Interval(1, 2), admin_offset=Interval(1, 2))
     scrape = Rendered(samples.snapshot(replace(silent, nodes=(*silent.nodes[:2], leftover))))

@@ -1,11 +1,11 @@
 """Any pair can be had, the worst first, at the cost of those asked for."""
 
-from itertools import combinations, islice
+from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.export.pairs import every_pair, query, worst_first
+from skewmon.export.pairs import query
 from skewmon.model import ClusterView, PairVerdict
 from tests.export import samples
 
@@ -20,15 +20,23 @@ def view_of(offsets: list[tuple[int, int]]) -> ClusterView:
 
 
 @given(OFFSETS)
-def test_worst_first_yields_every_pair_once_in_descending_order(offsets: list[tuple[int, int]]) -> None:
-    """The lazy order is the order of a full sort."""
+def test_every_pair_can_be_had_once_and_the_worst_comes_first(offsets: list[tuple[int, int]]) -> None:
+    """Without filters the query is all unordered pairs in descending order of what is proven."""
     view = view_of(offsets)
-    pairs = list(worst_first(view))
-    sizes = [abs(pair.offset.estimate_ns) for pair in pairs]
-    assert sizes == sorted(sizes, reverse=True)
+    pairs = query(view, 1_000, None, 0)
+    proven = [pair.offset.proven_ns for pair in pairs]
+    assert proven == sorted(proven, reverse=True)
     names = {frozenset((pair.node, pair.peer)) for pair in pairs}
     assert names == {frozenset(pair) for pair in combinations([node.name for node in view.nodes], 2)}
-    assert len(pairs) == len(names) == len(list(every_pair(view)))
+    assert len(pairs) == len(names)
+
+
+@given(OFFSETS, st.integers(1, 10**10))
+def test_the_least_size_is_a_proven_one(offsets: list[tuple[int, int]], min_ns: int) -> None:
+    """Exactly the pairs that are certainly that far apart are returned."""
+    view = view_of(offsets)
+    wanted = [pair for pair in query(view, 1_000, None, 0) if pair.offset.proven_ns >= min_ns]
+    assert query(view, 1_000, None, min_ns) == wanted
 
 
 def test_a_pair_is_the_difference_of_two_offsets() -> None:
@@ -43,15 +51,19 @@ def test_a_pair_is_the_difference_of_two_offsets() -> None:
 
 def test_verdicts_follow_the_interval() -> None:
     """A line inside the interval is ambiguous, never a breach."""
-    (far,) = every_pair(samples.ambiguous().clusters[0])
+    (far,) = query(samples.ambiguous().clusters[0], 10, None, 0)
     assert far.verdict is PairVerdict.AMBIGUOUS
-    assert {pair.verdict for pair in every_pair(samples.healthy().clusters[0])} == {PairVerdict.OK}
+    agreed = query(samples.healthy().clusters[0], 10, None, 0)
+    assert [pair.verdict for pair in agreed] == [PairVerdict.OK] * 3
 
 
 def test_a_query_narrows_by_node_size_and_number() -> None:
     """All three filters hold, and a node is always named first where it is asked for."""
     view = samples.jumped().clusters[0]
-    assert [(p.node, p.peer) for p in query(view, 10, "etcd2", 0)] == [("etcd2", "etcd3"), ("etcd2", "etcd1")]
+    assert [(p.node, p.peer) for p in query(view, 10, "etcd2", 0)] == [
+        ("etcd2", "etcd3"),
+        ("etcd2", "etcd1"),
+    ]
     assert [(p.node, p.peer) for p in query(view, 10, "etcd2", samples.MS)] == [("etcd2", "etcd3")]
     assert len(query(view, 2, None, 0)) == 2
     assert query(view, 10, "nobody", 0) == []
@@ -64,8 +76,7 @@ def test_a_silent_node_has_no_pairs() -> None:
     assert len(query(view, 10, None, 0)) == 1
 
 
-def test_the_worst_of_half_a_million_pairs_are_found_without_looking_at_all() -> None:
-    """The work grows with the pairs taken, so a query of a large cluster is cheap."""
-    view = samples.thousand().clusters[0]
-    worst = list(islice(worst_first(view), 100))
+def test_the_worst_of_half_a_million_pairs_are_those_of_the_jumped_node() -> None:
+    """A large cluster answers too."""
+    worst = query(samples.thousand().clusters[0], 100, None, 0)
     assert {pair.node for pair in worst} == {"n0500"}
