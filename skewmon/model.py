@@ -389,8 +389,8 @@ class Drift:
 class NodeView:
     """One node of one cluster as the world sees it after a round.
 
-    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead. ``stepped``
-    is the size of the step that this round found, forward positive, and None where it found none.
+    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
+    ``stepped`` is the size of the step that this round found, forward positive; None where it found none.
     """
 
     name: str

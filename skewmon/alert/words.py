@@ -29,7 +29,7 @@ def at_most(value_ns: int) -> str:
 
 
 def _step(value_ns: int) -> int:
-    return 10 ** max(0, len(str(abs(value_ns))) - _DIGITS)
+    return int(10 ** max(0, len(str(abs(value_ns))) - _DIGITS))
 
 
 def rate(value_ppb: int) -> str:

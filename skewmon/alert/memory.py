@@ -1,0 +1,80 @@
+"""The machine's state as plain JSON values, so that a restart neither repeats nor forgets an alert.
+
+Instants of the common base are left out: the next process may run on another boot. Counts are kept.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from skewmon.alert.alerts import Alert, Key, Sight
+from skewmon.alert.machine import Phase, Slot, State
+from skewmon.errors import JournalError
+
+#: Raised when the meaning of a field changes; a state of another version is not guessed at.
+VERSION = 1
+
+
+def to_json(state: State) -> dict[str, Any]:
+    """Return the state as values that JSON can hold."""
+    return {"version": VERSION, "slots": [_slot_to_json(slot) for slot in state.slots.values()]}
+
+
+def from_json(data: Mapping[str, Any]) -> State:
+    """Return the state that ``to_json`` wrote; raise JournalError on anything else."""
+    try:
+        if data["version"] != VERSION:
+            raise JournalError(f"The saved alerts have version {data['version']}, not {VERSION}.")
+        slots = [_slot_from_json(slot) for slot in data["slots"]]
+    except (KeyError, TypeError, ValueError) as fault:
+        raise JournalError(f"The saved alerts cannot be read: {fault!r}.") from fault
+    return State({slot.alert.key: slot for slot in slots})
+
+
+def alert_to_json(alert: Alert) -> dict[str, Any]:
+    """Return one alert as values that JSON can hold."""
+    key = alert.key
+    return {
+        "cluster": key.cluster,
+        "kind": key.kind,
+        "severity": key.severity,
+        "node": key.node,
+        "started_wall_ns": alert.started_wall_ns,
+        "ended_wall_ns": alert.ended_wall_ns,
+        "summary": alert.summary,
+        "description": alert.description,
+        "next": alert.next,
+    }
+
+
+def alert_from_json(data: Mapping[str, Any]) -> Alert:
+    """Return the alert that ``alert_to_json`` wrote; raise KeyError or TypeError on anything else."""
+    return Alert(
+        Key(data["cluster"], data["kind"], data["severity"], data["node"]),
+        int(data["started_wall_ns"]),
+        None if data["ended_wall_ns"] is None else int(data["ended_wall_ns"]),
+        data["summary"],
+        data["description"],
+        data["next"],
+    )
+
+
+def _slot_to_json(slot: Slot) -> dict[str, Any]:
+    return {
+        "phase": slot.phase.value,
+        "sight": slot.sight.value,
+        "counted_ns": slot.counted_ns,
+        "idle_ns": slot.idle_ns,
+        "flaps": slot.flaps,
+        "alert": alert_to_json(slot.alert),
+    }
+
+
+def _slot_from_json(data: Mapping[str, Any]) -> Slot:
+    return Slot(
+        Phase(data["phase"]),
+        alert_from_json(data["alert"]),
+        Sight(data["sight"]),
+        int(data["counted_ns"]),
+        int(data["idle_ns"]),
+        int(data["flaps"]),
+    )
