@@ -1,0 +1,267 @@
+"""The configuration file, key by key. The attributes carry their unit, the keys are design's words."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from skewmon.config import limits, paths
+from skewmon.config.address import parse_listen
+from skewmon.config.fields import (
+    Drift,
+    Duration,
+    Expression,
+    Hops,
+    Host,
+    Limit,
+    Name,
+    PlainPath,
+    PlainPaths,
+    Port,
+    SecretPath,
+    SecretPaths,
+    SecretUrl,
+    Url,
+    duration_within,
+    refuse,
+    refused_by,
+)
+from skewmon.config.targets import expand
+from skewmon.config.thresholds import check_profile, effective
+from skewmon.model import NS_PER_S, Threshold
+
+#: In the range that the list of exporters gives out since 9100-9999 is full.
+DEFAULT_LISTEN = "127.0.0.1:10061"
+
+#: Where `skewmon keys` puts what it makes.
+DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
+DEFAULT_KNOWN_HOSTS = "/etc/skewmon/ssh/known_hosts"
+DEFAULT_USER = "skewmon"
+DEFAULT_PORT = 22
+DEFAULT_CONNECT_TIMEOUT_NS = 10 * NS_PER_S
+
+
+class Spec(BaseModel):
+    """A mapping of the file: frozen, with no key but its own, and nothing converted in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_alias=True)
+
+
+class Exactly(Spec):
+    """A mapping whose meaning hangs on exactly one of several keys."""
+
+    choices: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [key for key in self.choices if getattr(self, key) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none"
+            raise refuse(f"expected exactly one of {', '.join(self.choices)}, found {found}")
+        return self
+
+    @property
+    def choice(self) -> str:
+        """The key that is given."""
+        return next(key for key in self.choices if getattr(self, key) is not None)
+
+
+class WebSpec(Spec):
+    """Where the page, the metrics and the API are served."""
+
+    listen: Annotated[str, AfterValidator(refused_by(parse_listen))] = Field(
+        DEFAULT_LISTEN, description="host:port; [::1]:10061 for IPv6, :10061 for every address"
+    )
+    config_file: PlainPath | None = Field(
+        None, description="TLS and basic auth, in the format of Prometheus exporter-toolkit"
+    )
+
+
+class SshSpec(Spec):
+    """How nodes are logged in to; a cluster's keys go before the defaults, a node's before both."""
+
+    user: Name | None = Field(None, description=f"login name; {DEFAULT_USER} where none is given")
+    port: Port | None = Field(None, description=f"port of sshd; {DEFAULT_PORT} where none is given")
+    identity: SecretPaths | None = Field(
+        None,
+        description="private key, or credential:NAME of systemd, or a list; "
+        f"{DEFAULT_IDENTITY} where neither identity nor agent is given",
+    )
+    agent: bool | None = Field(None, description="use the ssh-agent of SSH_AUTH_SOCK; false by default")
+    known_hosts: PlainPaths | None = Field(
+        None, description=f"files of host keys, always verified; {DEFAULT_KNOWN_HOSTS} where none is given"
+    )
+    host_key_alias: Name | None = Field(None, description="the name to look up in known_hosts instead")
+    jump: Hops | None = Field(None, description="bastions as [user@]host[:port], first hop first")
+    connect_timeout_ns: (
+        Annotated[Duration, duration_within(limits.MIN_CONNECT_TIMEOUT_NS, limits.MAX_CONNECT_TIMEOUT_NS)]
+        | None
+    ) = Field(None, alias="connect_timeout", description="for the whole login; 10s where none is given")
+
+
+class NodeSpec(Spec):
+    """One node with settings of its own."""
+
+    name: Name = Field(description="what the node is called in metrics and on the page")
+    address: Host | None = Field(None, description="where it is reached; its name where none is given")
+    port: Port | None = Field(None, description="short for ssh: {port: …}")
+    ssh: SshSpec = SshSpec()
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.port is not None and self.ssh.port is not None:
+            raise refuse("expected one port, found two", "keep port or ssh.port", at="port")
+        if self.address is None:
+            try:
+                one = len(expand(self.name)) == 1
+            except ValueError:
+                raise refuse(f"the name {self.name!r} is no address", "add address:", at="name") from None
+            if not one:
+                raise refuse(f"{self.name!r} is a range", "list it as a text of its own", at="name")
+        return self
+
+
+class SourceSpec(Exactly):
+    """One live source of nodes."""
+
+    choices: ClassVar = ("ansible", "file_sd", "http_sd", "ssh_config")
+
+    ansible: PlainPath | None = Field(None, description="inventory for ansible-inventory")
+    file_sd: PlainPath | None = Field(None, description="Prometheus target files, globs allowed")
+    http_sd: Url | None = Field(None, description="Prometheus target list over HTTP")
+    ssh_config: PlainPath | None = Field(None, description="OpenSSH client configuration")
+    group: Name | None = Field(None, description="with ansible: the group; all where none is given")
+    hosts: Name | None = Field(None, description="with ssh_config: a pattern such as etcd*")
+
+    @model_validator(mode="after")
+    def _belongs(self) -> Self:
+        for key, owner in (("group", "ansible"), ("hosts", "ssh_config")):
+            if getattr(self, key) is not None and self.choice != owner:
+                raise refuse(f"{key} goes with {owner}, not with {self.choice}", at=key)
+        if self.choice == "ssh_config" and self.hosts is None:
+            raise refuse("expected hosts: beside ssh_config", 'add a pattern such as hosts: "etcd*"')
+        return self
+
+
+class ThresholdSpec(Exactly):
+    """One line, and how long it has to be passed."""
+
+    choices: ClassVar = ("skew", "ahead", "behind", "step", "drift", "unsynchronized", "unreachable")
+
+    severity: Literal["warning", "critical"]
+    skew: Limit | None = Field(None, description="between two nodes")
+    ahead: Limit | None = Field(None, description="of a node, before the reference")
+    behind: Limit | None = Field(None, description="of a node, after the reference")
+    step: Limit | None = Field(None, description="a jump of one clock")
+    drift: Drift | None = Field(None, description="rate of one clock, such as 100ppm")
+    unsynchronized: Literal[True] | None = Field(None, description="its time daemon says so")
+    unreachable: Literal[True] | None = Field(None, description="it cannot be measured")
+    for_ns: Duration = Field(0, alias="for", description="fires after this long")
+    clear_for_ns: Duration = Field(
+        60 * NS_PER_S, alias="clear_for", description="resolves after this long below the line"
+    )
+
+    def threshold(self) -> Threshold:
+        """Return the line as the model has it."""
+        value = getattr(self, self.choice)
+        return Threshold(
+            severity=self.severity,
+            limit_ns=0 if value is True else value,
+            kind=self.choice,
+            for_s=self.for_ns / NS_PER_S,
+            clear_for_s=self.clear_for_ns / NS_PER_S,
+        )
+
+
+def _kind_of_node(value: Any) -> str:
+    """Return which of the two forms of a node was written."""
+    return "mapping" if isinstance(value, dict | NodeSpec) else "text"
+
+
+Interval = Annotated[Duration, duration_within(limits.MIN_INTERVAL_NS, limits.MAX_INTERVAL_NS)]
+NodeEntry = Annotated[
+    Annotated[Expression, Tag("text")] | Annotated[NodeSpec, Tag("mapping")], Discriminator(_kind_of_node)
+]
+
+
+class ClusterSpec(Spec):
+    """Nodes that must agree on the time."""
+
+    nodes: tuple[NodeEntry, ...] = Field((), description="texts such as etcd[1-3].example.com, or mappings")
+    inventory: tuple[SourceSpec, ...] = Field((), max_length=limits.MAX_SOURCES)
+    ssh: SshSpec = SshSpec()
+    interval_ns: Interval = Field(15 * NS_PER_S, alias="interval", description="a round starts this often")
+    status_interval_ns: Interval = Field(
+        60 * NS_PER_S, alias="status_interval", description="time daemons are asked this often"
+    )
+    samples: int = Field(
+        8, ge=limits.MIN_SAMPLES, le=limits.MAX_SAMPLES, description="exchanges in one burst"
+    )
+    profile: Annotated[str, AfterValidator(refused_by(check_profile))] | None = Field(
+        None, description="thresholds by name; `skewmon profiles` lists them"
+    )
+    thresholds: tuple[ThresholdSpec, ...] = Field((), max_length=limits.MAX_THRESHOLDS)
+
+    @model_validator(mode="after")
+    def _has_nodes(self) -> Self:
+        if not self.nodes and not self.inventory:
+            raise refuse(
+                "the cluster has no nodes", "list them under nodes: or name a source under inventory:"
+            )
+        names: dict[str, str] = {}
+        for entry in self.nodes:
+            if isinstance(entry, NodeSpec) and names.setdefault(entry.name, entry.address or "") != (
+                entry.address or ""
+            ):
+                raise refuse(f"two nodes are called {entry.name!r}", "give each its own name", at="nodes")
+        count = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in self.nodes)
+        if count > limits.MAX_NODES:
+            raise refuse(f"expected at most {limits.MAX_NODES} nodes, found {count}", at="nodes")
+        return self
+
+    @property
+    def lines(self) -> tuple[Threshold, ...]:
+        """The thresholds that count: the profile's and its own, or the default ones."""
+        return effective(self.profile, tuple(line.threshold() for line in self.thresholds))
+
+
+class WebhookSpec(Exactly):
+    """A receiver that gets alerts as JSON."""
+
+    choices: ClassVar = ("url", "url_file")
+
+    url: SecretUrl | None = Field(None, description="shown without its path, which often is the password")
+    url_file: SecretPath | None = Field(None, description="file or credential that holds the URL")
+    headers_file: SecretPath | None = Field(None, description="file of headers, one `Name: value` a line")
+
+
+class AppriseSpec(Spec):
+    """A receiver that Apprise knows; its URL is a secret."""
+
+    url_file: SecretPath = Field(description="file or credential that holds one Apprise URL a line")
+
+
+class AlertsSpec(Spec):
+    """Who is told."""
+
+    alertmanagers: tuple[Url, ...] = Field((), max_length=limits.MAX_RECEIVERS)
+    webhooks: tuple[WebhookSpec, ...] = Field((), max_length=limits.MAX_RECEIVERS)
+    apprise: tuple[AppriseSpec, ...] = Field((), max_length=limits.MAX_RECEIVERS)
+
+
+class ExportSpec(Spec):
+    """What is exported."""
+
+    pairs: Literal["auto", "all", "worst", "none"] = Field(
+        "auto", description="pair series: auto is all up to 2,000, else the worst ones"
+    )
+
+
+class Config(Spec):
+    """A whole configuration."""
+
+    web: WebSpec = WebSpec()
+    state_directory: PlainPath = Field(default_factory=paths.default_state_directory)
+    ssh: SshSpec = SshSpec()
+    clusters: dict[Name, ClusterSpec] = Field(min_length=1, max_length=limits.MAX_CLUSTERS)
+    alerts: AlertsSpec = AlertsSpec()
+    export: ExportSpec = ExportSpec()

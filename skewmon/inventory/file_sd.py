@@ -1,0 +1,52 @@
+"""Nodes from Prometheus' target files: JSON or YAML, globs allowed."""
+
+import asyncio
+import glob
+from pathlib import Path
+
+from skewmon.config.limits import MAX_FILE_BYTES
+from skewmon.config.marks import parse
+from skewmon.config.schema import SourceSpec
+from skewmon.errors import ConfigError, InventoryError
+from skewmon.inventory.settings import Context
+from skewmon.inventory.target_groups import nodes_of
+from skewmon.model import Node, SshSettings
+
+#: A glob that matches more than this was meant for something else.
+MAX_FILES = 1_000
+
+
+async def read(spec: SourceSpec, context: Context) -> list[Node]:
+    """Return the nodes of every file that the glob matches; parsing runs beside the loop."""
+    assert spec.file_sd is not None
+    return await asyncio.to_thread(_read_all, spec.file_sd, context.ssh)
+
+
+def _read_all(pattern: str, ssh: SshSettings) -> list[Node]:
+    """Return the nodes of all files, in the order of their names."""
+    paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
+    if not paths:
+        raise InventoryError(f"no file matches {pattern}")
+    if len(paths) > MAX_FILES:
+        raise InventoryError(f"{pattern} matches {len(paths)} files; at most {MAX_FILES} are allowed")
+    return [node for path in paths for node in _read_one(path, ssh)]
+
+
+def _read_one(path: str, ssh: SshSettings) -> list[Node]:
+    """Return the nodes of one file."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise InventoryError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise InventoryError(f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    try:
+        # JSON is YAML. Words such as `yes` in labels are other people's business, hence no look at faults.
+        return nodes_of(parse(data.decode("utf-8-sig"), path).value, ssh)
+    except UnicodeDecodeError:
+        raise InventoryError(f"{path} is not UTF-8") from None
+    except ConfigError as error:
+        raise InventoryError(str(error)) from None
+    except InventoryError as error:
+        raise InventoryError(f"{path}: {error}") from None

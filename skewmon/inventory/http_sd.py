@@ -1,0 +1,54 @@
+"""Nodes from a server that speaks Prometheus' HTTP service discovery."""
+
+import json
+
+import aiohttp
+
+from skewmon.config.limits import MAX_FILE_BYTES
+from skewmon.config.schema import SourceSpec
+from skewmon.errors import InventoryError
+from skewmon.inventory.settings import Context
+from skewmon.inventory.target_groups import nodes_of
+from skewmon.model import Node
+
+#: A list that takes longer than a round is no live source.
+TIMEOUT_S = 10.0
+
+#: Enough for http → https and a moved path; more is a loop.
+MAX_REDIRECTS = 3
+
+
+async def read(spec: SourceSpec, context: Context) -> list[Node]:
+    """Return the nodes that the server lists now."""
+    assert spec.http_sd is not None
+    body = await _fetch(spec.http_sd)
+    try:
+        groups = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InventoryError(f"{spec.http_sd} did not answer with JSON") from None
+    try:
+        return nodes_of(groups, context.ssh)
+    except InventoryError as error:
+        raise InventoryError(f"{spec.http_sd}: {error}") from None
+
+
+async def _fetch(url: str) -> bytes:
+    """Return the body of a successful answer, at most MAX_FILE_BYTES of it."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, headers={"Accept": "application/json"}, max_redirects=MAX_REDIRECTS) as response,
+        ):
+            if response.status != 200:
+                raise InventoryError(f"{url} answered {response.status} {response.reason or ''}".rstrip())
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(65_536):
+                body += chunk
+                if len(body) > MAX_FILE_BYTES:
+                    raise InventoryError(f"{url} sent more than {MAX_FILE_BYTES // 2**20} MiB")
+            return bytes(body)
+    except TimeoutError:
+        raise InventoryError(f"{url} did not answer within {TIMEOUT_S:g} s") from None
+    except aiohttp.ClientError as error:
+        raise InventoryError(f"{url} cannot be read: {error}") from None
