@@ -32,7 +32,7 @@ OffsetOf = Callable[[Exchange, Program], Interval | None]
 def intersection(
     exchanges: Iterable[Exchange], program: Program, at_ns: int, offset_of: OffsetOf, rho_ppb: int
 ) -> Interval | None:
-    """Return what all exchanges allow for one clock at ``at_ns``, or None where they contradict each other."""
+    """Return what all exchanges allow for one clock at ``at_ns``, or None where they contradict."""
     common: Interval | None = None
     for exchange in exchanges:
         offset = offset_of(exchange, program)

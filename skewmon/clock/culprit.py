@@ -30,7 +30,7 @@ Voices = Mapping[str, Fraction]
 
 
 def vote(walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str] | None = None) -> Vote:
-    """Return the culprits among ``walls``, whose offsets are to one base, for pairs further than ``limit_ns``.
+    """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
     ``sources`` maps a node to the upstream that it follows; nodes without one are left out of it.
     """

@@ -5,7 +5,7 @@ Integers throughout, rounded outwards: an interval may become a nanosecond too w
 
 from skewmon.model import NS_PER_S, Exchange, Interval, Program, Quantum
 
-#: The most by which two free-running oscillators (MONOTONIC_RAW) run apart, in parts per billion: crystals are
+#: The most by which two free oscillators (MONOTONIC_RAW) run apart, in parts per billion: crystals are
 #: good to ±50 ppm, so 100 ppm between two. Hypothesis H2 of docs/measurement.md.
 RHO_RAW_PPB = 100_000
 
@@ -35,7 +35,7 @@ def middle_ns(exchange: Exchange) -> int:
 def offset_of(
     exchange: Exchange, clock_in_ns: int, clock_out_ns: int, quantum: Quantum, rho_ppb: int
 ) -> Interval | None:
-    """Return a node's clock minus the base at the exchange's middle, or None where the exchange contradicts itself.
+    """Return a node's clock minus the base at the exchange's middle, or None where it contradicts itself.
 
     Causality alone: the node reads ``clock_in`` after the request left, and ``clock_out`` before the reply
     arrived. NTP's two differences (RFC 5905 section 8), kept as an upper and a lower end instead of halved.

@@ -1,0 +1,246 @@
+"""How fast a node's clock runs away: the oscillator, the daemon's correction of it, and the sum of both.
+
+The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds. The
+oscillator's rate comes from the polygon of its history where that is narrow enough (BOUNDED: every burst must
+be met; rests on H1 to H4 and H6), else from a weighted least-squares fit of the bursts' middles (STATISTICAL:
+assumes that the path's asymmetry is noise). A rate is published only where it says something.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from math import sqrt
+from statistics import median_low
+from typing import NamedTuple
+
+from skewmon.clock.history import Plausible
+from skewmon.clock.steps import Kind, Movement
+from skewmon.model import NS_PER_S, Burst, Drift, Interval
+
+#: Fewer bursts than this are not a trend.
+LEAST_SAMPLES = 5
+
+#: A rate known to this is worth telling even where its sign is not certain: "it hardly drifts".
+NARROW = 1e-6
+
+#: Corrections this far from the usual one are a slew.
+SLEW_PPB = 50_000
+
+#: Until the usual correction is known, only more than a kernel's frequency register can hold is a slew.
+UNKNOWN_USUAL_PPB = 550_000
+
+#: Rounds that make up the usual correction, and after which a lasting change becomes the usual one.
+USUAL_ROUNDS = 33
+
+#: Readings of the correction closer together than this say too little of its rate.
+LEAST_SPAN_NS = NS_PER_S
+
+#: How many rounds a correction's rate and a fit look back: about eight minutes at 15 s.
+WINDOW = 32
+
+#: Student's t for 99.9 % two-sided by degrees of freedom; in between, the next smaller one holds.
+STUDENT_T = ((30, 3.646), (20, 3.850), (15, 4.073), (12, 4.318), (10, 4.587), (8, 5.041), (6, 5.959))
+STUDENT_T_FEWEST = 12.924  # three degrees of freedom
+
+
+class Basis(StrEnum):
+    """What a rate's interval rests on."""
+
+    BOUNDED = "bounded"
+    STATISTICAL = "statistical"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate in s/s with the interval that holds it, ahead positive."""
+
+    lower: float
+    upper: float
+    basis: Basis
+    samples: int
+
+    @property
+    def ratio(self) -> float:
+        """The middle."""
+        return (self.lower + self.upper) / 2
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether enough bursts tell its sign, or that it is small."""
+        half = (self.upper - self.lower) / 2
+        return self.samples >= LEAST_SAMPLES and (half < abs(self.ratio) or half <= NARROW)
+
+    def plus(self, other: "Rate") -> "Rate":
+        """Return the rate of a sum."""
+        basis = self.basis if self.basis is Basis.STATISTICAL else other.basis
+        samples = min(self.samples, other.samples)
+        return Rate(self.lower + other.lower, self.upper + other.upper, basis, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The three rates of one node; None where unknown. ``net`` is what its wall clock does."""
+
+    oscillator: Rate | None = None
+    correction: Rate | None = None
+    net: Rate | None = None
+    slewing: bool = False
+
+    @property
+    def published(self) -> Drift | None:
+        """The net rate where it says something, else None."""
+        if self.net is None or not self.net.meaningful:
+            return None
+        return Drift(self.net.ratio, self.net.lower, self.net.upper)
+
+
+class Anchor(NamedTuple):
+    """One reading of the correction: when by the node's RAW, and between which ends."""
+
+    at_ns: int
+    raw_lower_ns: int
+    raw_upper_ns: int
+    lower_ns: int
+    upper_ns: int
+
+
+class Point(NamedTuple):
+    """The middle of one burst's offset, and its width as a measure of trust."""
+
+    at_ns: int
+    offset_ns: int
+    width_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a node's daemon has been doing to its clock; newest first."""
+
+    anchors: tuple[Anchor, ...] = ()
+    usual: tuple[int, ...] = ()  # ppb, of rounds without a slew
+    slewing_rounds: int = 0
+
+
+def anchor_of(burst: Burst) -> Anchor | None:
+    """Return MONOTONIC − RAW at the end of a burst; None where the node cannot read both."""
+    last, program = burst.closing or burst.opening[-1], burst.program
+    if program.mono is None or program.raw is None:
+        return None
+    if last.mono_ns is None or last.raw_in_ns is None or last.raw_out_ns is None:
+        return None
+    raw_lower_ns = last.raw_in_ns - program.raw.early_ns
+    raw_upper_ns = last.raw_out_ns + program.raw.late_ns
+    return Anchor(
+        last.sent_ns,
+        raw_lower_ns,
+        raw_upper_ns,
+        last.mono_ns - program.mono.early_ns - raw_upper_ns,
+        last.mono_ns + program.mono.late_ns - raw_lower_ns,
+    )
+
+
+def rate_between(before: Anchor, after: Anchor) -> Interval:
+    """Return the mean rate of the correction between two readings in ppb, rounded outwards."""
+    least, most = after.lower_ns - before.upper_ns, after.upper_ns - before.lower_ns
+    shortest = after.raw_lower_ns - before.raw_upper_ns
+    longest = after.raw_upper_ns - before.raw_lower_ns
+    assert shortest > 0, "readings in the order of their instants"
+    return Interval(
+        least * NS_PER_S // (longest if least > 0 else shortest),
+        -(-most * NS_PER_S // (shortest if most > 0 else longest)),
+    )
+
+
+def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
+    """Return the steering after one more burst, and a SLEW where one has begun; each is told once."""
+    anchor = anchor_of(burst)
+    if anchor is None:
+        return Steering(), None
+    if not steering.anchors:
+        return Steering((anchor,), steering.usual), None
+    previous = steering.anchors[0]
+    if anchor.raw_lower_ns - previous.raw_upper_ns < LEAST_SPAN_NS:
+        return steering, None
+    rate = rate_between(previous, anchor)
+    settled = len(steering.usual) >= LEAST_SAMPLES
+    usual_ppb = median_low(steering.usual) if settled else 0
+    away_ppb = rate.shifted(-usual_ppb).proven_ns  # the same arithmetic, in ppb
+    if away_ppb <= (SLEW_PPB if settled else UNKNOWN_USUAL_PPB):
+        usual = (rate.estimate_ns, *steering.usual)[:USUAL_ROUNDS]
+        anchors = (anchor,) if steering.slewing_rounds else (anchor, *steering.anchors)[:WINDOW]
+        return Steering(anchors, usual), None
+    if steering.slewing_rounds >= USUAL_ROUNDS:
+        return Steering((anchor,), (rate.estimate_ns,)), None
+    began = None
+    if not steering.slewing_rounds:
+        began = Movement(Kind.SLEW, previous.at_ns, anchor.at_ns, rate_ppb=rate)
+    return Steering((anchor,), steering.usual, steering.slewing_rounds + 1), began
+
+
+def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: Sequence[Point]) -> Rates:
+    """Return the three rates; ``points`` are of the oscillator where there is one, else of the wall clock."""
+    slewing = steering.slewing_rounds > 0
+    if not steering.anchors:
+        return Rates(net=fit(points))
+    correction = None
+    if len(steering.anchors) > 1:
+        ppb = rate_between(steering.anchors[-1], steering.anchors[0])
+        samples = max(bursts, len(steering.anchors))  # exact after two readings: the oscillator decides
+        correction = Rate(ppb.lower_ns / 1e9, ppb.upper_ns / 1e9, Basis.BOUNDED, samples)
+    oscillator = None
+    if plausible is not None:
+        oscillator = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, bursts)
+    if oscillator is None or not oscillator.meaningful:
+        oscillator = fit(points) or oscillator
+    net = oscillator.plus(correction) if oscillator and correction else None
+    return Rates(oscillator, correction, net, slewing)
+
+
+def fit(points: Sequence[Point]) -> Rate | None:
+    """Return the rate of a weighted straight line through ``points`` (newest first) at 99.9 % confidence.
+
+    The oldest points are dropped until what is left scatters about its line like noise, so that a bend in
+    the past does not pass for today's rate.
+    """
+    count = len(points)
+    while count >= LEAST_SAMPLES:
+        slope, half, residuals = _line(points[:count])
+        if _random(residuals):
+            return Rate(slope - half, slope + half, Basis.STATISTICAL, count)
+        count = count * 3 // 4
+    return None
+
+
+def _line(points: Sequence[Point]) -> tuple[float, float, list[float]]:
+    """Return slope, half-width of its confidence interval, and residuals of a weighted line."""
+    at_ns, offset_ns, _ = points[0]
+    narrowest = min(point.width_ns for point in points) + 1
+    weights = [(narrowest / (point.width_ns + 1)) ** 2 for point in points]
+    xs = [float(point.at_ns - at_ns) for point in points]
+    ys = [float(point.offset_ns - offset_ns) for point in points]
+    total = sum(weights)
+    x_mean = sum(w * x for w, x in zip(weights, xs, strict=True)) / total
+    y_mean = sum(w * y for w, y in zip(weights, ys, strict=True)) / total
+    spread = sum(w * (x - x_mean) ** 2 for w, x in zip(weights, xs, strict=True))
+    slope = sum(w * (x - x_mean) * y for w, x, y in zip(weights, xs, ys, strict=True)) / spread
+    residuals = [y - y_mean - slope * (x - x_mean) for x, y in zip(xs, ys, strict=True)]
+    variance = sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / (len(points) - 2)
+    return slope, _student_t(len(points) - 2) * sqrt(variance / spread), residuals
+
+
+def _student_t(freedom: int) -> float:
+    return next((t for least, t in STUDENT_T if freedom >= least), STUDENT_T_FEWEST)
+
+
+def _random(residuals: Sequence[float]) -> bool:
+    """Tell whether residuals change sign as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
+    signs = [residual > 0 for residual in residuals]
+    above, below = sum(signs), len(signs) - sum(signs)
+    if not above or not below:
+        return True
+    runs = 1 + sum(one != other for one, other in pairwise(signs))
+    both, count = 2 * above * below, len(signs)
+    mean = both / count + 1
+    deviation = sqrt(both * (both - count) / (count * count * (count - 1)))
+    return runs >= mean - 1.645 * deviation

@@ -1,0 +1,249 @@
+"""What earlier rounds still say of a node's oscillator.
+
+Only the oscillator (MONOTONIC_RAW minus the base) has a history: it is never stepped and never steered, so an
+old bound stays true once it is aged. REALTIME is both, and its history is worthless the moment a daemon acts.
+
+Two kinds of statement come out, and they are different types so that nobody can mix them up:
+
+- ``Proven`` rests on H1 to H3 alone: the oscillator is continuous, and its rate is within RHO_RAW_PPB.
+- ``Plausible`` also rests on H6: the rate changes by no more than WANDER_PPB_PER_MIN. Far tighter, and fit
+  for drift and forecasts, not for an alert.
+
+A history lives as long as its key (boot, clocksource) and as long as nothing contradicts it; then it is
+dropped with a named reason. A node on a clocksource that may stand still (kvm-clock and its kin) gets neither
+from history: a pause smaller than the slack would go unseen. Its history only serves to see the larger ones.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from skewmon.clock.burst import intersection
+from skewmon.clock.interval import RHO_RAW_PPB, age_slack_ns, aged, middle_ns, oscillator_offset
+from skewmon.clock.polygon import REACH_NS, Polygon
+from skewmon.model import NS_PER_S, Burst, Estimate, Interval
+
+#: Clocksources that no hypervisor stops: the processor's own counter keeps counting while a guest is paused.
+#: kvm-clock, hyperv and xen stop with the guest; hpet, acpi_pm and (on KVM) ARM's counter are emulated and
+#: may; jiffies loses ticks. An unknown name is no reason to trust.
+STEADY_CLOCKSOURCES = frozenset({"tsc"})
+
+#: H6: how fast an oscillator's rate may change. Temperature moves a crystal by about 20 ppb a minute in an
+#: air-conditioned room and by up to 1,000 beside a fan that starts; five times the former.
+WANDER_PPB_PER_MIN = 100
+
+#: Older bursts than this are forgotten: their slack by wander has outgrown what even a WAN burst can add.
+MAX_AGE_NS = 3 * 3600 * NS_PER_S
+
+#: The newest bursts are kept whether or not they constrain: they will when the older ones have aged.
+RECENT = 6
+
+#: No more bursts than this are kept; a polygon has rarely more than eight sides.
+MAX_SIGHTINGS = 16
+
+#: A burst is dated at its own instant rather than at the common one where ageing would add more than this
+#: share of its width.
+AGEING_SHARE = 16
+
+
+class ResetReason(StrEnum):
+    """Why a history was dropped."""
+
+    REBOOT = "reboot"
+    CLOCKSOURCE = "clocksource"
+    SUSPEND = "suspend"
+    RAW_BACKWARDS = "raw-backwards"
+    CONTRADICTION = "contradiction"  # beyond what any oscillator can do: a pause, a migration
+    WANDER = "wander"  # beyond what H6 allows; perhaps a short pause
+    BASE_PAUSED = "base-paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A history was dropped; ``moved`` is by how much the oscillator left its prediction, where known."""
+
+    reason: ResetReason
+    moved: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An offset that follows from H1 to H3."""
+
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Plausible:
+    """An offset and its rate that also rest on H6 (wander)."""
+
+    interval: Interval
+    rate_lower: float
+    rate_upper: float
+
+
+class Sighting(NamedTuple):
+    """The ends between which an offset lay at one instant."""
+
+    at_ns: int
+    lower_ns: int
+    upper_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is remembered of one node's oscillator; bounded, and a value."""
+
+    boot_id: str
+    clocksource: str
+    proven: Sighting  # what all bursts so far allow at the last common instant
+    polygon: Polygon | None = None
+    sightings: tuple[Sighting, ...] = ()  # newest first
+    bursts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What one more burst and the history make of each other; None where history adds nothing."""
+
+    proven: Proven | None
+    plausible: Plausible | None
+    reset: Reset | None = None
+
+
+def wander_slack_ns(dt_ns: int) -> int:
+    """Return how far an offset may leave its tangent within ``dt_ns`` (H6), rounded up: omega·dt²/2."""
+    return dt_ns * dt_ns * WANDER_PPB_PER_MIN // (120 * NS_PER_S * NS_PER_S) + 1
+
+
+def review(history: History | None, burst: Burst, estimate: Estimate) -> tuple[History, Review]:
+    """Return the history with one more burst in it, and what follows for ``estimate.at_ns``.
+
+    The results are never wider than ``estimate.oscillator``, which must be known.
+    """
+    assert estimate.oscillator is not None
+    now = estimate.oscillator
+    if history is None:
+        return _begin(burst, estimate, None)
+    if (reason := _key_changed(history, burst)) is not None:
+        return _begin(burst, estimate, Reset(reason))
+    dt_ns = estimate.at_ns - history.proven.at_ns
+    prior = aged(Interval(history.proven.lower_ns, history.proven.upper_ns), dt_ns, RHO_RAW_PPB)
+    proven = prior.meet(now)
+    if proven is None:
+        return _begin(burst, estimate, Reset(ResetReason.CONTRADICTION, now - prior))
+    sightings = sightings_of(burst, estimate)
+    polygon, kept = _polygon(sightings + history.sightings, estimate.at_ns, proven)
+    if polygon is None and _in_reach(proven):
+        return _begin(burst, estimate, Reset(ResetReason.WANDER, _left(history, estimate)))
+    grown = History(
+        history.boot_id,
+        history.clocksource,
+        Sighting(estimate.at_ns, proven.lower_ns, proven.upper_ns),
+        polygon,
+        kept,
+        history.bursts + 1,
+    )
+    if history.clocksource not in STEADY_CLOCKSOURCES:
+        return grown, Review(None, None)
+    return grown, Review(Proven(proven), _plausible(polygon, proven))
+
+
+def _begin(burst: Burst, estimate: Estimate, reset: Reset | None) -> tuple[History, Review]:
+    assert estimate.oscillator is not None
+    now, sightings = estimate.oscillator, sightings_of(burst, estimate)
+    polygon, kept = _polygon(sightings, estimate.at_ns, now)
+    history = History(
+        burst.program.boot_id,
+        burst.program.clocksource,
+        Sighting(estimate.at_ns, now.lower_ns, now.upper_ns),
+        polygon,
+        kept,
+    )
+    return history, Review(None, None, reset)
+
+
+def _key_changed(history: History, burst: Burst) -> ResetReason | None:
+    if burst.program.boot_id != history.boot_id:
+        return ResetReason.REBOOT
+    if burst.program.clocksource != history.clocksource:
+        return ResetReason.CLOCKSOURCE
+    return None
+
+
+def sightings_of(burst: Burst, estimate: Estimate) -> tuple[Sighting, ...]:
+    """Return what a burst saw of the oscillator, dated where it is sharpest."""
+    assert estimate.oscillator is not None
+    now, last_ns = estimate.oscillator, middle_ns(burst.opening[-1])
+    if age_slack_ns(estimate.at_ns - last_ns, RHO_RAW_PPB) * AGEING_SHARE <= now.width_ns:
+        return (Sighting(estimate.at_ns, now.lower_ns, now.upper_ns),)
+    parts = [(burst.opening, last_ns)]
+    if burst.closing is not None:
+        parts.insert(0, ((burst.closing,), middle_ns(burst.closing)))
+    return tuple(
+        Sighting(at_ns, seen.lower_ns, seen.upper_ns)
+        for exchanges, at_ns in parts
+        if (seen := intersection(exchanges, burst.program, at_ns, oscillator_offset, RHO_RAW_PPB))
+    )
+
+
+def _in_reach(interval: Interval) -> bool:
+    return interval.width_ns < REACH_NS
+
+
+def _polygon(
+    sightings: Iterable[Sighting], at_ns: int, now: Interval
+) -> tuple[Polygon | None, tuple[Sighting, ...]]:
+    """Return what all sightings leave at ``at_ns``, and those worth keeping; newest first.
+
+    A sighting that cuts nothing off what newer ones left is dropped once it is no longer recent.
+    """
+    polygon = Polygon.box(at_ns, now.lower_ns, now.upper_ns, RHO_RAW_PPB / NS_PER_S)
+    kept: list[Sighting] = []
+    for sighting in sightings:
+        dt_ns = sighting.at_ns - at_ns
+        if polygon is None or len(kept) >= MAX_SIGHTINGS or dt_ns < -MAX_AGE_NS:
+            break
+        slack = wander_slack_ns(dt_ns)
+        before = polygon
+        polygon = before.clipped(dt_ns, sighting.lower_ns - slack, sighting.upper_ns + slack)
+        if polygon is not before or len(kept) < RECENT:
+            kept.append(sighting)
+    return polygon, tuple(kept)
+
+
+def _plausible(polygon: Polygon | None, within: Interval) -> Plausible | None:
+    if polygon is None:
+        return None
+    lower, upper = polygon.offset_ns()
+    # The polygon's margin may stick out by a nanosecond; history only ever tightens.
+    inside = within.meet(Interval(lower, upper))
+    return Plausible(inside or within, *polygon.rate())
+
+
+def _left(history: History, estimate: Estimate) -> Interval | None:
+    """Return by how much the oscillator left what the last polygon predicts."""
+    assert estimate.oscillator is not None
+    if history.polygon is None:
+        return None
+    dt_ns = estimate.at_ns - history.polygon.at_ns
+    predicted = Interval(*history.polygon.offset_ns(dt_ns)).widened(wander_slack_ns(dt_ns))
+    return estimate.oscillator - predicted
+
+
+def base_pause(moved: Mapping[str, Interval], followed: int) -> Interval | None:
+    """Return for how long the base itself stood still, or None where the nodes do not say so.
+
+    ``moved`` holds by how much each contradicting node's oscillator left its prediction in this round, of
+    ``followed`` nodes with a history. One node that leaps ahead is that node's affair; more than half of
+    them, by one common amount, is the admin box's.
+    """
+    if len(moved) < 2 or len(moved) * 2 <= followed:
+        return None
+    common: Interval | None = None
+    for interval in moved.values():
+        common = interval if common is None else common.meet(interval)
+        if common is None:
+            return None
+    return common if common is not None and common.lower_ns > 0 else None

@@ -1,0 +1,217 @@
+"""What moved on a node between two rounds: steps, leap seconds, slews, suspends, reboots.
+
+REALTIME − MONOTONIC changes on a discontinuity alone: slewing moves both. Both are read on the node, so a
+step is known to the width of the reads' own bracket, whatever the network did, and it is the node's own step.
+BOOTTIME − MONOTONIC is the time slept, MONOTONIC − RAW everything that a time daemon steers.
+
+A change is judged by the measured brackets: only readings that cannot agree are a change. A virtual machine
+that takes 10 µs to read a clock has brackets of 40 µs, and steps smaller than that show up once a narrower
+bracket comes by; a constant in their place would cry wolf there and sleep elsewhere.
+
+Without MONOTONIC only what cannot be anything else is told: offsets that no permitted slew connects.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from skewmon.clock.interval import RHO_WALL_PPB, age_slack_ns
+from skewmon.model import NS_PER_S, Burst, Estimate, Exchange, Interval, Program
+
+#: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
+AGREEMENT_NS = 100
+
+#: Linux lets nobody slew by more than 10 % (adjtimex(2): tick 9,000 to 11,000 µs, and ±500 ppm of frequency).
+SLEW_LIMIT_PPB = 100_500_000
+
+#: A leap second is one second, by a kernel that inserts it at a tick: up to 10 ms late at HZ=100, and the
+#: daemon corrects that on its own account.
+LEAP_NS = NS_PER_S
+LEAP_TOLERANCE_NS = 10_000_000
+
+
+class Kind(StrEnum):
+    """What happened to a node's clocks."""
+
+    STEP = "step"
+    LEAP = "leap"
+    SUSPEND = "suspend"
+    REBOOT = "reboot"
+    SLEW = "slew"
+    MOVED = "moved"  # step or fast slew: without MONOTONIC nobody can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One change of a node's clocks, after one instant of the base and before another.
+
+    ``size`` is by how much the wall clock moved (SUSPEND: how long the node slept); ``rate_ppb`` a SLEW's
+    rate, ahead positive.
+    """
+
+    kind: Kind
+    after_ns: int
+    before_ns: int
+    size: Interval | None = None
+    rate_ppb: Interval | None = None
+
+
+class Bracket(NamedTuple):
+    """Two ends that enclose a difference of two clocks."""
+
+    lower_ns: int
+    upper_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where a node's clocks stood against each other when last seen, ``seen_ns`` on the base."""
+
+    boot_id: str
+    seen_ns: int
+    real_ns: int
+    raw_ns: int | None
+    wall_at_ns: int
+    wall: Bracket  # REALTIME − base at wall_at_ns
+    stepped: Bracket | None  # REALTIME − MONOTONIC
+    slept: Bracket | None  # BOOTTIME − MONOTONIC
+
+
+def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Ledger, tuple[Movement, ...]]:
+    """Return the ledger after one more burst, and every movement that it proves; each is told once."""
+    first, last = burst.opening[0], burst.closing or burst.opening[-1]
+    boot_id = burst.program.boot_id
+    movements: tuple[Movement, ...] = ()
+    stepped = slept = None
+    if ledger is not None and boot_id != ledger.boot_id:
+        movements = (Movement(Kind.REBOOT, ledger.seen_ns, first.received_ns),)
+        ledger = None
+    if burst.program.mono is not None and first.mono_ns is not None:
+        stepped, slept, movements = _compare(ledger, burst, movements)
+    elif ledger is not None:
+        movements += _displaced(ledger, estimate)
+    now = Ledger(
+        boot_id=boot_id,
+        seen_ns=last.sent_ns,
+        real_ns=last.real_out_ns,
+        raw_ns=last.raw_out_ns,
+        wall_at_ns=estimate.at_ns,
+        wall=Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns),
+        stepped=stepped,
+        slept=slept,
+    )
+    return now, movements
+
+
+def went_backwards(ledger: Ledger, burst: Burst) -> bool:
+    """Tell whether RAW ran backwards since: a restored snapshot, or a boot that kept its name."""
+    raw_ns = burst.opening[0].raw_in_ns
+    return ledger.raw_ns is not None and raw_ns is not None and raw_ns < ledger.raw_ns
+
+
+def _compare(
+    ledger: Ledger | None, burst: Burst, movements: tuple[Movement, ...]
+) -> tuple[Bracket | None, Bracket | None, tuple[Movement, ...]]:
+    """Return the node's brackets after all exchanges of a burst, and what moved on the way."""
+    stepped = ledger.stepped if ledger else None
+    slept = ledger.slept if ledger else None
+    after_ns = ledger.seen_ns if ledger else 0
+    real_ns = ledger.real_ns if ledger else 0
+    exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
+    for exchange in exchanges:
+        wall, sleep = _stepped(exchange, burst.program), _slept(exchange, burst.program)
+        woken = _apart(slept, sleep)
+        jump = _apart(stepped, wall)
+        if woken is not None:
+            movements += (Movement(Kind.SUSPEND, after_ns, exchange.received_ns, woken),)
+            # On waking REALTIME and BOOTTIME are moved alike: only what differs is a step.
+            jump = _remainder(stepped, wall, woken)
+            stepped = None
+        if jump is not None:
+            kind = Kind.LEAP if _is_leap(jump, real_ns, exchange.real_out_ns) else Kind.STEP
+            movements += (Movement(kind, after_ns, exchange.received_ns, jump),)
+            stepped = None
+        stepped = _narrowed(stepped, wall)
+        slept = sleep if woken is not None or sleep is None else _narrowed(slept, sleep)
+        after_ns, real_ns = exchange.sent_ns, exchange.real_out_ns
+    return stepped, slept, movements
+
+
+def _stepped(exchange: Exchange, program: Program) -> Bracket:
+    """Return REALTIME − MONOTONIC: REALTIME was read before MONOTONIC and again after it.
+
+    A step backwards between the reads swaps the ends; both levels then still lie between them.
+    """
+    assert exchange.mono_ns is not None
+    assert program.mono is not None
+    one = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
+    other = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
+    return Bracket(one, other) if one <= other else Bracket(other, one)
+
+
+def _slept(exchange: Exchange, program: Program) -> Bracket | None:
+    """Return BOOTTIME − MONOTONIC: BOOTTIME was read after MONOTONIC and before REALTIME's second reading."""
+    if exchange.boot_ns is None or exchange.raw_out_ns is None or exchange.raw_in_ns is None:
+        return None
+    assert exchange.mono_ns is not None
+    boot, mono, raw = program.boot, program.mono, program.raw
+    assert boot is not None
+    assert mono is not None
+    assert raw is not None
+    between = exchange.raw_out_ns - exchange.raw_in_ns + raw.early_ns + raw.late_ns
+    between += age_slack_ns(between, SLEW_LIMIT_PPB)
+    difference = exchange.boot_ns - exchange.mono_ns
+    return Bracket(
+        difference - between - boot.early_ns - mono.late_ns, difference + boot.late_ns + mono.early_ns
+    )
+
+
+def _apart(before: Bracket | None, after: Bracket | None) -> Interval | None:
+    """Return the change between two brackets that cannot agree, or None where they can."""
+    if before is None or after is None:
+        return None
+    if after[0] - before[1] <= AGREEMENT_NS and before[0] - after[1] <= AGREEMENT_NS:
+        return None
+    return Interval(after[0] - before[1], after[1] - before[0])
+
+
+def _remainder(before: Bracket | None, after: Bracket, woken: Interval) -> Interval | None:
+    """Return what a wall clock moved beyond the time slept, or None where nothing need be left."""
+    if before is None:
+        return None
+    left = Interval(after.lower_ns - before.upper_ns, after.upper_ns - before.lower_ns) - woken
+    return left if left.proven_ns > AGREEMENT_NS else None
+
+
+def _narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
+    """Return what both brackets allow of a difference that did not change."""
+    if known is None or seen is None:
+        return seen
+    lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
+    return Bracket(lower, upper) if lower <= upper else seen
+
+
+def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
+    """Tell whether a step is one second, across the end of a UTC month, where alone leap seconds occur."""
+    if abs(abs(size.estimate_ns) - LEAP_NS) > LEAP_TOLERANCE_NS + size.bound_ns:
+        return False
+    # An inserted second replays 23:59:60 as 23:59:59 or 00:00:00: look two seconds further both ways.
+    return _month(real_before_ns - 2 * LEAP_NS) != _month(real_after_ns + 2 * LEAP_NS)
+
+
+def _month(real_ns: int) -> tuple[int, int]:
+    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)
+    return day.year, day.month
+
+
+def _displaced(ledger: Ledger, estimate: Estimate) -> tuple[Movement, ...]:
+    """Return the movement of a wall clock that no drift connects; a STEP where no slew does either."""
+    elapsed_ns = estimate.at_ns - ledger.wall_at_ns
+    wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
+    for kind, rate_ppb in ((Kind.STEP, SLEW_LIMIT_PPB), (Kind.MOVED, RHO_WALL_PPB)):
+        slack = age_slack_ns(elapsed_ns, rate_ppb)
+        reach = Bracket(ledger.wall.lower_ns - slack, ledger.wall.upper_ns + slack)
+        if (size := _apart(reach, wall)) is not None:
+            return (Movement(kind, ledger.wall_at_ns, estimate.at_ns, size),)
+    return ()

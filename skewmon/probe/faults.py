@@ -1,0 +1,103 @@
+"""What the network and asyncssh raise, translated once into reason, sentence and advice."""
+
+import errno
+import socket
+
+import asyncssh
+
+from skewmon.errors import ConnectError, Reason
+from skewmon.model import SshSettings
+from skewmon.probe import known_hosts
+
+
+def place(address: str, port: int) -> str:
+    """Return ``address:port``, with brackets where the address has colons of its own."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
+    """Return the error for a TCP connection that did not come about."""
+    where = place(address, ssh.port)
+    number = getattr(error, "errno", None)
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return ConnectError(
+            Reason.NAME_NOT_RESOLVED,
+            f"The name {address} does not resolve.",
+            f"Try: getent hosts {address}",
+        )
+    if number == errno.ECONNREFUSED:
+        return ConnectError(
+            Reason.CONNECTION_REFUSED,
+            f"Nothing listens at {where}.",
+            "Check the port, and that sshd runs there: systemctl status ssh",
+        )
+    if isinstance(error, TimeoutError) or number == errno.ETIMEDOUT:
+        return ConnectError(
+            Reason.NO_ANSWER,
+            f"{where} did not answer within {ssh.connect_timeout_s:g} s.",
+            f"Check that the machine is up and no firewall drops packets: nc -vz {address} {ssh.port}",
+        )
+    return ConnectError(
+        Reason.NETWORK_UNREACHABLE,
+        f"{where} cannot be reached: {getattr(error, 'strerror', None) or error}.",
+        f"Check the route: ip route get {address}",
+    )
+
+
+def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> ConnectError:
+    """Return the error for a connection that was accepted but never became a login."""
+    where = place(address, ssh.port)
+    if isinstance(error, TimeoutError):
+        return ConnectError(
+            Reason.LOGIN_TIMEOUT,
+            f"{where} accepted the connection, but the login took longer than {ssh.connect_timeout_s:g} s.",
+            f"Look at its sshd, DNS and PAM: ssh -vv -p {ssh.port} {address}",
+        )
+    if isinstance(error, asyncssh.HostKeyNotVerifiable) or "host key" in str(error):
+        return host_key_error(name, address, ssh)
+    if isinstance(error, asyncssh.PermissionDenied):
+        return ConnectError(
+            Reason.PERMISSION_DENIED,
+            f"{where} refused every key that was offered{f' for user {ssh.user}' if ssh.user else ''}.",
+            f"Add the public key to that user's authorized_keys on {name}, and look at the log of its sshd.",
+        )
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return ConnectError(
+            Reason.JUMP_FAILED,
+            f"The bastion could not reach {where}: {error.reason}.",
+            "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
+        )
+    return _broken_off(error, where, address, ssh)
+
+
+def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
+    """Return the error for a host key that is not trusted: never seen, or not the one that was."""
+    alias = ssh.host_key_alias or address
+    listed = alias if ssh.port == 22 else f"[{alias}]:{ssh.port}"
+    files = ", ".join(ssh.known_hosts) or "no file"
+    if known_hosts.is_known(ssh.known_hosts, alias, ssh.port):
+        return ConnectError(
+            Reason.HOST_KEY_CHANGED,
+            f"{name} shows another host key than the one in {files}: the machine was reinstalled, or "
+            "another one answers in its place.",
+            f"Find out which, then remove the old key: ssh-keygen -R '{listed}' -f {ssh.known_hosts[0]}",
+        )
+    return ConnectError(
+        Reason.HOST_KEY_UNKNOWN,
+        f"The host key of {listed} is not in {files}.",
+        f"Compare it over a trusted path, then add it: ssh-keyscan -p {ssh.port} {address}",
+    )
+
+
+def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:
+    if isinstance(error, asyncssh.ConnectionLost | ConnectionError):
+        return ConnectError(
+            Reason.DISCONNECTED,
+            f"{where} closed the connection before the login was done.",
+            "Its sshd may limit new connections: look for MaxStartups and PerSourcePenalties in its log.",
+        )
+    return ConnectError(
+        Reason.NOT_SSH,
+        f"{where} and skewmon do not understand each other: {str(error) or type(error).__name__}.",
+        f"Look at what it says: ssh -vv -p {ssh.port} {address}",
+    )

@@ -1,0 +1,85 @@
+"""The keys that skewmon offers: from files, from a systemd credential, from the agent."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import asyncssh
+
+from skewmon.errors import ConnectError, Reason
+from skewmon.model import SshSettings
+
+#: Parsing an RSA key costs tens of milliseconds with OpenSSL 3, so each file is parsed once per modification.
+CACHED_KEYS = 256
+
+#: How long the agent may take to list its keys; a forwarded agent whose far end is gone would hang for ever.
+AGENT_TIMEOUT_S = 5.0
+
+
+@dataclass
+class Identity:
+    """What is offered to a server, and the agent that must stay connected while it is."""
+
+    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey]
+    agent: asyncssh.SSHAgentClient | None = None
+
+    def close(self) -> None:
+        """Let go of the agent."""
+        if self.agent:
+            self.agent.close()
+
+
+async def load(ssh: SshSettings) -> Identity:
+    """Return the keys for one connection, files first.
+
+    Raises ConnectError (key-unusable) where none can be used. A key that needs a passphrase is passed over:
+    skewmon asks nobody; such keys come from the agent.
+    """
+    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey] = []
+    faults: list[str] = []
+    for path in ssh.identities:
+        try:
+            keys.append(_read(path, _modified_ns(path)))
+        except OSError as error:
+            faults.append(f"{path}: {error.strerror}")
+        except asyncssh.KeyEncryptionError:
+            faults.append(f"{path} needs a passphrase")
+        except asyncssh.KeyImportError as error:
+            faults.append(
+                f"{path}: {error}" if "passphrase" not in str(error) else f"{path} needs a passphrase"
+            )
+    identity = Identity(keys)
+    path = os.environ.get("SSH_AUTH_SOCK", "")
+    if ssh.agent and path:
+        identity = await _with_agent(keys, path, faults)
+    if not identity.keys:
+        raise ConnectError(
+            Reason.KEY_UNUSABLE,
+            f"No key can be used: {'; '.join(faults)}."
+            if faults
+            else "No key is configured and none was found.",
+            "Name one with --identity or ssh.identity, or load it into the agent with ssh-add.",
+        )
+    return identity
+
+
+async def _with_agent(
+    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey], path: str, faults: list[str]
+) -> Identity:
+    try:
+        agent = await asyncssh.connect_agent(path)
+        offered = await agent.get_keys()
+    except (OSError, ValueError) as error:
+        faults.append(f"the agent at {path} does not answer: {error}")
+        return Identity(keys)
+    return Identity([*keys, *offered], agent)
+
+
+def _modified_ns(path: str) -> int:
+    return Path(path).stat().st_mtime_ns
+
+
+@lru_cache(maxsize=CACHED_KEYS)
+def _read(path: str, _stamp_ns: int) -> asyncssh.SSHKey:
+    return asyncssh.read_private_key(path)

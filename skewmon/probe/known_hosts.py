@@ -1,0 +1,73 @@
+"""Host keys: loaded once, always enforced, by name and not by address.
+
+asyncssh takes an empty or missing set of known hosts for "use the user's own file" and ``None`` for "check
+nothing", so it is always handed a function that looks the name up in what was loaded here.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from skewmon.errors import ConnectError, Reason
+
+#: Files are parsed once per set and modification; a reload of the configuration makes a new set.
+CACHED_SETS = 64
+
+#: ssh(1) knows many thousand hosts; beyond this the file is not a known_hosts file.
+MAX_BYTES = 64 * 1024 * 1024
+
+Lookup = Callable[[str, str, int | None], tuple[Sequence[Any], ...]]
+
+
+def lookup(paths: Sequence[str]) -> Lookup:
+    """Return the function that finds the trusted, CA and revoked keys of a host in these files.
+
+    Raises ConnectError where a file is there but cannot be read; a missing file knows nobody.
+    """
+    stamps = tuple((path, _stamp(path)) for path in paths)
+    known = _load(stamps)
+
+    def find(host: str, _address: str, port: int | None) -> tuple[Sequence[Any], ...]:
+        # By name only, as ssh(1) does: an address may be reused by another machine.
+        return known.match(host, "", port)
+
+    return find
+
+
+def is_known(paths: Sequence[str], host: str, port: int) -> bool:
+    """Return whether any key is trusted for a host: tells a changed key from an unknown one."""
+    trusted, authorities, *_ = lookup(paths)(host, "", port if port != 22 else None)
+    return bool(trusted) or bool(authorities)
+
+
+def _stamp(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=CACHED_SETS)
+def _load(stamps: tuple[tuple[str, int], ...]) -> asyncssh.SSHKnownHosts:
+    known = asyncssh.SSHKnownHosts()
+    for path, stamp in stamps:
+        for line in _read(path).splitlines() if stamp else ():
+            with suppress(ValueError):  # as ssh(1) does, a line that is not understood is passed over
+                known.load(line)
+    return known
+
+
+def _read(path: str) -> str:
+    try:
+        with Path(path).open(encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_BYTES)
+    except OSError as error:
+        raise ConnectError(
+            Reason.HOST_KEY_UNKNOWN,
+            f"The known_hosts file {path} cannot be read: {error.strerror}.",
+            "Give the user that runs skewmon the right to read it.",
+        ) from None

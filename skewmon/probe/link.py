@@ -1,0 +1,190 @@
+"""One node's link: opened, kept open with back-off, and asked for bursts."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from skewmon.clock.burst import intersection
+from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
+from skewmon.clock.interval import RHO_WALL_PPB, wall_offset
+from skewmon.errors import NodeError, ProbeError, Reason
+from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node
+from skewmon.probe.base import ArrivalClock, base_ns
+from skewmon.probe.session import Session
+from skewmon.probe.ssh import Connection, Dialer
+
+#: The first wait after a failed connection, doubled up to the limit. It is short, because most failures
+#: are a restart of sshd.
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LIMIT_S = 60.0
+
+#: After a refused key or host key: nothing changes until a person acts, and OpenSSH 9.8's PerSourcePenalties
+#: ban an address for up to ten minutes that keeps on failing.
+BACKOFF_REFUSED_FIRST_S = 30.0
+BACKOFF_REFUSED_LIMIT_S = 600.0
+
+REFUSED = frozenset(
+    {Reason.PERMISSION_DENIED, Reason.KEY_UNUSABLE, Reason.HOST_KEY_CHANGED, Reason.HOST_KEY_UNKNOWN}
+)
+
+#: A link that stood this long starts its back-off anew when it breaks.
+STEADY_S = 60.0
+
+#: A burst that takes longer has lost its value: the clocks it compares have moved on.
+BURST_TIMEOUT_S = 10.0
+
+
+class Link:
+    """A node, its connection, its program, and why there is none."""
+
+    def __init__(self, node: Node, dialer: Dialer, arrivals: ArrivalClock) -> None:
+        self.node = node
+        self.failure: Failed | None = Failed(Reason.CONNECTING, "The first connection is being made.")
+        self.round_trip_ns: int | None = None
+        self._dialer = dialer
+        self._arrivals = arrivals
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._broken = asyncio.Event()
+        self._hint: tuple[int, Interval] | None = None  # where the last search found the tick
+
+    @property
+    def session(self) -> Session | None:
+        """The session to measure with, or None."""
+        return self._session if self._session and self._session.is_open else None
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection on which other sessions may be opened, or None."""
+        return self._connection if self._connection and self._connection.is_open else None
+
+    async def open(self) -> None:
+        """Connect where needed and start the node-side program.
+
+        Raises NodeError; ``failure`` then tells the same.
+        """
+        self._broken.clear()
+        try:
+            if self.connection is None:
+                self._connection = await self._dialer.connect(self.node)
+            assert self._connection is not None
+            session = Session(self._connection)
+            await session.start()
+        except NodeError as error:
+            self._drop(error)
+            raise
+        self._session = session
+        self.failure = None
+
+    async def keep(self, changed: Callable[["Link"], None] = lambda _link: None) -> None:
+        """Keep the link open for ever; ``changed`` is told of every opening and every failure."""
+        attempt = 0
+        while True:
+            opened = asyncio.get_running_loop().time()
+            try:
+                await self.open()
+                changed(self)
+                await self._broken.wait()
+            except NodeError:
+                pass
+            changed(self)
+            attempt = 0 if asyncio.get_running_loop().time() - opened > STEADY_S else attempt + 1
+            await asyncio.sleep(self._backoff_s(attempt))
+
+    async def burst(self, samples: int, timeout_s: float = BURST_TIMEOUT_S) -> Burst:
+        """Return the opening exchanges of a round.
+
+        Raises NodeError where there is no link, or where it broke on the way.
+        """
+        self._arrivals.calibrate()
+        session = self._ready()
+        try:
+            async with asyncio.timeout(timeout_s):
+                burst = await self._search(session) if _is_coarse(session) else await session.burst(samples)
+        except TimeoutError:
+            error = ProbeError(Reason.NO_REPLY, f"The burst was not done within {timeout_s:g} s.")
+            self._drop(error)
+            raise error from None
+        except NodeError as error:
+            self._drop(error)
+            raise
+        self.round_trip_ns = min(exchange.round_trip_ns for exchange in burst.opening)
+        return burst
+
+    async def exchange(self) -> Exchange:
+        """Return the one exchange that closes a round; raises as ``burst`` does."""
+        try:
+            return await self._ready().exchange()
+        except NodeError as error:
+            self._drop(error)
+            raise
+
+    def close(self) -> None:
+        """Let go of program and connection."""
+        if self._session:
+            self._session.close()
+        if self._connection:
+            self._connection.abort()
+        self._session = self._connection = None
+
+    def _ready(self) -> Session:
+        if self.session:
+            return self.session
+        if self.failure is None and self._session:
+            self._drop(self._session.failure or ProbeError(Reason.DISCONNECTED, "The connection was lost."))
+        failure = self.failure
+        assert failure is not None
+        raise NodeError(failure.reason, failure.detail, failure.advice)
+
+    def _drop(self, error: NodeError) -> None:
+        """Note a failure; the connection stays where only the program failed."""
+        self.failure = Failed(error.reason, error.detail, error.advice)
+        if self._session:
+            self._session.close()
+        self._session = None
+        if error.reason is not Reason.PROGRAM_ENDED and self._connection:
+            self._connection.abort()
+            self._connection = None
+        self._broken.set()
+
+    def _backoff_s(self, attempt: int) -> float:
+        refused = self.failure is not None and self.failure.reason in REFUSED
+        first, limit = (
+            (BACKOFF_REFUSED_FIRST_S, BACKOFF_REFUSED_LIMIT_S)
+            if refused
+            else (BACKOFF_FIRST_S, BACKOFF_LIMIT_S)
+        )
+        longest = min(limit, first * 2 ** min(attempt, 16))
+        return random.uniform(longest / 2, longest)  # noqa: S311  # spreads connections, hides nothing
+
+    async def _search(self, session: Session) -> Burst:
+        """Return a burst whose requests arrive where a coarse clock ticks."""
+        assert session.program is not None
+        program = session.program
+        exchanges = [await session.exchange()]
+        quantum_ns = program.real.late_ns
+        for _ in range(ROWS):
+            wall = self._where_it_ticks(exchanges, session)
+            round_trip_ns = min(exchange.round_trip_ns for exchange in exchanges)
+            for instant in send_instants(wall, quantum_ns, round_trip_ns, base_ns()):
+                await asyncio.sleep(max(0, instant - base_ns()) / NS_PER_S)
+                exchanges.append(await session.exchange())
+        self._hint = (base_ns(), self._where_it_ticks(exchanges, session))
+        return Burst(program, tuple(exchanges))
+
+    def _where_it_ticks(self, exchanges: list[Exchange], session: Session) -> Interval:
+        """Return the narrowest span in which the clock can be expected; the last search is only a hint."""
+        assert session.program is not None
+        now = base_ns()
+        wall = intersection(exchanges, session.program, now, wall_offset, RHO_WALL_PPB)
+        if wall is None:
+            raise ProbeError(Reason.CLOCK_MOVED, "The node's clock was stepped while it was measured.")
+        if self._hint:
+            found_ns, hint = self._hint
+            expected = hint.widened((now - found_ns) * RHO_WALL_PPB // NS_PER_S)
+            return wall.meet(expected) or wall
+        return wall
+
+
+def _is_coarse(session: Session) -> bool:
+    return session.program is not None and session.program.real.late_ns >= COARSE_NS

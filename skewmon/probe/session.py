@@ -1,0 +1,235 @@
+"""One node's kept session: its program started once, then request and reply for as long as it lives.
+
+The session is an asyncssh callback object and not a stream, because the stamp of a reply must be taken in
+the very call that delivers it, before the event loop does anything else.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import asyncssh
+
+from skewmon.errors import NodeError, ProbeError, Reason
+from skewmon.model import Burst, Exchange, Program
+from skewmon.probe import programs, wire
+from skewmon.probe.base import base_ns
+from skewmon.probe.ssh import WINDOW_BYTES, Connection
+
+#: Banners and rc files may be long; 64 KiB of them is not a greeting any more.
+MAX_NOISE_BYTES = 64 * 1024
+
+#: The longest line of the node-side program has some 300 bytes.
+MAX_LINE_BYTES = 4096
+
+#: What of the standard error is kept to explain a program that ended.
+MAX_STDERR_BYTES = 2048
+
+#: Between login and hello: the login shell, its rc files and the start of an interpreter.
+HELLO_TIMEOUT_S = 20.0
+
+#: A reply that takes longer says nothing useful of a clock; geostationary links need some 0.7 s.
+REPLY_TIMEOUT_S = 5.0
+
+
+class Session(asyncssh.SSHClientSession[bytes]):
+    """The callbacks of one channel; owns the conversation with one node-side program."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.program: Program | None = None
+        self._connection = connection
+        self._nonce = wire.new_nonce()
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._waiter: asyncio.Future[Program | Exchange] | None = None
+        self.failure: NodeError | None = None
+        self._line = bytearray()
+        self._noise_bytes = 0
+        self._stderr = bytearray()
+        self._ident = 0
+        self._sent_ns = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another exchange can be tried."""
+        return self.failure is None and self._connection.is_open
+
+    async def start(self) -> Program:
+        """Start the node-side program and return what it says of itself.
+
+        Raises ProbeError where no program answers as expected.
+        """
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                self._channel, _ = await self._connection.ssh.create_session(
+                    lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
+                )
+                waiter = self._expect()
+                self._channel.write(programs.clock_script(self._nonce).encode())
+                self.program = await waiter  # type: ignore[assignment]  # the hello resolves it
+        except TimeoutError:
+            raise self._fail(
+                ProbeError(
+                    Reason.NO_REPLY,
+                    f"The login succeeded, but no program said hello within {HELLO_TIMEOUT_S:g} s.",
+                    "Look at what the login shell and its rc files do: ssh NODE /bin/sh -c true",
+                )
+            ) from None
+        except (asyncssh.Error, OSError) as error:
+            raise self._fail(_session_refused(error)) from None
+        assert self.program is not None
+        return self.program
+
+    async def exchange(self) -> Exchange:
+        """Return one exchange with its four stamps or more.
+
+        Raises ProbeError where the program ended, is silent, floods or garbles its line.
+        """
+        if self.failure:
+            raise self.failure
+        assert self._channel is not None
+        self._ident += 1
+        waiter = self._expect()
+        before = base_ns()
+        with suppress(OSError, asyncssh.Error):  # a closed channel resolves the waiter with its reason
+            self._channel.write(wire.request(self._nonce, self._ident))
+        # Where the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
+        self._sent_ns = max(before, self._connection.stamps.sent_ns)
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                exchange = await waiter
+        except TimeoutError:
+            raise self._fail(
+                ProbeError(
+                    Reason.NO_REPLY,
+                    f"The node-side program did not reply within {REPLY_TIMEOUT_S:g} s.",
+                    "The machine is stopped or overloaded, or the network lost it.",
+                )
+            ) from None
+        assert isinstance(exchange, Exchange)
+        return exchange
+
+    async def burst(self, samples: int) -> Burst:
+        """Return a burst of ``samples`` exchanges, back to back, with nothing after it yet."""
+        assert self.program is not None
+        return Burst(self.program, tuple([await self.exchange() for _ in range(samples)]))
+
+    def close(self) -> None:
+        """End the program by closing its input."""
+        if self._channel:
+            self._channel.close()
+
+    # --- callbacks of asyncssh ---
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """Take a piece of output; complete lines are handled at once."""
+        received_ns = self._connection.stamps.received_ns
+        if datatype is not None:
+            self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
+            self._count_noise(len(data))
+            return
+        *lines, rest = data.split(b"\n")
+        for piece in lines:
+            self._take_line(bytes(self._line + piece), received_ns)
+            self._line.clear()
+        self._line += rest
+        if len(self._line) > MAX_LINE_BYTES:
+            self._count_noise(len(self._line))
+            del self._line[:-MAX_LINE_BYTES]
+
+    def eof_received(self) -> bool:
+        """Note that the program will say no more."""
+        self._fail(self._ended())
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the channel is gone."""
+        if exc is None:
+            self._fail(self._ended())
+        else:
+            self._fail(
+                ProbeError(
+                    Reason.DISCONNECTED,
+                    f"The connection was lost: {exc}.",
+                    "skewmon connects again by itself; if this repeats, look at the node's sshd and network.",
+                )
+            )
+
+    # --- inside ---
+
+    def _expect(self) -> "asyncio.Future[Program | Exchange]":
+        assert self._waiter is None or self._waiter.done(), "one exchange at a time"
+        self._noise_bytes = 0
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
+
+    def _take_line(self, line: bytes, received_ns: int) -> None:
+        text = line.decode("ascii", "replace")
+        try:
+            answer = self._understand(text, received_ns)
+        except NodeError as error:
+            self._fail(error)
+            return
+        if answer is None:
+            self._count_noise(len(line) + 1)
+        elif self._waiter and not self._waiter.done():
+            self._waiter.set_result(answer)
+
+    def _understand(self, text: str, received_ns: int) -> Program | Exchange | None:
+        if self.program is None:
+            return wire.parse_hello(self._nonce, text)
+        reading = wire.parse_reply(self._nonce, text)
+        if reading is None or reading.ident != self._ident:
+            return None
+        return Exchange(
+            sent_ns=self._sent_ns,
+            received_ns=received_ns,
+            real_in_ns=reading.real_in_ns,
+            real_out_ns=reading.real_out_ns,
+            raw_in_ns=reading.raw_in_ns,
+            raw_out_ns=reading.raw_out_ns,
+            mono_ns=reading.mono_ns,
+            boot_ns=reading.boot_ns,
+        )
+
+    def _count_noise(self, count: int) -> None:
+        self._noise_bytes += count
+        if self._noise_bytes > MAX_NOISE_BYTES:
+            self._fail(
+                ProbeError(
+                    Reason.TOO_MUCH_OUTPUT,
+                    f"The session printed more than {MAX_NOISE_BYTES // 1024} KiB that are no readings.",
+                    "Look at what the login shell's rc files print: ssh NODE /bin/sh -c true",
+                )
+            )
+            self._connection.abort()  # closing politely would still read what is on its way
+
+    def _ended(self) -> ProbeError:
+        words = self._stderr.decode("utf-8", "replace").strip().splitlines()
+        said = f" Its last words: {words[-1][:200]!r}." if words else ""
+        if self.program is None:
+            return ProbeError(
+                Reason.NO_PROGRAM,
+                f"The login shell ended before any program said hello.{said}",
+                "The account needs a login shell that can run /bin/sh, or the installed program as its "
+                "forced command.",
+            )
+        return ProbeError(
+            Reason.PROGRAM_ENDED,
+            f"The node-side program ended.{said}",
+            "skewmon starts it again by itself; if this repeats, look at the node's log for what kills it.",
+        )
+
+    def _fail(self, error: NodeError) -> NodeError:
+        """Remember the first failure, hand it to whoever waits, and return it."""
+        self.failure = self.failure or error
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_exception(self.failure)
+            self._waiter.exception()  # retrieved here as well, so that nobody need be waiting
+        return self.failure
+
+
+def _session_refused(error: Exception) -> ProbeError:
+    return ProbeError(
+        Reason.SESSION_REFUSED,
+        f"The login succeeded, but sshd opened no session: {error}.",
+        "Look at MaxSessions, ForceCommand and the account's shell on the node.",
+    )

@@ -1,0 +1,176 @@
+"""Authenticated SSH connections over stamped sockets, through bastions."""
+
+import asyncio
+import errno
+import socket
+from dataclasses import dataclass, replace
+
+import asyncssh
+
+from skewmon.errors import ConnectError, NodeError, Reason
+from skewmon.model import Node, SshSettings
+from skewmon.probe import identity, known_hosts
+from skewmon.probe.base import ArrivalClock
+from skewmon.probe.faults import dial_error, login_error
+from skewmon.probe.stamped_socket import StampedSocket
+
+#: One AES-GCM call per packet costs a third of ChaCha20's six cipher contexts in Python; the rest is for
+#: servers that lack it.
+CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes256-ctr",
+    "chacha20-poly1305@openssh.com",
+)
+
+#: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
+KEEPALIVE_INTERVAL_S = 15
+KEEPALIVE_COUNT = 3
+
+#: A packet buffer for a program that never sends more than lines of a hundred bytes.
+WINDOW_BYTES = 256 * 1024
+
+#: A handshake keeps the event loop busy for some 5 ms; many more at once would make each other time out, many
+#: fewer would let a few hosts that never answer hold up the others.
+HANDSHAKES_AT_ONCE = 64
+
+
+@dataclass
+class Connection:
+    """An authenticated connection and the socket that stamps its bytes (the first hop's, behind bastions)."""
+
+    ssh: asyncssh.SSHClientConnection
+    stamps: StampedSocket
+    via: "Connection | None" = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection, and every hop before it, still stands."""
+        return not self.ssh.is_closed() and (self.via is None or self.via.is_open)
+
+    def abort(self) -> None:
+        """Drop the connection at once; hops are shared and stay."""
+        self.ssh.abort()
+
+
+class Dialer:
+    """Opens connections; hops are opened once and shared by all nodes behind them."""
+
+    def __init__(self, arrivals: ArrivalClock) -> None:
+        self._arrivals = arrivals
+        self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+        self._hops: dict[tuple[object, ...], Connection] = {}
+        self._locks: dict[tuple[object, ...], asyncio.Lock] = {}
+
+    async def connect(self, node: Node) -> Connection:
+        """Return an authenticated connection to a node.
+
+        Raises ConnectError, whose reason and advice tell the operator what to do.
+        """
+        via = await self._hop_chain(node) if node.ssh.jump else None
+        return await self._open(node.name, node.address, node.ssh, via)
+
+    async def close(self) -> None:
+        """Close every hop."""
+        for hop in self._hops.values():
+            hop.abort()
+        self._hops.clear()
+
+    async def _hop_chain(self, node: Node) -> Connection:
+        """Return the connection to the last bastion before a node."""
+        via: Connection | None = None
+        for count, hop in enumerate(node.ssh.jump, start=1):
+            user, address, port = parse_hop(hop)
+            ssh = replace(
+                node.ssh,
+                user=user or node.ssh.user,
+                port=port,
+                jump=node.ssh.jump[: count - 1],
+                host_key_alias=None,
+            )
+            key = (address, ssh)
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                if key not in self._hops or not self._hops[key].is_open:
+                    try:
+                        self._hops[key] = await self._open(f"bastion {hop}", address, ssh, via)
+                    except NodeError as error:
+                        raise ConnectError(
+                            Reason.JUMP_FAILED, f"Through {hop}: {error.detail}", error.advice
+                        ) from None
+                via = self._hops[key]
+        assert via is not None
+        return via
+
+    async def _open(self, name: str, address: str, ssh: SshSettings, via: Connection | None) -> Connection:
+        offered = await identity.load(ssh)
+        stamps = via.stamps if via else await self._dial(address, ssh)
+        try:
+            async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
+                connection = await asyncssh.connect(
+                    address,
+                    ssh.port,
+                    sock=None if via else stamps,
+                    tunnel=via.ssh if via else None,
+                    config=None,
+                    **_options(ssh, offered),
+                )
+        except (asyncssh.Error, OSError, ValueError) as error:  # TimeoutError is an OSError
+            raise login_error(error, name, address, ssh) from None
+        finally:
+            offered.close()
+        return Connection(connection, stamps, via)
+
+    async def _dial(self, address: str, ssh: SshSettings) -> StampedSocket:
+        """Return a connected socket to the first of the address's addresses that answers."""
+        loop = asyncio.get_running_loop()
+        last = OSError(errno.EADDRNOTAVAIL, "The name has no address")
+        try:
+            async with asyncio.timeout(ssh.connect_timeout_s):
+                for family, _, _, _, target in await loop.getaddrinfo(
+                    address, ssh.port, type=socket.SOCK_STREAM
+                ):
+                    stamps = StampedSocket(family, self._arrivals)
+                    try:
+                        await loop.sock_connect(stamps, target)
+                    except OSError as error:
+                        stamps.close()
+                        last = error
+                    except BaseException:
+                        stamps.close()
+                        raise
+                    else:
+                        return stamps
+        except (OSError, UnicodeError) as error:
+            raise dial_error(error, address, ssh) from None
+        raise dial_error(last, address, ssh)
+
+
+def parse_hop(text: str) -> tuple[str | None, str, int]:
+    """Return user, address and port of ``[user@]host[:port]``."""
+    user, _, place = text.rpartition("@")
+    if place.startswith("["):
+        address, _, port = place[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        address, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
+    return user or None, address, int(port or 22)
+
+
+def _options(ssh: SshSettings, offered: identity.Identity) -> dict[str, object]:
+    return {
+        "username": ssh.user or (),
+        "client_keys": offered.keys,
+        "agent_path": None,
+        "known_hosts": known_hosts.lookup(ssh.known_hosts),
+        "host_key_alias": ssh.host_key_alias,
+        "preferred_auth": ("publickey",),
+        "password_auth": False,
+        "kbdint_auth": False,
+        "gss_host": None,
+        "encryption_algs": CIPHERS,
+        "compression_algs": ("none",),
+        "keepalive_interval": KEEPALIVE_INTERVAL_S,
+        "keepalive_count_max": KEEPALIVE_COUNT,
+        "login_timeout": 0,  # the whole handshake has one limit, set by the caller
+    }

@@ -1,0 +1,119 @@
+"""One round over any number of nodes: bursts, the common instant, closing exchanges."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from skewmon.clock.burst import estimate
+from skewmon.errors import NodeError
+from skewmon.model import Burst, Exchange, Failed, Measured, Outcome
+from skewmon.probe.base import base_ns
+from skewmon.probe.link import Link
+
+#: Bursts of near nodes in flight: each keeps this process busy, and with eight the bounds are those of one
+#: (`make bench`); replies beyond wait behind each other.
+NEAR_AT_ONCE = 8
+
+#: Nodes further than this leave the process idle while their packets travel, so many more may be in flight.
+NEAR_ROUND_TRIP_NS = 3_000_000
+FAR_AT_ONCE = 256
+
+#: A burst younger than this is not worth repeating: 100 ppm of it are 10 µs.
+REFRESH_AFTER_NS = 100_000_000
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a round over the nodes found: outcomes by node name, at one instant of the base."""
+
+    at_ns: int
+    duration_s: float
+    outcomes: dict[str, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A burst and when it was taken."""
+
+    burst: Burst
+    began_ns: int
+    ended_ns: int
+
+
+class Sweeper:
+    """Measures all links at one common instant."""
+
+    def __init__(self) -> None:
+        self._near = asyncio.Semaphore(NEAR_AT_ONCE)
+        self._far = asyncio.Semaphore(FAR_AT_ONCE)
+
+    async def sweep(self, links: Iterable[Link], samples: int) -> Sweep:
+        """Return every node's outcome; a node that fails is Failed and disturbs no other."""
+        links = list(links)
+        began = base_ns()
+        taken = await self._all(links, lambda link: self._burst(link, samples))
+        old = self._grown_old(links, taken)
+        for link, again in zip(
+            old, await self._all(old, lambda link: self._burst(link, samples)), strict=True
+        ):
+            taken[links.index(link)] = again
+        at_ns = base_ns()
+        closings = await self._all(
+            [link for link, one in zip(links, taken, strict=True) if isinstance(one, _Taken)], Link.exchange
+        )
+        outcomes: dict[str, Outcome] = {}
+        rest = iter(closings)
+        for link, one in zip(links, taken, strict=True):
+            outcomes[link.node.name] = _outcome(one, next(rest), at_ns) if isinstance(one, _Taken) else one
+        return Sweep(at_ns, (base_ns() - began) / 1e9, outcomes)
+
+    async def _all(
+        self, links: list[Link], ask: Callable[[Link], Awaitable[Result]]
+    ) -> "list[Result | Failed]":
+        return list(await asyncio.gather(*(self._one(link, ask) for link in links)))
+
+    async def _one(self, link: Link, ask: Callable[[Link], Awaitable[Result]]) -> "Result | Failed":
+        near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS
+        async with self._near if near else self._far:
+            try:
+                return await ask(link)
+            except NodeError as error:
+                return Failed(error.reason, error.detail, error.advice)
+
+    @staticmethod
+    async def _burst(link: Link, samples: int) -> _Taken:
+        began = base_ns()
+        burst = await link.burst(samples)
+        return _Taken(burst, began, base_ns())
+
+    @staticmethod
+    def _grown_old(links: list[Link], taken: "list[_Taken | Failed]") -> list[Link]:
+        """Return the links to ask again because slower nodes let their bursts grow old.
+
+        Only where that is quicker than the age it removes: in a large cluster the bursts are as old as the
+        round is long, and asking again would make it no shorter.
+        """
+        now = base_ns()
+        old = [
+            (link, one)
+            for link, one in zip(links, taken, strict=True)
+            if isinstance(one, _Taken) and now - one.ended_ns > REFRESH_AFTER_NS
+        ]
+        if not old:
+            return []
+        cost = sum(one.ended_ns - one.began_ns for _, one in old) // NEAR_AT_ONCE
+        age = sum(now - one.ended_ns for _, one in old) // len(old)
+        return [link for link, _ in old] if cost * 2 < age else []
+
+
+def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:
+    if isinstance(closing, Failed):
+        return closing
+    burst = replace(taken.burst, closing=closing)
+    try:
+        return Measured(burst, estimate(burst, at_ns))
+    except NodeError as error:
+        return Failed(error.reason, error.detail, error.advice)
