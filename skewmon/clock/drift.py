@@ -95,6 +95,9 @@ class Rates:
         return Drift(self.net.ratio, self.net.lower, self.net.upper)
 
 
+NOTHING_KNOWN = Rates()
+
+
 class Anchor(NamedTuple):
     """One reading of the correction: when by the node's RAW, and between which ends."""
 
@@ -120,6 +123,9 @@ class Steering:
     anchors: tuple[Anchor, ...] = ()
     usual: tuple[int, ...] = ()  # ppb, of rounds without a slew
     slewing_rounds: int = 0
+
+
+NOTHING_SEEN = Steering()
 
 
 def anchor_of(burst: Burst) -> Anchor | None:
@@ -156,7 +162,7 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     """Return the steering after one more burst, and a SLEW where one has begun; each is told once."""
     anchor = anchor_of(burst)
     if anchor is None:
-        return Steering(), None
+        return NOTHING_SEEN, None
     if not steering.anchors:
         return Steering((anchor,), steering.usual), None
     previous = steering.anchors[0]
@@ -179,10 +185,8 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
 
 
 def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: Sequence[Point]) -> Rates:
-    """Return the three rates; ``points`` are of the oscillator where there is one, else of the wall clock."""
+    """Return the three rates of a node whose oscillator is known; ``points`` are of the oscillator."""
     slewing = steering.slewing_rounds > 0
-    if not steering.anchors:
-        return Rates(net=fit(points))
     correction = None
     if len(steering.anchors) > 1:
         ppb = rate_between(steering.anchors[-1], steering.anchors[0])

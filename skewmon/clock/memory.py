@@ -6,7 +6,7 @@ estimate, and stores the one it gets back.
 
 from dataclasses import dataclass, replace
 
-from skewmon.clock.drift import WINDOW, Point, Rates, Steering, rates, steer
+from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Point, Rates, Steering, fit, rates, steer
 from skewmon.clock.history import History, Plausible, Proven, Reset, ResetReason, review
 from skewmon.clock.steps import Kind, Ledger, Movement, follow, went_backwards
 from skewmon.model import Burst, Estimate
@@ -21,7 +21,7 @@ class Memory:
 
     history: History | None = None
     ledger: Ledger | None = None
-    steering: Steering = Steering()
+    steering: Steering = NOTHING_SEEN
     points: tuple[Point, ...] = ()  # newest first: of the oscillator, or of the wall clock without one
     steps: int = 0
 
@@ -37,7 +37,7 @@ class Recollection:
     oscillator: Proven | None = None
     plausible: Plausible | None = None
     movements: tuple[Movement, ...] = ()
-    rates: Rates = Rates()
+    rates: Rates = NOTHING_KNOWN
     reset: Reset | None = None
     steps: int = 0
 
@@ -63,8 +63,7 @@ def remember(
     stepped = sum(movement.kind in STEPS for movement in movements)
     kept = () if reset or (history is None and stepped) else past.points
     now = Memory(history, ledger, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
-    bursts = history.bursts if history else len(now.points)
-    drift = rates(steering, plausible, bursts, now.points)
+    drift = rates(steering, plausible, history.bursts, now.points) if history else Rates(net=fit(now.points))
     reset = reset if broken is None else Reset(broken)
     return now, Recollection(proven, plausible, movements, drift, reset, now.steps)
 
