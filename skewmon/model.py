@@ -100,6 +100,7 @@ class SshSettings:
     known_hosts: tuple[str, ...] = ()
     jump: tuple[str, ...] = ()  # hops as [user@]host[:port], first hop first
     agent: bool = False
+    identities_only: bool = False  # of the agent's keys, only those whose public half is among identities
     connect_timeout_s: float = 10.0
     host_key_alias: str | None = None
 
@@ -305,6 +306,7 @@ class SyncStatus:
     poll_s: float | None = None
     leap: str | None = None
     frequency_ppm: float | None = None
+    updated_wall_s: float | None = None  # the last update by the node's own clock, Unix seconds
     smear_s: float | None = None  # a leap smear that the daemon applies on purpose
     rtc_local: bool | None = None  # the hardware clock is kept in local time
     version: str | None = None

@@ -1,0 +1,62 @@
+"""Reference identifiers: the number by which NTP itself names the upstream of a clock."""
+
+import hashlib
+import ipaddress
+import re
+
+#: What stands for "this machine's own oscillator": the local clock driver of ntpd, chrony's local mode.
+_LOCAL_WORDS = frozenset({"LOCL", "LOCAL", "7F7F0101"})
+
+#: What stands where there is no source: not yet, not any more, or only a list of names to choose from.
+_NONE_WORDS = frozenset(
+    {"", "INIT", "STEP", "XFAC", "POOL", "NONE", "RATE", "DENY", "RSTR", "TIME", "AUTH", "CRYP", "00000000"}
+)
+
+_ANY_ADDRESS = ipaddress.IPv4Address(0)
+
+_LOCAL_DRIVER = re.compile(r"127\.127\.1\.[0-9]{1,3}|LOCAL\([0-9]+\)", re.ASCII)
+_HEX = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+
+
+def word(refid: str) -> str:
+    """Strip the dots that mark a name in ntpq: ``.GPS.`` → ``GPS``; an address keeps its own."""
+    inner = refid.strip()
+    return inner.strip(".") if inner.startswith(".") or inner.endswith(".") else inner
+
+
+def is_local(refid: str | None) -> bool:
+    """Tell whether the identifier or source name means the undisciplined local clock."""
+    if refid is None:
+        return False
+    plain = word(refid)
+    return plain.upper() in _LOCAL_WORDS or _LOCAL_DRIVER.fullmatch(plain) is not None
+
+
+def is_none(refid: str | None) -> bool:
+    """Tell whether the identifier says that there is no source."""
+    return refid is None or word(refid).upper() in _NONE_WORDS or refid == str(_ANY_ADDRESS)
+
+
+def of_address(address: str) -> str | None:
+    """Return the refid of a server, as dotted quad: its IPv4 address, or the MD5 head of its IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        digest = hashlib.md5(parsed.packed, usedforsecurity=False).digest()  # RFC 5905 section 7.3
+        return str(ipaddress.IPv4Address(digest[:4]))
+    return str(parsed)
+
+
+def of_hex(digits: str, stratum: int | None = None) -> str | None:
+    """Return chrony's eight hexadecimal digits as dotted quad, or as the word they spell up to stratum 1."""
+    if not _HEX.fullmatch(digits):
+        return None
+    raw = bytes.fromhex(digits)
+    letters = raw.rstrip(b"\0")
+    if (stratum is None or stratum <= 1) and letters.isalnum() and letters.isascii():
+        return letters.decode("ascii")
+    return str(ipaddress.IPv4Address(raw))

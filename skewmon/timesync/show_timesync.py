@@ -1,0 +1,128 @@
+"""``timedatectl show-timesync``: systemd-timesyncd's properties, among them the last packet whole.
+
+The packet's four timestamps give its offset, (receive - origin + transmit - destination) / 2, server minus
+node; whole seconds in versions that print dates, microseconds in none.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from skewmon.model import SyncStatus
+from skewmon.timesync import refid as refids
+from skewmon.timesync.report import Ledger, ToolReport
+from skewmon.timesync.values import distance_s, flipped, number, span_s, whole
+
+TOOL = "show-timesync"
+
+LEAPS = {"0": "none", "1": "insert", "2": "delete", "3": "unsynchronized"}
+
+#: A property of the kernel's frequency: ppm in 16.16 fixed point (adjtimex(2)).
+PPM_SCALE = 65_536
+
+_KNOWN = frozenset(
+    {
+        "LinkNTPServers",
+        "SystemNTPServers",
+        "RuntimeNTPServers",
+        "FallbackNTPServers",
+        "ServerName",
+        "ServerAddress",
+        "RootDistanceMaxUSec",
+        "PollIntervalMinUSec",
+        "PollIntervalMaxUSec",
+        "PollIntervalUSec",
+        "NTPMessage",
+        "Frequency",
+    }
+)
+
+_LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)=(.*?)\s*")
+_MESSAGE = re.compile(r"\{ (.*) \}")
+_DATE = re.compile(
+    r"(?:[A-Z][a-z]{2} )?([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)? UTC"
+)
+_ADDRESS_WITH_NAME = re.compile(r"\(?(?P<address>[^\s()]+)\)?.*")
+
+
+def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
+    """Read ``Property=value`` lines."""
+    ledger = Ledger(TOOL)
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        found = _LINE.fullmatch(line)
+        if found and found[1] in _KNOWN and _fits(found[1], found[2]):
+            fields[found[1]] = found[2]
+            ledger.understood()
+        else:
+            ledger.other(line)
+    ledger.others(stderr.splitlines())
+    return ledger.report(_status(fields), found=bool(fields), exit_status=status)
+
+
+def _fits(name: str, value: str) -> bool:
+    if name == "NTPMessage":
+        return value == "" or _MESSAGE.fullmatch(value) is not None
+    if name == "Frequency":
+        return number(value) is not None
+    if name.endswith("USec"):
+        return span_s(value) is not None
+    return True
+
+
+def _message(value: str) -> dict[str, str]:
+    """Split ``{ Leap=0, Version=4, … }``; dates hold no comma in the C locale."""
+    found = _MESSAGE.fullmatch(value)
+    if found is None:
+        return {}
+    pairs = (part.partition("=") for part in found[1].split(", "))
+    return {name: text for name, _, text in pairs}
+
+
+def _status(fields: Mapping[str, str]) -> SyncStatus:
+    message = _message(fields.get("NTPMessage", ""))
+    address = _address(fields.get("ServerAddress", ""))
+    stratum = whole(message.get("Stratum", ""))
+    frequency = number(fields.get("Frequency", ""))
+    leap = LEAPS.get(message.get("Leap", ""))
+    heard = bool(whole(message.get("PacketCount", "")))
+    return SyncStatus(
+        "timesyncd" if fields else "unknown",
+        synchronized=None if not fields else heard and leap != "unsynchronized",
+        stratum=None if stratum is None else stratum + 1,
+        source=address,
+        refid=None if address is None else refids.of_address(address),
+        offset_s=flipped(_offset_s(message)),
+        root_distance_s=distance_s(
+            span_s(message.get("RootDelay", "")), span_s(message.get("RootDispersion", ""))
+        ),
+        poll_s=span_s(fields.get("PollIntervalUSec", "")),
+        leap=leap,
+        frequency_ppm=None if frequency is None else flipped(frequency / PPM_SCALE),
+        updated_wall_s=_wall_s(message.get("DestinationTimestamp", "")) if heard else None,
+    )
+
+
+def _address(value: str) -> str | None:
+    found = _ADDRESS_WITH_NAME.fullmatch(value)
+    return None if found is None or found["address"] == "null" else found["address"]
+
+
+def _offset_s(message: Mapping[str, str]) -> float | None:
+    names = ("OriginateTimestamp", "ReceiveTimestamp", "TransmitTimestamp", "DestinationTimestamp")
+    stamps = [_wall_s(message.get(name, "")) for name in names]
+    origin, receive, transmit, destination = stamps
+    if origin is None or receive is None or transmit is None or destination is None:
+        return None
+    return (receive - origin + transmit - destination) / 2
+
+
+def _wall_s(text: str) -> float | None:
+    """Return the Unix time of a date in UTC; other zones' names cannot be resolved here."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
