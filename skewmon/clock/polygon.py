@@ -58,6 +58,12 @@ class Polygon:
             corners = _below(corners, [-value for value in values], -lower)
         return Polygon(self.at_ns, self.origin_ns, corners) if corners else None
 
+    def touches(self, dt_ns: int, lower_ns: int, upper_ns: int) -> bool:
+        """Tell whether a band that has been clipped with is one of the sides."""
+        dt = float(dt_ns)
+        values = [y + r * dt for y, r in self.corners]
+        return max(values) > upper_ns - self.origin_ns or min(values) < lower_ns - self.origin_ns
+
     def offset_ns(self, dt_ns: int = 0) -> tuple[int, int]:
         """Return the least and the greatest offset ``dt_ns`` later, rounded outwards."""
         dt = float(dt_ns)

@@ -119,6 +119,9 @@ def _compare(
     after_ns = ledger.seen_ns if ledger else 0
     real_ns = ledger.real_ns if ledger else 0
     exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
+    calm = _undisturbed(exchanges, burst.program)
+    if calm is not None and _apart(stepped, calm[0]) is None and _apart(slept, calm[1]) is None:
+        return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), movements
     for exchange in exchanges:
         wall, sleep = _stepped(exchange, burst.program), _slept(exchange, burst.program)
         woken = _apart(slept, sleep)
@@ -136,6 +139,19 @@ def _compare(
         slept = sleep if woken is not None or sleep is None else _narrowed(slept, sleep)
         after_ns, real_ns = exchange.sent_ns, exchange.real_out_ns
     return stepped, slept, movements
+
+
+def _undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket | None] | None:
+    """Return what all exchanges share, or None where they differ: the usual case, told without a history."""
+    walls = [_stepped(exchange, program) for exchange in exchanges]
+    sleeps = [sleep for exchange in exchanges if (sleep := _slept(exchange, program))]
+    lower, upper = max([wall[0] for wall in walls]), min([wall[1] for wall in walls])
+    if lower > upper:
+        return None
+    if not sleeps:
+        return Bracket(lower, upper), None
+    least, most = max([sleep[0] for sleep in sleeps]), min([sleep[1] for sleep in sleeps])
+    return (Bracket(lower, upper), Bracket(least, most)) if least <= most else None
 
 
 def _stepped(exchange: Exchange, program: Program) -> Bracket:
