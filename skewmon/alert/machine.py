@@ -115,7 +115,7 @@ def _advance(slots: dict[Key, Slot], reading: Reading, wall_ns: int, now_ns: int
     gap_ns = 0 if slot.seen_ns is None else max(0, now_ns - slot.seen_ns)
     moved = replace(_MOVES[slot.phase](slot, reading.sight, gap_ns), sight=reading.sight, seen_ns=now_ns)
     slots[key] = _worded(moved, reading)
-    return _DECISIONS[moved.phase](slots, reading, wall_ns)
+    return _decide(slots, reading, wall_ns)
 
 
 def _move_pending(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
@@ -143,6 +143,18 @@ def _move_quiet(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
 _MOVES = {Phase.PENDING: _move_pending, Phase.FIRING: _move_firing, Phase.QUIET: _move_quiet}
 
 
+def _decide(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Transition]:
+    """Fire, end or forget the alert of a reading, by what its slot has counted."""
+    slot = slots[reading.key]
+    if slot.phase is Phase.PENDING:
+        return _decide_pending(slots, reading, wall_ns)
+    if slot.phase is Phase.FIRING:
+        return _decide_firing(slots, reading, wall_ns)
+    if slot.counted_ns >= FLAP_WINDOW_NS:
+        del slots[reading.key]  # quiet for so long that its return would be news
+    return []
+
+
 def _decide_pending(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Transition]:
     """Fire what was proven for long enough; drop what is not so any more."""
     key = reading.key
@@ -166,16 +178,6 @@ def _decide_firing(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> li
     if slot.sight is Sight.CLEAR and slot.counted_ns >= _clear_ns(slot, line.clear_for_s):
         return _end(slots, key, Cause.CLEAR_FOR, wall_ns)
     return []
-
-
-def _decide_quiet(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Transition]:
-    """Forget an alert that has been quiet for so long that its return would be news."""
-    if slots[reading.key].counted_ns >= FLAP_WINDOW_NS:
-        del slots[reading.key]
-    return []
-
-
-_DECISIONS = {Phase.PENDING: _decide_pending, Phase.FIRING: _decide_firing, Phase.QUIET: _decide_quiet}
 
 
 def _may_fire(slots: Mapping[Key, Slot], slot: Slot) -> bool:

@@ -1,0 +1,114 @@
+"""One POST to a receiver that may be slow, dead, redirecting or talkative."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+
+from skewmon.alert.alerts import Alert
+from skewmon.notify.delivery import Delivery, Reason, Result
+
+#: A receiver that has not answered by then will not matter to a person who waits for a page.
+REQUEST_TIMEOUT_S = 10.0
+
+#: What is read of an answer: enough for an error message, too little to fill memory.
+ANSWER_BYTES_MAX = 4096
+
+#: What is quoted of an answer to a person.
+ANSWER_QUOTED_MAX = 200
+
+#: Answers that say "not now" although they begin with 4: Request Timeout, Too Early, Too Many Requests.
+_NOT_NOW = {408: Reason.TIMEOUT, 425: Reason.RATE_LIMITED, 429: Reason.RATE_LIMITED}
+
+#: Answers that may mean that one alert of a batch is at fault: Bad Request, Unprocessable Content.
+_BAD_CONTENT = frozenset({400, 422})
+
+Send = Callable[[Sequence[Alert]], Awaitable[tuple[int | None, Delivery]]]
+
+
+async def post(
+    session: aiohttp.ClientSession, url: str, body: Any, headers: Mapping[str, str] | None = None
+) -> tuple[int | None, Delivery]:
+    """POST ``body`` as JSON; return the status, where there was one, and what it amounts to."""
+    try:
+        async with session.post(
+            url,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            allow_redirects=False,  # a redirect could carry alerts and headers to another host
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+        ) as answer:
+            text = await _read(answer)
+            return answer.status, _judge(answer.status, text)
+    except TimeoutError:
+        return None, Delivery(Result.RETRY, Reason.TIMEOUT, f"no answer within {REQUEST_TIMEOUT_S:g} s")
+    except aiohttp.ClientSSLError as fault:
+        return None, Delivery(Result.RETRY, Reason.TLS, _plain(fault))
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+        return None, Delivery(Result.GIVE_UP, Reason.REFUSED, "the URL is unusable")
+    except aiohttp.ClientResponseError:
+        return None, Delivery(Result.RETRY, Reason.GARBLED_REPLY, "the answer is not HTTP")
+    except (aiohttp.ClientError, OSError) as fault:
+        return None, Delivery(Result.RETRY, Reason.CONNECTION, _plain(fault))
+
+
+async def _read(answer: aiohttp.ClientResponse) -> str:
+    """Read the start of an answer; what follows is not worth the memory."""
+    text = b""
+    while len(text) < ANSWER_BYTES_MAX:
+        piece = await answer.content.read(ANSWER_BYTES_MAX - len(text))
+        if not piece:
+            break
+        text += piece
+    return " ".join(text.decode(errors="replace").split())[:ANSWER_QUOTED_MAX]
+
+
+def _judge(status: int, text: str) -> Delivery:
+    detail = f"HTTP {status}" + (f": {text}" if text else "")
+    if 200 <= status < 300:
+        return Delivery(Result.OK, None, f"HTTP {status}")
+    if 300 <= status < 400:
+        return Delivery(Result.GIVE_UP, Reason.REDIRECTED, f"HTTP {status}: redirects are not followed")
+    if status in _NOT_NOW:
+        return Delivery(Result.RETRY, _NOT_NOW[status], detail)
+    if status >= 500:
+        return Delivery(Result.RETRY, Reason.SERVER_ERROR, detail)
+    return Delivery(Result.GIVE_UP, Reason.REFUSED, detail)
+
+
+def _plain(fault: Exception) -> str:
+    """Return the fault in words; aiohttp's connection faults name host and port, never path or user."""
+    return str(fault) or type(fault).__name__
+
+
+async def send_isolating(send: Send, alerts: Sequence[Alert]) -> Delivery:
+    """Send a batch; where its content is refused, send its halves, so that one bad alert stops no other."""
+    status, delivery = await send(alerts)
+    if status not in _BAD_CONTENT:
+        return delivery
+    if len(alerts) == 1:
+        return replace(delivery, refused=tuple(alerts))
+    middle = len(alerts) // 2
+    first = await send_isolating(send, alerts[:middle])
+    if not _settled(first):
+        return first
+    second = await send_isolating(send, alerts[middle:])
+    if not _settled(second):
+        return second
+    return _joined(first, second, len(alerts))
+
+
+def _settled(delivery: Delivery) -> bool:
+    """Tell whether every alert of a delivery was either taken or refused by itself."""
+    return delivery.result is Result.OK or bool(delivery.refused)
+
+
+def _joined(first: Delivery, second: Delivery, count: int) -> Delivery:
+    refused = first.refused + second.refused
+    bad = first if first.refused else second
+    if not refused:
+        return first
+    result = Result.GIVE_UP if len(refused) == count else Result.OK
+    return Delivery(result, bad.reason, bad.detail, refused)

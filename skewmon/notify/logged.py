@@ -1,0 +1,36 @@
+"""The log as a receiver: always there, never fails."""
+
+from collections.abc import Sequence
+
+import aiohttp
+import structlog
+
+from skewmon.alert.alerts import Alert
+from skewmon.notify.delivery import Delivery, Result
+from skewmon.notify.settings import Origin, Target, identity_of
+
+
+class Logged:
+    """Writes each change as one line of the log."""
+
+    name = "log"
+    repeats = False
+
+    def __init__(self, target: Target, origin: Origin, session: aiohttp.ClientSession) -> None:
+        self.receiver = "log"
+        self.identity = identity_of(target)
+        self._origin = origin
+        self._log = structlog.get_logger("skewmon.alerts")
+
+    async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
+        """Log alerts; see ``Notifier``."""
+        for alert in alerts:
+            self._log.warning(
+                "alert fires" if alert.firing else "alert ended",
+                **alert.key.labels,
+                summary=alert.summary,
+                description=alert.description,
+                next=alert.next,
+                runbook=self._origin.runbook(alert),
+            )
+        return Delivery(Result.OK)

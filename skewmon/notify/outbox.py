@@ -1,0 +1,174 @@
+"""Everything that is still to be told, one lane and one task a receiver.
+
+A receiver that is slow or dead holds up its own lane and nothing else: ``submit`` only files alerts and
+returns. What waits survives a restart through ``Store``.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from skewmon.alert.alerts import Alert
+from skewmon.notify.delivery import Delivery, Notifier, Reason, Result
+from skewmon.notify.lanes import Lane, Once, Repeating
+
+#: One sending with all its parts: a refused batch is split in halves, each a request of at most 10 s.
+SEND_TIMEOUT_S = 120.0
+
+
+class Store(Protocol):
+    """Where lanes are kept between runs; the journal has it."""
+
+    def load(self, name: str) -> Any:
+        """Return what was saved last under a name, or None."""
+        ...
+
+    def save(self, name: str, data: Any) -> None:
+        """Keep JSON values under a name; returns soon and never raises for a full or broken disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many alerts were handed over, and how many were not, since the start."""
+
+    sent: Counter[str]  # by notifier
+    failed: Counter[tuple[str, str]]  # by notifier and reason
+
+
+@dataclass(slots=True)
+class _Receiver:
+    """A notifier with its lane; ``wake`` is set when something was filed."""
+
+    notifier: Notifier
+    lane: Lane
+    wake: asyncio.Event
+    complaint: str = ""
+    dropped: int = 0
+
+
+class Outbox:
+    """Delivers alerts to every receiver, each at its own pace."""
+
+    def __init__(
+        self,
+        notifiers: Iterable[Notifier],
+        store: Store,
+        rng: random.Random | None = None,
+        wall_clock: Callable[[], int] = time.time_ns,
+        base_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counts = Counts(Counter(), Counter())
+        self._store = store
+        self._wall_clock = wall_clock
+        self._base_clock = base_clock
+        self._log = structlog.get_logger("skewmon.notify")
+        rng = rng or random.Random()  # noqa: S311 - spreads retries, guards no secret
+        self._receivers = [
+            _Receiver(notifier, Repeating(rng) if notifier.repeats else Once(rng), asyncio.Event())
+            for notifier in notifiers
+        ]
+        for receiver in self._receivers:
+            self._restore(receiver)
+
+    def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
+        """File what has changed, and everything that fires, with its newest words; returns at once.
+
+        Call it after every round, also when nothing has changed: ``firing`` is the truth that receivers which
+        want repetition mirror.
+        """
+        now_s = self._base_clock()
+        for receiver in self._receivers:
+            receiver.lane.submit(changed, firing, now_s)
+            if changed:
+                self._save(receiver)
+            receiver.wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for receiver in self._receivers:
+                group.create_task(self._serve(receiver), name=f"notify {receiver.notifier.receiver}")
+
+    async def _serve(self, receiver: _Receiver) -> None:
+        while True:
+            await self._until_due(receiver)
+            batch = receiver.lane.batch(self._base_clock())
+            if not batch:
+                continue
+            delivery = await self._send(receiver.notifier, batch)
+            receiver.lane.settle(batch, delivery, self._base_clock())
+            self._count(receiver, batch, delivery)
+            self._save(receiver)
+
+    async def _until_due(self, receiver: _Receiver) -> None:
+        """Wait until the lane has something to send, or may have."""
+        due_at_s = receiver.lane.due_at_s()
+        wait_s = None if due_at_s is None else due_at_s - self._base_clock()
+        if wait_s is not None and wait_s <= 0:
+            return
+        receiver.wake.clear()
+        try:
+            async with asyncio.timeout(wait_s):
+                await receiver.wake.wait()
+        except TimeoutError:
+            return
+
+    async def _send(self, notifier: Notifier, batch: Sequence[Alert]) -> Delivery:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                return await notifier.send(batch, self._wall_clock())
+        except TimeoutError:
+            return Delivery(Result.RETRY, Reason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
+
+    def _count(self, receiver: _Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
+        """Count alerts, and log a receiver's state when it changes, not each time it is the same."""
+        name = receiver.notifier.name
+        failed = (
+            len(delivery.refused) if delivery.refused else 0 if delivery.result is Result.OK else len(batch)
+        )
+        self.counts.sent[name] += len(batch) - failed
+        if failed and delivery.reason is not None:
+            self.counts.failed[name, delivery.reason.value] += failed
+        lost = receiver.lane.dropped - receiver.dropped
+        receiver.dropped = receiver.lane.dropped
+        if lost:
+            self.counts.failed[name, Reason.QUEUE_FULL.value] += lost
+        complaint = delivery.detail if failed else ""
+        if complaint != receiver.complaint:
+            self._tell(receiver, delivery, complaint)
+        receiver.complaint = complaint
+
+    def _tell(self, receiver: _Receiver, delivery: Delivery, complaint: str) -> None:
+        about = {"notifier": receiver.notifier.name, "receiver": receiver.notifier.receiver}
+        if complaint:
+            reason = delivery.reason.value if delivery.reason else ""
+            retried = delivery.result is Result.RETRY
+            self._log.warning(
+                "notification failed", **about, reason=reason, detail=complaint, retried=retried
+            )
+        else:
+            self._log.info("notifications work again", **about)
+
+    def _save(self, receiver: _Receiver) -> None:
+        self._store.save(receiver.notifier.identity, receiver.lane.to_json(self._base_clock()))
+
+    def _restore(self, receiver: _Receiver) -> None:
+        saved = self._store.load(receiver.notifier.identity)
+        if saved is None:
+            return
+        try:
+            receiver.lane.restore(saved, self._base_clock())
+        except (KeyError, TypeError, ValueError) as fault:
+            self._log.warning(
+                "saved notifications are unreadable and were dropped",
+                notifier=receiver.notifier.name,
+                receiver=receiver.notifier.receiver,
+                fault=repr(fault),
+            )
