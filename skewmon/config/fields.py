@@ -174,7 +174,7 @@ SecretPath = Annotated[str, AfterValidator(_path)]
 PlainPath = Annotated[str, AfterValidator(_plain_path)]
 SecretPaths = Annotated[
     tuple[SecretPath, ...],
-    Field(min_length=1, max_length=MAX_IDENTITIES),
+    Field(max_length=MAX_IDENTITIES),
     BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
 ]
 PlainPaths = Annotated[

@@ -1,17 +1,10 @@
 """SSH settings in layers: defaults, cluster, node, and what a live source says of a node."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
+from skewmon.config.effective import merged_ssh
 from skewmon.config.paths import secret_file
-from skewmon.config.schema import (
-    DEFAULT_CONNECT_TIMEOUT_NS,
-    DEFAULT_IDENTITY,
-    DEFAULT_KNOWN_HOSTS,
-    DEFAULT_PORT,
-    DEFAULT_USER,
-    SshSpec,
-)
+from skewmon.config.schema import SshSpec
 from skewmon.model import NS_PER_S, SshSettings
 
 
@@ -23,24 +16,19 @@ class Context:
 
 
 def merged(*layers: SshSpec) -> SshSettings:
-    """Return the settings of several layers, the last word counting most, with defaults below them all."""
-    said: dict[str, Any] = {}
-    for layer in layers:
-        said |= {
-            key: getattr(layer, key) for key in layer.model_fields_set if getattr(layer, key) is not None
-        }
-    agent = said.get("agent", False)
-    identities = said.get("identity", () if agent else (DEFAULT_IDENTITY,))
-    timeout_ns = said.get("connect_timeout_ns", DEFAULT_CONNECT_TIMEOUT_NS)
+    """Return the settings of several layers, the last word counting most, with credentials looked up."""
+    spec = merged_ssh(*layers)
+    assert spec.port is not None
+    assert spec.connect_timeout_ns is not None
     return SshSettings(
-        user=said.get("user", DEFAULT_USER),
-        port=said.get("port", DEFAULT_PORT),
-        identities=tuple(secret_file(identity) for identity in identities),
-        known_hosts=said.get("known_hosts", (DEFAULT_KNOWN_HOSTS,)),
-        jump=said.get("jump", ()),
-        agent=agent,
-        connect_timeout_s=timeout_ns / NS_PER_S,
-        host_key_alias=said.get("host_key_alias"),
+        user=spec.user,
+        port=spec.port,
+        identities=tuple(secret_file(identity) for identity in spec.identity or ()),
+        known_hosts=spec.known_hosts or (),
+        jump=spec.jump or (),
+        agent=bool(spec.agent),
+        connect_timeout_s=spec.connect_timeout_ns / NS_PER_S,
+        host_key_alias=spec.host_key_alias,
     )
 
 

@@ -1,0 +1,167 @@
+"""`skewmon config`: check, show, explain or start a configuration."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from skewmon.config.schema import ClusterSpec, Config
+    from skewmon.model import Threshold
+
+#: The same constant as in config/loader.py, repeated here so that --help need not load the schema.
+DEFAULT_PATH = "/etc/skewmon/skewmon.yml"
+
+_FILE = click.argument("file", required=False)
+_OPTION = click.option(
+    "--config.file",
+    "option",
+    metavar="FILE",
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="The same as FILE.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Check, show, explain or start a configuration."""
+
+
+@command.command()
+@_FILE
+@_OPTION
+def check(file: str | None, option: str) -> None:
+    """List every fault of FILE with line and column, or say what it means."""
+    from skewmon.config.loader import load
+
+    path = file or option
+    config = load(path)
+    if config.web.config_file is not None:
+        from skewmon.export.web_config import load_web_config
+
+        load_web_config(config.web.config_file)
+    click.echo(f"{path} is in order. {summary(config)}")
+
+
+@command.command()
+@_FILE
+@_OPTION
+def show(file: str | None, option: str) -> None:
+    """Print FILE with every default filled in and secrets masked."""
+    from skewmon.config.effective import shown
+    from skewmon.config.loader import load
+
+    click.echo(shown(load(file or option)), nl=False)
+
+
+@command.command()
+def schema() -> None:
+    """Print the JSON Schema, for editors that complete and check YAML."""
+    import json
+
+    from skewmon.config.schema import Config
+
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema()
+    click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+
+
+@command.command()
+@click.argument("nodes", nargs=-1, required=True)
+@click.option(
+    "--config.file", "path", metavar="FILE", default=DEFAULT_PATH, show_default=True, help="- prints."
+)
+@click.option(
+    "--cluster", default="main", show_default=True, metavar="NAME", help="What the cluster is called."
+)
+def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
+    """Write a first configuration that measures NODES, such as etcd[1-3].example.com.
+
+    A file that exists is never overwritten.
+    """
+    from skewmon.config.loader import loads
+    from skewmon.config.starter import starter
+
+    text = starter(nodes, cluster, path if path != "-" else "FILE")
+    config = loads(text, "arguments")
+    if path == "-":
+        click.echo(text, nl=False)
+        return
+    _write_new(path, text)
+    click.echo(f"Wrote {path}. {summary(config)}")
+
+
+def summary(config: "Config") -> str:
+    """Return what a configuration means, in one paragraph."""
+    clusters = " ".join(_cluster(name, spec) for name, spec in config.clusters.items())
+    alerts = config.alerts
+    told = [
+        f"{len(receivers)} {name}{'' if len(receivers) == 1 else 's'}"
+        for name, receivers in (
+            ("Alertmanager", alerts.alertmanagers),
+            ("webhook", alerts.webhooks),
+            ("Apprise receiver", alerts.apprise),
+        )
+        if receivers
+    ]
+    receivers = (
+        f"Alerts go to {_joined(told)}." if told else "Alerts are shown and exported, and sent to nobody."
+    )
+    return f"{clusters} {receivers} Page and metrics are served at {config.web.listen}."
+
+
+def _cluster(name: str, spec: "ClusterSpec") -> str:
+    """Return what one cluster is."""
+    from skewmon.config.duration import format_duration
+    from skewmon.config.schema import NodeSpec
+    from skewmon.config.targets import expand
+
+    count = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in spec.nodes)
+    parts = [f"{count} node{'' if count == 1 else 's'}"] if count else []
+    parts += [f"the nodes of {source.choice} {getattr(source, source.choice)}" for source in spec.inventory]
+    lines = _joined([_line(line) for line in spec.lines])
+    return (
+        f"Cluster {name}: {_joined(parts)}, measured every {format_duration(spec.interval_ns)} "
+        f"by {spec.samples} exchange{'' if spec.samples == 1 else 's'} each; {lines}."
+    )
+
+
+def _line(line: "Threshold") -> str:
+    """Return when one threshold fires."""
+    from skewmon.config.duration import format_duration
+    from skewmon.model import NS_PER_S
+
+    what = {
+        "skew": "a proven skew above {limit}",
+        "ahead": "a clock ahead by more than {limit}",
+        "behind": "a clock behind by more than {limit}",
+        "step": "a step of more than {limit}",
+        "drift": "a drift of more than {ppm:g} ppm",
+        "unsynchronized": "an unsynchronized clock",
+        "unreachable": "a node that cannot be measured",
+    }[line.kind].format(limit=format_duration(line.limit_ns), ppm=line.limit_ns / 1000)
+    wait = f" for {format_duration(round(line.for_s * NS_PER_S))}" if line.for_s else ""
+    return f"{line.severity} on {what}{wait}"
+
+
+def _joined(parts: list[str]) -> str:
+    """Return a list as English has it."""
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+
+
+def _write_new(path: str, text: str) -> None:
+    """Write a file that must not exist yet."""
+    from pathlib import Path
+
+    from skewmon.errors import ConfigError, Fault
+
+    try:
+        with Path(path).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            Fault("the file exists and is left as it is", path, hint="name another one")
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fault = Fault(f"cannot write the file: {reason}", path, hint="name another one with --config.file")
+        raise ConfigError(fault) from None

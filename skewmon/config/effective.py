@@ -1,0 +1,79 @@
+"""The configuration with every default filled in, and how it is shown."""
+
+from typing import Any
+
+import yaml
+
+from skewmon.config.schema import (
+    DEFAULT_CONNECT_TIMEOUT_NS,
+    DEFAULT_IDENTITY,
+    DEFAULT_KNOWN_HOSTS,
+    DEFAULT_PORT,
+    DEFAULT_USER,
+    ClusterSpec,
+    Config,
+    NodeSpec,
+    SshSpec,
+    ThresholdSpec,
+)
+from skewmon.model import NS_PER_S, Threshold
+
+
+def merged_ssh(*layers: SshSpec) -> SshSpec:
+    """Return the settings of several layers, the last word counting most, with defaults below them all."""
+    said: dict[str, Any] = {}
+    for layer in layers:
+        said |= {
+            key: getattr(layer, key) for key in layer.model_fields_set if getattr(layer, key) is not None
+        }
+    defaults: dict[str, Any] = {
+        "user": DEFAULT_USER,
+        "port": DEFAULT_PORT,
+        "identity": () if said.get("agent") else (DEFAULT_IDENTITY,),
+        "agent": False,
+        "known_hosts": (DEFAULT_KNOWN_HOSTS,),
+        "jump": (),
+        "connect_timeout_ns": DEFAULT_CONNECT_TIMEOUT_NS,
+    }
+    return SshSpec.model_construct(**(defaults | said))
+
+
+def effective(config: Config) -> Config:
+    """Return a configuration that says everything and means the same."""
+    clusters = {name: _effective_cluster(spec, config.ssh) for name, spec in config.clusters.items()}
+    return config.model_copy(update={"ssh": merged_ssh(config.ssh), "clusters": clusters})
+
+
+def shown(config: Config) -> str:
+    """Return the effective configuration as YAML, with what may be secret masked."""
+    plain = effective(config).model_dump(mode="json", by_alias=True, exclude_none=True)
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _effective_cluster(spec: ClusterSpec, defaults: SshSpec) -> ClusterSpec:
+    """Return one cluster with its lines spelled out and the settings of every layer merged."""
+    nodes = tuple(
+        _effective_node(entry, defaults, spec.ssh) if isinstance(entry, NodeSpec) else entry
+        for entry in spec.nodes
+    )
+    lines = tuple(_written(line) for line in spec.lines)
+    ssh = merged_ssh(defaults, spec.ssh)
+    return spec.model_copy(update={"nodes": nodes, "thresholds": lines, "ssh": ssh})
+
+
+def _effective_node(entry: NodeSpec, *layers: SshSpec) -> NodeSpec:
+    """Return one node with its settings in one place."""
+    own = SshSpec.model_construct(port=entry.port)
+    return entry.model_copy(update={"port": None, "ssh": merged_ssh(*layers, entry.ssh, own)})
+
+
+def _written(line: Threshold) -> ThresholdSpec:
+    """Return a line as it is written in the file."""
+    switch = line.kind in {"unsynchronized", "unreachable"}
+    limit: dict[str, Any] = {line.kind: True if switch else line.limit_ns}
+    return ThresholdSpec.model_construct(
+        severity=line.severity,
+        for_ns=round(line.for_s * NS_PER_S),
+        clear_for_ns=round(line.clear_for_s * NS_PER_S),
+        **limit,
+    )

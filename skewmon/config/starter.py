@@ -1,0 +1,31 @@
+"""The first configuration of a newcomer."""
+
+import json
+import re
+
+import yaml
+
+_TEMPLATE = """\
+# The least that works: who is measured. Everything else has a default, see skewmon.example.yml.
+# Check it with: skewmon config check {path}
+ssh:
+  user: skewmon
+  identity: /etc/skewmon/ssh/id_ed25519       # make it with: skewmon keys authorize
+  known_hosts: /etc/skewmon/ssh/known_hosts   # fill it with: skewmon keys scan
+clusters:
+  {cluster}:
+    nodes:
+{nodes}
+"""
+
+
+def starter(nodes: tuple[str, ...], cluster: str, path: str) -> str:
+    """Return a commented configuration that measures ``nodes``."""
+    listed = "\n".join(f"      - {_quoted(node)}" for node in nodes)
+    plain = re.fullmatch(r"[A-Za-z][\w-]*", cluster, re.ASCII) and yaml.compose(cluster).tag.endswith(":str")
+    return _TEMPLATE.format(path=path, cluster=cluster if plain else _quoted(cluster), nodes=listed)
+
+
+def _quoted(text: str) -> str:
+    """Return a text in JSON's quotes, which are YAML's, too."""
+    return json.dumps(text, ensure_ascii=False)
