@@ -177,14 +177,24 @@ class Slew:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """The node slept: RAW and MONOTONIC stood still, REALTIME and BOOTTIME were put right afterwards."""
+    """The node sleeps: RAW and MONOTONIC stand still, REALTIME and BOOTTIME are put right on waking.
+
+    Sleeps and pauses may only be scheduled between bursts, and nothing can be asked while they last.
+    """
 
     span_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The node's virtual machine stood still and so did every clock that it has (kvm-clock)."""
+    """The node's virtual machine stands still and so does every clock that it has (kvm-clock)."""
+
+    span_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class BasePause:
+    """The base stood still instead: no time passed on it, but on the node."""
 
     span_ns: int
 
@@ -196,7 +206,7 @@ class Reboot:
     error_ns: int = 0
 
 
-Happening = Step | Slew | Suspend | Pause | Reboot
+Happening = Step | Slew | Suspend | Pause | BasePause | Reboot
 
 
 class Machine:
@@ -276,7 +286,8 @@ class Machine:
             self._next_ns = self._agenda[0][0] if self._agenda else float("inf")
             self._run(moment)
             self._happen(happening)
-        self._run(at_ns)
+        if at_ns > self.at_ns:
+            self._run(at_ns)
 
     def _run(self, at_ns: int) -> None:
         span_ns = at_ns - self.at_ns
@@ -292,13 +303,19 @@ class Machine:
             case Slew(rate_ppt):
                 self.slew_ppt = rate_ppt
             case Suspend(span_ns):
-                self._raw -= span_ns
+                self._stand_still(span_ns)
                 self._real += span_ns
                 self._boot += span_ns
             case Pause(span_ns):
-                self._raw -= span_ns
+                self._stand_still(span_ns)
+            case BasePause(span_ns):
+                self._raw += span_ns
             case Reboot(error_ns):
                 self._reboot(error_ns)
+
+    def _stand_still(self, span_ns: int) -> None:
+        self._raw -= span_ns
+        self.at_ns += span_ns
 
     def _reboot(self, error_ns: int) -> None:
         real = self._raw + self._mono + self._real + error_ns  # REALTIME − base, which survives
@@ -312,6 +329,7 @@ class Machine:
     def truth(self, at_ns: int) -> Truth:
         """Return what the clocks are at an instant, exactly."""
         self.advance(at_ns)
+        assert self.at_ns == at_ns, "the node sleeps"
         oscillator = self._raw * TRILLION + self._raw_rest
         wall = oscillator + (self._mono + self._real) * TRILLION + self._mono_rest
         return Truth(at_ns, oscillator, wall)
@@ -405,7 +423,7 @@ class Machine:
 def pause_base(machines: Iterable[Machine], at_ns: int, span_ns: int) -> None:
     """Let the base itself stand still: every node's oscillator seems to leap ahead by as much."""
     for machine in machines:
-        machine.schedule(at_ns, Pause(-span_ns))
+        machine.schedule(at_ns, BasePause(span_ns))
 
 
 def observe_round(
