@@ -95,8 +95,11 @@ def _rival_source(guilty: tuple[str, ...], followed: Mapping[str, str]) -> str |
 
 def _by_node(guilty: tuple[str, ...], opponents: int, nodes: int, limit_ns: int) -> str:
     who = f"{_names(guilty)} {'is' if len(guilty) == 1 else 'are'}"
-    whom = "each of the other" if opponents == nodes - 1 else f"{opponents} of the other"
-    return f"{who} provably more than {limit_ns / NS_PER_S:g} s from {whom} {nodes - 1} nodes."
+    others = nodes - len(guilty)
+    whom = f"all {others}" if opponents >= others else f"{opponents} of the {others}"
+    return (
+        f"{who} provably more than {limit_ns / NS_PER_S:g} s from {whom} other nodes, which are the majority."
+    )
 
 
 def _by_source(guilty: tuple[str, ...], followed: Mapping[str, str], limit_ns: int) -> str:

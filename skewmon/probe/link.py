@@ -10,7 +10,7 @@ from skewmon.clock.interval import RHO_WALL_PPB, wall_offset
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node
 from skewmon.probe.base import ArrivalClock, base_ns
-from skewmon.probe.session import Session
+from skewmon.probe.session import PATIENT, Patience, Session
 from skewmon.probe.ssh import Connection, Dialer
 
 #: The first wait after a failed connection, doubled up to the limit. It is short, because most failures
@@ -37,12 +37,15 @@ BURST_TIMEOUT_S = 10.0
 class Link:
     """A node, its connection, its program, and why there is none."""
 
-    def __init__(self, node: Node, dialer: Dialer, arrivals: ArrivalClock) -> None:
+    def __init__(
+        self, node: Node, dialer: Dialer, arrivals: ArrivalClock, patience: Patience = PATIENT
+    ) -> None:
         self.node = node
         self.failure: Failed | None = Failed(Reason.CONNECTING, "The first connection is being made.")
         self.round_trip_ns: int | None = None
         self._dialer = dialer
         self._arrivals = arrivals
+        self._patience = patience
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._broken = asyncio.Event()
@@ -68,7 +71,7 @@ class Link:
             if self.connection is None:
                 self._connection = await self._dialer.connect(self.node)
             assert self._connection is not None
-            session = Session(self._connection)
+            session = Session(self._connection, self._patience)
             await session.start()
         except NodeError as error:
             self._drop(error)

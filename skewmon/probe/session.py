@@ -6,6 +6,7 @@ the very call that delivers it, before the event loop does anything else.
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 
 import asyncssh
 
@@ -24,17 +25,27 @@ MAX_LINE_BYTES = 4096
 #: What of the standard error is kept to explain a program that ended.
 MAX_STDERR_BYTES = 2048
 
-#: Between login and hello: the login shell, its rc files and the start of an interpreter.
-HELLO_TIMEOUT_S = 20.0
 
-#: A reply that takes longer says nothing useful of a clock; geostationary links need some 0.7 s.
-REPLY_TIMEOUT_S = 5.0
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a program may take for its answers, seconds.
+
+    Between login and hello lie the login shell, its rc files and the start of an interpreter. A reply that
+    takes longer than five seconds says nothing useful of a clock; geostationary links need some 0.7 s.
+    """
+
+    hello_s: float = 20.0
+    reply_s: float = 5.0
+
+
+PATIENT = Patience()
 
 
 class Session(asyncssh.SSHClientSession[bytes]):
     """The callbacks of one channel; owns the conversation with one node-side program."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, patience: Patience = PATIENT) -> None:
+        self._patience = patience
         self.program: Program | None = None
         self._connection = connection
         self._nonce = wire.new_nonce()
@@ -58,7 +69,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         Raises ProbeError where no program answers as expected.
         """
         try:
-            async with asyncio.timeout(HELLO_TIMEOUT_S):
+            async with asyncio.timeout(self._patience.hello_s):
                 self._channel, _ = await self._connection.ssh.create_session(
                     lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                 )
@@ -69,7 +80,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             raise self._fail(
                 ProbeError(
                     Reason.NO_REPLY,
-                    f"The login succeeded, but no program said hello within {HELLO_TIMEOUT_S:g} s.",
+                    f"The login succeeded, but no program said hello within {self._patience.hello_s:g} s.",
                     "Look at what the login shell and its rc files do: ssh NODE /bin/sh -c true",
                 )
             ) from None
@@ -94,13 +105,13 @@ class Session(asyncssh.SSHClientSession[bytes]):
         # Where the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
         self._sent_ns = max(before, self._connection.stamps.sent_ns)
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT_S):
+            async with asyncio.timeout(self._patience.reply_s):
                 exchange = await waiter
         except TimeoutError:
             raise self._fail(
                 ProbeError(
                     Reason.NO_REPLY,
-                    f"The node-side program did not reply within {REPLY_TIMEOUT_S:g} s.",
+                    f"The node-side program did not reply within {self._patience.reply_s:g} s.",
                     "The machine is stopped or overloaded, or the network lost it.",
                 )
             ) from None

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError
-from skewmon.model import Burst, Exchange, Failed, Measured, Outcome
-from skewmon.probe.base import base_ns
+from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
+from skewmon.probe.base import admin_wall, base_ns
 from skewmon.probe.link import Link
 
 #: Bursts of near nodes in flight: each keeps this process busy, and with eight the bounds are those of one
@@ -27,11 +27,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a round over the nodes found: outcomes by node name, at one instant of the base."""
+    """What a round over the links found, in their order, at one instant of the base.
+
+    ``admin`` is the admin box's wall clock minus the base at that instant.
+    """
 
     at_ns: int
+    admin: Interval
     duration_s: float
-    outcomes: dict[str, Outcome]
+    outcomes: list[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,13 @@ class Sweeper:
             old, await self._all(old, lambda link: self._burst(link, samples)), strict=True
         ):
             taken[links.index(link)] = again
-        at_ns = base_ns()
+        at_ns, admin = base_ns(), admin_wall()
         closings = await self._all(
             [link for link, one in zip(links, taken, strict=True) if isinstance(one, _Taken)], Link.exchange
         )
-        outcomes: dict[str, Outcome] = {}
-        rest = iter(closings)
-        for link, one in zip(links, taken, strict=True):
-            outcomes[link.node.name] = _outcome(one, next(rest), at_ns) if isinstance(one, _Taken) else one
-        return Sweep(at_ns, (base_ns() - began) / 1e9, outcomes)
+        closing = iter(closings)
+        outcomes = [_outcome(one, next(closing), at_ns) if isinstance(one, _Taken) else one for one in taken]
+        return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes)
 
     async def _all(
         self, links: list[Link], ask: Callable[[Link], Awaitable[Result]]

@@ -1,0 +1,120 @@
+"""A round in the terminal: a table, worst first, then what it means and what to type next."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from skewmon.cli.words import bound, offset, verdict_sentence
+from skewmon.model import ClusterView, Failed, Finding, NodeView, Snapshot, SyncStatus, Verdict
+
+STYLES = {
+    Verdict.OK: "bold green",
+    Verdict.WARNING: "bold yellow",
+    Verdict.CRITICAL: "bold red",
+    Verdict.UNKNOWN: "bold magenta",
+    Verdict.AMBIGUOUS: "bold cyan",
+}
+
+FINDING_STYLES = {"info": "cyan", "warning": "yellow", "critical": "red"}
+
+
+#: Narrower terminals do without the columns that explain rather than tell.
+WIDE = 100
+
+#: Where nobody looks, nothing is cut: a pipe has no width.
+PIPE_WIDTH = 250
+
+
+def console() -> Console:
+    """Return the console for standard output."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def snapshot(view: Snapshot, to: Console) -> None:
+    """Print every cluster of a snapshot."""
+    for number, cluster_view in enumerate(view.clusters):
+        if number:
+            to.print()
+        to.print(cluster(cluster_view, wide=to.width >= WIDE))
+
+
+def cluster(view: ClusterView, *, wide: bool) -> RenderableType:
+    """Return one cluster: table, sentence, findings."""
+    head = Text.assemble((f"{view.verdict.upper()} ", STYLES[view.verdict]), (view.name, "bold"), "  ")
+    return Group(_table(view, wide=wide), head + Text(verdict_sentence(view)), *_advice(view))
+
+
+def _table(view: ClusterView, *, wide: bool) -> Table:
+    columns = [
+        Column("node", overflow="fold"),
+        Column("offset", justify="right", no_wrap=True),
+        Column("bound", no_wrap=True),
+        *([Column("to admin box", justify="right", no_wrap=True)] if wide else ()),
+        *([Column("round trip", justify="right", no_wrap=True), Column("by", no_wrap=True)] if wide else ()),
+        Column("time daemon"),
+        Column(""),
+    ]
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for node in worst_first(view):
+        table.add_row(*_row(node, view, wide=wide))
+    return table
+
+
+def worst_first(view: ClusterView) -> list[NodeView]:
+    """Return the nodes: culprits, then unmeasured ones, then by proven distance from the reference."""
+
+    def rank(node: NodeView) -> tuple[int, int, int]:
+        if node.offset is None:
+            return (1, 0, 0)
+        culprit = node.name in view.vote.culprits
+        return (0 if culprit else 2, -node.offset.proven_ns, -abs(node.offset.estimate_ns))
+
+    return sorted(view.nodes, key=rank)
+
+
+def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[RenderableType]:
+    wrong = node.name in view.vote.culprits
+    name = Text(node.name, "bold red" if wrong else "bold")
+    claim = _claim(node.timesync)
+    if isinstance(node.outcome, Failed):
+        blank = ("", "", "") if wide else ()
+        return (name, Text("not measured", "magenta"), "", *blank, claim, Text(node.outcome.reason))
+    assert node.offset is not None
+    estimate = node.outcome.estimate
+    explained = (
+        Text(offset(node.admin_offset)[0] if node.admin_offset else "", "dim"),
+        Text(bound(estimate.round_trip_ns), "dim"),
+        Text(node.outcome.burst.program.probe, "dim"),
+    )
+    value, plus_minus = offset(node.offset)
+    note = Text("WRONG" if wrong else "", "bold red")
+    return (name, Text(value), Text(f"± {plus_minus}"), *(explained if wide else ()), claim, note)
+
+
+def _claim(status: SyncStatus | None) -> Text:
+    if status is None:
+        return Text("")
+    if status.synchronized is None:
+        return Text(f"{status.daemon}", "dim")
+    word = "synchronised" if status.synchronized else "unsynchronised"
+    return Text(f"{status.daemon} {word}", "" if status.synchronized else "yellow")
+
+
+def _advice(view: ClusterView) -> Iterable[RenderableType]:
+    for node in worst_first(view):
+        if isinstance(node.outcome, Failed):
+            yield Text.assemble("  ", (node.name, "bold"), f"  {node.outcome.detail} {node.outcome.advice}")
+        for finding in node.findings:
+            yield _finding(node.name, finding)
+    for finding in view.findings:
+        yield _finding(view.name, finding)
+
+
+def _finding(where: str, finding: Finding) -> Text:
+    text = Text.assemble(
+        "  ", (where, "bold"), "  ", (finding.kind, FINDING_STYLES[finding.severity]), f"  {finding.message}"
+    )
+    return text + Text(f"\n      {finding.next}", "dim") if finding.next else text

@@ -1,0 +1,171 @@
+"""From the arguments of a command to the clusters it is about."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from skewmon.config.duration import parse_duration_ns
+from skewmon.config.loader import load
+from skewmon.config.schema import Config
+from skewmon.config.targets import Target, expand
+from skewmon.config.thresholds import check_profile, effective
+from skewmon.errors import ConfigError, Fault
+from skewmon.inventory.resolve import distinct, resolve
+from skewmon.inventory.ssh_config import settings_for
+from skewmon.inventory.ssh_surroundings import Given, Surroundings
+from skewmon.model import Cluster, Node, Threshold
+
+#: Where a package puts the configuration; used by ``check`` and ``watch`` where no node is named.
+DEFAULT_CONFIG = "/etc/skewmon/skewmon.yml"
+
+#: What nodes from the command line are called together.
+COMMAND_LINE_CLUSTER = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a command line says about what to measure and how to judge it."""
+
+    nodes: tuple[str, ...] = ()
+    config_file: str | None = None
+    cluster: str | None = None
+    user: str | None = None
+    port: int | None = None
+    identities: tuple[str, ...] = ()
+    known_hosts: tuple[str, ...] = ()
+    jump: str | None = None
+    warning: str | None = None
+    critical: str | None = None
+    profile: str | None = None
+    samples: int | None = None
+
+
+def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
+    """Return the configuration that counts, or None where nodes were named without one."""
+    if path is not None:
+        return load(path)
+    if nodes:
+        return None
+    if not Path(DEFAULT_CONFIG).exists():
+        raise ConfigError(
+            Fault(
+                f"no node was named, and there is no {DEFAULT_CONFIG}",
+                hint="try: skewmon check n[1-3], or skewmon config init",
+            )
+        )
+    return load(DEFAULT_CONFIG)
+
+
+def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
+    """Return the clusters to measure.
+
+    Raises ConfigError or InventoryError where they cannot be told.
+    """
+    config = configured(selection.config_file, selection.nodes)
+    if config is None:
+        clusters: tuple[Cluster, ...] = (_from_command_line(selection),)
+    else:
+        clusters = _from_file(config, selection)
+    return tuple(_judged(cluster, selection) for cluster in clusters)
+
+
+def _from_command_line(selection: Selection) -> Cluster:
+    if selection.cluster is not None:
+        raise _fault(
+            "--cluster", "names a cluster of a configuration file, and none was given", "--config.file"
+        )
+    around = Surroundings.here()
+    targets = [target for text in selection.nodes for target in _expand(text)]
+    return Cluster(COMMAND_LINE_CLUSTER, distinct([_node(target, selection, around) for target in targets]))
+
+
+def _node(target: Target, selection: Selection, around: Surroundings) -> Node:
+    given = Given(
+        user=selection.user if target.user is None else target.user,
+        port=selection.port if target.port is None else target.port,
+        identities=selection.identities,
+        known_hosts=selection.known_hosts or None,
+        jump=tuple(selection.jump.split(",")) if selection.jump else None,
+    )
+    address, ssh = settings_for(target.host, around, given)
+    return Node(target.host, address, ssh)
+
+
+def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
+    for option in ("user", "port", "identities", "known_hosts", "jump"):
+        if getattr(selection, option):
+            raise _fault(
+                f"--{option.replace('_', '-')}", "has no effect with a configuration file", "set it there"
+            )
+    if selection.cluster is not None and selection.cluster not in config.clusters:
+        raise _fault("--cluster", f"there is no cluster {selection.cluster!r}", _known(config.clusters))
+    clusters = asyncio.run(resolve(config))
+    chosen = [one for one in clusters if selection.cluster in (None, one.name)]
+    if not selection.nodes:
+        return tuple(chosen)
+    wanted = {str(target) for text in selection.nodes for target in _expand(text)}
+    unknown = wanted - {node.name for one in chosen for node in one.nodes}
+    if unknown:
+        raise _fault(
+            "NODES",
+            f"the configuration has no node {min(unknown)!r}",
+            "skewmon config show lists its nodes",
+        )
+    picked = (replace(one, nodes=tuple(n for n in one.nodes if n.name in wanted)) for one in chosen)
+    return tuple(one for one in picked if one.nodes)
+
+
+def _judged(cluster: Cluster, selection: Selection) -> Cluster:
+    """Return the cluster with the lines and samples that the command line asks for."""
+    if selection.profile is not None:
+        try:
+            check_profile(selection.profile)
+        except ValueError as error:
+            raise _fault("--profile", str(error)) from None
+        cluster = replace(cluster, profile=selection.profile, thresholds=())
+    own = _own_lines(selection)
+    if own:
+        named = {line.severity for line in own}
+        kept = tuple(one for one in cluster.thresholds if one.kind != "skew" or one.severity not in named)
+        cluster = replace(cluster, thresholds=(*kept, *own))
+    if not cluster.thresholds:
+        cluster = replace(cluster, thresholds=effective(cluster.profile, ()))
+    return replace(cluster, samples=selection.samples) if selection.samples else cluster
+
+
+def _own_lines(selection: Selection) -> tuple[Threshold, ...]:
+    lines = []
+    if selection.warning is not None:
+        lines.append(Threshold("warning", duration_ns("--warning", selection.warning)))
+    if selection.critical is not None:
+        lines.append(Threshold("critical", duration_ns("--critical", selection.critical)))
+    if len(lines) == 2 and lines[0].limit_ns > lines[1].limit_ns:
+        raise _fault("--warning", "is above --critical, so it could never be reached first")
+    return tuple(lines)
+
+
+def duration_ns(option: str, text: str) -> int:
+    """Return the duration that an option gives, which must be above zero."""
+    try:
+        value = parse_duration_ns(text)
+    except ValueError as error:
+        raise _fault(option, str(error)) from None
+    if value <= 0:
+        raise _fault(option, "expected a duration above zero")
+    return value
+
+
+def _expand(text: str) -> tuple[Target, ...]:
+    try:
+        return expand(text)
+    except ValueError as error:
+        raise _fault(f"NODES {text!r}", str(error)) from None
+
+
+def _fault(what: str, message: str, hint: str = "") -> ConfigError:
+    return ConfigError(Fault(f"{what}: {message}", hint=hint))
+
+
+def _known(names: Sequence[str] | dict[str, object] | object) -> str:
+    return f"known are {', '.join(list(names)[:5])}" if isinstance(names, dict) else ""
