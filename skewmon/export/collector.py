@@ -178,14 +178,12 @@ def exported_pairs(view: ClusterView, export: PairExport) -> Iterable[Pair]:
 
 
 def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
-    for alert in facts.firing:
-        labels = {
-            "cluster_name": alert.cluster_name,
-            "node": alert.node,
-            "severity": alert.severity,
-            "alert": alert.alert,
-        }
-        samples.add("alert_firing", labels, 1)
+    # Two kinds of line may raise an alert of the same name for the same node; a series can exist only once.
+    for cluster, node, severity, alert in dict.fromkeys(
+        (key.cluster, key.node or "", key.severity, key.name) for key in facts.firing
+    ):
+        labels = {"cluster_name": encodable(cluster), "node": encodable(node)}
+        samples.add("alert_firing", {**labels, "severity": severity, "alert": alert}, 1)
     samples.add("build_info", {"version": __version__}, 1)
     samples.add("config_last_reload_successful", {}, float(facts.reload_successful))
     samples.add(

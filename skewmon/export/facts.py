@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class FiringAlert:
-    """One alert that fires now; ``node`` is empty where the culprit is undetermined."""
-
-    cluster_name: str
-    alert: str
-    severity: str
-    node: str = ""
+from skewmon.alert.alerts import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +17,6 @@ class DaemonFacts:
     reload_success_wall_ns: int | None = None
     notifications: Mapping[str, int] = field(default_factory=dict)  # by notifier, failed ones included
     notification_failures: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by notifier, reason
-    firing: tuple[FiringAlert, ...] = ()
+    firing: tuple[Key, ...] = ()
     history_resets: Mapping[str, int] = field(default_factory=dict)  # by reason
     self_check_failures: Mapping[str, int] = field(default_factory=dict)  # by check

@@ -2,6 +2,7 @@
 
 from itertools import islice, takewhile
 
+from skewmon.alert.thresholds import judge, lines_of
 from skewmon.clock.pairs import pair_offset, worst_pairs
 from skewmon.model import ClusterView, Interval, Measured, Pair, PairVerdict
 
@@ -37,17 +38,7 @@ def query(view: ClusterView, limit: int, node: str | None, min_ns: int) -> list[
 
 def judged(pair: Pair, view: ClusterView) -> Pair:
     """Return the pair with its verdict against the cluster's lowest line for the skew."""
-    return Pair(pair.node, pair.peer, pair.offset, _verdict(pair.offset, _skew_limit_ns(view)))
-
-
-def _skew_limit_ns(view: ClusterView) -> int | None:
-    limits = (line.limit_ns for line in view.cluster.thresholds if line.kind == "skew")
-    return min(limits, default=None)
-
-
-def _verdict(offset: Interval, limit_ns: int | None) -> PairVerdict:
-    if limit_ns is None:
-        return PairVerdict.UNKNOWN
-    if offset.proven_ns > limit_ns:
-        return PairVerdict.BREACH
-    return PairVerdict.OK if offset.furthest_ns <= limit_ns else PairVerdict.AMBIGUOUS
+    lines = (line for line in lines_of(view.cluster) if line.kind == "skew")
+    lowest = min(lines, key=lambda line: line.limit_ns, default=None)
+    verdict = PairVerdict(judge(pair.offset, lowest).value) if lowest else PairVerdict.UNKNOWN
+    return Pair(pair.node, pair.peer, pair.offset, verdict)

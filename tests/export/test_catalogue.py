@@ -5,17 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from skewmon.alert.alerts import Key
 from skewmon.export import catalogue
 from skewmon.export.catalogue import METRICS, Metric
 from skewmon.export.collector import SnapshotCollector
-from skewmon.export.facts import DaemonFacts, FiringAlert
+from skewmon.export.facts import DaemonFacts
 from tests.export import samples
 
 FACTS = DaemonFacts(
     reload_success_wall_ns=samples.WALL_NS,
     notifications={"webhook": 2},
     notification_failures={("webhook", "timeout"): 1},
-    firing=(FiringAlert("etcd-prod", "SkewmonSkewHigh", "critical", samples.JUMPED),),
+    firing=(
+        Key("etcd-prod", "skew", "critical", samples.JUMPED),
+        Key("etcd-prod", "ahead", "critical", samples.JUMPED),
+        Key("etcd-prod", "unknown", "warning"),
+    ),
     history_resets={"rebooted": 1},
     self_check_failures={"canary": 0},
 )

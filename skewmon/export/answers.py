@@ -1,0 +1,74 @@
+"""The form of every answer: its headers, and faults as one readable line."""
+
+import json
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: Every path that there is, told to whoever asks for another.
+PATHS = (
+    "/",
+    "/metrics",
+    "/-/healthy",
+    "/-/ready",
+    "/-/reload (POST or PUT)",
+    "/api/v1/status",
+    "/api/v1/clusters/NAME/pairs",
+    "/api/v1/events",
+    "/api/v1/stream",
+    "/config",
+    "/sd",
+)
+
+#: The page loads its own style and script and nothing else; nobody may frame it.
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Complete an answer just before it leaves; everything is of this moment unless it says otherwise."""
+    response.headers.update(_SECURITY_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Server"] = "skewmon"
+
+
+@web.middleware
+async def explain_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every refusal in words: as JSON below /api/, else as text."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        if refusal.status < 400:
+            raise
+        response = fault(request, refusal.status, _words(refusal))
+        if "Allow" in refusal.headers:
+            response.headers["Allow"] = refusal.headers["Allow"]
+        return response
+
+
+def fault(request: web.Request, status: int, message: str) -> web.Response:
+    """Return a refusal with its reason."""
+    if request.path.startswith("/api/"):
+        text = json.dumps({"error": message})
+        return web.Response(status=status, text=text, content_type="application/json")
+    return web.Response(status=status, text=f"{message}\n")
+
+
+def _words(refusal: web.HTTPException) -> str:
+    if isinstance(refusal, web.HTTPNotFound):
+        return "There is nothing at this path. Paths: " + ", ".join(PATHS)
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        allowed = " or ".join(sorted(refusal.allowed_methods))
+        return f"This path does not answer {refusal.method}; use {allowed}."
+    return f"{refusal.reason}."

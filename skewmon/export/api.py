@@ -1,0 +1,114 @@
+"""The paths below /api/v1/: the JSON contract, and rounds as they happen."""
+
+import asyncio
+from contextlib import aclosing
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+
+from skewmon.export import parameters, status
+from skewmon.export.answers import fault
+from skewmon.export.current import Current
+from skewmon.export.hooks import Hooks
+from skewmon.export.operations import rendered
+from skewmon.export.pairs import query
+from skewmon.export.stream import HEARTBEAT_S, Stream, TooManySubscribersError, event
+from skewmon.export.text import rfc3339
+from skewmon.model import ClusterView, Snapshot
+
+PAIRS_DEFAULT = 100
+
+#: A megabyte of JSON; whoever needs the half million pairs of a large cluster has the nodes' offsets.
+PAIRS_MAX = 10_000
+
+EVENTS_DEFAULT = 100
+EVENTS_MAX = 1_000
+
+
+class Api:
+    """Handlers of the JSON API."""
+
+    def __init__(self, current: Current, hooks: Hooks, stream: Stream) -> None:
+        self._current = current
+        self._hooks = hooks
+        self._stream = stream
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return paths and handlers."""
+        return [
+            web.get("/api/v1/status", self.status),
+            web.get("/api/v1/clusters/{name}/pairs", self.pairs),
+            web.get("/api/v1/events", self.events),
+            web.get("/api/v1/stream", self.rounds, allow_head=False),
+        ]
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Answer what ``check -o json`` prints."""
+        publication = self._current.publication
+
+        def render() -> bytes:
+            return status.encode(status.status(publication.snapshot))
+
+        response = await rendered(request, publication, "status", render)
+        response.content_type = "application/json"
+        response.headers[hdrs.VARY] = "Accept-Encoding"
+        return response
+
+    async def pairs(self, request: web.Request) -> web.Response:
+        """Answer any pairs of one cluster."""
+        try:
+            limit = parameters.count(request, "limit", PAIRS_DEFAULT, PAIRS_MAX)
+            min_ns = parameters.span_ns(request, "min")
+        except parameters.ParameterError as error:
+            return fault(request, HTTPStatus.BAD_REQUEST, str(error))
+        view = _cluster(self._current.publication.snapshot, request.match_info["name"])
+        node = request.query.get("node")
+        if view is None:
+            return fault(request, HTTPStatus.NOT_FOUND, "There is no cluster of this name.")
+        if node is not None and node not in {node.name for node in view.nodes}:
+            return fault(request, HTTPStatus.NOT_FOUND, "The cluster has no node of this name.")
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(self._current.executor, _pairs_document, view, limit, node, min_ns)
+        return web.Response(body=body, content_type="application/json")
+
+    async def events(self, request: web.Request) -> web.Response:
+        """Answer the newest events of the journal."""
+        try:
+            limit = parameters.count(request, "limit", EVENTS_DEFAULT, EVENTS_MAX)
+        except parameters.ParameterError as error:
+            return fault(request, HTTPStatus.BAD_REQUEST, str(error))
+        events = await self._hooks.events(limit)
+        body = status.encode({"schema": status.SCHEMA, "events": list(events)})
+        return web.Response(body=body, content_type="application/json")
+
+    async def rounds(self, request: web.Request) -> web.StreamResponse:
+        """Send an event now and one after every round, until either side leaves."""
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+        async with aclosing(self._stream.subscribe()) as messages:
+            try:
+                preamble = await anext(messages)
+            except TooManySubscribersError:
+                return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, "Too many clients listen already.")
+            await response.prepare(request)
+            await response.write(preamble + (self.round_event() if self._current.ready else b""))
+            async for message in messages:
+                async with asyncio.timeout(HEARTBEAT_S):  # a reader that takes nothing for so long is gone
+                    await response.write(message)
+        return response
+
+    def round_event(self) -> bytes:
+        """Return the event of the newest round: the heads of all clusters, without nodes and pairs."""
+        document = status.summary(self._current.publication.snapshot)
+        document["age_seconds"] = self._current.age_s
+        return event("round", status.encode(document))
+
+
+def _cluster(snapshot: Snapshot, name: str) -> ClusterView | None:
+    return next((view for view in snapshot.clusters if view.name == name), None)
+
+
+def _pairs_document(view: ClusterView, limit: int, node: str | None, min_ns: int) -> bytes:
+    pairs = [status.pair_status(pair) for pair in query(view, limit, node, min_ns)]
+    head = {"schema": status.SCHEMA, "time": rfc3339(view.at_wall_ns), "cluster": view.name}
+    return status.encode({**head, "pairs": pairs})

@@ -1,0 +1,136 @@
+"""The paths for machines that run other machines: metrics, health, reload, configuration, discovery."""
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Callable, Hashable, Iterable
+from http import HTTPStatus
+from itertools import chain
+from typing import Any
+
+from aiohttp import hdrs, web
+from prometheus_client import PLATFORM_COLLECTOR, PROCESS_COLLECTOR, Metric
+from prometheus_client.exposition import gzip_accepted
+from prometheus_client.registry import Collector
+
+from skewmon.errors import SkewmonError
+from skewmon.export.answers import fault
+from skewmon.export.collector import SnapshotCollector
+from skewmon.export.current import Current
+from skewmon.export.hooks import Hooks
+from skewmon.export.negotiation import negotiate
+from skewmon.export.publication import Publication
+from skewmon.export.text import encodable
+from skewmon.model import Snapshot
+
+
+class WithProcess(Collector):
+    """The families of a snapshot, then those of the process that publishes it."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield every family."""
+        return chain(self._collector.collect(), PROCESS_COLLECTOR.collect(), PLATFORM_COLLECTOR.collect())
+
+
+class Operations:
+    """Handlers of what Prometheus, systemd and administrators ask."""
+
+    def __init__(self, current: Current, hooks: Hooks) -> None:
+        self._current = current
+        self._hooks = hooks
+        self._reloading = asyncio.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return paths and handlers."""
+        return [
+            web.get("/metrics", self.metrics),
+            web.get("/-/healthy", self.healthy),
+            web.get("/-/ready", self.ready),
+            web.post("/-/reload", self.reload),
+            web.put("/-/reload", self.reload),
+            web.get("/config", self.config),
+            web.get("/sd", self.discovery),
+        ]
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer in the format that the client prefers."""
+        publication = self._current.publication
+        exposition = negotiate(",".join(request.headers.getall(hdrs.ACCEPT, ())))
+
+        def render() -> bytes:
+            collector = SnapshotCollector(publication.snapshot, publication.facts, publication.pairs)
+            return exposition.render(WithProcess(collector))
+
+        response = await rendered(request, publication, exposition, render)
+        response.headers[hdrs.CONTENT_TYPE] = exposition.content_type
+        response.headers[hdrs.VARY] = "Accept, Accept-Encoding"
+        return response
+
+    async def healthy(self, _request: web.Request) -> web.Response:
+        """Say that the process answers; that depends on no node."""
+        return web.Response(text="skewmon is healthy.\n")
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Say whether there are results."""
+        if not self._current.ready:
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="The first round is not over.\n")
+        return web.Response(text="skewmon is ready.\n")
+
+    async def reload(self, request: web.Request) -> web.Response:
+        """Read the configuration again; a fault leaves the old one in force."""
+        if self._hooks.reload is None:
+            raise web.HTTPNotFound
+        async with self._reloading:
+            try:
+                await self._hooks.reload()
+            except SkewmonError as error:
+                message = f"The configuration was not reloaded; the old one holds.\n{error}"
+                return fault(request, HTTPStatus.INTERNAL_SERVER_ERROR, message)
+        return web.Response(text="The configuration was reloaded.\n")
+
+    async def config(self, _request: web.Request) -> web.Response:
+        """Show the configuration in force, without its secrets."""
+        if self._hooks.config_text is None:
+            raise web.HTTPNotFound
+        return web.Response(text=self._hooks.config_text())
+
+    async def discovery(self, _request: web.Request) -> web.Response:
+        """List the nodes for Prometheus's http_sd, for instance to scrape their node exporters."""
+        body = json.dumps(discovered(self._current.publication.snapshot))
+        return web.Response(text=body, content_type="application/json")
+
+
+async def rendered(
+    request: web.Request, publication: Publication, key: Hashable, render: Callable[[], bytes]
+) -> web.Response:
+    """Return a body of the publication, compressed where the client takes it."""
+    if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        return web.Response(body=await publication.body(key, render))
+    body = await publication.compressed(key, render)
+    return web.Response(body=body, headers={hdrs.CONTENT_ENCODING: "gzip"})
+
+
+def discovered(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return one target group a node; those that do not answer now are nodes all the same."""
+    return [
+        {
+            "targets": [_host(encodable(node.address))],
+            "labels": {
+                "__meta_skewmon_cluster_name": encodable(view.name),
+                "__meta_skewmon_node": encodable(node.name),
+            },
+        }
+        for view in snapshot.clusters
+        for node in view.nodes
+    ]
+
+
+def _host(address: str) -> str:
+    """Return the address such that a port may be appended."""
+    try:
+        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+    except ValueError:
+        return address

@@ -1,0 +1,55 @@
+// Brings new drawings: at every event of the stream, or by asking now and then where there is no stream.
+
+const POLL_MS = 10_000;
+const TIMEOUT_MS = 8_000;
+
+// Fetches the sections and the age that the server gives them; keeps what the address bar asks for.
+async function fetchSections() {
+  const parameters = new URLSearchParams(location.search);
+  parameters.set("part", "clusters");
+  const response = await fetch(`./?${parameters}`, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return { html: await response.text(), ageSeconds: Number(response.headers.get("Age") ?? 0) };
+}
+
+export function follow({ draw, state }) {
+  let fetching = false;
+  let again = false;
+  let source = null;
+
+  async function update(knownAge) {
+    if (fetching) {
+      again = true;
+      return;
+    }
+    fetching = true;
+    try {
+      const { html, ageSeconds } = await fetchSections();
+      draw(html, knownAge ?? ageSeconds);
+      state(true);
+    } catch {
+      state(false);
+    } finally {
+      fetching = false;
+    }
+    if (again) {
+      again = false;
+      update();
+    }
+  }
+
+  function listen() {
+    source = new EventSource("api/v1/stream");
+    source.addEventListener("round", (event) => update(JSON.parse(event.data).age_seconds));
+    source.addEventListener("error", () => state(false));
+  }
+
+  // The stream reconnects by itself, except where the server refused it: then this asks, and tries it again.
+  setInterval(() => {
+    if (source.readyState === EventSource.OPEN) return;
+    update();
+    if (source.readyState === EventSource.CLOSED) listen();
+  }, POLL_MS);
+
+  listen();
+}

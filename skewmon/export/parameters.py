@@ -1,0 +1,42 @@
+"""Query parameters, each with its limits; what is not understood is refused, not guessed."""
+
+from aiohttp import web
+
+from skewmon.config.duration import parse_duration_ns
+from skewmon.model import NS_PER_S
+
+#: More seconds than any two clocks are apart: three hundred years.
+SECONDS_MAX = 1e10
+
+
+class ParameterError(ValueError):
+    """A query parameter cannot be understood; the text is for the client."""
+
+
+def count(request: web.Request, name: str, default: int, highest: int) -> int:
+    """Return a whole number from 1 to ``highest``."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= highest):
+        raise ParameterError(f"{name}: expected a number from 1 to {highest}, found {text[:40]!r}")
+    return int(text)
+
+
+def span_ns(request: web.Request, name: str) -> int:
+    """Return a span of time, written as seconds or as a duration; 0 where it is not given."""
+    text = request.query.get(name, "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _duration_ns(name, text)
+    if not 0 <= seconds <= SECONDS_MAX:  # NaN too fails this
+        raise ParameterError(f"{name}: expected seconds from 0 on, found {text[:40]!r}")
+    return round(seconds * NS_PER_S)
+
+
+def _duration_ns(name: str, text: str) -> int:
+    try:
+        return parse_duration_ns(text)
+    except ValueError as error:
+        raise ParameterError(f"{name}: {error}") from None

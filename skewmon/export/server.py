@@ -1,0 +1,117 @@
+"""The HTTP server: takes a snapshot a round, and gives it to whoever asks."""
+
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from skewmon.config.address import Listen, parse_listen
+from skewmon.errors import ConfigError, Fault
+from skewmon.export.answers import add_headers, explain_faults
+from skewmon.export.api import Api
+from skewmon.export.collector import PairExport
+from skewmon.export.current import Current
+from skewmon.export.facts import DaemonFacts
+from skewmon.export.guard import Guard
+from skewmon.export.hooks import Hooks
+from skewmon.export.operations import Operations
+from skewmon.export.page.handlers import PageHandlers
+from skewmon.export.stream import Stream
+from skewmon.export.web_file import WebFile
+from skewmon.model import Snapshot
+
+#: No request has a body that anybody reads.
+REQUEST_BYTES_MAX = 4_096
+
+#: Unread bodies are awaited this long before the connection is closed.
+LINGERING_S = 1.0
+
+#: Longer than the usual scrape interval, so that a scraper keeps its connection.
+KEEPALIVE_S = 90.0
+
+#: Answers that are under way at the end may finish; systemd waits twenty seconds, users less.
+SHUTDOWN_S = 2.0
+
+#: One thread renders while the other checks a password; more would only take turns.
+THREADS = 2
+
+
+class Exporter:
+    """Publishes snapshots over HTTP.
+
+    ``publish`` and the rest are called in the event loop; nothing that grows with the number of nodes runs
+    in it.
+    """
+
+    def __init__(
+        self, hooks: Hooks | None = None, *, pairs: PairExport = "auto", web_config_file: str | None = None
+    ) -> None:
+        self._web_file = WebFile(web_config_file)
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="export")
+        self._current = Current(self._executor, pairs)
+        self._stream = Stream()
+        hooks = hooks or Hooks()
+        self._api = Api(self._current, hooks, self._stream)
+        app = web.Application(
+            middlewares=[explain_faults, Guard(self._web_file, self._executor).middleware()],
+            client_max_size=REQUEST_BYTES_MAX,
+        )
+        app.on_response_prepare.append(add_headers)
+        app.add_routes(PageHandlers(self._current).routes())
+        app.add_routes(Operations(self._current, hooks).routes())
+        app.add_routes(self._api.routes())
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_S,
+            lingering_time=LINGERING_S,
+            keepalive_timeout=KEEPALIVE_S,
+        )
+
+    async def start(self, *addresses: str) -> tuple[str, ...]:
+        """Listen at ``host:port``, ``:port`` or ``[address]:port``; return what is listened at.
+
+        Raise ConfigError where an address cannot be had.
+        """
+        await self._runner.setup()
+        for address in addresses:
+            await self._listen(_parsed(address))
+        return tuple(str(Listen(*bound[:2])) for bound in self._runner.addresses)
+
+    async def _listen(self, listen: Listen) -> None:
+        context = self._web_file.listener_context
+        site = web.TCPSite(self._runner, listen.host or None, listen.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error)
+            raise ConfigError(Fault(f"cannot listen at {listen}: {reason}")) from None
+
+    def export_pairs(self, pairs: PairExport) -> None:
+        """Change which pairs become series, from the next round on."""
+        self._current.pairs = pairs
+
+    def publish(self, snapshot: Snapshot, facts: DaemonFacts | None = None) -> None:
+        """Replace everything that is published by what one round amounts to."""
+        self._current.replace(snapshot, facts or DaemonFacts())
+        self._stream.send(self._api.round_event())
+
+    async def stop(self) -> None:
+        """Stop listening and end every connection, open streams too."""
+        self._stream.close()
+        await self._runner.cleanup()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _parsed(address: str) -> Listen:
+    try:
+        return parse_listen(address)
+    except ValueError as error:
+        raise ConfigError(Fault(str(error))) from None
+
+
+def _reason(error: OSError) -> str:
+    """Return why; asyncio's own text repeats the address."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)

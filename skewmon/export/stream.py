@@ -1,0 +1,79 @@
+"""Server-sent events: one a round to every subscriber, and no subscriber can hold up the others."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+#: Browsers of a team, not of a company: each costs a socket and a queue.
+SUBSCRIBERS_MAX = 32
+
+#: Rounds that a slow reader may lag behind before it is dropped; it may connect again and is then up to date.
+BACKLOG_MAX = 4
+
+#: Silence after which a comment is sent, so that both sides and the proxies between see that all is well.
+HEARTBEAT_S = 15.0
+
+HEARTBEAT = b": still here\n\n"
+
+#: Tells a browser when to try again after a lost connection.
+PREAMBLE = b"retry: 2000\n\n"
+
+
+class TooManySubscribersError(Exception):
+    """Every place is taken."""
+
+
+class Stream:
+    """The subscribers, and what is sent to them."""
+
+    def __init__(self) -> None:
+        self._queues: set[asyncio.Queue[bytes | None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def send(self, message: bytes) -> None:
+        """Hand a message to every subscriber; drop those that have not read the last few."""
+        for queue in tuple(self._queues):
+            try:
+                queue.put_nowait(message)
+            except asyncio.QueueFull:
+                self._end(queue)
+
+    def close(self) -> None:
+        """End every subscription."""
+        for queue in tuple(self._queues):
+            self._end(queue)
+
+    async def subscribe(self) -> AsyncGenerator[bytes, None]:
+        """Yield what a subscriber is to be sent, until it is dropped; raise where no place is free."""
+        if len(self._queues) >= SUBSCRIBERS_MAX:
+            raise TooManySubscribersError
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG_MAX)
+        self._queues.add(queue)
+        try:
+            yield PREAMBLE
+            while (message := await _next(queue)) is not None:
+                yield message
+        finally:
+            self._queues.discard(queue)
+
+    def _end(self, queue: asyncio.Queue[bytes | None]) -> None:
+        """Make the end the next thing that the subscriber reads: what it missed is of no use any more."""
+        self._queues.discard(queue)
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(None)
+
+
+def event(name: str, data: bytes) -> bytes:
+    """Return one event; ``data`` is a single line."""
+    assert b"\n" not in data, data
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+async def _next(queue: asyncio.Queue[bytes | None]) -> bytes | None:
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            return await queue.get()
+    except TimeoutError:
+        return HEARTBEAT
