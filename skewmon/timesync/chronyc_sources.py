@@ -9,7 +9,7 @@ import re
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.report import Ledger, Outcome, ToolReport
-from skewmon.timesync.values import UNIT_S, number, octal, seconds, whole
+from skewmon.timesync.values import number, octal, seconds, whole
 
 TOOL = "chronyc-sources"
 
@@ -115,11 +115,11 @@ def _peer(
 def _age_s(text: str) -> float | None:
     if text == "-":
         return None
-    return float(text) if text[-1].isdigit() else float(text[:-1]) * UNIT_S[text[-1]]
+    return seconds(text)
 
 
 def _amount_s(text: str) -> float | None:
-    return seconds(text, unit_s=1.0)
+    return seconds(text)
 
 
 def _status(peers: tuple[Peer, ...]) -> SyncStatus:

@@ -5,11 +5,9 @@ import re
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.report import Ledger, ToolReport
-from skewmon.timesync.values import flipped, number, scaled, whole
+from skewmon.timesync.values import flipped, number, seconds, whole
 
 TOOL = "ntpctl"
-
-MS = 1e-3
 
 _SUMMARY = re.compile(
     r"(?:[0-9]+/[0-9]+ peers valid, )?(?:[0-9]+/[0-9]+ sensors valid, )?"
@@ -118,7 +116,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _ms(values: re.Match[str] | None, name: str) -> float | None:
-    return None if values is None or values[name] is None else scaled(number(values[name]), MS)
+    return None if values is None or values[name] is None else seconds(values[name], "ms")
 
 
 def _status(summary: re.Match[str] | None, peers: tuple[Peer, ...]) -> SyncStatus:
@@ -126,7 +124,7 @@ def _status(summary: re.Match[str] | None, peers: tuple[Peer, ...]) -> SyncStatu
     if summary is None:
         return SyncStatus("openntpd" if peers else "unknown", peers=peers)
     synchronized = summary["stratum"] is not None
-    remaining = flipped(scaled(number(summary["ms"] or ""), MS))
+    remaining = flipped(seconds(summary["ms"] or "", "ms"))
     return SyncStatus(
         "openntpd",
         synchronized=synchronized,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.report import Ledger, Outcome, ToolReport
-from skewmon.timesync.values import UNIT_S, flipped, is_value, octal, seconds, whole
+from skewmon.timesync.values import flipped, is_value, octal, seconds, whole
 
 TOOL = "ntpq"
 
@@ -31,8 +31,6 @@ STATES = {
 
 #: Codes that no name begins with; x and o do begin names, and so count in the tally's own column only.
 _PLAIN_TALLIES = "*+-#."
-
-MS = 1e-3
 
 #: The fields right of the reference identifier: st t when poll reach delay offset jitter.
 FIELDS = 8
@@ -226,9 +224,9 @@ def _peer(tally: str, name: str, refid: str, fields: list[str]) -> Peer:
         last_heard_s=_interval_s(when),
         poll_s=_interval_s(poll),
         reach=octal(reach),
-        delay_s=seconds(delay, unit_s=MS),
-        offset_s=flipped(seconds(offset, unit_s=MS)),
-        jitter_s=seconds(jitter, unit_s=MS),
+        delay_s=seconds(delay, "ms"),
+        offset_s=flipped(seconds(offset, "ms")),
+        jitter_s=seconds(jitter, "ms"),
         tally=tally,
     )
 
@@ -237,5 +235,4 @@ def _interval_s(text: str) -> float | None:
     """Seconds of ntpq's prettyinterval(): bare seconds, or minutes, hours and days by their letter."""
     if text == "-":
         return None
-    unit = text[-1]
-    return float(text) if unit.isdigit() else float(text[:-1]) * UNIT_S[unit]
+    return seconds(text)

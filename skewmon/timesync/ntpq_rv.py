@@ -13,8 +13,6 @@ TOOL = "ntpq-rv"
 #: Leap indicator, as two binary digits (ntpd) or a number (ntpstat's source, chrony's protocol).
 LEAPS = {"00": "none", "01": "insert", "10": "delete", "11": "unsynchronized"}
 
-MS = 1e-3
-
 #: NTP's stratum for "unsynchronised" (RFC 5905: 16; on the wire 0).
 UNSYNCHRONIZED_STRATUM = 16
 
@@ -101,7 +99,7 @@ def _synchronized(leap: str | None, stratum: int | None) -> bool | None:
 
 
 def _ms(variables: Mapping[str, str], *names: str) -> float | None:
-    values = (seconds(variables[name], unit_s=MS) for name in names if name in variables)
+    values = (seconds(variables[name], "ms") for name in names if name in variables)
     return next((value for value in values if value is not None), None)
 
 

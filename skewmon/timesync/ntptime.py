@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 
 from skewmon.model import KernelClock, SyncStatus
 from skewmon.timesync.report import Ledger, ToolReport
-from skewmon.timesync.values import flipped, number, scaled
+from skewmon.timesync.values import flipped, number
 
 TOOL = "ntptime"
 
 #: Bits of timex.status (linux/timex.h).
 STA_INS, STA_DEL, STA_UNSYNC, STA_NANO = 0x0010, 0x0020, 0x0040, 0x2000
 
-US, NS = 1e-6, 1e-9
+US_PER_S, NS_PER_S = 10**6, 10**9
 
 #: The kernel's frequency unit: ppm in 16.16 fixed point (adjtimex(2)).
 PPM_SCALE = 65_536
@@ -119,16 +119,21 @@ def _adjtimex(line: str, facts: dict[str, float]) -> bool:
 
 def _kernel(facts: Mapping[str, float]) -> KernelClock:
     flags = int(facts["status"]) if "status" in facts else None
-    unit_s = NS if flags is not None and flags & STA_NANO and "freq" in facts else US
+    # ntptime converts to microseconds itself; adjtimex prints what the kernel holds.
+    per_s = NS_PER_S if flags is not None and flags & STA_NANO and "freq" in facts else US_PER_S
     raw = facts.get("freq")
     return KernelClock(
         synchronized=None if flags is None else not flags & STA_UNSYNC,
-        max_error_s=scaled(facts.get("maximum error", facts.get("maxerror")), US),
-        offset_s=flipped(scaled(facts.get("offset"), unit_s)),
+        max_error_s=_over(facts.get("maximum error", facts.get("maxerror")), US_PER_S),
+        offset_s=flipped(_over(facts.get("offset"), per_s)),
         frequency_ppm=flipped(facts.get("frequency") if raw is None else raw / PPM_SCALE),
         leap=None if flags is None else _leap(flags),
         tai_s=int(facts["tai offset"]) if facts.get("tai offset") else None,
     )
+
+
+def _over(value: float | None, per_s: int) -> float | None:
+    return None if value is None else value / per_s
 
 
 def _leap(flags: int) -> str:

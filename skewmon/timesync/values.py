@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 
 #: What stands where a value is missing: ntpq's dash, NTPsec's dot and X, an undefined float.
 MISSING = frozenset({"-", ".", "X", "nan", "+nan", "-nan", "inf", "+inf", "-inf", "----"})
@@ -10,23 +11,27 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,
 _WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*([^\d\s.+-]+)?", re.ASCII)
 
 #: One table for every tool: ntpq -u, chronyc, systemd, ntpctl. A month and a year are systemd's averages.
+#: Decimal, because 1.283 ms is 0.001283 s and not the nearest float to it times another.
 UNIT_S = {
-    "ps": 1e-12,
-    "ns": 1e-9,
-    "us": 1e-6,
-    "\u00b5s": 1e-6,  # the micro sign
-    "\u03bcs": 1e-6,  # the Greek letter
-    "ms": 1e-3,
-    "s": 1.0,
-    "sec": 1.0,
-    "ks": 1e3,
-    "m": 60.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86_400.0,
-    "w": 604_800.0,
-    "month": 2_629_800.0,
-    "y": 31_557_600.0,
+    name: Decimal(scale)
+    for name, scale in (
+        ("ps", "1e-12"),
+        ("ns", "1e-9"),
+        ("us", "1e-6"),
+        ("\u00b5s", "1e-6"),  # the micro sign
+        ("\u03bcs", "1e-6"),  # the Greek letter
+        ("ms", "1e-3"),
+        ("s", "1"),
+        ("sec", "1"),
+        ("ks", "1e3"),
+        ("m", "60"),
+        ("min", "60"),
+        ("h", "3600"),
+        ("d", "86400"),
+        ("w", "604800"),
+        ("month", "2629800"),
+        ("y", "31557600"),
+    )
 }
 
 #: A number whose sixteenth digit matters to nobody; longer ones are garbage, and int() refuses 4,300 digits.
@@ -48,19 +53,18 @@ def whole(text: str) -> int | None:
 
 def is_value(text: str) -> bool:
     """Tell a number, with or without a unit, or the sign of a missing one from other text."""
-    return text in MISSING or seconds(text, unit_s=1.0) is not None
+    return text in MISSING or seconds(text) is not None
 
 
-def seconds(text: str, *, unit_s: float) -> float | None:
-    """Return a duration in seconds, a bare number counted in ``unit_s``; None where missing or foreign."""
+def seconds(text: str, unit: str = "s") -> float | None:
+    """Return a duration in seconds, a bare number counted in ``unit``; None where missing or foreign."""
     if len(text) > MAX_DIGITS:
         return None
     found = _WITH_UNIT.fullmatch(text.strip())
-    if found is None:
+    scale = UNIT_S.get(found[2] or unit) if found else None
+    if found is None or scale is None or number(found[1]) is None:
         return None
-    value = number(found[1])
-    scale_s = unit_s if found[2] is None else UNIT_S.get(found[2])
-    return None if value is None or scale_s is None else scaled(value, scale_s)
+    return float(Decimal(found[1]) * scale)
 
 
 def span_s(text: str) -> float | None:
@@ -68,7 +72,7 @@ def span_s(text: str) -> float | None:
     parts = text.split()
     if not parts or len(parts) > len(UNIT_S):
         return None
-    values = [seconds(part, unit_s=1.0) for part in parts]
+    values = [seconds(part) for part in parts]
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 
@@ -81,13 +85,6 @@ def octal(text: str) -> int | None:
 def flipped(value: float | None) -> float | None:
     """Turn "what must be added to the clock" into "how far the clock is ahead"; zero stays a plain zero."""
     return None if value is None else 0.0 - value
-
-
-def scaled(value: float | None, factor: float) -> float | None:
-    """Multiply where there is something to multiply; a thousandth is divided off, which rounds only once."""
-    if value is None:
-        return None
-    return value * factor if factor >= 1 else value / round(1 / factor)
 
 
 def distance_s(delay_s: float | None, dispersion_s: float | None) -> float | None:

@@ -1,0 +1,110 @@
+"""The first block of the sheet: which time daemons run, and what the node's own clock shows."""
+
+import re
+from dataclasses import dataclass
+
+from skewmon.timesync.values import number
+
+_PROCESS = re.compile(r"process (?P<pid>[0-9]{1,10}) (?P<name>\S+) ?(?P<command>.*)")
+
+_HIDDEN_LINE = "processes hidden"
+_BUSYBOX_LINE = "ntpd busybox"
+_WORDS = frozenset({"clock", "boot", "uname"})
+
+#: The kernel cuts a process's name after 15 characters (TASK_COMM_LEN), as in ``systemd-timesyn``.
+_NAMES = {"systemd-timesyn": "timesyncd", "systemd-timesyncd": "timesyncd", "ntp-daemon": "ntpd-rs"}
+
+#: What busybox's ntpd is called among the daemons; for the status it is an ntpd that nobody can ask.
+BUSYBOX = "busybox ntpd"
+
+#: Daemons that steer the system clock. PTP programs are named but not counted: whether phc2sys steers it, or
+#: only feeds another daemon, depends on its arguments.
+DISCIPLINES = frozenset({"ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", BUSYBOX})
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A time daemon that runs, by the name it has in a status; a watcher leaves the clock alone."""
+
+    daemon: str
+    watcher: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What no time tool tells; ``hidden`` where other users' processes cannot be seen."""
+
+    clock_s: float | None = None
+    boot_id: str = ""
+    system: str = ""
+    processes: tuple[Process, ...] = ()
+    hidden: bool = True
+    unparsed: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Every daemon that runs, once, in the order met."""
+        return tuple(dict.fromkeys(process.daemon for process in self.processes))
+
+    @property
+    def disciplining(self) -> tuple[str, ...]:
+        """Those that could steer the clock."""
+        return tuple(
+            dict.fromkeys(
+                process.daemon
+                for process in self.processes
+                if process.daemon in DISCIPLINES and not process.watcher
+            )
+        )
+
+
+def read(text: str) -> NodeFacts:
+    """Read the block; without one nothing is known, so processes count as hidden."""
+    lines = text.splitlines()
+    busybox = _BUSYBOX_LINE in lines
+    values: dict[str, str] = {}
+    processes, unparsed = [], []
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        found = _PROCESS.fullmatch(line)
+        if found:
+            processes.append(_process(found["name"], found["command"], busybox=busybox))
+        elif word in _WORDS:
+            values[word] = rest
+        elif line.strip() and line not in {_HIDDEN_LINE, _BUSYBOX_LINE}:
+            unparsed.append(line)
+    return NodeFacts(
+        clock_s=number(values.get("clock", "")),
+        boot_id=values.get("boot", ""),
+        system=values.get("uname", ""),
+        processes=tuple(processes),
+        hidden=_HIDDEN_LINE in lines or not lines,
+        unparsed=tuple(unparsed),
+    )
+
+
+def _process(name: str, command: str, *, busybox: bool) -> Process:
+    words = command.split()
+    if name == "chronyd":
+        return Process("chronyd", watcher=any(_has_flag(word, "x") for word in words[1:]))
+    if name == "ntpd":
+        return Process(_ntpd(command, busybox=busybox), watcher=_queries_only(words, busybox=busybox))
+    return Process(_NAMES.get(name, name))
+
+
+def _ntpd(command: str, *, busybox: bool) -> str:
+    if command.startswith("ntpd: "):  # OpenNTPD's processes say which engine they are
+        return "openntpd"
+    if "ntpsec" in command:
+        return "ntpsec"
+    return BUSYBOX if busybox or "busybox" in command else "ntpd"
+
+
+def _queries_only(words: list[str], *, busybox: bool) -> bool:
+    """Busybox's ``ntpd -w`` only asks; ``ntpd -q`` of the others sets the clock once, which is steering."""
+    return busybox and any(_has_flag(word, "w") for word in words[1:])
+
+
+def _has_flag(word: str, flag: str) -> bool:
+    """Tell whether a word is a group of short options with this one in it."""
+    return word.startswith("-") and not word.startswith("--") and flag in word

@@ -1,0 +1,243 @@
+r"""The status sheet: one POSIX sh script that asks a node's time tools, and the reading of what it prints.
+
+``script(nonce)`` is sent to ``/bin/sh`` on standard input; ``split(nonce, text)`` takes the answer apart. The
+script writes no file, needs no privilege, asks only, and runs in dash, bash and busybox ash.
+
+Tools run at the same time, each under its own limit, so that a hanging one costs one limit and no more. Each
+stage of one long pipeline holds its tool's output in a variable, passes on what came before it, then prints
+its own: the order is fixed and nothing interleaves, without a temporary file. A block is::
+
+    \n<nonce> begin ntpq\n  standard output  \n<nonce> err\n  standard error  \n<nonce> end 0\n
+
+A newline always precedes a mark, so output without a final newline comes back as it was.
+"""
+
+import re
+from dataclasses import dataclass
+
+from skewmon.timesync.report import KILLED
+
+#: One tool may take this long: ntpq's own time-out is 5 s, and nobody waits that long for a healthy daemon.
+TOOL_LIMIT_S = 4
+
+#: All tools run at once; starting shells on a loaded node and passing the text on may take as long again.
+SHEET_LIMIT_S = 15
+
+#: One tool may print this much: a table of 200 sources is 16 KiB.
+TOOL_LIMIT_BYTES = 32_768
+
+#: What the reader of the whole sheet should accept: two streams of each of a dozen tools, and marks.
+SHEET_LIMIT_BYTES = 13 * 2 * TOOL_LIMIT_BYTES
+
+#: Facts that no tool tells are one block of the sheet like a tool's.
+FACTS = "facts"
+
+#: A nonce is used inside a shell script and a pattern: letters and digits only.
+_NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
+
+#: Only commands that exist are run. timedatectl wakes systemd-timedated, which writes two lines to the node's
+#: log each time: it is asked only where timesyncd keeps the time or nothing else would answer. Its timesync
+#: verbs could start a stopped timesyncd: they are used only while that one's runtime directory exists.
+_SCRIPT = r"""
+LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/local/bin
+export LC_ALL PATH
+mark={nonce}
+limit={limit_s}
+bytes={limit_bytes}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+if timeout -s KILL 9 true; then
+  limited() { timeout -s KILL "$limit" "$@" 2>&6; }
+elif timeout -t 9 -s KILL true; then
+  limited() { timeout -t "$limit" -s KILL "$@" 2>&6; }
+else
+  limited() {
+    "$@" 2>&6 &
+    tool=$!
+    {
+      trap 'kill "$nap"; exit' TERM
+      sleep "$limit" &
+      nap=$!
+      wait "$nap"
+      kill -KILL "$tool"
+    } >/dev/null 6>&- &
+    guard=$!
+    wait "$tool"
+    code=$?
+    kill "$guard"
+    return "$code"
+  }
+fi 2>/dev/null
+
+daemon() {
+  case $2 in
+    ntpd | chronyd | systemd-timesyn* | openntpd | ntp-daemon | ptp4l | phc2sys | timemaster | busybox) ;;
+    *) return ;;
+  esac
+  command=$(tr '\000\n' '  ' <"/proc/$1/cmdline" | head -c 300)
+  case $2$command in
+    busybox*ntpd*) echo "process $1 ntpd $command" ;;
+    busybox*) ;;
+    *) echo "process $1 $2 $command" ;;
+  esac
+}
+
+facts() {
+  echo "uname $(uname -srm)"
+  echo "clock $(date +%s)"
+  if read -r boot </proc/sys/kernel/random/boot_id; then echo "boot $boot"; fi
+  case $(readlink "$(command -v ntpd)") in *busybox*) echo "ntpd busybox" ;; esac
+  if [ -r /proc/1/comm ]; then
+    for comm in /proc/[0-9]*/comm; do
+      read -r name <"$comm" || continue
+      pid=${comm%/comm}
+      daemon "${pid##*/}" "$name"
+    done
+  else
+    echo "processes hidden"
+    ps -A -o pid= -o comm= | while read -r pid name; do daemon "$pid" "${name##*/}"; done
+  fi
+}
+
+kernel() {
+  if have ntptime; then
+    limited ntptime
+    return
+  fi
+  case $(readlink "$(command -v adjtimex)") in
+    *busybox* | '') limited busybox adjtimex ;;
+    *) limited adjtimex --print ;;
+  esac
+}
+
+run() {
+  case $1 in
+    facts) facts ;;
+    ntpq) limited ntpq -pn ;;
+    ntpq-rv) limited ntpq -n -c rv ;;
+    ntpstat) limited ntpstat ;;
+    chronyc-tracking) limited chronyc -n tracking ;;
+    chronyc-sources) limited chronyc -n sources ;;
+    ntpctl) limited ntpctl -s all ;;
+    ntp-ctl) limited ntp-ctl status -f prometheus ;;
+    timedatectl) limited timedatectl status ;;
+    timesync-status) limited timedatectl timesync-status ;;
+    show-timesync) limited timedatectl show-timesync ;;
+    ntptime) kernel ;;
+  esac
+}
+
+# Descriptors: 3 the block, 4 its second half, 5 the exit status, 6 the tool's own standard error, so that
+# what the shell itself says of a killed tool goes nowhere.
+block() {
+  {
+    printf '\n%s begin %s\n' "$mark" "$1"
+    second=$(
+      {
+        code=$({
+          {
+            {
+              run "$1" </dev/null 3>&- 4>&- 5>&- 6>&2 2>/dev/null
+              echo "$?" >&5
+            } | head -c "$bytes" >&3
+          } 2>&1 | head -c "$bytes" >&4
+        } 5>&1)
+      } 4>&1
+      printf '\n%s end %s' "$mark" "$code"
+    )
+    printf '\n%s err\n%s\n' "$mark" "$second"
+  } 3>&1
+}
+
+follow() {
+  if [ $# -eq 0 ]; then
+    cat
+    return
+  fi
+  {
+    own=$(block "$1")
+    cat
+    printf '%s\n' "$own"
+  } | {
+    shift
+    follow "$@"
+  }
+}
+
+sheet() {
+  set -- facts
+  if have ntpq; then set -- "$@" ntpq ntpq-rv; fi
+  if have chronyc; then set -- "$@" chronyc-tracking chronyc-sources; fi
+  if have ntpctl; then set -- "$@" ntpctl; fi
+  if have ntp-ctl; then set -- "$@" ntp-ctl; fi
+  if have timedatectl; then
+    if [ -d /run/systemd/timesync ]; then
+      set -- "$@" timedatectl timesync-status show-timesync
+    elif [ $# -eq 1 ]; then
+      set -- "$@" timedatectl
+    fi
+  fi
+  if have ntpstat; then set -- "$@" ntpstat; fi
+  if have ntptime || have adjtimex || have busybox; then set -- "$@" ntptime; fi
+  follow "$@" </dev/null
+  printf '\n%s done\n' "$mark"
+}
+
+sheet
+exit 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """What one tool printed; ``status`` is None where the sheet ends before the tool did."""
+
+    name: str
+    stdout: str
+    stderr: str = ""
+    status: int | None = 0
+    timed_out: bool = False
+    flooded: bool = False
+
+
+def script(nonce: str) -> str:
+    """Return the script to send to ``/bin/sh`` of a node; its marks carry the nonce."""
+    assert _NONCE.fullmatch(nonce), nonce
+    return (
+        _SCRIPT.replace("{nonce}", nonce)
+        .replace("{limit_s}", str(TOOL_LIMIT_S))
+        .replace("{limit_bytes}", str(TOOL_LIMIT_BYTES))
+    )
+
+
+def split(nonce: str, text: str) -> dict[str, ToolOutput]:
+    """Take the sheet apart, tool by tool; what comes before the first mark (a banner, say) is not ours."""
+    assert _NONCE.fullmatch(nonce), nonce
+    outputs = {}
+    _, *blocks = text.split(f"\n{nonce} begin ")
+    for block in blocks:
+        name, _, body = block.partition("\n")
+        outputs[name] = _output(nonce, name, body)
+    return outputs
+
+
+def is_complete(nonce: str, text: str) -> bool:
+    """Tell whether the sheet ran to its end."""
+    return f"\n{nonce} done\n" in text
+
+
+def _output(nonce: str, name: str, body: str) -> ToolOutput:
+    stdout, _, rest = body.partition(f"\n{nonce} err\n")
+    stderr, _, rest = rest.partition(f"\n{nonce} end ")
+    code = rest.split("\n", maxsplit=1)[0]
+    status = int(code) if code.isdecimal() and len(code) <= 3 else None
+    return ToolOutput(
+        name,
+        stdout,
+        stderr,
+        status,
+        timed_out=status in KILLED,
+        flooded=any(len(stream.encode(errors="replace")) >= TOOL_LIMIT_BYTES for stream in (stdout, stderr)),
+    )

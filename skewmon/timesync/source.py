@@ -1,0 +1,53 @@
+"""Which upstream a node follows: the identity that gives each upstream one vote, however many follow it."""
+
+from skewmon.model import Peer, SyncStatus
+from skewmon.timesync import refid as refids
+
+
+def is_island(status: SyncStatus) -> bool:
+    """Tell whether the node follows nothing but its own oscillator."""
+    return refids.is_local(status.refid) or refids.is_local(status.source) or status.source == "local net"
+
+
+def source_key(status: SyncStatus | None, node: str = "") -> str | None:
+    """Return what identifies the upstream, or None where the node follows none that is known.
+
+    It is the reference identifier that NTP itself uses for the purpose, so the keys of different daemons
+    agree. A reference clock, or the node's own oscillator, belongs to the node alone and bears its name.
+    """
+    if status is None or status.synchronized is not True:
+        return None
+    if is_island(status):
+        return f"local clock of {node}"
+    if status.refid is None or refids.is_none(status.refid):
+        return status.source
+    if refids.of_address(status.refid) is None:
+        return f"{status.refid} of {node}"
+    return status.refid
+
+
+def peer_key(peer: Peer) -> str:
+    """Return what identifies one source of a daemon, comparable with ``source_key`` where it is a server."""
+    return refids.of_address(peer.name) or peer.name
+
+
+def usable(status: SyncStatus) -> tuple[Peer, ...]:
+    """Return the sources that answer: no placeholders of pools, no local clock, nothing out of reach."""
+    return tuple(peer for peer in servers(status) if _answers(peer))
+
+
+def servers(status: SyncStatus) -> tuple[Peer, ...]:
+    """Return the sources that are meant to bring time from elsewhere."""
+    return tuple(peer for peer in status.peers if not _is_placeholder(peer) and not _is_local(peer))
+
+
+def _answers(peer: Peer) -> bool:
+    return peer.reach > 0 if peer.reach is not None else peer.state != "unreachable"
+
+
+def _is_placeholder(peer: Peer) -> bool:
+    return peer.kind == "p" or peer.refid == "POOL" or peer.kind == "unresolved"
+
+
+def _is_local(peer: Peer) -> bool:
+    return refids.is_local(peer.name) or refids.is_local(peer.refid)

@@ -1,0 +1,210 @@
+"""From everything a node's tools said to one SyncStatus: who disciplines the clock decides."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import get_args
+
+from skewmon.model import Daemon, KernelClock, SyncStatus
+from skewmon.timesync import facts as node_facts
+from skewmon.timesync.facts import BUSYBOX, NodeFacts
+from skewmon.timesync.parsers import PARSERS
+from skewmon.timesync.report import KILLED, Outcome, ToolReport
+from skewmon.timesync.sheet import FACTS, ToolOutput
+
+#: Family → its tools, the one that knows most first. Where several daemons answer and none or all of them say
+#: that they are synchronised, the first family in this order is shown, and all are named.
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "chronyd": ("chronyc-tracking", "chronyc-sources"),
+    "ntpd": ("ntpq-rv", "ntpq"),
+    "ntpd-rs": ("ntp-ctl",),
+    "openntpd": ("ntpctl",),
+    "timesyncd": ("timesync-status", "show-timesync"),
+}
+
+#: What a running daemon's silence is asked of, by family of the daemon.
+_FAMILY_OF = {"ntpsec": "ntpd", "openntpd": "openntpd", "chronyd": "chronyd", "timesyncd": "timesyncd"}
+
+#: Daemons that clear the kernel's STA_UNSYNC while they hold the clock; OpenNTPD and busybox never do.
+_TELL_THE_KERNEL = frozenset({"chronyd", "ntpd", "ntpsec", "timesyncd", "ntpd-rs"})
+
+#: Outcomes that are worth an operator's look; a daemon that does not run is no failure of its tool.
+_FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNPARSED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """All that came from one node, parsed."""
+
+    facts: NodeFacts
+    reports: Mapping[str, ToolReport]
+    flooded: tuple[str, ...]
+
+    def parsed(self, *tools: str) -> tuple[SyncStatus, ...]:
+        """Return what the named tools said, as far as they said anything."""
+        reports = (self.reports[tool] for tool in tools if tool in self.reports)
+        return tuple(report.status for report in reports if report.status != _silent(report))
+
+
+def assemble(outputs: Mapping[str, ToolOutput]) -> SyncStatus:
+    """Return the one status that a sheet's outputs (``sheet.split``) amount to."""
+    heard = _hear(outputs)
+    answers = _answers(heard)
+    kernel = _kernel(heard)
+    chosen = _choose(answers, heard.facts)
+    status = _silence(heard, kernel) if chosen is None else _complete(chosen, heard.facts, kernel)
+    daemons = dict.fromkeys([*heard.facts.running, *(answer.daemon for answer in answers)])
+    return replace(
+        status,
+        kernel=kernel,
+        daemons=tuple(daemons),
+        unparsed=_unparsed(heard),
+        suspects=_suspects(heard, status, kernel),
+        failures=_failures(heard),
+    )
+
+
+def disciplining(status: SyncStatus) -> tuple[str, ...]:
+    """Name the daemons of a status that could steer the clock."""
+    return tuple(name for name in status.daemons if name in node_facts.DISCIPLINES)
+
+
+def _hear(outputs: Mapping[str, ToolOutput]) -> _Heard:
+    reports = {
+        name: PARSERS[name](
+            output.stdout, output.stderr, KILLED[0] if output.status is None else output.status
+        )
+        for name, output in outputs.items()
+        if name in PARSERS
+    }
+    facts = outputs.get(FACTS)
+    return _Heard(
+        node_facts.read("" if facts is None else facts.stdout),
+        reports,
+        tuple(name for name, output in outputs.items() if output.flooded),
+    )
+
+
+def _silent(report: ToolReport) -> SyncStatus:
+    return SyncStatus("unknown", unparsed=report.unparsed)
+
+
+def _answers(heard: _Heard) -> tuple[SyncStatus, ...]:
+    answers = []
+    for family, tools in FAMILIES.items():
+        said = heard.parsed(*tools)
+        if said:
+            answers.append(replace(merged(said), daemon=_daemon(family, said, heard.facts)))
+    return tuple(answers)
+
+
+def merged(statuses: Iterable[SyncStatus]) -> SyncStatus:
+    """Return one status whose every field is the first that was said."""
+    result = SyncStatus("unknown")
+    for status in statuses:
+        missing = {
+            field.name: getattr(status, field.name)
+            for field in fields(SyncStatus)
+            if getattr(result, field.name) in (None, (), "unknown")
+        }
+        result = replace(result, **missing)
+    return result
+
+
+def _daemon(family: str, said: tuple[SyncStatus, ...], facts: NodeFacts) -> Daemon:
+    """Name the daemon: by its own version where it tells, else by what runs, else by its family."""
+    told = next((status.daemon for status in said if status.daemon != "unknown"), None)
+    if told is not None:
+        return told
+    running = (name for name in facts.running if _FAMILY_OF.get(name, name) == family)
+    return _literal(next(running, family))
+
+
+def _literal(name: str) -> Daemon:
+    if name == BUSYBOX:
+        return "ntpd"
+    return next((known for known in get_args(Daemon) if known == name), "unknown")
+
+
+def _choose(answers: tuple[SyncStatus, ...], facts: NodeFacts) -> SyncStatus | None:
+    """Return the answer of the daemon that holds the clock: first who may steer it, then who says so."""
+    if not answers:
+        return None
+    steering = [answer for answer in answers if not facts.processes or answer.daemon in facts.disciplining]
+    candidates = steering or list(answers)
+    return next((answer for answer in candidates if answer.synchronized), candidates[0])
+
+
+def _complete(status: SyncStatus, facts: NodeFacts, kernel: KernelClock | None) -> SyncStatus:
+    """Add what follows from two sources together."""
+    last_update_s = status.last_update_s
+    if last_update_s is None and status.updated_wall_s is not None and facts.clock_s is not None:
+        last_update_s = max(0.0, facts.clock_s - status.updated_wall_s)
+    synchronized = status.synchronized
+    if status.daemon == "timesyncd" and kernel is not None and kernel.synchronized is not None:
+        # timesyncd tells nothing but its last packet; the kernel's flag is its word on synchronisation.
+        synchronized = kernel.synchronized
+    return replace(status, last_update_s=last_update_s, synchronized=synchronized)
+
+
+def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
+    """Return the status of a node whose daemons did not answer: what runs, and what others say of it."""
+    facts = heard.facts
+    said = merged(heard.parsed("ntpstat"))
+    synchronized = said.synchronized
+    if synchronized is None and kernel is not None:
+        synchronized = kernel.synchronized
+    running = next(iter(facts.disciplining), None)
+    if running is None:
+        # A kernel that is kept in step without a daemon in sight is kept from elsewhere: the host of a
+        # container, a hypervisor's agent, PTP.
+        nobody = not facts.hidden and not facts.running and not synchronized
+        return replace(said, daemon="none" if nobody else "unknown", synchronized=synchronized)
+    return replace(said, daemon=_literal(running), synchronized=synchronized)
+
+
+def _kernel(heard: _Heard) -> KernelClock | None:
+    said = [heard.reports[tool].status.kernel for tool in ("ntptime", "timedatectl") if tool in heard.reports]
+    return next((kernel for kernel in said if kernel is not None and kernel.synchronized is not None), None)
+
+
+def _relevant(heard: _Heard, tool: str) -> bool:
+    """Tell whether a tool's silence matters: not where its daemon is not there to answer."""
+    family = next((name for name, tools in FAMILIES.items() if tool in tools), None)
+    if family is None or heard.facts.hidden:
+        return True
+    return any(_FAMILY_OF.get(name, name) == family for name in heard.facts.running)
+
+
+def _failures(heard: _Heard) -> tuple[str, ...]:
+    failed = [
+        f"{tool}: {report.outcome}"
+        for tool, report in heard.reports.items()
+        if report.outcome in _FAILURES and _relevant(heard, tool)
+    ]
+    return (*failed, *(f"{tool}: more output than is read" for tool in heard.flooded))
+
+
+def _unparsed(heard: _Heard) -> tuple[str, ...]:
+    lines = [f"{FACTS}: {line}" for line in heard.facts.unparsed]
+    return (
+        *lines,
+        *(f"{tool}: {line}" for tool, report in heard.reports.items() for line in report.unparsed),
+    )
+
+
+def _suspects(heard: _Heard, status: SyncStatus, kernel: KernelClock | None) -> tuple[str, ...]:
+    named = [f"{tool}: {suspect}" for tool, report in heard.reports.items() for suspect in report.suspects]
+    words: list[tuple[str, bool | None]] = []
+    if "ntpstat" in heard.reports:
+        words.append(("ntpstat", heard.reports["ntpstat"].status.synchronized))
+    if kernel is not None and status.daemon in _TELL_THE_KERNEL:
+        words.append(("the kernel", kernel.synchronized))
+    named += [
+        f"{status.daemon} says {_SYNCHRONIZED[status.synchronized]}, {other} says {_SYNCHRONIZED[word]}"
+        for other, word in words
+        if word is not None and status.synchronized is not None and word != status.synchronized
+    ]
+    return tuple(named)
+
+
+_SYNCHRONIZED = {True: "synchronized", False: "unsynchronized"}
