@@ -172,8 +172,9 @@ def _decide_firing(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> li
     slot = slots[key]
     if _covered(slots, key):
         ended = _end(slots, key, Cause.SUPERSEDED, wall_ns)
-        # The proof stands: should the named alert let go of it, this one is due again at once.
-        slots[key] = replace(slots[key], phase=Phase.PENDING, counted_ns=round(line.for_s * NS_PER_S))
+        if slot.sight in BEYOND:
+            # The proof stands: should the named alert let go of it, this one is due again at once.
+            slots[key] = replace(slots[key], phase=Phase.PENDING, counted_ns=round(line.for_s * NS_PER_S))
         return ended
     if slot.sight is Sight.CLEAR and slot.counted_ns >= _clear_ns(slot, line.clear_for_s):
         return _end(slots, key, Cause.CLEAR_FOR, wall_ns)

@@ -57,13 +57,12 @@ def direction(node: NodeView) -> str:
 def sentence(text: str) -> str:
     """Return the text as a sentence that follows another, or nothing."""
     text = text.strip()
-    return f" {text}" + ("" if text.endswith((".", ":", ")")) else ".") if text else ""
+    return f" {text}" + ("" if text.endswith((".", ":", "?")) else ".") if text else ""
 
 
 def quoted(findings: tuple[Finding, ...]) -> str:
     """Return the messages of the first findings that are more than information."""
-    grave = [finding for finding in findings if finding.severity != "info"]
-    return "".join(sentence(finding.message) for finding in grave[:FINDINGS_QUOTED])
+    return "".join(sentence(finding.message) for finding in _grave(findings)[:FINDINGS_QUOTED])
 
 
 def reasons(view: ClusterView) -> str:
@@ -74,4 +73,9 @@ def reasons(view: ClusterView) -> str:
 
 def next_command(node: NodeView) -> str:
     """Return the first command that a finding advises, else the one that shows the node's transcript."""
-    return next((finding.next for finding in node.findings if finding.next), f"skewmon probe {node.name} -v")
+    advised = (finding.next for finding in _grave(node.findings) if finding.next)
+    return next(advised, f"skewmon probe {node.name} -v")
+
+
+def _grave(findings: tuple[Finding, ...]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity != "info"]

@@ -1,0 +1,1 @@
+"""Tests of lines, profiles, observation and the alert machine."""

@@ -1,0 +1,55 @@
+"""Readings for tests of the machine: one line of one cluster, seen round after round."""
+
+from collections.abc import Mapping
+
+from skewmon.alert.alerts import Cause, Key, Observation, Reading, Sight
+from skewmon.alert.machine import State, step
+from skewmon.model import NS_PER_S, Threshold
+
+#: A round starts this often.
+INTERVAL_S = 15
+
+LINE = Threshold("critical", 1 * NS_PER_S, "skew", for_s=30.0, clear_for_s=30.0)
+
+
+def key(node: str | None = None, cluster: str = "prod", line: Threshold = LINE) -> Key:
+    """Return the identity of an alert on the line."""
+    return Key(cluster, line.kind, line.severity, node)
+
+
+def seen(
+    sights: Mapping[str | None, Sight], line: Threshold = LINE, cluster: str = "prod", wall_ns: int = 0
+) -> Observation:
+    """Return what one round shows; the words carry the sight, so that tests can tell which were kept."""
+    readings = tuple(
+        Reading(key(node, cluster, line), line, sight, f"{sight.value}.", f"at {wall_ns}", "next")
+        for node, sight in sights.items()
+    )
+    return Observation(cluster, wall_ns, readings)
+
+
+class Story:
+    """Rounds at a steady pace, and what they made of the alerts."""
+
+    def __init__(self, line: Threshold = LINE) -> None:
+        self.line = line
+        self.state = State()
+        self.now_ns = 0
+        self.told: list[tuple[int, str, str | None, Cause]] = []
+
+    def rounds(self, count: int, cluster: Sight, **nodes: Sight) -> list[tuple[int, str, str | None, Cause]]:
+        """Live through rounds; return what was told in them as (second, firing or ended, node, cause)."""
+        before = len(self.told)
+        for _ in range(count):
+            observation = seen({None: cluster, **nodes}, self.line, wall_ns=self.now_ns)
+            self.state, transitions = step(self.state, observation, self.now_ns)
+            for one in transitions:
+                what = "firing" if one.alert.firing else "ended"
+                self.told.append((self.now_ns // NS_PER_S, what, one.alert.key.node, one.cause))
+            self.now_ns += INTERVAL_S * NS_PER_S
+        return self.told[before:]
+
+    @property
+    def firing(self) -> list[str | None]:
+        """The nodes whose alerts fire; None is the cluster's."""
+        return [alert.key.node for alert in self.state.firing]

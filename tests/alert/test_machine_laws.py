@@ -1,0 +1,146 @@
+"""Laws of the alert machine, for any history that rounds, restarts and reconfigurations can make."""
+
+import json
+from collections.abc import Mapping
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from skewmon.alert.alerts import Cause, Key, Sight, Transition
+from skewmon.alert.machine import BEYOND, FLAP_CLEAR_MAX_NS, PENDING_FORGOTTEN_AFTER_NS, State, step
+from skewmon.alert.memory import from_json, to_json
+from skewmon.model import NS_PER_S, Threshold
+from tests.alert.readings import key, seen
+
+NODES = ("a", "b", "c")
+LINE = Threshold("critical", 1, "skew", for_s=40.0, clear_for_s=25.0)
+
+node_sights = st.fixed_dictionaries({name: st.sampled_from(Sight) for name in NODES})
+gaps_s = st.integers(0, 45)
+
+
+class Witness:
+    """An independent bookkeeper of one alert: how long what was proven, by the plainest possible rule."""
+
+    def __init__(self) -> None:
+        self.beyond_ns = 0
+        self.doubt_ns = 0
+        self.clear_ns = 0
+        self.last: Sight | None = None
+
+    def see(self, sight: Sight, gap_ns: int) -> None:
+        """Add a round."""
+        if sight in BEYOND:
+            self.beyond_ns += gap_ns if self.last in BEYOND else 0
+            self.doubt_ns = 0
+        elif sight is not Sight.CLEAR:
+            self.doubt_ns += gap_ns
+        if sight is Sight.CLEAR or self.doubt_ns >= PENDING_FORGOTTEN_AFTER_NS:
+            self.beyond_ns = 0
+        if sight is Sight.CLEAR:
+            self.clear_ns += gap_ns if self.last is Sight.CLEAR else 0
+        elif sight is not Sight.UNKNOWN:
+            self.clear_ns = 0
+        self.last = sight
+
+
+class AlertLaws(RuleBasedStateMachine):
+    """Any sequence of rounds of one cluster with one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = State()
+        self.now_ns = 0
+        self.restarted = False
+        self.witnesses: dict[Key, Witness] = {}
+        self.alive: dict[Key, int] = {}  # what was told to fire and not told to have ended, and its start
+
+    @rule(cluster=st.sampled_from(Sight), nodes=node_sights, gap_s=gaps_s)
+    def one_round(self, cluster: Sight, nodes: Mapping[str, Sight], gap_s: int) -> None:
+        """Any sights at all, even such as no real cluster shows."""
+        self._live({None: cluster, **nodes}, gap_s)
+
+    @rule(culprits=st.sets(st.sampled_from(NODES), max_size=2), gap_s=gaps_s, rounds=st.integers(1, 4))
+    def a_breach(self, culprits: set[str], gap_s: int, rounds: int) -> None:
+        """Show a proven skew, with or without named culprits."""
+        for _ in range(rounds):
+            nodes = dict.fromkeys(NODES, Sight.CLEAR if culprits else Sight.SHARED)
+            nodes |= dict.fromkeys(culprits, Sight.PROVEN)
+            self._live({None: Sight.SHARED if culprits else Sight.PROVEN, **nodes}, gap_s)
+
+    @rule(gap_s=gaps_s, rounds=st.integers(1, 4))
+    def health(self, gap_s: int, rounds: int) -> None:
+        """Everything proven to be within the line."""
+        for _ in range(rounds):
+            self._live(dict.fromkeys((None, *NODES), Sight.CLEAR), gap_s)
+
+    @rule(boot_ns=st.integers(0, 10**15))
+    def restart(self, boot_ns: int) -> None:
+        """Send the state through JSON and begin the base anew."""
+        before = self.state.firing
+        self.state = from_json(json.loads(json.dumps(to_json(self.state))))
+        assert self.state.firing == before
+        self.now_ns = boot_ns
+        self.restarted = True
+
+    @invariant()
+    def what_was_told_is_what_fires(self) -> None:
+        """Receivers that heard every transition know exactly what fires, by identity and start."""
+        assert {alert.key: alert.started_wall_ns for alert in self.state.firing} == self.alive
+
+    @invariant()
+    def identities_stay(self) -> None:
+        """Keep the alert of a key in its slot for all its life."""
+        assert all(identity == slot.alert.key for identity, slot in self.state.slots.items())
+
+    @invariant()
+    def a_proven_skew_never_goes_untold(self) -> None:
+        """Once the cluster was beyond the line for its patience, some alert of the line fires."""
+        witness = self.witnesses.get(key(line=LINE))
+        if witness is not None and witness.last in BEYOND and witness.beyond_ns >= LINE.for_s * NS_PER_S:
+            assert self.state.firing
+
+    def teardown(self) -> None:
+        """Whatever has happened, health ends every alert."""
+        for _ in range(3 + FLAP_CLEAR_MAX_NS // (45 * NS_PER_S)):
+            self.health(gap_s=45, rounds=1)
+        assert self.state.firing == ()
+        assert self.alive == {}
+
+    def _live(self, sights: Mapping[str | None, Sight], gap_s: int) -> None:
+        self.now_ns += gap_s * NS_PER_S
+        gap_ns = 0 if self.restarted else gap_s * NS_PER_S
+        self.restarted = False
+        for node, sight in sights.items():
+            self.witnesses.setdefault(key(node, line=LINE), Witness()).see(sight, gap_ns)
+        observation = seen(sights, LINE, wall_ns=self.now_ns)
+        self.state, transitions = step(self.state, observation, self.now_ns)
+        for transition in transitions:
+            (self._fired if transition.alert.firing else self._ended)(transition)
+
+    def _fired(self, transition: Transition) -> None:
+        """No alert fires twice, unproven, or before its time."""
+        identity = transition.alert.key
+        witness = self.witnesses[identity]
+        assert identity not in self.alive
+        assert witness.last is Sight.PROVEN or (identity.node is None and witness.last in BEYOND)
+        assert witness.beyond_ns >= LINE.for_s * NS_PER_S
+        self.alive[identity] = transition.alert.started_wall_ns
+
+    def _ended(self, transition: Transition) -> None:
+        """No alert ends while it is proven, unless another answers for it."""
+        identity = transition.alert.key
+        witness = self.witnesses[identity]
+        assert self.alive.pop(identity) == transition.alert.started_wall_ns
+        if transition.cause is Cause.SUPERSEDED:
+            assert identity.node is None
+            assert any(alert.key.node is not None for alert in self.state.firing)
+        else:
+            assert transition.cause is Cause.CLEAR_FOR
+            assert witness.last is Sight.CLEAR
+            assert witness.clear_ns >= LINE.clear_for_s * NS_PER_S
+
+
+AlertLaws.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAlertLaws = AlertLaws.TestCase
