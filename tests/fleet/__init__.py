@@ -1,0 +1,1 @@
+"""A fleet of nodes with known clocks behind real SSH servers, all on this machine."""

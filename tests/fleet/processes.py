@@ -1,0 +1,58 @@
+"""Finding and ending the processes of a test by their ids, and nobody else's."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+#: A killed process is gone within milliseconds; a machine under load may take a little longer.
+END_TIMEOUT_S = 10.0
+
+
+def with_mark(mark: str) -> list[int]:
+    """Return the ids of the living processes whose initial environment has FLEET_MARK=mark."""
+    entry = f"FLEET_MARK={mark}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            if entry in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Return the ids of the children of ``ancestor``, of their children, and so on."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name may hold spaces and parentheses itself: state and parent follow the last one.
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = [ancestor]
+    for pid in found:  # grows while it is walked
+        found.extend(child for child, parent in parents.items() if parent == pid)
+    return found[1:]
+
+
+def send(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to every process that is still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def end_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child with all its descendants, and reap it; it is stopped first so that it has no more."""
+    send([process.pid], signal.SIGSTOP)
+    send([*descendants(process.pid), process.pid], signal.SIGKILL)
+    process.wait(END_TIMEOUT_S)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process that carries the mark and wait until none is left."""
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while left := with_mark(mark):
+        send(left, signal.SIGKILL)
+        assert time.monotonic() < deadline, f"processes {left} do not end"
+        time.sleep(0.005)
