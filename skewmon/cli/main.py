@@ -26,6 +26,9 @@ COMMANDS = {
     "health": "Ask a running daemon whether it is well.",
 }
 
+#: Where a package puts the configuration.
+DEFAULT_CONFIG = "/etc/skewmon/skewmon.yml"
+
 #: What ``check`` and every other command but ``run`` exits with on unusable input (Nagios: UNKNOWN).
 EXIT_UNUSABLE = 3
 

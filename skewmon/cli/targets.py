@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from skewmon.cli.main import DEFAULT_CONFIG
 from skewmon.config.duration import parse_duration_ns
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
@@ -15,9 +16,6 @@ from skewmon.inventory.resolve import distinct, resolve
 from skewmon.inventory.ssh_config import settings_for
 from skewmon.inventory.ssh_surroundings import Given, Surroundings
 from skewmon.model import Cluster, Node, Threshold
-
-#: Where a package puts the configuration; used by ``check`` and ``watch`` where no node is named.
-DEFAULT_CONFIG = "/etc/skewmon/skewmon.yml"
 
 #: What nodes from the command line are called together.
 COMMAND_LINE_CLUSTER = "check"

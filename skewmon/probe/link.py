@@ -42,6 +42,7 @@ class Link:
     ) -> None:
         self.node = node
         self.failure: Failed | None = Failed(Reason.CONNECTING, "The first connection is being made.")
+        self.attempted = asyncio.Event()  # set once the first attempt to open has ended
         self.round_trip_ns: int | None = None
         self._dialer = dialer
         self._arrivals = arrivals
@@ -61,6 +62,11 @@ class Link:
         """The connection on which other sessions may be opened, or None."""
         return self._connection if self._connection and self._connection.is_open else None
 
+    @property
+    def probe(self) -> str | None:
+        """The rung of the ladder that answers, or None."""
+        return self._session.program.probe if self._session and self._session.program else None
+
     async def open(self) -> None:
         """Connect where needed and start the node-side program.
 
@@ -76,6 +82,8 @@ class Link:
         except NodeError as error:
             self._drop(error)
             raise
+        finally:
+            self.attempted.set()
         self._session = session
         self.failure = None
 

@@ -1,0 +1,38 @@
+"""Logs: for a person on a terminal, as logfmt or JSON for machines; transitions, not repetitions."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+Format = Literal["console", "logfmt", "json"]
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure(level: str = "info", style: Format | None = None) -> None:
+    """Set up structlog for the process; without a style, the terminal decides."""
+    if style is None:
+        style = "console" if sys.stderr.isatty() else "logfmt"
+    renderer: structlog.typing.Processor = {
+        "console": structlog.dev.ConsoleRenderer,
+        "logfmt": lambda: structlog.processors.LogfmtRenderer(
+            key_order=["timestamp", "level", "event"], bool_as_flag=False
+        ),
+        "json": structlog.processors.JSONRenderer,
+    }[style]()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries keep their chatter: whatever matters of it is translated into skewmon's own errors.
+    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)

@@ -1,0 +1,54 @@
+"""The words between the daemon and systemd: sd_notify(3), in forty lines and without a dependency."""
+
+import os
+import socket
+import time
+
+#: Twice in every watchdog interval, as sd_watchdog_enabled(3) recommends.
+WATCHDOG_SHARE = 0.5
+
+
+class Supervisor:
+    """Tells systemd how the daemon is; says nothing where no systemd listens."""
+
+    def __init__(self, environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._watchdog_us = int(environment.get("WATCHDOG_USEC", "0") or 0)
+        watched = environment.get("WATCHDOG_PID", "")
+        if watched and watched != str(os.getpid()):
+            self._watchdog_us = 0
+
+    @property
+    def watchdog_interval_s(self) -> float | None:
+        """How often ``alive`` must be called, or None where nobody watches."""
+        return self._watchdog_us / 1e6 * WATCHDOG_SHARE if self._watchdog_us else None
+
+    def ready(self, status: str) -> None:
+        """Say that start or reload is done."""
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """Say that a reload begins; Type=notify-reload wants to know when."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """Say that the end is near."""
+        self._send("STOPPING=1")
+
+    def status(self, status: str) -> None:
+        """Show one line in ``systemctl status``."""
+        self._send(f"STATUS={status}")
+
+    def alive(self) -> None:
+        """Keep the watchdog quiet."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
+            try:
+                notify.sendto(message.encode(), self._address)
+            except OSError:
+                return  # the service manager went away; there is nobody else to tell
