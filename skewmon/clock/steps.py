@@ -136,34 +136,46 @@ def _compare(
             movements += (Movement(kind, after_ns, exchange.received_ns, jump),)
             stepped = None
         stepped = _narrowed(stepped, wall)
-        slept = sleep if woken is not None or sleep is None else _narrowed(slept, sleep)
+        slept = sleep if woken is not None else _narrowed(slept, sleep)
         after_ns, real_ns = exchange.sent_ns, exchange.real_out_ns
     return stepped, slept, movements
 
 
-def _undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket | None] | None:
+def _undisturbed(
+    exchanges: tuple[Exchange, ...], program: Program
+) -> tuple[Bracket | None, Bracket | None] | None:
     """Return what all exchanges share, or None where they differ: the usual case, told without a history."""
-    walls = [_stepped(exchange, program) for exchange in exchanges]
+    walls = [wall for exchange in exchanges if (wall := _stepped(exchange, program))]
     sleeps = [sleep for exchange in exchanges if (sleep := _slept(exchange, program))]
-    lower, upper = max([wall[0] for wall in walls]), min([wall[1] for wall in walls])
-    if lower > upper:
+    wall, sleep = _shared(walls), _shared(sleeps)
+    if (walls and wall is None) or (sleeps and sleep is None):
         return None
-    if not sleeps:
-        return Bracket(lower, upper), None
-    least, most = max([sleep[0] for sleep in sleeps]), min([sleep[1] for sleep in sleeps])
-    return (Bracket(lower, upper), Bracket(least, most)) if least <= most else None
+    return wall, sleep
 
 
-def _stepped(exchange: Exchange, program: Program) -> Bracket:
+def _shared(brackets: list[Bracket]) -> Bracket | None:
+    if not brackets:
+        return None
+    lower, upper = max([one[0] for one in brackets]), min([one[1] for one in brackets])
+    return Bracket(lower, upper) if lower <= upper else None
+
+
+def _stepped(exchange: Exchange, program: Program) -> Bracket | None:
     """Return REALTIME − MONOTONIC: REALTIME was read before MONOTONIC and again after it.
 
-    A step backwards between the reads swaps the ends; both levels then still lie between them.
+    A step forward between the reads only widens the bracket. A step backward would narrow it to what was
+    never true: then REALTIME advanced by less than RAW did meanwhile, and the exchange says nothing.
     """
     assert exchange.mono_ns is not None
     assert program.mono is not None
-    one = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
-    other = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
-    return Bracket(one, other) if one <= other else Bracket(other, one)
+    if exchange.raw_in_ns is not None and exchange.raw_out_ns is not None and program.raw is not None:
+        least = exchange.raw_out_ns - exchange.raw_in_ns - program.raw.early_ns - program.raw.late_ns
+        least -= age_slack_ns(least, SLEW_LIMIT_PPB) + program.real.early_ns + program.real.late_ns
+        if exchange.real_out_ns - exchange.real_in_ns < least:
+            return None
+    lower = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
+    upper = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
+    return Bracket(lower, upper) if lower <= upper else None
 
 
 def _slept(exchange: Exchange, program: Program) -> Bracket | None:
@@ -192,9 +204,9 @@ def _apart(before: Bracket | None, after: Bracket | None) -> Interval | None:
     return Interval(after[0] - before[1], after[1] - before[0])
 
 
-def _remainder(before: Bracket | None, after: Bracket, woken: Interval) -> Interval | None:
+def _remainder(before: Bracket | None, after: Bracket | None, woken: Interval) -> Interval | None:
     """Return what a wall clock moved beyond the time slept, or None where nothing need be left."""
-    if before is None:
+    if before is None or after is None:
         return None
     left = Interval(after.lower_ns - before.upper_ns, after.upper_ns - before.lower_ns) - woken
     return left if left.proven_ns > AGREEMENT_NS else None
@@ -203,7 +215,7 @@ def _remainder(before: Bracket | None, after: Bracket, woken: Interval) -> Inter
 def _narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
     """Return what both brackets allow of a difference that did not change."""
     if known is None or seen is None:
-        return seen
+        return known or seen
     lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
     return Bracket(lower, upper) if lower <= upper else seen
 

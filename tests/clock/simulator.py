@@ -347,6 +347,7 @@ class Machine:
         moments = (t_real, t_raw, t_mono, t_boot, t_raw_out, t_real_out)
         if self._plain and self._next_ns > t_real_out:
             readings = self._read_plainly(moments)
+            self._run(t_real_out)
         else:
             readings = self._read_slowly(moments)
         arrival_ns = t_real_out + back_ns + bits(5)

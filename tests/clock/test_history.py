@@ -1,0 +1,194 @@
+"""The history of an oscillator: what it tightens, when it is dropped, and what it may never say."""
+
+from dataclasses import replace
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skewmon.clock.burst import estimate
+from skewmon.clock.history import (
+    MAX_SIGHTINGS,
+    History,
+    Plausible,
+    Proven,
+    ResetReason,
+    Review,
+    base_pause,
+    review,
+    wander_slack_ns,
+)
+from skewmon.model import NS_PER_S, Interval
+from tests.clock.simulator import (
+    MS,
+    PPM,
+    Machine,
+    Observation,
+    Pause,
+    Reboot,
+    holds,
+    observe_round,
+    pause_base,
+)
+
+
+def _rounds(machine: Machine, count: int, *, gap_ns: int = 15 * NS_PER_S) -> list[Observation]:
+    seen = []
+    for _ in range(count):
+        start_ns = machine.at_ns + gap_ns
+        machine.rest_until(start_ns)
+        seen.append(machine.observe(max(start_ns, machine.at_ns)))
+    return seen
+
+
+def _review_all(rounds: list[Observation]) -> tuple[History, list[Review]]:
+    history, reviews = None, []
+    for seen in rounds:
+        history, said = review(history, seen.burst, estimate(seen.burst, seen.tau_ns))
+        reviews.append(said)
+    assert history is not None
+    return history, reviews
+
+
+def test_the_first_burst_has_no_past_to_be_tightened_by() -> None:
+    """Without history nothing is proven beyond the burst itself, and nothing is reset."""
+    _, (said,) = _review_all(_rounds(Machine(Random(1)), 1))
+    assert said == Review(None, None)
+
+
+def test_rounds_in_quick_succession_tighten_what_is_proven() -> None:
+    """Ageing over 100 ms costs 10 µs: on a loaded path earlier luck still counts."""
+    rounds = _rounds(Machine(Random(2), network="lan-loaded"), 60, gap_ns=100 * MS)
+    _, reviews = _review_all(rounds)
+    plain = [estimate(seen.burst, seen.tau_ns).oscillator for seen in rounds]
+    widths = [
+        (said.proven.interval.width_ns, now.width_ns)
+        for said, now in zip(reviews, plain, strict=True)
+        if said.proven and now
+    ]
+    assert all(proven <= now for proven, now in widths)
+    assert sum(proven for proven, _ in widths) < 0.95 * sum(now for _, now in widths)
+
+
+def test_the_rate_of_an_oscillator_becomes_known() -> None:
+    """After ten minutes of 15 s rounds on a LAN the rate is known to 2 ppm and contains the truth."""
+    _, reviews = _review_all(_rounds(Machine(Random(3), rate_ppt=-23 * PPM), 40))
+    plausible = reviews[-1].plausible
+    assert plausible is not None
+    assert plausible.rate_lower <= -23e-6 <= plausible.rate_upper
+    assert plausible.rate_upper - plausible.rate_lower < 4e-6
+
+
+def test_proven_and_plausible_are_different_types() -> None:
+    """What rests on the wander hypothesis cannot be handed to a function that wants proof."""
+    _, reviews = _review_all(_rounds(Machine(Random(4)), 3))
+    assert type(reviews[-1].proven) is Proven
+    assert type(reviews[-1].plausible) is Plausible
+    assert not issubclass(Plausible, Proven)
+
+
+def test_memory_is_bounded() -> None:
+    """However long a node is followed, no more sightings are kept than the polygon needs."""
+    history, _ = _review_all(_rounds(Machine(Random(5), network="lan-loaded"), 300))
+    assert len(history.sightings) <= MAX_SIGHTINGS
+    assert history.polygon is not None
+    assert len(history.polygon.corners) <= 2 * MAX_SIGHTINGS + 4
+    assert history.bursts == 300
+
+
+def test_a_clock_that_can_stand_still_gets_nothing_from_history() -> None:
+    """On kvm-clock the current burst alone counts."""
+    _, reviews = _review_all(_rounds(Machine(Random(6), clocksource="kvm-clock"), 5))
+    assert all(said == Review(None, None) for said in reviews)
+
+
+def test_a_reboot_drops_the_history() -> None:
+    """The key of a history holds the boot."""
+    machine = Machine(Random(7))
+    before = _rounds(machine, 3)
+    machine.schedule(machine.at_ns + NS_PER_S, Reboot())
+    _, reviews = _review_all(before + _rounds(machine, 2))
+    assert [said.reset.reason if said.reset else None for said in reviews] == [
+        None,
+        None,
+        None,
+        ResetReason.REBOOT,
+        None,
+    ]
+
+
+def test_another_clocksource_drops_the_history() -> None:
+    """When the kernel gives up on tsc, old rates mean nothing."""
+    rounds = _rounds(Machine(Random(8)), 3)
+    last = rounds[-1]
+    program = replace(last.burst.program, clocksource="hpet")
+    rounds[-1] = replace(last, burst=replace(last.burst, program=program))
+    _, reviews = _review_all(rounds)
+    assert reviews[-1].reset is not None
+    assert reviews[-1].reset.reason is ResetReason.CLOCKSOURCE
+
+
+def test_a_pause_contradicts_and_says_by_how_much() -> None:
+    """A machine that stood still for a second falls back by a second."""
+    machine = Machine(Random(9))
+    before = _rounds(machine, 3)
+    machine.schedule(machine.at_ns + NS_PER_S, Pause(NS_PER_S))
+    _, reviews = _review_all(before + _rounds(machine, 1))
+    reset = reviews[-1].reset
+    assert reset is not None
+    assert reset.reason is ResetReason.CONTRADICTION
+    assert reset.moved is not None
+    assert -NS_PER_S in reset.moved
+
+
+def test_a_pause_too_short_for_rho_is_seen_by_the_polygon() -> None:
+    """One millisecond hides in 15 s of rho, not in a rate known to a part per million."""
+    machine = Machine(Random(10))
+    before = _rounds(machine, 30)
+    machine.schedule(machine.at_ns + NS_PER_S, Pause(MS))
+    _, reviews = _review_all(before + _rounds(machine, 1))
+    reset = reviews[-1].reset
+    assert reset is not None
+    assert reset.reason is ResetReason.WANDER
+    assert reset.moved is not None
+    assert -MS in reset.moved
+
+
+def test_when_most_nodes_leap_alike_the_base_stood_still() -> None:
+    """A paused admin box sees every node ahead by one amount; no node is to blame."""
+    machines = [Machine(Random(seed), rate_ppt=seed * PPM) for seed in range(5)]
+    histories: list[History | None] = [None] * 5
+    moved: dict[str, Interval] = {}
+    for number in range(4):
+        start_ns = max(machine.at_ns for machine in machines) + 15 * NS_PER_S
+        if number == 3:
+            pause_base(machines, start_ns - NS_PER_S, 250 * MS)
+        for machine in machines:
+            machine.rest_until(start_ns)
+        for index, seen in enumerate(observe_round(machines, start_ns)):
+            now = estimate(seen.burst, seen.tau_ns)
+            assert holds(now.wall, seen.truth.wall_units)
+            histories[index], said = review(histories[index], seen.burst, now)
+            if said.reset and said.reset.moved:
+                moved[f"n{index}"] = said.reset.moved
+    pause = base_pause(moved, followed=5)
+    assert pause is not None
+    assert 250 * MS in pause
+
+
+def test_one_node_that_leaps_is_that_nodes_affair() -> None:
+    """One contradiction among many, or contradictions of different sizes, say nothing of the base."""
+    second, minute = Interval(10**9, 10**9 + 5), Interval(60 * 10**9, 60 * 10**9 + 5)
+    assert base_pause({"a": second}, followed=1) is None
+    assert base_pause({"a": second, "b": second}, followed=4) is None
+    assert base_pause({"a": second, "b": minute}, followed=2) is None
+    assert base_pause({"a": -second, "b": -second}, followed=2) is None
+    assert base_pause({}, followed=0) is None
+    assert base_pause({"a": second, "b": second}, followed=3) == second
+
+
+@given(st.integers(0, 3 * 3600 * NS_PER_S))
+def test_wander_covers_a_rate_that_bends_as_fast_as_it_may(dt_ns: int) -> None:
+    """100 ppb a minute, half the square of the time, rounded up."""
+    exact = dt_ns * dt_ns * 100 / (60 * 1e9 * 1e9) / 2
+    assert exact - 1e-3 <= wander_slack_ns(dt_ns) <= exact + 1.001

@@ -1,0 +1,241 @@
+"""Movements of a node's clocks: exact in size, told once, told apart, and never made up."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from skewmon.clock.burst import estimate
+from skewmon.clock.steps import Kind, Ledger, Movement, follow, went_backwards
+from skewmon.model import NS_PER_S, Burst, Exchange
+from tests.clock.simulator import (
+    MS,
+    NETWORKS,
+    PPM,
+    US,
+    Happening,
+    Machine,
+    Observation,
+    Reboot,
+    Slew,
+    Step,
+    Suspend,
+)
+
+ROUND_NS = 15 * NS_PER_S
+
+#: 2027-01-01T00:00:00Z on REALTIME.
+NEW_YEAR_NS = 1_798_761_600 * NS_PER_S
+
+
+class Follower:
+    """One node, followed round by round."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.ledger: Ledger | None = None
+        self.told: list[Movement] = []
+
+    def take(self, seen: Observation) -> list[Movement]:
+        self.ledger, movements = follow(self.ledger, seen.burst, estimate(seen.burst, seen.tau_ns))
+        self.told += movements
+        return list(movements)
+
+    def round(self, happening: Happening | None = None) -> list[Movement]:
+        start_ns = self.machine.at_ns + ROUND_NS
+        if happening is not None:
+            self.machine.schedule(self.machine.at_ns + 7 * NS_PER_S, happening)
+        self.machine.rest_until(start_ns)
+        return self.take(self.machine.observe(max(start_ns, self.machine.at_ns)))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("size_ns", [-70 * NS_PER_S, -8 * US, 8 * US, 5 * MS])
+def test_a_step_is_exact_whatever_the_round_trip(network: str, size_ns: int) -> None:
+    """Size, direction and time window, from the node's own reads."""
+    node = Follower(Machine(Random(network), network=network, rate_ppt=30 * PPM))
+    assert node.round() == []
+    stepped_ns = node.machine.at_ns + 7 * NS_PER_S
+    (step,) = node.round(Step(size_ns))
+    assert step.kind is Kind.STEP
+    assert step.size is not None
+    assert size_ns in step.size
+    assert step.size.width_ns < 2600
+    assert step.after_ns <= stepped_ns <= step.before_ns
+    assert node.round() == []
+
+
+def test_slow_reads_make_no_false_steps() -> None:
+    """On a guest kernel that takes 10 µs a read, brackets of 40 µs are no steps."""
+    machine = Machine(Random(1), rung="python3-uml")
+    node = Follower(machine)
+    for _ in range(300):
+        node.round()
+    assert node.told == []
+
+
+def test_slow_reads_still_see_a_real_step() -> None:
+    """A step beyond the brackets is told with the width that they allow, and holds the truth."""
+    node = Follower(Machine(Random(2), rung="python3-uml"))
+    node.round()
+    (step,) = node.round(Step(200 * US))
+    assert step.size is not None
+    assert 200 * US in step.size
+    assert 2 * US < step.size.width_ns < 200 * US
+
+
+def test_slewing_is_no_step() -> None:
+    """Not even at the limit of 83,333 ppm, because REALTIME and MONOTONIC are slewed together."""
+    node = Follower(Machine(Random(3)))
+    node.round()
+    node.round(Slew(83_333 * PPM))
+    node.round(Slew(0))
+    assert node.told == []
+
+
+def test_a_step_amid_a_burst_is_told_once() -> None:
+    """Even between the two readings of one exchange, where the bracket holds both levels."""
+    for delay_ns in range(0, 3 * MS, 17_389):
+        machine = Machine(Random(delay_ns))
+        node = Follower(machine)
+        node.round()
+        start_ns = machine.at_ns + ROUND_NS
+        machine.rest_until(start_ns)
+        machine.schedule(start_ns + delay_ns, Step(-MS))
+        node.take(machine.observe(start_ns))
+        node.round()
+        assert [movement.kind for movement in node.told] == [Kind.STEP]
+        size = node.told[0].size
+        assert size is not None
+        assert -MS in size
+
+
+def test_two_steps_amid_a_burst_are_two() -> None:
+    """A step there and back within one burst is seen by the exchanges in between."""
+    machine = Machine(Random(5))
+    node = Follower(machine)
+    node.round()
+    start_ns = machine.at_ns + ROUND_NS
+    machine.rest_until(start_ns)
+    machine.schedule(start_ns + 500 * US, Step(MS))
+    machine.schedule(start_ns + 1300 * US, Step(-MS))
+    node.take(machine.observe(start_ns))
+    sizes = [movement.size for movement in node.told if movement.size]
+    assert [size.estimate_ns > 0 for size in sizes] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("size_ns", "before_new_year_s", "kind"),
+    [
+        (-NS_PER_S, 8, Kind.LEAP),
+        (NS_PER_S, 8, Kind.LEAP),
+        (-NS_PER_S, 86_400, Kind.STEP),
+        (-NS_PER_S + 30 * MS, 8, Kind.STEP),
+        (-2 * NS_PER_S, 8, Kind.STEP),
+    ],
+)
+def test_a_leap_second_is_one_second_at_the_end_of_a_month(
+    size_ns: int, before_new_year_s: int, kind: Kind
+) -> None:
+    """The same second in the middle of a month is a step, and so is any other size."""
+    machine = Machine(Random(6), wall_ns=NEW_YEAR_NS - (before_new_year_s + 15) * NS_PER_S)
+    node = Follower(machine)
+    node.round()
+    (movement,) = node.round(Step(size_ns))
+    assert movement.kind is kind
+
+
+def test_a_suspend_is_not_a_step() -> None:
+    """On waking the kernel moves REALTIME and BOOTTIME alike; that is sleep, told with its length."""
+    node = Follower(Machine(Random(7)))
+    node.round()
+    (slept,) = node.round(Suspend(3600 * NS_PER_S))
+    assert slept.kind is Kind.SUSPEND
+    assert slept.size is not None
+    assert 3600 * NS_PER_S in slept.size
+    assert node.round() == []
+
+
+def test_a_step_on_waking_is_told_beside_the_suspend() -> None:
+    """What a daemon puts right after the sleep is a step of its own size."""
+    machine = Machine(Random(8))
+    node = Follower(machine)
+    node.round()
+    machine.schedule(machine.at_ns + NS_PER_S, Suspend(60 * NS_PER_S))
+    machine.schedule(machine.at_ns + 70 * NS_PER_S, Step(250 * MS))
+    machine.rest_until(machine.at_ns + 90 * NS_PER_S)
+    slept, step = node.take(machine.observe(machine.at_ns))
+    assert (slept.kind, step.kind) == (Kind.SUSPEND, Kind.STEP)
+    assert step.size is not None
+    assert 250 * MS in step.size
+
+
+def test_a_reboot_is_told_and_nothing_is_compared_across_it() -> None:
+    """MONOTONIC starts anew, so no difference means anything; the next step is seen again."""
+    node = Follower(Machine(Random(9)))
+    node.round()
+    (reboot,) = node.round(Reboot(70 * MS))
+    assert reboot.kind is Kind.REBOOT
+    assert node.round() == []
+    assert [movement.kind for movement in node.round(Step(MS))] == [Kind.STEP]
+
+
+def test_raw_that_runs_backwards_is_noticed() -> None:
+    """A restored snapshot keeps the boot's name and gives itself away by RAW."""
+    machine = Machine(Random(10))
+    node = Follower(machine)
+    node.round()
+    assert node.ledger is not None
+    start_ns = machine.at_ns + ROUND_NS
+    machine.rest_until(start_ns)
+    seen = machine.observe(start_ns)
+    assert not went_backwards(node.ledger, seen.burst)
+    restored = tuple(_earlier(exchange, 3600 * NS_PER_S) for exchange in seen.burst.opening)
+    assert went_backwards(node.ledger, replace(seen.burst, opening=restored))
+
+
+def _earlier(exchange: Exchange, by_ns: int) -> Exchange:
+    assert exchange.raw_in_ns is not None
+    assert exchange.raw_out_ns is not None
+    return replace(exchange, raw_in_ns=exchange.raw_in_ns - by_ns, raw_out_ns=exchange.raw_out_ns - by_ns)
+
+
+def test_without_monotonic_a_small_step_is_not_made_up() -> None:
+    """A program with one clock cannot tell 5 ms from drift and delay, and says nothing."""
+    node = Follower(Machine(Random(11), rung="bash"))
+    node.round()
+    assert node.round(Step(5 * MS)) == []
+
+
+@pytest.mark.parametrize(
+    ("size_ns", "kind"), [(70 * NS_PER_S, Kind.STEP), (-70 * NS_PER_S, Kind.STEP), (NS_PER_S, Kind.MOVED)]
+)
+def test_without_monotonic_only_what_no_slew_connects_is_a_step(size_ns: int, kind: Kind) -> None:
+    """One second in a round of 15 s may have been slewed at the kernel's limit: it moved, no more."""
+    node = Follower(Machine(Random(12), rung="bash"))
+    node.round()
+    (movement,) = node.round(Step(size_ns))
+    assert movement.kind is kind
+    assert movement.size is not None
+    assert size_ns in movement.size
+    assert node.round() == []
+
+
+def test_a_program_without_boottime_still_sees_steps() -> None:
+    """Sleep is then unknown, steps are not."""
+    machine = Machine(Random(13))
+    node = Follower(machine)
+
+    def without_boot(seen: Observation) -> Observation:
+        burst = seen.burst
+        program = replace(burst.program, boot=None)
+        opening = tuple(replace(exchange, boot_ns=None) for exchange in burst.opening)
+        return replace(seen, burst=Burst(program, opening))
+
+    for happening in (None, Step(MS)):
+        start_ns = machine.at_ns + ROUND_NS
+        if happening:
+            machine.schedule(machine.at_ns + NS_PER_S, happening)
+        machine.rest_until(start_ns)
+        node.take(without_boot(machine.observe(start_ns)))
+    assert [movement.kind for movement in node.told] == [Kind.STEP]
