@@ -30,7 +30,7 @@ def _fault(document: Document, detail: ErrorDetails) -> Fault:
     """Return one fault of the schema with its place in the file."""
     kind, context = detail["type"], detail.get("ctx", {})
     steps = [*detail["loc"], *([context["at"]] if context.get("at") else [])]
-    line, column = document.place(steps, of_key=kind in {"extra_forbidden", "missing"})
+    line, column = document.place(steps, of_key=kind in {"extra_forbidden", "missing"} or "[key]" in steps)
     message, hint = _words(kind, detail, context)
     path = ".".join(_steps(document.value, steps))
     return Fault(f"{path}: {message}" if path else message, document.source, line, column, hint)
@@ -41,7 +41,7 @@ def _steps(value: Any, loc: list[str | int]) -> Iterator[str]:
     for step in loc:
         if isinstance(value, dict) and step in value:
             value = value[str(step)]
-            yield str(step)
+            yield str(step) if str(step).isprintable() else repr(step)
         elif isinstance(value, tuple) and isinstance(step, int) and step < len(value):
             value = value[step]
             yield str(step + 1)

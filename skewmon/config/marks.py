@@ -201,7 +201,8 @@ def _is_empty(node: yaml.Node) -> bool:
 
 def _short_tag(tag: str) -> str:
     """Return a tag as it is usually written."""
-    return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+    shown = "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+    return shown if shown.isprintable() else repr(shown)
 
 
 _HINTS = (

@@ -22,7 +22,7 @@ clusters:
 def starter(nodes: tuple[str, ...], cluster: str, path: str) -> str:
     """Return a commented configuration that measures ``nodes``."""
     listed = "\n".join(f"      - {_quoted(node)}" for node in nodes)
-    plain = re.fullmatch(r"[A-Za-z][\w-]*", cluster, re.ASCII) and yaml.compose(cluster).tag.endswith(":str")
+    plain = re.fullmatch(r"[A-Za-z][\w-]*", cluster, re.ASCII) and isinstance(yaml.safe_load(cluster), str)
     return _TEMPLATE.format(path=path, cluster=cluster if plain else _quoted(cluster), nodes=listed)
 
 
