@@ -15,19 +15,12 @@ def configure(level: str = "info", style: Format | None = None) -> None:
     """Set up structlog for the process; without a style, the terminal decides."""
     if style is None:
         style = "console" if sys.stderr.isatty() else "logfmt"
-    renderer: structlog.typing.Processor = {
-        "console": structlog.dev.ConsoleRenderer,
-        "logfmt": lambda: structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "event"], bool_as_flag=False
-        ),
-        "json": structlog.processors.JSONRenderer,
-    }[style]()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
+            _renderer(style),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -36,3 +29,11 @@ def configure(level: str = "info", style: Format | None = None) -> None:
     # Libraries keep their chatter: whatever matters of it is translated into skewmon's own errors.
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
+
+
+def _renderer(style: Format) -> structlog.typing.Processor:
+    if style == "json":
+        return structlog.processors.JSONRenderer()
+    if style == "logfmt":
+        return structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+    return structlog.dev.ConsoleRenderer()

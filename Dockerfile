@@ -1,0 +1,29 @@
+# skewmon in a container. Mount a configuration, a key and known_hosts; nothing secret is baked in:
+#   docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges -p 10061:10061 \
+#     -v /etc/skewmon:/etc/skewmon:ro -v skewmon:/var/lib/skewmon skewmon
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS build
+# The index that pip is to use, where it is not the usual one.
+ARG PIP_INDEX_URL
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
+COPY skewmon ./skewmon
+RUN python3 -m venv /opt/skewmon && /opt/skewmon/bin/pip install --no-compile ".[apprise]"
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="skewmon" \
+      org.opencontainers.image.description="Measures the clocks of a cluster over SSH and proves the skew" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/skewmon /opt/skewmon
+RUN mkdir -p /var/lib/skewmon && chown 10001:10001 /var/lib/skewmon
+ENV PATH=/opt/skewmon/bin:$PATH PYTHONDONTWRITEBYTECODE=1 XDG_STATE_HOME=/var/lib
+USER 10001:10001
+EXPOSE 10061
+VOLUME /var/lib/skewmon
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s CMD ["skewmon", "health"]
+ENTRYPOINT ["skewmon"]
+# Inside a container the loopback address would reach nobody.
+CMD ["run", "--config.file", "/etc/skewmon/skewmon.yml", "--web.listen-address", ":10061"]
