@@ -10,6 +10,7 @@ from itertools import groupby
 import structlog
 
 from skewmon.cadence import every
+from skewmon.claims import Claims
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
@@ -20,8 +21,9 @@ from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.fleet import Fleet
 from skewmon.inventory.resolve import resolve
-from skewmon.ledger import Ledger, place_of
+from skewmon.ledger import Ledger, Place, place_of
 from skewmon.model import Cluster, ClusterView, Snapshot, Verdict
+from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.supervisor import Supervisor
 
@@ -144,6 +146,22 @@ class Daemon:
             self._group.create_task(self._rounds(interval_s, list(clusters)))
             for interval_s, clusters in groupby(by_interval, key=lambda cluster: cluster.interval_s)
         ]
+        self._generation += [
+            self._group.create_task(Claims(self._ledger).keep_asking(links, interval_s))
+            for interval_s, links in self._links_by_status_interval().items()
+        ]
+
+    def _links_by_status_interval(self) -> dict[float, list[Link]]:
+        """Return each link once, under the shortest interval that a cluster of it asks for."""
+        shortest: dict[Place, float] = {}
+        for cluster in self._clusters:
+            for place in map(place_of, cluster.nodes):
+                interval_s = min(cluster.status_interval_s, shortest.get(place, cluster.status_interval_s))
+                shortest[place] = interval_s
+        links: dict[float, list[Link]] = {}
+        for place, interval_s in shortest.items():
+            links.setdefault(interval_s, []).append(self._fleet.links[place])
+        return links
 
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""

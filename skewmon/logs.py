@@ -35,5 +35,7 @@ def _renderer(style: Format) -> structlog.typing.Processor:
     if style == "json":
         return structlog.processors.JSONRenderer()
     if style == "logfmt":
-        return structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+        return structlog.processors.LogfmtRenderer(
+            key_order=["timestamp", "level", "event"], bool_as_flag=False
+        )
     return structlog.dev.ConsoleRenderer()

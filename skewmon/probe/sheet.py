@@ -1,0 +1,81 @@
+"""The status sheet over SSH: a session of its own, so that a hanging tool cannot hold up a clock."""
+
+import asyncio
+
+import asyncssh
+
+from skewmon.errors import NodeError, ProbeError, Reason
+from skewmon.model import SyncStatus
+from skewmon.probe import programs, wire
+from skewmon.probe.ssh import WINDOW_BYTES, Connection
+from skewmon.timesync import sheet
+from skewmon.timesync.status import assemble
+
+#: Beyond the sheet's own limit: the login shell, its rc files and the way back.
+GRACE_S = 5.0
+
+#: Noise before the first mark: banners and rc files.
+NOISE_BYTES = 64 * 1024
+
+#: Sheets in flight: each starts a dozen short processes on its node, and one task here.
+SHEETS_AT_ONCE = 32
+
+
+async def read_text(connection: Connection) -> tuple[str, str]:
+    """Return the nonce and the raw text of one node's sheet.
+
+    Raises ProbeError where the node opens no second session, floods it, or does not end it in time.
+    """
+    nonce = wire.new_nonce()
+    try:
+        async with asyncio.timeout(sheet.SHEET_LIMIT_S + GRACE_S):
+            process = await connection.ssh.create_process(
+                programs.COMMAND, encoding=None, window=WINDOW_BYTES, stderr=asyncssh.DEVNULL
+            )
+            try:
+                process.stdin.write((wire.greeting(nonce, "status") + sheet.script(nonce)).encode())
+                process.stdin.write_eof()
+                return nonce, await _read_limited(process.stdout)
+            finally:
+                process.close()
+    except TimeoutError:
+        raise ProbeError(
+            Reason.NO_REPLY,
+            "The node's time tools did not end in time, although each has a limit of its own.",
+        ) from None
+    except (asyncssh.Error, OSError) as error:
+        raise ProbeError(
+            Reason.SESSION_REFUSED,
+            f"sshd opened no second session for the time tools: {error}.",
+            "Look at MaxSessions on the node; skewmon needs two.",
+        ) from None
+
+
+async def read_status(connection: Connection) -> SyncStatus:
+    """Return what a node's time daemons claim; raises as ``read_text`` does."""
+    nonce, text = await read_text(connection)
+    return assemble(sheet.split(nonce, text))
+
+
+async def read_or_say_why(connection: Connection) -> SyncStatus:
+    """Return what a node's time daemons claim, or a status that says why there is none."""
+    try:
+        return await read_status(connection)
+    except NodeError as error:
+        return SyncStatus("unknown", failures=(error.detail,))
+
+
+async def _read_limited(stream: "asyncssh.SSHReader[bytes]") -> str:
+    pieces: list[bytes] = []
+    size = 0
+    while size <= sheet.SHEET_LIMIT_BYTES + NOISE_BYTES:
+        piece = await stream.read(WINDOW_BYTES)
+        if not piece:
+            return b"".join(pieces).decode("utf-8", "replace")
+        pieces.append(piece)
+        size += len(piece)
+    raise ProbeError(
+        Reason.TOO_MUCH_OUTPUT,
+        f"The status sheet is longer than {size // 1024} KiB.",
+        "Look at the node's rc files.",
+    )
