@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pydantic
@@ -113,12 +114,18 @@ def _near(loc: tuple[str | int, ...]) -> str:
 
 def known_keys(loc: tuple[str | int, ...]) -> set[str]:
     """Return the keys that the schema has at a place."""
-    schema = Config.model_json_schema()
+    schema = _schema()
     places = [schema]
     for step in loc:
         below = [child for place in places for child in _below(_resolve(place, schema), step)]
         places = below or places  # a name of pydantic for an alternative is no step of the file
     return {key for place in places for one in _resolve(place, schema) for key in one.get("properties", {})}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """Return the JSON Schema, made once however many keys are unknown."""
+    return Config.model_json_schema()
 
 
 def _resolve(place: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:

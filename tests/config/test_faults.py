@@ -46,7 +46,12 @@ def test_every_fault_is_told_at_once() -> None:
     """Nobody wants to repair a file one run at a time."""
     with pytest.raises(ConfigError) as caught:
         loads("wbe: {}\nclusters: {etcd: {nodes: ['n[3-1]', no], samples: 0}}", "f.yml")
-    assert [(fault.line, fault.column) for fault in caught.value.faults] == [(1, 1), (2, 27), (2, 37), (2, 51)]
+    assert [(fault.line, fault.column) for fault in caught.value.faults] == [
+        (1, 1),
+        (2, 27),
+        (2, 37),
+        (2, 51),
+    ]
 
 
 def test_a_flood_of_faults_is_cut() -> None:
