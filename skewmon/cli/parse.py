@@ -1,0 +1,103 @@
+"""``skewmon parse``: what skewmon understands of a time tool's text, and what it does not."""
+
+import json
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import click
+
+from skewmon.errors import ConfigError, Fault
+
+#: A table of a thousand sources is 80 KiB; more is not the output of a time tool.
+BYTES_MAX = 4 * 1024 * 1024
+
+#: Fields of a status that only all tools of a node together can fill.
+OF_SEVERAL_TOOLS = frozenset({"unparsed", "suspects", "failures", "daemons"})
+
+#: Exit status where lines were left over that no rule knows.
+EXIT_UNPARSED = 1
+
+
+def _tools() -> list[str]:
+    from skewmon.timesync.parsers import PARSERS
+
+    return list(PARSERS)
+
+
+class _Tool(click.ParamType[str]):
+    """The name of a tool, checked when the command runs, so that --help loads nothing."""
+
+    name = "tool"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or say which names there are."""
+        tools = _tools()
+        if value not in tools:
+            self.fail(f"there is no parser for {value!r}; known tools are {', '.join(tools)}", param, ctx)
+        return value
+
+
+@click.command()
+@click.argument("tool", type=_Tool(), metavar="TOOL")
+@click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False, allow_dash=True))
+def command(tool: str, file: str | None) -> int:
+    r"""Turn the text of a time tool, from FILE or standard input, into JSON.
+
+    \b
+      ssh n3 ntpq -pn | skewmon parse ntpq
+      skewmon parse chronyc-tracking tracking.txt
+
+    Exits with 0 where every line was understood, with 1 where not; those lines are named in the JSON and on
+    standard error.
+    """
+    from skewmon.timesync.parsers import PARSERS
+
+    report = PARSERS[tool](_read(file), "", 0)
+    shown = {
+        "schema": 1,
+        "tool": report.tool,
+        "outcome": report.outcome.value,
+        "lines": {"parsed": report.parsed, "noise": report.noise, "unparsed": len(report.unparsed)},
+        "unparsed": list(report.unparsed),
+        "suspects": list(report.suspects),
+        "status": {
+            _outside(field.name): _plain(getattr(report.status, field.name))
+            for field in fields(report.status)
+            if field.name not in OF_SEVERAL_TOOLS
+        },
+    }
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    for line in report.unparsed:
+        click.echo(f"skewmon: not understood: {line}", err=True)
+    return EXIT_UNPARSED if report.unparsed or report.outcome == "unparsed" else 0
+
+
+def _read(file: str | None) -> str:
+    """Return the text, undecodable bytes replaced: a parser has to live with them, too."""
+    name = "standard input" if file in (None, "-") else str(file)
+    try:
+        if file in (None, "-"):
+            data = sys.stdin.buffer.read(BYTES_MAX + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                data = stream.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(Fault(f"cannot be read: {error.strerror}", source=name)) from error
+    if len(data) > BYTES_MAX:
+        raise ConfigError(
+            Fault(f"is longer than {BYTES_MAX} bytes; no time tool prints that much", source=name)
+        )
+    return data.decode(errors="replace")
+
+
+def _outside(name: str) -> str:
+    """Spell a unit out, as every JSON of skewmon does: ``offset_s`` → ``offset_seconds``."""
+    return f"{name.removesuffix('_s')}_seconds" if name.endswith("_s") else name
+
+
+def _plain(value: object) -> object:
+    """Turn a value into what JSON has: a dataclass into an object, a tuple into an array."""
+    if is_dataclass(value):
+        return {_outside(field.name): _plain(getattr(value, field.name)) for field in fields(value)}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -1,0 +1,81 @@
+"""What the rules of the findings look at: one node's claims, measurement and history, side by side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from skewmon.model import NS_PER_S, Interval, Peer, SyncStatus
+
+#: A daemon that holds its clock but states no bound: ntpd's step threshold, which no synchronised daemon's
+#: clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well before).
+UNSAID_BOUND_S = 0.128
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the node's own clocks tell of the time since the last round; None: unknown, or nothing happened."""
+
+    step_s: float | None = None  # positive: the wall clock jumped forward
+    suspended_s: float | None = None
+    rebooted: bool | None = None
+    slew_ppm: float | None = None  # positive: the clock is being sped up
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEvidence:
+    """One node; ``offset`` is measured, to the cluster's reference; ``login`` is the command to get there."""
+
+    name: str
+    status: SyncStatus | None = None
+    offset: Interval | None = None
+    history: History = field(default_factory=History)
+    login: str = ""
+
+    def on_node(self, command: str) -> str:
+        """Return the line to type on the admin box that runs a command on this node."""
+        return f"{self.login or f'ssh {self.name}'} {command}"
+
+
+#: All nodes of one cluster by name, the one that is judged included.
+Cluster = Mapping[str, NodeEvidence]
+
+
+def followed(status: SyncStatus) -> Peer | None:
+    """Return the source that the daemon follows, where it names one."""
+    return next((peer for peer in status.peers if peer.state in {"system", "pps"}), None)
+
+
+def claimed_bound_s(status: SyncStatus) -> float:
+    """Return how far the daemon says its clock may be off: |offset| + root delay / 2 + root dispersion."""
+    distance_s = UNSAID_BOUND_S if status.root_distance_s is None else status.root_distance_s
+    return abs(status.offset_s or 0.0) + distance_s
+
+
+def span(seconds: float) -> str:
+    """Return a span of time as a person reads it: ``70 s``, ``3.2 h``, ``312 ms``, ``48 us``."""
+    size = abs(seconds)
+    for limit_s, unit_s, unit in _UNITS:
+        if size >= limit_s:
+            return f"{size / unit_s:.3g} {unit}"
+    return f"{size * NS_PER_S:.3g} ns"
+
+
+_UNITS = (
+    (172_800.0, 86_400.0, "days"),
+    (7_200.0, 3_600.0, "h"),
+    (1_000.0, 60.0, "min"),
+    (1.0, 1.0, "s"),
+    (1e-3, 1e-3, "ms"),
+    (1e-6, 1e-6, "us"),
+)
+
+
+def proven(offset: Interval) -> str:
+    """Say what a measured offset proves: ``at least 69.9 s ahead``."""
+    side = "ahead" if offset.lower_ns > 0 else "behind"
+    return f"at least {span(offset.proven_ns / NS_PER_S)} {side}"
+
+
+def names(nodes: "list[str] | tuple[str, ...]", most: int = 5) -> str:
+    """List names in a sentence, a long list cut short."""
+    shown = ", ".join(nodes[:most])
+    return shown if len(nodes) <= most else f"{shown} and {len(nodes) - most} more"

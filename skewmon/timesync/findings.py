@@ -1,0 +1,28 @@
+"""Named diagnoses from claims and measurement, each with its evidence and the next command to type."""
+
+from collections.abc import Iterable
+
+from skewmon.model import Finding
+from skewmon.timesync.catalogue import FINDINGS
+from skewmon.timesync.evidence import Cluster, History, NodeEvidence
+from skewmon.timesync.rules_cluster import cluster_rules
+from skewmon.timesync.rules_daemon import daemon_rules
+from skewmon.timesync.rules_offset import offset_rules
+
+__all__ = ["FINDINGS", "Cluster", "History", "NodeEvidence", "cluster_findings", "node_findings"]
+
+_ORDER = {kind: place for place, kind in enumerate(FINDINGS)}
+
+
+def node_findings(node: NodeEvidence, cluster: Cluster) -> tuple[Finding, ...]:
+    """Return what is to be said of one node beside its cluster, itself included; nothing of a healthy one."""
+    return _ordered([*daemon_rules(node), *offset_rules(node, cluster)])
+
+
+def cluster_findings(cluster: Cluster) -> tuple[Finding, ...]:
+    """Return what is to be said of the cluster as a whole."""
+    return _ordered(cluster_rules(cluster))
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: _ORDER[one.kind]))

@@ -1,0 +1,138 @@
+"""Findings that only all nodes together show."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from skewmon.model import NS_PER_S, Finding, Interval
+from skewmon.timesync import advice
+from skewmon.timesync.catalogue import finding
+from skewmon.timesync.evidence import Cluster, NodeEvidence, names, span
+from skewmon.timesync.source import peer_key, source_key, usable
+
+#: The default profile's warning line: a node that is proven to be further off deviates.
+DEVIATES_NS = 50_000_000
+
+#: A smear is told from ordinary error by its size, and from a wrong clock by never passing one second.
+SMEAR_LEAST_NS = 10_000_000
+SMEAR_MOST_NS = NS_PER_S
+
+#: Nodes of one camp agree this much better with each other than with the other camp.
+CAMP_RATIO = 4
+
+
+def cluster_rules(cluster: Cluster) -> Iterator[Finding]:
+    """Yield what the nodes of one cluster amount to together."""
+    nodes = [cluster[name] for name in sorted(cluster)]
+    yield from _common_wrong_source(nodes)
+    yield from _leap_smear_split(nodes)
+    yield from _no_common_reference(nodes)
+    yield from _mixed_daemons(nodes)
+
+
+def _key(node: NodeEvidence) -> str | None:
+    return source_key(node.status, node.name)
+
+
+def _upstreams(node: NodeEvidence) -> frozenset[str]:
+    """Everything that a node follows or could follow at once."""
+    key = _key(node)
+    listed = () if node.status is None else usable(node.status)
+    return frozenset({*(peer_key(peer) for peer in listed), *({key} if key else ())})
+
+
+def _common_wrong_source(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+    measured = [node for node in nodes if node.offset is not None]
+    wrong = [node for node in measured if node.offset is not None and node.offset.proven_ns > DEVIATES_NS]
+    right = [node for node in measured if node not in wrong]
+    if not wrong or len(right) <= len(wrong):
+        return
+    keys = {_key(node) for node in wrong}
+    shared = next(iter(keys)) if len(keys) == 1 else None
+    if shared is None or any(shared in _upstreams(node) for node in right):
+        return
+    # One node alone always follows "something else" where every node follows its own; that proves nothing.
+    if len(wrong) == 1 and len({_key(node) for node in right}) == len(right):
+        return
+    yield finding(
+        "common-wrong-source",
+        f"{names([node.name for node in wrong])} deviate{'s' if len(wrong) == 1 else ''} and "
+        f"follow{'s' if len(wrong) == 1 else ''} {shared}, which no other node uses",
+        advice.sources(wrong[0]),
+    )
+
+
+def _leap_smear_split(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+    offsets = sorted(
+        ((node.offset, node) for node in nodes if node.offset is not None),
+        key=lambda pair: pair[0].estimate_ns,
+    )
+    if len(offsets) < 2 or not any(_speaks_of_leap(node) for _, node in offsets):
+        return
+    gaps = [after[0].estimate_ns - before[0].estimate_ns for before, after in pairwise(offsets)]
+    cut = gaps.index(max(gaps)) + 1
+    low, high = offsets[:cut], offsets[cut:]
+    apart = _apart([offset for offset, _ in low], [offset for offset, _ in high])
+    if apart is None or not _differ([node for _, node in low], [node for _, node in high]):
+        return
+    yield finding(
+        "leap-smear-split",
+        f"The nodes stand in two camps {span(apart / NS_PER_S)} apart with different upstreams "
+        f"({names([node.name for _, node in low])} against {names([node.name for _, node in high])}): "
+        "around this leap second one side smears it",
+        advice.state(high[0][1]),
+    )
+
+
+def _speaks_of_leap(node: NodeEvidence) -> bool:
+    status = node.status
+    stepped_a_second = node.history.step_s is not None and 0.9 < abs(node.history.step_s) < 1.1
+    return stepped_a_second or (
+        status is not None and (status.leap in {"insert", "delete"} or bool(status.smear_s))
+    )
+
+
+def _apart(low: Sequence[Interval], high: Sequence[Interval]) -> int | None:
+    """Return how far two camps are proven to be apart, where they are as far apart as a smear explains."""
+    gap = min(offset.lower_ns for offset in high) - max(offset.upper_ns for offset in low)
+    widest = max(camp[-1].estimate_ns - camp[0].estimate_ns for camp in (low, high))
+    most = max(offset.upper_ns for offset in high) - min(offset.lower_ns for offset in low)
+    fits = gap >= SMEAR_LEAST_NS and most <= SMEAR_MOST_NS + SMEAR_LEAST_NS and widest * CAMP_RATIO <= gap
+    return gap if fits else None
+
+
+def _differ(low: Sequence[NodeEvidence], high: Sequence[NodeEvidence]) -> bool:
+    camps = [{_key(node) for node in camp} - {None} for camp in (low, high)]
+    return bool(camps[0] and camps[1]) and not camps[0] & camps[1]
+
+
+def _no_common_reference(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+    following = [
+        (node, _upstreams(node)) for node in nodes if _key(node) is not None and not _has_own_clock(node)
+    ]
+    if len(following) < 2:
+        return
+    seen: set[str] = set()
+    for _, upstreams in following:
+        if seen & upstreams:
+            return
+        seen |= upstreams
+    yield finding(
+        "no-common-reference",
+        f"No two of {names([node.name for node, _ in following])} share an upstream; "
+        "each is only as right as its own",
+        advice.sources(following[0][0]),
+    )
+
+
+def _has_own_clock(node: NodeEvidence) -> bool:
+    return (_key(node) or "").endswith(f" of {node.name}")
+
+
+def _mixed_daemons(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+    by_daemon: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.status is not None and node.status.daemon not in {"none", "unknown"}:
+            by_daemon.setdefault(node.status.daemon, []).append(node.name)
+    if len(by_daemon) > 1:
+        camps = "; ".join(f"{daemon} on {names(camp)}" for daemon, camp in sorted(by_daemon.items()))
+        yield finding("mixed-daemons", f"The nodes run different time daemons: {camps}")

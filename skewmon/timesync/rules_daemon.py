@@ -1,0 +1,163 @@
+"""Findings from what one node's time daemon says, and from what it leaves unsaid."""
+
+from collections.abc import Iterator
+
+from skewmon.model import Finding, SyncStatus
+from skewmon.timesync import advice
+from skewmon.timesync.catalogue import finding
+from skewmon.timesync.evidence import NodeEvidence, followed, names, span
+from skewmon.timesync.facts import DISCIPLINES
+from skewmon.timesync.source import is_island, servers, usable
+
+#: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
+STALE_POLLS = 8
+
+#: The poll interval of a daemon that names none: NTP's default maximum, so that the rule errs towards silence.
+DEFAULT_POLL_S = 1024.0
+
+#: With four sources one wrong one is outvoted by three (RFC 8633 section 3.2, "use enough time sources").
+ENOUGH_SOURCES = 4
+
+#: ntpd and the kernel stop at 500 ppm (RFC 5905 MAXFREQ); at the stop ntpd reports 500.000 or just below.
+FREQUENCY_LIMIT_PPM = 499.9
+
+#: An SNTP client follows one server by design; counting its sources would say so for ever.
+_SNTP = frozenset({"timesyncd"})
+
+
+def daemon_rules(node: NodeEvidence) -> Iterator[Finding]:
+    """Yield what one node's claims amount to; nothing where it was not asked."""
+    status = node.status
+    if status is None:
+        return
+    yield from _who(node, status)
+    yield from _synchronization(node, status)
+    yield from _sources(node, status)
+    yield from _falsetickers(node, status)
+    yield from _frequency(node, status)
+    yield from _unparsed(node, status)
+
+
+def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    if status.daemon == "none":
+        yield finding("no-time-daemon", f"No time daemon runs on {node.name}", advice.units(node))
+    rivals = [name for name in status.daemons if name in DISCIPLINES]
+    if len(rivals) > 1:
+        yield finding(
+            "two-time-daemons",
+            f"{names(rivals)} run on {node.name} at the same time and may pull its clock in two directions",
+            advice.units(node),
+        )
+
+
+def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    if status.synchronized is False and status.daemon != "none":
+        yield finding(
+            "unsynchronized", f"{_speaker(status)} on {node.name} {_denial(status)}", advice.state(node)
+        )
+    if status.synchronized and is_island(status):
+        yield finding(
+            "local-island",
+            f"{_speaker(status)} on {node.name} follows the machine's own oscillator and calls that synchronized",
+            advice.sources(node),
+        )
+    age_s = _age_s(status)
+    poll_s = status.poll_s or DEFAULT_POLL_S
+    if status.synchronized and age_s is not None and age_s > STALE_POLLS * poll_s:
+        yield finding(
+            "stale-sync",
+            f"{_speaker(status)} on {node.name} says synchronized, but heard of its source {span(age_s)} ago, "
+            f"{age_s / poll_s:.0f} poll intervals",
+            advice.sources(node),
+        )
+
+
+def _speaker(status: SyncStatus) -> str:
+    return "The time daemon" if status.daemon == "unknown" else status.daemon
+
+
+def _denial(status: SyncStatus) -> str:
+    if status.stratum is not None and status.stratum >= 16:
+        return "says that it is not synchronized (stratum 16)"
+    if status.leap == "unsynchronized":
+        return "says that it is not synchronized (leap indicator 3)"
+    return "says that it is not synchronized"
+
+
+def _age_s(status: SyncStatus) -> float | None:
+    """How long ago the daemon last heard: ntpd may use an older sample of a source that is alive and well."""
+    peer = followed(status)
+    ages = (status.last_update_s, None if peer is None else peer.last_heard_s)
+    return min((age for age in ages if age is not None), default=None)
+
+
+def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    listed, answering = servers(status), usable(status)
+    if not listed:
+        return
+    if not answering:
+        yield finding(
+            "no-reachable-source",
+            f"None of the {len(listed)} sources of {node.name} answers"
+            if len(listed) > 1
+            else f"The only source of {node.name} ({listed[0].name}) does not answer",
+            advice.sources(node),
+        )
+    elif status.daemon not in _SNTP and len(answering) == 1:
+        yield finding(
+            "single-source",
+            f"{node.name} has one source that answers ({answering[0].name}), and nothing to check it against",
+            advice.sources(node),
+        )
+    elif status.daemon not in _SNTP and len(answering) < ENOUGH_SOURCES:
+        yield finding(
+            "few-sources",
+            f"{node.name} has {len(answering)} sources that answer; with fewer than {ENOUGH_SOURCES} "
+            "a wrong one is not reliably outvoted",
+            advice.sources(node),
+        )
+
+
+def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    false = [peer.name for peer in status.peers if peer.state == "falseticker"]
+    if not false:
+        return
+    good = [
+        peer
+        for peer in usable(status)
+        if peer.state in {"system", "pps", "candidate", "selectable", "backup"}
+    ]
+    lost = len(false) >= len(good)
+    verdict = "no majority is left to follow" if lost else "they are outvoted"
+    noun = "source" if len(false) == 1 else "sources"
+    yield finding(
+        "falsetickers",
+        f"{node.name} holds {len(false)} {noun} for false ({names(false)}); {verdict}",
+        advice.sources(node),
+        worst=lost,
+    )
+
+
+def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    kernel = None if status.kernel is None else status.kernel.frequency_ppm
+    ppm = status.frequency_ppm if status.frequency_ppm is not None else kernel
+    if ppm is not None and abs(ppm) >= FREQUENCY_LIMIT_PPM:
+        side = "fast" if ppm > 0 else "slow"
+        yield finding(
+            "frequency-limit",
+            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; the limit of correction is 500 ppm",
+            advice.state(node),
+        )
+
+
+def _unparsed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    if not status.unparsed:
+        return
+    tool = status.unparsed[0].partition(":")[0]
+    count = len(status.unparsed)
+    yield finding(
+        "unparsed-output",
+        f"{count} {'line' if count == 1 else 'lines'} of {node.name}'s time tools were not understood, "
+        f"the first of {tool}",
+        advice.reparse(node, tool),
+    )

@@ -1,0 +1,126 @@
+"""Findings from the measurement: against what the node claims, and from what its own clocks show."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
+from skewmon.timesync import advice
+from skewmon.timesync.catalogue import finding
+from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span
+
+#: The reference is the nodes' median; with two nodes it lies between them and accuses nobody.
+JURY = 3
+
+#: ntpd gives up beyond 1000 s unless started with -g, and beyond 128 ms steps rather than slews.
+PANIC_NS = 1_000 * NS_PER_S
+STEP_NS = 128_000_000
+
+#: Zones differ by multiples of half an hour (a few by 45 min), at most by 14 h; "within a few seconds".
+ZONE_STEP_NS = 1_800 * NS_PER_S
+ZONE_SLACK_NS = 5 * NS_PER_S
+ZONE_MOST_NS = 14 * 3_600 * NS_PER_S
+
+#: A rate beyond this is steering, not an oscillator: crystals differ by some tens of ppm.
+SLEW_PPM = 50.0
+
+_NTPD = frozenset({"ntpd", "ntpsec"})
+
+
+def offset_rules(node: NodeEvidence, cluster: Cluster) -> Iterator[Finding]:
+    """Yield what one node's measured offset and its history amount to."""
+    if node.offset is not None and _can_judge(cluster):
+        yield from _zone(node, node.offset)
+        if node.status is not None:
+            yield from _panic(node, node.offset, node.status)
+            yield from _off(node, node.offset, node.status, cluster)
+    yield from _history(node)
+
+
+def _can_judge(cluster: Cluster) -> bool:
+    return sum(one.offset is not None for one in cluster.values()) >= JURY
+
+
+def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
+    steps = round(offset.estimate_ns / ZONE_STEP_NS)
+    rest = offset.shifted(-steps * ZONE_STEP_NS)
+    if steps == 0 or abs(steps) * ZONE_STEP_NS > ZONE_MOST_NS or rest.furthest_ns > ZONE_SLACK_NS:
+        return
+    kept = (
+        " It says so itself: RTC in local time." if node.status is not None and node.status.rtc_local else ""
+    )
+    yield finding(
+        "time-zone-error",
+        f"{node.name} is {abs(steps) / 2:g} h {'ahead' if steps > 0 else 'behind'}, to within {span(_s(rest))}: "
+        f"its hardware clock is probably kept in local time.{kept}",
+        node.on_node("timedatectl"),
+    )
+
+
+def _s(interval: Interval) -> float:
+    return interval.furthest_ns / NS_PER_S
+
+
+def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus) -> Iterator[Finding]:
+    if status.daemon not in _NTPD:
+        return
+    if offset.proven_ns > PANIC_NS:
+        yield finding(
+            "panic-threshold",
+            f"{node.name} is {proven(offset)}; beyond 1000 s {status.daemon} exits rather than correct the clock",
+            node.on_node(f"sudo systemctl restart {'ntpsec' if status.daemon == 'ntpsec' else 'ntp'}"),
+            worst=True,
+        )
+    elif offset.proven_ns > STEP_NS and node.history.step_s is None:
+        yield finding(
+            "panic-threshold",
+            f"{node.name} is {proven(offset)}; {status.daemon} should step a clock that is more than 128 ms off, "
+            "and has not",
+            advice.state(node),
+        )
+
+
+def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Cluster) -> Iterator[Finding]:
+    """Accuse only where the claim, and the claim of a typical other node, cannot both be true."""
+    others = [
+        claimed_bound_s(other.status)
+        for other in cluster.values()
+        if other.name != node.name and other.status is not None and other.status.synchronized
+    ]
+    if not status.synchronized or not others:
+        return
+    own_s = claimed_bound_s(status)
+    if offset.proven_ns <= (own_s + median(others)) * NS_PER_S:
+        return
+    claim = "" if status.root_distance_s is None else f" to within {span(own_s)}"
+    yield finding(
+        "claims-sync-but-off",
+        f"{status.daemon} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)} "
+        "of the cluster's median",
+        advice.sources(node),
+    )
+
+
+def _history(node: NodeEvidence) -> Iterator[Finding]:
+    history = node.history
+    if history.step_s is not None:
+        side = "forward" if history.step_s > 0 else "backward"
+        yield finding(
+            "stepped",
+            f"The wall clock of {node.name} jumped {side} by {span(history.step_s)}",
+            advice.log(node),
+        )
+    if history.suspended_s:
+        yield finding(
+            "suspended",
+            f"{node.name} was suspended for {span(history.suspended_s)}",
+            node.on_node("journalctl -t kernel --since -1h"),
+        )
+    if history.rebooted:
+        yield finding("rebooted", f"{node.name} was rebooted", node.on_node("uptime -s"))
+    if history.slew_ppm is not None and abs(history.slew_ppm) > SLEW_PPM:
+        side = "fast" if history.slew_ppm > 0 else "slow"
+        yield finding(
+            "slewing",
+            f"The clock of {node.name} is being run {abs(history.slew_ppm):.0f} ppm {side} to correct it",
+            advice.state(node),
+        )
