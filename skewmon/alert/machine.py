@@ -172,7 +172,7 @@ def _decide_firing(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> li
     slot = slots[key]
     if _covered(slots, key):
         ended = _end(slots, key, Cause.SUPERSEDED, wall_ns)
-        if slot.sight in BEYOND:
+        if slot.sight is not Sight.CLEAR:
             # The proof stands: should the named alert let go of it, this one is due again at once.
             slots[key] = replace(slots[key], phase=Phase.PENDING, counted_ns=round(line.for_s * NS_PER_S))
         return ended

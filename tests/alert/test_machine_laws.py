@@ -27,6 +27,7 @@ class Witness:
         self.beyond_ns = 0
         self.doubt_ns = 0
         self.clear_ns = 0
+        self.superseded = False
         self.last: Sight | None = None
 
     def see(self, sight: Sight, gap_ns: int) -> None:
@@ -38,6 +39,7 @@ class Witness:
             self.doubt_ns += gap_ns
         if sight is Sight.CLEAR or self.doubt_ns >= PENDING_FORGOTTEN_AFTER_NS:
             self.beyond_ns = 0
+            self.superseded = False
         if sight is Sight.CLEAR:
             self.clear_ns += gap_ns if self.last is Sight.CLEAR else 0
         elif sight is not Sight.UNKNOWN:
@@ -120,20 +122,21 @@ class AlertLaws(RuleBasedStateMachine):
             (self._fired if transition.alert.firing else self._ended)(transition)
 
     def _fired(self, transition: Transition) -> None:
-        """No alert fires twice, unproven, or before its time."""
+        """Refuse what fires twice, unproven, or before its time; what was superseded may come back."""
         identity = transition.alert.key
         witness = self.witnesses[identity]
         assert identity not in self.alive
         assert witness.last is Sight.PROVEN or (identity.node is None and witness.last in BEYOND)
-        assert witness.beyond_ns >= LINE.for_s * NS_PER_S
+        assert witness.superseded or witness.beyond_ns >= LINE.for_s * NS_PER_S
         self.alive[identity] = transition.alert.started_wall_ns
 
     def _ended(self, transition: Transition) -> None:
-        """No alert ends while it is proven, unless another answers for it."""
+        """Refuse an end without proof of health, unless another alert answers for the same line."""
         identity = transition.alert.key
         witness = self.witnesses[identity]
         assert self.alive.pop(identity) == transition.alert.started_wall_ns
         if transition.cause is Cause.SUPERSEDED:
+            witness.superseded = witness.last is not Sight.CLEAR
             assert identity.node is None
             assert any(alert.key.node is not None for alert in self.state.firing)
         else:
