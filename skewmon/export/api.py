@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -85,7 +86,7 @@ class Api:
         """Send an event now and one after every round, until either side leaves."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
-        async with aclosing(self._stream.subscribe()) as messages:
+        async with aclosing(self._stream.subscribe(partial(_abort, request))) as messages:
             try:
                 preamble = await anext(messages)
             except TooManySubscribersError:
@@ -93,8 +94,9 @@ class Api:
             await response.prepare(request)
             await response.write(preamble + (self.round_event() if self._current.ready else b""))
             async for message in messages:
-                async with asyncio.timeout(HEARTBEAT_S):  # a reader that takes nothing for so long is gone
-                    await response.write(message)
+                if not await _written(response, message):
+                    _abort(request)
+                    break
         return response
 
     def round_event(self) -> bytes:
@@ -112,3 +114,19 @@ def _pairs_document(view: ClusterView, limit: int, node: str | None, min_ns: int
     pairs = [status.pair_status(pair) for pair in query(view, limit, node, min_ns)]
     head = {"schema": status.SCHEMA, "time": rfc3339(view.at_wall_ns), "cluster": view.name}
     return status.encode({**head, "pairs": pairs})
+
+
+async def _written(response: web.StreamResponse, message: bytes) -> bool:
+    """Send a message; return False where the reader took nothing for so long that it must be gone."""
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            await response.write(message)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _abort(request: web.Request) -> None:
+    """Cut the connection; closing it would wait for the reader to take what it does not take."""
+    if request.transport is not None:
+        request.transport.abort()

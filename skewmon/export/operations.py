@@ -82,7 +82,7 @@ class Operations:
     async def reload(self, request: web.Request) -> web.Response:
         """Read the configuration again; a fault leaves the old one in force."""
         if self._hooks.reload is None:
-            raise web.HTTPNotFound
+            return fault(request, HTTPStatus.NOT_FOUND, "This server has no configuration to reload.")
         async with self._reloading:
             try:
                 await self._hooks.reload()
@@ -91,10 +91,10 @@ class Operations:
                 return fault(request, HTTPStatus.INTERNAL_SERVER_ERROR, message)
         return web.Response(text="The configuration was reloaded.\n")
 
-    async def config(self, _request: web.Request) -> web.Response:
+    async def config(self, request: web.Request) -> web.Response:
         """Show the configuration in force, without its secrets."""
         if self._hooks.config_text is None:
-            raise web.HTTPNotFound
+            return fault(request, HTTPStatus.NOT_FOUND, "This server runs without a configuration file.")
         return web.Response(text=self._hooks.config_text())
 
     async def discovery(self, _request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """Server-sent events: one a round to every subscriber, and no subscriber can hold up the others."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 #: Browsers of a team, not of a company: each costs a socket and a queue.
 SUBSCRIBERS_MAX = 32
@@ -26,40 +26,41 @@ class Stream:
     """The subscribers, and what is sent to them."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[bytes | None]] = set()
-
-    def __len__(self) -> int:
-        return len(self._queues)
+        self._subscribers: dict[asyncio.Queue[bytes | None], Callable[[], None]] = {}
 
     def send(self, message: bytes) -> None:
         """Hand a message to every subscriber; drop those that have not read the last few."""
-        for queue in tuple(self._queues):
+        for queue, drop in tuple(self._subscribers.items()):
             try:
                 queue.put_nowait(message)
             except asyncio.QueueFull:
                 self._end(queue)
+                drop()
 
     def close(self) -> None:
         """End every subscription."""
-        for queue in tuple(self._queues):
+        for queue in tuple(self._subscribers):
             self._end(queue)
 
-    async def subscribe(self) -> AsyncGenerator[bytes, None]:
-        """Yield what a subscriber is to be sent, until it is dropped; raise where no place is free."""
-        if len(self._queues) >= SUBSCRIBERS_MAX:
+    async def subscribe(self, drop: Callable[[], None]) -> AsyncGenerator[bytes, None]:
+        """Yield what a subscriber is to be sent, until the end; raise where no place is free.
+
+        ``drop`` is called where the subscriber reads too slowly, and cuts it off in the middle of a write.
+        """
+        if len(self._subscribers) >= SUBSCRIBERS_MAX:
             raise TooManySubscribersError
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG_MAX)
-        self._queues.add(queue)
+        self._subscribers[queue] = drop
         try:
             yield PREAMBLE
             while (message := await _next(queue)) is not None:
                 yield message
         finally:
-            self._queues.discard(queue)
+            self._subscribers.pop(queue, None)
 
     def _end(self, queue: asyncio.Queue[bytes | None]) -> None:
         """Make the end the next thing that the subscriber reads: what it missed is of no use any more."""
-        self._queues.discard(queue)
+        self._subscribers.pop(queue, None)
         while not queue.empty():
             queue.get_nowait()
         queue.put_nowait(None)

@@ -67,8 +67,7 @@ def _facts(view: ClusterView) -> Markup:
     pairs = [("Round", f"{rfc3339(view.at_wall_ns)[:19]}Z, {view.duration_s:.2g} s")]
     pairs.append(("Measured", f"{view.measured} of {len(view.nodes)}"))
     if view.skew is not None:
-        least, most = words.at_least(view.skew.lower_ns), words.at_most(view.skew.upper_ns)
-        pairs.append(("Skew", f"{words.span(view.skew.estimate_ns)}; proven {least}, at most {most}"))
+        pairs.append(("Skew", f"{words.span(view.skew.estimate_ns)}, {words.extent(view.skew)}"))
     if view.worst is not None:
         pairs.append(("Worst pair", f"{view.worst.node} and {view.worst.peer}"))
     pairs.append(("Lines", drawn or "none"))

@@ -91,6 +91,7 @@ def _claim(status: SyncStatus | None) -> Markup | None:
     return join(
         (
             tag("span", f"{status.daemon}: ", tag("span", said, class_=state)),
+            " ",
             tag("span", ", ".join(source), class_="minor") if source else None,
         )
     )
@@ -100,7 +101,8 @@ def _changes(node: NodeView) -> Markup | None:
     """Return what the clock did and is doing."""
     parts = []
     if node.steps:
-        parts.append(f"stepped {node.steps} time{'s' if node.steps > 1 else ''} since the start")
+        often = "once" if node.steps == 1 else f"{node.steps} times"
+        parts.append(f"stepped {often} since the start")
     if node.time_to_breach_s is not None:
         parts.append(f"passes the lowest line in {words.ago(node.time_to_breach_s)} at this drift")
     return tag("p", "; ".join(parts), class_="minor") if parts else None

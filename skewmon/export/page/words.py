@@ -25,8 +25,7 @@ def sentence(view: ClusterView) -> str:
         case Verdict.WARNING | Verdict.CRITICAL:
             return culprits
         case Verdict.AMBIGUOUS:
-            least, most = at_least(view.skew.lower_ns), at_most(view.skew.upper_ns)
-            return f"Not proven either way: the clocks are between {least} and {most} apart."
+            return f"Not proven either way: the clocks are {extent(view.skew)} apart."
     return f"Only {_measured(view)}. Those agree within {at_most(view.skew.upper_ns)}."
 
 
@@ -43,6 +42,13 @@ def at_most(value_ns: int) -> str:
 def _micro(text: str) -> str:
     """Return the text with the sign that a page, unlike a terminal, surely has."""
     return text.replace(" us", " µs")
+
+
+def extent(skew: Skew) -> str:
+    """Return what is proven of a skew and what cannot be excluded."""
+    if skew.lower_ns == 0:
+        return f"at most {at_most(skew.upper_ns)}"
+    return f"at least {at_least(skew.lower_ns)} and at most {at_most(skew.upper_ns)}"
 
 
 def names(of: tuple[str, ...]) -> str:

@@ -1,0 +1,421 @@
+"""The HTTP surface, spoken to over real sockets."""
+
+import asyncio
+import gzip
+import json
+import socket
+import threading
+import time
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from skewmon.errors import ConfigError, Fault
+from skewmon.export.collector import SnapshotCollector
+from skewmon.export.hooks import Hooks
+from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
+from skewmon.export.status import encode, status, summary
+from skewmon.export.stream import SUBSCRIBERS_MAX
+from tests.export import samples
+
+PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, "text/plain; version=0.0.4"),
+        ("*/*", "text/plain; version=0.0.4"),
+        ("text/html", "text/plain; version=0.0.4"),
+        (PROMETHEUS_2, "application/openmetrics-text; version=1.0.0"),
+        (PROMETHEUS_3, "text/plain; version=1.0.0"),
+        ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0"),
+        ("application/openmetrics-text; version=no.number; q=no", "text/plain; version=0.0.4"),
+    ],
+)
+async def test_metrics_are_negotiated(serve, client, accept, content_type) -> None:
+    """Every scraper gets the format that it prefers, and nonsense gets the oldest one."""
+    exporter, url = await serve()
+    exporter.publish(samples.jumped())
+    async with client.get(f"{url}/metrics", headers={"Accept": accept} if accept else {}) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith(content_type)
+        body = (await answer.read()).decode()
+    assert 'skewmon_skew_lower_seconds{cluster_name="etcd-prod"} 69.99' in body
+    assert "process_resident_memory_bytes" in body
+    if content_type.startswith("application/openmetrics"):
+        assert list(parse_openmetrics(body))
+
+
+async def test_metrics_are_compressed_for_those_who_ask(serve, client) -> None:
+    """A compressed scrape is the plain one, smaller."""
+    exporter, url = await serve()
+    exporter.publish(samples.jumped())
+    async with client.get(f"{url}/metrics", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        packed = await answer.read()
+    async with client.get(f"{url}/metrics") as answer:
+        assert "Content-Encoding" not in answer.headers
+        plain = await answer.read()
+    assert gzip.decompress(packed) == plain
+    assert len(packed) < len(plain) / 4
+
+
+async def test_a_snapshot_is_rendered_once_and_off_the_event_loop(serve, client, monkeypatch) -> None:
+    """However many scrape at the same time, one thread renders, and it is not the loop's."""
+    threads = []
+    collect = SnapshotCollector.collect
+
+    def watched(self):
+        threads.append(threading.current_thread())
+        return collect(self)
+
+    monkeypatch.setattr(SnapshotCollector, "collect", watched)
+    exporter, url = await serve()
+    exporter.publish(samples.thousand())
+
+    async def scrape():
+        async with client.get(f"{url}/metrics") as answer:
+            return await answer.read()
+
+    bodies = await asyncio.gather(*(scrape() for _ in range(8)))
+    assert len(set(bodies)) == 1
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    exporter.publish(samples.healthy())
+    assert await scrape() != bodies[0]
+    assert len(threads) == 2
+
+
+async def test_a_client_that_leaves_does_not_spoil_the_answer_for_others(serve, client) -> None:
+    """The rendering goes on when the one who asked first has gone."""
+    exporter, url = await serve()
+    exporter.publish(samples.thousand())
+    first = asyncio.ensure_future(client.get(f"{url}/metrics"))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    async with client.get(f"{url}/metrics") as answer:
+        assert answer.status == 200
+        assert b"skewmon_skew_seconds" in await answer.read()
+
+
+async def test_status_is_the_document_of_check(serve, client) -> None:
+    """The API answers what the command prints, byte for byte."""
+    exporter, url = await serve()
+    exporter.publish(samples.jumped())
+    async with client.get(f"{url}/api/v1/status") as answer:
+        assert answer.content_type == "application/json"
+        body = await answer.read()
+    assert body == encode(status(samples.jumped()))
+
+
+async def test_health_does_not_depend_on_results_but_readiness_does(serve, client) -> None:
+    """Before the first round the process is healthy and not ready."""
+    exporter, url = await serve()
+
+    async def codes():
+        found = []
+        for path in ("/-/healthy", "/-/ready"):
+            async with client.get(url + path) as answer:
+                found.append(answer.status)
+        return found
+
+    assert await codes() == [200, 503]
+    exporter.publish(samples.silent())
+    assert await codes() == [200, 200]
+
+
+async def test_reload_is_done_by_post_and_put_only(serve, client) -> None:
+    """A GET changes nothing; a fault is told and is no crash; a foreign page cannot cause it."""
+    calls = []
+
+    async def reload():
+        calls.append(1)
+        if len(calls) > 2:
+            raise ConfigError(Fault("unknown key", "skewmon.yml", 3, 1))
+
+    _, url = await serve(Hooks(reload=reload))
+    async with client.get(f"{url}/-/reload") as answer:
+        assert answer.status == 405
+        assert "use POST or PUT" in await answer.text()
+        assert answer.headers["Allow"] == "POST,PUT"
+    async with client.post(f"{url}/-/reload", headers={"Sec-Fetch-Site": "cross-site"}) as answer:
+        assert answer.status == 403
+    assert calls == []
+    async with client.post(f"{url}/-/reload") as answer:
+        assert answer.status == 200
+    async with client.put(f"{url}/-/reload") as answer:
+        assert answer.status == 200
+    async with client.post(f"{url}/-/reload") as answer:
+        assert answer.status == 500
+        assert "skewmon.yml:3:1: unknown key" in await answer.text()
+
+
+async def test_pairs_can_be_asked_for(serve, client) -> None:
+    """Limit, node and least size narrow the answer; sizes are seconds or durations."""
+    exporter, url = await serve()
+    exporter.publish(samples.thousand())
+
+    async def ask(query):
+        async with client.get(f"{url}/api/v1/clusters/big/pairs{query}") as answer:
+            assert answer.content_type == "application/json"
+            return answer.status, json.loads(await answer.text())
+
+    code, document = await ask("")
+    assert (code, len(document["pairs"]), document["cluster"]) == (200, 100, "big")
+    assert {pair["node"] for pair in document["pairs"]} == {"n0500"}
+    _, document = await ask("?node=n0001&limit=10000")
+    assert len(document["pairs"]) == 979
+    assert document["pairs"][0]["peer"] == "n0500"
+    for least in ("1s", "1", "60.5"):
+        _, document = await ask(f"?node=n0001&min={least}")
+        assert [pair["peer"] for pair in document["pairs"]] == ["n0500"]
+    for query in ("?limit=0", "?limit=x", "?limit=10001", "?min=-1", "?min=nan", "?min=1y"):
+        code, document = await ask(query)
+        assert (code, document["error"].split(":")[0]) == (400, query[1:].split("=")[0])
+    for path in ("/api/v1/clusters/small/pairs", "/api/v1/clusters/big/pairs?node=nobody"):
+        async with client.get(url + path) as answer:
+            assert answer.status == 404
+            assert "error" in json.loads(await answer.text())
+
+
+async def test_events_come_from_the_journal(serve, client) -> None:
+    """The journal is asked for as many events as the client wants."""
+    asked = []
+
+    async def events(limit):
+        asked.append(limit)
+        return [{"kind": "stepped", "node": "etcd3"}]
+
+    _, url = await serve(Hooks(events=events))
+    async with client.get(f"{url}/api/v1/events?limit=7") as answer:
+        assert json.loads(await answer.text()) == {
+            "schema": 1,
+            "events": [{"kind": "stepped", "node": "etcd3"}],
+        }
+    async with client.get(f"{url}/api/v1/events?limit=all") as answer:
+        assert answer.status == 400
+    assert asked == [7]
+
+
+async def test_discovery_lists_every_node_and_is_empty_at_first(serve, client) -> None:
+    """Prometheus gets a list in any case, and nodes that are silent stay in it."""
+    exporter, url = await serve()
+    async with client.get(f"{url}/sd") as answer:
+        assert answer.content_type == "application/json"
+        assert await answer.text() == "[]"
+    exporter.publish(samples.silent())
+    async with client.get(f"{url}/sd") as answer:
+        groups = json.loads(await answer.text())
+    assert [group["targets"] for group in groups] == [[f"etcd{n}.example.com"] for n in (1, 2, 3)]
+    assert groups[2]["labels"] == {
+        "__meta_skewmon_cluster_name": "etcd-prod",
+        "__meta_skewmon_node": "etcd3",
+    }
+
+
+async def test_unknown_paths_list_the_known_ones(serve, client) -> None:
+    """A wrong path is answered by the right ones, as text or as JSON."""
+    _, url = await serve()
+    async with client.get(f"{url}/metric") as answer:
+        assert answer.status == 404
+        assert "/metrics" in await answer.text()
+    async with client.get(f"{url}/api/v2/status") as answer:
+        assert answer.status == 404
+        assert "/api/v1/status" in json.loads(await answer.text())["error"]
+    async with client.get(f"{url}/config") as answer:
+        assert answer.status == 404
+
+
+async def test_the_configuration_is_shown_as_it_is_handed_over(serve, client) -> None:
+    """What the daemon masks stays masked: the text is passed on as plain text."""
+    _, url = await serve(Hooks(config_text=lambda: "web:\n  listen: <b>\n"))
+    async with client.get(f"{url}/config") as answer:
+        assert answer.content_type == "text/plain"
+        assert await answer.text() == "web:\n  listen: <b>\n"
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/nowhere", "/api/v1/status", "/page/page.js"])
+async def test_every_answer_carries_security_headers(serve, client, path) -> None:
+    """No inline script, no sniffing, no framing, no sharing with other origins; HEAD works too."""
+    exporter, url = await serve()
+    exporter.publish(samples.jumped())
+    for method in ("GET", "HEAD"):
+        async with client.request(method, url + path, headers={"Origin": "http://evil.example"}) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["X-Frame-Options"] == "DENY"
+            assert not [name for name in answer.headers if name.startswith("Access-Control")]
+            body = await answer.read()
+    assert body == b""
+
+
+async def test_large_requests_are_refused(serve, client) -> None:
+    """Neither a long path nor long headers reach a handler."""
+    _, url = await serve()
+    async with client.get(f"{url}/?{'x' * 9000}") as answer:
+        assert answer.status == 400
+        assert "Traceback" not in await answer.text()
+    async with client.post(f"{url}/-/reload", data=b"x" * (REQUEST_BYTES_MAX + 1)) as answer:
+        assert answer.status in {404, 413}
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0", "localhost:0"])
+async def test_addresses_of_both_families_can_be_listened_at(listen, client) -> None:
+    """What is bound is returned in the form in which it was asked for."""
+    exporter = Exporter()
+    bound = await exporter.start(listen)
+    try:
+        for address in bound:
+            async with client.get(f"http://{address}/-/healthy") as answer:
+                assert answer.status == 200
+    finally:
+        await exporter.stop()
+
+
+async def test_a_port_alone_means_every_address(client) -> None:
+    """``:port`` answers on the loopback address as well."""
+    exporter = Exporter()
+    try:
+        bound = await exporter.start(":0")
+        assert {address.rpartition(":")[0] for address in bound} >= {"0.0.0.0"}
+        port = next(a.rpartition(":")[2] for a in bound if a.startswith("0.0.0.0"))
+        async with client.get(f"http://127.0.0.1:{port}/-/healthy") as answer:
+            assert answer.status == 200
+    finally:
+        await exporter.stop()
+
+
+@pytest.mark.parametrize(
+    ("listen", "words"),
+    [
+        ("127.0.0.1", "expected host:port"),
+        ("::1:10061", "brackets"),
+        ("192.0.2.1:0", "cannot assign requested address"),
+        ("no-such-host.invalid:0", "no such host"),
+    ],
+)
+async def test_an_address_that_cannot_be_had_is_explained(listen, words) -> None:
+    """The fault is one readable message, not a traceback."""
+    exporter = Exporter()
+    try:
+        with pytest.raises(ConfigError, match=words):
+            await exporter.start(listen)
+    finally:
+        await exporter.stop()
+
+
+async def test_a_taken_port_is_explained() -> None:
+    """Two servers at one port are a fault of the configuration."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        exporter = Exporter()
+        try:
+            with pytest.raises(ConfigError, match="address already in use"):
+                await exporter.start(f"127.0.0.1:{taken.getsockname()[1]}")
+        finally:
+            await exporter.stop()
+
+
+async def test_the_stream_sends_an_event_now_and_one_a_round(serve, client) -> None:
+    """A subscriber knows the present state at once and every later one."""
+    exporter, url = await serve()
+    exporter.publish(samples.healthy())
+    async with client.get(f"{url}/api/v1/stream") as answer:
+        assert answer.content_type == "text/event-stream"
+        verdicts = []
+        for snapshot in (samples.jumped(), samples.silent(), None):
+            document = await next_round(answer)
+            verdicts.append(document["clusters"][0]["verdict"])
+            assert document["age_seconds"] >= 0
+            assert "nodes" not in document["clusters"][0]
+            if snapshot:
+                exporter.publish(snapshot)
+    assert verdicts == ["ok", "critical", "unknown"]
+
+
+async def next_round(answer):
+    """Return the data of the next event of a stream."""
+    while True:
+        line = await answer.content.readline()
+        assert line, "the stream ended"
+        if line.startswith(b"data: "):
+            return json.loads(line[6:])
+
+
+async def test_subscribers_are_bounded_and_leave_no_trace(serve, client) -> None:
+    """One too many is refused in words, and a place is free again once somebody has left."""
+    exporter, url = await serve()
+    exporter.publish(samples.healthy())
+    answers = [await client.get(f"{url}/api/v1/stream") for _ in range(SUBSCRIBERS_MAX)]
+    async with client.get(f"{url}/api/v1/stream") as refused:
+        assert refused.status == 503
+        assert "error" in json.loads(await refused.text())
+    answers.pop().close()
+    async with asyncio.timeout(10):
+        while True:
+            exporter.publish(samples.healthy())
+            async with client.get(f"{url}/api/v1/stream") as again:
+                if again.status == 200:
+                    break
+    for answer in answers:
+        answer.close()
+
+
+async def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(serve, client) -> None:
+    """A reader that takes nothing loses its connection; another one gets every round."""
+    exporter, url = await serve()
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    big = samples.snapshot(*[samples.jumped().clusters[0]] * 2_000)
+    exporter.publish(big)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((host, int(port)))
+        slow.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with client.get(f"{url}/api/v1/stream") as quick:
+            for _ in range(12):
+                await next_event_bytes(quick)
+                exporter.publish(big)
+        slow.settimeout(5)
+        received = await asyncio.to_thread(read_to_the_end, slow)
+    assert received < 12 * len(encode(summary(big)))
+
+
+def read_to_the_end(connection: socket.socket) -> int:
+    """Return how many bytes arrive before the other side ends the connection; fail if it does not."""
+    received = 0
+    try:
+        while chunk := connection.recv(1 << 20):
+            received += len(chunk)
+    except ConnectionResetError:
+        pass
+    return received
+
+
+async def next_event_bytes(answer):
+    """Read up to the end of one event, however long its line is."""
+    tail = b""
+    while not tail.endswith(b"\n\n") or b"data: " not in tail:
+        chunk = await answer.content.readany()
+        assert chunk
+        tail = (tail[-8:] if b"data: " not in tail else b"data: ") + chunk
+
+
+async def test_stopping_takes_seconds_even_with_open_streams(client) -> None:
+    """Neither an open stream nor a connection that says nothing holds up the end."""
+    exporter = Exporter()
+    (bound,) = await exporter.start("127.0.0.1:0")
+    exporter.publish(samples.healthy())
+    answers = [await client.get(f"http://{bound}/api/v1/stream") for _ in range(5)]
+    with socket.create_connection(bound.rsplit(":", 1)):
+        began = time.monotonic()
+        await exporter.stop()
+        assert time.monotonic() - began < 4
+    for answer in answers:
+        await answer.read()
