@@ -12,7 +12,7 @@ UNSAID_BOUND_S = 0.128
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the node's own clocks tell of the time since the last round; None: unknown, or nothing happened."""
+    """What the node's own clocks tell of the time since the last round; None: nothing known."""
 
     step_s: float | None = None  # positive: the wall clock jumped forward
     suspended_s: float | None = None

@@ -12,7 +12,7 @@ from skewmon.timesync.source import is_island, servers, usable
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
 
-#: The poll interval of a daemon that names none: NTP's default maximum, so that the rule errs towards silence.
+#: The poll interval of a daemon that names none: NTP's default maximum; the rule errs towards silence.
 DEFAULT_POLL_S = 1024.0
 
 #: With four sources one wrong one is outvoted by three (RFC 8633 section 3.2, "use enough time sources").
@@ -20,6 +20,9 @@ ENOUGH_SOURCES = 4
 
 #: ntpd and the kernel stop at 500 ppm (RFC 5905 MAXFREQ); at the stop ntpd reports 500.000 or just below.
 FREQUENCY_LIMIT_PPM = 499.9
+
+#: States in which a source is held for right.
+_GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
 
 #: An SNTP client follows one server by design; counting its sources would say so for ever.
 _SNTP = frozenset({"timesyncd"})
@@ -52,13 +55,13 @@ def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if status.synchronized is False and status.daemon != "none":
-        yield finding(
-            "unsynchronized", f"{_speaker(status)} on {node.name} {_denial(status)}", advice.state(node)
-        )
+        message = f"{_speaker(status)} on {node.name} {_denial(status)}"
+        yield finding("unsynchronized", message, advice.state(node))
     if status.synchronized and is_island(status):
         yield finding(
             "local-island",
-            f"{_speaker(status)} on {node.name} follows the machine's own oscillator and calls that synchronized",
+            f"{_speaker(status)} on {node.name} follows the machine's own oscillator "
+            "and calls that synchronized",
             advice.sources(node),
         )
     age_s = _age_s(status)
@@ -85,7 +88,7 @@ def _denial(status: SyncStatus) -> str:
 
 
 def _age_s(status: SyncStatus) -> float | None:
-    """How long ago the daemon last heard: ntpd may use an older sample of a source that is alive and well."""
+    """Return how long ago the daemon heard; ntpd may use an older sample of a source that is alive."""
     peer = followed(status)
     ages = (status.last_update_s, None if peer is None else peer.last_heard_s)
     return min((age for age in ages if age is not None), default=None)
@@ -96,13 +99,8 @@ def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if not listed:
         return
     if not answering:
-        yield finding(
-            "no-reachable-source",
-            f"None of the {len(listed)} sources of {node.name} answers"
-            if len(listed) > 1
-            else f"The only source of {node.name} ({listed[0].name}) does not answer",
-            advice.sources(node),
-        )
+        message = f"No source of {node.name} answers ({names([peer.name for peer in listed])})"
+        yield finding("no-reachable-source", message, advice.sources(node))
     elif status.daemon not in _SNTP and len(answering) == 1:
         yield finding(
             "single-source",
@@ -122,11 +120,7 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     false = [peer.name for peer in status.peers if peer.state == "falseticker"]
     if not false:
         return
-    good = [
-        peer
-        for peer in usable(status)
-        if peer.state in {"system", "pps", "candidate", "selectable", "backup"}
-    ]
+    good = [peer for peer in usable(status) if peer.state in _GOOD]
     lost = len(false) >= len(good)
     verdict = "no majority is left to follow" if lost else "they are outvoted"
     noun = "source" if len(false) == 1 else "sources"
@@ -145,7 +139,7 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
         side = "fast" if ppm > 0 else "slow"
         yield finding(
             "frequency-limit",
-            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; the limit of correction is 500 ppm",
+            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; a daemon corrects 500 ppm at most",
             advice.state(node),
         )
 
@@ -157,7 +151,7 @@ def _unparsed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     count = len(status.unparsed)
     yield finding(
         "unparsed-output",
-        f"{count} {'line' if count == 1 else 'lines'} of {node.name}'s time tools were not understood, "
+        f"{count} {'line' if count == 1 else 'lines'} of the time tools of {node.name} could not be read, "
         f"the first of {tool}",
         advice.reparse(node, tool),
     )

@@ -50,7 +50,7 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     )
     yield finding(
         "time-zone-error",
-        f"{node.name} is {abs(steps) / 2:g} h {'ahead' if steps > 0 else 'behind'}, to within {span(_s(rest))}: "
+        f"{node.name} is {abs(steps) / 2:g} h {side} to within {span(_s(rest))}: "
         f"its hardware clock is probably kept in local time.{kept}",
         node.on_node("timedatectl"),
     )
@@ -66,15 +66,15 @@ def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus) -> Iterator
     if offset.proven_ns > PANIC_NS:
         yield finding(
             "panic-threshold",
-            f"{node.name} is {proven(offset)}; beyond 1000 s {status.daemon} exits rather than correct the clock",
+            f"{node.name} is {proven(offset)}; beyond 1000 s {status.daemon} exits and corrects nothing",
             node.on_node(f"sudo systemctl restart {'ntpsec' if status.daemon == 'ntpsec' else 'ntp'}"),
             worst=True,
         )
     elif offset.proven_ns > STEP_NS and node.history.step_s is None:
         yield finding(
             "panic-threshold",
-            f"{node.name} is {proven(offset)}; {status.daemon} should step a clock that is more than 128 ms off, "
-            "and has not",
+            f"{node.name} is {proven(offset)}; {status.daemon} steps a clock that is more than 128 ms off, "
+            "and has not yet",
             advice.state(node),
         )
 
