@@ -69,7 +69,7 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     if status.synchronized and age_s is not None and age_s > STALE_POLLS * poll_s:
         yield finding(
             "stale-sync",
-            f"{_speaker(status)} on {node.name} says synchronized, but heard of its source {span(age_s)} ago, "
+            f"{_speaker(status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "
             f"{age_s / poll_s:.0f} poll intervals",
             advice.sources(node),
         )
@@ -139,7 +139,7 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
         side = "fast" if ppm > 0 else "slow"
         yield finding(
             "frequency-limit",
-            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; a daemon corrects 500 ppm at most",
+            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; daemons correct 500 ppm at most",
             advice.state(node),
         )
 

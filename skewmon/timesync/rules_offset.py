@@ -45,6 +45,7 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     rest = offset.shifted(-steps * ZONE_STEP_NS)
     if steps == 0 or abs(steps) * ZONE_STEP_NS > ZONE_MOST_NS or rest.furthest_ns > ZONE_SLACK_NS:
         return
+    side = "ahead" if steps > 0 else "behind"
     kept = (
         " It says so itself: RTC in local time." if node.status is not None and node.status.rtc_local else ""
     )
