@@ -15,7 +15,7 @@ class DryRun:
     def __init__(self, notifier: Notifier, say: Say) -> None:
         self.name = notifier.name
         self.receiver = notifier.receiver
-        self.identity = f"dry-run-{notifier.identity}"  # what waits for the real one is not touched
+        self.identity = notifier.identity
         self.repeats = notifier.repeats
         self._say = say
 

@@ -9,7 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -34,12 +34,27 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many alerts were handed over, and how many were not, since the start."""
+class MemoryStore:
+    """A store that forgets at the end of the process: for a dry run, which must not touch what waits."""
 
-    sent: Counter[str]  # by notifier
-    failed: Counter[tuple[str, str]]  # by notifier and reason
+    def __init__(self) -> None:
+        self.saved: dict[str, Any] = {}
+
+    def load(self, name: str) -> Any:
+        """See ``Store``."""
+        return self.saved.get(name)
+
+    def save(self, name: str, data: Any) -> None:
+        """See ``Store``."""
+        self.saved[name] = data
+
+
+@dataclass(slots=True)
+class Counts:
+    """Alerts handed to receivers since the start, failed attempts included, and those that failed."""
+
+    total: Counter[str] = field(default_factory=Counter)  # by notifier
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)  # by notifier and reason
 
 
 @dataclass(slots=True)
@@ -51,6 +66,7 @@ class _Receiver:
     wake: asyncio.Event
     complaint: str = ""
     dropped: int = 0
+    saved: Any = None
 
 
 class Outbox:
@@ -60,11 +76,12 @@ class Outbox:
         self,
         notifiers: Iterable[Notifier],
         store: Store,
+        counts: Counts,
         rng: random.Random | None = None,
         wall_clock: Callable[[], int] = time.time_ns,
         base_clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.counts = Counts(Counter(), Counter())
+        self._counts = counts
         self._store = store
         self._wall_clock = wall_clock
         self._base_clock = base_clock
@@ -75,6 +92,7 @@ class Outbox:
             for notifier in notifiers
         ]
         for receiver in self._receivers:
+            counts.total[receiver.notifier.name] += 0  # a rate needs a series before the first alert
             self._restore(receiver)
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
@@ -133,13 +151,13 @@ class Outbox:
         failed = (
             len(delivery.refused) if delivery.refused else 0 if delivery.result is Result.OK else len(batch)
         )
-        self.counts.sent[name] += len(batch) - failed
+        self._counts.total[name] += len(batch)
         if failed and delivery.reason is not None:
-            self.counts.failed[name, delivery.reason.value] += failed
+            self._counts.failed[name, delivery.reason.value] += failed
         lost = receiver.lane.dropped - receiver.dropped
         receiver.dropped = receiver.lane.dropped
         if lost:
-            self.counts.failed[name, Reason.QUEUE_FULL.value] += lost
+            self._counts.failed[name, Reason.QUEUE_FULL.value] += lost
         complaint = delivery.detail if failed else ""
         if complaint != receiver.complaint:
             self._tell(receiver, delivery, complaint)
@@ -157,7 +175,10 @@ class Outbox:
             self._log.info("notifications work again", **about)
 
     def _save(self, receiver: _Receiver) -> None:
-        self._store.save(receiver.notifier.identity, receiver.lane.to_json(self._base_clock()))
+        data = receiver.lane.to_json(self._base_clock())
+        if data != receiver.saved:
+            self._store.save(receiver.notifier.identity, data)
+            receiver.saved = data
 
     def _restore(self, receiver: _Receiver) -> None:
         saved = self._store.load(receiver.notifier.identity)

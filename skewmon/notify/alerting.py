@@ -1,0 +1,99 @@
+"""Alerts as the daemon sees them: a view goes in, people are told.
+
+The machine's state is saved before anything is sent: after a crash an alert may be told twice, never not at
+all.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import aiohttp
+import structlog
+
+from skewmon.alert import memory
+from skewmon.alert.alerts import Alert, Transition
+from skewmon.alert.machine import State, retain, step
+from skewmon.alert.observe import observe
+from skewmon.errors import JournalError
+from skewmon.model import ClusterView
+from skewmon.notify.dry_run import DryRun, Say
+from skewmon.notify.outbox import Counts, MemoryStore, Outbox, Store
+from skewmon.notify.registry import build
+from skewmon.notify.settings import Origin, Target
+
+#: The name under which the machine's state is kept in the store.
+STATE = "alerts"
+
+#: The log is told of every change, whoever else is.
+LOG = Target("log")
+
+
+class Alerting:
+    """The alert machine with its memory and its outbox; make it inside a running loop."""
+
+    def __init__(self, store: Store, dry_run: Say | None = None) -> None:
+        self.counts = Counts()
+        self._dry_run = dry_run
+        self._store = MemoryStore() if dry_run else store
+        self._session = aiohttp.ClientSession()
+        self._saved: Any = None
+        self._state = self._restored()
+        self._outbox = Outbox((), self._store, self.counts)
+        self._replaced = asyncio.Event()
+
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        """Every alert that fires now."""
+        return self._state.firing
+
+    def configure(self, targets: Iterable[Target], origin: Origin) -> None:
+        """Tell these receivers from now on; what waits for those that stay is kept."""
+        if self._dry_run is None:
+            notifiers = build((*targets, LOG), origin, self._session)
+        else:
+            notifiers = tuple(DryRun(one, self._dry_run) for one in build(targets, origin, self._session))
+        self._outbox = Outbox(notifiers, self._store, self.counts)
+        self._outbox.submit((), self.firing)
+        self._replaced.set()
+
+    def take(self, view: ClusterView, base_ns: int) -> tuple[Transition, ...]:
+        """Take in one round of one cluster at an instant of the base; return what has changed."""
+        self._state, transitions = step(self._state, observe(view), base_ns)
+        self._tell(transitions)
+        return transitions
+
+    def retain(self, clusters: Iterable[str], wall_ns: int) -> tuple[Transition, ...]:
+        """End the alerts of every cluster that is not among these; return what has changed."""
+        self._state, transitions = retain(self._state, clusters, wall_ns)
+        self._tell(transitions)
+        return transitions
+
+    async def run(self) -> None:
+        """Deliver until cancelled, also across ``configure``."""
+        try:
+            while True:
+                self._replaced.clear()
+                async with asyncio.TaskGroup() as group:
+                    delivering = group.create_task(self._outbox.run())
+                    await self._replaced.wait()
+                    delivering.cancel()
+        finally:
+            await self._session.close()
+
+    def _tell(self, transitions: tuple[Transition, ...]) -> None:
+        data = memory.to_json(self._state)
+        if data != self._saved:  # a healthy cluster costs no write
+            self._store.save(STATE, data)
+            self._saved = data
+        self._outbox.submit([transition.alert for transition in transitions], self.firing)
+
+    def _restored(self) -> State:
+        saved = self._store.load(STATE)
+        if saved is None:
+            return State()
+        try:
+            return memory.from_json(saved)
+        except JournalError as fault:
+            structlog.get_logger("skewmon.alerts").warning("alerts begin anew", fault=str(fault))
+            return State()
