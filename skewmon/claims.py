@@ -1,10 +1,10 @@
 """What the time daemons claim, asked on the connections that are open already, beside the rounds."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from skewmon.cadence import every
-from skewmon.ledger import Ledger, place_of
+from skewmon.ledger import Ledger, Place
 from skewmon.probe.link import Link
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
 
@@ -16,22 +16,22 @@ class Claims:
         self._ledger = ledger
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
 
-    async def ask(self, links: Iterable[Link]) -> None:
+    async def ask(self, links: Mapping[Place, Link]) -> None:
         """Ask every node that is connected, once."""
         async with asyncio.TaskGroup() as group:
-            for link in links:
-                group.create_task(self._ask_one(link))
+            for place, link in links.items():
+                group.create_task(self._ask_one(place, link))
 
-    async def keep_asking(self, links: Iterable[Link], interval_s: float) -> None:
+    async def keep_asking(self, links: Mapping[Place, Link], interval_s: float) -> None:
         """Ask the nodes again and again; a slow one is not asked while it still answers."""
-        busy: dict[Link, asyncio.Task[None]] = {}
+        busy: dict[Place, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             async for _ in every(interval_s):
-                for link in links:
-                    if link not in busy or busy[link].done():
-                        busy[link] = group.create_task(self._ask_one(link))
+                for place, link in links.items():
+                    if place not in busy or busy[place].done():
+                        busy[place] = group.create_task(self._ask_one(place, link))
 
-    async def _ask_one(self, link: Link) -> None:
+    async def _ask_one(self, place: Place, link: Link) -> None:
         async with self._at_once:
             if link.connection is not None:
-                self._ledger.note_status(place_of(link.node), await read_or_say_why(link.connection))
+                self._ledger.note_status(place, await read_or_say_why(link.connection))

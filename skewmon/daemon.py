@@ -151,16 +151,16 @@ class Daemon:
             for interval_s, links in self._links_by_status_interval().items()
         ]
 
-    def _links_by_status_interval(self) -> dict[float, list[Link]]:
+    def _links_by_status_interval(self) -> dict[float, dict[Place, Link]]:
         """Return each link once, under the shortest interval that a cluster of it asks for."""
         shortest: dict[Place, float] = {}
         for cluster in self._clusters:
             for place in map(place_of, cluster.nodes):
                 interval_s = min(cluster.status_interval_s, shortest.get(place, cluster.status_interval_s))
                 shortest[place] = interval_s
-        links: dict[float, list[Link]] = {}
+        links: dict[float, dict[Place, Link]] = {}
         for place, interval_s in shortest.items():
-            links.setdefault(interval_s, []).append(self._fleet.links[place])
+            links.setdefault(interval_s, {})[place] = self._fleet.links[place]
         return links
 
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:

@@ -49,7 +49,7 @@ async def _ask_daemons(links: Mapping[Place, Link], ledger: Ledger, timeout_s: f
     """Ask the time daemons before the first round, so that their tools cannot disturb it."""
     try:
         async with asyncio.timeout(timeout_s):
-            await Claims(ledger).ask(links.values())
+            await Claims(ledger).ask(links)
     except TimeoutError:
         return  # a node whose tools hang is measured all the same
 

@@ -97,7 +97,7 @@ def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[Renderabl
 def _claim(status: SyncStatus | None) -> Text:
     if status is None:
         return Text("")
-    if status.synchronized is None:
+    if status.synchronized is None or status.daemon == "none":
         return Text(f"{status.daemon}", "dim")
     word = "synchronised" if status.synchronized else "unsynchronised"
     return Text(f"{status.daemon} {word}", "" if status.synchronized else "yellow")
