@@ -44,9 +44,8 @@ class BasicAuth:
         digest = users.get(name) or next(iter(users.values()))
         key = self._key(name, digest, password)
         if key not in self._outcomes:
-            matches = await self._matches(password, digest)
-            self._remember(key, outcome=matches and name in users)
-        return self._outcomes[key]
+            self._remember(key, matches=await self._matches(password, digest))
+        return self._outcomes[key] and name in users
 
     async def _matches(self, password: bytes, digest: bytes) -> bool:
         if self._pending >= PENDING_MAX:
@@ -62,8 +61,8 @@ class BasicAuth:
         parts = (name.encode("utf-8", "replace"), digest, password)
         return hashlib.blake2b(b"".join(len(p).to_bytes(4) + p for p in parts), key=self._salt).digest()
 
-    def _remember(self, key: bytes, *, outcome: bool) -> None:
-        self._outcomes[key] = outcome
+    def _remember(self, key: bytes, *, matches: bool) -> None:
+        self._outcomes[key] = matches
         while len(self._outcomes) > OUTCOMES_MAX:
             self._outcomes.popitem(last=False)
 
