@@ -1,0 +1,79 @@
+"""``skewmon events``: read the journal, whether the daemon runs or not."""
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from skewmon.cli.main import DEFAULT_CONFIG
+
+if TYPE_CHECKING:
+    from skewmon.journal import Event
+
+#: What a person reads at most; ``--limit`` asks for more.
+DEFAULT_LIMIT = 1000
+
+
+@click.command()
+@click.option("--since", default="2d", metavar="DURATION", show_default=True, help="No older events.")
+@click.option("--node", metavar="NODE", help="Only events of this node.")
+@click.option("--limit", type=click.IntRange(1), default=DEFAULT_LIMIT, metavar="N", show_default=True)
+@click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", help="How to print.")
+@click.option(
+    "--config.file", "config_file", metavar="FILE", help="The configuration that names the state directory."
+)
+@click.option("--state-directory", metavar="DIRECTORY", help="Where the journal is, whatever a file says.")
+def command(
+    since: str,
+    node: str | None,
+    limit: int,
+    output: str,
+    config_file: str | None,
+    state_directory: str | None,
+) -> int:
+    """Read the journal: steps, alerts, outages and restarts, oldest first."""
+    from skewmon.journal_file import read
+
+    since_ns = time.time_ns() - _duration_ns(since)
+    directory = state_directory or _configured(config_file)
+    events = read(directory, since_ns, node, limit)[::-1]
+    if output == "json":
+        click.echo(json.dumps({"schema": 1, "events": [event.to_json() for event in events]}, indent=2))
+    elif events:
+        for event in events:
+            click.echo(_line(event))
+    else:
+        click.echo(f"No events in the last {since}{f' of {node}' if node else ''}.", err=True)
+    return 0
+
+
+def _duration_ns(text: str) -> int:
+    from skewmon.config.duration import parse_duration_ns
+
+    try:
+        return parse_duration_ns(text)
+    except ValueError as fault:
+        raise click.BadParameter(str(fault), param_hint="--since") from None
+
+
+def _configured(config_file: str | None) -> str:
+    """Return the state directory of a configuration: the one named, else the usual one where it exists."""
+    from pathlib import Path
+
+    from skewmon.config.loader import load
+    from skewmon.config.paths import default_state_directory
+
+    if config_file is None and not Path(DEFAULT_CONFIG).exists():
+        return default_state_directory()
+    return load(config_file or DEFAULT_CONFIG).state_directory
+
+
+def _line(event: "Event") -> str:
+    """Return one event as one line; text of nodes cannot move the cursor."""
+    shown = event.to_json()
+    place = "/".join(part for part in (event.cluster, event.node) if part) or "-"
+    text = f"{shown['time']}  {event.kind:<14}  {place}  {event.message}"
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

@@ -1,0 +1,252 @@
+"""The journal's file: events and saved states in SQLite; everything here blocks."""
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+from uuid import uuid4
+
+from skewmon.errors import JournalError
+from skewmon.model import NS_PER_S
+
+FILE_NAME = "journal.db"
+
+#: Events older than this are pruned; enough for a quarterly review.
+MAX_AGE_NS = 90 * 86_400 * NS_PER_S
+
+#: No more events than this are kept: about 30 MB at 300 bytes each.
+MAX_EVENTS = 100_000
+
+#: The newest events stay however old they claim to be: the admin box's wall clock may itself be wrong.
+KEPT_EVENTS = 1_000
+
+#: Pruned after this many new events, and at every start.
+PRUNE_EVERY = 500
+
+#: How long a writer waits for a reader that holds the file (a backup, a person with sqlite3).
+BUSY_S = 2.0
+
+#: SQLite's primary result codes for a file that is no database, or a damaged one.
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+  sequence INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  wall_ns INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  cluster TEXT,
+  node TEXT,
+  message TEXT NOT NULL,
+  detail TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS event_node ON event (node, sequence);
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: a step, an alert's transition, an outage, a restart.
+
+    ``kind`` is kebab-case, ``message`` one sentence for a person, ``detail`` JSON values for a program.
+    """
+
+    wall_ns: int
+    kind: str
+    message: str
+    cluster: str | None = None
+    node: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as the HTTP interface and ``skewmon events -o json`` show it."""
+        moment = datetime.fromtimestamp(self.wall_ns // NS_PER_S, UTC)
+        return {
+            "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{self.wall_ns % NS_PER_S // 1_000_000:03d}Z",
+            "kind": self.kind,
+            "cluster": self.cluster,
+            "node": self.node,
+            "message": self.message,
+            "detail": dict(self.detail),
+        }
+
+
+class Row(NamedTuple):
+    """One event on its way to disk; the id makes writing it twice the same as writing it once."""
+
+    id: str
+    wall_ns: int
+    kind: str
+    cluster: str | None
+    node: str | None
+    message: str
+    detail: str
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """Return the row of a new event."""
+        detail = json.dumps(event.detail, separators=(",", ":"))
+        return cls(uuid4().hex, event.wall_ns, event.kind, event.cluster, event.node, event.message, detail)
+
+
+class JournalFile:
+    """The SQLite file; every method blocks and runs in the journal's own thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE_NAME
+        self.set_aside: Path | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._unpruned = PRUNE_EVERY
+
+    def write(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
+        """Write events and states in one transaction; raise JournalError where the disk refuses."""
+        self._guarded(lambda: self._write(rows, states))
+
+    def states(self) -> dict[str, str]:
+        """Return every saved state; raise JournalError where the disk refuses."""
+        return self._guarded(lambda: dict(self._connected().execute("SELECT key, value FROM state")))
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Do something to the file; where it turns out to be broken, once more with a new one."""
+        try:
+            return action()
+        except sqlite3.DatabaseError as fault:
+            self.close()
+            if not _is_broken(fault):
+                raise JournalError(f"The journal {self.path} cannot be used: {fault}.") from fault
+        self._set_aside()
+        try:
+            return action()
+        except sqlite3.DatabaseError as fault:
+            self.close()
+            raise JournalError(f"The journal {self.path} cannot be begun anew: {fault}.") from fault
+
+    def _write(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
+        connection = self._connected()
+        with connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO event (id, wall_ns, kind, cluster, node, message, detail)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", states.items())
+        self._unpruned += len(rows)
+        if self._unpruned >= PRUNE_EVERY:
+            _prune(connection, time.time_ns())
+            self._unpruned = 0
+
+    def events(self, since_ns: int, node: str | None, limit: int) -> list[Event]:
+        """Return events as ``select`` does; none while the file cannot be had."""
+        try:
+            return select(self._connected(), since_ns, node, limit)
+        except (sqlite3.DatabaseError, JournalError):
+            return []  # the writer meets the same fault, and tells
+
+    def close(self) -> None:
+        """Let go of the file; whatever was not committed is undone."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            except OSError as fault:
+                reason = (fault.strerror or str(fault)).lower()
+                raise JournalError(
+                    f"The state directory {self.path.parent} cannot be used: {reason}."
+                ) from fault
+            connection = sqlite3.connect(self.path, timeout=BUSY_S)
+            try:
+                _prepare(connection)
+            except sqlite3.DatabaseError:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _set_aside(self) -> None:
+        """Rename a broken file and its companions, so that nothing is lost and a new one can begin."""
+        self.set_aside = self.path.with_name(f"{FILE_NAME}.broken-{uuid4().hex[:8]}")
+        try:
+            self.path.rename(self.set_aside)
+            self.path.with_name(FILE_NAME + "-shm").unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self.path.with_name(FILE_NAME + "-wal").rename(f"{self.set_aside}-wal")
+        except OSError as fault:
+            reason = (fault.strerror or str(fault)).lower()
+            raise JournalError(f"The broken journal {self.path} cannot be set aside: {reason}.") from fault
+
+
+def _is_broken(fault: sqlite3.DatabaseError) -> bool:
+    code = getattr(fault, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _BROKEN
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set a connection up and find damage before it is relied upon."""
+    connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+    connection.execute("PRAGMA synchronous = FULL")  # acknowledged means: survives a power cut, too
+    connection.execute("PRAGMA journal_size_limit = 4194304")
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        damage = sqlite3.DatabaseError(f"damaged: {verdict}")
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
+    connection.executescript(_SCHEMA)
+
+
+def _prune(connection: sqlite3.Connection, now_wall_ns: int) -> None:
+    with connection:
+        (newest,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()
+        connection.execute(
+            "DELETE FROM event WHERE sequence <= ? OR (wall_ns < ? AND sequence <= ?)",
+            (newest - MAX_EVENTS, now_wall_ns - MAX_AGE_NS, newest - KEPT_EVENTS),
+        )
+
+
+def select(connection: sqlite3.Connection, since_ns: int, node: str | None, limit: int) -> list[Event]:
+    """Return at most ``limit`` events since an instant of the wall clock, newest first."""
+    rows = connection.execute(
+        "SELECT wall_ns, kind, message, cluster, node, detail FROM event"
+        " WHERE wall_ns >= ?1 AND (?2 IS NULL OR node = ?2) ORDER BY sequence DESC LIMIT ?3",
+        (since_ns, node, limit),
+    )
+    return [
+        Event(wall_ns, kind, message, cluster, node, json.loads(detail))
+        for wall_ns, kind, message, cluster, node, detail in rows
+    ]
+
+
+def read(directory: str, since_ns: int, node: str | None, limit: int) -> list[Event]:
+    """Return events without writing anything, whether a daemon runs or not; raise JournalError."""
+    path = Path(directory) / FILE_NAME
+    if not path.exists():
+        raise JournalError(f"There is no journal in {directory}; the daemon starts one there.")
+    # Without a writer's companion files, and without the right to make them, the file cannot change either.
+    for mode in ("mode=ro", "immutable=1"):
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
+            with contextlib.closing(connection):
+                return _selected(connection, path, since_ns, node, limit)
+    raise JournalError(f"The journal {path} cannot be read.")
+
+
+def _selected(
+    connection: sqlite3.Connection, path: Path, since_ns: int, node: str | None, limit: int
+) -> list[Event]:
+    try:
+        return select(connection, since_ns, node, limit)
+    except sqlite3.DatabaseError as fault:
+        if isinstance(fault, sqlite3.OperationalError):
+            raise
+        raise JournalError(f"The journal {path} is damaged: {fault}.") from fault

@@ -1,0 +1,342 @@
+"""The journal: acknowledged events survive everything, and no disk stops the daemon."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from skewmon import journal as journal_module
+from skewmon import journal_file
+from skewmon.errors import JournalError
+from skewmon.journal import Event, Journal
+from skewmon.journal_file import FILE_NAME, read
+
+
+def _event(number: int, *, node: str | None = "n1", wall_ns: int | None = None) -> Event:
+    stamp = time.time_ns() if wall_ns is None else wall_ns
+    return Event(stamp, "step", f"event {number}", "lab", node, {"number": number})
+
+
+def _numbers(events: list[Event]) -> list[int]:
+    return [event.detail["number"] for event in events]
+
+
+async def test_an_acknowledged_event_is_on_disk(tmp_path: Path) -> None:
+    """Before append returns, another process can read the event whole."""
+    event = _event(1)
+    async with Journal.open(str(tmp_path)) as journal:
+        assert await journal.append(event)
+        assert read(str(tmp_path), 0, None, 10) == [event]
+
+
+async def test_events_are_found_by_time_and_node_newest_first(tmp_path: Path) -> None:
+    """since, node and limit all narrow the answer."""
+    async with Journal.open(str(tmp_path)) as journal:
+        for number in range(6):
+            await journal.append(_event(number, node=f"n{number % 2}", wall_ns=number))
+        assert _numbers(await journal.events()) == [5, 4, 3, 2, 1, 0]
+        assert _numbers(await journal.events(since_ns=3)) == [5, 4, 3]
+        assert _numbers(await journal.events(node="n1", limit=2)) == [5, 3]
+
+
+async def test_what_is_saved_outlives_a_restart(tmp_path: Path) -> None:
+    """The last value of every key comes back, also when nobody waited for it."""
+    async with Journal.open(str(tmp_path)) as journal:
+        journal.save("alerts", {"version": 1})
+        journal.save("alerts", {"version": 2, "firing": ["a"]})
+        journal.save("outbox", [])
+        assert journal.load("alerts") == {"version": 2, "firing": ["a"]}
+        assert journal.load("nothing") is None
+    async with Journal.open(str(tmp_path)) as journal:
+        assert journal.load("alerts") == {"version": 2, "firing": ["a"]}
+        assert journal.load("outbox") == []
+
+
+async def test_many_writers_share_transactions(tmp_path: Path) -> None:
+    """A thousand events at once are acknowledged without a thousand waits for the disk."""
+    async with Journal.open(str(tmp_path)) as journal:
+        writes = 0
+        plain = journal._file._write
+
+        def counted(*arguments: object) -> None:
+            nonlocal writes
+            writes += 1
+            plain(*arguments)  # type: ignore[arg-type]  # passed on
+
+        journal._file._write = counted  # type: ignore[method-assign]  # counts
+        assert all(await asyncio.gather(*(journal.append(_event(number)) for number in range(1000))))
+        assert writes < 10
+        assert sorted(_numbers(await journal.events())) == list(range(1000))
+
+
+async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
+    """A transaction whose outcome was unknown can be repeated."""
+    file = journal_file.JournalFile(tmp_path)
+    row = journal_file.Row.of(_event(1))
+    file.write([row], {})
+    file.write([row], {})
+    assert len(file.events(0, None, 10)) == 1
+    file.close()
+
+
+async def test_old_events_go_and_the_newest_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded by number and by age; but a clock that is wrong by years cannot empty the journal."""
+    monkeypatch.setattr(journal_file, "MAX_EVENTS", 50)
+    monkeypatch.setattr(journal_file, "KEPT_EVENTS", 5)
+    monkeypatch.setattr(journal_file, "PRUNE_EVERY", 10)
+    file = journal_file.JournalFile(tmp_path)
+    for number in range(100):
+        file.write([journal_file.Row.of(_event(number))], {})
+    assert len(file.events(0, None, 1000)) < 60
+    monkeypatch.setattr(journal_file.time, "time_ns", lambda: 4 * 10**18)
+    for number in range(100, 110):
+        file.write([journal_file.Row.of(_event(number))], {})
+    kept = _numbers(file.events(0, None, 1000))
+    assert kept[:5] == [109, 108, 107, 106, 105]
+    assert len(kept) < 5 + 10
+    file.close()
+
+
+# --- disks that refuse -------------------------------------------------------------------------------
+
+
+async def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
+    """Told once, events wait in memory, and the daemon's own memory of states still works."""
+    (tmp_path / "taken").write_text("a file where a directory should be")
+    with capture_logs() as logs:
+        async with Journal.open(str(tmp_path / "taken")) as journal:
+            assert not await journal.append(_event(1))
+            assert not await journal.append(_event(2))
+            journal.save("alerts", 1)
+            assert journal.load("alerts") == 1
+            assert await journal.events() == []
+            assert "cannot be used" in journal.trouble
+    assert [entry["event"] for entry in logs] == [
+        "the journal cannot be written; events wait in memory",
+        "the journal could not be written; events are lost",
+    ]
+
+
+async def test_what_waited_is_written_when_the_disk_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, once, and the recovery is told."""
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    blocker = tmp_path / "state"
+    blocker.write_text("")
+    with capture_logs() as logs:
+        async with Journal.open(str(blocker)) as journal:
+            for number in range(3):
+                assert not await journal.append(_event(number))
+            journal.save("key", "value")
+            blocker.unlink()
+            async with asyncio.timeout(10):
+                while journal.trouble:
+                    await asyncio.sleep(0.01)
+            assert await journal.append(_event(3))
+            assert _numbers(await journal.events()) == [3, 2, 1, 0]
+    assert [entry["log_level"] for entry in logs] == ["warning", "info"]
+    async with Journal.open(str(blocker)) as journal:
+        assert journal.load("key") == "value"
+
+
+async def test_memory_stays_bounded_while_the_disk_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the limit the oldest events are given up."""
+    monkeypatch.setattr(journal_module, "MAX_WAITING", 10)
+    (tmp_path / "taken").write_text("")
+    async with Journal.open(str(tmp_path / "taken")) as journal:
+        for number in range(50):
+            await journal.append(_event(number))
+        assert len(journal._rows) == 10
+
+
+FULL_DISK = """
+import asyncio, resource, sys
+from skewmon import journal as module
+from skewmon.journal import Event, Journal
+
+module.RETRY_S = 0.05
+
+async def main(directory):
+    async with Journal.open(directory) as journal:
+        assert await journal.append(Event(1, "step", "before"))
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        stored = [await journal.append(Event(2, "step", "x" * 2000)) for _ in range(300)]
+        assert not stored[-1] and journal.trouble, "the disk was not full"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        async with asyncio.timeout(20):
+            while journal.trouble:
+                await asyncio.sleep(0.02)
+        assert len(await journal.events()) == 301
+    print("survived")
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path: Path) -> None:
+    """The kernel refuses to grow the file; 300 events wait and are written, each once, when it may grow."""
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    *logged, last = run.stdout.splitlines()
+    assert last == "survived", run.stderr
+    assert ["cannot be written" in line for line in logged] == [True, False], "told once, and its end"
+
+
+@pytest.mark.parametrize("damage", ["garbage", "head", "middle"])
+async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
+    """Never fatal and never deleted: it is renamed, told, and a new journal begins."""
+    async with Journal.open(str(tmp_path)) as journal:
+        for number in range(200):
+            await journal.append(_event(number))
+    path = tmp_path / FILE_NAME
+    content = bytearray(path.read_bytes())
+    if damage == "garbage":
+        content = bytearray(os.urandom(5000))
+    else:
+        start = 0 if damage == "head" else 4096
+        content[start : start + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    with capture_logs() as logs:
+        async with Journal.open(str(tmp_path)) as journal:
+            assert await journal.append(_event(7))
+            assert _numbers(await journal.events()) == [7]
+    assert [entry["event"] for entry in logs] == ["the journal was damaged; a new one was begun"]
+    (kept,) = tmp_path.glob("journal.db.broken-*")
+    assert kept.read_bytes() == bytes(content)
+
+
+# --- processes that die ------------------------------------------------------------------------------
+
+WRITER = textwrap.dedent("""
+    import asyncio, sys
+    from skewmon.journal import Event, Journal
+
+    async def writer(journal, name):
+        for number in range(1_000_000):
+            assert await journal.append(Event(1, "step", "x", node=name, detail={"number": number}))
+            print(name, number, flush=True)
+
+    async def main(directory):
+        async with Journal.open(directory) as journal:
+            await asyncio.gather(*(writer(journal, f"w{index}") for index in range(4)))
+
+    asyncio.run(main(sys.argv[1]))
+""")
+
+
+def _kill_amid_writing(directory: Path, acknowledgements: int) -> Counter[tuple[str, int]]:
+    """Start a writer, kill it after so many acknowledgements, and return what it acknowledged."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(acknowledgements)]
+        child.send_signal(signal.SIGKILL)
+        lines += child.stdout.readlines()
+    whole = [line.split() for line in lines if line.endswith("\n")]
+    return Counter((name, int(number)) for name, number in whole)
+
+
+def _check_after_kill(directory: Path, acknowledgements: int) -> None:
+    acknowledged = _kill_amid_writing(directory, acknowledgements)
+    stored = Counter((event.node, event.detail["number"]) for event in read(str(directory), 0, None, 10**6))
+    assert not acknowledged - stored, "an acknowledged event was lost"
+    assert max(stored.values()) == 1, "an event was doubled"
+    assert len(stored) - len(acknowledged) <= 4, "more than what was under way appeared"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sigkill_neither_loses_nor_doubles_an_acknowledged_event(tmp_path: Path, seed: int) -> None:
+    """Killed at a random moment while four tasks write."""
+    _check_after_kill(tmp_path, random.Random(seed).randrange(1, 400))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+def test_sigkill_a_hundred_times(tmp_path: Path) -> None:
+    """The same at full count, each time on a journal that was killed before."""
+    rng = random.Random(100)
+    for number in range(100):
+        directory = tmp_path / str(number)
+        _check_after_kill(directory, rng.randrange(1, 2000))
+
+
+def test_a_killed_journal_opens_again(tmp_path: Path) -> None:
+    """What the dead process left in the write-ahead log is there for the next one."""
+    acknowledged = _kill_amid_writing(tmp_path, 50)
+
+    async def reopen() -> list[Event]:
+        async with Journal.open(str(tmp_path)) as journal:
+            assert await journal.append(Event(2, "restart", "again"))
+            return await journal.events()
+
+    events = asyncio.run(reopen())
+    assert events[0].kind == "restart"
+    assert len(events) - 1 >= len(acknowledged)
+
+
+async def test_a_journal_that_ends_writes_what_still_waits(tmp_path: Path) -> None:
+    """Leaving the context while appends are under way acknowledges and writes them."""
+    async with Journal.open(str(tmp_path)) as journal:
+        under_way = [asyncio.ensure_future(journal.append(_event(number))) for number in range(20)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*under_way) == [True] * 20
+    assert sorted(_numbers(read(str(tmp_path), 0, None, 100))) == list(range(20))
+
+
+# --- readers -----------------------------------------------------------------------------------------
+
+
+def test_reading_where_there_is_no_journal_says_so(tmp_path: Path) -> None:
+    """One sentence that names the directory."""
+    with pytest.raises(JournalError, match="There is no journal in"):
+        read(str(tmp_path), 0, None, 1)
+
+
+def test_reading_garbage_says_so(tmp_path: Path) -> None:
+    """A reader sets nothing aside: that is the daemon's to do."""
+    (tmp_path / FILE_NAME).write_bytes(os.urandom(4096))
+    with pytest.raises(JournalError, match="damaged"):
+        read(str(tmp_path), 0, None, 1)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_an_empty_file_is_no_journal_yet(tmp_path: Path) -> None:
+    """A file without tables cannot be read, and says so."""
+    sqlite3.connect(tmp_path / FILE_NAME).close()
+    (tmp_path / FILE_NAME).touch()
+    with pytest.raises(JournalError, match="cannot be read"):
+        read(str(tmp_path), 0, None, 1)
+
+
+def test_an_event_in_json_has_rfc_3339_time_and_its_detail() -> None:
+    """As the HTTP interface and the command line show it."""
+    event = Event(1_790_000_000_123_456_789, "leap", "One second.", "lab", None, {"seconds": -1})
+    assert json.loads(json.dumps(event.to_json())) == {
+        "time": "2026-09-21T14:13:20.123Z",
+        "kind": "leap",
+        "cluster": "lab",
+        "node": None,
+        "message": "One second.",
+        "detail": {"seconds": -1},
+    }
