@@ -86,6 +86,7 @@ class Link:
             self.attempted.set()
         self._session = session
         self.failure = None
+        session.on_failure = self._drop
 
     async def keep(self, changed: Callable[["Link"], None] = lambda _link: None) -> None:
         """Keep the link open for ever; ``changed`` is told of every opening and every failure."""

@@ -5,6 +5,7 @@ the very call that delivers it, before the event loop does anything else.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._waiter: asyncio.Future[Program | Exchange] | None = None
         self.failure: NodeError | None = None
+        self.on_failure: Callable[[NodeError], None] | None = None  # told once, at once
         self._line = bytearray()
         self._noise_bytes = 0
         self._stderr = bytearray()
@@ -231,7 +233,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def _fail(self, error: NodeError) -> NodeError:
         """Remember the first failure, hand it to whoever waits, and return it."""
-        self.failure = self.failure or error
+        if self.failure is None:
+            self.failure = error
+            if self.on_failure:
+                self.on_failure(error)
         if self._waiter and not self._waiter.done():
             self._waiter.set_exception(self.failure)
             self._waiter.exception()  # retrieved here as well, so that nobody need be waiting
