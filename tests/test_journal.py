@@ -228,12 +228,12 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
 # --- processes that die ------------------------------------------------------------------------------
 
 WRITER = textwrap.dedent("""
-    import asyncio, sys
+    import asyncio, sys, time
     from skewmon.journal import Event, Journal
 
     async def writer(journal, name):
         for number in range(1_000_000):
-            assert await journal.append(Event(1, "step", "x", node=name, detail={"number": number}))
+            assert await journal.append(Event(time.time_ns(), "step", "x", node=name, detail={"number": number}))
             print(name, number, flush=True)
 
     async def main(directory):
