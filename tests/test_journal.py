@@ -233,7 +233,8 @@ WRITER = textwrap.dedent("""
 
     async def writer(journal, name):
         for number in range(1_000_000):
-            assert await journal.append(Event(time.time_ns(), "step", "x", node=name, detail={"number": number}))
+            event = Event(time.time_ns(), "step", "x", node=name, detail={"number": number})
+            assert await journal.append(event)
             print(name, number, flush=True)
 
     async def main(directory):
