@@ -1,9 +1,10 @@
-"""The composition root: configuration in, rounds on schedule, everything published; signals and reload."""
+"""The composition root: configuration in, rounds on schedule, everything told; signals, reload, watchdog."""
 
 import asyncio
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,14 +16,18 @@ from skewmon.config.effective import shown
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
 from skewmon.cycle import cycle
-from skewmon.errors import ConfigError, InventoryError, SkewmonError
-from skewmon.export.facts import DaemonFacts
+from skewmon.errors import SkewmonError
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.fleet import Fleet
+from skewmon.herald import Herald
 from skewmon.inventory.resolve import resolve
+from skewmon.journal import Journal
 from skewmon.ledger import Ledger, Place, place_of
-from skewmon.model import Cluster, ClusterView, Snapshot, Verdict
+from skewmon.model import Cluster
+from skewmon.notify.alerting import Alerting
+from skewmon.notify.receivers import targets_of
+from skewmon.notify.settings import Origin
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.supervisor import Supervisor
@@ -50,56 +55,70 @@ class Options:
     dry_run: bool = False
 
 
+async def run(options: Options, config: Config) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises ConfigError or InventoryError where the start is impossible.
+    """
+    clusters = await resolve(config)
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(Journal.open(config.state_directory))
+        await Daemon(options, config, journal).run(clusters)
+
+
 class Daemon:
     """One process: one configuration in force at a time, one snapshot published at a time."""
 
-    def __init__(self, options: Options, config: Config) -> None:
+    def __init__(self, options: Options, config: Config, journal: Journal) -> None:
         self._options = options
         self._config = config
         self._clusters: tuple[Cluster, ...] = ()
-        self._views: dict[str, ClusterView] = {}
+        self._journal = journal
         self._ledger = Ledger()
         self._sweeper = Sweeper()
         self._supervisor = Supervisor()
-        self._generation: list[asyncio.Task[None]] = []
-        self._due: dict[float, float] = {}  # by interval: when a cadence must have come round again
-        self._reload_successful = True
-        self._reloaded_wall_ns = time.time_ns()
-        self._stop = asyncio.Event()
-        self._reloading = asyncio.Lock()
-        self._group = asyncio.TaskGroup()
-        self._fleet = Fleet(self._group.create_task)
-        self._export = Exporter(
-            Hooks(reload=self.reload, config_text=lambda: shown(self._config)),
+        self._alerting = Alerting(journal, dry_run=_say_only if options.dry_run else None)
+        self._exporter = Exporter(
+            Hooks(events=self._events, reload=self.reload, config_text=lambda: shown(self._config)),
             pairs=config.export.pairs,
             web_config_file=options.web_config_file or config.web.config_file,
         )
+        self._herald = Herald(self._ledger, journal, self._alerting, self._exporter, self._supervisor)
+        self._group = asyncio.TaskGroup()
+        self._fleet = Fleet(self._group.create_task)
+        self._generation: list[asyncio.Task[None]] = []
+        self._due: dict[float, float] = {}  # by interval: when a cadence must have come round again
+        self._page_url = ""
+        self._stop = asyncio.Event()
+        self._reloading = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
-
-        Raises ConfigError or InventoryError where the start is impossible.
-        """
-        self._clusters = await resolve(self._config)
-        addresses = await self._export.start(*(self._options.listen_addresses or (self._config.web.listen,)))
+    async def run(self, clusters: tuple[Cluster, ...]) -> None:
+        """Measure these clusters and whatever a reload makes of them, until a signal says stop."""
+        addresses = await self._exporter.start(
+            *(self._options.listen_addresses or (self._config.web.listen,))
+        )
+        self._page_url = f"http://{addresses[0]}/"
         try:
             async with self._group:
                 self._listen_to_signals()
-                self._begin_generation()
-                self._supervisor.ready(f"{self._node_count()} nodes, first round under way")
-                log.info("started", addresses=", ".join(addresses), nodes=self._node_count())
+                self._put_in_force(self._config, clusters)
+                self._supervisor.ready(f"{len(self._places())} nodes, first round under way")
+                self._herald.note("started", "skewmon was started.")
+                log.info("started", addresses=", ".join(addresses), nodes=len(self._places()))
                 helpers = [
                     self._group.create_task(self._watch_over()),
                     self._group.create_task(self._refresh_inventory()),
+                    self._group.create_task(self._alerting.run()),
                 ]
                 await self._stop.wait()
                 self._supervisor.stopping()
                 log.info("stopping")
+                self._herald.note("stopped", "skewmon was stopped.")
                 for task in (*helpers, *self._generation):
                     task.cancel()
                 self._fleet.adjust(())
         finally:
-            await self._export.stop()
+            await self._exporter.stop()
             await self._fleet.close()
 
     async def reload(self) -> None:
@@ -109,59 +128,49 @@ class Daemon:
             try:
                 config = await asyncio.to_thread(load, self._options.config_file)
                 clusters = await resolve(config)
-            except (ConfigError, InventoryError) as error:
-                self._reload_successful = False
+            except SkewmonError as error:
+                self._herald.reload_successful = False
                 log.error(  # noqa: TRY400  # the user's fault, told in one line
                     "reload failed; the old configuration stays in force", error=str(error)
                 )
                 self._supervisor.ready("the last reload failed; the old configuration is in force")
-                self._publish()
+                self._herald.publish()
                 raise
-            self._config = config
-            self._reload_successful = True
-            self._reloaded_wall_ns = time.time_ns()
-            await self._adopt(clusters)
-            self._export.export_pairs(config.export.pairs)
-            log.info("reloaded", nodes=self._node_count())
-            self._supervisor.ready(f"{self._node_count()} nodes, configuration reloaded")
+            self._herald.reload_successful = True
+            self._herald.reloaded_wall_ns = time.time_ns()
+            await self._end_generation()
+            self._put_in_force(config, clusters)
+            self._herald.note("reloaded", "The configuration was read again.")
+            log.info("reloaded", nodes=len(self._places()))
+            self._supervisor.ready(f"{len(self._places())} nodes, configuration reloaded")
 
     # --- what runs ---
 
-    async def _adopt(self, clusters: tuple[Cluster, ...]) -> None:
+    def _put_in_force(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
         """Measure these clusters from now on; what is known of nodes that stay is kept."""
-        for task in self._generation:
-            task.cancel()
-        await asyncio.gather(*self._generation, return_exceptions=True)
+        self._config = config
         self._clusters = clusters
-        names = {cluster.name for cluster in clusters}
-        self._views = {name: view for name, view in self._views.items() if name in names}
-        self._begin_generation()
-
-    def _begin_generation(self) -> None:
-        self._fleet.adjust(self._clusters)
-        self._ledger.keep_only({place_of(node) for cluster in self._clusters for node in cluster.nodes})
+        self._exporter.export_pairs(config.export.pairs)
+        longest_s = max((cluster.interval_s for cluster in clusters), default=Origin().interval_s)
+        self._alerting.configure(targets_of(config.alerts), Origin(longest_s, self._page_url))
+        self._herald.adopt(clusters)
+        self._ledger.keep_only(self._places())
+        self._fleet.adjust(clusters)
         self._due.clear()
-        by_interval = sorted(self._clusters, key=lambda cluster: cluster.interval_s)
+        by_interval = sorted(clusters, key=lambda cluster: cluster.interval_s)
         self._generation = [
-            self._group.create_task(self._rounds(interval_s, list(clusters)))
-            for interval_s, clusters in groupby(by_interval, key=lambda cluster: cluster.interval_s)
+            self._group.create_task(self._rounds(interval_s, list(members)))
+            for interval_s, members in groupby(by_interval, key=lambda cluster: cluster.interval_s)
         ]
         self._generation += [
             self._group.create_task(Claims(self._ledger).keep_asking(links, interval_s))
             for interval_s, links in self._links_by_status_interval().items()
         ]
 
-    def _links_by_status_interval(self) -> dict[float, dict[Place, Link]]:
-        """Return each link once, under the shortest interval that a cluster of it asks for."""
-        shortest: dict[Place, float] = {}
-        for cluster in self._clusters:
-            for place in map(place_of, cluster.nodes):
-                interval_s = min(cluster.status_interval_s, shortest.get(place, cluster.status_interval_s))
-                shortest[place] = interval_s
-        links: dict[float, dict[Place, Link]] = {}
-        for place, interval_s in shortest.items():
-            links.setdefault(interval_s, {})[place] = self._fleet.links[place]
-        return links
+    async def _end_generation(self) -> None:
+        for task in self._generation:
+            task.cancel()
+        await asyncio.gather(*self._generation, return_exceptions=True)
 
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""
@@ -171,14 +180,9 @@ class Daemon:
             if missed:
                 log.warning("rounds missed: the last one took longer than the interval", missed=missed)
             try:
-                views = await cycle(clusters, self._fleet.links, self._sweeper, self._ledger)
+                self._herald.tell(await cycle(clusters, self._fleet.links, self._sweeper, self._ledger))
             except Exception:  # the cycle's edge: a bug costs a round, not the daemon
                 log.exception("a round failed; please report this as a bug")
-                continue
-            for view in views:
-                self._note(view)
-                self._views[view.name] = view
-            self._publish()
 
     async def _refresh_inventory(self) -> None:
         """Read live inventories again and again; nodes come and go without a reload."""
@@ -187,20 +191,20 @@ class Daemon:
             await asyncio.sleep(INVENTORY_REFRESH_S)
             if not any(cluster.inventory for cluster in self._config.clusters.values()):
                 continue
-            try:
-                clusters = await resolve(self._config)
-            except SkewmonError as error:
-                if failing != str(error):
-                    log.warning(
-                        "an inventory cannot be read; its last answer stays in force", error=str(error)
-                    )
-                failing = str(error)
-                continue
-            failing = ""
-            if clusters != self._clusters:
-                log.info("inventory changed")
-                async with self._reloading:
-                    await self._adopt(clusters)
+            async with self._reloading:
+                try:
+                    clusters = await resolve(self._config)
+                except SkewmonError as error:
+                    if failing != str(error):
+                        log.warning("an inventory cannot be read; its last answer counts", error=str(error))
+                    failing = str(error)
+                    continue
+                failing = ""
+                if clusters != self._clusters:
+                    log.info("inventory changed")
+                    self._herald.note("inventory", "A live inventory changed.")
+                    await self._end_generation()
+                    self._put_in_force(self._config, clusters)
 
     async def _watch_over(self) -> None:
         """Keep the watchdog quiet while every cadence comes round in time."""
@@ -210,33 +214,10 @@ class Daemon:
                 self._supervisor.alive()
             await asyncio.sleep(pause_s)
 
-    # --- what is told ---
+    # --- what is asked ---
 
-    def _note(self, view: ClusterView) -> None:
-        """Log a change of a cluster's verdict or culprits."""
-        before = self._views.get(view.name)
-        if before and (before.verdict, before.vote.culprits) == (view.verdict, view.vote.culprits):
-            return
-        tell = log.info if view.verdict is Verdict.OK else log.warning
-        tell(
-            "verdict",
-            cluster=view.name,
-            verdict=str(view.verdict),
-            culprits=",".join(view.vote.culprits) or None,
-            skew_proven_s=view.skew.lower_ns / 1e9 if view.skew else None,
-            skew_upper_s=view.skew.upper_ns / 1e9 if view.skew else None,
-            measured=f"{view.measured}/{len(view.nodes)}",
-        )
-
-    def _publish(self) -> None:
-        views = tuple(self._views[cluster.name] for cluster in self._clusters if cluster.name in self._views)
-        self._export.publish(
-            Snapshot(time.time_ns(), views),
-            DaemonFacts(
-                reload_successful=self._reload_successful, reload_success_wall_ns=self._reloaded_wall_ns
-            ),
-        )
-        self._supervisor.status(_status_line(views))
+    async def _events(self, limit: int) -> list[dict[str, object]]:
+        return [event.to_json() for event in await self._journal.events(limit=limit)]
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -250,14 +231,22 @@ class Daemon:
         except SkewmonError:
             return  # logged and exported where it was found
 
-    def _node_count(self) -> int:
-        return len({place_of(node) for cluster in self._clusters for node in cluster.nodes})
+    def _places(self) -> set[Place]:
+        return {place_of(node) for cluster in self._clusters for node in cluster.nodes}
+
+    def _links_by_status_interval(self) -> dict[float, dict[Place, Link]]:
+        """Return each link once, under the shortest interval that a cluster of it asks for."""
+        shortest: dict[Place, float] = {}
+        for cluster in self._clusters:
+            for place in map(place_of, cluster.nodes):
+                shortest[place] = min(
+                    cluster.status_interval_s, shortest.get(place, cluster.status_interval_s)
+                )
+        links: dict[float, dict[Place, Link]] = {}
+        for place, interval_s in shortest.items():
+            links.setdefault(interval_s, {})[place] = self._fleet.links[place]
+        return links
 
 
-def _status_line(views: Sequence[ClusterView]) -> str:
-    """Return what ``systemctl status`` shows."""
-    nodes = sum(len(view.nodes) for view in views)
-    missing = nodes - sum(view.measured for view in views)
-    skews = [view.skew.estimate_ns for view in views if view.skew]
-    widest = f", largest skew {max(skews) / 1e6:.3f} ms" if skews else ""
-    return f"{nodes} nodes, {missing} not measured{widest}"
+def _say_only(text: str) -> None:
+    log.info("dry run: would send", message=text)

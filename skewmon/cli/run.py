@@ -43,10 +43,10 @@ def command(
     """
     from skewmon import logs
     from skewmon.config.loader import load
-    from skewmon.daemon import Daemon, Options
+    from skewmon.daemon import Options, run
 
     config = load(config_file)
     logs.configure(level, style)
     options = Options(config_file, listen, web_config_file, dry_run)
-    asyncio.run(Daemon(options, config).run())
+    asyncio.run(run(options, config))
     return 0

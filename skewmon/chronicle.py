@@ -1,0 +1,111 @@
+"""What changed from one round to the next, as events for the journal."""
+
+from collections.abc import Iterable, Iterator
+
+from skewmon.alert.alerts import Transition
+from skewmon.alert.words import span
+from skewmon.clock.steps import Kind, Movement
+from skewmon.journal import Event
+from skewmon.ledger import Ledger, place_of
+from skewmon.model import NS_PER_S, ClusterView, Failed, Interval, NodeView
+
+#: What a node's clocks did, in the journal's words; slews are daily work and not written down.
+CLOCK_EVENTS = {
+    Kind.STEP: "step",
+    Kind.MOVED: "step",
+    Kind.LEAP: "leap-second",
+    Kind.SUSPEND: "suspend",
+    Kind.REBOOT: "reboot",
+}
+
+
+def events_of(view: ClusterView, before: ClusterView | None, ledger: Ledger) -> Iterator[Event]:
+    """Yield what this round of a cluster changed against the one before."""
+    past = {node.name: node for node in before.nodes} if before else {}
+    places = {node.name: place_of(node) for node in view.cluster.nodes}
+    for node in view.nodes:
+        yield from _clock_events(view, node, ledger.record(places[node.name]).recollection.movements)
+        if node.name in past:
+            yield from _outage(view, node, past[node.name])
+    if before:
+        yield from _culprits(view, before)
+
+
+def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
+    """Yield the alerts that began or ended."""
+    for transition in transitions:
+        alert = transition.alert
+        fires = alert.firing
+        yield Event(
+            alert.started_wall_ns if fires or alert.ended_wall_ns is None else alert.ended_wall_ns,
+            "alert-firing" if fires else "alert-resolved",
+            f"{alert.key.name} ({alert.key.severity}) {'fires' if fires else 'has ended'}: {alert.summary}",
+            alert.key.cluster,
+            alert.key.node,
+            {"alert": alert.key.name, "severity": alert.key.severity, "cause": str(transition.cause)},
+        )
+
+
+def _clock_events(view: ClusterView, node: NodeView, movements: Iterable[Movement]) -> Iterator[Event]:
+    for movement in movements:
+        if movement.kind in CLOCK_EVENTS:
+            yield Event(
+                view.at_wall_ns,
+                CLOCK_EVENTS[movement.kind],
+                _clock_sentence(node.name, movement),
+                view.name,
+                node.name,
+                _size(movement.size),
+            )
+
+
+def _clock_sentence(name: str, movement: Movement) -> str:
+    if movement.kind is Kind.REBOOT:
+        return f"{name} was rebooted."
+    size = movement.size.estimate_ns if movement.size else 0
+    if movement.kind is Kind.SUSPEND:
+        return f"{name} slept for {span(size)}."
+    if movement.kind is Kind.LEAP:
+        return f"{name} applied a leap second."
+    return f"The clock of {name} jumped {'forward' if size > 0 else 'back'} by {span(abs(size))}."
+
+
+def _size(size: Interval | None) -> dict[str, float]:
+    if size is None:
+        return {}
+    return {
+        "seconds": size.estimate_ns / NS_PER_S,
+        "lower": size.lower_ns / NS_PER_S,
+        "upper": size.upper_ns / NS_PER_S,
+    }
+
+
+def _outage(view: ClusterView, node: NodeView, past: NodeView) -> Iterator[Event]:
+    failed = node.outcome if isinstance(node.outcome, Failed) else None
+    was_failed = past.outcome if isinstance(past.outcome, Failed) else None
+    if failed and (was_failed is None or was_failed.reason is not failed.reason):
+        yield Event(
+            view.at_wall_ns,
+            "not-measured",
+            f"{node.name} is not measured: {failed.detail}",
+            view.name,
+            node.name,
+            {"reason": str(failed.reason)},
+        )
+    elif was_failed and not failed:
+        yield Event(
+            view.at_wall_ns, "measured-again", f"{node.name} is measured again.", view.name, node.name
+        )
+
+
+def _culprits(view: ClusterView, before: ClusterView) -> Iterator[Event]:
+    if (view.vote.verdict, view.vote.culprits) == (before.vote.verdict, before.vote.culprits):
+        return
+    yield Event(
+        view.at_wall_ns,
+        "culprits",
+        view.vote.evidence,
+        view.name,
+        None,
+        {"verdict": view.vote.verdict, "culprits": list(view.vote.culprits)},
+    )

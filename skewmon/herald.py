@@ -1,0 +1,106 @@
+"""What is told of a round: to the log, the journal, the receivers of alerts, and readers of the exports."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from skewmon.chronicle import alert_events, events_of
+from skewmon.export.facts import DaemonFacts
+from skewmon.export.server import Exporter
+from skewmon.journal import Event, Journal
+from skewmon.ledger import Ledger
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Snapshot, Verdict
+from skewmon.notify.alerting import Alerting
+from skewmon.probe.base import base_ns
+from skewmon.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+
+class Herald:
+    """Keeps the newest view of every cluster and tells what changes."""
+
+    def __init__(
+        self, ledger: Ledger, journal: Journal, alerting: Alerting, exporter: Exporter, supervisor: Supervisor
+    ) -> None:
+        self.reload_successful = True
+        self.reloaded_wall_ns = time.time_ns()
+        self._views: dict[str, ClusterView] = {}
+        self._clusters: tuple[Cluster, ...] = ()
+        self._ledger = ledger
+        self._journal = journal
+        self._alerting = alerting
+        self._exporter = exporter
+        self._supervisor = supervisor
+
+    def adopt(self, clusters: tuple[Cluster, ...]) -> None:
+        """Tell of these clusters from now on; alerts of the others end."""
+        names = {cluster.name for cluster in clusters}
+        self._clusters = clusters
+        self._views = {name: view for name, view in self._views.items() if name in names}
+        self._write(alert_events(self._alerting.retain(names, time.time_ns())))
+
+    def tell(self, views: Iterable[ClusterView]) -> None:
+        """Tell of one round."""
+        for view in views:
+            before = self._views.get(view.name)
+            self._views[view.name] = view
+            self._log_verdict(view, before)
+            self._write(events_of(view, before, self._ledger))
+            self._write(alert_events(self._alerting.take(view, base_ns())))
+        self.publish()
+
+    def note(self, kind: str, message: str) -> None:
+        """Write down something that happened to the daemon itself."""
+        self._write((Event(time.time_ns(), kind, message),))
+
+    def publish(self) -> None:
+        """Publish the newest views as one snapshot."""
+        views = tuple(self._views[cluster.name] for cluster in self._clusters if cluster.name in self._views)
+        self._exporter.publish(Snapshot(time.time_ns(), views), self._facts())
+        self._supervisor.status(_status_line(views))
+
+    def _facts(self) -> DaemonFacts:
+        resets: Counter[str] = Counter()
+        for record in self._ledger.records.values():
+            resets.update(record.resets)
+        counts = self._alerting.counts
+        return DaemonFacts(
+            reload_successful=self.reload_successful,
+            reload_success_wall_ns=self.reloaded_wall_ns,
+            notifications=dict(counts.total),
+            notification_failures=dict(counts.failed),
+            firing=tuple(alert.key for alert in self._alerting.firing),
+            history_resets=dict(resets),
+        )
+
+    def _write(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._journal.note(event)
+
+    @staticmethod
+    def _log_verdict(view: ClusterView, before: ClusterView | None) -> None:
+        """Log a change of a cluster's verdict or culprits; the same again is not worth a line."""
+        if before and (before.verdict, before.vote.culprits) == (view.verdict, view.vote.culprits):
+            return
+        tell = log.info if view.verdict is Verdict.OK else log.warning
+        tell(
+            "verdict",
+            cluster=view.name,
+            verdict=str(view.verdict),
+            culprits=",".join(view.vote.culprits) or None,
+            skew_proven_s=view.skew.lower_ns / NS_PER_S if view.skew else None,
+            skew_upper_s=view.skew.upper_ns / NS_PER_S if view.skew else None,
+            measured=f"{view.measured}/{len(view.nodes)}",
+        )
+
+
+def _status_line(views: Sequence[ClusterView]) -> str:
+    """Return what ``systemctl status`` shows."""
+    nodes = sum(len(view.nodes) for view in views)
+    missing = nodes - sum(view.measured for view in views)
+    skews = [view.skew.estimate_ns for view in views if view.skew]
+    widest = f", largest skew {max(skews) / 1e6:.3f} ms" if skews else ""
+    return f"{nodes} nodes, {missing} not measured{widest}"
