@@ -41,13 +41,17 @@ def snapshot(view: Snapshot, to: Console) -> None:
         to.print(cluster(cluster_view, wide=to.width >= WIDE))
 
 
-def cluster(view: ClusterView, *, wide: bool) -> RenderableType:
-    """Return one cluster: table, sentence, findings."""
+def cluster(view: ClusterView, *, wide: bool, rows: int | None = None) -> RenderableType:
+    """Return one cluster: table, sentence, findings; only of the ``rows`` worst nodes where that is given."""
+    shown = worst_first(view)[:rows]
     head = Text.assemble((f"{view.verdict.upper()} ", STYLES[view.verdict]), (view.name, "bold"), "  ")
-    return Group(_table(view, wide=wide), head + Text(verdict_sentence(view)), *_advice(view))
+    hidden = len(view.nodes) - len(shown)
+    rest = [Text(f"… and {hidden} more nodes", "dim")] if hidden else []
+    sentence = head + Text(verdict_sentence(view))
+    return Group(_table(view, shown, wide=wide), *rest, sentence, *_advice(view, shown))
 
 
-def _table(view: ClusterView, *, wide: bool) -> Table:
+def _table(view: ClusterView, shown: Iterable[NodeView], *, wide: bool) -> Table:
     columns = [
         Column("node", overflow="fold"),
         Column("offset", justify="right", no_wrap=True),
@@ -58,7 +62,7 @@ def _table(view: ClusterView, *, wide: bool) -> Table:
         Column(""),
     ]
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
-    for node in worst_first(view):
+    for node in shown:
         table.add_row(*_row(node, view, wide=wide))
     return table
 
@@ -103,8 +107,8 @@ def _claim(status: SyncStatus | None) -> Text:
     return Text(f"{status.daemon} {word}", "" if status.synchronized else "yellow")
 
 
-def _advice(view: ClusterView) -> Iterable[RenderableType]:
-    for node in worst_first(view):
+def _advice(view: ClusterView, shown: Iterable[NodeView]) -> Iterable[RenderableType]:
+    for node in shown:
         if isinstance(node.outcome, Failed):
             yield Text.assemble("  ", (node.name, "bold"), f"  {node.outcome.detail} {node.outcome.advice}")
         for finding in node.findings:

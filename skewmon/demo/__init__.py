@@ -1,1 +1,1 @@
-"""A simulated cluster behind real SSH servers."""
+"""A simulated cluster behind real SSH servers, for a first look and for load tests."""

@@ -1,0 +1,155 @@
+"""``skewmon demo``: a simulated cluster with everything on."""
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from skewmon.cli.stage import Stage
+
+DEFAULT_NODES = 7
+
+#: What ``python -m skewmon.demo`` allows as well; repeated so that --help need not load it.
+MAX_NODES = 1_000
+
+#: Where people look for skewmon.
+USUAL_PORT = 10061
+
+ADDRESS = "127.0.0.1"
+
+#: The daemon measures every two seconds; a table twice as often is never more than a second behind.
+REFRESH_S = 1.0
+
+#: Stories of the first nodes are told one by one; the rest are healthy.
+STORIES_TOLD = 7
+
+
+@click.command()
+@click.option(
+    "--nodes", type=click.IntRange(1, MAX_NODES), default=DEFAULT_NODES, show_default=True, metavar="N"
+)
+@click.option("--duration", metavar="DURATION", help="End after this; by default it runs until Ctrl-C.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help=f"Port of the page; {USUAL_PORT}, or a free one where that is taken.",
+)
+@click.option("--no-table", is_flag=True, help="Print the addresses only.")
+def command(nodes: int, duration: str | None, port: int | None, no_table: bool) -> int:
+    r"""Start a simulated cluster and the daemon that watches it.
+
+    The nodes are real SSH servers on this machine with clocks of their own: one jumps 70 s ahead, one
+    drifts, one is far away, one is down. Nothing else is needed, and nothing stays behind.
+
+    \b
+    Examples:
+      skewmon demo
+      skewmon demo --nodes 50 --duration 1m
+    """
+    from skewmon import logs
+    from skewmon.cli import render, targets
+
+    duration_s = targets.duration_ns("--duration", duration) / 1e9 if duration is not None else None
+    logs.configure("error")  # the table tells the rest
+    console = render.console()
+    with suppress(asyncio.CancelledError):  # by a signal
+        asyncio.run(_play(console, nodes, port, duration_s, table=not no_table))
+    console.print("The demo is over. Its nodes and files are gone.")
+    return 0
+
+
+async def _play(
+    console: "Console", nodes: int, port: int | None, duration_s: float | None, *, table: bool
+) -> None:
+    from skewmon.cli.stage import stage
+
+    _end_on_signals()
+    chosen = port or usual_or_free_port()
+    async with stage(nodes, f"{ADDRESS}:{chosen}") as playing:
+        _introduce(console, playing, chosen, asked=port is not None)
+        try:
+            async with asyncio.timeout(duration_s) as limit:
+                await _run(console, playing, chosen, table=table)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+
+
+def _end_on_signals() -> None:
+    """Take everything down on a signal that comes before the daemon listens to them itself."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+
+
+async def _run(console: "Console", playing: "Stage", port: int, *, table: bool) -> None:
+    """Run the daemon, the table beside it, until the daemon is told to stop or the nodes break."""
+    from skewmon.config.loader import load
+    from skewmon.daemon import Options, run
+
+    beside = [asyncio.create_task(playing.broken())]
+    if table:
+        beside.append(asyncio.create_task(_show(console, port)))
+    running = asyncio.create_task(run(Options(playing.config_file), load(playing.config_file)))
+    try:
+        done, _ = await asyncio.wait([running, *beside], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        for task in (running, *beside):
+            task.cancel()
+        await asyncio.gather(running, *beside, return_exceptions=True)
+
+
+async def _show(console: "Console", port: int) -> None:
+    """Show what the daemon publishes, as anybody else would get it."""
+    from skewmon.cli import remote
+    from skewmon.cli.screen import screen
+    from skewmon.errors import SkewmonError
+
+    base = f"http://{ADDRESS}:{port}"
+    with screen(console) as shown:
+        while True:
+            try:
+                snapshot = await remote.status(base)
+            except SkewmonError:  # not listening yet; a daemon that fails ends the demo by itself
+                snapshot = None
+            if snapshot and snapshot.clusters:
+                shown.show(snapshot)
+            await asyncio.sleep(REFRESH_S)
+
+
+def usual_or_free_port() -> int:
+    """Return the usual port, or one that is free where somebody else has it."""
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((ADDRESS, port))
+            except OSError:
+                continue
+            free: int = trial.getsockname()[1]
+            return free
+    return USUAL_PORT  # not even port 0: the daemon will say why
+
+
+def _introduce(console: "Console", playing: "Stage", port: int, *, asked: bool) -> None:
+    base = f"http://{ADDRESS}:{port}"
+    console.print(f"{len(playing.stories)} simulated nodes, each behind an SSH server of its own:")
+    for name, story in playing.stories[:STORIES_TOLD]:
+        console.print(f"  {name}  {story}")
+    if len(playing.stories) > STORIES_TOLD:
+        console.print(f"  and {len(playing.stories) - STORIES_TOLD} more healthy ones")
+    if port != USUAL_PORT and not asked:
+        console.print(f"Port {USUAL_PORT} is taken; this daemon listens at {port}.")
+    console.print(f"Page     {base}/\nMetrics  {base}/metrics\nJSON     {base}/api/v1/status")
+    console.print("Ctrl-C ends it.")

@@ -1,0 +1,67 @@
+"""``python -m skewmon.demo``: the simulated nodes alone, for load tests and for ``skewmon demo``.
+
+Prints one line of JSON once every node listens: ``{"config": PATH, "nodes": [{"name": …, "story": …}, …]}``.
+Ends on SIGTERM and Ctrl-C; with ``--until-eof`` also when standard input ends, so that nothing is left
+running where the parent was killed.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from skewmon.demo.cast import cast
+from skewmon.demo.clock import Origin
+from skewmon.demo.server import Servers
+from skewmon.demo.workplace import make_identity, write_config
+
+DEFAULT_NODES = 7
+
+#: Two descriptors a node, and some room, fit into the hard limit of common systems (4,096 and more).
+MAX_NODES = 1_000
+
+
+async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool) -> None:
+    """Run the nodes until the end is asked for, with the directory filled meanwhile."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if until_eof:
+        loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
+    servers = Servers(make_identity(directory))
+    listening = await servers.start(cast(nodes, Origin.now()))
+    config = write_config(directory, listening, listen)
+    stories = [{"name": one.role.name, "story": one.role.story} for one in listening]
+    print(json.dumps({"config": str(config), "nodes": stories}), flush=True)  # noqa: T201  # the contract
+    await ended.wait()
+    await servers.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(prog="skewmon.demo", description="Simulated nodes behind SSH servers.")
+    parser.add_argument("--nodes", type=int, default=DEFAULT_NODES, metavar="N")
+    parser.add_argument("--directory", type=Path, help="an existing one; emptied and removed at the end")
+    parser.add_argument("--listen", default="127.0.0.1:10061", help="what the configuration gives the daemon")
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.nodes <= MAX_NODES:
+        parser.error(f"--nodes: expected 1 to {MAX_NODES}")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    directory = options.directory or Path(tempfile.mkdtemp(prefix="skewmon-demo-"))
+    try:
+        asyncio.run(serve(options.nodes, directory, options.listen, until_eof=options.until_eof))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

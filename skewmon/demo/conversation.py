@@ -1,0 +1,80 @@
+"""What a simulated node answers to what it is sent: the words of an installed node-side program."""
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass, field
+
+from skewmon.demo.cast import Role
+from skewmon.demo.clock import Reading
+
+#: What skewmon sends before its first request is some 10 KiB in a few lines; a longer line is nobody's.
+MAX_LINE_BYTES = 64 * 1024
+
+_GREETING = re.compile(rb": SKEWMON1 ([0-9A-Za-z]{1,64}) (clock|status)")
+_REQUEST = re.compile(rb"([0-9A-Za-z]{1,64}) ([0-9]{1,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The greeting: skewmon wants the clock or the status sheet."""
+
+    nonce: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request for the clocks."""
+
+    nonce: str
+    ident: str
+
+
+@dataclass
+class Listener:
+    """Cuts what arrives into lines and passes over everything that is not said to the program."""
+
+    nonce: bytes = b""
+    _pending: bytearray = field(default_factory=bytearray)
+
+    def hear(self, data: bytes) -> list[Start | Request]:
+        """Return what the pieces up to now ask for."""
+        *lines, rest = (self._pending + data).split(b"\n")
+        self._pending = bytearray(rest[-MAX_LINE_BYTES:])
+        return [said for line in lines if (said := self._understand(bytes(line))) is not None]
+
+    def _understand(self, line: bytes) -> Start | Request | None:
+        if not self.nonce:
+            greeting = _GREETING.fullmatch(line)
+            if greeting is None:
+                return None
+            self.nonce = greeting[1]
+            return Start(greeting[1].decode(), greeting[2].decode())
+        request = _REQUEST.fullmatch(line)
+        if request is None or request[1] != self.nonce:
+            return None
+        return Request(request[1].decode(), request[2].decode())
+
+
+def hello(nonce: str, role: Role) -> str:
+    """Return how the node's program introduces itself."""
+    clocks = "real=0,1 raw=0,1 mono=0,1 boot=0,1" if role.program == "python3" else "real=0,1000"
+    kernel = f"boot_id={boot_id(role.name)} clocksource=tsc"
+    return f"\nSKEWMON1 {nonce} hello probe={role.program} {clocks} {kernel}\n"
+
+
+def reply(request: Request, role: Role, before: Reading, after: Reading) -> str:
+    """Return the clocks, read before and after, as the node's program prints them."""
+    if role.program == "bash":  # one clock, in whole microseconds
+        real = before.real_ns // 1000 * 1000
+        return f"{request.nonce} {request.ident} {real} - - - - {real}\n"
+    return (
+        f"{request.nonce} {request.ident} {before.real_ns} {before.raw_ns} {before.mono_ns} {before.boot_ns} "
+        f"{after.raw_ns} {after.real_ns}\n"
+    )
+
+
+def boot_id(name: str) -> str:
+    """Return an id that is the node's own, as every kernel has one."""
+    return str(uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=4))

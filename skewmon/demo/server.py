@@ -1,0 +1,134 @@
+"""One SSH server a node, all in one event loop, each with a host key of its own."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncssh
+
+from skewmon.demo.cast import Role
+from skewmon.demo.clock import base_ns
+from skewmon.demo.conversation import Listener, Request, Start, hello, reply
+
+#: Nodes are told apart by their ports; other addresses of the loopback network do not exist everywhere.
+ADDRESS = "127.0.0.1"
+
+#: A login of the same machine takes milliseconds.
+LOGIN_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A node as it can be reached; ``host_key`` is the public one."""
+
+    role: Role
+    port: int
+    host_key: str
+
+
+class Servers:
+    """The listening sockets of a cast."""
+
+    def __init__(self, client_key: str) -> None:
+        self._client_key = asyncssh.import_authorized_keys(client_key)
+        self._acceptors: list[asyncssh.SSHAcceptor] = []
+        self._reserved: list[socket.socket] = []
+
+    async def start(self, roles: Sequence[Role]) -> tuple[Listening, ...]:
+        """Let every reachable node listen; reserve a port on which nobody does for each of the others."""
+        return tuple([await self._start_one(role) for role in roles])
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for acceptor in self._acceptors:
+            await acceptor.wait_closed()
+        for bound in self._reserved:
+            bound.close()
+
+    async def _start_one(self, role: Role) -> Listening:
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        public = key.export_public_key().decode().strip()
+        bound = socket.socket()
+        bound.bind((ADDRESS, 0))
+        port = bound.getsockname()[1]
+        if not role.reachable:
+            self._reserved.append(bound)
+            return Listening(role, port, public)
+        self._acceptors.append(
+            await asyncssh.listen(
+                sock=bound,
+                server_factory=lambda: Server(role),
+                server_host_keys=[key],
+                authorized_client_keys=self._client_key,
+                password_auth=False,
+                kbdint_auth=False,
+                gss_host=None,
+                allow_pty=False,
+                agent_forwarding=False,
+                encoding=None,
+                login_timeout=LOGIN_TIMEOUT_S,
+                config=None,
+            )
+        )
+        return Listening(role, port, public)
+
+
+class Server(asyncssh.SSHServer):
+    """Lets the one client in and gives it nothing but the node's program."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    def session_requested(self) -> "Session":
+        """Open a session with the program."""
+        return Session(self._role)
+
+
+class Session(asyncssh.SSHServerSession[bytes]):
+    """One conversation with a node's program, whatever command was asked for, as a forced command has it."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+        self._listener = Listener()
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+
+    def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
+        """Remember where answers go."""
+        self._channel = chan
+
+    def exec_requested(self, command: str) -> bool:
+        """Start the program in the place of any command."""
+        return True
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """Answer what was asked, after the time that the way there takes."""
+        for said in self._listener.hear(data):
+            if isinstance(said, Start):
+                self._begin(said)
+            elif self._role.there_s:
+                asyncio.get_running_loop().call_later(self._role.there_s, self._answer, said)
+            else:
+                self._answer(said)
+
+    def eof_received(self) -> bool:
+        """End the program when its input ends."""
+        return False
+
+    def _begin(self, start: Start) -> None:
+        self._send(hello(start.nonce, self._role))
+
+    def _answer(self, request: Request) -> None:
+        before = self._role.clock.read(base_ns())
+        after = self._role.clock.read(base_ns())
+        text = reply(request, self._role, before, after)
+        if self._role.back_s:
+            asyncio.get_running_loop().call_later(self._role.back_s, self._send, text)
+        else:
+            self._send(text)
+
+    def _send(self, text: str) -> None:
+        if self._channel and not self._channel.is_closing():
+            self._channel.write(text.encode())

@@ -1,0 +1,46 @@
+"""Rounds for as long as somebody watches: what ``watch`` runs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+
+from skewmon.cadence import every
+from skewmon.claims import Claims
+from skewmon.cycle import cycle
+from skewmon.fleet import Fleet
+from skewmon.ledger import Ledger
+from skewmon.model import Cluster, Snapshot
+from skewmon.probe.sweep import Sweeper
+
+#: The first table waits this long for slow logins; later ones show them when they have succeeded.
+FIRST_ROUND_PATIENCE_S = 5.0
+
+#: Time daemons are asked this often; what they say changes slowly, and each time costs the node a few forks.
+STATUS_INTERVAL_S = 30.0
+
+
+async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncIterator[Snapshot]:
+    """Measure the clusters again and again, over links that are kept open, and yield every snapshot.
+
+    Close the iterator to let go of the links.
+    """
+    tasks: list[asyncio.Task[None]] = []
+
+    def spawn(coroutine: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        tasks.append(asyncio.create_task(coroutine))
+        return tasks[-1]
+
+    fleet = Fleet(spawn)
+    ledger = Ledger()
+    sweeper = Sweeper()
+    try:
+        fleet.adjust(clusters)
+        await fleet.first_attempts(FIRST_ROUND_PATIENCE_S)
+        spawn(Claims(ledger).keep_asking(fleet.links, STATUS_INTERVAL_S))
+        async for _missed in every(interval_s):
+            yield Snapshot(time.time_ns(), tuple(await cycle(clusters, fleet.links, sweeper, ledger)))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await fleet.close()
