@@ -100,7 +100,7 @@ def _quote_hint(kind: str, value: object) -> str:
         return f'quote it: "{_found(value).removeprefix("the number ")}"'
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return "write it without quotes"
-    if kind == "tuple_type" and isinstance(value, str):
+    if kind == "tuple_type" and isinstance(value, str) and value.isprintable():
         return f"write [{value[:60]}]"
     return ""
 

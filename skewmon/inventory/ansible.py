@@ -1,8 +1,11 @@
 """Nodes from an Ansible inventory, as `ansible-inventory --list` understands it."""
 
 import asyncio
+import contextlib
 import difflib
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +52,7 @@ async def _listing(path: str) -> bytes:
         process = await asyncio.create_subprocess_exec(
             "ansible-inventory", "-i", path, "--list",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         hint = "install ansible-core, or list the nodes by file_sd"
@@ -60,29 +64,39 @@ async def _listing(path: str) -> bytes:
         raise InventoryError(f"ansible-inventory took longer than {TIMEOUT_S:g} s") from None
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            _end(process)
+            await process.communicate()  # a pipe that is not read to its end would never close
 
 
 async def _output(process: asyncio.subprocess.Process) -> bytes:
     """Return the standard output of a process that succeeded."""
-    assert process.stdout is not None
     assert process.stderr is not None
-    output, complaint = await asyncio.gather(_read_limited(process.stdout), _read_tail(process.stderr))
-    if await process.wait() != 0:
+    output, complaint = await asyncio.gather(_read_limited(process), _read_tail(process.stderr))
+    code = await process.wait()
+    if len(output) > MAX_OUTPUT_BYTES:
+        raise InventoryError(f"ansible-inventory printed more than {MAX_OUTPUT_BYTES // 2**20} MiB")
+    if code != 0:
         words = complaint.decode(errors="replace").strip().splitlines()
         raise InventoryError(f"ansible-inventory failed: {words[-1] if words else 'it does not say why'}")
     return output
 
 
-async def _read_limited(stream: asyncio.StreamReader) -> bytes:
-    """Return all that a stream says, unless that is too much."""
+async def _read_limited(process: asyncio.subprocess.Process) -> bytes:
+    """Return all that a process says; end it where that is too much."""
+    assert process.stdout is not None
     data = bytearray()
-    while chunk := await stream.read(65_536):
-        data += chunk
+    while chunk := await process.stdout.read(65_536):
+        if len(data) <= MAX_OUTPUT_BYTES:
+            data += chunk
         if len(data) > MAX_OUTPUT_BYTES:
-            raise InventoryError(f"ansible-inventory printed more than {MAX_OUTPUT_BYTES // 2**20} MiB")
+            _end(process)
     return bytes(data)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process and what it started, such as inventory plugins."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _read_tail(stream: asyncio.StreamReader) -> bytes:

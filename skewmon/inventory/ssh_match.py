@@ -37,13 +37,13 @@ class Evaluation:
 
     @property
     def hostname(self) -> str:
-        """The address so far: HostName with its tokens replaced, else the host as it was typed."""
+        """The address so far: HostName with its tokens replaced, else the host; lowered as in ssh."""
         name = self.value("hostname")
-        return (
-            self.host
-            if name is None
-            else name.replace("%%", "\0").replace("%h", self.host).replace("\0", "%")
-        )
+        if name is None:
+            name = self.host
+        else:
+            name = name.replace("%%", "\0").replace("%h", self.host).replace("\0", "%")
+        return name if ":" in name else name.lower()
 
     def read(self, file: ConfigFile) -> None:
         """Take over what one file says of the host."""
@@ -95,24 +95,24 @@ class Evaluation:
             word = words.pop(0)
             negated, criterion = word.startswith("!"), word.removeprefix("!").lower()
             if criterion == "all":
-                if words or count:
-                    raise line.fault("'all' stands alone in a Match line, or after canonical or final")
+                if words or count > 1:
+                    raise line.fault("'all' stands alone in a Match line, or after one other criterion")
                 return result and not negated
+            count += 1
             if criterion in {"final", "canonical"}:
-                # `final all` is the usual spelling, so these two do not count.
                 self.wants_final |= criterion == "final"
                 result = result and self.final != negated
                 continue
             if not words:
                 raise line.fault(f"{word} has no value")
-            count, value = count + 1, words.pop(0)
+            value = words.pop(0)
             result = result and self._criterion(criterion, value, line) != negated
         return result
 
     def _criterion(self, criterion: str, value: str, line: Line) -> bool:
         """Tell whether one criterion holds."""
         subjects = {
-            "host": self.hostname.lower(),
+            "host": self.hostname,
             "originalhost": self.host.lower(),
             "user": self.value("user") or self.local_user,
             "localuser": self.local_user,

@@ -1,7 +1,7 @@
 """Durations are exact in both directions, and slips are told."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewmon.config.duration import MAX_DURATION_NS, format_duration, parse_duration_ns
@@ -75,12 +75,14 @@ def test_a_duration_is_written_as_people_do(duration_ns: int, text: str) -> None
     assert format_duration(duration_ns) == text
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=MAX_DURATION_NS))
 def test_writing_and_reading_give_the_same_back(duration_ns: int) -> None:
     """The law of the pair, for every duration that is allowed."""
     assert parse_duration_ns(format_duration(duration_ns)) == duration_ns
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.hmsunµd -", max_size=45))
 def test_any_text_is_a_duration_or_a_told_slip(text: str) -> None:
     """Nothing but ValueError comes out."""

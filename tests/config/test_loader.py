@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewmon.alert.profiles import PROFILES
@@ -142,16 +142,23 @@ _SIGNS = [
 _MARKUP = st.lists(st.sampled_from(_SIGNS), max_size=60).map("".join)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | _MARKUP | st.tuples(_KEYS, _MARKUP).map(": ".join))
 def test_any_text_is_a_configuration_or_a_told_fault(text: str) -> None:
     """Nothing but ConfigError comes out, and every fault can be printed."""
     told_or_usable(text)
 
 
+@settings(deadline=None)
 @given(_TREES | st.dictionaries(_KEYS, _TREES, max_size=5), st.booleans())
 def test_any_structure_is_a_configuration_or_a_told_fault(tree: object, flow: bool) -> None:
     """The same for YAML that is well formed and means nothing."""
     told_or_usable(yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True))
+
+
+def test_an_unprintable_character_stays_out_of_the_hint() -> None:
+    """Found by the property above: it was repeated in the advice to write a list."""
+    told_or_usable("clusters: {etcd: {nodes: \ud7fc}}")
 
 
 def told_or_usable(text: str) -> None:

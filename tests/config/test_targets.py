@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewmon.config.address import Listen, parse_listen
@@ -100,6 +100,7 @@ def test_the_largest_range_that_is_allowed_expands() -> None:
     assert len(expand(f"n[1-{MAX_NODES}]")) == MAX_NODES
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="an1[]-,:@!&^/.%\\ é\0", max_size=30))
 def test_any_text_expands_or_is_told(text: str) -> None:
     """Nothing but ValueError comes out, and every host could be handed to a resolver."""
@@ -109,6 +110,7 @@ def test_any_text_expands_or_is_told(text: str) -> None:
         assert all(target.host and not target.host.startswith("-") for target in targets)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["n1", "n1.example.com", "10.0.0.1", "2001:db8::1"]),
     st.none() | st.sampled_from(["root", "a.b", "x@y"]),

@@ -1,0 +1,125 @@
+"""From a configuration to clusters of nodes: layers of settings, names, duplicates, limits."""
+
+from pathlib import Path
+
+import pytest
+
+from skewmon.config.loader import load, loads
+from skewmon.errors import ConfigError, InventoryError
+from skewmon.inventory.resolve import INVENTORIES, resolve
+from skewmon.model import Cluster, Node, SshSettings
+
+
+async def resolved(text: str) -> Cluster:
+    """Return the only cluster of a text."""
+    (cluster,) = await resolve(loads(text, "/etc/skewmon/f.yml"))
+    return cluster
+
+
+async def test_ranges_become_nodes_in_order() -> None:
+    """A name is the address unless something else is said."""
+    cluster = await resolved("clusters: {etcd: {nodes: ['n[2-3].example.com', n1]}}")
+    assert [node.name for node in cluster.nodes] == ["n2.example.com", "n3.example.com", "n1"]
+    assert all(node.name == node.address for node in cluster.nodes)
+
+
+async def test_the_defaults_of_a_login_are_those_of_the_set_up_guide() -> None:
+    """Nothing of the user's own ssh configuration counts here."""
+    cluster = await resolved("clusters: {etcd: {nodes: [n1]}}")
+    assert cluster.nodes[0].ssh == SshSettings(
+        user="skewmon",
+        port=22,
+        identities=("/etc/skewmon/ssh/id_ed25519",),
+        known_hosts=("/etc/skewmon/ssh/known_hosts",),
+    )
+
+
+LAYERS = """
+ssh: {user: a, port: 1, connect_timeout: 5s, jump: hop}
+clusters:
+  etcd:
+    ssh: {user: b, known_hosts: kh}
+    nodes:
+      - n1
+      - "c@n2:2"
+      - {name: n3, ssh: {user: d, jump: []}}
+      - {name: n4, address: "10.0.0.4", port: 4}
+      - {name: n5, address: "10.0.0.5", ssh: {port: 5, agent: true, host_key_alias: five}}
+"""
+
+
+async def test_the_nearest_layer_counts() -> None:
+    """Defaults, cluster, node, in this order; what a layer leaves open comes from the one before."""
+    cluster = await resolved(LAYERS)
+    settings = {node.name: node.ssh for node in cluster.nodes}
+    assert [(s.user, s.port) for s in settings.values()] == [("b", 1), ("c", 2), ("d", 1), ("b", 4), ("b", 5)]
+    assert {s.known_hosts for s in settings.values()} == {("/etc/skewmon/kh",)}
+    assert {s.connect_timeout_s for s in settings.values()} == {5.0}
+    assert settings["n1"].jump == ("hop",)
+    assert settings["n3"].jump == ()
+    assert settings["n5"].host_key_alias == "five"
+    assert (settings["n5"].agent, settings["n5"].identities) == (True, ())
+
+
+async def test_a_node_that_is_named_twice_is_one_node() -> None:
+    """Overlapping ranges are common; the first entry counts."""
+    cluster = await resolved("clusters: {etcd: {nodes: ['root@n1', 'n[1-2]']}}")
+    assert [(node.name, node.ssh.user) for node in cluster.nodes] == [("n1", "root"), ("n2", "skewmon")]
+
+
+async def test_ports_of_one_host_are_different_nodes() -> None:
+    """They are told apart by their place, and others keep their names."""
+    cluster = await resolved("clusters: {etcd: {nodes: ['h:1', 'h:2', '[::1]:3', '[::1]:4', n1]}}")
+    assert [node.name for node in cluster.nodes] == ["h:1", "h:2", "[::1]:3", "[::1]:4", "n1"]
+
+
+async def test_schedule_and_lines_are_carried_over() -> None:
+    """Durations become seconds."""
+    cluster = await resolved(
+        "clusters: {etcd: {nodes: [n1], interval: 1m30s, status_interval: 2m, samples: 3, profile: etcd}}"
+    )
+    assert (cluster.interval_s, cluster.status_interval_s, cluster.samples) == (90.0, 120.0, 3)
+    assert cluster.profile == "etcd"
+    assert cluster.thresholds
+
+
+async def test_a_credential_is_looked_up_where_systemd_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name stays in the file, the path comes from the environment."""
+    text = "ssh: {identity: 'credential:key'}\nclusters: {etcd: {nodes: [n1]}}"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/skewmon.service")
+    cluster = await resolved(text)
+    assert cluster.nodes[0].ssh.identities == ("/run/credentials/skewmon.service/key",)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(ConfigError, match="LoadCredential=key:"):
+        await resolved(text)
+
+
+async def test_every_source_that_the_schema_knows_is_registered() -> None:
+    """One list, one dict."""
+    with pytest.raises(ConfigError) as caught:
+        loads("clusters: {etcd: {inventory: [{}]}}", "f.yml")
+    assert ", ".join(INVENTORIES) in str(caught.value)
+
+
+async def test_a_source_that_fails_is_named(tmp_path: Path) -> None:
+    """Cluster, source and reason."""
+    text = f"clusters: {{etcd: {{inventory: [{{file_sd: {tmp_path}/*.yml}}]}}}}"
+    with pytest.raises(InventoryError, match=r"cluster etcd, file_sd: no file matches .*\*\.yml"):
+        await resolved(text)
+
+
+async def test_too_many_nodes_of_live_sources_are_refused(tmp_path: Path) -> None:
+    """The limit holds for all sources together."""
+    targets = ", ".join(f"n{number}" for number in range(6_000))
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(f"[{{targets: [{targets.replace('n', name)}]}}]")
+    text = f"clusters: {{etcd: {{inventory: [{{file_sd: {tmp_path}/*.json}}]}}}}"
+    with pytest.raises(InventoryError, match="has 12000 nodes; at most 10000"):
+        await resolved(text)
+
+
+async def test_the_minimal_example_resolves() -> None:
+    """What newcomers start from gives nodes."""
+    (cluster,) = await resolve(load(f"{Path(__file__).parents[2]}/config/skewmon.minimal.yml"))
+    assert cluster.nodes[0] == Node("etcd1.example.com", "etcd1.example.com", cluster.nodes[1].ssh)
+    assert Path(cluster.nodes[0].ssh.identities[0]).is_absolute()

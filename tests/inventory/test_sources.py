@@ -1,0 +1,270 @@
+"""The live sources: target files, target servers and Ansible."""
+
+import json
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from skewmon.config.limits import MAX_FILE_BYTES
+from skewmon.config.schema import SourceSpec
+from skewmon.errors import InventoryError
+from skewmon.inventory import ansible, file_sd, http_sd
+from skewmon.inventory.settings import Context
+from skewmon.model import Node, SshSettings
+
+BASE = SshSettings(user="skewmon", identities=("/key",))
+CONTEXT = Context(BASE)
+
+
+async def from_file(tmp_path: Path, text: str, name: str = "targets.yml") -> list[Node]:
+    """Return the nodes of one target file."""
+    (tmp_path / name).write_text(text)
+    return await file_sd.read(SourceSpec(file_sd=f"{tmp_path}/*"), CONTEXT)
+
+
+# --- file_sd -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"targets": ["n1:9100", "n2:9100"], "labels": {"ha": "yes"}}]',
+        "- targets: ['n1:9100', 'n2']\n  labels: {ha: yes, since: 2026-01-01}\n",
+        "- targets: [n1]\n- targets: [n2]\n  labels:\n",
+    ],
+    ids=["json", "yaml", "two groups"],
+)
+async def test_targets_are_nodes(text: str, tmp_path: Path) -> None:
+    """The port belongs to an exporter and is dropped; labels are Prometheus' business."""
+    assert await from_file(tmp_path, text) == [Node("n1", "n1", BASE), Node("n2", "n2", BASE)]
+
+
+async def test_addresses_are_targets_too(tmp_path: Path) -> None:
+    """With and without brackets and port."""
+    nodes = await from_file(
+        tmp_path, '[{"targets": ["[2001:db8::1]:9100", "[::2]", "2001:db8::3", "10.0.0.1:1"]}]'
+    )
+    assert [node.address for node in nodes] == ["2001:db8::1", "::2", "2001:db8::3", "10.0.0.1"]
+
+
+async def test_labels_may_say_how_to_log_in(tmp_path: Path) -> None:
+    """Their names start with __, so that Prometheus drops them."""
+    (node,) = await from_file(tmp_path, "- {targets: [n1], labels: {__ssh_user: root, __ssh_port: '2222'}}")
+    assert (node.ssh.user, node.ssh.port, node.ssh.identities) == ("root", 2222, ("/key",))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "expected a list of target groups"),
+        ("[n1]", "expected groups such as"),
+        ("[{targets: n1}]", "expected groups such as"),
+        ("[{targets: [n1], labels: [a]}]", "expected groups such as"),
+        ("[{targets: [7]}]", "expected a target such as host:9100, found 7"),
+        ("[{targets: ['a b']}]", "'a b' is not a host name"),
+        ("[{targets: [n1], labels: {__ssh_port: 0}}]", "__ssh_port is not a port"),
+        ("[{targets: [n1], labels: {__ssh_user: [a]}}]", "__ssh_user is not a user name"),
+        ("[", "this is not YAML"),
+        ("", "the file is empty"),
+    ],
+)
+async def test_a_bad_target_file_is_told(text: str, words: str, tmp_path: Path) -> None:
+    """With the name of the file."""
+    with pytest.raises(InventoryError, match=words) as caught:
+        await from_file(tmp_path, text)
+    assert f"{tmp_path}/targets.yml" in str(caught.value)
+
+
+async def test_a_target_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Wrong bytes, too many bytes, no file at all."""
+    (tmp_path / "a").write_bytes(b"\xff")
+    with pytest.raises(InventoryError, match="is not UTF-8"):
+        await file_sd.read(SourceSpec(file_sd=f"{tmp_path}/a"), CONTEXT)
+    (tmp_path / "b").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    with pytest.raises(InventoryError, match="larger than 4 MiB"):
+        await file_sd.read(SourceSpec(file_sd=f"{tmp_path}/b"), CONTEXT)
+    (tmp_path / "c").mkdir()
+    with pytest.raises(InventoryError, match="is a directory"):
+        await file_sd.read(SourceSpec(file_sd=f"{tmp_path}/c"), CONTEXT)
+
+
+# --- http_sd -----------------------------------------------------------------------------------------
+
+Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Return a function that serves one handler on loopback and returns its URL."""
+    runners: list[web.AppRunner] = []
+
+    async def start(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
+        application = web.Application()
+        application.router.add_get("/", handler)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}/"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def test_a_server_lists_nodes(serve: Serve) -> None:
+    """The format is that of the files."""
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.headers["Accept"] == "application/json"
+        return web.json_response([{"targets": ["n1:9100"]}, {"targets": ["n2:9100"]}])
+
+    nodes = await http_sd.read(SourceSpec(http_sd=await serve(handler)), CONTEXT)
+    assert nodes == [Node("n1", "n1", BASE), Node("n2", "n2", BASE)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (web.Response(status=503), "answered 503 Service Unavailable"),
+        (web.Response(text="<html>"), "did not answer with JSON"),
+        (web.Response(text="[" * 100_000), "did not answer with JSON"),
+        (web.Response(text="{}"), "expected a list of target groups"),
+        (web.Response(body=b" " * (MAX_FILE_BYTES + 1)), "sent more than 4 MiB"),
+        (web.Response(status=302, headers={"Location": "/"}), "cannot be read"),
+    ],
+    ids=["status", "not JSON", "deep", "not a list", "flood", "redirects to itself"],
+)
+async def test_a_bad_answer_is_told(serve: Serve, answer: web.Response, words: str) -> None:
+    """With the address of the server."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+    url = await serve(handler)
+    with pytest.raises(InventoryError, match=words) as caught:
+        await http_sd.read(SourceSpec(http_sd=url), CONTEXT)
+    assert url in str(caught.value)
+
+
+async def test_a_server_that_is_not_there_is_told() -> None:
+    """Port 1 of loopback is closed."""
+    with pytest.raises(InventoryError, match=r"http://127\.0\.0\.1:1/ cannot be read"):
+        await http_sd.read(SourceSpec(http_sd="http://127.0.0.1:1/"), CONTEXT)
+
+
+# --- ansible -----------------------------------------------------------------------------------------
+
+LISTING = {
+    "_meta": {
+        "hostvars": {
+            "n1": {"ansible_host": "10.0.0.1", "ansible_port": 2222, "ansible_user": "root"},
+            "n2": {"ansible_ssh_private_key_file": "keys/n2", "ansible_port": "2200"},
+            "n3": {"ansible_ssh_host": "10.0.0.3"},
+        }
+    },
+    "all": {"children": ["ungrouped", "etcd", "ring"]},
+    "etcd": {"children": ["etcd_a", "etcd_b"]},
+    "etcd_a": {"hosts": ["n1"]},
+    "etcd_b": {"hosts": ["n2", "n1"]},
+    "ring": {"hosts": ["n3"], "children": ["ring"]},
+}
+
+
+@pytest.fixture
+def fake_ansible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], SourceSpec]:
+    """Return a function that puts a script in the place of ansible-inventory."""
+
+    def install(script: str) -> SourceSpec:
+        binary = tmp_path / "bin" / "ansible-inventory"
+        binary.parent.mkdir(exist_ok=True)
+        binary.write_text(f"#!/bin/sh\n{script}\n")
+        binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{binary.parent}:/usr/bin:/bin")
+        (tmp_path / "hosts").write_text("")
+        return SourceSpec(ansible=f"{tmp_path}/hosts")
+
+    return install
+
+
+def printing(value: object) -> str:
+    """Return a script that prints JSON."""
+    return f"cat <<'END'\n{json.dumps(value)}\nEND"
+
+
+async def test_the_hosts_of_a_group_and_those_below_it_are_nodes(fake_ansible, tmp_path: Path) -> None:
+    """Ansible's variables go before the cluster's settings; a group in itself is no trap."""
+    spec = fake_ansible(f'[ "$*" = "-i {tmp_path}/hosts --list" ] || exit 9\n{printing(LISTING)}')
+    nodes = await ansible.read(spec.model_copy(update={"group": "etcd"}), CONTEXT)
+    assert nodes == [
+        Node("n1", "10.0.0.1", SshSettings(user="root", port=2222, identities=("/key",))),
+        Node("n2", "n2", SshSettings(user="skewmon", port=2200, identities=(f"{tmp_path}/keys/n2",))),
+    ]
+    everything = await ansible.read(spec, CONTEXT)
+    assert [(node.name, node.address) for node in everything] == [
+        ("n3", "10.0.0.3"),
+        ("n1", "10.0.0.1"),
+        ("n2", "n2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo warning >&2; echo no such plugin >&2; exit 2", "ansible-inventory failed: no such plugin"),
+        ("exit 1", "it does not say why"),
+        ("echo hello", "did not print JSON"),
+        ("echo '[]'", "printed something other than an inventory"),
+        (
+            printing({"all": {"hosts": ["n1"]}, "_meta": {"hostvars": {"n1": {"ansible_host": "{{ ip }}"}}}}),
+            "host n1: ",
+        ),
+        (
+            printing({"all": {"hosts": ["n1"]}, "_meta": {"hostvars": {"n1": {"ansible_port": "x"}}}}),
+            "host n1: ",
+        ),
+        (
+            printing({"all": {"hosts": ["n1"]}, "_meta": {"hostvars": {"n1": {"ansible_port": 0}}}}),
+            "0 is not a port",
+        ),
+    ],
+    ids=["fails", "fails silently", "not JSON", "not an inventory", "template", "port", "port zero"],
+)
+async def test_a_bad_inventory_is_told(fake_ansible, script: str, words: str) -> None:
+    """The last line of Ansible's complaint is the one that says what is wrong."""
+    with pytest.raises(InventoryError, match=words):
+        await ansible.read(fake_ansible(script), CONTEXT)
+
+
+async def test_an_unknown_group_is_told_with_the_nearest(fake_ansible) -> None:
+    """Ansible itself would list nothing."""
+    spec = fake_ansible(printing(LISTING)).model_copy(update={"group": "ectd"})
+    with pytest.raises(InventoryError, match="there is no group 'ectd'; did you mean etcd"):
+        await ansible.read(spec, CONTEXT)
+
+
+async def test_an_inventory_that_floods_or_hangs_is_ended(
+    fake_ansible, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both limits hold, and no process stays behind."""
+    monkeypatch.setattr(ansible, "MAX_OUTPUT_BYTES", 1_000_000)
+    with pytest.raises(InventoryError, match="printed more than"):
+        await ansible.read(fake_ansible("exec cat /dev/zero"), CONTEXT)
+    monkeypatch.setattr(ansible, "TIMEOUT_S", 0.2)
+    with pytest.raises(InventoryError, match=r"took longer than 0\.2 s"):
+        await ansible.read(fake_ansible("exec cat /dev/zero > /dev/null"), CONTEXT)
+
+
+async def test_a_missing_inventory_or_program_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to do."""
+    with pytest.raises(InventoryError, match="there is no /no/such/hosts"):
+        await ansible.read(SourceSpec(ansible="/no/such/hosts"), CONTEXT)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InventoryError, match="install ansible-core, or list the nodes by file_sd"):
+        await ansible.read(SourceSpec(ansible=str(tmp_path)), CONTEXT)
