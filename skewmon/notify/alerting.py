@@ -6,7 +6,7 @@ all.
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import structlog
@@ -30,17 +30,28 @@ LOG = Target("log")
 
 
 class Alerting:
-    """The alert machine with its memory and its outbox; make it inside a running loop."""
+    """The alert machine with its memory and its outbox.
+
+    Enter it before ``configure`` and ``run``; leaving it closes its connections.
+    """
 
     def __init__(self, store: Store, dry_run: Say | None = None) -> None:
         self.counts = Counts()
         self._dry_run = dry_run
         self._store = MemoryStore() if dry_run else store
-        self._session = aiohttp.ClientSession()
+        self._session: aiohttp.ClientSession | None = None
         self._saved: Any = None
         self._state = self._restored()
         self._outbox = Outbox((), self._store, self.counts)
         self._replaced = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
 
     @property
     def firing(self) -> tuple[Alert, ...]:
@@ -49,6 +60,7 @@ class Alerting:
 
     def configure(self, targets: Iterable[Target], origin: Origin) -> None:
         """Tell these receivers from now on; what waits for those that stay is kept."""
+        assert self._session is not None
         if self._dry_run is None:
             notifiers = build((*targets, LOG), origin, self._session)
         else:
@@ -71,15 +83,12 @@ class Alerting:
 
     async def run(self) -> None:
         """Deliver until cancelled, also across ``configure``."""
-        try:
-            while True:
-                self._replaced.clear()
-                async with asyncio.TaskGroup() as group:
-                    delivering = group.create_task(self._outbox.run())
-                    await self._replaced.wait()
-                    delivering.cancel()
-        finally:
-            await self._session.close()
+        while True:
+            self._replaced.clear()
+            async with asyncio.TaskGroup() as group:
+                delivering = group.create_task(self._outbox.run())
+                await self._replaced.wait()
+                delivering.cancel()
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
         data = memory.to_json(self._state)

@@ -206,10 +206,10 @@ class Once:
             self.dropped += 1
 
     def _remove(self, batch: Iterable[Alert]) -> None:
-        """Take a batch from the front; overflow may have taken some of it already."""
-        gone = set(map(id, batch))
-        while self._queue and id(self._queue[0][0]) in gone:
-            self._queue.popleft()
+        """Take a batch from the front; overflow may have taken the first of it already."""
+        for alert in batch:
+            if self._queue and self._queue[0][0] == alert:
+                self._queue.popleft()
 
     def to_json(self, now_s: float) -> Any:
         """See ``Lane``."""

@@ -1,0 +1,200 @@
+"""What each receiver is sent, byte by byte, and what stays secret."""
+
+import json
+import re
+from pathlib import Path
+
+import aiohttp
+import pytest
+import structlog
+
+from skewmon.notify.delivery import Delivery, Reason, Result
+from skewmon.notify.dry_run import DryRun
+from skewmon.notify.registry import NOTIFIERS, build
+from skewmon.notify.settings import SECRET_BYTES_MAX, Origin, Target, identity_of, rfc3339, shown
+from tests.notify.tools import NOW_NS, Scripted, ended, firing, receiver
+
+ORIGIN = Origin(interval_s=15.0, page_url="http://admin:10061/")
+SECRET = "T0PS3CRET"
+
+
+async def _send(target: Target, *alerts: object, origin: Origin = ORIGIN) -> Delivery:
+    async with aiohttp.ClientSession() as session:
+        (notifier,) = build([target], origin, session)
+        return await notifier.send(alerts or (firing(),), NOW_NS)  # type: ignore[arg-type] # alerts
+
+
+def _secret(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "secret"
+    path.write_text(text)
+    return str(path)
+
+
+async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future() -> None:
+    """Identity in labels, numbers in annotations, endsAt four resend intervals away."""
+    async with receiver() as server:
+        await _send(Target("alertmanager", f"{server.url}/prefix"))
+    assert server.paths == ["/prefix/api/v2/alerts"]
+    assert server.bodies == [
+        [
+            {
+                "labels": {
+                    "alertname": "SkewmonSkewHigh",
+                    "cluster_name": "prod",
+                    "severity": "critical",
+                    "kind": "skew",
+                    "node": "etcd3",
+                },
+                "annotations": {
+                    "summary": "The clock is wrong.",
+                    "description": "At least 70 s.",
+                    "next": "skewmon probe etcd3 -v",
+                    "runbook_url": f"{ORIGIN.runbook_url}#skewmonskewhigh",
+                },
+                "startsAt": "2026-11-22T12:38:17.123Z",
+                "endsAt": "2026-11-22T12:43:47.123Z",
+                "generatorURL": "http://admin:10061/",
+            }
+        ]
+    ]
+
+
+async def test_alertmanager_is_told_of_an_end_by_its_time() -> None:
+    """The same labels with endsAt in the past."""
+    async with receiver() as server:
+        await _send(Target("alertmanager", server.url), firing(), ended(firing()))
+    still, over = server.bodies[0]
+    assert over["labels"] == still["labels"]
+    assert over["endsAt"] == "2026-11-22T12:39:47.123Z"
+
+
+async def test_a_slow_cluster_stretches_the_end() -> None:
+    """With a round each five minutes an alert has to last twenty."""
+    async with receiver() as server:
+        await _send(Target("alertmanager", server.url), origin=Origin(interval_s=300.0))
+    assert server.bodies[0][0]["endsAt"] == "2026-11-22T12:59:47.123Z"
+
+
+async def test_an_alert_of_a_cluster_has_no_node_label() -> None:
+    """An empty label would be another identity."""
+    async with receiver() as server:
+        await _send(Target("alertmanager", server.url), firing(None))
+    assert "node" not in server.bodies[0][0]["labels"]
+
+
+async def test_a_webhook_gets_the_documented_json() -> None:
+    """Every field of docs/alerting.md, and only those."""
+    async with receiver() as server:
+        await _send(Target("webhook", server.url), firing(), ended(firing(None)))
+    body = server.bodies[0]
+    documented = _documented()
+    assert set(body) == set(documented)
+    assert {*body["alerts"][0]} == {*body["alerts"][1]} == {*documented["alerts"][0]}
+    assert [(one["status"], one["node"], one["ended_at"]) for one in body["alerts"]] == [
+        ("firing", "etcd3", None),
+        ("resolved", None, "2026-11-22T12:39:47.123Z"),
+    ]
+
+
+def _documented() -> dict[str, list[dict[str, object]]]:
+    text = (Path(__file__).parents[2] / "docs" / "alerting.md").read_text()
+    found = re.search(r"```json\n(\{\n  \"schema\".*?)```", text, re.DOTALL)
+    assert found is not None
+    documented: dict[str, list[dict[str, object]]] = json.loads(found[1])
+    return documented
+
+
+async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> None:
+    """Both are read anew each time, so that a rotated secret needs no restart."""
+    headers = _secret(tmp_path, f"# a comment\n\nAuthorization: Bearer {SECRET}\nX-Team: sre\n")
+    async with receiver() as server:
+        (tmp_path / "url").write_text(f"{server.url}/hook\n")
+        await _send(Target("webhook", url_file=str(tmp_path / "url"), headers_file=headers))
+    assert server.paths == ["/hook"]
+    assert server.headers[0]["Authorization"] == f"Bearer {SECRET}"
+    assert server.headers[0]["X-Team"] == "sre"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [SECRET, f": {SECRET}", f"A: {SECRET}\x00", "x" * (SECRET_BYTES_MAX + 1)],
+    ids=["no colon", "no name", "control character", "too large"],
+)
+async def test_a_bad_secret_file_is_told_without_its_content(tmp_path: Path, content: str) -> None:
+    """The fault names file and line; it is tried again, for files get mended."""
+    target = Target("webhook", "http://127.0.0.1:9/", headers_file=_secret(tmp_path, content))
+    delivery = await _send(target)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.SECRET_UNREADABLE)
+    assert SECRET not in delivery.detail
+    assert "xxx" not in delivery.detail
+
+
+@pytest.mark.parametrize("name", ["/nonexistent/secret", "credential:absent", "/dev"])
+async def test_a_missing_secret_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file, no credential, a directory: one reason for all."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    delivery = await _send(Target("webhook", "http://127.0.0.1:9/", headers_file=name))
+    assert delivery.reason is Reason.SECRET_UNREADABLE
+
+
+async def test_a_secret_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """A key file in the wrong place is bytes."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\xff\xfe")
+    delivery = await _send(Target("webhook", "http://127.0.0.1:9/", headers_file=str(path)))
+    assert "not UTF-8" in delivery.detail
+
+
+async def test_the_log_gets_one_line_a_change() -> None:
+    """Also without any receiver the log tells the story."""
+    with structlog.testing.capture_logs() as lines:
+        await _send(Target("log"), firing(), ended(firing()))
+    assert [line["event"] for line in lines] == ["alert fires", "alert ended"]
+    assert lines[0]["node"] == "etcd3"
+
+
+async def test_a_dry_run_says_and_sends_nothing() -> None:
+    """Whom it would tell, and what."""
+    said: list[str] = []
+    inner = Scripted()
+    delivery = await DryRun(inner, said.append).send([firing(), ended(firing(None))], NOW_NS)
+    assert delivery.result is Result.OK
+    assert inner.sent == []
+    assert said[0].startswith("would tell scripted at a test: firing {alertname=SkewmonSkewHigh")
+    assert "resolved" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        (f"https://hooks.example.com/services/{SECRET}?token={SECRET}", "https://hooks.example.com"),
+        (f"http://user:{SECRET}@127.0.0.1:9093/", "http://127.0.0.1:9093"),
+        ("no url", "an unusable URL"),
+        ("http://[::1", "an unusable URL"),
+    ],
+)
+def test_a_receiver_is_shown_without_its_secrets(url: str, text: str) -> None:
+    """Paths, queries and passwords never reach log or report."""
+    assert shown(url) == text
+
+
+def test_identities_tell_receivers_apart_and_keep_secrets() -> None:
+    """The same target is the same receiver after a restart; another URL is another one."""
+    one, other = (identity_of(Target("webhook", f"http://h/{SECRET}{n}")) for n in (1, 2))
+    assert one != other
+    assert one == identity_of(Target("webhook", f"http://h/{SECRET}1"))
+    assert SECRET not in one
+
+
+async def test_the_family_is_complete_and_each_target_is_built_once() -> None:
+    """Four kinds, and a URL that is listed twice is one receiver."""
+    assert set(NOTIFIERS) == {"alertmanager", "webhook", "apprise", "log"}
+    async with aiohttp.ClientSession() as session:
+        built = build([Target("log"), Target("log"), Target("webhook", "http://h/")], ORIGIN, session)
+    assert [one.name for one in built] == ["log", "webhook"]
+
+
+def test_instants_before_the_epoch_do_not_break_the_clock() -> None:
+    """An admin box without a battery wakes up in 1970, or before."""
+    assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+    assert rfc3339(-1) == "1969-12-31T23:59:59.999Z"
