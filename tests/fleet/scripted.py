@@ -20,7 +20,7 @@ from typing import Self
 
 import asyncssh
 
-from tests.fleet.sshd import public_text
+from tests.fleet.node import public_text
 
 READ_BYTES = 1 << 16
 
