@@ -6,7 +6,7 @@ all.
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import structlog
@@ -32,7 +32,7 @@ LOG = Target("log")
 class Alerting:
     """The alert machine with its memory and its outbox.
 
-    Enter it before ``configure`` and ``run``; leaving it closes its connections.
+    ``configure`` opens connections, in a running loop; the end of ``run`` closes them.
     """
 
     def __init__(self, store: Store, dry_run: Say | None = None) -> None:
@@ -45,14 +45,6 @@ class Alerting:
         self._outbox = Outbox((), self._store, self.counts)
         self._replaced = asyncio.Event()
 
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._session is not None
-        await self._session.close()
-
     @property
     def firing(self) -> tuple[Alert, ...]:
         """Every alert that fires now."""
@@ -60,11 +52,11 @@ class Alerting:
 
     def configure(self, targets: Iterable[Target], origin: Origin) -> None:
         """Tell these receivers from now on; what waits for those that stay is kept."""
-        assert self._session is not None
-        if self._dry_run is None:
-            notifiers = build((*targets, LOG), origin, self._session)
-        else:
-            notifiers = tuple(DryRun(one, self._dry_run) for one in build(targets, origin, self._session))
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        notifiers = build((*targets, LOG), origin, self._session)
+        if self._dry_run is not None:
+            notifiers = tuple(DryRun(one, self._dry_run) for one in notifiers if one.name != LOG.kind)
         self._outbox = Outbox(notifiers, self._store, self.counts)
         self._outbox.submit((), self.firing)
         self._replaced.set()
@@ -83,12 +75,17 @@ class Alerting:
 
     async def run(self) -> None:
         """Deliver until cancelled, also across ``configure``."""
-        while True:
-            self._replaced.clear()
-            async with asyncio.TaskGroup() as group:
-                delivering = group.create_task(self._outbox.run())
-                await self._replaced.wait()
-                delivering.cancel()
+        try:
+            while True:
+                self._replaced.clear()
+                async with asyncio.TaskGroup() as group:
+                    delivering = group.create_task(self._outbox.run())
+                    await self._replaced.wait()
+                    delivering.cancel()
+        finally:
+            if self._session is not None:
+                await self._session.close()
+                self._session = None
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
         data = memory.to_json(self._state)

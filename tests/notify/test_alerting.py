@@ -20,13 +20,13 @@ RIGHT = offsets(a=0, b=0, c=0)
 
 @asynccontextmanager
 async def _running(alerting: Alerting) -> AsyncIterator[Alerting]:
-    async with alerting:
-        task = asyncio.create_task(alerting.run())
-        try:
-            yield alerting
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    task = asyncio.create_task(alerting.run())
+    await asyncio.sleep(0)  # a task that never began would not end, either
+    try:
+        yield alerting
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _until(server: Receiver, count: int) -> None:
