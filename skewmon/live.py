@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 
 from skewmon.cadence import every
 from skewmon.claims import Claims
@@ -19,7 +19,7 @@ FIRST_ROUND_PATIENCE_S = 5.0
 STATUS_INTERVAL_S = 30.0
 
 
-async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncIterator[Snapshot]:
+async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerator[Snapshot, None]:
     """Measure the clusters again and again, over links that are kept open, and yield every snapshot.
 
     Close the iterator to let go of the links.

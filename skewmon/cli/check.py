@@ -47,7 +47,7 @@ OUTPUTS = ("table", "json", "nagios", "prometheus")
 )
 @click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", help="How to print the result.")
 def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
-    r"""Measure the clocks of NODES against each other, once, and say what is proven.
+    """Measure the clocks of NODES against each other, once, and say what is proven.
 
     NODES are names and ranges such as n[1-5], each [user@]host[:port]. Without a configuration file, skewmon
     reaches them as ssh would: ~/.ssh/config, the agent and known_hosts count; host keys are always verified.

@@ -43,7 +43,7 @@ STORIES_TOLD = 7
 )
 @click.option("--no-table", is_flag=True, help="Print the addresses only.")
 def command(nodes: int, duration: str | None, port: int | None, no_table: bool) -> int:
-    r"""Start a simulated cluster and the daemon that watches it.
+    """Start a simulated cluster and the daemon that watches it.
 
     The nodes are real SSH servers on this machine with clocks of their own: one jumps 70 s ahead, one
     drifts, one is far away, one is down. Nothing else is needed, and nothing stays behind.

@@ -42,7 +42,7 @@ class _Tool(click.ParamType[str]):
 @click.argument("tool", type=_Tool(), metavar="TOOL")
 @click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False, allow_dash=True))
 def command(tool: str, file: str | None) -> int:
-    r"""Turn the text of a time tool, from FILE or standard input, into JSON.
+    """Turn the text of a time tool, from FILE or standard input, into JSON.
 
     \b
       ssh n3 ntpq -pn | skewmon parse ntpq

@@ -1,7 +1,7 @@
 """Asking a running daemon over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -59,7 +59,7 @@ async def status(base: str) -> Snapshot:
         raise DaemonUnreachableError(f"No daemon answers at {base}: {reason}.") from None
 
 
-async def rounds(base: str, interval_s: float) -> AsyncIterator[tuple[Snapshot, str]]:
+async def rounds(base: str, interval_s: float) -> AsyncGenerator[tuple[Snapshot, str], None]:
     """Yield what the daemon publishes, again and again, and after a failure the last of it with the reason.
 
     Raises as ``status`` does where not even the first answer can be had.

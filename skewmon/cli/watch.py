@@ -1,0 +1,100 @@
+"""``skewmon watch``: a cluster live in the terminal."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skewmon.cli import check
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from skewmon.model import Cluster
+
+#: Twice this and the eye loses the connection between cause and effect; half of it and it sees only flicker.
+DEFAULT_INTERVAL = "2s"
+
+#: Rounds of distant nodes would overlap.
+MIN_INTERVAL_S = 1.0
+
+#: What ``check`` has and ``watch`` has no use for.
+NOT_OF_CHECK = frozenset({"rounds", "timeout", "output"})
+
+#: Whom to ask and where the lines are, in the very words of ``check``.
+SELECTION = [parameter for parameter in check.command.params if parameter.name not in NOT_OF_CHECK]
+
+
+@click.command(params=SELECTION)
+@click.option("--url", metavar="URL", help="Show what a running daemon measures, such as http://admin:10061.")
+@click.option("--interval", default=DEFAULT_INTERVAL, metavar="DURATION", show_default=True)
+@click.option("--once", is_flag=True, help="Show one round and exit as check does.")
+def command(url: str | None, interval: str, once: bool, **selection: Any) -> int:
+    """Watch NODES, the clusters of a configuration, or a daemon, live.
+
+    Without a terminal it prints a table whenever something changes, and every 15 seconds when nothing does.
+
+    \b
+    Examples:
+      skewmon watch n[1-5]
+      skewmon watch --config.file /etc/skewmon/skewmon.yml
+      skewmon watch --url http://127.0.0.1:10061
+    """
+    from skewmon import logs
+    from skewmon.cli import remote, render, targets
+
+    interval_s = targets.duration_ns("--interval", interval) / 1e9
+    if interval_s < MIN_INTERVAL_S:
+        raise click.BadParameter("expected 1s or more", param_hint="--interval")
+    if url is not None and any(selection.values()):
+        raise click.UsageError(
+            "--url shows what a daemon measures; it goes with no node and no other option."
+        )
+    logs.configure("error")  # the table tells the rest
+    if once:
+        return _once(url, selection)
+    console = render.console()
+    if url is not None:
+        asyncio.run(_watch_daemon(console, remote.base_of(url), interval_s))
+    else:
+        clusters = targets.clusters_of(targets.Selection(**selection))
+        asyncio.run(_watch_nodes(console, clusters, interval_s))
+    return 0
+
+
+def _once(url: str | None, selection: dict[str, Any]) -> int:
+    from skewmon.cli import remote
+    from skewmon.cli.outputs import exit_code, table
+
+    if url is None:
+        context = click.get_current_context()
+        return int(context.invoke(check.command, **selection))
+    snapshot = asyncio.run(remote.status(remote.base_of(url)))
+    table(snapshot)
+    return exit_code(snapshot)
+
+
+async def _watch_daemon(console: "Console", base: str, interval_s: float) -> None:
+    from contextlib import aclosing
+
+    from skewmon.cli import remote
+    from skewmon.cli.screen import screen
+
+    async with aclosing(remote.rounds(base, interval_s)) as published:
+        first = await anext(published)
+        with screen(console) as shown:
+            shown.show(*first)
+            async for snapshot, fault in published:
+                shown.show(snapshot, fault)
+
+
+async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", interval_s: float) -> None:
+    from contextlib import aclosing
+
+    from skewmon.cli.screen import screen
+    from skewmon.live import rounds
+
+    with screen(console) as shown:
+        async with aclosing(rounds(clusters, interval_s)) as measured:
+            async for snapshot in measured:
+                shown.show(snapshot)
