@@ -80,15 +80,20 @@ def correction_at(burst: Burst, at_ns: int) -> Interval:
     return before.hull(after).widened(age_slack_ns(gap, TRIM_PPB))
 
 
+def moved() -> ProbeError:
+    """Return the error for exchanges that contradict each other."""
+    return ProbeError(
+        Reason.CLOCK_MOVED,
+        "The exchanges of one burst contradict each other: the node's clock was stepped, or the machine "
+        "was paused, while it was measured.",
+        "The next round measures it again; if this repeats, look for two programs that set the clock.",
+    )
+
+
 def _offset_at(burst: Burst, at_ns: int, offset_of: OffsetOf, rho_ppb: int) -> Interval:
     opening = intersection(burst.opening, burst.program, at_ns, offset_of, rho_ppb)
     if opening is None:
-        raise ProbeError(
-            Reason.CLOCK_MOVED,
-            "The exchanges of one burst contradict each other: the node's clock was stepped, or the machine "
-            "was paused, while it was measured.",
-            "The next round measures it again; if this repeats, look for two programs that set the clock.",
-        )
+        raise moved()
     if burst.closing is None:
         return opening
     closing = intersection((burst.closing,), burst.program, at_ns, offset_of, rho_ppb)

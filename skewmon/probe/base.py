@@ -1,16 +1,24 @@
 """The admin box's own clocks: the base, and kernel receive stamps brought onto it.
 
 The base is CLOCK_MONOTONIC_RAW: no daemon steps or steers it, so the admin box's own time daemon cannot
-disturb a measurement. The kernel stamps arrivals in CLOCK_REALTIME, so each stamp is converted by its age:
-``arrival = base now − (REALTIME now − stamp)``. That holds only while REALTIME was not stepped between the
-arrival and the conversion, and only if the REALTIME that this process reads is the one that the kernel
-stamps with; both are checked rather than assumed.
+disturb a measurement. The kernel stamps arrivals in CLOCK_REALTIME, so each stamp is brought onto the base by
+the difference of the two clocks *at the arrival*. Nobody read it then; but it was read before, when
+something was sent, and it is read after, when the stamp is converted. In between REALTIME may have been
+stepped once or steered one way, so the difference lay between these readings, and the lowest of them gives
+the latest arrival. A step of the admin box's clock, or a slew at the limit (8 % by chrony's default), then
+costs width and never the truth.
+
+All this holds only if the REALTIME that this process reads is the one that the kernel stamps with, which is
+checked rather than assumed.
 """
 
 import socket
 import struct
 import time
+from collections import deque
 
+from skewmon.clock.burst import TRIM_PPB
+from skewmon.clock.interval import age_slack_ns
 from skewmon.model import NS_PER_S, Interval
 
 #: Linux on every architecture but parisc and sparc; Python has no name for it.
@@ -21,19 +29,26 @@ ANCILLARY_BYTES = socket.CMSG_SPACE(16)
 
 _TIMESPEC = struct.Struct("@ll")
 
-#: A step of the admin box's REALTIME below this is absorbed by adding it to every converted stamp; a larger
-#: one shows in REALTIME − MONOTONIC and the stamp is dropped. Three clock reads in a row take under 1 µs.
-STEP_TOLERANCE_NS = 2_000
+#: Stamp and readings are whole nanoseconds rounded down, each.
+QUANTA_NS = 2
 
 #: A stamp older than this did not just wait in a socket buffer: the clocks disagree, and it is dropped.
 OLDEST_STAMP_NS = NS_PER_S
+
+#: A steered REALTIME may show an age up to 11.2 % too short (Linux steers by 10.05 % at most): to be surely
+#: before the arrival, a reading must be older than the age and an eighth of it.
+AGE_MARGIN = 8
+
+#: A reading is kept for each send. Between an arrival and its conversion no more than a burst of every far
+#: node is sent (FAR_AT_ONCE of sweep.py); where the readings do not reach back, the stamp is dropped.
+KEPT_READINGS = 512
 
 #: Being interrupted between two reads is common on a busy machine; five times in a row means that the kernel
 #: stamps with another clock than the one this process reads.
 CALIBRATION_TRIES = 5
 
-#: How long a calibration serves. A step in between is seen by every conversion; this only bounds how long a
-#: kernel clock that runs away from the process's own could go unseen.
+#: How long a calibration serves; it bounds how long a kernel clock that runs away from the process's own
+#: could go unseen.
 CALIBRATION_AGE_NS = NS_PER_S
 
 
@@ -64,34 +79,48 @@ class ArrivalClock:
 
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
-        self._mark: int | None = None  # REALTIME − MONOTONIC, which only a step changes
+        self._is_kernels = False  # whether this process reads the clock that the kernel stamps with
         self._calibrated_ns = 0
+        self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT_READINGS)  # base, REALTIME − base
 
     def calibrate(self) -> None:
         """Check against a message to oneself that the kernel stamps with the REALTIME that is read here."""
         now = base_ns()
-        if not self.enabled or (self._mark is not None and now - self._calibrated_ns < CALIBRATION_AGE_NS):
+        if not self.enabled or (self._is_kernels and now - self._calibrated_ns < CALIBRATION_AGE_NS):
             return
-        self._mark = self._probe()
+        self._is_kernels = self._stamps_agree()
         self._calibrated_ns = now
+
+    def departure_ns(self) -> int:
+        """Return the base now, before something is sent, and note how REALTIME differs from it."""
+        wall = time.time_ns()
+        now = base_ns()
+        self._readings.append((now, wall - now))
+        return now
 
     def arrival_ns(self, stamp_ns: int) -> int | None:
         """Return an upper limit of the arrival on the base, or None where the stamp cannot be trusted.
 
-        REALTIME is read before the base: an interruption between the two then makes the arrival later,
-        never earlier, than the truth.
+        REALTIME is read before the base, here as in ``departure_ns``: an interruption between the two then
+        makes the arrival later, never earlier, than the truth.
         """
-        if self._mark is None:
+        if not self._is_kernels:
             return None
         wall = time.time_ns()
         now = base_ns()
-        if abs(wall - time.monotonic_ns() - self._mark) > STEP_TOLERANCE_NS:
-            return None
         age = wall - stamp_ns
-        return now - age + STEP_TOLERANCE_NS if 0 <= age <= OLDEST_STAMP_NS else None
+        if not 0 <= age <= OLDEST_STAMP_NS:
+            return None
+        before_arrival = now - age - age // AGE_MARGIN
+        lowest = wall - now
+        for at_ns, difference in reversed(self._readings):
+            lowest = min(lowest, difference)
+            if at_ns < before_arrival:
+                return stamp_ns - lowest + age_slack_ns(now - at_ns, TRIM_PPB) + QUANTA_NS
+        return None
 
     @staticmethod
-    def _probe() -> int | None:
+    def _stamps_agree() -> bool:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with near, far:
             far.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -99,9 +128,7 @@ class ArrivalClock:
                 sent = time.time_ns()
                 near.send(b".")
                 _, ancillary, _, _ = far.recvmsg(1, ANCILLARY_BYTES)
-                wall = time.time_ns()
-                monotonic = time.monotonic_ns()
                 stamp = kernel_stamp(ancillary)
-                if stamp is not None and sent <= stamp <= wall:
-                    return wall - monotonic
-        return None
+                if stamp is not None and sent <= stamp <= time.time_ns():
+                    return True
+        return False

@@ -1,7 +1,6 @@
 """What the network and asyncssh raise, translated once into reason, sentence and advice."""
 
 import errno
-import socket
 
 import asyncssh
 
@@ -9,22 +8,38 @@ from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
 from skewmon.probe import known_hosts
 
+#: How OpenSSH says that it refused as many keys as MaxAuthTries allows; a protocol error by its number.
+TOO_MANY_KEYS = "Too many authentication failures"
+
+#: What of a server's own words is repeated.
+MAX_QUOTED = 200
+
+
+def quoted(words: object) -> str:
+    """Return words that a server may have chosen, without what a terminal or a log would obey."""
+    text = str(words) or type(words).__name__
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text[:MAX_QUOTED])
+
 
 def place(address: str, port: int) -> str:
     """Return ``address:port``, with brackets where the address has colons of its own."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def lookup_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
+    """Return the error for a name that gave no address."""
+    detail = (
+        f"The name {address} was not resolved within {ssh.connect_timeout_s:g} s: no name server answers."
+        if isinstance(error, TimeoutError)
+        else f"The name {address} does not resolve."
+    )
+    return ConnectError(Reason.NAME_NOT_RESOLVED, detail, f"Try: getent hosts {address}")
+
+
 def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
     """Return the error for a TCP connection that did not come about."""
     where = place(address, ssh.port)
     number = getattr(error, "errno", None)
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return ConnectError(
-            Reason.NAME_NOT_RESOLVED,
-            f"The name {address} does not resolve.",
-            f"Try: getent hosts {address}",
-        )
     if number == errno.ECONNREFUSED:
         return ConnectError(
             Reason.CONNECTION_REFUSED,
@@ -55,7 +70,7 @@ def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> 
         )
     if isinstance(error, asyncssh.HostKeyNotVerifiable) or "host key" in str(error):
         return host_key_error(name, address, ssh)
-    if isinstance(error, asyncssh.PermissionDenied):
+    if isinstance(error, asyncssh.PermissionDenied) or TOO_MANY_KEYS in str(error):
         return ConnectError(
             Reason.PERMISSION_DENIED,
             f"{where} refused every key that was offered{f' for user {ssh.user}' if ssh.user else ''}.",
@@ -64,7 +79,7 @@ def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> 
     if isinstance(error, asyncssh.ChannelOpenError):
         return ConnectError(
             Reason.JUMP_FAILED,
-            f"The bastion could not reach {where}: {error.reason}.",
+            f"The bastion could not reach {where}: {quoted(error.reason)}.",
             "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
         )
     return _broken_off(error, where, address, ssh)
@@ -98,6 +113,6 @@ def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) ->
         )
     return ConnectError(
         Reason.NOT_SSH,
-        f"{where} and skewmon do not understand each other: {str(error) or type(error).__name__}.",
+        f"{where} and skewmon do not understand each other: {quoted(error)}.",
         f"Look at what it says: ssh -vv -p {ssh.port} {address}",
     )

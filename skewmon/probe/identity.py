@@ -1,6 +1,8 @@
 """The keys that skewmon offers: from files, from a systemd credential, from the agent."""
 
+import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,7 +54,7 @@ async def load(ssh: SshSettings) -> Identity:
     identity = Identity(keys)
     path = os.environ.get("SSH_AUTH_SOCK", "")
     if ssh.agent and path:
-        identity = await _with_agent(keys, path, faults)
+        identity = await _with_agent(keys, path, ssh, faults)
     if not identity.keys:
         raise ConnectError(
             Reason.KEY_UNUSABLE,
@@ -65,15 +67,30 @@ async def load(ssh: SshSettings) -> Identity:
 
 
 async def _with_agent(
-    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey], path: str, faults: list[str]
+    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey], path: str, ssh: SshSettings, faults: list[str]
 ) -> Identity:
+    agent: asyncssh.SSHAgentClient | None = None
     try:
-        agent = await asyncssh.connect_agent(path)
-        offered = await agent.get_keys()
-    except (OSError, ValueError) as error:
-        faults.append(f"the agent at {path} does not answer: {error}")
+        async with asyncio.timeout(AGENT_TIMEOUT_S):
+            agent = await asyncssh.connect_agent(path)
+            offered = await agent.get_keys()
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError
+        faults.append(f"the agent at {path} does not answer{f': {error}' if str(error) else ''}")
+        if agent:
+            agent.close()
         return Identity(keys)
+    if ssh.identities_only:
+        named = {public for path in ssh.identities if (public := _public_half(path))}
+        offered = [key for key in offered if key.public_data in named]
     return Identity([*keys, *offered], agent)
+
+
+def _public_half(path: str) -> bytes | None:
+    """Return the public key of an identity, from the file beside it or from the identity itself."""
+    for public in (f"{path}.pub", path):
+        with suppress(OSError, asyncssh.KeyImportError):
+            return asyncssh.read_public_key(public).public_data
+    return None
 
 
 def _modified_ns(path: str) -> int:

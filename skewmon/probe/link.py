@@ -4,11 +4,11 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from skewmon.clock.burst import intersection
+from skewmon.clock.burst import intersection, moved
 from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
 from skewmon.clock.interval import RHO_WALL_PPB, wall_offset
 from skewmon.errors import NodeError, ProbeError, Reason
-from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node
+from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
 from skewmon.probe.base import ArrivalClock, base_ns
 from skewmon.probe.session import PATIENT, Patience, Session
 from skewmon.probe.ssh import Connection, Dialer
@@ -50,6 +50,7 @@ class Link:
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._broken = asyncio.Event()
+        self._turn = asyncio.Lock()  # clusters of different intervals share a node's program
         self._hint: tuple[int, Interval] | None = None  # where the last search found the tick
 
     @property
@@ -109,27 +110,46 @@ class Link:
         Raises NodeError where there is no link, or where it broke on the way.
         """
         self._arrivals.calibrate()
-        session = self._ready()
-        try:
-            async with asyncio.timeout(timeout_s):
-                burst = await self._search(session) if _is_coarse(session) else await session.burst(samples)
-        except TimeoutError:
-            error = ProbeError(Reason.NO_REPLY, f"The burst was not done within {timeout_s:g} s.")
-            self._drop(error)
-            raise error from None
-        except NodeError as error:
-            self._drop(error)
-            raise
+        async with self._turn:
+            session = self._ready()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    burst = (
+                        await self._search(session) if _is_coarse(session) else await session.burst(samples)
+                    )
+            except TimeoutError:
+                error = ProbeError(
+                    Reason.NO_REPLY,
+                    f"The burst was not done within {timeout_s:g} s.",
+                    "The machine is overloaded, or the network loses packets.",
+                )
+                self._drop(error)
+                raise error from None
+            except NodeError as error:
+                self._drop(error)
+                raise
         self.round_trip_ns = min(exchange.round_trip_ns for exchange in burst.opening)
         return burst
 
-    async def exchange(self) -> Exchange:
-        """Return the one exchange that closes a round; raises as ``burst`` does."""
-        try:
-            return await self._ready().exchange()
-        except NodeError as error:
-            self._drop(error)
-            raise
+    async def exchange(self, program: Program) -> Exchange:
+        """Return the one exchange that closes a round; raises as ``burst`` does.
+
+        ``program`` is that of the burst: a program that was started anew, perhaps after a reboot, reads
+        other clocks, and its readings must not be compared with those of the burst.
+        """
+        async with self._turn:
+            session = self._ready()
+            if session.program is not program:
+                raise ProbeError(
+                    Reason.PROGRAM_ENDED,
+                    "The node-side program was started anew in the middle of a round.",
+                    "The next round measures it again.",
+                )
+            try:
+                return await session.exchange()
+            except NodeError as error:
+                self._drop(error)
+                raise
 
     def close(self) -> None:
         """Let go of program and connection."""
@@ -149,7 +169,9 @@ class Link:
         raise NodeError(failure.reason, failure.detail, failure.advice)
 
     def _drop(self, error: NodeError) -> None:
-        """Note a failure; the connection stays where only the program failed."""
+        """Note a failure; the connection stays where only the program failed, both where a clock moved."""
+        if error.reason is Reason.CLOCK_MOVED:
+            return
         self.failure = Failed(error.reason, error.detail, error.advice)
         if self._session:
             self._session.close()
@@ -190,7 +212,7 @@ class Link:
         now = base_ns()
         wall = intersection(exchanges, session.program, now, wall_offset, RHO_WALL_PPB)
         if wall is None:
-            raise ProbeError(Reason.CLOCK_MOVED, "The node's clock was stepped while it was measured.")
+            raise moved()
         if self._hint:
             found_ns, hint = self._hint
             expected = hint.widened((now - found_ns) * RHO_WALL_PPB // NS_PER_S)

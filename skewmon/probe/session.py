@@ -15,6 +15,7 @@ from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
 from skewmon.probe.base import base_ns
+from skewmon.probe.faults import quoted
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
 
 #: Banners and rc files may be long; 64 KiB of them is not a greeting any more.
@@ -75,6 +76,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 self._channel, _ = await self._connection.ssh.create_session(
                     lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                 )
+                if self.failure:  # a login shell such as nologin is already gone
+                    raise self.failure
                 waiter = self._expect()
                 self._channel.write(programs.clock_script(self._nonce).encode())
                 self.program = await waiter  # type: ignore[assignment]  # the hello resolves it
@@ -161,7 +164,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._fail(
                 ProbeError(
                     Reason.DISCONNECTED,
-                    f"The connection was lost: {exc}.",
+                    f"The connection was lost: {quoted(exc)}.",
                     "skewmon connects again by itself; if this repeats, look at the node's sshd and network.",
                 )
             )
@@ -181,17 +184,23 @@ class Session(asyncssh.SSHClientSession[bytes]):
         except NodeError as error:
             self._fail(error)
             return
-        if answer is None:
-            self._count_noise(len(line) + 1)
-        elif self._waiter and not self._waiter.done():
+        if answer is not None and self._waiter and not self._waiter.done():
             self._waiter.set_result(answer)
+        else:  # an answer that nobody waits for is noise like any other
+            self._count_noise(len(line) + 1)
 
     def _understand(self, text: str, received_ns: int) -> Program | Exchange | None:
         if self.program is None:
             return wire.parse_hello(self._nonce, text)
-        reading = wire.parse_reply(self._nonce, text)
+        reading = wire.parse_reply(self._nonce, self.program, text)
         if reading is None or reading.ident != self._ident:
             return None
+        if received_ns < self._sent_ns:
+            raise ProbeError(
+                Reason.GARBLED_REPLY,
+                "The node-side program replied before it was asked.",
+                "Something else than skewmon's program answers there; look at the account's shell and files.",
+            )
         return Exchange(
             sent_ns=self._sent_ns,
             received_ns=received_ns,
@@ -246,6 +255,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
 def _session_refused(error: Exception) -> ProbeError:
     return ProbeError(
         Reason.SESSION_REFUSED,
-        f"The login succeeded, but sshd opened no session: {error}.",
+        f"The login succeeded, but sshd opened no session: {quoted(error)}.",
         "Look at MaxSessions, ForceCommand and the account's shell on the node.",
     )

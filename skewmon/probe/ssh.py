@@ -2,8 +2,8 @@
 
 import asyncio
 import errno
-import socket
 from dataclasses import dataclass, replace
+from typing import Any
 
 import asyncssh
 
@@ -11,7 +11,8 @@ from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.probe import identity, known_hosts
 from skewmon.probe.base import ArrivalClock
-from skewmon.probe.faults import dial_error, login_error
+from skewmon.probe.faults import dial_error, login_error, lookup_error
+from skewmon.probe.names import Resolver
 from skewmon.probe.stamped_socket import StampedSocket
 
 #: One AES-GCM call per packet costs a third of ChaCha20's six cipher contexts in Python; the rest is for
@@ -34,6 +35,9 @@ WINDOW_BYTES = 256 * 1024
 #: A handshake keeps the event loop busy for some 5 ms; many more at once would make each other time out, many
 #: fewer would let a few hosts that never answer hold up the others.
 HANDSHAKES_AT_ONCE = 64
+
+#: A bastion's address and how it is reached.
+HopKey = tuple[str, SshSettings]
 
 
 @dataclass
@@ -60,8 +64,8 @@ class Dialer:
     def __init__(self, arrivals: ArrivalClock) -> None:
         self._arrivals = arrivals
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
-        self._hops: dict[tuple[object, ...], Connection] = {}
-        self._locks: dict[tuple[object, ...], asyncio.Lock] = {}
+        self._resolver = Resolver()
+        self._hops: dict[HopKey, asyncio.Task[Connection]] = {}
 
     async def connect(self, node: Node) -> Connection:
         """Return an authenticated connection to a node.
@@ -73,9 +77,13 @@ class Dialer:
 
     async def close(self) -> None:
         """Close every hop."""
-        for hop in self._hops.values():
-            hop.abort()
+        hops = list(self._hops.values())
         self._hops.clear()
+        for hop in hops:
+            hop.cancel()
+        for end in await asyncio.gather(*hops, return_exceptions=True):
+            if isinstance(end, Connection):
+                end.abort()
 
     async def _hop_chain(self, node: Node) -> Connection:
         """Return the connection to the last bastion before a node."""
@@ -89,23 +97,31 @@ class Dialer:
                 jump=node.ssh.jump[: count - 1],
                 host_key_alias=None,
             )
-            key = (address, ssh)
-            async with self._locks.setdefault(key, asyncio.Lock()):
-                if key not in self._hops or not self._hops[key].is_open:
-                    try:
-                        self._hops[key] = await self._open(f"bastion {hop}", address, ssh, via)
-                    except NodeError as error:
-                        raise ConnectError(
-                            Reason.JUMP_FAILED, f"Through {hop}: {error.detail}", error.advice
-                        ) from None
-                via = self._hops[key]
+            try:
+                via = await self._hop((address, ssh), f"bastion {hop}", via)
+            except NodeError as error:
+                raise ConnectError(
+                    Reason.JUMP_FAILED, f"Through {hop}: {error.detail}", error.advice
+                ) from None
         assert via is not None
         return via
 
+    async def _hop(self, key: HopKey, name: str, via: Connection | None) -> Connection:
+        """Return the connection to one bastion; whoever needs it meanwhile waits for the same attempt.
+
+        So a bastion that does not answer costs its nodes one waiting time, and not one after the other.
+        """
+        hop = self._hops.get(key)
+        if hop is None or (hop.done() and not _stands(hop)):
+            hop = self._hops[key] = asyncio.create_task(self._open(name, *key, via))
+            hop.add_done_callback(_retrieved)
+        return await asyncio.shield(hop)
+
     async def _open(self, name: str, address: str, ssh: SshSettings, via: Connection | None) -> Connection:
         offered = await identity.load(ssh)
-        stamps = via.stamps if via else await self._dial(address, ssh)
+        stamps: StampedSocket | None = None
         try:
+            stamps = via.stamps if via else await self._dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
                 connection = await asyncssh.connect(
                     address,
@@ -115,35 +131,51 @@ class Dialer:
                     config=None,
                     **_options(ssh, offered),
                 )
-        except (asyncssh.Error, OSError, ValueError) as error:  # TimeoutError is an OSError
-            raise login_error(error, name, address, ssh) from None
+        except BaseException as error:
+            if stamps and not via:
+                stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
+            if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
+                raise login_error(error, name, address, ssh) from None
+            raise
         finally:
             offered.close()
         return Connection(connection, stamps, via)
 
     async def _dial(self, address: str, ssh: SshSettings) -> StampedSocket:
         """Return a connected socket to the first of the address's addresses that answers."""
-        loop = asyncio.get_running_loop()
-        last = OSError(errno.EADDRNOTAVAIL, "The name has no address")
         try:
             async with asyncio.timeout(ssh.connect_timeout_s):
-                for family, _, _, _, target in await loop.getaddrinfo(
-                    address, ssh.port, type=socket.SOCK_STREAM
-                ):
-                    stamps = StampedSocket(family, self._arrivals)
-                    try:
-                        await loop.sock_connect(stamps, target)
-                    except OSError as error:
-                        stamps.close()
-                        last = error
-                    except BaseException:
-                        stamps.close()
-                        raise
-                    else:
-                        return stamps
+                places = await self._resolver.places(address, ssh.port)
         except (OSError, UnicodeError) as error:
-            raise dial_error(error, address, ssh) from None
+            raise lookup_error(error, address, ssh) from None
+        last: OSError = OSError(errno.EADDRNOTAVAIL, "The name has no address")
+        for family, place in places:
+            try:
+                # A share for each, so that one that drops packets leaves time for those that answer.
+                async with asyncio.timeout(ssh.connect_timeout_s / len(places)):
+                    return await self._connected(family, place)
+            except OSError as error:
+                last = error
         raise dial_error(last, address, ssh)
+
+    async def _connected(self, family: int, place: Any) -> StampedSocket:
+        stamps = StampedSocket(family, self._arrivals)
+        try:
+            await asyncio.get_running_loop().sock_connect(stamps, place)
+        except BaseException:
+            stamps.close()
+            raise
+        return stamps
+
+
+def _stands(hop: "asyncio.Task[Connection]") -> bool:
+    return not hop.cancelled() and hop.exception() is None and hop.result().is_open
+
+
+def _retrieved(hop: "asyncio.Task[Connection]") -> None:
+    """Look at how an attempt ended, because whoever asked for it may be gone."""
+    if not hop.cancelled():
+        hop.exception()
 
 
 def parse_hop(text: str) -> tuple[str | None, str, int]:

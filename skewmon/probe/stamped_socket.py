@@ -25,14 +25,14 @@ class StampedSocket(socket.socket):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send, stamping the instant before."""
-        stamp = base_ns()
+        stamp = self._arrivals.departure_ns()
         count = super().send(data, flags)
         self.sent_ns = stamp
         return count
 
     def sendmsg(self, buffers: Iterable[Any], *rest: Any) -> int:
         """Send several buffers, stamping the instant before."""
-        stamp = base_ns()
+        stamp = self._arrivals.departure_ns()
         count = super().sendmsg(buffers, *rest)
         self.sent_ns = stamp
         return count

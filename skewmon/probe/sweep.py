@@ -65,9 +65,8 @@ class Sweeper:
         ):
             taken[links.index(link)] = again
         at_ns, admin = base_ns(), admin_wall()
-        closings = await self._all(
-            [link for link, one in zip(links, taken, strict=True) if isinstance(one, _Taken)], Link.exchange
-        )
+        opened = {link: one for link, one in zip(links, taken, strict=True) if isinstance(one, _Taken)}
+        closings = await self._all(list(opened), lambda link: link.exchange(opened[link].burst.program))
         closing = iter(closings)
         outcomes = [_outcome(one, next(closing), at_ns) if isinstance(one, _Taken) else one for one in taken]
         return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes)

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 
 from skewmon.errors import ProbeError, Reason
-from skewmon.model import Program, Quantum
+from skewmon.model import NS_PER_S, Program, Quantum
 
 #: Long enough that no banner contains it by accident.
 NONCE_BYTES = 8
@@ -24,7 +24,14 @@ PROBES = ("python3", "python2", "perl", "bash", "date", "date-s")
 #: No clock of this century needs more digits; a longer number is garbage and is not converted.
 MAX_DIGITS = 20
 
-_READING = re.compile(rf"-|-?\d{{1,{MAX_DIGITS}}}")
+#: No program that skewmon starts reads a clock that is coarser; ``date +%s`` has this one.
+MAX_QUANTUM_NS = NS_PER_S
+
+_READING = re.compile(rf"-|-?[0-9]{{1,{MAX_DIGITS}}}")
+_QUANTUM = re.compile(r"([0-9]{1,10}),([0-9]{1,10})")
+
+#: What a boot id or the name of a clock source may look like; it is compared, logged and shown.
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,8 @@ def parse_hello(nonce: str, line: str) -> Program | None:
             raise ValueError(line)
         return Program(
             probe=facts["probe"],
-            boot_id=facts.get("boot_id", "").strip("-"),
-            clocksource=facts.get("clocksource", "").strip("-"),
+            boot_id=_name(facts.get("boot_id", "")),
+            clocksource=_name(facts.get("clocksource", "")),
             real=_quantum(facts["real"]),
             raw=_quantum(facts["raw"]) if "raw" in facts else None,
             mono=_quantum(facts["mono"]) if "mono" in facts else None,
@@ -90,10 +97,11 @@ def parse_hello(nonce: str, line: str) -> Program | None:
         ) from None
 
 
-def parse_reply(nonce: str, line: str) -> Reading | None:
+def parse_reply(nonce: str, program: Program, line: str) -> Reading | None:
     """Return the reading that a line carries, or None where the line is noise.
 
-    Raises ProbeError where a line carries the nonce but not six readings.
+    Raises ProbeError where a line carries the nonce but not the readings that the program's hello announced:
+    what is computed from a reply relies on their being there.
     """
     words = line.split()
     if words[:1] != [nonce]:
@@ -105,14 +113,28 @@ def parse_reply(nonce: str, line: str) -> Reading | None:
             "Something else writes to this session's output; look at the node's rc files.",
         )
     real_in, raw_in, mono, boot, raw_out, real_out = (None if w == "-" else int(w) for w in words[2:])
-    if real_in is None or real_out is None or (raw_in is None) != (raw_out is None):
-        raise ProbeError(Reason.GARBLED_REPLY, f"The node sent no wall clock: {line[:200]!r}.")
+    announced = (program.raw, program.mono, program.boot, program.raw)
+    missing = [reading is None for reading in (raw_in, mono, boot, raw_out)]
+    if real_in is None or real_out is None or missing != [quantum is None for quantum in announced]:
+        raise ProbeError(
+            Reason.GARBLED_REPLY,
+            f"The node-side program sent other readings than it announced: {line[:200]!r}.",
+            "If the node runs an installed program, install the one of this version.",
+        )
     return Reading(int(words[1]), real_in, raw_in, mono, boot, raw_out, real_out)
 
 
 def _quantum(text: str) -> Quantum:
-    early, late = text.split(",")
-    quantum = Quantum(int(early), int(late))
-    if quantum.early_ns < 0 or quantum.late_ns < 0:
+    match = _QUANTUM.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    quantum = Quantum(int(match[1]), int(match[2]))
+    if max(quantum.early_ns, quantum.late_ns) > MAX_QUANTUM_NS:
         raise ValueError(text)
     return quantum
+
+
+def _name(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise ValueError(text)
+    return text.strip("-")
