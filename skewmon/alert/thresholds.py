@@ -73,7 +73,7 @@ def lines_of(cluster: Cluster) -> tuple[Threshold, ...]:
     profile = cluster.profile or (None if _draws_skew(cluster.thresholds) else "default")
     given = (*(PROFILES[profile].thresholds if profile else ()), *cluster.thresholds)
     standing = [line for line in _standing(given) if line.kind not in {own.kind for own in given}]
-    merged = {(line.kind, line.severity): line for line in (*standing, *given)}
+    merged = {(line.kind, line.severity): line for line in (*given, *standing)}
     return tuple(_instant(line) for line in merged.values())
 
 
