@@ -120,10 +120,10 @@ def _read(path: str, *, private: bool) -> tuple[Line, ...]:
         raise ConfigError(Fault(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB", path))
     if private and (status.st_uid not in {0, os.getuid()} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
         raise ConfigError(Fault("others may write to it, so ssh refuses it", path, hint=f"chmod 600 {path}"))
-    return tuple(_parse(data.decode(errors="surrogateescape"), path))
+    return tuple(parse_lines(data.decode(errors="surrogateescape"), path))
 
 
-def _parse(text: str, path: str) -> list[Line]:
+def parse_lines(text: str, path: str) -> list[Line]:
     """Return the lines that say something."""
     found = []
     for number, raw in enumerate(text.split("\n"), start=1):
