@@ -2,21 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 
-async def every(interval_s: float) -> AsyncIterator[int]:
-    """Yield now and then at every multiple of the interval from now, with the number of ticks missed before.
+class Tick(NamedTuple):
+    """How many ticks were missed before this one, and by how much the loop was late for it."""
+
+    missed: int = 0
+    late_s: float = 0.0
+
+
+async def every(interval_s: float) -> AsyncIterator[Tick]:
+    """Yield now and then at every multiple of the interval from now.
 
     What the body of the loop takes does not shift the grid; a body that takes longer than the interval misses
     ticks, and they are not made up for.
     """
     loop = asyncio.get_running_loop()
     start = loop.time()
-    tick = 0
-    missed = 0
+    number = 0
+    yield Tick()
     while True:
-        yield missed
         due = int((loop.time() - start) / interval_s) + 1
-        missed = due - tick - 1
-        tick = due
-        await asyncio.sleep(start + tick * interval_s - loop.time())
+        missed = due - number - 1
+        number = due
+        at = start + number * interval_s
+        await asyncio.sleep(at - loop.time())
+        yield Tick(missed, max(0.0, loop.time() - at))

@@ -7,9 +7,11 @@ findings → verdict. The first three here, the rest in ``evaluation.py``.
 import time
 from collections.abc import Mapping, Sequence
 
+from skewmon.clock.selfcheck import contradictions
 from skewmon.evaluation import evaluate
 from skewmon.ledger import Ledger, Place, place_of
-from skewmon.model import Cluster, ClusterView
+from skewmon.model import Cluster, ClusterView, Measured
+from skewmon.probe.base import own_boot_id
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 
@@ -26,6 +28,8 @@ async def cycle(
         place: ledger.note_outcome(place, outcome, wall_ns)
         for place, outcome in zip(places, sweep.outcomes, strict=True)
     }
+    measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
+    ledger.contradictions.update(contradictions(measured, own_boot_id()))
     return [
         evaluate(
             cluster, {node.name: outcomes[place_of(node)] for node in cluster.nodes}, sweep, ledger, wall_ns

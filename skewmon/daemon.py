@@ -175,10 +175,11 @@ class Daemon:
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""
         await self._fleet.first_attempts(min(FIRST_ROUND_PATIENCE_S, interval_s))
-        async for missed in every(interval_s):
+        async for tick in every(interval_s):
             self._due[interval_s] = time.monotonic() + max(STUCK_INTERVALS * interval_s, STUCK_S)
-            if missed:
-                log.warning("rounds missed: the last one took longer than the interval", missed=missed)
+            self._herald.loop_lag_s = tick.late_s
+            if tick.missed:
+                log.warning("rounds missed: the last one took longer than the interval", missed=tick.missed)
             try:
                 self._herald.tell(await cycle(clusters, self._fleet.links, self._sweeper, self._ledger))
             except Exception:  # the cycle's edge: a bug costs a round, not the daemon

@@ -27,6 +27,7 @@ class Herald:
     ) -> None:
         self.reload_successful = True
         self.reloaded_wall_ns = time.time_ns()
+        self.loop_lag_s = 0.0
         self._views: dict[str, ClusterView] = {}
         self._clusters: tuple[Cluster, ...] = ()
         self._ledger = ledger
@@ -74,6 +75,8 @@ class Herald:
             notification_failures=dict(counts.failed),
             firing=tuple(alert.key for alert in self._alerting.firing),
             history_resets=dict(resets),
+            loop_lag_s=self.loop_lag_s,
+            self_check_failures=dict(self._ledger.contradictions),
         )
 
     def _write(self, events: Iterable[Event]) -> None:

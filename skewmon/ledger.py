@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from skewmon.clock.memory import Memory, Recollection, forgotten, remember, tightened
+from skewmon.clock.selfcheck import CHECKS
 from skewmon.errors import Reason
 from skewmon.model import Failed, Measured, Node, Outcome, SshSettings, SyncStatus
 
@@ -36,6 +37,7 @@ class Ledger:
 
     records: dict[Place, Record] = field(default_factory=dict)
     rounds: Counter[str] = field(default_factory=Counter)
+    contradictions: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
 
     def record(self, place: Place) -> Record:
         """Return a node's record, a new one where it was never seen."""

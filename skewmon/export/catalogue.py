@@ -142,6 +142,7 @@ _DAEMON_METRICS = (
         ("notifier", "reason"),
     ),
     _counter("history_resets", "Times that a node's past rounds were discarded, by reason.", ("reason",)),
+    _seconds("loop_lag", "How late the event loop was for the last round."),
     _counter(
         "self_check_failures",
         "Contradictions that skewmon found in its own results since the start; any is a defect.",

@@ -195,5 +195,6 @@ def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
         samples.add("notifications_failed_total", {"notifier": notifier, "reason": reason}, count)
     for reason, count in facts.history_resets.items():
         samples.add("history_resets_total", {"reason": reason}, count)
+    samples.add("loop_lag_seconds", {}, facts.loop_lag_s)
     for check, count in facts.self_check_failures.items():
         samples.add("self_check_failures_total", {"check": check}, count)

@@ -19,4 +19,5 @@ class DaemonFacts:
     notification_failures: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by notifier, reason
     firing: tuple[Key, ...] = ()
     history_resets: Mapping[str, int] = field(default_factory=dict)  # by reason
+    loop_lag_s: float = 0.0
     self_check_failures: Mapping[str, int] = field(default_factory=dict)  # by check

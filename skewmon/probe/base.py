@@ -16,6 +16,8 @@ import socket
 import struct
 import time
 from collections import deque
+from functools import cache
+from pathlib import Path
 
 from skewmon.clock.burst import TRIM_PPB
 from skewmon.clock.interval import age_slack_ns
@@ -55,6 +57,15 @@ CALIBRATION_AGE_NS = NS_PER_S
 def base_ns() -> int:
     """Return the base now."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+
+
+@cache
+def own_boot_id() -> str:
+    """Return the boot_id of this kernel, or nothing where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def admin_wall() -> Interval:
