@@ -4,19 +4,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skewmon.cli.main import DEFAULT_CONFIG
+
 if TYPE_CHECKING:
     from skewmon.config.schema import ClusterSpec, Config
     from skewmon.model import Threshold
-
-#: The same constant as in config/loader.py, repeated here so that --help need not load the schema.
-DEFAULT_PATH = "/etc/skewmon/skewmon.yml"
 
 _FILE = click.argument("file", required=False)
 _OPTION = click.option(
     "--config.file",
     "option",
     metavar="FILE",
-    default=DEFAULT_PATH,
+    default=DEFAULT_CONFIG,
     show_default=True,
     help="The same as FILE.",
 )
@@ -68,7 +67,7 @@ def schema() -> None:
 @command.command()
 @click.argument("nodes", nargs=-1, required=True)
 @click.option(
-    "--config.file", "path", metavar="FILE", default=DEFAULT_PATH, show_default=True, help="- prints."
+    "--config.file", "path", metavar="FILE", default=DEFAULT_CONFIG, show_default=True, help="- prints."
 )
 @click.option(
     "--cluster", default="main", show_default=True, metavar="NAME", help="What the cluster is called."

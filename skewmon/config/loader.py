@@ -10,9 +10,6 @@ from skewmon.config.marks import parse
 from skewmon.config.schema import Config
 from skewmon.errors import ConfigError, Fault
 
-#: Where packages and `skewmon config init` put it.
-DEFAULT_PATH = "/etc/skewmon/skewmon.yml"
-
 
 def load(path: str) -> Config:
     """Return the configuration in a file; raise ConfigError with every fault found."""

@@ -35,9 +35,12 @@ class Values:
         return ConfigError(Fault(f"{self._found.host}: {message}", hint=hint))
 
     def named_identities(self) -> tuple[str, ...]:
-        """Return the keys that IdentityFile names and that exist; ssh passes over the others, too."""
-        named = (name for name in self._found.identities if name.lower() != "none")
-        return tuple(path for path in map(self.path, named) if Path(path).is_file())
+        """Return the keys that IdentityFile names and that exist; ssh passes over the others, too.
+
+        A public half alone is enough: it picks a key of the agent.
+        """
+        named = (self.path(name) for name in self._found.identities if name.lower() != "none")
+        return tuple(path for path in named if Path(path).is_file() or Path(f"{path}.pub").is_file())
 
     def identities(self, given: Given) -> tuple[str, ...]:
         """Return the keys that ssh would offer; those of the command line come first."""

@@ -39,6 +39,13 @@ def test_the_example_has_every_key() -> None:
     assert missing == set()
 
 
+def test_the_manual_has_every_key() -> None:
+    """In backticks, as a key or at the start of an example."""
+    manual = (CONFIG.parent / "docs" / "configuration.md").read_text()
+    keys = schema_keys(Config.model_json_schema())
+    assert {key for key in keys if f"`{key}" not in manual} == set()
+
+
 @pytest.mark.parametrize("path", [EXAMPLE, MINIMAL], ids=lambda path: path.name)
 def test_the_examples_load(path: Path) -> None:
     """They are what people copy."""

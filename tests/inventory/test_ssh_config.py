@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from skewmon.config.schema import SourceSpec
 from skewmon.errors import ConfigError, InventoryError
 from skewmon.inventory import ssh_config
-from skewmon.inventory.command_line import command_line_nodes
 from skewmon.inventory.settings import Context
 from skewmon.inventory.ssh_config import settings_for
 from skewmon.inventory.ssh_lines import ConfigFile, Line, Reader, parse_lines
@@ -128,6 +127,14 @@ def test_the_agent_is_asked_where_ssh_would(
     assert settings_for("n1", replace(around, agent_socket=socket))[1].agent is agent
 
 
+def test_a_public_half_is_enough_to_name_a_key_of_the_agent(home: Path, around: Surroundings) -> None:
+    """The private half may live in the agent alone."""
+    write(home, "", ".ssh/token.pub")
+    write(home, "IdentityFile ~/.ssh/token\nIdentitiesOnly yes\n")
+    _, found = settings_for("n1", replace(around, agent_socket="/run/agent"))
+    assert (found.identities, found.identities_only) == ((f"{home}/.ssh/token",), True)
+
+
 def test_only_the_named_keys_of_the_agent_are_asked_for(home: Path, around: Surroundings) -> None:
     """IdentitiesOnly is passed on."""
     write(home, "Host n1\n IdentitiesOnly yes\n")
@@ -226,33 +233,6 @@ def ssh_config_lines(text: str) -> list[Line]:
         return parse_lines(text, "config")
     except ConfigError:
         return []
-
-
-# --- the nodes of the command line ---------------------------------------------------------------------
-
-
-def test_nodes_of_the_command_line(home: Path, around: Surroundings) -> None:
-    """An expression's own user and port beat the options, which beat the files."""
-    write(home, "Host n*\n HostName %h.example.com\n User a\n Port 1\n")
-    nodes = command_line_nodes(["n[1-2]", "b@n3:3"], Given(user="o"), around)
-    assert [(n.name, n.address, n.ssh.user, n.ssh.port) for n in nodes] == [
-        ("n1", "n1.example.com", "o", 1),
-        ("n2", "n2.example.com", "o", 1),
-        ("n3", "n3.example.com", "b", 3),
-    ]
-
-
-def test_every_bad_expression_is_told(around: Surroundings) -> None:
-    """All at once."""
-    with pytest.raises(ConfigError) as caught:
-        command_line_nodes(["n[3-1]", "n1", "@x"], None, around)
-    assert len(caught.value.faults) == 2
-
-
-def test_too_many_expressions_are_told(around: Surroundings) -> None:
-    """The limit holds for all of them together."""
-    with pytest.raises(ConfigError, match="12000 nodes are named; at most 10000"):
-        command_line_nodes(["a[1-6000]", "b[1-6000]"], None, around)
 
 
 def test_the_surroundings_of_this_process_can_be_had() -> None:
