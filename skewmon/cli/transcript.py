@@ -1,0 +1,175 @@
+"""An examination in words: the short form, and every line of it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+
+from skewmon.cli.words import bound, offset
+from skewmon.clock.interval import wall_offset
+from skewmon.examination import Examination, since_s
+from skewmon.model import Exchange, Failed, Interval, SyncStatus
+from skewmon.probe.faults import place
+from skewmon.probe.transcript import Line, Side
+
+#: Who says a line.
+MARKS: dict[Side, str] = {"command": "$", "sent": ">", "received": "<", "error": "!", "end": "."}
+
+#: The ladder is some 200 lines; the first ones say enough of it.
+SENT_LINES = 2
+
+#: Names of an exchange's columns; all in nanoseconds, the stamps after the first of them.
+HEAD = f"{'':>4} {'sent':>13} {'received':>13} {'round trip':>11}   node's clock to the admin box's"
+
+
+def brief(found: Examination) -> Iterator[str]:
+    """Yield a few lines: what was found, and why if not."""
+    yield f"{found.node.name} at {place(found.node.address, found.node.ssh.port)}"
+    if found.failure:
+        yield from _failed("not measured", found.failure)
+    elif found.burst:
+        program = found.burst.program
+        yield f"  program     {program.probe}, clocksource {program.clocksource or 'unknown'}"
+        yield from _result(found)
+    if found.status or found.status_failure:
+        yield from _claim(found)
+    if found.failure:
+        yield "  -v shows the whole conversation."
+
+
+def full(found: Examination) -> Iterator[str]:
+    """Yield everything."""
+    yield from _reached(found)
+    yield "\nConversation ($ command, > sent, < received, ! standard error)"
+    yield from _conversation(found)
+    if found.burst:
+        yield "\nExchanges; stamps in nanoseconds after the first"
+        yield from _exchanges(found)
+    yield "\nResult"
+    if found.failure:
+        yield from _failed("not measured", found.failure)
+    yield from _result(found)
+    yield "\nTime daemons"
+    yield from _tools(found)
+    yield from _claim(found)
+
+
+def _reached(found: Examination) -> Iterator[str]:
+    ssh = found.node.ssh
+    yield f"{found.node.name} at {place(found.node.address, ssh.port)}"
+    yield f"  user        {ssh.user or 'the local one'}"
+    yield f"  jump        {', '.join(ssh.jump) or 'none'}"
+    yield f"  identities  {', '.join(ssh.identities) or 'none'}{', and the agent' if ssh.agent else ''}"
+    yield f"  known hosts {', '.join(ssh.known_hosts) or 'none'}"
+    if found.opened_s is not None:
+        yield f"  opened in   {found.opened_s:.3f} s, from the name to the program's hello"
+    for name, value in found.connection.items():
+        yield f"  {name.replace('_', ' '):<11} {value}"
+
+
+def _conversation(found: Examination) -> Iterator[str]:
+    sent = 0
+    lines = found.transcript.lines
+    script_ends = next((at for at, line in enumerate(lines) if line.side == "received"), len(lines))
+    for at, line in enumerate(lines):
+        if line.side == "sent" and at < script_ends:
+            sent += 1
+            if sent > SENT_LINES:
+                continue
+        elif sent > SENT_LINES:
+            yield f"{'':>10}   … and {sent - SENT_LINES} more lines of the program ladder"
+            sent = 0
+        yield _line(found, line)
+    if not lines:
+        yield "  nothing was said"
+
+
+def _line(found: Examination, line: Line) -> str:
+    text = line.text if line.text.isprintable() else repr(line.text)[1:-1]
+    return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {text}"
+
+
+def _exchanges(found: Examination) -> Iterator[str]:
+    assert found.burst is not None
+    yield HEAD
+    first_ns = found.burst.opening[0].sent_ns
+    for number, exchange in enumerate(found.burst.opening, start=1):
+        yield _exchange(found, exchange, str(number), first_ns)
+    if found.burst.closing:
+        yield _exchange(found, found.burst.closing, "last", first_ns)
+
+
+def _exchange(found: Examination, exchange: Exchange, name: str, first_ns: int) -> str:
+    assert found.burst is not None
+    wall = wall_offset(exchange, found.burst.program)
+    says = _against(wall, found) if wall else "contradicts itself"
+    return (
+        f"{name:>4} {exchange.sent_ns - first_ns:>13} {exchange.received_ns - first_ns:>13} "
+        f"{exchange.round_trip_ns:>11}   {says}"
+    )
+
+
+def _against(wall: Interval, found: Examination) -> str:
+    if found.admin is None:
+        return ""
+    value, plus_minus = offset(wall - found.admin)
+    return f"{value} ± {plus_minus}"
+
+
+def _result(found: Examination) -> Iterator[str]:
+    if not found.estimate or not found.admin_offset:
+        return
+    value, plus_minus = offset(found.admin_offset)
+    yield f"  offset      {value} ± {plus_minus}, against this machine's own clock"
+    yield f"  interval    [{found.admin_offset.lower_ns} ns, {found.admin_offset.upper_ns} ns]"
+    best = bound(found.estimate.round_trip_ns)
+    yield f"  round trip  {best}, the best of {found.estimate.samples} exchanges"
+    if found.estimate.oscillator and found.estimate.correction:
+        yield (
+            f"  of which    oscillator ± {bound(found.estimate.oscillator.bound_ns)}, "
+            f"correction ± {bound(found.estimate.correction.bound_ns)}"
+        )
+    seconds, rest_ns = divmod(found.estimate.at_ns + found.estimate.wall.estimate_ns, 1_000_000_000)
+    yield f"  its clock   {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{rest_ns:09d} UTC"
+
+
+def _tools(found: Examination) -> Iterator[str]:
+    for name, output in found.tools.items():
+        state = "timed out" if output.timed_out else f"exit status {output.status}"
+        yield f"  {name} ({state})"
+        yield from (f"    | {line}" for line in output.stdout.splitlines())
+        yield from (f"    ! {line}" for line in output.stderr.splitlines())
+
+
+def _claim(found: Examination) -> Iterator[str]:
+    if found.status_failure:
+        yield from _failed("not asked", found.status_failure)
+    elif found.status is None:
+        yield "  not asked: there is no connection."
+    else:
+        yield f"  claim       {_said(found.status)}"
+
+
+def _said(status: SyncStatus) -> str:
+    """Return what the time daemons said, by the names that the JSON has too."""
+    told = {field.name: getattr(status, field.name) for field in fields(status)}
+    hidden = ("daemon", "peers", "kernel", "updated_wall_s")
+    parts = [
+        f"{name} {_plain(value)}" for name, value in told.items() if name not in hidden and _is_said(value)
+    ]
+    return ", ".join([status.daemon, *parts])
+
+
+def _is_said(value: object) -> bool:
+    return value is not None and value != ()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _failed(what: str, failure: Failed) -> Iterator[str]:
+    yield f"  {what}: {failure.reason}. {failure.detail}"
+    if failure.advice:
+        yield f"  {failure.advice}"
