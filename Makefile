@@ -3,7 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint bench prove fuzz clean
+# What the tests run beside Python. Each script is quick where nothing is left to do; where it cannot do it, the
+# tests that need it fail by themselves and the others are still worth running, except in CI.
+SETUPS := $(sort $(wildcard tests/*/packages*.sh)) tests/fleet/bullseye.sh
+
+# What starts other programs; the rest answers first.
+SLOW := tests/fleet tests/integration tests/browser
+
+.PHONY: demo test setup lint bench prove fuzz lab clean
 .DEFAULT_GOAL := test
 
 $(VENV)/ready: pyproject.toml
@@ -14,6 +21,35 @@ $(VENV)/ready: pyproject.toml
 
 demo: $(VENV)/ready
 	$(BIN)/skewmon demo
+
+test: setup lint
+	$(BIN)/python -m pytest tests $(SLOW:%=--ignore=%)
+	$(BIN)/python -m pytest $(wildcard $(SLOW))
+
+setup: $(VENV)/ready
+	@for script in $(SETUPS); do $$script || [ -z "$$CI" ] || exit 1; done
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Accuracy and cost against the alternatives; rewrites the tables of docs/accuracy.md.
+bench: setup
+	$(BIN)/python -m tests.bench
+
+# The full counts: a million simulated bursts, ten thousand over real SSH.
+prove: setup
+	$(BIN)/python -m pytest -m prove --timeout=7200
+
+# The fuzzers with a hundred times their usual examples.
+fuzz: setup
+	$(BIN)/python -m pytest -m "not lab" -k "fuzz or survive or garbage" --hypothesis-profile=fuzz --timeout=7200
+
+# Clusters of guest kernels: etcd, a real systemd, clocks that are really stepped.
+lab: setup
+	$(BIN)/python -m pytest -m lab --timeout=1800
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

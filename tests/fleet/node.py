@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 
 from tests.fleet.clocks import KnownClock, build
-from tests.fleet.processes import descendants, end_marked, end_tree, send, with_mark
+from tests.fleet.processes import descendants, end_marked, end_tree, send, stop, with_mark
 
 #: sshd listens within tens of milliseconds; a hundred of them at once on a loaded machine take longer.
 START_TIMEOUT_S = 20.0
@@ -49,7 +50,8 @@ class Login:
     ``without`` names programs that PATH lacks (``python3`` also hides ``python3.11``); ``commands`` puts
     others in their place, name to absolute path. ``rc_files`` are written into the home directory.
     ``key_options`` go before the key in authorized_keys, ``sshd_lines`` into sshd_config, and ``environment``
-    is set by the server. A node that is not ``shimmed`` lives by the machine's own clocks.
+    is set by the server. A node that is not ``shimmed`` lives by the machine's own clocks. ``server`` is this
+    machine's OpenSSH, a Dropbear, or the OpenSSH 8.4 of a whole Debian 11 with python2.7 (needs root).
     """
 
     shell: str | None = None
@@ -61,6 +63,7 @@ class Login:
     sshd_lines: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     shimmed: bool = True
+    server: Literal["openssh", "dropbear", "bullseye"] = "openssh"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,9 @@ class Keys:
 
 class FleetNode:
     """One SSH server with its clock, its log and its address."""
+
+    #: The directory that is the node's ``/``.
+    root = Path("/")
 
     def __init__(
         self, name: str, address: str, directory: Path, clock: KnownClock, keys: Keys, login: Login
@@ -130,7 +136,7 @@ class FleetNode:
         """Return whether the server listens; False where somebody else took its port meanwhile."""
         assert self._process
         deadline = time.monotonic() + START_TIMEOUT_S
-        while f"listening on {self.address} port {self.port}" not in self.log:
+        while self._listening_line() not in self.log:
             if self._process.poll() is not None:
                 assert "Address already in use" in self.log, f"{self.name}: {self.log}"
                 return False
@@ -167,7 +173,7 @@ class FleetNode:
 
     def freeze(self) -> None:
         """Stop everything on this node where it stands; the kernel still accepts and acknowledges."""
-        send(self._all_ids(), signal.SIGSTOP)
+        stop(self._all_ids)
 
     def thaw(self) -> None:
         """Let everything on this node go on."""
@@ -187,6 +193,9 @@ class FleetNode:
 
     def _all_ids(self) -> list[int]:
         return [self.process_id, *descendants(self.process_id), *self.session_ids()]
+
+    def _listening_line(self) -> str:
+        return f"listening on {self.address} port {self.port}"
 
     def _command(self) -> list[str]:
         return [SSHD, "-D", "-e", "-f", str(self.directory / "sshd_config")]
@@ -230,10 +239,10 @@ class FleetNode:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         for directory in PATH_DIRECTORIES:
-            for program in Path(directory).glob("*"):
+            for program in (self.root / directory[1:]).glob("*"):
                 if not any(hides(name, program.name) for name in self.login.without):
                     with suppress(FileExistsError):
-                        (place / program.name).symlink_to(program)
+                        (place / program.name).symlink_to(Path(directory, program.name))
         for name, target in self.login.commands.items():
             (place / name).unlink(missing_ok=True)
             (place / name).symlink_to(target)

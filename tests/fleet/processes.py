@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,23 @@ def send(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def state_of(pid: int) -> str:
+    """Return the state letter of a process, X for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
+def stop(listing: Callable[[], list[int]]) -> None:
+    """Stop all that ``listing`` returns, also what it returns later because it was started meanwhile."""
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while running := [pid for pid in listing() if state_of(pid) not in "TtZX"]:
+        send(running, signal.SIGSTOP)
+        assert time.monotonic() < deadline, f"processes {running} do not stop"
+        time.sleep(0.001)
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

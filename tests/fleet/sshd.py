@@ -16,10 +16,18 @@ from typing import Any, Self
 import asyncssh
 import yaml
 
+from tests.fleet.bullseye import BullseyeNode
 from tests.fleet.clocks import KnownClock, Segment, kernel_now, shim
+from tests.fleet.dropbear import DropbearNode
 from tests.fleet.node import SSHD, FleetNode, Keys, Login, public_text
 
 __all__ = ["Fleet", "FleetNode", "Login"]
+
+SERVERS: dict[str, type[FleetNode]] = {
+    "openssh": FleetNode,
+    "dropbear": DropbearNode,
+    "bullseye": BullseyeNode,
+}
 
 #: Between choosing a free port and using it somebody else may take it.
 START_ATTEMPTS = 5
@@ -163,7 +171,7 @@ class Fleet:
         clock = self._stack.enter_context(KnownClock(own / "clock", origin, offset_ns=offset_ns))
         high, low = divmod(number - 1, 250)
         login = self._logins.get(name, self._login)
-        node = FleetNode(name, f"127.0.{high + 1}.{low + 1}", own, clock, self._keys, login)
+        node = SERVERS[login.server](name, f"127.0.{high + 1}.{low + 1}", own, clock, self._keys, login)
         self.nodes.append(node)
         self._stack.callback(node.stop)
 

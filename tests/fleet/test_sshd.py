@@ -5,13 +5,14 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 
 from tests.fleet.clocks import base_ns
 from tests.fleet.node import hides
-from tests.fleet.processes import descendants, with_mark
+from tests.fleet.processes import descendants, state_of, with_mark
 from tests.fleet.sshd import Fleet, FleetNode, Login
 
 NS_PER_S = 1_000_000_000
@@ -32,19 +33,21 @@ def ssh(fleet: Fleet, node: FleetNode, command: str, **options: object) -> subpr
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    """Start six nodes, all different, for the tests that change nothing."""
+    """Start eight nodes, all different, for the tests that change nothing."""
     logins = {
         "n2": Login(shell="/bin/dash"),
         "n3": Login(shell="/usr/bin/tcsh", without=("python3", "perl")),
         "n4": Login(rc_files={".bashrc": "echo welcome\n"}, commands={"date": "/bin/busybox"}),
         "n5": Login(forced_command='echo "forced: $SSH_ORIGINAL_COMMAND"'),
+        "n7": Login(server="dropbear", shell="/bin/dash", without=("python3",)),
+        "n8": Login(server="bullseye", without=("perl",)),
         "n6": Login(shimmed=False, environment={"TMOUT": "7"}, sshd_lines=("Banner /etc/hostname",)),
     }
-    with Fleet(6, logins=logins, offsets_ns=[0, 70 * NS_PER_S, -NS_PER_S]) as one:
+    with Fleet(8, logins=logins, offsets_ns=[0, 70 * NS_PER_S, -NS_PER_S]) as one:
         yield one
 
 
-@pytest.mark.parametrize("name", ["n1", "n2", "n3"])
+@pytest.mark.parametrize("name", ["n1", "n2", "n3", "n7", "n8"])
 def test_each_node_has_its_own_clock(fleet: Fleet, name: str) -> None:
     """What date prints on a node is that node's truth."""
     node = fleet[name]
@@ -74,6 +77,14 @@ def test_a_login_finds_only_the_programs_it_may(fleet: Fleet) -> None:
     answer = ssh(fleet, fleet["n3"], "sh -c 'command -v python3; command -v perl; command -v bash'").stdout
     assert answer == f"{fleet['n3'].directory}/bin/bash\n"
     assert "BusyBox" in ssh(fleet, fleet["n4"], "date --help 2>&1").stdout
+
+
+def test_a_node_may_run_dropbear_or_a_whole_older_system(fleet: Fleet) -> None:
+    """Dropbear and Debian 11 answer as themselves, with the PATH that they were given."""
+    asked = "echo $SHELL; for one in python2.7 python3 perl; do command -v $one; done"
+    assert ssh(fleet, fleet["n7"], asked).stdout == f"/bin/dash\n{fleet['n7'].directory}/bin/perl\n"
+    assert ssh(fleet, fleet["n8"], asked).stdout == f"/bin/bash\n{fleet['n8'].directory}/bin/python2.7\n"
+    assert "11" in ssh(fleet, fleet["n8"], "cat /etc/debian_version").stdout
 
 
 def test_options_of_the_key_and_of_the_server_hold(fleet: Fleet) -> None:
@@ -134,9 +145,17 @@ def test_faults_are_real_and_pass() -> None:
         assert "Permission denied" in ssh(fleet, node, "true").stderr
 
 
-def state_of(pid: int) -> str:
-    """Return the state letter of a process."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+@pytest.mark.parametrize("server", ["dropbear", "bullseye"])
+def test_other_servers_end_whole_too(server: Literal["dropbear", "bullseye"]) -> None:
+    """Nothing of Dropbear or of a chroot is left, nor anything mounted."""
+    with Fleet(1, login=Login(server=server)) as fleet:
+        (node,) = fleet.nodes
+        ssh(fleet, node, "setsid sleep 1000 >/dev/null 2>&1 </dev/null &")
+        assert node.session_ids()
+        servers = [node.process_id, *descendants(node.process_id)]
+    assert not with_mark(node.mark)
+    assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
+    assert ".cache/bullseye" not in Path("/proc/mounts").read_text()
 
 
 class _FailedError(Exception):
