@@ -59,7 +59,17 @@ COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
 )
 
 
+#: Lines that mean so only where they say nothing else: of ntpstat in C, of a shell whose tool was ended.
+_WHOLE_LINES = {
+    "timeout": Outcome.TIMED_OUT,
+    "killed": Outcome.TIMED_OUT,
+    "terminated": Outcome.TIMED_OUT,
+}
+
+
 def complaint(line: str) -> Outcome | None:
     """Return what a line means as a complaint, or None where it is none."""
     folded = line.casefold()
+    if folded.strip() in _WHOLE_LINES:
+        return _WHOLE_LINES[folded.strip()]
     return next((outcome for words, outcome in COMPLAINTS if words in folded), None)

@@ -1,7 +1,7 @@
 """The first block of the sheet: which time daemons run, and what the node's own clock shows."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skewmon.timesync.values import number
 
@@ -46,6 +46,13 @@ class NodeFacts:
         """Every daemon that runs, once, in the order met."""
         return tuple(dict.fromkeys(process.daemon for process in self.processes))
 
+    def knowing(self, implementation: str) -> "NodeFacts":
+        """Return the same facts with every ntpd named after what it turned out to be."""
+        named = (
+            replace(one, daemon=implementation) if one.daemon == "ntpd" else one for one in self.processes
+        )
+        return replace(self, processes=tuple(named))
+
     @property
     def disciplining(self) -> tuple[str, ...]:
         """Those that could steer the clock."""
@@ -77,10 +84,18 @@ def read(text: str) -> NodeFacts:
         clock_s=number(values.get("clock", "")),
         boot_id=values.get("boot", ""),
         system=values.get("uname", ""),
-        processes=tuple(processes),
+        processes=_resolved(processes),
         hidden=_HIDDEN_LINE in lines or not lines,
         unparsed=tuple(unparsed),
     )
+
+
+def _resolved(processes: list[Process]) -> tuple[Process, ...]:
+    """Name OpenNTPD's parent, which looks like any ntpd, after its children, whose titles tell."""
+    generic = Process("ntpd")
+    if not any(process.daemon == "openntpd" for process in processes):
+        return tuple(processes)
+    return tuple(process for process in processes if process != generic)
 
 
 def _process(name: str, command: str, *, busybox: bool) -> Process:

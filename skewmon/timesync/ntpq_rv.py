@@ -13,6 +13,8 @@ TOOL = "ntpq-rv"
 #: Leap indicator, as two binary digits (ntpd) or a number (ntpstat's source, chrony's protocol).
 LEAPS = {"00": "none", "01": "insert", "10": "delete", "11": "unsynchronized"}
 
+PPM = {None: 1.0, "ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "ppk": 1e3}
+
 #: NTP's stratum for "unsynchronised" (RFC 5905: 16; on the wire 0).
 UNSYNCHRONIZED_STRATUM = 16
 
@@ -23,6 +25,7 @@ _PAIR = re.compile(
 )
 _FLAGS = re.compile(r"\s*[a-z0-9_ ]+(?:,\s*[a-z0-9_ ]+)*,?\s*")
 _ASSOCIATION = re.compile(r"\s*(?:assID|associd)=", re.IGNORECASE)
+_FREQUENCY = re.compile(r"([0-9.eE+-]+)(pp[tbmk])?")
 _TIMESTAMP = re.compile(r"(?:0x)?([0-9a-f]{8})\.([0-9a-f]{8})\b", re.IGNORECASE)
 
 
@@ -69,18 +72,20 @@ def _status(variables: Mapping[str, str]) -> SyncStatus:
     stratum = whole(variables.get("stratum", ""))
     refid = variables.get("refid")
     version = variables.get("version")
+    synchronized = _synchronized(leap, stratum)
     poll = whole(variables.get("tc", variables.get("poll", "")))
     return SyncStatus(
         _daemon(version),
-        synchronized=_synchronized(leap, stratum),
+        synchronized=synchronized,
         stratum=stratum,
         refid=None if refid is None else refids.word(refid),
-        offset_s=flipped(_ms(variables, "offset", "phase")),
+        # Before the first update the loop filter holds a zero that nobody measured.
+        offset_s=None if synchronized is False else flipped(_ms(variables, "offset", "phase")),
         root_distance_s=distance_s(_ms(variables, "rootdelay"), _ms(variables, "rootdisp", "rootdispersion")),
         last_update_s=_age_s(variables.get("clock"), variables.get("reftime")),
         poll_s=None if poll is None or poll > 20 else float(2**poll),
         leap=leap,
-        frequency_ppm=flipped(_plain(variables, "frequency")),
+        frequency_ppm=flipped(_ppm(variables, "frequency")),
         smear_s=_ms(variables, "leapsmearoffset"),
         version=version,
     )
@@ -103,8 +108,11 @@ def _ms(variables: Mapping[str, str], *names: str) -> float | None:
     return next((value for value in values if value is not None), None)
 
 
-def _plain(variables: Mapping[str, str], name: str) -> float | None:
-    return number(variables.get(name, ""))
+def _ppm(variables: Mapping[str, str], name: str) -> float | None:
+    """Return a frequency; a bare number is in ppm, ``ntpq -u`` adds a unit."""
+    found = _FREQUENCY.fullmatch(variables.get(name, ""))
+    value = None if found is None else number(found[1])
+    return None if found is None or value is None else value * PPM[found[2]]
 
 
 def _age_s(clock: str | None, reftime: str | None) -> float | None:

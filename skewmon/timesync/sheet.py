@@ -129,8 +129,8 @@ run() {
   esac
 }
 
-# Descriptors: 3 the block, 4 its second half, 5 the exit status, 6 the tool's own standard error, so that
-# what the shell itself says of a killed tool goes nowhere.
+# Descriptors: 3 the block, 4 its second half, 5 the exit status, 6 the tool's own standard error; what
+# bash itself says of a killed tool goes nowhere.
 block() {
   {
     printf '\n%s begin %s\n' "$mark" "$1"

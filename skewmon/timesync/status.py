@@ -49,6 +49,8 @@ def assemble(outputs: Mapping[str, ToolOutput]) -> SyncStatus:
     """Return the one status that a sheet's outputs (``sheet.split``) amount to."""
     heard = _hear(outputs)
     answers = _answers(heard)
+    if any(answer.daemon == "ntpsec" for answer in answers):
+        heard = replace(heard, facts=heard.facts.knowing("ntpsec"))
     kernel = _kernel(heard)
     chosen = _choose(answers, heard.facts)
     status = _silence(heard, kernel) if chosen is None else _complete(chosen, heard.facts, kernel)

@@ -1,0 +1,188 @@
+"""A room of its own for real time daemons: network, mount and process namespaces, and no way to the clock.
+
+A daemon in a room may believe that it steers the clock; CAP_SYS_TIME is dropped for everything that runs there,
+so the kernel refuses. What the daemon concludes from its servers is real all the same.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from skewmon.model import SyncStatus
+from skewmon.timesync import sheet
+from skewmon.timesync.status import assemble
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "timesync"
+PREPARE = ROOT / "tests" / "fleet" / "packages_timesync.sh"
+UPSTREAM = Path(__file__).with_name("upstream.py")
+
+NODE_ADDRESS = "10.78.0.1"
+NONCE = "room4711room"
+
+#: The accounts that the packages would have made.
+USERS = (
+    "{ cat /etc/passwd; echo ntpd:x:64990:64990::/run/openntpd:/bin/false; "
+    "echo systemd-timesync:x:64991:64991::/:/bin/false; } >/run/passwd; mount --bind /run/passwd /etc/passwd; "
+    "{ cat /etc/group; echo ntpd:x:64990:; echo systemd-timesync:x:64991:; } >/run/group; "
+    "mount --bind /run/group /etc/group"
+)
+
+#: Nobody in a room may touch the clock of the machine that runs the tests.
+POWERLESS = ("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time")
+
+
+def prepare() -> None:
+    """Have the daemons ready, or say clearly what is missing."""
+    done = subprocess.run([PREPARE], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"real time daemons cannot be prepared: {done.stderr.strip()}")
+
+
+def package_environment(*packages: str) -> dict[str, str]:
+    """Return an environment in which these unpacked packages are found first, and no other time daemon."""
+    roots = [CACHE / "bookworm" / package for package in packages]
+    places = [root / part for root in roots for part in ("usr/bin", "usr/sbin", "sbin", "lib/systemd")]
+    return {
+        "PATH": ":".join([*map(str, places), "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
+        "PYTHONPATH": str(CACHE / "bookworm" / "python3-ntp" / "usr/lib/python3/dist-packages"),
+    }
+
+
+@dataclass
+class Room:
+    """Namespaces that live as long as a sleeping process in them."""
+
+    pid: int
+    directory: Path
+    chroot: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def line(self, command: Sequence[str]) -> list[str]:
+        """Return the command line that runs a command in here."""
+        root = ["chroot", str(self.chroot)] if self.chroot else []
+        inside = ["nsenter", "-t", str(self.pid), "-n", "-m", "-p", "--"]
+        return [*inside, *POWERLESS, *root, *command]
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a daemon in the foreground; its log is a file in the room's directory."""
+        log = (self.directory / f"{Path(command[0]).name}-{len(self.started)}.log").open("wb")
+        process = subprocess.Popen(
+            self.line(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment)
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *command: str, text: str = "", limit_s: float = 20) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.line(command),
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit_s,
+            check=False,
+            env=dict(self.environment),
+        )
+
+    def outputs(self, shell: str = "/bin/sh") -> dict[str, sheet.ToolOutput]:
+        """Run the status sheet as a node's shell does."""
+        done = self.run(shell, text=sheet.script(NONCE))
+        assert sheet.is_complete(NONCE, done.stdout), done
+        assert done.stderr == "", done.stderr
+        return sheet.split(NONCE, done.stdout)
+
+    def status(self) -> SyncStatus:
+        """Return what the sheet amounts to."""
+        return assemble(self.outputs())
+
+    def status_once(self, settled: "Settled", limit_s: float = 60) -> SyncStatus:
+        """Ask until the daemon has made up its mind, and return its status."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            status = self.status()
+            if settled(status):
+                return status
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not settled after {limit_s} s: {status}\n{self.logs()}")
+            time.sleep(0.3)  # a daemon's own polling, which no event announces
+
+    def logs(self) -> str:
+        """Return what the daemons wrote."""
+        return "\n".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
+
+
+Settled = object
+
+
+def _child_of(pid: int) -> int:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        children = path.read_text().split()
+        if children:
+            return int(children[0])
+        time.sleep(0.01)
+    raise TimeoutError(f"no child of {pid}")
+
+
+@contextlib.contextmanager
+def _namespaces(*flags: str, setup: str) -> Iterator[int]:
+    script = f"set -e; {setup}; ip link set lo up; echo ready; exec sleep infinity"
+    holder = subprocess.Popen(
+        ["unshare", "--fork", "--kill-child", *flags, "sh", "-c", script], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        yield _child_of(holder.pid)
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
+@contextlib.contextmanager
+def room(
+    directory: Path, servers: Sequence[str], environment: Mapping[str, str], chroot: Path | None = None
+) -> Iterator[Room]:
+    """Open a room whose only neighbours are these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``)."""
+    mounts = f"mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; {USERS}"
+    if chroot is not None:
+        mounts += f"; mount --bind {chroot} {chroot}; mount -t proc proc {chroot}/proc; mount -t tmpfs run {chroot}/run"
+    with (
+        _namespaces("--net", "--mount", "--pid", "--mount-proc", setup=mounts) as node,
+        _namespaces("--net", setup=":") as outside,
+    ):
+        _connect(node, outside, [server.split(":")[0] for server in servers])
+        upstream = subprocess.Popen(
+            ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers], stdout=subprocess.PIPE
+        )
+        opened = Room(node, directory, chroot, environment)
+        try:
+            assert upstream.stdout is not None
+            assert upstream.stdout.readline() == b"ready\n"
+            yield opened
+        finally:
+            for process in (*opened.started, upstream):
+                process.kill()
+                process.wait()
+            upstream.stdout.close()
+
+
+def _connect(node: int, outside: int, addresses: Sequence[str]) -> None:
+    for pid, words in (
+        (node, f"link add near type veth peer name far netns {outside}"),
+        (node, f"addr add {NODE_ADDRESS}/24 dev near"),
+        (node, "link set near up"),
+        *((outside, f"addr add {address}/24 dev far") for address in addresses),
+        (outside, "link set far up"),
+    ):
+        subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", *words.split()], check=True)
