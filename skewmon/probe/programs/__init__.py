@@ -4,7 +4,9 @@ import re
 from functools import cache
 from importlib import resources
 
+from skewmon import __version__
 from skewmon.probe.wire import greeting
+from skewmon.timesync import sheet
 
 #: What stands in ladder.sh for each program that it carries.
 RUNGS = {"@PYTHON3@": "python3.py", "@PERL@": "perl.pl", "@PYTHON2@": "python2.py", "@BASH@": "bash.sh"}
@@ -12,6 +14,12 @@ RUNGS = {"@PYTHON3@": "python3.py", "@PERL@": "perl.pl", "@PYTHON2@": "python2.p
 #: The one command that skewmon ever asks sshd to run; every login shell understands it, and the script
 #: follows on standard input, where no shell's quoting rules apply.
 COMMAND = "exec /bin/sh"
+
+#: Where the installed program belongs on a node.
+INSTALLED_PATH = "/usr/local/lib/skewmon/node"
+
+#: Stands for the nonce while the sheet is made; the installed program has it in a variable.
+_ANY_NONCE = "anynonce"
 
 
 def clock_script(nonce: str) -> str:
@@ -27,6 +35,23 @@ def ladder() -> str:
         program = _source(name)
         assert "'" not in program, f"{name} is handed over in single quotes"
         text = text.replace(mark, program)
+    return text
+
+
+def installed(path: str = INSTALLED_PATH) -> str:
+    """Return the program for nodes whose key may run nothing else: ladder and sheet in one script."""
+    fixed = f"mark={_ANY_NONCE}\n"
+    asked = sheet.script(_ANY_NONCE)
+    assert asked.count(_ANY_NONCE) == asked.count(fixed) == 1, "the sheet has its nonce in one place"
+    text = resources.files(__name__).joinpath("installed.sh").read_text(encoding="utf-8")
+    parts = {
+        "@VERSION@": __version__,
+        "@PATH@": path,
+        "@LADDER@": ladder().rstrip("\n"),
+        "@SHEET@": asked.replace(fixed, "mark=$nonce\n").strip("\n"),
+    }
+    for mark, part in parts.items():
+        text = text.replace(mark, part)
     return text
 
 

@@ -1,0 +1,134 @@
+"""``skewmon keys``: the restricted key and the host keys, for a person to put in place."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skewmon.cli import check
+from skewmon.cli.main import EXIT_UNUSABLE
+from skewmon.errors import ConfigError, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skewmon.probe.scan import Scan
+
+#: The same as in config/schema.py and probe/programs, repeated so that --help loads neither.
+DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
+DEFAULT_PATH = "/usr/local/lib/skewmon/node"
+
+#: Whom to ask, in the very words of ``check``; keys and logins are not needed to see a host key.
+OF_CHECK = frozenset({"config_file", "cluster", "nodes", "port", "known_hosts"})
+REACHING = [parameter for parameter in check.command.params if parameter.name in OF_CHECK]
+
+#: A public key in one line, without its comment.
+_PUBLIC = re.compile(r"((?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)? [A-Za-z0-9+/]+=*)(?: .*)?")
+
+#: What sshd(8) lists as patterns of from="…": names, addresses, CIDR, wildcards, negation.
+_FROM = re.compile(r"[A-Za-z0-9.:*?!,/_-]+")
+
+#: sshd hands the command to the login shell: nothing in it may mean something there.
+_PATH = re.compile(r"/[A-Za-z0-9._/+-]+")
+
+_STEPS = """\
+# Three steps on every node, as root. First the program, owned by root:
+#   skewmon keys authorize --program | ssh root@NODE 'install -D -m 0755 /dev/stdin {path}'
+# Then an account that owns nothing and has no password, with a shell that can start the program:
+#   useradd --system --create-home --shell /bin/sh skewmon
+# Then this line in ~skewmon/.ssh/authorized_keys. The key can do nothing but ask for clocks and status:
+"""
+
+
+@click.group()
+def command() -> None:
+    """Set up the restricted key and the host keys."""
+
+
+@command.command()
+@click.option(
+    "-i", "--identity", default=DEFAULT_IDENTITY, show_default=True, metavar="FILE", help="Key of skewmon."
+)
+@click.option("--from", "origin", metavar="PATTERN", help="Addresses the key may come from, as in sshd(8).")
+@click.option("--path", default=DEFAULT_PATH, show_default=True, metavar="PATH", help="Of the program.")
+@click.option("--program", is_flag=True, help="Print the program to install, and nothing else.")
+def authorize(identity: str, origin: str | None, path: str, program: bool) -> None:
+    """Print what to put on the nodes: the line for authorized_keys, or the program that it names.
+
+    Nothing is changed anywhere. The output is a file with comments, or a script.
+
+    \b
+    Examples:
+      skewmon keys authorize --from 10.0.0.5
+      skewmon keys authorize --program > node
+    """
+    _check(_PATH, path, "--path", "an absolute path of letters, digits and . _ - + /")
+    if program:
+        from skewmon.probe.programs import installed
+
+        click.echo(installed(path), nl=False)
+        return
+    options = f'restrict,command="{path}"'
+    if origin is not None:
+        _check(_FROM, origin, "--from", "addresses or patterns with commas between, such as 10.0.0.5,admin.*")
+        options += f',from="{origin}"'
+    click.echo(f"{_STEPS.format(path=path)}{options} {_public_key(identity)} skewmon")
+
+
+@command.command(params=REACHING)
+def scan(**selection: Any) -> int:
+    """Print the host keys that NODES show, as lines for known_hosts.
+
+    Nobody has verified them: compare each fingerprint over a trusted path before you add its line. Nothing is
+    added by this command.
+
+    \b
+    Exit code: 0 every node answered, 3 one did not.
+    """
+    from skewmon.cli import targets
+    from skewmon.probe.scan import scan as scan_nodes
+
+    clusters = targets.clusters_of(targets.Selection(**selection))
+    nodes = tuple(dict.fromkeys(node for cluster in clusters for node in cluster.nodes))
+    found = asyncio.run(scan_nodes(nodes))
+    click.echo("# Candidates, not verified. On each node: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
+    for one in found:
+        for line in _scanned(one):
+            click.echo(line)
+        if one.failure:
+            click.echo(f"skewmon: {one.node.name}: {one.failure.detail} {one.failure.advice}", err=True)
+    return EXIT_UNUSABLE if any(one.failure for one in found) else 0
+
+
+def _scanned(one: "Scan") -> "Iterator[str]":
+    if one.known:
+        yield f"# {one.node.name}: keys of this node are in {', '.join(one.node.ssh.known_hosts)} already"
+    for key in one.keys:
+        yield f"# {one.node.name}  {key.fingerprint}  {key.algorithm}"
+        yield f"{key.listed} {key.text}"
+
+
+def _public_key(identity: str) -> str:
+    """Return the public half of the key in a file, read from the file beside it."""
+    path = Path(identity.removesuffix(".pub") + ".pub").expanduser()
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        hint = f"make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {path.with_suffix('')}"
+        raise ConfigError(Fault("there is no such public key", str(path), hint=hint)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigError(Fault(f"cannot read the public key: {reason}", str(path))) from None
+    public = _PUBLIC.fullmatch(text)
+    if public is None:
+        raise ConfigError(
+            Fault("this is not a public key in one line", str(path), hint="see ssh-keygen -y -f KEY")
+        )
+    return public[1]
+
+
+def _check(pattern: re.Pattern[str], text: str, option: str, expected: str) -> None:
+    if not pattern.fullmatch(text):
+        raise ConfigError(Fault(f"{option}: expected {expected}, found {text!r}"))
