@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from skewmon.alert.alerts import Key
 from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
+from skewmon.export.facts import DaemonFacts
 from skewmon.export.pairs import judged, query
 from skewmon.model import (
     NS_PER_S,
@@ -43,6 +45,19 @@ THRESHOLDS = (
 
 #: Text that a hostile or broken node may send; must reach nobody as markup, and must not stop an encoder.
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\udcff\n\\"
+
+FACTS = DaemonFacts(
+    reload_success_wall_ns=WALL_NS,
+    notifications={"webhook": 2},
+    notification_failures={("webhook", "timeout"): 1},
+    firing=(
+        Key("etcd-prod", "skew", "critical", JUMPED),
+        Key("etcd-prod", "ahead", "critical", JUMPED),
+        Key("etcd-prod", "unknown", "warning"),
+    ),
+    history_resets={"rebooted": 1},
+    self_check_failures={"canary": 0},
+)
 
 
 def chrony(source: str = "192.0.2.1") -> SyncStatus:
@@ -187,3 +202,16 @@ def breaching() -> Snapshot:
     """Return a cluster of which one clock drifts towards the warning line."""
     drifting = replace(node("b", 30 * MS), drift=Drift(2e-4, 1e-4, 3e-4), time_to_breach_s=100.0)
     return snapshot(cluster_view((node("a"), drifting), "lab"))
+
+
+def everything() -> Snapshot:
+    """Return clusters of every kind, such that every metric has a series."""
+    (silent_view,) = silent().clusters
+    renamed = replace(silent_view, cluster=replace(silent_view.cluster, name="web"))
+    others = (view for build in (healthy_lab, ambiguous, breaching) for view in build().clusters)
+    return snapshot(*jumped().clusters, renamed, *others)
+
+
+def healthy_lab() -> Snapshot:
+    """Return a healthy cluster under a name of its own."""
+    return snapshot(cluster_view((node("x", -2 * US), node("y", 2 * US)), "quiet"))

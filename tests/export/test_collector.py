@@ -13,7 +13,7 @@ from skewmon.export.collector import PairExport, SnapshotCollector
 from skewmon.export.facts import DaemonFacts
 from skewmon.model import Interval, Snapshot, Verdict
 from tests.export import samples
-from tests.export.test_catalogue import FACTS
+from tests.export.samples import FACTS
 
 EVERY_SAMPLE = [
     samples.healthy,
