@@ -61,7 +61,7 @@ async def _scan(node: Node) -> Scan:
     if node.ssh.jump:
         raise ConnectError(
             Reason.JUMP_FAILED,
-            f"{node.name} is behind {', '.join(node.ssh.jump)}, and only what is reached directly is scanned.",
+            f"{node.name} is behind {', '.join(node.ssh.jump)}, which is not asked on its behalf.",
             f"On the bastion: ssh-keyscan -p {node.ssh.port} {node.address}",
         )
     found = [await _key(node, algorithm) for algorithm in ALGORITHMS]
