@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import uuid
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -54,7 +55,7 @@ def build(name: str, *sources: str) -> Path:
 
 def shim() -> Path:
     """Return the preloaded library that gives a process clocks of its own."""
-    return build("shim", "shim.c")
+    return build("shim", "shim.c", "boot_id.c")
 
 
 def base_ns() -> int:
@@ -129,6 +130,7 @@ class KnownClock:
             self._map = mmap.mmap(file.fileno(), SIZE)
         self._sequence = memoryview(self._map)[:8].cast("Q")
         self._publish(self._segments[0])
+        self._begin_boot()
 
     def __enter__(self) -> Self:
         return self
@@ -172,8 +174,9 @@ class KnownClock:
         self._change(step_ns=(lost_ns, lost_ns, lost_ns, lost_ns))
 
     def reboot(self) -> None:
-        """Start the clocks that count from boot again at zero; REALTIME goes on."""
+        """Start the clocks that count from boot again at zero, under a new boot_id; REALTIME goes on."""
         _, mono, raw, boot = self._segments[-1].at(base_ns())
+        self._begin_boot()
         self._change(step_ns=(0, -mono, -raw, -boot))
 
     def shift_kernel_stamps(self, *, on: bool) -> None:
@@ -225,6 +228,10 @@ class KnownClock:
         self._write(segment, last)
         self._sequence[0] += 1
         self._segments.append(segment)
+
+    def _begin_boot(self) -> None:
+        """Give the node another boot_id than any machine or boot has had."""
+        self.path.with_name(f"{self.path.name}.boot_id").write_text(f"{uuid.uuid4()}\n")
 
     def _publish(self, first: Segment) -> None:
         self._sequence[0] += 1

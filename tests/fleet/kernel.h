@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static int (*kernel_gettime)(clockid_t, struct timespec *);
 
@@ -43,7 +44,17 @@ static long kernel_call(long number, long a, long b, long c, long d, long e, lon
 #endif
 }
 
-static long as_libc(long result)
+/* bash has a getenv of its own that knows nothing yet when libraries are loaded. */
+__attribute__((unused)) static const char *told(const char *name)
+{
+	size_t length = strlen(name);
+	for (char **entry = environ; entry && *entry; entry++)
+		if (!strncmp(*entry, name, length) && (*entry)[length] == '=')
+			return *entry + length + 1;
+	return NULL;
+}
+
+__attribute__((unused)) static long as_libc(long result)
 {
 	if (result < 0 && result > -4096) {
 		errno = (int)-result;
@@ -58,7 +69,7 @@ static int gettime_by_call(clockid_t id, struct timespec *ts)
 }
 
 /* The vDSO's clock_gettime, found in its dynamic section; a system call where the kernel has no vDSO. */
-static void find_kernel_gettime(void)
+__attribute__((unused)) static void find_kernel_gettime(void)
 {
 	const char *base = (const char *)getauxval(AT_SYSINFO_EHDR);
 	const ElfW(Ehdr) *header = (const void *)base;

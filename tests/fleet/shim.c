@@ -214,20 +214,15 @@ long syscall(long number, ...)
 	return as_libc(kernel_call(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
-/* bash has a getenv of its own that knows nothing yet, so the environment is searched here. */
 __attribute__((constructor)) static void attach(void)
 {
-	static const char name[] = "FLEET_CLOCK=";
+	const char *path = told("FLEET_CLOCK");
 	find_kernel_gettime();
-	for (char **entry = environ; entry && *entry; entry++) {
-		if (strncmp(*entry, name, sizeof name - 1))
-			continue;
-		int fd = open(*entry + sizeof name - 1, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return;
-		void *page = mmap(NULL, sizeof *control, PROT_READ, MAP_SHARED, fd, 0);
-		close(fd);
-		if (page != MAP_FAILED)
-			control = page;
-	}
+	int fd = path ? (int)as_libc(kernel_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0)) : -1;
+	if (fd < 0)
+		return;
+	void *page = mmap(NULL, sizeof *control, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (page != MAP_FAILED)
+		control = page;
 }

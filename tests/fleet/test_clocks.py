@@ -16,6 +16,8 @@ from tests.fleet.clocks import CLOCK_NAMES, KnownClock, Segment, base_ns, in_e12
 
 NS_PER_S = 1_000_000_000
 
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
 #: What time() returns is the clock at the last tick; the slowest kernel has 100 ticks a second.
 TICK_NS = 10_000_000
 
@@ -169,6 +171,29 @@ def test_a_reboot_restarts_what_counts_from_boot(clock: KnownClock, reader: Read
     assert_read(clock, reader)
     _, (_, mono, raw, boot), _ = reader.read()
     assert 0 <= min(mono, raw, boot) <= max(mono, raw, boot) < 60 * NS_PER_S
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["cat", BOOT_ID],
+        ["dash", "-c", f"read id <{BOOT_ID}; echo $id"],
+        ["bash", "-c", f"read id <{BOOT_ID}; echo $id"],
+        ["perl", "-e", f'open F, "<", "{BOOT_ID}"; print <F>'],
+        ["python3", "-c", f"print(open('{BOOT_ID}').read())"],
+        ["python3", "-c", f"import os; print(os.read(os.open('{BOOT_ID}', 0), 99).decode())"],
+        ["busybox", "cat", BOOT_ID],
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_boot_has_an_id_of_its_own(clock: KnownClock, command: list[str]) -> None:
+    """Programs read the node's boot_id, another one after a reboot, and never the machine's."""
+    environment = {"PATH": "/usr/bin:/bin", **clock.environment()}
+    first = subprocess.run(command, env=environment, stdout=PIPE, check=True).stdout.strip()
+    clock.reboot()
+    second = subprocess.run(command, env=environment, stdout=PIPE, check=True).stdout.strip()
+    assert len({first, second, Path(BOOT_ID).read_bytes().strip()}) == 3
+    assert len(first) == len(second) == 36
 
 
 def test_rates_compound_and_round_down_alike() -> None:
