@@ -17,6 +17,8 @@ from skewmon.clock.interval import (
     correction,
     middle_ns,
     oscillator_offset,
+    steered,
+    stepped,
     wall_offset,
 )
 from skewmon.errors import ProbeError, Reason
@@ -77,7 +79,24 @@ def correction_at(burst: Burst, at_ns: int) -> Interval:
     after = correction(burst.closing, burst.program)
     # The earliest that the first reading and the latest that the second can have been taken.
     gap = min(at_ns - last.sent_ns, burst.closing.received_ns - at_ns)
-    return before.hull(after).widened(age_slack_ns(gap, TRIM_PPB))
+    slack = age_slack_ns(gap, TRIM_PPB) + _excursion_ns(last, burst.closing, burst.program)
+    return before.hull(after).widened(slack)
+
+
+def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:
+    """Return how far the correction may have left the span between two readings of it.
+
+    A clock that is steered one way and stepped the other goes there and back: by no more than the lesser of
+    the two, each of which MONOTONIC tells apart, to the bracket of the reads.
+    """
+    moves = [
+        later - earlier
+        for part in (stepped, steered)
+        if (earlier := part(before, program)) is not None and (later := part(after, program)) is not None
+    ]
+    if not moves or min(move.lower_ns for move in moves) > 0 or max(move.upper_ns for move in moves) < 0:
+        return 0
+    return min(move.furthest_ns for move in moves)
 
 
 def moved() -> ProbeError:

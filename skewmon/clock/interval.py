@@ -62,12 +62,34 @@ def oscillator_offset(exchange: Exchange, program: Program) -> Interval | None:
 def correction(exchange: Exchange, program: Program) -> Interval:
     """Return REALTIME minus MONOTONIC_RAW as the node read it, exact but for the bracket of the reads.
 
-    REALTIME was read before the first RAW and after the last, so the two differences enclose the truth; a
-    step between the reads swaps or widens them and is enclosed as well.
+    REALTIME was read before the first RAW and after the last, so the two differences enclose the truth. A
+    step between the reads widens them, or, backwards, swaps them: then the truth may lie outside by as much
+    as the reads took, and a second exchange must say what held before or after.
     """
     assert exchange.raw_in_ns is not None
     assert exchange.raw_out_ns is not None
     assert program.raw is not None
     before = exchange.real_in_ns - exchange.raw_in_ns - program.real.early_ns - program.raw.late_ns
     after = exchange.real_out_ns - exchange.raw_out_ns + program.real.late_ns + program.raw.early_ns
+    return Interval(min(before, after), max(before, after))
+
+
+def stepped(exchange: Exchange, program: Program) -> Interval | None:
+    """Return REALTIME − MONOTONIC, which only a step changes, or None where MONOTONIC was not read."""
+    if exchange.mono_ns is None or program.mono is None:
+        return None
+    before = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
+    after = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
+    return Interval(min(before, after), max(before, after))
+
+
+def steered(exchange: Exchange, program: Program) -> Interval | None:
+    """Return MONOTONIC − RAW, which only a time daemon's steering changes, or None where it was not read."""
+    if exchange.mono_ns is None or program.mono is None:
+        return None
+    assert exchange.raw_in_ns is not None
+    assert exchange.raw_out_ns is not None
+    assert program.raw is not None
+    before = exchange.mono_ns - exchange.raw_out_ns - program.mono.early_ns - program.raw.late_ns
+    after = exchange.mono_ns - exchange.raw_in_ns + program.mono.late_ns + program.raw.early_ns
     return Interval(min(before, after), max(before, after))
