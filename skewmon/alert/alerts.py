@@ -7,6 +7,9 @@ from typing import Literal
 
 from skewmon.model import Threshold
 
+#: Where each alert's section of the runbook is; the anchor is the alert's name in lower case.
+RUNBOOK_URL = "https://github.com/skewmon/skewmon/blob/main/docs/runbook-alerts.md"
+
 #: The name of the alert that a line of each kind raises.
 NAMES: Mapping[str, str] = {
     "skew": "SkewmonSkewHigh",

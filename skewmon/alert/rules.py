@@ -9,12 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skewmon.alert.alerts import NAMES
+from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.thresholds import lines_of
 from skewmon.model import NS_PER_S, Cluster, Threshold
-
-#: Where each alert's section is; the anchor is the alert's name.
-RUNBOOK_URL = "https://github.com/skewmon/skewmon/blob/main/docs/runbook-alerts.md"
 
 #: Rules look back at least this long, so that one late scrape is no news …
 WINDOW_S = 300.0
@@ -85,10 +82,8 @@ def _records() -> list[Rule]:
 def _line_rule(line: Threshold, cluster: str | None) -> Rule:
     """Return the rule of one line of one cluster, or of every cluster."""
     matcher = "" if cluster is None else f"{{cluster_name={_quoted(cluster)}}}"
-    if line.kind in _QUANTITIES:
-        rule = _bounded(line, matcher, cluster)
-    else:
-        rule = _STATES[line.kind](line, matcher)
+    state = _STATES.get(line.kind)
+    rule = _bounded(line, matcher, cluster) if state is None else state(line, matcher)
     if cluster is not None:
         # The series have the label already; promtool tells rules of one name apart by the labels they set.
         rule["labels"]["cluster_name"] = cluster

@@ -41,6 +41,7 @@ class Alerting:
         self._store = MemoryStore() if dry_run else store
         self._session: aiohttp.ClientSession | None = None
         self._saved: Any = None
+        self._configured: tuple[tuple[Target, ...], Origin] | None = None
         self._state = self._restored()
         self._outbox = Outbox((), self._store, self.counts)
         self._replaced = asyncio.Event()
@@ -52,9 +53,13 @@ class Alerting:
 
     def configure(self, targets: Iterable[Target], origin: Origin) -> None:
         """Tell these receivers from now on; what waits for those that stay is kept."""
+        configured = (tuple(targets), origin)
+        if configured == self._configured:
+            return  # an inventory that changes is no reason to begin every sending anew
+        self._configured = configured
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        notifiers = build((*targets, LOG), origin, self._session)
+        notifiers = build((*configured[0], LOG), origin, self._session)
         if self._dry_run is not None:
             notifiers = tuple(DryRun(one, self._dry_run) for one in notifiers if one.name != LOG.kind)
         self._outbox = Outbox(notifiers, self._store, self.counts)

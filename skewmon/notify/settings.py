@@ -7,13 +7,10 @@ from pathlib import Path
 
 from yarl import URL
 
-from skewmon.alert.alerts import Alert
+from skewmon.alert.alerts import RUNBOOK_URL, Alert
 from skewmon.config.paths import secret_file
 from skewmon.errors import ConfigError, SkewmonError
 from skewmon.model import NS_PER_S
-
-#: Where the runbook of each alert is; the alert's name is the anchor.
-RUNBOOK_URL = "https://github.com/skewmon/skewmon/blob/main/docs/runbook-alerts.md"
 
 #: A secret file is a line or a few; more is a mistake, and memory stays bounded.
 SECRET_BYTES_MAX = 64 * 1024

@@ -1,0 +1,54 @@
+"""`skewmon alerts`: prove that alerts arrive before they are needed."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from skewmon.cli.main import DEFAULT_CONFIG, EXIT_UNUSABLE
+
+if TYPE_CHECKING:
+    from skewmon.notify.trial import Answer
+
+#: What ``alerts test`` exits with where a receiver did not take the alert.
+EXIT_NOT_TAKEN = 1
+
+
+@click.group()
+def command() -> None:
+    """Send test alerts."""
+
+
+@command.command()
+@click.option("--config.file", "path", metavar="FILE", default=DEFAULT_CONFIG, show_default=True)
+def test(path: str) -> int:
+    """Send one marked test alert to every receiver, and say what each answered.
+
+    Exits with 0 if all took it, 1 if one did not, 3 if there is no receiver.
+    """
+    import asyncio
+
+    from skewmon.config.loader import load
+    from skewmon.notify.receivers import targets_of
+    from skewmon.notify.settings import Origin
+    from skewmon.notify.trial import try_receivers
+
+    targets = targets_of(load(path).alerts)
+    if not targets:
+        click.echo(f"skewmon: {path} names no receiver; add one under alerts:", err=True)
+        return EXIT_UNUSABLE
+    answers = asyncio.run(try_receivers(targets, Origin()))
+    for answer in answers:
+        click.echo(_told(answer))
+    return 0 if all(_taken(answer) for answer in answers) else EXIT_NOT_TAKEN
+
+
+def _taken(answer: "Answer") -> bool:
+    return answer.delivery.reason is None
+
+
+def _told(answer: "Answer") -> str:
+    """Return one receiver's answer as a line."""
+    name, delivery = f"{answer.notifier} {answer.receiver}", answer.delivery
+    if delivery.reason is None:
+        return f"{name}: taken" + (f" ({delivery.detail})" if delivery.detail else "")
+    return f"{name}: not taken, {delivery.reason.value}: {delivery.detail}"

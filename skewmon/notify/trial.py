@@ -1,0 +1,49 @@
+"""A marked test alert to every receiver, once, and what each answered."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from skewmon.alert.alerts import Alert, Key
+from skewmon.notify.delivery import Delivery
+from skewmon.notify.registry import build
+from skewmon.notify.settings import Origin, Target
+
+#: No cluster of a configuration is measured under this name, so that the alert is nobody's.
+TEST_CLUSTER = "skewmon-test"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one receiver said."""
+
+    notifier: str
+    receiver: str
+    delivery: Delivery
+
+
+def trial_alert(now_ns: int) -> Alert:
+    """Return an alert that nobody can take for a real one; nobody repeats it, so that it ends by itself."""
+    return Alert(
+        Key(TEST_CLUSTER, "skew", "warning"),
+        now_ns,
+        None,
+        "This is a test of skewmon's alerts.",
+        "Somebody ran skewmon alerts test. No clock is wrong, and nothing is to be done.",
+    )
+
+
+async def try_receivers(targets: Sequence[Target], origin: Origin) -> list[Answer]:
+    """Send a test alert to every receiver at once; return their answers in the order of the targets."""
+    now_ns = time.time_ns()
+    async with aiohttp.ClientSession() as session:
+        notifiers = build(targets, origin, session)
+        alerts = [trial_alert(now_ns)]
+        deliveries = await asyncio.gather(*(notifier.send(alerts, now_ns) for notifier in notifiers))
+    return [
+        Answer(notifier.name, notifier.receiver, delivery)
+        for notifier, delivery in zip(notifiers, deliveries, strict=True)
+    ]

@@ -1,0 +1,54 @@
+"""`skewmon alerts test`, as a person runs it before going on holiday."""
+
+import asyncio
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from skewmon.cli.alerts import command
+from tests.notify.tools import receiver
+
+
+async def _run(path: Path) -> Result:
+    """Run the command beside the receivers' loop, because it has a loop of its own."""
+    arguments = ["test", "--config.file", str(path)]
+    return await asyncio.to_thread(CliRunner().invoke, command, arguments, standalone_mode=False)
+
+
+def _config(tmp_path: Path, alerts: str) -> Path:
+    path = tmp_path / "skewmon.yml"
+    path.write_text(f"clusters: {{c: {{nodes: [a, b]}}}}\nalerts: {alerts}\n")
+    return path
+
+
+async def test_every_receiver_is_tried_and_quoted(tmp_path: Path) -> None:
+    """One takes it, one refuses, one is not there; the exit code says that not all is well."""
+    async with receiver() as good, receiver() as bad:
+        bad.says(403, text="who are you")
+        path = _config(
+            tmp_path,
+            f"{{alertmanagers: ['{good.url}', 'http://127.0.0.1:9'], "
+            f"webhooks: [{{url: '{bad.url}/T0PS3CRET'}}]}}",
+        )
+        result = await _run(path)
+        told = good.bodies[0][0]
+    assert result.return_value == 1
+    taken, absent, refused = result.output.splitlines()
+    assert taken == f"alertmanager {good.url}: taken (HTTP 200)"
+    assert absent.startswith("alertmanager http://127.0.0.1:9: not taken, connection: ")
+    assert refused == f"webhook {bad.url}: not taken, refused: HTTP 403: who are you"
+    assert told["labels"]["cluster_name"] == "skewmon-test"
+    assert told["annotations"]["summary"] == "This is a test of skewmon's alerts."
+
+
+async def test_all_is_well_when_all_take_it(tmp_path: Path) -> None:
+    """Exit 0, so that a provisioning script can rely on it."""
+    async with receiver() as good:
+        assert (await _run(_config(tmp_path, f"{{alertmanagers: ['{good.url}']}}"))).return_value == 0
+
+
+async def test_no_receiver_is_said(tmp_path: Path) -> None:
+    """Nothing to test is no success."""
+    result = await _run(_config(tmp_path, "{}"))
+    assert result.return_value == 3
+    assert "names no receiver" in result.stderr
