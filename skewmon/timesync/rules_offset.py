@@ -1,6 +1,7 @@
 """Findings from the measurement: against what the node claims, and from what its own clocks show."""
 
 from collections.abc import Iterator
+from itertools import islice
 from statistics import median
 
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
@@ -37,7 +38,8 @@ def offset_rules(node: NodeEvidence, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _can_judge(cluster: Cluster) -> bool:
-    return sum(one.offset is not None for one in cluster.values()) >= JURY
+    measured = (True for one in cluster.values() if one.offset is not None)
+    return sum(islice(measured, JURY)) == JURY  # asked of every node, so it stops counting at enough
 
 
 def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:

@@ -162,4 +162,8 @@ def test_pair_series_are_bounded(count: int, export: PairExport, pairs: int) -> 
 def test_before_the_first_round_only_the_daemon_speaks() -> None:
     """No cluster is shown as healthy before it was measured."""
     families = SnapshotCollector(Snapshot(0), DaemonFacts()).collect()
-    assert [family.name for family in families] == ["skewmon_build", "skewmon_config_last_reload_successful"]
+    assert [family.name for family in families] == [
+        "skewmon_build",
+        "skewmon_config_last_reload_successful",
+        "skewmon_loop_lag_seconds",
+    ]
