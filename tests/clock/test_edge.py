@@ -1,5 +1,6 @@
 """Asking a clock of whole seconds where it ticks."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_row_is_sent_in_order_and_never_denser_than_it_can_be_answered(
     assert row == sorted(row)
     span_ns = min(wall.width_ns, NS_PER_S)
     if len(row) > 1:
-        assert min(later - earlier for earlier, later in zip(row, row[1:], strict=False)) >= trip_ns - 1
+        assert min(later - earlier for earlier, later in pairwise(row)) >= trip_ns - 1
         assert row[-1] - row[0] <= span_ns
 
 
@@ -69,7 +70,7 @@ def search(machine: Machine) -> tuple[Interval, int]:
     return wall, now_ns
 
 
-@pytest.mark.parametrize(("trip_ns", "bound_ns"), [(400 * US, 3 * MS), (2 * MS, 4 * MS), (80 * MS, 60 * MS)])
+@pytest.mark.parametrize(("trip_ns", "bound_ns"), [(400 * US, 3 * MS), (2 * MS, 4 * MS), (80 * MS, 90 * MS)])
 @pytest.mark.parametrize("seed", range(10))
 def test_a_search_finds_the_second_to_the_round_trip(seed: int, trip_ns: int, bound_ns: int) -> None:
     """From half a second to milliseconds, and the truth stays inside."""

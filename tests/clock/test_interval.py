@@ -1,4 +1,4 @@
-"""One exchange: the truth is inside whatever the network did, and the interval is no wider than it must be."""
+"""One exchange: the truth is inside whatever the network did, and nothing is added that need not be."""
 
 from dataclasses import dataclass
 from fractions import Fraction
