@@ -166,6 +166,8 @@ def _is_said(value: object) -> bool:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 

@@ -10,6 +10,7 @@ import asyncssh
 from skewmon.demo.cast import Role
 from skewmon.demo.clock import base_ns
 from skewmon.demo.conversation import Listener, Request, Start, hello, reply
+from skewmon.demo.sheets import sheet
 
 #: Nodes are told apart by their ports; other addresses of the loopback network do not exist everywhere.
 ADDRESS = "127.0.0.1"
@@ -118,7 +119,12 @@ class Session(asyncssh.SSHServerSession[bytes]):
         return False
 
     def _begin(self, start: Start) -> None:
-        self._send(hello(start.nonce, self._role))
+        if start.mode == "clock":
+            self._send(hello(start.nonce, self._role))
+            return
+        self._send(sheet(start.nonce, self._role, self._role.clock.read(base_ns())))
+        assert self._channel is not None
+        self._channel.exit(0)
 
     def _answer(self, request: Request) -> None:
         before = self._role.clock.read(base_ns())
