@@ -41,7 +41,7 @@ export function follow({ draw, state }) {
   function listen() {
     source = new EventSource("api/v1/stream");
     source.addEventListener("round", (event) => update(JSON.parse(event.data).age_seconds));
-    source.addEventListener("error", () => state(false));
+    source.addEventListener("error", () => update()); // a refused stream is no lost connection: asking tells
   }
 
   // The stream reconnects by itself, except where the server refused it: then this asks, and tries it again.
