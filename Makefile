@@ -13,13 +13,18 @@ SLOW := tests/fleet tests/integration tests/browser
 .PHONY: demo test setup lint bench prove fuzz lab clean
 .DEFAULT_GOAL := test
 
-$(VENV)/ready: pyproject.toml
+# What runs; a first look need not wait for what tests.
+$(VENV)/usable: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/ready: $(VENV)/usable
 	$(BIN)/pip install --quiet --editable . --group dev
 	touch $@
 
-demo: $(VENV)/ready
+demo: $(VENV)/usable
 	$(BIN)/skewmon demo
 
 test: setup lint
@@ -37,6 +42,7 @@ lint: $(VENV)/ready
 
 # Accuracy and cost against the alternatives; rewrites the tables of docs/accuracy.md.
 bench: setup
+	$(BIN)/pip install --quiet --group bench
 	$(BIN)/python -m tests.bench
 
 # The full counts: a million simulated bursts, ten thousand over real SSH.
