@@ -3,16 +3,18 @@
 The numbers are Prometheus's own (rules/alerting.go), so that an Alertmanager cannot tell the two apart.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
 from skewmon.notify.delivery import Delivery
-from skewmon.notify.http import post, send_isolating
+from skewmon.notify.http import Reply, post, send_isolating
 from skewmon.notify.settings import Origin, Target, identity_of, rfc3339, shown
 
 #: A firing alert is sent again this often.
@@ -20,6 +22,9 @@ RESEND_S = 60.0
 
 #: A firing alert that is not repeated ends by itself after this many intervals.
 ENDS_AFTER_INTERVALS = 4
+
+#: A difference of clocks that no end of an alert notices; the Date header is whole seconds.
+CLOCK_TOLERANCE_NS = 30 * NS_PER_S
 
 
 class Alertmanager:
@@ -34,14 +39,42 @@ class Alertmanager:
         self._url = str(URL(target.url) / "api" / "v2" / "alerts") if target.url else ""
         self._origin = origin
         self._session = session
+        self._ahead_ns = 0
+        self._log = structlog.get_logger("skewmon.notify")
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
-        """Send alerts in one request; see ``Notifier``."""
+        """Send alerts in one request; see ``Notifier``.
 
-        async def send(part: Sequence[Alert]) -> tuple[int | None, Delivery]:
-            return await post(self._session, self._url, [self._payload(alert, now) for alert in part])
+        Alertmanager compares our instants with its own clock. Where the two clocks differ by so much that
+        this matters, its Date header says so, and what it was told is told again in its own time.
+        """
+        assumed_ns = self._ahead_ns
+        delivery = await self._send(alerts, now)
+        return delivery if self._ahead_ns == assumed_ns else await self._send(alerts, now)
+
+    async def _send(self, alerts: Sequence[Alert], now_ns: int) -> Delivery:
+        async def send(part: Sequence[Alert]) -> Reply:
+            sent_s = time.monotonic()
+            reply = await post(self._session, self._url, [self._payload(alert, now_ns) for alert in part])
+            if reply.date_ns is not None:
+                took_ns = round((time.monotonic() - sent_s) * NS_PER_S)
+                self._compare(now_ns + took_ns - reply.date_ns)
+            return reply
 
         return await send_isolating(send, alerts)
+
+    def _compare(self, ahead_ns: int) -> None:
+        """Take in how far our wall clock is ahead of the receiver's."""
+        if abs(ahead_ns - self._ahead_ns) <= CLOCK_TOLERANCE_NS:
+            return
+        self._ahead_ns = ahead_ns if abs(ahead_ns) > CLOCK_TOLERANCE_NS else 0
+        self._log.warning(
+            "the wall clocks of Alertmanager and of this machine differ"
+            if self._ahead_ns
+            else "the wall clocks of Alertmanager and of this machine agree again",
+            receiver=self.receiver,
+            ahead_s=self._ahead_ns // NS_PER_S,
+        )
 
     def _payload(self, alert: Alert, now_ns: int) -> dict[str, Any]:
         lasting_ns = round(ENDS_AFTER_INTERVALS * max(self._origin.interval_s, RESEND_S) * NS_PER_S)
@@ -55,7 +88,7 @@ class Alertmanager:
         return {
             "labels": alert.key.labels,
             "annotations": {name: text for name, text in annotations.items() if text},
-            "startsAt": rfc3339(alert.started_wall_ns),
-            "endsAt": rfc3339(ends_ns),
+            "startsAt": rfc3339(alert.started_wall_ns - self._ahead_ns),
+            "endsAt": rfc3339(ends_ns - self._ahead_ns),
             "generatorURL": self._origin.page_url,
         }

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 
 from skewmon.alert.alerts import Alert
+from skewmon.model import NS_PER_S
 from skewmon.notify.delivery import Delivery, Reason, Result
 
 #: A receiver that has not answered by then will not matter to a person who waits for a page.
@@ -25,13 +27,23 @@ _NOT_NOW = {408: Reason.TIMEOUT, 425: Reason.RATE_LIMITED, 429: Reason.RATE_LIMI
 #: Answers that may mean that one alert of a batch is at fault: Bad Request, Unprocessable Content.
 _BAD_CONTENT = frozenset({400, 422})
 
-Send = Callable[[Sequence[Alert]], Awaitable[tuple[int | None, Delivery]]]
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: the delivery it amounts to, the HTTP status, and the receiver's idea of the time."""
+
+    delivery: Delivery
+    status: int | None = None
+    date_ns: int | None = None
+
+
+Send = Callable[[Sequence[Alert]], Awaitable[Reply]]
 
 
 async def post(
     session: aiohttp.ClientSession, url: str, body: Any, headers: Mapping[str, str] | None = None
-) -> tuple[int | None, Delivery]:
-    """POST ``body`` as JSON; return the status, where there was one, and what it amounts to."""
+) -> Reply:
+    """POST ``body`` as JSON and return what came of it; raises nothing but cancellation."""
     try:
         async with session.post(
             url,
@@ -41,17 +53,25 @@ async def post(
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
         ) as answer:
             text = await _read(answer)
-            return answer.status, _judge(answer.status, text)
+            return Reply(_judge(answer.status, text), answer.status, _date_ns(answer))
     except TimeoutError:
-        return None, Delivery(Result.RETRY, Reason.TIMEOUT, f"no answer within {REQUEST_TIMEOUT_S:g} s")
+        return Reply(Delivery(Result.RETRY, Reason.TIMEOUT, f"no answer within {REQUEST_TIMEOUT_S:g} s"))
     except aiohttp.ClientSSLError as fault:
-        return None, Delivery(Result.RETRY, Reason.TLS, _plain(fault))
+        return Reply(Delivery(Result.RETRY, Reason.TLS, _plain(fault)))
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
-        return None, Delivery(Result.GIVE_UP, Reason.REFUSED, "the URL is unusable")
+        return Reply(Delivery(Result.GIVE_UP, Reason.REFUSED, "the URL is unusable"))
     except aiohttp.ClientResponseError:
-        return None, Delivery(Result.RETRY, Reason.GARBLED_REPLY, "the answer is not HTTP")
+        return Reply(Delivery(Result.RETRY, Reason.GARBLED_REPLY, "the answer is not HTTP"))
     except (aiohttp.ClientError, OSError) as fault:
-        return None, Delivery(Result.RETRY, Reason.CONNECTION, _plain(fault))
+        return Reply(Delivery(Result.RETRY, Reason.CONNECTION, _plain(fault)))
+
+
+def _date_ns(answer: aiohttp.ClientResponse) -> int | None:
+    """Return the instant of the Date header, which is whole seconds, or None."""
+    try:
+        return round(parsedate_to_datetime(answer.headers["Date"]).timestamp()) * NS_PER_S
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 async def _read(answer: aiohttp.ClientResponse) -> str:
@@ -85,11 +105,11 @@ def _plain(fault: Exception) -> str:
 
 async def send_isolating(send: Send, alerts: Sequence[Alert]) -> Delivery:
     """Send a batch; where its content is refused, send its halves, so that one bad alert stops no other."""
-    status, delivery = await send(alerts)
-    if status not in _BAD_CONTENT:
-        return delivery
+    reply = await send(alerts)
+    if reply.status not in _BAD_CONTENT:
+        return reply.delivery
     if len(alerts) == 1:
-        return replace(delivery, refused=tuple(alerts))
+        return replace(reply.delivery, refused=tuple(alerts))
     middle = len(alerts) // 2
     first = await send_isolating(send, alerts[:middle])
     if not _settled(first):

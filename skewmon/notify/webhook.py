@@ -8,7 +8,7 @@ import aiohttp
 from skewmon import __version__
 from skewmon.alert.alerts import Alert
 from skewmon.notify.delivery import Delivery, Reason, Result
-from skewmon.notify.http import post, send_isolating
+from skewmon.notify.http import Reply, post, send_isolating
 from skewmon.notify.settings import Origin, SecretError, Target, identity_of, read_secret, rfc3339, shown
 
 #: Raised when a field changes its meaning or goes away; new fields may come at any time.
@@ -38,7 +38,7 @@ class Webhook:
         except SecretError as fault:
             return Delivery(Result.RETRY, Reason.SECRET_UNREADABLE, str(fault))
 
-        async def send(part: Sequence[Alert]) -> tuple[int | None, Delivery]:
+        async def send(part: Sequence[Alert]) -> Reply:
             body = {
                 "schema": SCHEMA,
                 "version": __version__,

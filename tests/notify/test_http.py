@@ -9,13 +9,13 @@ from aiohttp import web
 
 from skewmon.notify import http
 from skewmon.notify.delivery import Delivery, Reason, Result
-from skewmon.notify.http import post, send_isolating
+from skewmon.notify.http import Reply, post, send_isolating
 from tests.notify.tools import firing, raw_server, receiver
 
 
 async def _post(url: str) -> Delivery:
     async with aiohttp.ClientSession() as session:
-        return (await post(session, url, {}))[1]
+        return (await post(session, url, {})).delivery
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ async def test_a_bad_alert_is_found_and_the_others_get_through(bad: set[int]) ->
     alerts = [firing(f"n{number}") for number in range(8)]
     taken: list[str] = []
 
-    async def send(part: object) -> tuple[int | None, Delivery]:
+    async def send(part: object) -> Reply:
         assert isinstance(part, list)
         if any(alerts.index(alert) in bad for alert in part):
-            return 400, Delivery(Result.GIVE_UP, Reason.REFUSED, "HTTP 400")
+            return Reply(Delivery(Result.GIVE_UP, Reason.REFUSED, "HTTP 400"), 400)
         taken.extend(alert.key.node for alert in part)
-        return 200, Delivery(Result.OK)
+        return Reply(Delivery(Result.OK), 200)
 
     delivery = await send_isolating(send, alerts)
     assert {alerts.index(alert) for alert in delivery.refused} == bad
@@ -144,9 +144,9 @@ async def test_a_bad_alert_is_found_and_the_others_get_through(bad: set[int]) ->
 
 async def test_a_receiver_that_dies_while_a_batch_is_split_is_tried_again() -> None:
     """What is not settled stays due as a whole."""
-    answers = iter([(400, Delivery(Result.GIVE_UP, Reason.REFUSED)), (503, Delivery(Result.RETRY))])
+    answers = iter([Reply(Delivery(Result.GIVE_UP, Reason.REFUSED), 400), Reply(Delivery(Result.RETRY), 503)])
 
-    async def send(part: object) -> tuple[int | None, Delivery]:
+    async def send(part: object) -> Reply:
         return next(answers)
 
     assert (await send_isolating(send, [firing("a"), firing("b")])).result is Result.RETRY

@@ -7,7 +7,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 import structlog
+from aiohttp import web
 
+from skewmon.model import NS_PER_S
 from skewmon.notify.delivery import Delivery, Reason, Result
 from skewmon.notify.dry_run import DryRun
 from skewmon.notify.registry import NOTIFIERS, build
@@ -33,6 +35,7 @@ def _secret(tmp_path: Path, text: str) -> str:
 async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future() -> None:
     """Identity in labels, numbers in annotations, endsAt four resend intervals away."""
     async with receiver() as server:
+        server.date_ns = NOW_NS
         await _send(Target("alertmanager", f"{server.url}/prefix"))
     assert server.paths == ["/prefix/api/v2/alerts"]
     assert server.bodies == [
@@ -62,6 +65,7 @@ async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future(
 async def test_alertmanager_is_told_of_an_end_by_its_time() -> None:
     """The same labels with endsAt in the past."""
     async with receiver() as server:
+        server.date_ns = NOW_NS
         await _send(Target("alertmanager", server.url), firing(), ended(firing()))
     still, over = server.bodies[0]
     assert over["labels"] == still["labels"]
@@ -71,8 +75,45 @@ async def test_alertmanager_is_told_of_an_end_by_its_time() -> None:
 async def test_a_slow_cluster_stretches_the_end() -> None:
     """With a round each five minutes an alert has to last twenty."""
     async with receiver() as server:
+        server.date_ns = NOW_NS
         await _send(Target("alertmanager", server.url), origin=Origin(interval_s=300.0))
     assert server.bodies[0][0]["endsAt"] == "2026-11-22T12:59:47.123Z"
+
+
+async def test_alertmanager_is_told_in_its_own_time() -> None:
+    """An hour apart it is told again at once, from then on right away, and as before once clocks agree."""
+    async with receiver() as server, aiohttp.ClientSession() as session:
+        (notifier,) = build([Target("alertmanager", server.url)], ORIGIN, session)
+        server.date_ns = NOW_NS + 3_600 * NS_PER_S
+        for later_ns in (0, 60 * NS_PER_S):
+            await notifier.send([firing(), ended(firing("n1"))], NOW_NS + later_ns)
+            server.date_ns += 60 * NS_PER_S
+        server.date_ns = NOW_NS + 120 * NS_PER_S
+        await notifier.send([firing()], NOW_NS + 120 * NS_PER_S)
+    assert [body[0]["endsAt"][11:16] for body in server.bodies] == [
+        "12:43",
+        "13:43",
+        "13:44",
+        "13:45",
+        "12:45",
+    ]
+    assert [body[1]["endsAt"][11:16] for body in server.bodies[:3]] == ["12:39", "13:39", "13:39"]
+    assert server.bodies[1][0]["startsAt"].startswith("2026-11-22T13:38:1")
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Sun, 99 Nov 2026 12:39:47 GMT"])
+async def test_an_unreadable_date_changes_nothing(date: str) -> None:
+    """A proxy may drop or mangle the header."""
+
+    async def dated(request: web.Request) -> web.StreamResponse:
+        response = web.Response()
+        response.headers["Date"] = date
+        return response
+
+    async with receiver() as server:
+        server.answers.append(dated)
+        delivery = await _send(Target("alertmanager", server.url))
+    assert (delivery.result, len(server.bodies)) == (Result.OK, 1)
 
 
 async def test_an_alert_of_a_cluster_has_no_node_label() -> None:

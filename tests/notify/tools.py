@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -36,12 +37,19 @@ class Receiver:
     bodies: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    date_ns: int | None = None  # what its clock says; the real time where None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Remember a request and give the next answer; the last one is given for ever."""
         self.paths.append(request.path)
         self.headers.append(dict(request.headers))
         self.bodies.append(await request.json())
+        response = await self._answer(request)
+        if self.date_ns is not None:
+            response.headers["Date"] = formatdate(self.date_ns / NS_PER_S, usegmt=True)
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if not self.answers:
             return web.Response()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -1,0 +1,301 @@
+"""Real Alertmanagers, told by the alerting of the daemon, while receivers beside them misbehave."""
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from skewmon.alert.alerts import Alert
+from skewmon.model import NS_PER_S
+from skewmon.notify import alertmanager, http, lanes
+from skewmon.notify.alerting import Alerting
+from skewmon.notify.delivery import Reason, Result
+from skewmon.notify.outbox import MemoryStore
+from skewmon.notify.registry import build
+from skewmon.notify.settings import Origin, Target
+from tests.alert.views import S, named, offsets
+from tests.notify.tools import NOW_NS, Receiver, ended, firing, raw_server, receiver
+
+DEADLINE_S = 30
+
+WRONG = offsets(named("c"), a=0, b=0, c=70 * S)
+RIGHT = offsets(a=0, b=0, c=0)
+
+#: Sends every notification at once, so that the test waits for skewmon and not for grouping.
+CONFIG = """\
+route: {{receiver: pager, group_by: [...], group_wait: 0s, group_interval: 1s}}
+receivers:
+  - name: pager
+    webhook_configs: [{{url: "{pager}"}}]
+"""
+
+
+@dataclass
+class Running:
+    """An Alertmanager as a process that can be stopped, frozen and started again at its old address."""
+
+    folder: Path
+    pager: str
+    session: aiohttp.ClientSession
+    port: int
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        (self.folder / "alertmanager.yml").write_text(CONFIG.format(pager=self.pager))
+        with (self.folder / "log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                "prometheus-alertmanager",
+                f"--config.file={self.folder / 'alertmanager.yml'}",
+                f"--storage.path={self.folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+                "--cluster.listen-address=",
+                stdout=log,
+                stderr=log,
+            )
+        await until(self._ready)
+
+    async def stop(self) -> None:
+        """End it, if it runs."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+
+    def freeze(self) -> None:
+        """Let it hang: it takes connections and does not answer."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    async def alerts(self) -> list[dict[str, Any]]:
+        """Return what it holds as active."""
+        async with self.session.get(f"{self.url}/api/v2/alerts") as answer:
+            found: list[dict[str, Any]] = await answer.json()
+        return found
+
+    async def _ready(self) -> bool:
+        try:
+            async with self.session.get(f"{self.url}/-/ready") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """Wait until an asynchronous condition holds, and return what it found."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not (found := await condition()):
+            await asyncio.sleep(0.05)
+    return found
+
+
+@asynccontextmanager
+async def running(folder: Path, pager: str) -> AsyncIterator[Running]:
+    """Run an Alertmanager on a free port."""
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with aiohttp.ClientSession() as session:
+        one = Running(folder, pager, session, port)
+        try:
+            await one.start()
+            yield one
+        finally:
+            if one.process is not None and one.process.returncode is None:
+                one.thaw()
+            await one.stop()
+
+
+@asynccontextmanager
+async def telling(*targets: Target) -> AsyncIterator[Alerting]:
+    """Run the alerting of a daemon."""
+    alerting = Alerting(MemoryStore())
+    alerting.configure(targets, Origin())
+    task = asyncio.create_task(alerting.run())
+    await asyncio.sleep(0)  # a task that never began would not end, either
+    try:
+        yield alerting
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat each second instead of each minute, and wait a second for an answer instead of ten."""
+    for module in (alertmanager, lanes):
+        monkeypatch.setattr(module, "RESEND_S", 1.0)
+    monkeypatch.setattr(lanes, "BACKOFF_MAX_S", 1.0)
+    monkeypatch.setattr(http, "REQUEST_TIMEOUT_S", 1.0)
+
+
+def _target(one: Running) -> Target:
+    return Target("alertmanager", one.url)
+
+
+async def _holds(one: Running, count: int) -> list[dict[str, Any]]:
+    """Wait until an Alertmanager has so many active alerts."""
+
+    async def there() -> list[list[dict[str, Any]]]:
+        found = await one.alerts()
+        return [found] if len(found) == count else []
+
+    found: list[list[dict[str, Any]]] = await until(there)
+    return found[0]
+
+
+async def _paged(pager: Receiver, status: str) -> list[dict[str, Any]]:
+    """Wait until the person behind Alertmanager has been told."""
+
+    async def told() -> list[dict[str, Any]]:
+        return [one for body in pager.bodies for one in body["alerts"] if one["status"] == status]
+
+    found: list[dict[str, Any]] = await until(told)
+    return found
+
+
+async def test_a_wrong_clock_pages_and_its_end_is_told(tmp_path: Path) -> None:
+    """Fires on every peer, is repeated with a later end, and resolves."""
+    async with (
+        receiver() as pager,
+        running(tmp_path / "1", pager.url) as one,
+        running(tmp_path / "2", pager.url) as two,
+        telling(_target(one), _target(two)) as alerting,
+    ):
+        alerting.take(WRONG, 0)
+        (alert,) = await _holds(one, 1)
+        await _holds(two, 1)
+        assert alert["labels"] == {
+            "alertname": "SkewmonSkewHigh",
+            "cluster_name": "prod",
+            "kind": "skew",
+            "node": "c",
+            "severity": "critical",
+        }
+        assert "at least 69.99 s" in alert["annotations"]["description"]
+        paged = await _paged(pager, "firing")
+        assert paged[0]["annotations"]["summary"] == "The clock of c is wrong."
+
+        async def later() -> bool:
+            return (await one.alerts())[0]["endsAt"] > alert["endsAt"]
+
+        await until(later)
+        alerting.take(RIGHT, 0)
+        alerting.take(RIGHT, 60 * NS_PER_S)
+        await _paged(pager, "resolved")
+        await _holds(one, 0)
+        await _holds(two, 0)
+
+
+async def test_an_alertmanager_that_was_down_learns_what_fires(tmp_path: Path) -> None:
+    """Nothing is lost while it is stopped, and its peer is told meanwhile."""
+    async with (
+        receiver() as pager,
+        running(tmp_path / "1", pager.url) as one,
+        running(tmp_path / "2", pager.url) as two,
+        telling(_target(one), _target(two)) as alerting,
+    ):
+        await one.stop()
+        alerting.take(WRONG, 0)
+        await _holds(two, 1)
+        await one.start()
+        await _holds(one, 1)
+        assert alerting.counts.failed["alertmanager", "connection"] >= 1
+
+
+async def test_an_alertmanager_that_hung_learns_of_the_end(tmp_path: Path) -> None:
+    """The alert ends while Alertmanager does not answer; it is told once it does."""
+    async with (
+        receiver() as pager,
+        running(tmp_path / "1", pager.url) as one,
+        telling(_target(one)) as alerting,
+    ):
+        alerting.take(WRONG, 0)
+        await _holds(one, 1)
+        one.freeze()
+        alerting.take(RIGHT, 0)
+        alerting.take(RIGHT, 60 * NS_PER_S)
+
+        async def timed_out() -> bool:
+            return alerting.counts.failed["alertmanager", "timeout"] >= 1
+
+        await until(timed_out)
+        one.thaw()
+        await _holds(one, 0)
+        await _paged(pager, "resolved")
+
+
+async def test_alertmanager_takes_the_good_ones_of_a_batch(tmp_path: Path) -> None:
+    """One alert that ends before it starts is refused by itself; the others are there."""
+    bad = replace(ended(firing("bad")), ended_wall_ns=1)
+    batch: list[Alert] = [firing("n1"), bad, firing("n2"), firing("n3")]
+    async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
+        (notifier,) = build([_target(one)], Origin(), one.session)
+        delivery = await notifier.send(batch, NOW_NS)
+        assert (delivery.result, delivery.reason, delivery.refused) == (Result.OK, Reason.REFUSED, (bad,))
+        found = await _holds(one, 3)
+    assert {alert["labels"]["node"] for alert in found} == {"n1", "n2", "n3"}
+
+
+@pytest.mark.parametrize("wrong_s", [-3_600, 3_600])
+async def test_an_admin_box_with_a_wrong_clock_still_pages(tmp_path: Path, wrong_s: int) -> None:
+    """An hour early or late, the alert is there, and its end ends it."""
+    now_ns = time.time_ns() + wrong_s * NS_PER_S
+    alert = replace(firing(), started_wall_ns=now_ns)
+    async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
+        (notifier,) = build([_target(one)], Origin(), one.session)
+        await notifier.send([alert], now_ns)
+        await _holds(one, 1)
+        await notifier.send([replace(alert, ended_wall_ns=now_ns)], now_ns)
+        await _holds(one, 0)
+
+
+async def _hang(request: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_receivers_that_misbehave_delay_no_other(tmp_path: Path) -> None:
+    """Five webhooks fail in five ways; Alertmanager pages, and each failure has its reason."""
+    async with AsyncExitStack() as stack:
+        pager, broken, hanging, moved, picky = [await stack.enter_async_context(receiver()) for _ in range(5)]
+        closing = await stack.enter_async_context(raw_server(b""))
+        broken.says(500)
+        hanging.answers.append(_hang)
+        moved.says(302, headers={"Location": pager.url})
+        picky.says(400)
+        webhooks = [
+            Target("webhook", url) for url in (broken.url, hanging.url, moved.url, picky.url, closing)
+        ]
+        one = await stack.enter_async_context(running(tmp_path / "1", pager.url))
+        alerting = await stack.enter_async_context(telling(*webhooks, _target(one)))
+        alerting.take(WRONG, 0)
+        await _paged(pager, "firing")
+        failed = alerting.counts.failed
+
+        async def all_counted() -> bool:
+            reasons = ("server-error", "timeout", "redirected", "refused", "connection")
+            return all(failed["webhook", reason] for reason in reasons)
+
+        await until(all_counted)
+        assert failed["webhook", "redirected"] == 1
+        assert failed["webhook", "refused"] == 1
+        assert not any(failed["alertmanager", reason.value] for reason in Reason)
