@@ -1,0 +1,1 @@
+"""Benchmarks against known clocks and the alternatives; ``make bench`` runs them."""

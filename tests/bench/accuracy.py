@@ -1,0 +1,162 @@
+"""How exact the intervals are, against the truth, the floor and the alternatives."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from statistics import linear_regression, median
+
+from skewmon.model import Measured, Node, SshSettings
+from skewmon.once import opened
+from skewmon.probe.link import Link
+from skewmon.probe.sweep import Sweeper
+from tests.bench import contenders, echo
+from tests.bench.table import Row
+from tests.fleet.relay import Relay
+from tests.fleet.sshd import Fleet, FleetNode
+
+SAMPLES = 8
+CROWD = 100
+ROUNDS = 100
+CROWD_ROUNDS = 100
+
+#: Delays added to each direction in turn; their sum is the round trip that the bound has to grow by half of.
+ADDED_MS = (0, 5, 10, 20, 40)
+DELAY_ROUNDS = 15
+
+NAIVE_SAMPLES = 15
+CROWD_SAMPLES = 2
+
+ERROR_GOALS = {"ssh host date +%s.%N": ("≥ 1,000", "≥ 5,000")}
+CPU_GOALS = {"parallel-ssh (pssh)": ("≥ 20", "≥ 60")}
+
+OPEN_TIMEOUT_S = 120.0
+NS_PER_S = 1_000_000_000
+NS_PER_US = 1_000
+
+
+@dataclass
+class Tally:
+    """Bounds, errors of the estimates, misses of the truth, and what it cost."""
+
+    bounds_ns: list[int] = field(default_factory=list)
+    errors_ns: list[int] = field(default_factory=list)
+    misses: int = 0
+    failures: int = 0
+    cpu_s: float = 0.0
+
+    @property
+    def count(self) -> int:
+        return len(self.bounds_ns)
+
+    @property
+    def cpu_per_node_s(self) -> float:
+        return self.cpu_s / self.count
+
+
+@asynccontextmanager
+async def links_to(
+    fleet: Fleet, nodes: Sequence[FleetNode], at: Relay | None = None
+) -> AsyncIterator[list[Link]]:
+    """Open links to nodes of the fleet, or to the one node behind a relay."""
+    places = [(at.address, at.port)] if at else [(node.address, node.port) for node in nodes]
+    targets = [
+        Node(
+            node.name,
+            address,
+            SshSettings(
+                user=fleet.user,
+                port=port,
+                identities=(str(fleet.identity),),
+                known_hosts=(str(fleet.known_hosts),),
+            ),
+        )
+        for node, (address, port) in zip(nodes, places, strict=True)
+    ]
+    async with opened(targets, OPEN_TIMEOUT_S) as links:
+        yield list(links.values())
+
+
+async def measure(nodes: Sequence[FleetNode], links: list[Link], rounds: int) -> Tally:
+    """Run rounds and hold every interval against the truth."""
+    tally, sweeper = Tally(), Sweeper()
+    await sweeper.sweep(links, SAMPLES)  # the first round learns which nodes are near
+    began = time.process_time()
+    sweeps = [await sweeper.sweep(links, SAMPLES) for _ in range(rounds)]
+    tally.cpu_s = time.process_time() - began
+    for sweep in sweeps:
+        for node, outcome in zip(nodes, sweep.outcomes, strict=True):
+            if not isinstance(outcome, Measured):
+                tally.failures += 1
+                continue
+            truth_ns = node.clock.truth_offset_at(sweep.at_ns)
+            tally.bounds_ns.append(outcome.estimate.wall.bound_ns)
+            tally.errors_ns.append(abs(outcome.estimate.wall.estimate_ns - truth_ns))
+            tally.misses += truth_ns not in outcome.estimate.wall
+    return tally
+
+
+async def added_delays(fleet: Fleet, node: FleetNode) -> tuple[float, Tally]:
+    """Return how much the bound grows per second of added round trip, and a tally of all."""
+    whole, added_ns, bounds_ns = Tally(), [], []
+    with Relay.before(fleet, node) as relay:
+        async with links_to(fleet, [node], relay) as links:
+            for ms in ADDED_MS:
+                for way, other in (("forward", "backward"), ("backward", "forward")):
+                    relay.delay(way, delay_s=ms / 1000)
+                    relay.delay(other, delay_s=0)
+                    tally = await measure([node], links, DELAY_ROUNDS)
+                    added_ns.append(ms * 1_000_000)
+                    bounds_ns.append(median(tally.bounds_ns))
+                    whole.bounds_ns += tally.bounds_ns
+                    whole.misses += tally.misses
+    return linear_regression(added_ns, bounds_ns).slope, whole
+
+
+def floor_ns(node: FleetNode) -> float:
+    """Return half the round trip of a bare echo, the best of as many as a burst has, typically."""
+    with echo.connected(node.address) as client:
+        return median(echo.best_of(client, SAMPLES) for _ in range(ROUNDS)) / 2
+
+
+async def rows(fleet: Fleet) -> list[Row]:
+    """Measure everything on one fleet and return the table."""
+    node = fleet.nodes[0]
+    floor = floor_ns(node)
+    async with links_to(fleet, [node]) as links:
+        alone = await measure([node], links, ROUNDS)
+    async with links_to(fleet, fleet.nodes) as links:
+        crowd = await measure(fleet.nodes, links, CROWD_ROUNDS)
+    slope, delayed = await added_delays(fleet, node)
+    tallies = (alone, crowd, delayed)
+    misses, count = sum(one.misses for one in tallies), sum(one.count for one in tallies)
+    bound, error = median(alone.bounds_ns), median(alone.errors_ns)
+    crowd_bound = median(crowd.bounds_ns)
+    return [
+        Row("intervals that miss the truth", f"{misses} in {count:,}", "0", "0"),
+        Row("bound of one node, median", f"±{bound / NS_PER_US:.1f} µs"),
+        Row("error of its estimate, median", f"{error / NS_PER_US:.1f} µs"),
+        Row("bound ÷ half the round trip of a bare TCP echo", f"{bound / floor:.2f}", "≤ 6", "≤ 3"),
+        Row(f"bound with {len(fleet)} at once ÷ with one", f"{crowd_bound / bound:.2f}", "≤ 2", "≤ 1.2"),
+        Row("growth of the bound per round trip added", f"{slope:.3f}", "0.50 ± 0.01", "0.50"),
+        *await _against_others(fleet, node, error, crowd.cpu_per_node_s),
+    ]
+
+
+async def _against_others(fleet: Fleet, node: FleetNode, error_ns: float, cpu_s: float) -> list[Row]:
+    others = {
+        "ssh host date +%s.%N": contenders.openssh(fleet, node, NAIVE_SAMPLES),
+        "asyncssh, connecting each time": await contenders.connect_each_time(fleet, node, NAIVE_SAMPLES),
+        "parallel-ssh (pssh)": contenders.pssh(fleet, CROWD_SAMPLES),
+        "parallel-ssh, the library": await contenders.parallel_ssh(fleet, CROWD_SAMPLES),
+    }
+    rows = [Row("client CPU per node and round", f"{cpu_s * 1000:.2f} ms")]
+    for name, other in others.items():
+        times, ms = other.error_ns / error_ns, other.error_ns / 1e6
+        goals = ERROR_GOALS.get(name, ())
+        rows.append(Row(f"error of {name} ÷ skewmon's", f"{times:,.0f}  ({ms:.1f} ms)", *goals))
+    for name, other in others.items():
+        times, ms = other.cpu_s / cpu_s, other.cpu_s * 1000
+        goals = CPU_GOALS.get(name, ())
+        rows.append(Row(f"CPU of {name} ÷ skewmon's", f"{times:.1f}  ({ms:.1f} ms)", *goals))
+    return rows

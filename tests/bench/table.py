@@ -1,0 +1,64 @@
+"""Rows of figures, and the page of the documentation that shows them."""
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"
+BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+
+PACKAGES = ("skewmon", "asyncssh", "parallel-ssh")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: what it is, what came out, what is promised and what is aimed at."""
+
+    figure: str
+    measured: str
+    promised: str = ""
+    aim: str = ""
+
+
+def rendered(title: str, rows: list[Row]) -> str:
+    """Return rows as a Markdown table that also reads well as plain text."""
+    cells = [("figure", "measured", "promised", "aim")]
+    cells += [(row.figure, row.measured, row.promised, row.aim) for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+    lines = [
+        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |"
+        for line in cells
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([f"### {title}", "", lines[0], rule, *lines[1:], ""])
+
+
+def machine() -> str:
+    """Return what the figures were measured on, in one sentence."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    sshd = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.partition(",")[0]
+    software = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"Measured on {os.cpu_count()} × {cpu}, which ran the client and every server, Linux "
+        f"{platform.release().partition('-')[0]}, Python {platform.python_version()}, "
+        f"{sshd.replace('_', ' ')}, {software}."
+    )
+
+
+def write(body: str) -> None:
+    """Put the tables into the page, between its markers; the rest of the page stays."""
+    if not PAGE.exists():
+        PAGE.write_text(f"# How exact, and at what cost\n\n{BEGIN}\n{END}\n", encoding="utf-8")
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    PAGE.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}", encoding="utf-8")
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(encoding="ascii", errors="replace").splitlines()
