@@ -1,0 +1,91 @@
+"""A simulated node speaks the words that skewmon understands, and hears nothing but them."""
+
+import pytest
+
+from skewmon.demo.cast import cast
+from skewmon.demo.clock import Origin
+from skewmon.demo.conversation import MAX_LINE_BYTES, Listener, Request, Start, hello, reply
+from skewmon.demo.sheets import UPDATE_AGE_S, sheet
+from skewmon.model import NS_PER_S
+from skewmon.probe import programs, wire
+from skewmon.timesync import sheet as sheets
+from skewmon.timesync.status import assemble
+
+ORIGIN = Origin(base_ns=0, real_ns=1_795_000_000 * NS_PER_S)
+ROLES = {role.name: role for role in cast(7, ORIGIN)}
+NONCE = "0123456789abcdef"
+
+
+def test_of_the_whole_ladder_only_the_greeting_is_heard():
+    """What skewmon sends to a shell starts one conversation and asks for nothing."""
+    heard = Listener().hear(programs.clock_script(NONCE).encode())
+    assert heard == [Start(NONCE, "clock")]
+
+
+def test_requests_are_heard_however_they_are_cut():
+    """Pieces of any size make the same requests."""
+    whole = wire.greeting(NONCE, "clock").encode() + wire.request(NONCE, 1) + wire.request(NONCE, 2)
+    expected = [Start(NONCE, "clock"), Request(NONCE, "1"), Request(NONCE, "2")]
+    for size in (1, 7, len(whole)):
+        listener = Listener()
+        pieces = (whole[at : at + size] for at in range(0, len(whole), size))
+        assert [said for piece in pieces for said in listener.hear(piece)] == expected
+
+
+@pytest.mark.parametrize(
+    "line", [b"otherother 1", b"0123456789abcdef x", b"0123456789abcdef 1 2", b"\xff\x00"]
+)
+def test_other_lines_are_not_heard(line):
+    """Requests with another nonce, without a number or with too many words are noise."""
+    listener = Listener()
+    listener.hear(wire.greeting(NONCE, "clock").encode())
+    assert listener.hear(line + b"\n") == []
+
+
+def test_a_line_without_end_does_not_grow_for_ever():
+    """Of an endless line only the last 64 KiB are kept."""
+    listener = Listener()
+    for _ in range(20):
+        listener.hear(b"x" * 16_384)
+    assert len(listener._pending) == MAX_LINE_BYTES
+
+
+@pytest.mark.parametrize("name", ["n1", "n7"])
+def test_skewmon_understands_hello_and_reply(name):
+    """The simulated words parse as those of the real program; bash has one clock in microseconds."""
+    role = ROLES[name]
+    lines = hello(NONCE, role).splitlines()
+    program = wire.parse_hello(NONCE, lines[-1])
+    assert program is not None
+    assert program.probe == role.program
+    now = role.clock.read(123_456_789)
+    reading = wire.parse_reply(NONCE, program, reply(Request(NONCE, "4"), role, now, now).rstrip())
+    assert reading is not None
+    assert reading.ident == 4
+    if name == "n7":
+        assert (reading.raw_in_ns, reading.mono_ns) == (None, None)
+        assert 0 <= now.real_ns - reading.real_in_ns < 1000
+    else:
+        assert (reading.real_in_ns, reading.raw_out_ns) == (now.real_ns, now.raw_ns)
+
+
+def test_nodes_have_boot_ids_of_their_own():
+    """Two nodes are never taken for one machine."""
+    programs_of = [wire.parse_hello(NONCE, hello(NONCE, role).strip()) for role in ROLES.values()]
+    assert len({program.boot_id for program in programs_of if program}) == len(ROLES)
+
+
+@pytest.mark.parametrize("name", sorted(ROLES))
+def test_the_sheet_says_what_the_daemon_believes(name):
+    """Each sheet is complete, wholly understood, and agrees with the clock as it was set."""
+    role = ROLES[name]
+    text = sheet(NONCE, role, role.clock.read(40 * NS_PER_S))
+    assert sheets.is_complete(NONCE, text)
+    status = assemble(sheets.split(NONCE, text))
+    assert status.unparsed == status.suspects == status.failures == ()
+    assert status.daemon == role.daemon
+    if role.daemon != "none":
+        assert status.synchronized is True
+        assert status.last_update_s == pytest.approx(UPDATE_AGE_S, abs=1)
+        assert status.offset_s == pytest.approx(role.clock.offset_ns / NS_PER_S, abs=1e-6)
+        assert len(status.peers) == 4

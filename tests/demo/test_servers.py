@@ -1,0 +1,103 @@
+"""Simulated nodes behind real SSH: what is measured of them is what they are."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from skewmon.clock.burst import estimate
+from skewmon.config.loader import load
+from skewmon.demo.cast import SLOW_BACK_S, SLOW_THERE_S, Role, cast
+from skewmon.demo.clock import Origin, base_ns
+from skewmon.demo.server import Servers
+from skewmon.demo.workplace import make_identity, write_config
+from skewmon.errors import Reason
+from skewmon.examination import Examination, examine
+from skewmon.inventory.resolve import resolve
+from skewmon.model import Failed, Node
+
+ORIGIN = Origin.now()
+
+
+@asynccontextmanager
+async def playing(directory: Path, count: int = 7) -> AsyncIterator[dict[str, tuple[Role, Node]]]:
+    """Let so many nodes play and yield them by name, with how they are reached."""
+    roles = cast(count, ORIGIN)
+    servers = Servers(make_identity(directory))
+    try:
+        config = write_config(directory, await servers.start(roles), "127.0.0.1:0")
+        (cluster,) = await resolve(load(str(config)))
+        yield {role.name: (role, node) for role, node in zip(roles, cluster.nodes, strict=True)}
+    finally:
+        await servers.close()
+
+
+async def examined(nodes: dict[str, tuple[Role, Node]]) -> dict[str, Examination]:
+    found = await asyncio.gather(*(examine(node, 4, 20.0) for _, node in nodes.values()))
+    return dict(zip(nodes, found, strict=True))
+
+
+async def test_every_interval_contains_the_simulated_truth(tmp_path):
+    """Through real SSH, over a lopsided path, drifting or with bash alone: the truth is inside."""
+    async with playing(tmp_path) as nodes:
+        found = await examined(nodes)
+    for name, one in found.items():
+        role = nodes[name][0]
+        if not role.reachable:
+            assert isinstance(one.failure, Failed)
+            assert one.failure.reason is Reason.CONNECTION_REFUSED
+            continue
+        assert one.failure is None, one.failure
+        assert one.estimate is not None
+        truth = role.clock.read(one.estimate.at_ns).real_ns - one.estimate.at_ns
+        assert one.estimate.wall.lower_ns <= truth <= one.estimate.wall.upper_ns, name
+
+
+async def test_a_slow_path_is_as_slow_as_it_says(tmp_path):
+    """The round trip is at least the sum of both ways, and the estimate leans to the quicker one."""
+    async with playing(tmp_path) as nodes:
+        role, node = nodes["n5"]
+        one = await examine(node, 4, 20.0)
+    assert one.burst is not None
+    assert one.estimate is not None
+    assert one.estimate.round_trip_ns >= (SLOW_THERE_S + SLOW_BACK_S) * 1e9
+    wall = estimate(one.burst, one.estimate.at_ns).wall
+    truth = role.clock.read(one.estimate.at_ns).real_ns - one.estimate.at_ns
+    assert wall.estimate_ns < truth
+
+
+async def test_a_foreign_key_is_refused(tmp_path):
+    """Only the key that the demo made opens its nodes."""
+    other = tmp_path / "other"
+    other.mkdir()
+    make_identity(other)
+    async with playing(tmp_path, 1) as nodes:
+        _, node = nodes["n1"]
+        stranger = replace(node, ssh=replace(node.ssh, identities=(str(other / "id_ed25519"),)))
+        one = await examine(stranger, 1, 20.0)
+    assert one.failure is not None
+    assert one.failure.reason is Reason.PERMISSION_DENIED
+
+
+async def test_the_claims_are_read_over_ssh(tmp_path):
+    """The time daemons of simulated nodes answer like real ones."""
+    async with playing(tmp_path, 4) as nodes:
+        found = await examined(nodes)
+    said = {name: (one.status.daemon, one.status.synchronized) for name, one in found.items() if one.status}
+    assert said == {
+        "n1": ("chronyd", True),
+        "n2": ("ntpd", True),
+        "n3": ("chronyd", True),
+        "n4": ("none", None),
+    }
+
+
+async def test_a_hundred_nodes_start_at_once(tmp_path):
+    """A large demo is ready in seconds, and its names reach as far as its nodes."""
+    began = time.process_time()
+    async with playing(tmp_path, 100) as nodes:
+        assert len(nodes) == 100
+        assert nodes["n100"][0].clock.error_ns(base_ns()) != 0
+    assert time.process_time() - began < 10
