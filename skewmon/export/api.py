@@ -79,7 +79,7 @@ class Api:
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
         events = await self._hooks.events(limit)
-        body = status.encode({"schema": status.SCHEMA, "events": list(events)})
+        body = status.encode({"schema": status.SCHEMA, "events": list(events)}, status.LIST_DEPTH)
         return web.Response(body=body, content_type="application/json")
 
     async def rounds(self, request: web.Request) -> web.StreamResponse:
@@ -113,7 +113,7 @@ def _cluster(snapshot: Snapshot, name: str) -> ClusterView | None:
 def _pairs_document(view: ClusterView, limit: int, node: str | None, min_ns: int) -> bytes:
     pairs = [status.pair_status(pair) for pair in query(view, limit, node, min_ns)]
     head = {"schema": status.SCHEMA, "time": rfc3339(view.at_wall_ns), "cluster": view.name}
-    return status.encode({**head, "pairs": pairs})
+    return status.encode({**head, "pairs": pairs}, status.LIST_DEPTH)
 
 
 async def _written(response: web.StreamResponse, message: bytes) -> bool:

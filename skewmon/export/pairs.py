@@ -4,7 +4,7 @@ from itertools import islice, takewhile
 
 from skewmon.alert.thresholds import judge, lines_of
 from skewmon.clock.pairs import pair_offset, worst_pairs
-from skewmon.model import ClusterView, Interval, Measured, Pair, PairVerdict
+from skewmon.model import ClusterView, Interval, Measured, Pair, PairVerdict, Threshold
 
 #: How many pairs a cluster has in metrics and JSON where it cannot have them all.
 WORST_PAIRS = 100
@@ -33,12 +33,17 @@ def query(view: ClusterView, limit: int, node: str | None, min_ns: int) -> list[
     else:
         pairs = []
     far_enough = takewhile(lambda pair: pair.offset.proven_ns >= min_ns, pairs)
-    return [judged(pair, view) for pair in islice(far_enough, limit)]
+    line = skew_line(view)
+    return [judged(pair, line) for pair in islice(far_enough, limit)]
 
 
-def judged(pair: Pair, view: ClusterView) -> Pair:
-    """Return the pair with its verdict against the cluster's lowest line for the skew."""
+def skew_line(view: ClusterView) -> Threshold | None:
+    """Return the cluster's lowest line for the skew, the one that a pair is judged by."""
     lines = (line for line in lines_of(view.cluster) if line.kind == "skew")
-    lowest = min(lines, key=lambda line: line.limit_ns, default=None)
-    verdict = PairVerdict(judge(pair.offset, lowest).value) if lowest else PairVerdict.UNKNOWN
+    return min(lines, key=lambda line: line.limit_ns, default=None)
+
+
+def judged(pair: Pair, line: Threshold | None) -> Pair:
+    """Return the pair with its verdict."""
+    verdict = PairVerdict(judge(pair.offset, line).value) if line else PairVerdict.UNKNOWN
     return Pair(pair.node, pair.peer, pair.offset, verdict)

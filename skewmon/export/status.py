@@ -4,10 +4,11 @@ Seconds are floats, what is not known is null, instants are RFC 3339 in UTC.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from skewmon import __version__
+from skewmon.export.courtesy import courteous
 from skewmon.export.text import finite, rfc3339, seconds
 from skewmon.model import (
     ClusterView,
@@ -30,6 +31,15 @@ SCHEMA = 1
 #: Which verdict speaks for several clusters; the first that any of them has. The same order as exit codes.
 WORST_FIRST = (Verdict.CRITICAL, Verdict.WARNING, Verdict.UNKNOWN, Verdict.AMBIGUOUS, Verdict.OK)
 
+#: How deep the status is taken apart to be encoded: document, clusters, one cluster, its nodes.
+STATUS_DEPTH = 4
+
+#: The same of documents whose long list stands at the top.
+LIST_DEPTH = 2
+
+#: Nodes or pairs encoded in about a millisecond.
+ITEMS_A_TURN = 64
+
 Json = dict[str, Any]
 
 
@@ -49,17 +59,32 @@ def summary(snapshot: Snapshot) -> Json:
     return {**_head(snapshot), "clusters": [_cluster_head(view) for view in snapshot.clusters]}
 
 
-def encode(document: Json) -> bytes:
+def encode(document: Json, depth: int = STATUS_DEPTH) -> bytes:
     """Return the document as JSON text; refuses NaN, and survives any text that a node sent."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    return "".join(_pieces(document, depth)).encode("utf-8", "replace")
+
+
+def _pieces(value: Any, depth: int) -> Iterator[str]:
+    """Yield the text in pieces: the encoder is one long call that would let no other thread run."""
+    if depth == 0 or not isinstance(value, dict | list):
+        yield json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    elif isinstance(value, dict):
+        for number, (key, below) in enumerate(value.items()):
+            yield f"{',' if number else '{'}{json.dumps(key)}:"
+            yield from _pieces(below, depth - 1)
+        yield "}" if value else "{}"
+    else:
+        for number, below in enumerate(courteous(value, ITEMS_A_TURN)):
+            yield "," if number else "["
+            yield from _pieces(below, depth - 1)
+        yield "]" if value else "[]"
 
 
 def cluster_status(view: ClusterView) -> Json:
     """Return one cluster."""
     return {
         **_cluster_head(view),
-        "nodes": [_node(node) for node in view.nodes],
+        "nodes": [_node(node) for node in courteous(view.nodes, ITEMS_A_TURN)],
         "pairs": [pair_status(pair) for pair in view.pairs],
         "findings": _findings(view.findings),
     }

@@ -6,7 +6,7 @@ from skewmon.alert.alerts import Key
 from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
 from skewmon.export.facts import DaemonFacts
-from skewmon.export.pairs import judged, query
+from skewmon.export.pairs import judged, query, skew_line
 from skewmon.model import (
     NS_PER_S,
     Burst,
@@ -128,7 +128,7 @@ def cluster_view(
     view = ClusterView(cluster, verdict, WALL_NS, 0.8, nodes, skew=None, worst=None, vote=vote, rounds=41)
     worst = tuple(query(view, 100, None, 0))
     offsets = {node.name: node.offset for node in nodes if node.offset}
-    pairs = tuple(judged(pair, view) for pair in all_pairs(offsets)) if len(nodes) <= 64 else worst
+    pairs = tuple(judged(pair, skew_line(view)) for pair in all_pairs(offsets)) if len(nodes) <= 64 else worst
     if not worst:
         return view
     offset = worst[0].offset
