@@ -24,8 +24,8 @@ ANSWER_QUOTED_MAX = 200
 #: Answers that say "not now" although they begin with 4: Request Timeout, Too Early, Too Many Requests.
 _NOT_NOW = {408: Reason.TIMEOUT, 425: Reason.RATE_LIMITED, 429: Reason.RATE_LIMITED}
 
-#: Answers that may mean that one alert of a batch is at fault: Bad Request, Unprocessable Content.
-_BAD_CONTENT = frozenset({400, 422})
+#: Answers that a part of the batch may escape: Bad Request, Content Too Large, Unprocessable Content.
+_BAD_CONTENT = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)

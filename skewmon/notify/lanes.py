@@ -106,10 +106,7 @@ class Repeating:
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
         """Send changes at once; let what fires update the words of what is known, and mend what is not."""
         for alert in changed:
-            known = self._entries.get(alert.key)
-            if alert.firing or known is None or known.alert.firing:
-                ended_s = None if alert.firing else now_s
-                self._entries[alert.key] = _Entry(alert, now_s, ended_s)
+            self._entries[alert.key] = _Entry(alert, now_s, None if alert.firing else now_s)
         for alert in firing:
             entry = self._entries.get(alert.key)
             if entry is not None and entry.alert.firing:

@@ -132,6 +132,15 @@ def test_a_vote_that_flips_each_round_still_fires() -> None:
     assert story.firing == [None]
 
 
+def test_a_superseded_alert_that_was_clear_begins_anew() -> None:
+    """Sights that contradict each other, as after a change of lines, leave no stale proof behind."""
+    story = Story()
+    story.rounds(3, PROVEN, a=SHARED, b=SHARED)
+    story.rounds(1, CLEAR, a=PROVEN, b=SHARED)
+    assert story.firing == ["a"]
+    assert story.state.slots[key()].phase is Phase.QUIET
+
+
 def test_a_node_that_is_gone_takes_its_alert_with_it() -> None:
     """Removed from the inventory: the alert ends at once and says why."""
     story = Story()

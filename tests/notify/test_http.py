@@ -142,9 +142,25 @@ async def test_a_bad_alert_is_found_and_the_others_get_through(bad: set[int]) ->
     assert delivery.result is (Result.GIVE_UP if len(bad) == 8 else Result.OK)
 
 
-async def test_a_receiver_that_dies_while_a_batch_is_split_is_tried_again() -> None:
-    """What is not settled stays due as a whole."""
-    answers = iter([Reply(Delivery(Result.GIVE_UP, Reason.REFUSED), 400), Reply(Delivery(Result.RETRY), 503)])
+async def test_a_batch_that_is_too_large_goes_in_parts() -> None:
+    """Nobody is guilty, so that everything is taken and nothing refused."""
+    sizes: list[int] = []
+
+    async def send(part: object) -> Reply:
+        assert isinstance(part, list)
+        sizes.append(len(part))
+        return Reply(Delivery(Result.OK), 200) if len(part) <= 2 else Reply(Delivery(Result.GIVE_UP), 413)
+
+    delivery = await send_isolating(send, [firing(f"n{number}") for number in range(5)])
+    assert (delivery.result, delivery.refused) == (Result.OK, ())
+    assert sizes == [5, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("before", [[], [Reply(Delivery(Result.OK), 200)]], ids=["first", "second"])
+async def test_a_receiver_that_dies_while_a_batch_is_split_is_tried_again(before: list[Reply]) -> None:
+    """What is not settled stays due as a whole, in whichever half it happened."""
+    bad = Reply(Delivery(Result.GIVE_UP, Reason.REFUSED), 400)
+    answers = iter([bad, *before, Reply(Delivery(Result.RETRY), 503)])
 
     async def send(part: object) -> Reply:
         return next(answers)

@@ -142,6 +142,15 @@ def test_what_is_settled_is_gone_and_what_came_meanwhile_stays(answer: Delivery)
     assert lane.batch(0.0) == (firing("b"),)
 
 
+def test_a_repeating_lane_pauses_like_any_other() -> None:
+    """Nothing is due before the pause is over."""
+    lane, alert = repeating(), firing()
+    lane.submit([alert], [alert], 0.0)
+    lane.settle([alert], RETRY, 0.0)
+    assert lane.batch(0.0) == ()
+    assert lane.batch(lane.due_at_s() or 0.0) == (alert,)
+
+
 def test_pauses_grow_to_a_minute_and_begin_afresh() -> None:
     """Exponential, with jitter, inside the resend interval."""
     lane = once()
