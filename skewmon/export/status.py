@@ -67,10 +67,10 @@ def encode(document: Json, depth: int = STATUS_DEPTH) -> bytes:
 def _pieces(value: Any, depth: int) -> Iterator[str]:
     """Yield the text in pieces: the encoder is one long call that would let no other thread run."""
     if depth == 0 or not isinstance(value, dict | list):
-        yield json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        yield _dumps(value)
     elif isinstance(value, dict):
         for number, (key, below) in enumerate(value.items()):
-            yield f"{',' if number else '{'}{json.dumps(key)}:"
+            yield f"{',' if number else '{'}{_dumps(key)}:"
             yield from _pieces(below, depth - 1)
         yield "}" if value else "{}"
     else:
@@ -78,6 +78,10 @@ def _pieces(value: Any, depth: int) -> Iterator[str]:
             yield "," if number else "["
             yield from _pieces(below, depth - 1)
         yield "]" if value else "[]"
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def cluster_status(view: ClusterView) -> Json:
