@@ -196,11 +196,10 @@ class Link:
         assert session.program is not None
         program = session.program
         exchanges = [await session.exchange()]
-        quantum_ns = program.real.late_ns
         for _ in range(ROWS):
             wall = self._where_it_ticks(exchanges, session)
             round_trip_ns = min(exchange.round_trip_ns for exchange in exchanges)
-            for instant in send_instants(wall, quantum_ns, round_trip_ns, base_ns()):
+            for instant in send_instants(wall, round_trip_ns, base_ns()):
                 await asyncio.sleep(max(0, instant - base_ns()) / NS_PER_S)
                 exchanges.append(await session.exchange())
         self._hint = (base_ns(), self._where_it_ticks(exchanges, session))

@@ -24,8 +24,8 @@ PROBES = ("python3", "python2", "perl", "bash", "date", "date-s")
 #: No clock of this century needs more digits; a longer number is garbage and is not converted.
 MAX_DIGITS = 20
 
-#: No program that skewmon starts reads a clock that is coarser; ``date +%s`` has this one.
-MAX_QUANTUM_NS = NS_PER_S
+#: No program that skewmon starts reads a coarser clock: ``date +%s`` rounds down a clock that may lag itself.
+MAX_QUANTUM_NS = NS_PER_S + 100_000_000
 
 _READING = re.compile(rf"-|-?[0-9]{{1,{MAX_DIGITS}}}")
 _QUANTUM = re.compile(r"([0-9]{1,10}),([0-9]{1,10})")

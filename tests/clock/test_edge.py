@@ -25,7 +25,7 @@ def test_a_row_is_sent_in_order_and_never_denser_than_it_can_be_answered(
     wall: Interval, trip_ns: int, now_ns: int
 ) -> None:
     """Each request must be answered before the next one leaves."""
-    row = send_instants(wall, NS_PER_S, trip_ns, now_ns)
+    row = send_instants(wall, trip_ns, now_ns)
     assert 1 <= len(row) <= REQUESTS
     assert row == sorted(row)
     span_ns = min(wall.width_ns, NS_PER_S)
@@ -37,7 +37,7 @@ def test_a_row_is_sent_in_order_and_never_denser_than_it_can_be_answered(
 @given(walls, trips, nows)
 def test_a_row_begins_soon_but_not_in_the_past(wall: Interval, trip_ns: int, now_ns: int) -> None:
     """There is time to prepare it, and no tick is waited for in vain."""
-    row = send_instants(wall, NS_PER_S, trip_ns, now_ns)
+    row = send_instants(wall, trip_ns, now_ns)
     assert row[0] >= now_ns + LEAD_NS
     assert row[0] <= now_ns + LEAD_NS + 2 * NS_PER_S + trip_ns
 
@@ -48,7 +48,7 @@ def test_some_request_arrives_close_to_the_tick(
 ) -> None:
     """Wherever in the interval the clock really is: half the distance of two requests at most."""
     truth_ns = data.draw(st.integers(wall.lower_ns, wall.upper_ns))
-    arrivals = [sent_ns + trip_ns // 2 for sent_ns in send_instants(wall, NS_PER_S, trip_ns, now_ns)]
+    arrivals = [sent_ns + trip_ns // 2 for sent_ns in send_instants(wall, trip_ns, now_ns)]
     phases = [(arrival_ns + truth_ns) % NS_PER_S for arrival_ns in arrivals]
     nearest = min(min(phase, NS_PER_S - phase) for phase in phases)
     assert nearest <= min(wall.width_ns, NS_PER_S) // (2 * len(arrivals)) + 1
@@ -62,7 +62,7 @@ def search(machine: Machine) -> tuple[Interval, int]:
         wall = intersection(taken, machine.program, now_ns, wall_offset, RHO_WALL_PPB)
         assert wall is not None
         trip_ns = min(one.round_trip_ns for one in taken)
-        for sent_ns in send_instants(wall, NS_PER_S, trip_ns, now_ns):
+        for sent_ns in send_instants(wall, trip_ns, now_ns):
             exchange, now_ns = machine.exchange(max(sent_ns, now_ns + 5_000))
             taken.append(exchange)
     wall = intersection(taken, machine.program, now_ns, wall_offset, RHO_WALL_PPB)
