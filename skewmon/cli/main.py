@@ -1,7 +1,10 @@
 """The entry point: finds a command, runs it, turns every fault into one readable message."""
 
 import importlib
+import io
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -71,24 +74,49 @@ def run(arguments: list[str]) -> int:
     unusable = EXIT_CONFIG if arguments[:1] == ["run"] else EXIT_UNUSABLE
     try:
         code = skewmon.main(args=arguments, prog_name="skewmon", standalone_mode=False)
-    except click.ClickException as fault:
-        fault.show(sys.stderr)
-        return unusable
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except ConfigError as error:
-        for one in error.faults:
-            click.echo(f"skewmon: {one}", err=True)
-        return unusable
-    except SkewmonError as error:
-        click.echo(f"skewmon: {error}", err=True)
-        return unusable
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing is left to tell it
         return EXIT_UNUSABLE
+    except (click.ClickException, SkewmonError, OSError) as error:
+        _tell(error)
+        return unusable
     return code if isinstance(code, int) else 0
+
+
+def _tell(error: click.ClickException | SkewmonError | OSError) -> None:
+    """Say on standard error what went wrong."""
+    if isinstance(error, click.ClickException):
+        error.show(sys.stderr)
+    elif isinstance(error, OSError):  # of a file that was named, or of standard output
+        named = f"{error.filename}: " if error.filename else ""
+        click.echo(f"skewmon: {named}{error.strerror or error}", err=True)
+    else:
+        faults = error.faults if isinstance(error, ConfigError) else (error,)
+        for fault in faults:
+            click.echo(f"skewmon: {fault}", err=True)
 
 
 def main() -> None:
     """Run as a program."""
-    sys.exit(run(sys.argv[1:]))
+    _take_streams()
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # what was printed last did not arrive: a full disk, a reader that went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"skewmon: standard output: {error.strerror}", err=True)
+        code = code or EXIT_UNUSABLE
+    sys.exit(code)
+
+
+def _take_streams() -> None:
+    """Make the standard streams such that printing to them cannot fail for what is printed."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this program
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # to the very end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ± is no reason to fail

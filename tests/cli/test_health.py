@@ -1,0 +1,58 @@
+"""`skewmon health` tells a container's runtime whether the daemon answers."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from skewmon.cli.main import run
+from tests.integration.test_prometheus import free_port
+
+
+@contextmanager
+def daemon(status: int) -> Iterator[str]:
+    """Serve /-/healthy with this status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/-/healthy" else 404)
+            self.end_headers()
+            self.wfile.write(b"skewmon is healthy.\n")
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (401, 0), (404, 1), (500, 1), (503, 1)])
+def test_the_exit_code_says_whether_it_is_well(status, code, capsys):
+    """An answer is health, also one that asks for a password; an error is not."""
+    with daemon(status) as url:
+        assert run(["health", "--url", url]) == code
+        assert run(["health", "--url", f"{url}/"]) == code
+    assert capsys.readouterr().out
+
+
+def test_nothing_that_listens_is_not_health(capsys):
+    """A refused connection is told in words."""
+    url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    assert run(["health", "--url", url]) == 1
+    assert capsys.readouterr().out == f"No daemon answers at {url}: Connection refused.\n"
+
+
+def test_a_proxy_is_not_asked(monkeypatch, capsys):
+    """Health is asked of the daemon itself, whatever the environment says of proxies."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with daemon(200) as url:
+        assert run(["health", "--url", url]) == 0
