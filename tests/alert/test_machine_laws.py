@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from skewmon.alert.alerts import Cause, Key, Sight, Transition
 from skewmon.alert.machine import BEYOND, FLAP_CLEAR_MAX_NS, PENDING_FORGOTTEN_AFTER_NS, State, step
@@ -145,5 +146,13 @@ class AlertLaws(RuleBasedStateMachine):
             assert witness.clear_ns >= LINE.clear_for_s * NS_PER_S
 
 
-AlertLaws.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+AlertLaws.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestAlertLaws = AlertLaws.TestCase
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_the_laws_hold_for_many_long_histories() -> None:
+    """Look harder: more histories, and longer ones."""
+    longer = settings(max_examples=5_000, stateful_step_count=80, deadline=None)
+    run_state_machine_as_test(AlertLaws, settings=longer)
