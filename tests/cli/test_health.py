@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from skewmon.cli.main import run
-from tests.integration.test_prometheus import free_port
+from tests.fleet.node import free_port
 
 
 @contextmanager
