@@ -50,6 +50,9 @@ _QUANTITY = re.compile(rf"{_NUMBER}(?: (?:seconds|ppm))?")
 #: The reference ID and the name of chrony's local mode: no source but the machine's own oscillator.
 _LOCAL_ID = "7F7F0101"
 
+#: The reference ID of a clock that never followed anything.
+_NO_ID = "00000000"
+
 _DATE = "%a %b %d %H:%M:%S %Y"
 
 
@@ -167,24 +170,33 @@ def _signed(fields: Mapping[str, str], name: str, *, csv_positive_is_fast: bool)
     return plain if csv_positive_is_fast else flipped(plain)
 
 
+def _distance_s(fields: Mapping[str, str]) -> float | None:
+    return distance_s(_quantity(fields, "root delay"), _quantity(fields, "root dispersion"))
+
+
 def _status(fields: Mapping[str, str]) -> SyncStatus:
     leap = LEAPS.get(fields.get("leap status", "").lower())
     stratum = whole(fields.get("stratum", ""))
     digits, name = _reference(fields)
     wall_s = _wall_s(fields.get("ref time", ""))
     local = digits == _LOCAL_ID
+    never = digits == _NO_ID  # the zeroes and ones that follow are nobody's measurement
     return SyncStatus(
         "chronyd" if fields else "unknown",
         synchronized=None if leap is None else leap != "unsynchronized",
         stratum=stratum,
         source="LOCAL" if local else name,
-        refid="LOCL" if local else refids.of_hex(digits, stratum) or refids.of_address(digits),
-        offset_s=_signed(fields, "system time", csv_positive_is_fast=False),
-        root_distance_s=distance_s(_quantity(fields, "root delay"), _quantity(fields, "root dispersion")),
+        refid=None if never else _refid(digits, stratum),
+        offset_s=None if never else _signed(fields, "system time", csv_positive_is_fast=False),
+        root_distance_s=None if never else _distance_s(fields),
         leap=leap,
         frequency_ppm=_signed(fields, "frequency", csv_positive_is_fast=True),
         updated_wall_s=wall_s or None,  # the epoch itself stands for "never"
     )
+
+
+def _refid(digits: str, stratum: int | None) -> str | None:
+    return "LOCL" if digits == _LOCAL_ID else refids.of_hex(digits, stratum) or refids.of_address(digits)
 
 
 def _reference(fields: Mapping[str, str]) -> tuple[str, str | None]:

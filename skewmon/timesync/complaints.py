@@ -25,6 +25,7 @@ COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
     ("***server disallowed request", Outcome.REFUSED),
     ("timed out, nothing received", Outcome.TIMED_OUT),
     ("timed out with incomplete data", Outcome.TIMED_OUT),
+    ("***response from server was incomplete", Outcome.TIMED_OUT),
     ("socket error; probably ntpd is not running", Outcome.NOT_RUNNING),
     ("ntpq: read: connection refused", Outcome.NOT_RUNNING),
     ("authorization may be required", Outcome.REFUSED),

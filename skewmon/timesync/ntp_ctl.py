@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
@@ -120,14 +121,14 @@ def _status(said: _Said) -> SyncStatus:
     peers = tuple(_peer(address, values) for (address, _), values in said.sources.items())
     # Several sources are combined into one; none of them is "the" source unless it is alone.
     alone = peers[0] if len(peers) == 1 else None
-    offsets = sorted(peer.offset_s for peer in peers if peer.offset_s is not None and peer.reach)
+    offsets = [peer.offset_s for peer in peers if peer.offset_s is not None and peer.reach]
     return SyncStatus(
         "ntpd-rs" if system else "unknown",
         synchronized=_synchronized(stratum, leap),
         stratum=None if stratum is None else int(stratum),
         source=None if alone is None else alone.name,
         refid=None if alone is None else alone.refid,
-        offset_s=offsets[len(offsets) // 2] if offsets else None,
+        offset_s=median(offsets) if offsets else None,
         root_distance_s=distance_s(
             system.get("ntp_system_root_delay_seconds"), system.get("ntp_system_root_dispersion_seconds")
         ),

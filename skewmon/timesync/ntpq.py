@@ -30,7 +30,7 @@ STATES = {
 }
 
 #: Codes that no name begins with; x and o do begin names, and so count in the tally's own column only.
-_PLAIN_TALLIES = "*+-#."
+_PLAIN_TALLIES = ("*", "+", "-", "#", ".")
 
 #: The fields right of the reference identifier: st t when poll reach delay offset jitter.
 FIELDS = 8
@@ -64,25 +64,27 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     lines = text.splitlines()
     layout = _layout(lines)
     peers: list[Peer] = []
-    pending: str | None = None  # a wrapped name that waits for its row
+    wrapped: str | None = None  # a name too wide for its column, which waits for its row
     for line in lines:
-        row = _row(line, layout, pending)
+        continued = None if wrapped is None else _continued(wrapped, line, layout)
+        if continued is not None:
+            peers.append(continued)
+            ledger.understood(2)
+            wrapped = None
+            continue
+        if wrapped is not None:
+            ledger.other(wrapped)
+        wrapped = line if _may_be_wrapped(line) else None
+        row = _row(line, layout)
         if row is not None:
             peers.append(row)
-            ledger.understood(1 if pending is None else 2)
-            pending = None
-            continue
-        if pending is not None:
-            ledger.other(pending)
-            pending = None
-        if _is_noise(line):
+            ledger.understood()
+        elif _is_noise(line):
             ledger.ignored()
-        elif _may_be_wrapped(line):
-            pending = line
-        else:
+        elif wrapped is None:
             ledger.other(line)
-    if pending is not None:
-        ledger.other(pending)
+    if wrapped is not None:
+        ledger.other(wrapped)
     ledger.others(stderr.splitlines())
     headed = any(_HEADER.match(line) for line in lines)
     return ledger.report(
@@ -144,27 +146,39 @@ def _is_noise(line: str) -> bool:
 def _may_be_wrapped(line: str) -> bool:
     """Tell whether this is a lone name, wider than its field: the first half of a wrapped row."""
     name = line.strip()
-    return len(name) > NAME_WIDTH and len(name.split()) == 1 and not name.startswith("***")
+    return len(name) > NAME_WIDTH and len(name.split()) == 1 and not _is_noise(line)
 
 
-def _row(line: str, layout: _Layout, pending: str | None) -> Peer | None:
-    parts = line.rsplit(None, FIELDS)
-    if len(parts) < FIELDS:
+def _row(line: str, layout: _Layout) -> Peer | None:
+    """Read a whole row."""
+    fields = _fields(line)
+    head = "" if fields is None else line[: _start_of(line, fields)].rstrip()
+    if fields is None or not head.strip():
         return None
-    fields = parts[-FIELDS:]
-    if not _fields_fit(fields):
+    tally, name, refid = _head(head, layout)
+    return _peer(tally, name, _refid(refid, layout), fields) if name else None
+
+
+def _continued(wrapped: str, line: str, layout: _Layout) -> Peer | None:
+    """Read a row whose name, too wide for its column, stands on the line before."""
+    fields = _fields(line)
+    if fields is None or line[:_WRAP_INDENT].strip():
         return None
-    head = line[: _start_of(line, fields)].rstrip()
-    if pending is not None and line[:_WRAP_INDENT].strip() == "":
-        tally, name = _tally(pending, layout)
-        refid = head.strip()
-    else:
-        if pending is not None or not head.strip():
-            return None
-        tally, name, refid = _head(head, layout)
-    if layout.assid:
-        refid = refid.rsplit(None, 1)[0] if len(refid.split()) > 1 else ""
-    return _peer(tally, name, "" if layout.local else refid, fields)
+    tally, name = _tally(wrapped, layout)
+    return _peer(tally, name, _refid(line[: _start_of(line, fields)].strip(), layout), fields)
+
+
+def _refid(text: str, layout: _Layout) -> str:
+    """Return what of this column is a reference identifier: no association number, no local address."""
+    if layout.local:
+        return ""
+    return text.rpartition(" ")[0].strip() if layout.assid else text
+
+
+def _fields(line: str) -> list[str] | None:
+    """Return the eight fields at a line's end, or None where they are not what they must be."""
+    parts = line.rsplit(None, FIELDS)[-FIELDS:]
+    return parts if len(parts) == FIELDS and _fields_fit(parts) else None
 
 
 def _start_of(line: str, fields: list[str]) -> int:
@@ -192,9 +206,9 @@ def _tally(line: str, layout: _Layout) -> tuple[str, str]:
     column = layout.indent if line[: layout.indent].strip() == "" else 0
     code, rest = line[column : column + 1], line[column + 1 :]
     stripped = line.strip()
-    if code in STATES and (code != " " or stripped[:1] not in _PLAIN_TALLIES):
+    if code in STATES and (code != " " or not stripped.startswith(_PLAIN_TALLIES)):
         return code, rest.strip()
-    if stripped[:1] in _PLAIN_TALLIES:  # pasted with other blanks than the header
+    if stripped.startswith(_PLAIN_TALLIES):  # pasted with other blanks than the header
         return stripped[0], stripped[1:].strip()
     return " ", stripped
 

@@ -1,7 +1,7 @@
 """``timedatectl show-timesync``: systemd-timesyncd's properties, among them the last packet whole.
 
 The packet's four timestamps give its offset, (receive - origin + transmit - destination) / 2, server minus
-node; whole seconds in versions that print dates, microseconds in none.
+node; printed in whole seconds, so that only a gross offset shows.
 """
 
 import re
@@ -114,7 +114,9 @@ def _offset_s(message: Mapping[str, str]) -> float | None:
     origin, receive, transmit, destination = stamps
     if origin is None or receive is None or transmit is None or destination is None:
         return None
-    return (receive - origin + transmit - destination) / 2
+    offset_s = (receive - origin + transmit - destination) / 2
+    # Four instants cut to whole seconds cannot tell an offset below one.
+    return offset_s if abs(offset_s) > 1 else None
 
 
 def _wall_s(text: str) -> float | None:

@@ -1,7 +1,7 @@
 """A room of its own for real time daemons: network, mount and process namespaces, and no way to the clock.
 
-A daemon in a room may believe that it steers the clock; CAP_SYS_TIME is dropped for everything that runs there,
-so the kernel refuses. What the daemon concludes from its servers is real all the same.
+A daemon in a room may believe that it steers the clock; CAP_SYS_TIME is dropped for everything that runs
+there, so the kernel refuses. What the daemon concludes from its servers is real all the same.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,8 @@ NONCE = "room4711room"
 #: The accounts that the packages would have made.
 USERS = (
     "{ cat /etc/passwd; echo ntpd:x:64990:64990::/run/openntpd:/bin/false; "
-    "echo systemd-timesync:x:64991:64991::/:/bin/false; } >/run/passwd; mount --bind /run/passwd /etc/passwd; "
+    "echo systemd-timesync:x:64991:64991::/:/bin/false; } >/run/passwd; "
+    "mount --bind /run/passwd /etc/passwd; "
     "{ cat /etc/group; echo ntpd:x:64990:; echo systemd-timesync:x:64991:; } >/run/group; "
     "mount --bind /run/group /etc/group"
 )
@@ -72,10 +73,15 @@ class Room:
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a daemon in the foreground; its log is a file in the room's directory."""
-        log = (self.directory / f"{Path(command[0]).name}-{len(self.started)}.log").open("wb")
-        process = subprocess.Popen(
-            self.line(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment)
-        )
+        path = self.directory / f"{Path(command[0]).name}-{len(self.started)}.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                self.line(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(self.environment),
+            )
         self.started.append(process)
         return process
 
@@ -103,7 +109,7 @@ class Room:
         """Return what the sheet amounts to."""
         return assemble(self.outputs())
 
-    def status_once(self, settled: "Settled", limit_s: float = 60) -> SyncStatus:
+    def status_once(self, settled: Callable[[SyncStatus], object], limit_s: float = 60) -> SyncStatus:
         """Ask until the daemon has made up its mind, and return its status."""
         deadline = time.monotonic() + limit_s
         while True:
@@ -112,14 +118,11 @@ class Room:
                 return status
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not settled after {limit_s} s: {status}\n{self.logs()}")
-            time.sleep(0.3)  # a daemon's own polling, which no event announces
+            time.sleep(0.3)  # a daemon announces to nobody that it made up its mind
 
     def logs(self) -> str:
         """Return what the daemons wrote."""
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
-
-
-Settled = object
 
 
 def _child_of(pid: int) -> int:
@@ -156,14 +159,15 @@ def room(
     """Open a room whose only neighbours are these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``)."""
     mounts = f"mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; {USERS}"
     if chroot is not None:
-        mounts += f"; mount --bind {chroot} {chroot}; mount -t proc proc {chroot}/proc; mount -t tmpfs run {chroot}/run"
+        mounts += f"; mount -t proc proc {chroot}/proc; mount -t tmpfs run {chroot}/run"
     with (
         _namespaces("--net", "--mount", "--pid", "--mount-proc", setup=mounts) as node,
         _namespaces("--net", setup=":") as outside,
     ):
         _connect(node, outside, [server.split(":")[0] for server in servers])
         upstream = subprocess.Popen(
-            ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers], stdout=subprocess.PIPE
+            ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers],
+            stdout=subprocess.PIPE,
         )
         opened = Room(node, directory, chroot, environment)
         try:

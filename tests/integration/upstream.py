@@ -27,7 +27,9 @@ def reply(request: bytes, offset_s: float, stratum: int, leap: int, received: in
     refid = b"GPS\0" if stratum == 1 else socket.inet_aton("192.0.2.1")
     head = struct.pack("!BBbb", leap << 6 | version << 3 | 4, stratum, max(request[2], 0), -20)
     body = struct.pack("!II4s", 66, 66, refid)  # a millisecond of delay and of dispersion, in 16.16
-    return head + body + struct.pack("!Q8sQQ", received - (8 << 32), request[40:48], received, stamp(offset_s))
+    return (
+        head + body + struct.pack("!Q8sQQ", received - (8 << 32), request[40:48], received, stamp(offset_s))
+    )
 
 
 def main() -> None:
@@ -37,7 +39,9 @@ def main() -> None:
         address, offset_s, stratum, *leap = word.split(":")
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         server.bind((address, PORT))
-        ready.register(server, selectors.EVENT_READ, (float(offset_s), int(stratum), int(leap[0]) if leap else 0))
+        ready.register(
+            server, selectors.EVENT_READ, (float(offset_s), int(stratum), int(leap[0]) if leap else 0)
+        )
     print("ready", flush=True)
     while True:
         for key, _ in ready.select():

@@ -1,0 +1,223 @@
+"""Every finding: when it is made, when not, its severity and the command to type."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skewmon.model import Interval, KernelClock, Peer, SyncStatus
+from skewmon.timesync.catalogue import FINDINGS, anchor
+from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, node_findings
+
+MS = 1_000_000
+S = 1_000_000_000
+
+
+def source(name: str, state: str = "candidate", **told: object) -> Peer:
+    """Return a source that answers."""
+    values = {"refid": "GPS", "stratum": 1, "kind": "u", "last_heard_s": 20.0, "poll_s": 64.0, "reach": 255}
+    return Peer(name=name, state=state, **{**values, **told})  # type: ignore[arg-type]
+
+
+FOUR = (source("192.0.2.1", "system"), *(source(f"192.0.2.{last}") for last in (2, 3, 4)))
+
+HEALTHY = SyncStatus(
+    "chronyd",
+    synchronized=True,
+    stratum=2,
+    source="192.0.2.1",
+    refid="192.0.2.1",
+    offset_s=0.0001,
+    root_distance_s=0.002,
+    reach=255,
+    last_update_s=20.0,
+    poll_s=64.0,
+    leap="none",
+    frequency_ppm=12.0,
+    peers=FOUR,
+    daemons=("chronyd",),
+)
+
+
+def node(name: str = "n3", offset_ns: int | None = 0, bound_ns: int = MS, **told: object) -> NodeEvidence:
+    """Return a healthy node, but for what is told."""
+    history = told.pop("history", History())
+    status = told.pop("status", replace(HEALTHY, **told))  # type: ignore[arg-type]
+    offset = None if offset_ns is None else Interval.around(offset_ns, bound_ns)
+    return NodeEvidence(name, status, offset, history)  # type: ignore[arg-type]
+
+
+def among(one: NodeEvidence, *others: NodeEvidence) -> dict[str, NodeEvidence]:
+    """Return a cluster: the node, and others, healthy unless told."""
+    rest = others or (node("n1"), node("n2"))
+    return {each.name: each for each in (one, *rest)}
+
+
+def kinds(one: NodeEvidence, *others: NodeEvidence) -> list[str]:
+    """Return what is found of the node."""
+    return [found.kind for found in node_findings(one, among(one, *others))]
+
+
+def test_a_healthy_cluster_has_no_findings() -> None:
+    """Four sources, a small offset, one daemon: nothing to say."""
+    cluster = among(node())
+    assert [node_findings(one, cluster) for one in cluster.values()] == [(), (), ()]
+    assert cluster_findings(cluster) == ()
+
+
+def test_a_node_that_was_not_asked_has_no_findings() -> None:
+    """No claims, no measurement, no history."""
+    one = NodeEvidence("n3")
+    assert node_findings(one, among(one)) == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"daemon": "none", "synchronized": False, "peers": (), "daemons": ()}, "no-time-daemon"),
+        ({"daemons": ("chronyd", "ntpd")}, "two-time-daemons"),
+        ({"synchronized": False}, "unsynchronized"),
+        ({"last_update_s": 8 * 64 + 1, "peers": ()}, "stale-sync"),
+        ({"peers": tuple(replace(peer, reach=0, last_heard_s=None) for peer in FOUR)}, "no-reachable-source"),
+        ({"peers": FOUR[:1]}, "single-source"),
+        ({"peers": FOUR[:3]}, "few-sources"),
+        ({"refid": "LOCL", "source": "LOCAL(0)"}, "local-island"),
+        ({"peers": (*FOUR, source("192.0.2.9", "falseticker"))}, "falsetickers"),
+        ({"frequency_ppm": -500.0}, "frequency-limit"),
+        ({"unparsed": ("ntpq: what",)}, "unparsed-output"),
+        ({"offset_ns": 70 * S}, "claims-sync-but-off"),
+        ({"offset_ns": 3_600 * S}, "time-zone-error"),
+        ({"offset_ns": -19_800 * S, "bound_ns": 3 * S}, "time-zone-error"),
+        ({"history": History(step_s=-1.5)}, "stepped"),
+        ({"history": History(suspended_s=12.0)}, "suspended"),
+        ({"history": History(rebooted=True)}, "rebooted"),
+        ({"history": History(slew_ppm=500.0)}, "slewing"),
+        ({"daemon": "ntpd", "daemons": ("ntpd",), "offset_ns": 1_500 * S}, "panic-threshold"),
+        ({"daemon": "ntpsec", "daemons": ("ntpsec",), "offset_ns": 200 * MS}, "panic-threshold"),
+    ],
+)
+def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: str) -> None:
+    """Each kind, with a message that names the node and a command that goes there."""
+    one = node(**told)  # type: ignore[arg-type]
+    found = {each.kind: each for each in node_findings(one, among(one))}
+    assert kind in found
+    assert "n3" in found[kind].message
+    assert str(found[kind].next).startswith("ssh n3 ")
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"daemons": ("chronyd", "ptp4l")}, "two-time-daemons"),
+        ({"synchronized": None}, "unsynchronized"),
+        ({"last_update_s": 8 * 64, "peers": ()}, "stale-sync"),
+        ({"last_update_s": 9_000.0}, "stale-sync"),
+        ({"peers": ()}, "no-reachable-source"),
+        ({"daemon": "timesyncd", "peers": FOUR[:1]}, "single-source"),
+        ({"frequency_ppm": 499.0}, "frequency-limit"),
+        ({"offset_ns": 5 * MS, "bound_ns": MS}, "claims-sync-but-off"),
+        ({"offset_ns": 70 * S, "synchronized": False}, "claims-sync-but-off"),
+        ({"offset_ns": 3_606 * S}, "time-zone-error"),
+        ({"offset_ns": 4 * S, "bound_ns": 5 * S}, "time-zone-error"),
+        ({"offset_ns": 15 * 3_600 * S}, "time-zone-error"),
+        ({"offset_ns": 200 * MS}, "panic-threshold"),
+        ({"daemon": "ntpd", "offset_ns": 200 * MS, "history": History(step_s=0.2)}, "panic-threshold"),
+        ({"daemon": "ntpd", "offset_ns": 200 * MS, "bound_ns": 100 * MS}, "panic-threshold"),
+        ({"history": History(slew_ppm=20.0, rebooted=False, suspended_s=0.0)}, "slewing"),
+    ],
+)
+def test_no_finding_is_made_beyond_the_evidence(told: dict[str, object], kind: str) -> None:
+    """Just inside each line, or without what the rule rests on, nothing is said."""
+    assert kind not in kinds(node(**told))  # type: ignore[arg-type]
+
+
+def test_two_nodes_accuse_nobody_by_measurement() -> None:
+    """The median of two lies between them."""
+    one, other = node(offset_ns=35 * S), node("n1", offset_ns=-35 * S)
+    assert kinds(one, other) == []
+
+
+def test_a_claim_is_refuted_only_beyond_both_bounds() -> None:
+    """A loose majority cannot prove a tight node wrong."""
+    loose = {"root_distance_s": 0.5}
+    one = node(offset_ns=400 * MS)
+    assert kinds(one, node("n1", **loose), node("n2", **loose)) == []
+    assert kinds(one) == ["claims-sync-but-off"]
+
+
+def test_findings_name_evidence_and_the_daemons_own_command() -> None:
+    """The story of the project in one line, with the command for chrony."""
+    one = replace(node(offset_ns=70 * S), login="ssh -p 2222 root@n3")
+    found = node_findings(one, among(one))
+    assert [(each.kind, each.severity, each.next) for each in found] == [
+        ("claims-sync-but-off", "critical", "ssh -p 2222 root@n3 chronyc -n sources -v")
+    ]
+    assert found[0].message == (
+        "chronyd on n3 says synchronized to within 2.1 ms, "
+        "yet its clock is at least 70 s ahead of the cluster's median"
+    )
+
+
+def test_falsetickers_are_grave_where_they_are_no_minority() -> None:
+    """One of five is outvoted; two of four leave nobody to follow."""
+    minority = node(peers=(*FOUR, source("192.0.2.9", "falseticker")))
+    tie = node(peers=(*FOUR[:2], source("192.0.2.8", "falseticker"), source("192.0.2.9", "falseticker")))
+    assert [each.severity for each in node_findings(minority, among(minority))] == ["info"]
+    assert [each.severity for each in node_findings(tie, among(tie))] == ["warning"]
+
+
+def test_the_kernels_frequency_counts_where_the_daemon_names_none() -> None:
+    """OpenNTPD prints no frequency; the kernel does."""
+    assert "frequency-limit" in kinds(node(frequency_ppm=None, kernel=KernelClock(frequency_ppm=500.0)))
+
+
+def wrong_upstream(name: str) -> NodeEvidence:
+    """Return a node that follows somebody else and is 70 s ahead."""
+    return node(name, offset_ns=70 * S, refid="198.51.100.9", source="198.51.100.9", peers=())
+
+
+def test_the_upstream_of_the_deviating_nodes_is_named() -> None:
+    """Two of five are off, and they share what the others do not use."""
+    cluster = among(wrong_upstream("n4"), wrong_upstream("n5"), node("n1"), node("n2"), node("n3"))
+    found = cluster_findings(cluster)
+    assert [(each.kind, each.severity) for each in found] == [("common-wrong-source", "critical")]
+    assert found[0].message == "n4, n5 deviate and follow 198.51.100.9, which no other node uses"
+
+
+def test_a_shared_upstream_is_not_to_blame() -> None:
+    """Where right nodes use it too, it is not the source."""
+    cluster = among(node("n4", offset_ns=70 * S), node("n1"), node("n2"))
+    assert cluster_findings(cluster) == ()
+
+
+def test_two_camps_around_a_leap_second_are_a_smear() -> None:
+    """Tight camps, half a second apart, different upstreams, a leap announced."""
+    smearing = [node(f"s{i}", offset_ns=500 * MS, refid="216.239.35.0", peers=()) for i in (1, 2)]
+    plain = [node(f"p{i}", leap="insert") for i in (1, 2, 3)]
+    found = [each.kind for each in cluster_findings(among(*smearing, *plain))]
+    assert "leap-smear-split" in found
+    quiet = [replace(one, status=HEALTHY) for one in plain]
+    assert "leap-smear-split" not in [each.kind for each in cluster_findings(among(*smearing, *quiet))]
+
+
+def test_nodes_without_a_common_upstream_are_told() -> None:
+    """Each follows its own; reference clocks of their own are no fault."""
+    apart = [node(f"n{i}", refid=f"203.0.113.{i}", source=f"203.0.113.{i}", peers=()) for i in (1, 2, 3)]
+    assert [each.kind for each in cluster_findings(among(*apart))] == ["no-common-reference"]
+    clocks = [node(f"n{i}", refid="GPS", source="GPS0", peers=()) for i in (1, 2, 3)]
+    assert cluster_findings(among(*clocks)) == ()
+
+
+def test_mixed_daemons_are_told() -> None:
+    """Two kinds in one cluster."""
+    cluster = among(node("n1"), node("n2", daemon="ntpd", daemons=("ntpd",)))
+    assert [each.kind for each in cluster_findings(cluster)] == ["mixed-daemons"]
+
+
+def test_the_table_and_the_runbook_agree() -> None:
+    """Every kind is explained, and nothing else is."""
+    runbook = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
+    lines = runbook.read_text(encoding="utf-8").splitlines()
+    headings = {line[4:].strip() for line in lines if line.startswith("### ")}
+    assert set(FINDINGS) == headings
+    assert anchor("stepped") == "docs/runbook.md#stepped"
