@@ -45,12 +45,9 @@ async def load(ssh: SshSettings) -> Identity:
             keys.append(_read(path, _modified_ns(path)))
         except OSError as error:
             faults.append(f"{path}: {error.strerror}")
-        except asyncssh.KeyEncryptionError:
-            faults.append(f"{path} needs a passphrase")
-        except asyncssh.KeyImportError as error:
-            faults.append(
-                f"{path}: {error}" if "passphrase" not in str(error) else f"{path} needs a passphrase"
-            )
+        except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
+            locked = "passphrase" in str(error).lower()
+            faults.append(f"{path} needs a passphrase" if locked else f"{path}: {error}")
     identity = Identity(keys)
     path = os.environ.get("SSH_AUTH_SOCK", "")
     if ssh.agent and path:
