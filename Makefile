@@ -49,9 +49,10 @@ bench: setup
 prove: setup
 	$(BIN)/python -m pytest -m prove --timeout=7200
 
-# The fuzzers with a hundred times their usual examples.
+# Mutated input without end for everything that reads foreign text, then every law on many more examples.
 fuzz: setup
-	$(BIN)/python -m pytest -m "not lab" -k "fuzz or survive or garbage" --hypothesis-profile=fuzz --timeout=7200
+	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m pytest tests $(SLOW:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200
 
 # Clusters of guest kernels: etcd, a real systemd, clocks that are really stepped.
 lab: setup

@@ -3,6 +3,12 @@
 import asyncio
 
 import pytest
+from hypothesis import settings
+
+#: Two cores that others use too make a single example slow now and then; that is no finding.
+settings.register_profile("default", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=5_000)
+settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
