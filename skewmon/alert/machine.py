@@ -212,9 +212,11 @@ def _drop(slots: dict[Key, Slot], key: Key) -> None:
 def _covered(slots: Mapping[Key, Slot], key: Key) -> bool:
     """Tell whether a named alert of the same line fires for this cluster and its node is beyond the line."""
     return key.node is None and any(
-        slot.phase is Phase.FIRING and slot.sight in BEYOND
+        slot.phase is Phase.FIRING
+        and slot.sight in BEYOND
+        and other.node is not None
+        and replace(other, node=None) == key
         for other, slot in slots.items()
-        if other.node is not None and replace(other, node=None) == key
     )
 
 

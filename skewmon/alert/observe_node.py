@@ -9,6 +9,9 @@ from skewmon.model import ClusterView, Failed, Interval, Measured, NodeView, Syn
 
 Observer = Callable[[ClusterView, Threshold], Iterator[Reading]]
 
+#: Puts a quantity that is beyond its line in words.
+Tell = Callable[[Interval, Threshold], str]
+
 #: What a judgement means for an alert that one node alone is to blame for.
 SIGHTS: Mapping[Judgement, Sight] = {
     Judgement.BREACH: Sight.PROVEN,
@@ -19,69 +22,92 @@ SIGHTS: Mapping[Judgement, Sight] = {
 #: Drift is kept as a ratio of seconds; lines are drawn in whole nanoseconds a second.
 _NS_PER_RATIO = 1e9
 
+#: The jump of a clock that did not jump.
+_STILL = Interval(0, 0)
+
 
 def ahead(view: ClusterView, line: Threshold) -> Iterator[Reading]:
     """Judge how far each node is ahead of the reference."""
     for node in view.nodes:
-        told = "" if node.offset is None else bounds(node.offset.lower_ns, node.offset.upper_ns, line)
-        yield _judged(view, node, line, node.offset, "is ahead", f"ahead of the reference by {told}")
+        yield _judged(view, node, line, node.offset, "is ahead", _tell_ahead)
 
 
 def behind(view: ClusterView, line: Threshold) -> Iterator[Reading]:
     """Judge how far each node is behind the reference."""
     for node in view.nodes:
-        told = "" if node.offset is None else bounds(-node.offset.upper_ns, -node.offset.lower_ns, line)
-        yield _judged(view, node, line, node.offset, "is behind", f"behind the reference by {told}")
+        yield _judged(view, node, line, node.offset, "is behind", _tell_behind)
 
 
 def drift(view: ClusterView, line: Threshold) -> Iterator[Reading]:
     """Judge the rate at which each node leaves the reference, rounded outwards to whole nanoseconds."""
     for node in view.nodes:
-        value, told = None, ""
+        value = None
         if node.drift is not None:
             value = Interval(
                 int(node.drift.lower * _NS_PER_RATIO) - 1, int(node.drift.upper * _NS_PER_RATIO) + 1
             )
-            told = f"between {rate(value.lower_ns)} and {rate(value.upper_ns)} (line: {rate(line.limit_ns)})"
-        yield _judged(view, node, line, value, "runs at a wrong rate", f"gaining {told}")
+        yield _judged(view, node, line, value, "runs at a wrong rate", _tell_drift)
 
 
 def step(view: ClusterView, line: Threshold) -> Iterator[Reading]:
     """Judge the jump that this round found; a measured node without one stood still."""
     for node in view.nodes:
-        value = node.stepped or Interval(0, 0)
-        way = "forward" if value.estimate_ns > 0 else "back"
-        told = bounds(value.proven_ns, value.furthest_ns, line)
-        yield _judged(view, node, line, value, "was stepped", f"set {way} by {told}")
+        yield _judged(view, node, line, node.stepped or _STILL, "was stepped", _tell_step)
 
 
 def _judged(
-    view: ClusterView, node: NodeView, line: Threshold, value: Interval | None, headline: str, told: str
+    view: ClusterView, node: NodeView, line: Threshold, value: Interval | None, headline: str, tell: Tell
 ) -> Reading:
     """Return the reading of a quantity that a node has by itself; without a measurement it has none."""
     key = Key(view.name, line.kind, line.severity, node.name)
     if value is None or not isinstance(node.outcome, Measured):
         return Reading(key, line, Sight.UNKNOWN)
+    sight = SIGHTS[judge(value, line)]
+    if sight is not Sight.PROVEN:
+        return Reading(key, line, sight)  # words take most of the time, and only proof needs them
     return Reading(
         key,
         line,
-        SIGHTS[judge(value, line)],
+        sight,
         f"The clock of {node.name} {headline}.",
-        f"{node.name} ({node.address}): {told}.{quoted(node.findings)}",
+        f"{node.name} ({node.address}): {tell(value, line)}.{quoted(node.findings)}",
         next_command(node),
     )
+
+
+def _tell_ahead(value: Interval, line: Threshold) -> str:
+    return f"ahead of the reference by {bounds(value.lower_ns, value.upper_ns, line)}"
+
+
+def _tell_behind(value: Interval, line: Threshold) -> str:
+    return f"behind the reference by {bounds(-value.upper_ns, -value.lower_ns, line)}"
+
+
+def _tell_drift(value: Interval, line: Threshold) -> str:
+    return f"gaining between {rate(value.lower_ns)} and {rate(value.upper_ns)} (line: {rate(line.limit_ns)})"
+
+
+def _tell_step(value: Interval, line: Threshold) -> str:
+    way = "forward" if value.estimate_ns > 0 else "back"
+    return f"set {way} by {bounds(value.proven_ns, value.furthest_ns, line)}"
 
 
 def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[Reading]:
     """Tell whose time daemon says that it is not synchronised, or does not run."""
     for node in view.nodes:
+        key = Key(view.name, line.kind, line.severity, node.name)
         status = node.timesync if isinstance(node.outcome, Measured) else None
+        sight = _claimed(status)
+        if status is None or sight is not Sight.PROVEN:
+            yield Reading(key, line, sight)
+            continue
+        said = "no time daemon runs" if status.daemon == "none" else f"{status.daemon} is not synchronised"
         yield Reading(
-            Key(view.name, line.kind, line.severity, node.name),
+            key,
             line,
-            _claimed(status),
+            sight,
             f"Time synchronisation of {node.name} is broken.",
-            f"{node.name} ({node.address}): {_said(status)}.{quoted(node.findings)}",
+            f"{node.name} ({node.address}): {said}.{quoted(node.findings)}",
             next_command(node),
         )
 
@@ -92,12 +118,6 @@ def _claimed(status: SyncStatus | None) -> Sight:
     if status is None or status.synchronized is None:
         return Sight.UNKNOWN
     return Sight.CLEAR if status.synchronized else Sight.PROVEN
-
-
-def _said(status: SyncStatus | None) -> str:
-    if status is None or status.daemon == "none":
-        return "no time daemon runs"
-    return f"{status.daemon} is not synchronised"
 
 
 def unreachable(view: ClusterView, line: Threshold) -> Iterator[Reading]:

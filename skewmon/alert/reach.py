@@ -1,6 +1,6 @@
 """How far each node is from those whom nobody blames, without looking at every pair."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from skewmon.model import Interval, Skew
@@ -21,25 +21,27 @@ def reaches(offsets: Mapping[str, Interval], blamed: Collection[str]) -> dict[st
     blamed, everybody is a peer. A node without a peer is left out. For n nodes the cost is n log n.
     """
     peers = [name for name in offsets if name not in blamed] or list(offsets)
-    by_upper = sorted(peers, key=lambda name: offsets[name].upper_ns)
     by_lower = sorted(peers, key=lambda name: offsets[name].lower_ns)
+    by_upper = sorted(peers, key=lambda name: offsets[name].upper_ns)
     found: dict[str, Reach] = {}
     for name, own in offsets.items():
-        # Only the ends of the orders matter, and the node itself may stand at one: two candidates an end.
-        candidates = {*by_upper[:2], *by_upper[-2:], *by_lower[:2], *by_lower[-2:]} - {name}
-        if candidates:
-            found[name] = _furthest(own, {peer: offsets[peer] for peer in sorted(candidates)})
+        if peers == [name]:
+            continue
+        # The node itself may stand at an end of an order; then its neighbour there is the furthest peer.
+        lowest, earliest = (_other(order[0], order[1:2], name) for order in (by_lower, by_upper))
+        highest, latest = (_other(order[-1], order[-2:-1], name) for order in (by_upper, by_lower))
+        ahead_ns = own.lower_ns - offsets[earliest].upper_ns
+        behind_ns = offsets[latest].lower_ns - own.upper_ns
+        peer = earliest if ahead_ns >= behind_ns else latest
+        skew = Skew(
+            abs(own.estimate_ns - offsets[peer].estimate_ns),
+            max(0, ahead_ns, behind_ns),
+            max(own.upper_ns - offsets[lowest].lower_ns, offsets[highest].upper_ns - own.lower_ns),
+        )
+        found[name] = Reach(skew, peer)
     return found
 
 
-def _furthest(own: Interval, peers: Mapping[str, Interval]) -> Reach:
-    gaps = {peer: own - other for peer, other in peers.items()}
-    peer = max(gaps, key=lambda name: (gaps[name].proven_ns, abs(gaps[name].estimate_ns)))
-    return Reach(
-        Skew(
-            abs(gaps[peer].estimate_ns),
-            max(gap.proven_ns for gap in gaps.values()),
-            max(gap.furthest_ns for gap in gaps.values()),
-        ),
-        peer,
-    )
+def _other(first: str, second: Sequence[str], name: str) -> str:
+    """Return the first of an order, or the one after it where the first is the node itself."""
+    return second[0] if first == name else first

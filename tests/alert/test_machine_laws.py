@@ -151,7 +151,6 @@ TestAlertLaws = AlertLaws.TestCase
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(900)
 def test_the_laws_hold_for_many_long_histories() -> None:
     """Look harder: more histories, and longer ones."""
     longer = settings(max_examples=5_000, stateful_step_count=80, deadline=None)
