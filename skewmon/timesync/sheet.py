@@ -88,7 +88,7 @@ facts() {
   echo "uname $(uname -srm)"
   echo "clock $(date +%s)"
   if read -r boot </proc/sys/kernel/random/boot_id; then echo "boot $boot"; fi
-  case $(readlink "$(command -v ntpd)") in *busybox*) echo "ntpd busybox" ;; esac
+  case $(readlink -f "$(command -v ntpd)") in *busybox*) echo "ntpd busybox" ;; esac
   if [ -r /proc/1/comm ]; then
     for comm in /proc/[0-9]*/comm; do
       read -r name <"$comm" || continue
@@ -104,12 +104,14 @@ facts() {
 kernel() {
   if have ntptime; then
     limited ntptime
-    return
+  elif have adjtimex; then
+    case $(readlink -f "$(command -v adjtimex)") in
+      *busybox*) limited adjtimex ;; # takes no --print, and to it -p is a value to set
+      *) limited adjtimex --print ;;
+    esac
+  else
+    limited busybox adjtimex
   fi
-  case $(readlink "$(command -v adjtimex)") in
-    *busybox* | '') limited busybox adjtimex ;;
-    *) limited adjtimex --print ;;
-  esac
 }
 
 run() {

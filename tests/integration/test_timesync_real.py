@@ -1,7 +1,8 @@
 """The status sheet against real time daemons whose servers lie by a known amount.
 
 The servers show a time that is 250 ms behind, so by their word this machine is 250 ms ahead: every daemon,
-every tool and every sign convention must come out as +0.25 s. One server more is a falseticker, one does not exist.
+every tool and every sign convention must come out as +0.25 s. One server more is a falseticker, one does not
+exist.
 """
 
 import contextlib
@@ -112,7 +113,7 @@ def test_ntpd_synchronized(home: Path, implementation: str) -> None:
         assert ahead(status.offset_s), status
         assert ahead(peers_of(status)["10.78.0.12"].offset_s)
         assert (status.unparsed, status.failures) == ((), ())
-        # Both generations of ntpstat, the C program and its successor, saw the same.
+        # ntpstat asks the daemon itself, and saw the same.
         ntpstat = opened.outputs()["ntpstat"].stdout
         assert ntpstat.startswith("synchronised to "), ntpstat
 
