@@ -65,6 +65,12 @@ def _slew(rate_ppt: int, span_s: int) -> Callable[[Machine, int], None]:
     return arrange
 
 
+def _step_against_a_slew(machine: Machine, at_ns: int) -> None:
+    machine.schedule(max(machine.at_ns, at_ns - NS_PER_S), Slew(5_000 * PPM))
+    machine.schedule(at_ns, Step(-5 * MS))
+    machine.schedule(at_ns + NS_PER_S, Slew(0))
+
+
 SCENARIOS = (
     Scenario("calm", lambda machine, at_ns: None),
     Scenario("slew-100-ppm", _slew(100 * PPM, 30), steered=True),
@@ -75,6 +81,7 @@ SCENARIOS = (
     Scenario("step-back-20-ms", lambda machine, at_ns: machine.schedule(at_ns, Step(-20 * MS))),
     Scenario("step-back-20-ms-wan", lambda m, at_ns: m.schedule(at_ns, Step(-20 * MS)), network="wan-75-5"),
     Scenario("slew-500-ppm-wan", _slew(500 * PPM, 40), network="wan-5-75", steered=True),
+    Scenario("step-against-slew", _step_against_a_slew, steered=True),
     Scenario("step-70-s", lambda machine, at_ns: machine.schedule(at_ns, Step(70 * NS_PER_S))),
     Scenario("leap", lambda machine, at_ns: machine.schedule(at_ns, Step(-NS_PER_S))),
     Scenario("suspend", lambda m, at_ns: m.schedule(at_ns, Suspend(3600 * NS_PER_S)), between=True),
