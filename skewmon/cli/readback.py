@@ -5,7 +5,7 @@ either stay empty or are filled with what the rest proves.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -52,19 +52,25 @@ def snapshot(text: bytes) -> Snapshot:
 
 
 def _cluster(one: Json) -> ClusterView:
-    worst = one["worst_pair"]
-    pairs = [_pair(pair) for pair in one["pairs"]]
+    nodes = tuple(_node(node) for node in one["nodes"])
     return ClusterView(
         cluster=Cluster(one["name"], ()),
         verdict=Verdict(one["verdict"]),
         at_wall_ns=_wall_ns(one["round"]["at"]),
         duration_s=one["round"]["duration_seconds"],
-        nodes=tuple(_node(node) for node in one["nodes"]),
+        nodes=nodes,
         skew=_skew(one["skew"]),
-        worst=next((p for p in pairs if worst and {p.node, p.peer} == {worst["node"], worst["peer"]}), None),
+        worst=_worst(one["worst_pair"], {node.name: node.offset for node in nodes}),
         vote=Vote(one["culprit_verdict"], tuple(one["culprits"]), _evidence(one)),
+        pairs=tuple(_pair(pair) for pair in one["pairs"]),
         findings=_findings(one["findings"]),
     )
+
+
+def _worst(one: Json | None, offsets: Mapping[str, Interval | None]) -> Pair | None:
+    """Return the worst pair, in the direction in which it was named."""
+    ahead, behind = (offsets[one["node"]], offsets[one["peer"]]) if one else (None, None)
+    return Pair(one["node"], one["peer"], ahead - behind) if one and ahead and behind else None
 
 
 def _evidence(one: Json) -> str:

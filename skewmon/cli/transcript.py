@@ -84,8 +84,7 @@ def _conversation(found: Examination) -> Iterator[str]:
 
 
 def _line(found: Examination, line: Line) -> str:
-    text = line.text if line.text.isprintable() else repr(line.text)[1:-1]
-    return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {text}"
+    return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {_harmless(line.text)}"
 
 
 def _exchanges(found: Examination) -> Iterator[str]:
@@ -136,8 +135,8 @@ def _tools(found: Examination) -> Iterator[str]:
     for name, output in found.tools.items():
         state = "timed out" if output.timed_out else f"exit status {output.status}"
         yield f"  {name} ({state})"
-        yield from (f"    | {line}" for line in output.stdout.splitlines())
-        yield from (f"    ! {line}" for line in output.stderr.splitlines())
+        yield from (f"    | {_harmless(line)}" for line in output.stdout.splitlines())
+        yield from (f"    ! {_harmless(line)}" for line in output.stderr.splitlines())
 
 
 def _claim(found: Examination) -> Iterator[str]:
@@ -168,7 +167,12 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return _harmless(", ".join(value) if isinstance(value, tuple) else str(value))
+
+
+def _harmless(text: str) -> str:
+    """Return what a node printed such that no terminal takes it for a command."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _failed(what: str, failure: Failed) -> Iterator[str]:

@@ -1,0 +1,208 @@
+"""`skewmon keys`: a key that can do nothing but answer, and host keys for a person to verify."""
+
+import base64
+import hashlib
+import os
+import subprocess
+
+import asyncssh
+import pytest
+from click.testing import CliRunner
+
+from skewmon.cli.keys import command
+from skewmon.cli.main import run
+from skewmon.errors import ConfigError
+from skewmon.examination import examine
+from skewmon.model import Node, SshSettings
+from skewmon.probe import programs
+from skewmon.probe.wire import parse_hello
+from skewmon.timesync import sheet
+from tests.fleet.node import FleetNode, free_port
+from tests.fleet.sshd import Fleet, Login
+
+NONCE = "0123456789abcdef"
+SHELLS = (("dash",), ("bash", "--posix"), ("busybox", "sh"))
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """Install the program as an administrator would: from the command's output, mode 0755."""
+    place = tmp_path / "node"
+    place.write_text(CliRunner().invoke(command, ["authorize", "--program"]).output)
+    place.chmod(0o755)
+    return place
+
+
+def reached(fleet: Fleet, node: FleetNode) -> Node:
+    ssh = SshSettings(node.user, node.port, (str(fleet.identity),), (str(fleet.known_hosts),))
+    return Node(node.name, node.address, ssh)
+
+
+def answered(program: object, said: bytes, shell: tuple[str, ...] = ("sh",)) -> subprocess.CompletedProcess:
+    return subprocess.run([*shell, str(program)], input=said, capture_output=True, timeout=30, check=False)
+
+
+# --- the installed program ---
+
+
+async def test_a_forced_command_measures_like_a_shell(installed):
+    """Through a real sshd with `restrict,command=…` the offset is right and the status is there."""
+    login = Login(forced_command=str(installed), key_options=("restrict",))
+    with Fleet(2, login=login, offsets_ns=(0, 70_000_000_000)) as fleet:
+        found = [await examine(reached(fleet, node), 8, 20.0) for node in fleet]
+    for one, node, offset_ns in zip(found, ("n1", "n2"), (0, 70_000_000_000), strict=True):
+        assert one.failure is None, (node, one.failure)
+        assert one.admin_offset is not None
+        assert abs(one.admin_offset.estimate_ns - offset_ns) < 50_000_000
+        assert one.status_failure is None
+        assert sheet.FACTS in one.tools
+
+
+async def test_the_key_runs_nothing_else(installed, tmp_path):
+    """Whatever command is asked for, whatever is sent: nothing of it happens."""
+    witness = tmp_path / "witness"
+    login = Login(forced_command=str(installed), key_options=("restrict",))
+    with Fleet(1, login=login) as fleet:
+        node = fleet["n1"]
+        async with asyncssh.connect(
+            node.address,
+            node.port,
+            username=node.user,
+            client_keys=[fleet.client_key],
+            known_hosts=str(fleet.known_hosts),
+            config=None,
+        ) as connection:
+            done = await connection.run(f"touch {witness}", input=f"touch {witness}\n", check=False)
+            assert done.exit_status == 1
+            assert "This key answers skewmon and nobody else." in str(done.stderr)
+            with pytest.raises(asyncssh.Error):
+                await connection.open_connection("127.0.0.1", node.port)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_lines_after_the_greeting_are_never_executed(shell, installed, tmp_path):
+    """Commands, substitutions and the ladder itself on standard input are noise between requests."""
+    witness = tmp_path / "witness"
+    attack = f"touch {witness}; $(touch {witness}) `touch {witness}` ;\n'\n\";touch {witness}\n"
+    said = f": SKEWMON1 {NONCE} clock\n{attack}{programs.ladder()}{NONCE} 1\n{attack}{NONCE} 2\n"
+    lines = answered(installed, said.encode(), shell).stdout.decode().splitlines()
+    assert parse_hello(NONCE, lines[1]) is not None
+    assert lines[2].startswith(f"{NONCE} 1 ") or lines[2].startswith(f"{NONCE} 2 ")
+    status = answered(installed, f": SKEWMON1 {NONCE} status\n{attack}".encode(), shell).stdout.decode()
+    assert sheet.is_complete(NONCE, status)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"",
+        b"\n",
+        b": SKEWMON1\n",
+        b": SKEWMON1 abc;id clock\n",
+        b": SKEWMON1 $(id) clock\n",
+        b": SKEWMON1 'a' clock\n",
+        b": SKEWMON1 abcdefgh shell\n",
+        b": SKEWMON1 abcdefgh clock more\n",
+        b": SKEWMON2 abcdefgh clock\n",
+        b"id\n",
+        "\u0663 : SKEWMON1 abcdefgh clock\n".encode(),
+    ],
+)
+def test_a_greeting_that_is_none_is_refused(greeting, installed):
+    """Only the exact first line starts anything; the rest gets one sentence on standard error."""
+    done = answered(installed, greeting + b"id\n")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"This key answers skewmon and nobody else.\n"
+
+
+def test_the_environment_that_a_login_may_send_is_dropped(installed, tmp_path):
+    """Variables by which sh, bash, perl or python would run something are not passed on."""
+    witness = tmp_path / "witness"
+    script = tmp_path / "evil"
+    script.write_text(f"touch {witness}\n")
+    evil = {"SSH_ORIGINAL_COMMAND": f"touch {witness}", "BASH_ENV": str(script), "PYTHONSTARTUP": str(script)}
+    said = f": SKEWMON1 {NONCE} clock\n".encode()
+    subprocess.run(
+        ["sh", str(installed)], input=said, env={**os.environ, **evil}, capture_output=True, check=True
+    )
+    assert not witness.exists()
+
+
+# --- keys authorize ---
+
+
+def test_authorize_prints_a_line_that_sshd_takes(tmp_path):
+    """The line has the key without its comment, restrict, the program and the addresses."""
+    key = asyncssh.generate_private_key("ssh-ed25519", comment="somebody@somewhere")
+    (tmp_path / "id.pub").write_bytes(key.export_public_key())
+    result = CliRunner().invoke(
+        command, ["authorize", "-i", str(tmp_path / "id"), "--from", "10.0.0.5,*.example"]
+    )
+    *comments, line = result.output.splitlines()
+    assert all(comment.startswith("#") for comment in comments)
+    assert line.startswith(
+        'restrict,command="/usr/local/lib/skewmon/node",from="10.0.0.5,*.example" ssh-ed25519 '
+    )
+    assert "somebody" not in line
+    (entry,) = asyncssh.import_authorized_keys(line)._user_entries
+    assert entry.options["command"] == "/usr/local/lib/skewmon/node"
+    assert entry.options["restrict"] is True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--from", '10.0.0.5" environment="A=b'],
+        ["--path", "relative"],
+        ["--path", '/a",environment="b'],
+        ["--path", "/usr/local/lib/skew mon"],
+        ["--program", "--path", "/a\nid"],
+    ],
+)
+def test_authorize_lets_nothing_out_of_its_quotes(arguments, tmp_path):
+    """What could end a quoted option early is refused."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    (tmp_path / "id.pub").write_bytes(key.export_public_key())
+    result = CliRunner().invoke(command, ["authorize", "-i", str(tmp_path / "id"), *arguments])
+    assert isinstance(result.exception, ConfigError)
+
+
+def test_authorize_says_how_to_make_a_key(tmp_path, capsys):
+    """Where there is no key yet, the fault names the command that makes one."""
+    assert run(["keys", "authorize", "-i", str(tmp_path / "id")]) == 3
+    assert f"ssh-keygen -t ed25519 -N '' -C skewmon -f {tmp_path / 'id'}" in capsys.readouterr().err
+
+
+def test_authorize_refuses_what_is_no_public_key(tmp_path, capsys):
+    """A private key in the wrong place is never printed."""
+    (tmp_path / "id.pub").write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+    assert run(["keys", "authorize", "-i", str(tmp_path / "id")]) == 3
+    printed = capsys.readouterr()
+    assert "this is not a public key" in printed.err
+    assert "PRIVATE" not in printed.out + printed.err
+
+
+# --- keys scan ---
+
+
+def test_scan_prints_lines_that_known_hosts_takes_and_adds_none(tmp_path, capsys):
+    """Each node's real key and its fingerprint; no file changes; a dead node is told and makes the code 3."""
+    dead = free_port("127.0.0.1")
+    with Fleet(2) as fleet:
+        before = fleet.known_hosts.read_text()
+        config = fleet.write_config(tmp_path / "skewmon.yml")
+        assert run(["keys", "scan", "--config.file", str(config)]) == 0
+        printed = capsys.readouterr().out
+        nodes = [f"{node.address}:{node.port}" for node in fleet]
+        assert run(["keys", "scan", *nodes, f"127.0.0.1:{dead}"]) == 3
+        told = capsys.readouterr()
+        for node in fleet:
+            assert node.host_line in printed
+            assert node.host_line in told.out
+            digest = hashlib.sha256(node.host_key.public_data).digest()
+            assert f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}" in printed
+        assert fleet.known_hosts.read_text() == before
+    assert f"Nothing listens at 127.0.0.1:{dead}" in told.err
+    assert "already" in printed

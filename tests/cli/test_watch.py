@@ -1,0 +1,243 @@
+"""`skewmon watch` and `probe` on real servers and on a daemon's JSON."""
+
+import asyncio
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from skewmon.cli.main import run
+from skewmon.cli.readback import UnreadableStatusError, snapshot
+from skewmon.cli.screen import screen
+from skewmon.cli.transcript import full
+from skewmon.demo.cast import cast
+from skewmon.demo.clock import Origin
+from skewmon.demo.server import Servers
+from skewmon.demo.workplace import make_identity, write_config
+from skewmon.examination import Examination
+from skewmon.export.status import encode, status
+from skewmon.model import Node, Snapshot, SyncStatus
+from skewmon.timesync.sheet import ToolOutput
+from tests.export.samples import JUMPED, healthy, jumped
+from tests.fleet.node import free_port
+
+PATIENCE_S = 30.0
+
+
+def stored(sent: Snapshot) -> bytes:
+    return encode(status(sent))
+
+
+# --- a daemon's JSON ---
+
+
+def test_what_was_published_is_read_back():
+    """Names, verdicts, offsets, culprits and findings come back from the JSON as they were."""
+    (sent,) = jumped().clusters
+    (view,) = snapshot(stored(jumped())).clusters
+    assert (view.name, view.verdict, view.skew) == (sent.name, sent.verdict, sent.skew)
+    assert view.vote.culprits == sent.vote.culprits == (JUMPED,)
+    assert [node.offset for node in view.nodes] == [node.offset for node in sent.nodes]
+    assert [node.findings for node in view.nodes] == [node.findings for node in sent.nodes]
+    assert [type(node.outcome) for node in view.nodes] == [type(node.outcome) for node in sent.nodes]
+
+
+def test_reading_back_writes_the_same_again():
+    """The JSON of what was read is, but for what a table does not show, the JSON that was read."""
+    first = json.loads(stored(Snapshot(0, (*jumped().clusters, *healthy().clusters))))
+    again = json.loads(encode(status(snapshot(json.dumps(first).encode()))))
+    for one, other in zip(first["clusters"], again["clusters"], strict=True):
+        for key in ("name", "verdict", "skew", "culprits", "culprit_verdict", "worst_pair"):
+            assert one[key] == other[key]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"<html>",
+        b'{"schema":1}',
+        b'{"schema":2,"time":"x","clusters":[]}',
+        b"\xff",
+    ],
+)
+def test_what_is_no_status_is_refused_in_words(text):
+    """Another program's answer, or a newer schema, is told and not shown."""
+    with pytest.raises(UnreadableStatusError):
+        snapshot(text)
+
+
+def test_a_status_with_holes_is_refused_in_words():
+    """Whatever single value of the document is missing, nothing but the one error comes of it."""
+    document = json.loads(stored(jumped()))
+    for key in document["clusters"][0]:
+        broken = json.loads(json.dumps(document))
+        del broken["clusters"][0][key]
+        with pytest.raises(UnreadableStatusError):
+            snapshot(json.dumps(broken).encode())
+
+
+def test_no_daemon_at_the_url_is_told(capsys):
+    """Code 3 and one sentence."""
+    url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    assert run(["watch", "--url", url]) == 3
+    assert capsys.readouterr().err.startswith(f"skewmon: No daemon answers at {url}")
+
+
+def test_a_url_goes_with_no_node(capsys):
+    """Nodes and a URL together are refused, whichever was meant."""
+    assert run(["watch", "--url", "http://127.0.0.1:1", "n1"]) == 3
+    assert "--url" in capsys.readouterr().err
+
+
+# --- the screen ---
+
+
+def test_plain_text_is_printed_on_changes_only():
+    """Ten equal rounds are one table; a new verdict is another; nothing is coloured."""
+    out = io.StringIO()
+    with screen(Console(file=out, width=250)) as shown:
+        for _ in range(10):
+            shown.show(healthy())
+        shown.show(jumped())
+    assert out.getvalue().count("Round of") == 2
+    assert "\x1b" not in out.getvalue()
+
+
+def test_a_fault_is_shown_beside_the_last_table():
+    """A daemon that went away leaves its last round on the screen, with the reason."""
+    out = io.StringIO()
+    with screen(Console(file=out, width=250)) as shown:
+        shown.show(healthy(), "No daemon answers.")
+    assert out.getvalue().rstrip().endswith("No daemon answers.")
+
+
+# --- real nodes ---
+
+
+class Terminal:
+    """A program on a terminal of 80 by 24."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.main, other = pty.openpty()
+        variables = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", **environment}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "skewmon", *arguments],
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            env=variables,
+            start_new_session=True,
+        )
+        os.close(other)
+        self.text = ""
+
+    def read_until(self, pattern: str) -> str:
+        deadline = time.monotonic() + PATIENCE_S
+        while not re.search(pattern, self.text):
+            assert time.monotonic() < deadline, self.text
+            if select.select([self.main], [], [], 0.1)[0]:
+                self.text += os.read(self.main, 65536).decode()
+        return self.text
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(PATIENCE_S)
+        finally:
+            os.close(self.main)
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path):
+    """Let three simulated nodes play in this process and yield the configuration that reaches them."""
+    servers = Servers(make_identity(tmp_path))
+    listening = await servers.start(cast(3, Origin.now()))
+    yield str(write_config(tmp_path, listening, "127.0.0.1:0"))
+    await servers.close()
+
+
+async def test_a_live_table_stays_in_its_place_and_ends_on_ctrl_c(cluster):
+    """On a terminal the table is redrawn; Ctrl-C ends with 130, the cursor is back, no traceback."""
+    terminal = Terminal("watch", "--config.file", cluster, "--interval", "1s")
+    await asyncio.to_thread(terminal.read_until, r"n3[\s\S]*Ctrl-C ends")
+    terminal.text = ""
+    await asyncio.to_thread(terminal.read_until, r"\x1b\[\d*A")  # the cursor goes up: drawn over the last one
+    assert await asyncio.to_thread(terminal.end) == 130
+    assert "Traceback" not in terminal.text
+
+
+async def test_no_color_is_honoured(cluster):
+    """With NO_COLOR nothing is coloured, though the table still stays in its place."""
+    terminal = Terminal("watch", "--config.file", cluster, NO_COLOR="1")
+    text = await asyncio.to_thread(terminal.read_until, r"Ctrl-C ends")
+    await asyncio.to_thread(terminal.end)
+    assert not re.findall(r"\x1b\[[0-9;]*3[0-7]m", text)
+
+
+async def test_once_is_a_check(cluster, capsys):
+    """One table, and the exit code of check."""
+    assert await asyncio.to_thread(run, ["watch", "--once", "--config.file", cluster]) == 0
+    assert "clocks measured agree" in capsys.readouterr().out
+
+
+# --- probe ---
+
+
+async def test_probe_shows_every_step(cluster, capsys):
+    """With -v: command, greeting, hello, each request and reply, every interval, the tools, the claim."""
+    assert (
+        await asyncio.to_thread(run, ["probe", "-v", "--config.file", cluster, "--samples", "3", "n2"]) == 0
+    )
+    out = capsys.readouterr().out
+    assert "$ exec /bin/sh" in out
+    assert re.search(r"> : SKEWMON1 [0-9a-f]{16} clock", out)
+    assert "hello probe=python3" in out
+    assert len(re.findall(r"< [0-9a-f]{16} \d+ \d{19} ", out)) == 4
+    assert len(re.findall(r"^ *(?:\d|last) .* ± ", out, re.MULTILINE)) == 4
+    assert "| associd=0" in out
+    assert "claim       ntpd, synchronized yes" in out
+
+
+async def test_probe_in_brief_is_a_few_lines(cluster, capsys):
+    """Without -v: program, offset, round trip, claim."""
+    assert await asyncio.to_thread(run, ["probe", "--config.file", cluster, "n1"]) == 0
+    out = capsys.readouterr().out
+    assert "offset" in out
+    assert len(out.splitlines()) < 12
+
+
+def test_probe_of_a_dead_node_says_why(tmp_path, capsys):
+    """Code 3, the reason and what to do about it."""
+    make_identity(tmp_path)
+    dead = f"127.0.0.1:{free_port('127.0.0.1')}"
+    assert run(["probe", "-i", str(tmp_path / "id_ed25519"), dead]) == 3
+    assert "connection-refused" in capsys.readouterr().out
+
+
+def test_probe_wants_one_node(capsys):
+    """A range is not one node."""
+    assert run(["probe", "n[1-3]"]) == 3
+    assert "expected one node, found 3" in capsys.readouterr().err
+
+
+def test_a_node_cannot_speak_to_the_terminal():
+    """Escape sequences in what a node prints are shown, not obeyed."""
+    found = Examination(Node("evil", "192.0.2.1"))
+    found.transcript.note("received", b"\x1b]0;title\x07\xff\n")
+    found.tools = {"ntpq": ToolOutput("ntpq", "\x1b[2J", "\x1b[31m")}
+    found.status = SyncStatus("ntpd", source="\x1b[2J")
+    assert "\x1b" not in "".join(full(found))
