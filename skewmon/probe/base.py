@@ -37,10 +37,6 @@ QUANTA_NS = 2
 #: A stamp older than this did not just wait in a socket buffer: the clocks disagree, and it is dropped.
 OLDEST_STAMP_NS = NS_PER_S
 
-#: A steered REALTIME may show an age up to 11.2 % too short (Linux steers by 10.05 % at most): to be surely
-#: before the arrival, a reading must be older than the age and an eighth of it.
-AGE_MARGIN = 8
-
 #: A reading is kept for each send. Between an arrival and its conversion no more than a burst of every far
 #: node is sent (FAR_AT_ONCE of sweep.py); where the readings do not reach back, the stamp is dropped.
 KEPT_READINGS = 512
@@ -92,7 +88,7 @@ class ArrivalClock:
         self.enabled = enabled
         self._is_kernels = False  # whether this process reads the clock that the kernel stamps with
         self._calibrated_ns = 0
-        self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT_READINGS)  # base, REALTIME − base
+        self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT_READINGS)  # REALTIME, base
 
     def calibrate(self) -> None:
         """Check against a message to oneself that the kernel stamps with the REALTIME that is read here."""
@@ -106,28 +102,27 @@ class ArrivalClock:
         """Return the base now, before something is sent, and note how REALTIME differs from it."""
         wall = time.time_ns()
         now = base_ns()
-        self._readings.append((now, wall - now))
+        self._readings.append((wall, now))
         return now
 
     def arrival_ns(self, stamp_ns: int) -> int | None:
         """Return an upper limit of the arrival on the base, or None where the stamp cannot be trusted.
 
         REALTIME is read before the base, here as in ``departure_ns``: an interruption between the two then
-        makes the arrival later, never earlier, than the truth.
+        makes the arrival later, never earlier, than the truth. A reading below the stamp was taken before the
+        arrival, or REALTIME was stepped back since the arrival: then the reading itself is low, and safe.
         """
         if not self._is_kernels:
             return None
         wall = time.time_ns()
         now = base_ns()
-        age = wall - stamp_ns
-        if not 0 <= age <= OLDEST_STAMP_NS:
+        if not 0 <= wall - stamp_ns <= OLDEST_STAMP_NS:
             return None
-        before_arrival = now - age - age // AGE_MARGIN
         lowest = wall - now
-        for at_ns, difference in reversed(self._readings):
-            lowest = min(lowest, difference)
-            if at_ns < before_arrival:
-                return stamp_ns - lowest + age_slack_ns(now - at_ns, TRIM_PPB) + QUANTA_NS
+        for then_wall, then in reversed(self._readings):
+            lowest = min(lowest, then_wall - then)
+            if then_wall < stamp_ns:
+                return stamp_ns - lowest + age_slack_ns(now - then, TRIM_PPB) + QUANTA_NS
         return None
 
     @staticmethod
