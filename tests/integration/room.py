@@ -23,6 +23,9 @@ PREPARE = ROOT / "tests" / "fleet" / "packages_timesync.sh"
 UPSTREAM = Path(__file__).with_name("upstream.py")
 
 NODE_ADDRESS = "10.78.0.1"
+#: Where a real daemon may serve instead of the one that lies.
+SPARE_ADDRESS = "10.78.0.21"
+
 NONCE = "room4711room"
 
 #: The accounts that the packages would have made.
@@ -60,6 +63,7 @@ class Room:
     """Namespaces that live as long as a sleeping process in them."""
 
     pid: int
+    outside: int
     directory: Path
     chroot: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -71,19 +75,21 @@ class Room:
         inside = ["nsenter", "-t", str(self.pid), "-n", "-m", "-p", "--"]
         return [*inside, *POWERLESS, *root, *command]
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
+    def start(self, *command: str) -> None:
         """Start a daemon in the foreground; its log is a file in the room's directory."""
-        path = self.directory / f"{Path(command[0]).name}-{len(self.started)}.log"
+        self._start(self.line(command))
+
+    def start_outside(self, *command: str) -> None:
+        """Start a daemon among the servers, as powerless as in here."""
+        self._start(["nsenter", "-t", str(self.outside), "-n", *POWERLESS, *command])
+
+    def _start(self, line: list[str]) -> None:
+        path = self.directory / f"{len(self.started)}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                self.line(command),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=dict(self.environment),
+                line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment)
             )
         self.started.append(process)
-        return process
 
     def run(self, *command: str, text: str = "", limit_s: float = 20) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -164,12 +170,12 @@ def room(
         _namespaces("--net", "--mount", "--pid", "--mount-proc", setup=mounts) as node,
         _namespaces("--net", setup=":") as outside,
     ):
-        _connect(node, outside, [server.split(":")[0] for server in servers])
+        _connect(node, outside, [*(server.split(":")[0] for server in servers), SPARE_ADDRESS])
         upstream = subprocess.Popen(
             ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers],
             stdout=subprocess.PIPE,
         )
-        opened = Room(node, directory, chroot, environment)
+        opened = Room(node, outside, directory, chroot, environment)
         try:
             assert upstream.stdout is not None
             assert upstream.stdout.readline() == b"ready\n"

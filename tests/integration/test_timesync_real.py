@@ -14,7 +14,7 @@ import pytest
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync.evidence import NodeEvidence
 from skewmon.timesync.findings import node_findings
-from tests.integration.room import CACHE, Room, package_environment, prepare, room
+from tests.integration.room import CACHE, SPARE_ADDRESS, Room, package_environment, prepare, room
 
 AHEAD_S = 0.25
 
@@ -80,6 +80,19 @@ def test_chronyd_synchronized(home: Path) -> None:
         sources = peers_of(status)
         assert sources["10.78.0.15"].state == "falseticker"
         assert (sources[ABSENT].state, sources[ABSENT].offset_s) == ("unreachable", None)
+
+
+def test_chronyd_synchronized_by_a_second_one(home: Path) -> None:
+    """Both read one clock, so the offset between them is next to nothing."""
+    serving = f"local stratum 3\nallow\nbindaddress {SPARE_ADDRESS}\ncmdport 0\n"
+    serving += f"bindcmdaddress /\npidfile {home}/server.pid\nuser root\n"
+    (home / "server.conf").write_text(serving, encoding="utf-8")
+    with chronyd(home, f"server {SPARE_ADDRESS} iburst minpoll 0 maxpoll 0", GOOD) as opened:
+        opened.start_outside("chronyd", "-x", "-d", "-f", str(home / "server.conf"))
+        status = opened.status_once(lambda found: found.synchronized)
+        assert (status.source, status.refid, status.stratum) == (SPARE_ADDRESS, SPARE_ADDRESS, 4)
+        assert status.offset_s is not None
+        assert abs(status.offset_s) < TOLERANCE_S
 
 
 @pytest.mark.parametrize(
