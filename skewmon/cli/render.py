@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from skewmon.cli.words import bound, offset, verdict_sentence
+from skewmon.cli.words import bound, harmless, offset, verdict_sentence
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Snapshot, SyncStatus, Verdict
 
 STYLES = {
@@ -44,10 +44,12 @@ def snapshot(view: Snapshot, to: Console) -> None:
 def cluster(view: ClusterView, *, wide: bool, rows: int | None = None) -> RenderableType:
     """Return one cluster: table, sentence, findings; only of the ``rows`` worst nodes where that is given."""
     shown = worst_first(view)[:rows]
-    head = Text.assemble((f"{view.verdict.upper()} ", STYLES[view.verdict]), (view.name, "bold"), "  ")
+    head = Text.assemble(
+        (f"{view.verdict.upper()} ", STYLES[view.verdict]), (harmless(view.name), "bold"), "  "
+    )
     hidden = len(view.nodes) - len(shown)
     rest = [Text(f"… and {hidden} more nodes", "dim")] if hidden else []
-    sentence = head + Text(verdict_sentence(view))
+    sentence = head + Text(harmless(verdict_sentence(view)))
     return Group(_table(view, shown, wide=wide), *rest, sentence, *_advice(view, shown))
 
 
@@ -81,7 +83,7 @@ def worst_first(view: ClusterView) -> list[NodeView]:
 
 def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[RenderableType]:
     wrong = node.name in view.vote.culprits
-    name = Text(node.name, "bold red" if wrong else "bold")
+    name = Text(harmless(node.name), "bold red" if wrong else "bold")
     claim = _claim(node.timesync)
     if isinstance(node.outcome, Failed):
         blank = ("", "", "") if wide else ()
@@ -91,7 +93,7 @@ def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[Renderabl
     explained = (
         Text(offset(node.admin_offset)[0] if node.admin_offset else "", "dim"),
         Text(bound(estimate.round_trip_ns), "dim"),
-        Text(node.outcome.burst.program.probe, "dim"),
+        Text(harmless(node.outcome.burst.program.probe), "dim"),
     )
     value, plus_minus = offset(node.offset)
     note = Text("WRONG" if wrong else "", "bold red")
@@ -102,15 +104,16 @@ def _claim(status: SyncStatus | None) -> Text:
     if status is None:
         return Text("")
     if status.synchronized is None or status.daemon == "none":
-        return Text(f"{status.daemon}", "dim")
+        return Text(harmless(status.daemon), "dim")
     word = "synchronised" if status.synchronized else "unsynchronised"
-    return Text(f"{status.daemon} {word}", "" if status.synchronized else "yellow")
+    return Text(f"{harmless(status.daemon)} {word}", "" if status.synchronized else "yellow")
 
 
 def _advice(view: ClusterView, shown: Iterable[NodeView]) -> Iterable[RenderableType]:
     for node in shown:
         if isinstance(node.outcome, Failed):
-            yield Text.assemble("  ", (node.name, "bold"), f"  {node.outcome.detail} {node.outcome.advice}")
+            told = harmless(f"  {node.outcome.detail} {node.outcome.advice}")
+            yield Text.assemble("  ", (harmless(node.name), "bold"), told)
         for finding in node.findings:
             yield _finding(node.name, finding)
     for finding in view.findings:
@@ -118,7 +121,6 @@ def _advice(view: ClusterView, shown: Iterable[NodeView]) -> Iterable[Renderable
 
 
 def _finding(where: str, finding: Finding) -> Text:
-    text = Text.assemble(
-        "  ", (where, "bold"), "  ", (finding.kind, FINDING_STYLES[finding.severity]), f"  {finding.message}"
-    )
-    return text + Text(f"\n      {finding.next}", "dim") if finding.next else text
+    kind = (harmless(finding.kind), FINDING_STYLES[finding.severity])
+    text = Text.assemble("  ", (harmless(where), "bold"), "  ", kind, f"  {harmless(finding.message)}")
+    return text + Text(f"\n      {harmless(finding.next)}", "dim") if finding.next else text

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from skewmon.cli import render
+from skewmon.cli.words import harmless
 from skewmon.model import ClusterView, Failed, Snapshot
 
 #: Without a terminal a table is printed when something changed, and this often when nothing did.
@@ -68,7 +69,7 @@ class _Plain:
         self._console.print(f"\n{_clock(snapshot)}")
         render.snapshot(snapshot, self._console)
         if fault:
-            self._console.print(fault)
+            self._console.print(Text(harmless(fault)))
         self._console.file.flush()
 
 
@@ -79,7 +80,8 @@ def _drawn(snapshot: Snapshot, fault: str, console: Console) -> RenderableType:
     for view in snapshot.clusters:
         parts += [render.cluster(view, wide=wide, rows=rows), Text("")]
     return Group(
-        *parts, Text(fault, "bold red") if fault else Text(f"{_clock(snapshot)} Ctrl-C ends.", "dim")
+        *parts,
+        Text(harmless(fault), "bold red") if fault else Text(f"{_clock(snapshot)} Ctrl-C ends.", "dim"),
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 
-from skewmon.cli.words import bound, offset
+from skewmon.cli.words import bound, harmless, offset
 from skewmon.clock.interval import wall_offset
 from skewmon.examination import Examination, since_s
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
@@ -84,7 +84,7 @@ def _conversation(found: Examination) -> Iterator[str]:
 
 
 def _line(found: Examination, line: Line) -> str:
-    return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {_harmless(line.text)}"
+    return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {harmless(line.text)}"
 
 
 def _exchanges(found: Examination) -> Iterator[str]:
@@ -135,8 +135,8 @@ def _tools(found: Examination) -> Iterator[str]:
     for name, output in found.tools.items():
         state = "timed out" if output.timed_out else f"exit status {output.status}"
         yield f"  {name} ({state})"
-        yield from (f"    | {_harmless(line)}" for line in output.stdout.splitlines())
-        yield from (f"    ! {_harmless(line)}" for line in output.stderr.splitlines())
+        yield from (f"    | {harmless(line)}" for line in output.stdout.splitlines())
+        yield from (f"    ! {harmless(line)}" for line in output.stderr.splitlines())
 
 
 def _claim(found: Examination) -> Iterator[str]:
@@ -167,12 +167,7 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return _harmless(", ".join(value) if isinstance(value, tuple) else str(value))
-
-
-def _harmless(text: str) -> str:
-    """Return what a node printed such that no terminal takes it for a command."""
-    return text if text.isprintable() else repr(text)[1:-1]
+    return harmless(", ".join(value) if isinstance(value, tuple) else str(value))
 
 
 def _failed(what: str, failure: Failed) -> Iterator[str]:

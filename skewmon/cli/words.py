@@ -8,6 +8,11 @@ from skewmon.model import ClusterView, Failed, Interval, Pair, Verdict
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 
 
+def harmless(text: str) -> str:
+    """Return a text of foreign origin such that no terminal takes it for a command."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def estimate(value_ns: int, bound_ns: int) -> str:
     """Return a signed estimate with as many digits as its bound supports: ``+70.000012 s``."""
     unit_ns, unit = next(((ns, name) for ns, name in _UNITS if abs(value_ns) >= ns), _UNITS[-1])

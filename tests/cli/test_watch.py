@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from skewmon.cli import render
 from skewmon.cli.main import run
 from skewmon.cli.readback import UnreadableStatusError, snapshot
 from skewmon.cli.screen import screen
@@ -28,6 +29,7 @@ from skewmon.examination import Examination
 from skewmon.export.status import encode, status
 from skewmon.model import Node, Snapshot, SyncStatus
 from skewmon.timesync.sheet import ToolOutput
+from tests.export import samples
 from tests.export.samples import JUMPED, healthy, jumped
 from tests.fleet.node import free_port
 
@@ -241,3 +243,12 @@ def test_a_node_cannot_speak_to_the_terminal():
     found.tools = {"ntpq": ToolOutput("ntpq", "\x1b[2J", "\x1b[31m")}
     found.status = SyncStatus("ntpd", source="\x1b[2J")
     assert "\x1b" not in "".join(full(found))
+
+
+def test_a_table_is_not_written_by_its_nodes(monkeypatch):
+    """Names, findings and reasons with escape sequences in them are shown as text."""
+    monkeypatch.setattr(samples, "HOSTILE", "\x1b]0;title\x07\x1b[2J\r\x9b2J")
+    out = io.StringIO()
+    render.snapshot(samples.hostile(), Console(file=out, width=250))
+    assert not set(out.getvalue()) & {"\x1b", "\x07", "\r", "\x9b"}
+    assert "\\x1b" in out.getvalue()
