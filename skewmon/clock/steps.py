@@ -188,6 +188,8 @@ def _slept(exchange: Exchange, program: Program) -> Bracket | None:
     assert mono is not None
     assert raw is not None
     between = exchange.raw_out_ns - exchange.raw_in_ns + raw.early_ns + raw.late_ns
+    if between < 0:  # a RAW that runs backwards between two reads encloses nothing
+        return None
     between += age_slack_ns(between, SLEW_LIMIT_PPB)
     difference = exchange.boot_ns - exchange.mono_ns
     return Bracket(

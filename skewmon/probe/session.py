@@ -105,7 +105,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._ident += 1
         waiter = self._expect()
         before = base_ns()
-        with suppress(OSError, asyncssh.Error):  # a closed channel resolves the waiter with its reason
+        # A closed channel resolves the waiter with its reason.
+        with suppress(OSError, asyncssh.Error), self._connection.stamps.one_segment():
             self._channel.write(wire.request(self._nonce, self._ident))
         # Where the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
         self._sent_ns = max(before, self._connection.stamps.sent_ns)
