@@ -68,9 +68,10 @@ def command(nodes: int, duration: str | None, port: int | None, no_table: bool) 
 async def _play(
     console: "Console", nodes: int, port: int | None, duration_s: float | None, *, table: bool
 ) -> None:
+    from skewmon.cli.signals import cancel_on
     from skewmon.cli.stage import stage
 
-    _end_on_signals()
+    cancel_on(signal.SIGTERM, signal.SIGINT)  # until the daemon listens to them itself
     chosen = port or usual_or_free_port()
     async with stage(nodes, f"{ADDRESS}:{chosen}") as playing:
         _introduce(console, playing, chosen, asked=port is not None)
@@ -80,15 +81,6 @@ async def _play(
         except TimeoutError:
             if not limit.expired():
                 raise
-
-
-def _end_on_signals() -> None:
-    """Take everything down on a signal that comes before the daemon listens to them itself."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
 
 
 async def _run(console: "Console", playing: "Stage", port: int, *, table: bool) -> None:

@@ -1,11 +1,14 @@
 """``skewmon watch``: a cluster live in the terminal."""
 
 import asyncio
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from skewmon.cli import check
+from skewmon.cli.signals import EXIT_TERMINATED, cancel_on
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,11 +58,13 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
         return _once(url, selection)
     console = render.console()
     if url is not None:
-        asyncio.run(_watch_daemon(console, remote.base_of(url), interval_s))
+        watching = _watch_daemon(console, remote.base_of(url), interval_s)
     else:
         clusters = targets.clusters_of(targets.Selection(**selection))
-        asyncio.run(_watch_nodes(console, clusters, interval_s))
-    return 0
+        watching = _watch_nodes(console, clusters, interval_s)
+    with suppress(asyncio.CancelledError):  # by SIGTERM; the terminal has its cursor back
+        asyncio.run(watching)
+    return EXIT_TERMINATED
 
 
 def _once(url: str | None, selection: dict[str, Any]) -> int:
@@ -80,6 +85,7 @@ async def _watch_daemon(console: "Console", base: str, interval_s: float) -> Non
     from skewmon.cli import remote
     from skewmon.cli.screen import screen
 
+    cancel_on(signal.SIGTERM)
     async with aclosing(remote.rounds(base, interval_s)) as published:
         first = await anext(published)
         with screen(console) as shown:
@@ -94,6 +100,7 @@ async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", inte
     from skewmon.cli.screen import screen
     from skewmon.live import rounds
 
+    cancel_on(signal.SIGTERM)
     with screen(console) as shown:
         async with aclosing(rounds(clusters, interval_s)) as measured:
             async for snapshot in measured:

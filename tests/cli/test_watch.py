@@ -155,8 +155,8 @@ class Terminal:
                 self.text += os.read(self.main, 65536).decode()
         return self.text
 
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
         try:
             return self.process.wait(PATIENCE_S)
         finally:
@@ -180,6 +180,15 @@ async def test_a_live_table_stays_in_its_place_and_ends_on_ctrl_c(cluster):
     await asyncio.to_thread(terminal.read_until, r"\x1b\[\d*A")  # the cursor goes up: drawn over the last one
     assert await asyncio.to_thread(terminal.end) == 130
     assert "Traceback" not in terminal.text
+
+
+async def test_sigterm_gives_the_cursor_back(cluster):
+    """Who kills the program finds the terminal as it was: the cursor is shown again, exit code 143."""
+    terminal = Terminal("watch", "--config.file", cluster)
+    await asyncio.to_thread(terminal.read_until, r"Ctrl-C ends")
+    terminal.process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(terminal.read_until, r"\x1b\[\?25h")
+    assert await asyncio.to_thread(terminal.end, signal.SIGTERM) == 143
 
 
 async def test_no_color_is_honoured(cluster):
