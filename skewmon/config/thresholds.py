@@ -8,6 +8,9 @@ from skewmon.model import Threshold
 #: What a cluster has that names neither a profile nor a threshold.
 DEFAULT_PROFILE = "default"
 
+#: Kinds of lines that say how far clocks may be apart.
+OFFSET_KINDS = ("skew", "ahead", "behind")
+
 
 def check_profile(name: str) -> str:
     """Return the name of a profile that exists; raise ValueError with the nearest one."""
@@ -21,7 +24,11 @@ def check_profile(name: str) -> str:
 def effective(profile: str | None, own: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
     """Return the lines that count; one's own replaces the profile's of the same kind and severity."""
     if profile is None:
-        return own or PROFILES[DEFAULT_PROFILE].thresholds
+        # Lines on states alone do not say how far clocks may be apart.
+        standing = (
+            () if any(line.kind in OFFSET_KINDS for line in own) else PROFILES[DEFAULT_PROFILE].thresholds
+        )
+        return (*standing, *own)
     named = {(line.kind, line.severity) for line in own}
     kept = (line for line in PROFILES[profile].thresholds if (line.kind, line.severity) not in named)
     return (*kept, *own)
