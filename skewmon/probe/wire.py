@@ -121,7 +121,20 @@ def parse_reply(nonce: str, program: Program, line: str) -> Reading | None:
             f"The node-side program sent other readings than it announced: {line[:200]!r}.",
             "If the node runs an installed program, install the one of this version.",
         )
+    if _runs_backwards(program.raw, raw_in, raw_out):
+        raise ProbeError(
+            Reason.GARBLED_REPLY,
+            f"The node's MONOTONIC_RAW ran backwards, which no clock of Linux does: {line[:200]!r}.",
+            "Look at what answers there, and at the kernel's log for an unstable clock source.",
+        )
     return Reading(int(words[1]), real_in, raw_in, mono, boot, raw_out, real_out)
+
+
+def _runs_backwards(quantum: Quantum | None, before: int | None, after: int | None) -> bool:
+    """Tell whether a reading is below an earlier one by more than rounding explains."""
+    if quantum is None or before is None or after is None:
+        return False
+    return after + quantum.early_ns + quantum.late_ns < before
 
 
 def _quantum(text: str) -> Quantum:

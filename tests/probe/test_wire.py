@@ -84,6 +84,7 @@ def test_a_node_without_any_rung_says_so() -> None:
 @given(st.integers(0, 10**12), st.lists(readings, min_size=6, max_size=6))
 def test_a_reply_is_read_to_the_nanosecond(ident: int, clocks: list[int]) -> None:
     """Any clock, negative ones too, in the order in which it was read."""
+    clocks[1], clocks[4] = sorted((clocks[1], clocks[4]))  # RAW alone never runs backwards
     found = wire.parse_reply(NONCE, FULL, f"{NONCE} {ident} {' '.join(map(str, clocks))}")
     assert found == wire.Reading(ident, *clocks)
 
@@ -113,6 +114,7 @@ def test_a_program_with_one_clock_leaves_out_the_others() -> None:
         (FULL, "1 2 3 - 5 6 7"),
         (FULL, "1 2 3 4 - 6 7"),
         (FULL, "1 2 - - - - 7"),
+        (FULL, "1 2 30 4 5 6 7"),
         (PLAIN, "1 2 3 4 5 6 7"),
         (PLAIN, "1 2 - - - - -"),
     ],

@@ -44,7 +44,7 @@ while 1:
         continue
     for line in pending.split("\n"):
         words = line.split()
-        if len(words) == 2 and words[0] == nonce:
+        if len(words) == 2 and words[0] == nonce and words[1].isdigit():
             reply = (real_in, raw_in, mono, boot, raw_out, real_out)
             os.write(1, line.strip() + " %d %d %d %d %d %d\n" % reply)
     pending = ""

@@ -40,7 +40,7 @@ while 1:
         continue
     for line in pending.split(b"\n"):
         words = line.split()
-        if len(words) == 2 and words[0] == nonce:
+        if len(words) == 2 and words[0] == nonce and words[1].isdigit():
             reply = (real_in, raw_in, mono, boot, raw_out, real_out)
             os.write(1, line.strip() + (" %s %s %s %s %s %s\n" % reply).encode())
     pending = b""

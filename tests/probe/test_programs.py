@@ -1,0 +1,100 @@
+"""The node-side programs on whatever interpreters this machine has: same words, same clocks."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from skewmon.probe import programs, wire
+from tests.fleet.clocks import base_ns
+
+NONCE = "00112233445566ff"
+
+#: Every Python from 3.3 on is promised; those that are installed here are tried.
+PYTHONS = sorted(
+    str(path)
+    for place, pattern in ((Path("/usr/bin"), "python3.*"), (Path.home(), ".pyenv/versions/*/bin/python?.*"))
+    for path in place.glob(pattern)
+    if path.name.removeprefix("python").replace(".", "").isdigit()
+)
+
+
+def converse(command: list[str], source: str, requests: bytes) -> list[str]:
+    """Run a program and return the lines that it answers."""
+    done = subprocess.run(
+        [*command, source, *(["bash"] if "bash" in command[0] else []), NONCE],
+        input=requests,
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    return done.stdout.decode().splitlines()
+
+
+def source_of(name: str) -> str:
+    return programs._source(name)
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda path: Path(path).name)
+def test_every_python_answers_with_its_clocks(python: str) -> None:
+    """Hello first, then one reply a request with readings in the order of their taking."""
+    name = "python2.py" if Path(python).name.startswith("python2") else "python3.py"
+    before = base_ns()
+    lines = converse([python, "-c"], source_of(name), wire.request(NONCE, 1))
+    after = base_ns()
+    program = wire.parse_hello(NONCE, lines[1])
+    assert program is not None
+    reading = wire.parse_reply(NONCE, program, lines[2])
+    assert reading is not None
+    assert reading.ident == 1
+    assert reading.raw_in_ns is not None
+    assert reading.raw_out_ns is not None
+    assert program.raw is not None
+    assert before <= reading.raw_in_ns + program.raw.late_ns
+    assert reading.raw_in_ns <= reading.raw_out_ns <= after + program.raw.early_ns
+    assert reading.real_in_ns <= reading.real_out_ns
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [(["perl", "-e"], "perl.pl"), (["bash", "-c"], "bash.sh")], ids=["perl", "bash"]
+)
+def test_perl_and_bash_answer_with_their_clocks(command: list[str], name: str) -> None:
+    """The same words from other languages."""
+    lines = converse(command, source_of(name), wire.request(NONCE, 1) + wire.request(NONCE, 2))
+    program = wire.parse_hello(NONCE, lines[1])
+    assert program is not None
+    found = [wire.parse_reply(NONCE, program, line) for line in lines[2:]]
+    assert [one.ident for one in found if one] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(["python3", "-c"], "python3.py"), (["perl", "-e"], "perl.pl"), (["bash", "-c"], "bash.sh")],
+    ids=["python3", "perl", "bash"],
+)
+def test_nothing_but_a_request_is_answered(command: list[str], name: str) -> None:
+    """Not other nonces, nor commands, nor garbage; the program ends with its input."""
+    noise = b"rm -rf /\n$(reboot)\n`id`\nffff 1\n%s x\n%s 1 2\n\xff\xfe\x00\n" % ((NONCE.encode(),) * 2)
+    lines = converse(command, source_of(name), noise + wire.request(NONCE, 3))
+    answers = [line for line in lines[2:] if line]
+    assert len(answers) == 1
+    assert answers[0].startswith(f"{NONCE} 3 ")
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_the_ladder_runs_in_every_posix_shell(shell: str) -> None:
+    """The whole script, as it is sent."""
+    path = shutil.which(shell)
+    assert path, f"install {shell}"
+    command = [path, "sh"] if shell == "busybox" else [path]
+    script = programs.clock_script(NONCE).encode()
+    done = subprocess.run(command, input=script, capture_output=True, timeout=20, check=False)
+    assert any(wire.parse_hello(NONCE, line) for line in done.stdout.decode().splitlines())
+
+
+def test_no_program_contains_what_the_shell_would_end_at() -> None:
+    """Each is handed over in single quotes."""
+    for name in programs.RUNGS.values():
+        assert "'" not in source_of(name)
+    assert "@" not in programs.ladder().replace("$@", "").replace("@texts", "").replace("@clocks", "")

@@ -1,0 +1,273 @@
+"""A node may say anything at all: it is measured or fails on its own with a reason, and nothing escapes."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skewmon.cycle import cycle
+from skewmon.errors import Reason
+from skewmon.ledger import Ledger
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Threshold
+from skewmon.once import opened
+from skewmon.probe.sweep import Sweeper
+from tests.fleet.scripted import ScriptedNode, Session
+from tests.integration.measuring import failed, measured, outcome_of, scripted
+from tests.probe.hostile import FULL_HELLO, PLAIN_HELLO, Liar, nonce_of
+
+TIMEOUT_S = 4.0
+
+
+@asynccontextmanager
+async def node_with(script, directory: Path, address: str = "127.0.3.1"):
+    """Start a scripted node."""
+    directory.mkdir(exist_ok=True)
+    async with ScriptedNode(script, directory=directory, address=address) as node:
+        yield replace(scripted(node), name=directory.name)
+
+
+async def rounds_of(cluster: Cluster, count: int) -> ClusterView:
+    """Measure a cluster a few times with one history and return the last view."""
+    ledger, sweeper = Ledger(), Sweeper()
+    async with opened(cluster.nodes, TIMEOUT_S) as links:
+        for _ in range(count):
+            (view,) = await cycle([cluster], links, sweeper, ledger)
+    return view
+
+
+async def test_an_honest_script_is_measured(tmp_path: Path) -> None:
+    """What the hostile ones are compared with."""
+    async with node_with(Liar(), tmp_path) as node:
+        found = measured(await outcome_of(node, timeout_s=TIMEOUT_S))
+    assert found.estimate.oscillator is not None
+    assert 0 in found.estimate.oscillator
+    assert found.burst.program.boot_id == "b1"
+
+
+REPLIES: dict[str, tuple[Callable[[Liar, str, int], bytes], Reason]] = {
+    "truncated": (lambda liar, n, i: f"{n} {i} 17\n".encode(), Reason.GARBLED_REPLY),
+    "no numbers": (lambda liar, n, i: f"{n} {i} a b c d e f\n".encode(), Reason.GARBLED_REPLY),
+    "huge numbers": (lambda liar, n, i: f"{n} {i} {'9' * 4000} 1 1 1 1 1\n".encode(), Reason.GARBLED_REPLY),
+    "endless numbers": (lambda liar, n, i: f"{n} {i} {'9' * 70_000}".encode(), Reason.TOO_MUCH_OUTPUT),
+    "unicode digits": (lambda liar, n, i: f"{n} {i} ١ ٢ ٣ ٤ ٥ ٦\n".encode(), Reason.GARBLED_REPLY),
+    "NULs": (lambda liar, n, i: f"{n} {i} \0 1 1 1 1 1\n".encode(), Reason.GARBLED_REPLY),
+    "escapes": (lambda liar, n, i: f"{n} {i} \x1b[2J 1 1 1 1 1\n".encode(), Reason.GARBLED_REPLY),
+    "no raw after all": (lambda liar, n, i: f"{n} {i} 1 - - - - 1\n".encode(), Reason.GARBLED_REPLY),
+    "raw only once": (
+        lambda liar, n, i: f"{n} {i} 1 - - - - 1\n".encode() if i == 2 else liar.honest(n, i),
+        Reason.GARBLED_REPLY,
+    ),
+    "no wall clock": (lambda liar, n, i: f"{n} {i} - 1 1 1 1 -\n".encode(), Reason.GARBLED_REPLY),
+    "silence": (lambda liar, n, i: b"", Reason.NO_REPLY),
+    "another's id": (lambda liar, n, i: liar.honest(n, i + 1000), Reason.NO_REPLY),
+    "yesterday's id": (lambda liar, n, i: liar.honest(n, i - 1), Reason.NO_REPLY),
+    "backwards": (
+        lambda liar, n, i: liar.honest(n, i, raw_ahead_ns=-i * NS_PER_S),
+        Reason.CLOCK_MOVED,
+    ),
+    "raw backwards": (lambda liar, n, i: f"{n} {i} 1 9 1 1 5 1\n".encode(), Reason.GARBLED_REPLY),
+    "half a line and no end": (lambda liar, n, i: f"{n} {i} 12345".encode(), Reason.NO_REPLY),
+}
+
+
+@pytest.mark.parametrize("name", REPLIES)
+async def test_a_reply_that_is_none_fails_with_its_reason(name: str, tmp_path: Path) -> None:
+    """And with a sentence that a terminal can print."""
+    reply, reason = REPLIES[name]
+    async with node_with(Liar(reply=reply), tmp_path) as node:
+        failed(await outcome_of(node, timeout_s=1.5), reason)
+
+
+async def test_replies_before_the_request_are_no_measurement(tmp_path: Path) -> None:
+    """Whoever guesses the next id gains nothing."""
+
+    def eager(liar: Liar, nonce: str, ident: int) -> bytes:
+        return b"".join(liar.honest(nonce, ident + more) for more in range(3))
+
+    async with node_with(Liar(reply=eager), tmp_path) as node:
+        outcome = await outcome_of(node, timeout_s=1.5)
+    if isinstance(outcome, Failed):
+        assert outcome.reason in {Reason.GARBLED_REPLY, Reason.CLOCK_MOVED}
+    else:
+        assert all(one.round_trip_ns >= 0 for one in outcome.burst.opening)
+
+
+async def test_a_reply_from_the_past_is_refused(tmp_path: Path) -> None:
+    """It lies in the socket before the request has left."""
+
+    async def answer_all(session: Session, nonce: str) -> None:
+        for ident in range(1, 200):
+            await session.write(Liar().honest(nonce, ident))
+
+    liar = Liar(before=None)
+
+    async def script(session: Session) -> None:
+        nonce = await nonce_of(session)
+        await session.write(f"\nSKEWMON1 {nonce} {FULL_HELLO}\n".encode())
+        while not (await session.read_line()).startswith(nonce.encode()):
+            pass
+        await session.write(liar.honest(nonce, 1))
+        await asyncio.sleep(0.002)
+        await answer_all(session, nonce)
+        await asyncio.Event().wait()
+
+    async with node_with(script, tmp_path) as node:
+        outcome = await outcome_of(node, timeout_s=1.5)
+    assert isinstance(outcome, Failed)
+
+
+@pytest.mark.parametrize(
+    "ahead_ns", [10**19, -(10**19), -1_790_000_000 * NS_PER_S, 1], ids=["far", "back", "1970", "1 ns"]
+)
+@pytest.mark.parametrize("hello", [FULL_HELLO, PLAIN_HELLO], ids=["all clocks", "one clock"])
+async def test_a_clock_of_any_time_is_told_as_it_is(ahead_ns: int, hello: str, tmp_path: Path) -> None:
+    """Three hundred years ahead or before 1970: a number like any other, on the page, too."""
+    liar = Liar(hello=hello, reply=lambda liar, n, i: liar.honest(n, i, ahead_ns=ahead_ns))
+    async with (
+        node_with(liar, tmp_path / "a") as far,
+        node_with(Liar(), tmp_path / "b", address="127.0.3.2") as near,
+    ):
+        cluster = Cluster("c", (far, near), thresholds=(Threshold("warning", NS_PER_S),))
+        view = await rounds_of(cluster, 2)
+    assert view.measured == 2, [one.outcome for one in view.nodes]
+    assert ahead_ns in view.pairs[0].offset or -ahead_ns in view.pairs[0].offset
+    assert (view.verdict == "warning") == (abs(ahead_ns) > NS_PER_S)
+
+
+async def test_wild_clocks_never_disturb_another_node(tmp_path: Path) -> None:
+    """Each reply from another century: that node contradicts itself, the other is measured."""
+    wild = Liar(reply=lambda liar, n, i: f"{n} {i} {-(10**18) * i} 5 {10**19} -7 5 {10**18}\n".encode())
+    async with (
+        node_with(wild, tmp_path / "a") as one,
+        node_with(Liar(), tmp_path / "b", address="127.0.3.2") as other,
+        opened([one, other], TIMEOUT_S) as links,
+    ):
+        sweep = await Sweeper().sweep(links.values(), 8)
+    failed(sweep.outcomes[0], Reason.CLOCK_MOVED)
+    measured(sweep.outcomes[1])
+
+
+@pytest.mark.parametrize(
+    "clocks",
+    [
+        lambda i: (-i, -i, -i, -i, -i, -i),
+        lambda i: (10**19, 0, 10**19, -(10**19), 0, 10**19),
+        lambda i: (0, 0, 0, 0, 0, 0),
+        lambda i: (i * 10**15,) * 6,
+        lambda i: ((-1) ** i * 10**19, 10**19, -(10**19), 10**19, -(10**19), 10**19),
+    ],
+    ids=["negative and backwards", "contradictory", "stopped", "leaping", "swinging"],
+)
+@pytest.mark.parametrize("samples", [1, 8])
+async def test_impossible_clocks_come_to_an_end_of_their_own(clocks, samples: int, tmp_path: Path) -> None:
+    """Measured or failed, round after round, and through everything that is computed from it."""
+    liar = Liar(reply=lambda liar, n, i: f"{n} {i} {' '.join(map(str, clocks(i)))}\n".encode())
+    async with (
+        node_with(liar, tmp_path / "a") as one,
+        node_with(Liar(), tmp_path / "b", address="127.0.3.2") as other,
+    ):
+        cluster = Cluster("c", (one, other), samples=samples, thresholds=(Threshold("warning", NS_PER_S),))
+        view = await rounds_of(cluster, 2)
+    assert isinstance(view.nodes[0].outcome, Failed | Measured)
+    measured(view.nodes[1].outcome)
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        "hello probe=python3 real=0,-5",
+        "hello probe=cobol real=0,1",
+        f"hello probe=python3 real=0,{'9' * 3000}",
+        "hello probe=bash real=0,1 clocksource=\x1b]0;owned\x07",
+        "goodbye",
+    ],
+    ids=["negative quantum", "unknown rung", "endless quantum", "escape sequence", "no hello"],
+)
+async def test_a_hello_that_makes_no_sense_is_refused(hello: str, tmp_path: Path) -> None:
+    """Nothing is measured with a program that cannot introduce itself."""
+    async with node_with(Liar(hello=hello), tmp_path) as node:
+        failed(await outcome_of(node, timeout_s=1.5), Reason.GARBLED_REPLY)
+
+
+async def test_a_second_hello_changes_nothing(tmp_path: Path) -> None:
+    """The program that introduced itself first is the one that is measured."""
+
+    def changing(liar: Liar, nonce: str, ident: int) -> bytes:
+        return f"SKEWMON1 {nonce} {PLAIN_HELLO}\n".encode() + liar.honest(nonce, ident)
+
+    async with node_with(Liar(reply=changing), tmp_path) as node:
+        found = measured(await outcome_of(node, timeout_s=TIMEOUT_S))
+    assert found.burst.program.probe == "python3"
+
+
+async def test_a_flood_of_valid_replies_is_cut_off(tmp_path: Path) -> None:
+    """What nobody asked for is noise, however well formed."""
+
+    def twice(liar: Liar, nonce: str, ident: int) -> bytes:
+        return liar.honest(nonce, ident) * 5_000
+
+    async with node_with(Liar(reply=twice), tmp_path) as node:
+        outcome = await outcome_of(node, timeout_s=TIMEOUT_S)
+    failed(outcome, Reason.TOO_MUCH_OUTPUT)
+
+
+async def test_noise_between_replies_does_not_matter(tmp_path: Path) -> None:
+    """A broadcast message of the administrator, binary and empty lines."""
+
+    def chatty(liar: Liar, nonce: str, ident: int) -> bytes:
+        return b"\n\r\n\xff\xfe\x00 Broadcast message from root\n" + liar.honest(nonce, ident)
+
+    async with node_with(Liar(reply=chatty), tmp_path) as node:
+        measured(await outcome_of(node, timeout_s=TIMEOUT_S))
+
+
+async def test_a_reply_in_pieces_is_put_together(tmp_path: Path) -> None:
+    """Its last byte counts."""
+
+    class Slow(Liar):
+        async def __call__(self, session: Session) -> None:
+            nonce = await nonce_of(session)
+            await session.write(f"\nSKEWMON1 {nonce} {FULL_HELLO}\n".encode())
+            while line := await session.read_line():
+                words = line.split()
+                if len(words) == 2 and words[0] == nonce.encode():
+                    whole = self.honest(nonce, int(words[1]))
+                    for at in range(0, len(whole), 40):
+                        await session.write(whole[at : at + 40])
+                        await asyncio.sleep(0.005)
+
+    async with node_with(Slow(), tmp_path) as node:
+        found = measured(await outcome_of(node, timeout_s=TIMEOUT_S))
+    assert found.estimate.round_trip_ns > 10_000_000
+
+
+async def test_a_node_that_leaves_in_mid_line_is_told(tmp_path: Path) -> None:
+    """Power loss while it answers."""
+
+    async def leave(session: Session) -> None:
+        nonce = await nonce_of(session)
+        await session.write(f"\nSKEWMON1 {nonce} {FULL_HELLO}\n".encode())
+        while not (await session.read_line()).startswith(nonce.encode()):
+            pass
+        await session.write(f"{nonce} 1 123".encode())
+        session.drop()
+
+    async with node_with(leave, tmp_path) as node:
+        failed(await outcome_of(node, timeout_s=TIMEOUT_S), Reason.DISCONNECTED)
+
+
+async def test_a_program_that_exits_tells_its_last_words(tmp_path: Path) -> None:
+    """Without what a terminal would obey."""
+
+    async def exit_loudly(session: Session) -> None:
+        nonce = await nonce_of(session)
+        await session.write(f"\nSKEWMON1 {nonce} {FULL_HELLO}\n".encode())
+        await session.complain(b"out of \x1b[31mmemory\n")
+        session.exit(1)
+
+    async with node_with(exit_loudly, tmp_path) as node:
+        outcome = failed(await outcome_of(node, timeout_s=TIMEOUT_S), Reason.PROGRAM_ENDED)
+    assert "memory" in outcome.detail

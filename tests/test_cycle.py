@@ -1,0 +1,183 @@
+"""One round: whatever nodes answer, every cluster is evaluated, and each node is measured once."""
+
+import math
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skewmon.clock.burst import estimate
+from skewmon.cycle import cycle
+from skewmon.errors import ProbeError, Reason
+from skewmon.export.status import encode, status
+from skewmon.ledger import Ledger, place_of
+from skewmon.model import (
+    NS_PER_S,
+    Burst,
+    Cluster,
+    Exchange,
+    Failed,
+    Interval,
+    Measured,
+    Node,
+    Outcome,
+    Program,
+    Quantum,
+    Snapshot,
+    Threshold,
+)
+from skewmon.probe.sweep import Sweep
+from tests.clock.simulator import Machine, holds, observe_round
+
+LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
+DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
+
+
+class Canned:
+    """A sweeper that returns what a test has prepared."""
+
+    def __init__(self, outcomes: dict[str, Outcome], at_ns: int = 10**15) -> None:
+        self.outcomes = outcomes
+        self.at_ns = at_ns
+        self.asked: list[str] = []
+
+    async def sweep(self, links: list[str], samples: int) -> Sweep:
+        self.asked = list(links)
+        return Sweep(self.at_ns, Interval(0, 1_000), 0.25, [self.outcomes[link] for link in links])
+
+
+def node(name: str) -> Node:
+    return Node(name, f"{name}.example.com")
+
+
+async def run(clusters: list[Cluster], sweeper: Canned, ledger: Ledger | None = None):
+    """Run one round over prepared outcomes; a link is the name of its node."""
+    links = {place_of(one): one.name for cluster in clusters for one in cluster.nodes}
+    return await cycle(clusters, links, sweeper, ledger or Ledger())  # type: ignore[arg-type]  # canned
+
+
+def answers(*ahead_ns: int, seed: int = 1) -> tuple[dict[str, Outcome], int]:
+    """Return simulated nodes n1, n2, … that are ahead by so much, at one common instant."""
+    machines = [
+        Machine(Random(seed + number), wall_ns=1_790_000_000 * NS_PER_S + ahead)
+        for number, ahead in enumerate(ahead_ns)
+    ]
+    for machine in machines:
+        machine._mono = 0  # its REALTIME is exactly what was asked for
+    seen = observe_round(machines, 10**15)
+    outcomes: dict[str, Outcome] = {}
+    for number, one in enumerate(seen, 1):
+        found = estimate(one.burst, one.tau_ns)
+        assert holds(found.wall, one.truth.wall_units)
+        outcomes[f"n{number}"] = Measured(one.burst, found)
+    return outcomes, seen[0].tau_ns
+
+
+async def test_a_node_of_two_clusters_is_measured_once() -> None:
+    """And appears in both, with an offset to the reference of each."""
+    outcomes, at_ns = answers(0, 0, 0, 70 * NS_PER_S, 70 * NS_PER_S)
+    one = Cluster("one", (node("n1"), node("n2"), node("n4")), thresholds=LINES)
+    two = Cluster("two", (node("n4"), node("n5"), node("n3")), thresholds=LINES)
+    sweeper = Canned(outcomes, at_ns)
+    views = await run([one, two], sweeper)
+    assert sorted(sweeper.asked) == ["n1", "n2", "n3", "n4", "n5"]
+    assert [view.vote.culprits for view in views] == [("n4",), ("n3",)]
+    assert views[0].nodes[2].offset is not None
+    assert views[1].nodes[0].offset is not None
+    assert views[0].nodes[2].offset.lower_ns > 69 * NS_PER_S
+    assert abs(views[1].nodes[0].offset.estimate_ns) < NS_PER_S
+
+
+async def test_two_names_of_one_place_are_one_measurement() -> None:
+    """Reached at the same address in the same way."""
+    outcomes, at_ns = answers(0, 0)
+    twin = Node("twin", "n1.example.com")
+    views = await run([Cluster("c", (node("n1"), node("n2")))], Canned(outcomes, at_ns))
+    assert place_of(twin) == place_of(node("n1"))
+    assert views[0].measured == 2
+
+
+async def test_a_node_that_failed_is_absent_at_once() -> None:
+    """From offsets, pairs and skew; its failure is counted by reason."""
+    outcomes, at_ns = answers(0, 0, 70 * NS_PER_S)
+    cluster, ledger = Cluster("c", tuple(map(node, outcomes)), thresholds=LINES), Ledger()
+    (before,) = await run([cluster], Canned(outcomes, at_ns), ledger)
+    assert before.verdict == "critical"
+    (after,) = await run([cluster], Canned({**outcomes, "n3": DOWN}, at_ns), ledger)
+    assert after.nodes[2].offset is None
+    assert after.nodes[2].failures == {Reason.NO_ANSWER: 1}
+    assert {pair.node for pair in after.pairs} | {pair.peer for pair in after.pairs} == {"n1", "n2"}
+    assert after.skew is not None
+    assert after.skew.upper_ns < NS_PER_S
+    assert after.verdict == "unknown"
+    assert after.rounds == 2
+
+
+@pytest.mark.parametrize("up", [0, 1])
+async def test_nothing_to_compare_is_unknown(up: int) -> None:
+    """No node, or one alone."""
+    outcomes, at_ns = answers(0, 0)
+    for name in list(outcomes)[up:]:
+        outcomes[name] = DOWN
+    (view,) = await run([Cluster("c", tuple(map(node, outcomes)), thresholds=LINES)], Canned(outcomes, at_ns))
+    assert view.verdict == "unknown"
+    assert view.skew is None
+    assert view.pairs == ()
+    assert view.worst is None
+
+
+# --- whatever a node answers ----------------------------------------------------------------------------
+
+extremes = st.one_of(
+    st.integers(-(10**20) + 1, 10**20 - 1),
+    st.sampled_from([0, 1, -1, 10**18, -(10**18), 10**20 - 1, 1 - 10**20, 2**63, -(2**63)]),
+)
+quanta = st.builds(Quantum, st.integers(0, 10**9), st.integers(0, 10**9))
+
+
+@st.composite
+def bursts(draw: st.DrawFn, start_ns: int) -> tuple[Burst, int]:
+    """Draw what a node can make the session accept: any clocks, but RAW never backwards in one reply."""
+    plain = draw(st.booleans())
+    quantum = draw(quanta)
+    program = Program(
+        draw(st.sampled_from(["python3", "bash", "date-s"])),
+        draw(st.sampled_from(["", "b1", "b2"])),
+        draw(st.sampled_from(["", "tsc", "kvm-clock"])),
+        quantum,
+        *((None, None, None) if plain else (quantum, quantum, quantum)),
+    )
+    now_ns, exchanges = start_ns, []
+    steady = draw(st.booleans())
+    base = draw(extremes)
+    for _ in range(draw(st.integers(2, 4))):
+        sent_ns, now_ns = now_ns, now_ns + draw(st.integers(0, 10**10))
+        clock = (lambda at=sent_ns: base + at) if steady else (lambda: draw(extremes))
+        raws = sorted((clock(), clock()))
+        rest = (None,) * 4 if plain else (*raws, clock(), clock())
+        exchanges.append(Exchange(sent_ns, now_ns, clock(), clock(), *rest))
+    return Burst(program, tuple(exchanges[:-1]), exchanges[-1]), exchanges[-1].sent_ns
+
+
+@settings(max_examples=150)
+@given(st.data())
+async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject) -> None:
+    """Through history, drift, findings, verdict and JSON; the healthy nodes stay measured."""
+    ledger, start_ns = Ledger(), 10**15
+    healthy, _ = answers(0, 0)
+    for _ in range(data.draw(st.integers(1, 3))):
+        burst, at_ns = data.draw(bursts(start_ns))
+        start_ns = at_ns + data.draw(st.integers(10**10, 10**12))
+        try:
+            wild: Outcome = Measured(burst, estimate(burst, at_ns))
+        except ProbeError as error:
+            wild = Failed(error.reason, error.detail, error.advice)
+        cluster = Cluster("c", (node("n1"), node("n2"), node("wild")), thresholds=LINES)
+        views = await run([cluster], Canned({**healthy, "wild": wild}, at_ns), ledger)
+        assert views[0].nodes[0].offset is not None
+        text = encode(status(Snapshot(NS_PER_S, tuple(views))))
+        assert b"NaN" not in text
+        assert b"Infinity" not in text
+        assert views[0].skew is not None
+        assert math.isfinite(views[0].skew.upper_ns / NS_PER_S)
