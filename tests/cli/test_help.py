@@ -56,7 +56,8 @@ def test_help_loads_nothing_heavy(name):
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_help_says_what_the_command_does(name):
     """Every command has a sentence, its examples keep their lines, and no markup is left in the text."""
-    output = CliRunner().invoke(skewmon, [name, "--help"]).output
+    command = [sys.executable, "-m", "skewmon", name, "--help"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert output.startswith(f"Usage: skewmon {name}")
     assert "\\b" not in output
     assert "\b" not in output
