@@ -7,6 +7,7 @@ findings → verdict. The first three here, the rest in ``evaluation.py``.
 import time
 from collections.abc import Mapping, Sequence
 
+from skewmon.clock.history import base_pause
 from skewmon.clock.selfcheck import contradictions
 from skewmon.evaluation import evaluate
 from skewmon.ledger import Ledger, Place, place_of
@@ -24,10 +25,15 @@ async def cycle(
     samples = max(cluster.samples for cluster in clusters)
     sweep = await sweeper.sweep([links[place] for place in places], samples)
     wall_ns = time.time_ns()
+    followed = sum(map(ledger.follows, places))
     outcomes = {
         place: ledger.note_outcome(place, outcome, wall_ns)
         for place, outcome in zip(places, sweep.outcomes, strict=True)
     }
+    if base_pause(ledger.contradicted(places), followed) is not None:
+        # The admin box itself stood still: its past, and every bound that it tightened, is wrong.
+        ledger.forget_oscillators()
+        outcomes = dict(zip(places, sweep.outcomes, strict=True))
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     ledger.contradictions.update(contradictions(measured, own_boot_id()))
     return [

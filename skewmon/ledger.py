@@ -1,12 +1,13 @@
 """What the daemon keeps of its nodes between rounds, by the place at which a node is reached."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from skewmon.clock.memory import Memory, Recollection, forgotten, remember, tightened
 from skewmon.clock.selfcheck import CHECKS
 from skewmon.errors import Reason
-from skewmon.model import Failed, Measured, Node, Outcome, SshSettings, SyncStatus
+from skewmon.model import Failed, Interval, Measured, Node, Outcome, SshSettings, SyncStatus
 
 #: A node that belongs to several clusters is one machine, reached at one place, measured once.
 Place = tuple[str, SshSettings]
@@ -64,6 +65,16 @@ class Ledger:
         record = self.record(place)
         record.timesync = status
         record.unparsed_lines += len(status.unparsed)
+
+    def follows(self, place: Place) -> bool:
+        """Tell whether a node's oscillator has a past that a round can contradict."""
+        memory = self.record(place).memory
+        return memory is not None and memory.history is not None
+
+    def contradicted(self, places: Iterable[Place]) -> list[Interval]:
+        """Return by how much the oscillators that left their prediction in this round left it."""
+        resets = (self.record(place).recollection.reset for place in places)
+        return [reset.moved for reset in resets if reset and reset.moved]
 
     def forget_oscillators(self) -> None:
         """Drop every oscillator's past: the base itself stood still."""

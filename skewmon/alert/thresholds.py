@@ -70,14 +70,15 @@ def lines_of(cluster: Cluster) -> tuple[Threshold, ...]:
     neither has the default profile. The standing lines are always drawn and may be replaced likewise.
     Merging twice changes nothing, so it does not matter whether the configuration has merged already.
     """
-    profile = cluster.profile or (None if _draws_skew(cluster.thresholds) else "default")
+    profile = cluster.profile or (None if draws_limit(cluster.thresholds) else "default")
     given = (*(PROFILES[profile].thresholds if profile else ()), *cluster.thresholds)
     standing = [line for line in _standing(given) if line.kind not in {own.kind for own in given}]
     merged = {(line.kind, line.severity): line for line in (*given, *standing)}
     return tuple(_instant(line) for line in merged.values())
 
 
-def _draws_skew(thresholds: tuple[Threshold, ...]) -> bool:
+def draws_limit(thresholds: tuple[Threshold, ...]) -> bool:
+    """Tell whether any line limits a quantity; lines on states alone leave the default ones standing."""
     return any(line.kind not in STATES for line in thresholds)
 
 

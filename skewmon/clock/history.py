@@ -14,7 +14,7 @@ dropped with a named reason. A node on a clocksource that may stand still (kvm-c
 from history: a pause smaller than the slack would go unseen. Its history only serves to see the larger ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -238,7 +238,7 @@ def _left(history: History, estimate: Estimate) -> Interval | None:
     return estimate.oscillator - predicted
 
 
-def base_pause(moved: Mapping[str, Interval], followed: int) -> Interval | None:
+def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:
     """Return for how long the base itself stood still, or None where the nodes do not say so.
 
     ``moved`` holds by how much each contradicting node's oscillator left its prediction in this round, of
@@ -248,7 +248,7 @@ def base_pause(moved: Mapping[str, Interval], followed: int) -> Interval | None:
     if len(moved) < 2 or len(moved) * 2 <= followed:
         return None
     common: Interval | None = None
-    for interval in moved.values():
+    for interval in moved:
         common = interval if common is None else common.meet(interval)
         if common is None:
             return None

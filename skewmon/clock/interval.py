@@ -9,9 +9,9 @@ from skewmon.model import NS_PER_S, Exchange, Interval, Program, Quantum
 #: good to ±50 ppm, so 100 ppm between two. Hypothesis H2 of docs/measurement.md.
 RHO_RAW_PPB = 100_000
 
-#: The same for REALTIME of a node whose RAW cannot be read: the kernel's own limit for a steered clock
-#: (adjtimex(2), ±500 ppm). chrony may slew faster for seconds; H5 of docs/measurement.md says so.
-RHO_WALL_PPB = 500_000
+#: The same for REALTIME of a node whose RAW cannot be read: 100 ppm between the oscillators and the kernel's
+#: own limit for a steered clock (adjtimex(2), ±500 ppm). chrony may slew faster: H5 of docs/measurement.md.
+RHO_WALL_PPB = 600_000
 
 #: The admin box's base is read in whole nanoseconds, rounded down.
 BASE_QUANTUM_NS = 1

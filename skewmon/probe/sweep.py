@@ -11,9 +11,9 @@ from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured,
 from skewmon.probe.base import admin_wall, base_ns
 from skewmon.probe.link import Link
 
-#: Bursts of near nodes in flight: each keeps this process busy, and with eight the bounds are those of one
-#: (`make bench`); replies beyond wait behind each other.
-NEAR_AT_ONCE = 8
+#: Bursts of near nodes in flight: each keeps this process busy, and with four the bounds are nearly those of
+#: one (`make bench`); beyond that, replies wait behind each other and the round grows longer.
+NEAR_AT_ONCE = 4
 
 #: Nodes further than this leave the process idle while their packets travel, so many more may be in flight.
 NEAR_ROUND_TRIP_NS = 3_000_000

@@ -171,7 +171,7 @@ def test_when_most_nodes_leap_alike_the_base_stood_still() -> None:
             histories[index], said = review(histories[index], seen.burst, now)
             if said.reset and said.reset.moved:
                 moved[f"n{index}"] = said.reset.moved
-    pause = base_pause(moved, followed=5)
+    pause = base_pause(moved.values(), followed=5)
     assert pause is not None
     assert 250 * MS in pause
 
@@ -179,12 +179,12 @@ def test_when_most_nodes_leap_alike_the_base_stood_still() -> None:
 def test_one_node_that_leaps_is_that_nodes_affair() -> None:
     """One contradiction among many, or contradictions of different sizes, say nothing of the base."""
     second, minute = Interval(10**9, 10**9 + 5), Interval(60 * 10**9, 60 * 10**9 + 5)
-    assert base_pause({"a": second}, followed=1) is None
-    assert base_pause({"a": second, "b": second}, followed=4) is None
-    assert base_pause({"a": second, "b": minute}, followed=2) is None
-    assert base_pause({"a": -second, "b": -second}, followed=2) is None
-    assert base_pause({}, followed=0) is None
-    assert base_pause({"a": second, "b": second}, followed=3) == second
+    assert base_pause([second], followed=1) is None
+    assert base_pause([second, second], followed=4) is None
+    assert base_pause([second, minute], followed=2) is None
+    assert base_pause([-second, -second], followed=2) is None
+    assert base_pause([], followed=0) is None
+    assert base_pause([second, second], followed=3) == second
 
 
 @given(st.integers(0, 3 * 3600 * NS_PER_S))

@@ -54,7 +54,14 @@ def test_the_least_file_has_every_default() -> None:
 )
 def test_a_threshold_means_this(written: str, threshold: Threshold) -> None:
     """Durations become nanoseconds, ppm become parts per billion, switches have no limit."""
-    assert cluster(f"thresholds: [{written}]").lines == (threshold,)
+    assert cluster(f"thresholds: [{written}]").lines[-1] == threshold
+
+
+def test_lines_on_states_alone_leave_the_default_lines_standing() -> None:
+    """Whoever only asks to be told of unreachable nodes still wants to be told of wrong clocks."""
+    default = PROFILES["default"].thresholds
+    assert cluster("thresholds: [{severity: warning, unreachable: true}]").lines[:-1] == default
+    assert cluster("thresholds: [{severity: warning, skew: 5ms}]").lines[:-1] == ()
 
 
 def test_a_line_of_ones_own_replaces_that_of_the_profile() -> None:
