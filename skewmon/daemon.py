@@ -87,6 +87,7 @@ class Daemon:
         self._group = asyncio.TaskGroup()
         self._fleet = Fleet(self._group.create_task)
         self._generation: list[asyncio.Task[None]] = []
+        self._reloads: set[asyncio.Task[None]] = set()
         self._due: dict[float, float] = {}  # by interval: when a cadence must have come round again
         self._page_url = ""
         self._stop = asyncio.Event()
@@ -114,7 +115,7 @@ class Daemon:
                 self._supervisor.stopping()
                 log.info("stopping")
                 self._herald.note("stopped", "skewmon was stopped.")
-                for task in (*helpers, *self._generation):
+                for task in (*helpers, *self._generation, *self._reloads):
                     task.cancel()
                 self._fleet.adjust(())
         finally:
@@ -148,6 +149,8 @@ class Daemon:
 
     def _put_in_force(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
         """Measure these clusters from now on; what is known of nodes that stay is kept."""
+        if self._stop.is_set():  # a reload was under way when the end began
+            return
         self._config = config
         self._clusters = clusters
         self._exporter.export_pairs(config.export.pairs)
@@ -224,7 +227,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._group.create_task(self._reload_quietly()))
+        loop.add_signal_handler(signal.SIGHUP, self._begin_reload)
+
+    def _begin_reload(self) -> None:
+        task = self._group.create_task(self._reload_quietly())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     async def _reload_quietly(self) -> None:
         try:
