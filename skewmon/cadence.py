@@ -23,7 +23,8 @@ async def every(interval_s: float) -> AsyncIterator[Tick]:
     number = 0
     yield Tick()
     while True:
-        due = int((loop.time() - start) / interval_s) + 1
+        # A loop may wake within its clock's resolution before the tick, and division may round below it.
+        due = max(number, int((loop.time() - start) / interval_s)) + 1
         missed = due - number - 1
         number = due
         at = start + number * interval_s

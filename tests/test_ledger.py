@@ -1,0 +1,77 @@
+"""What is kept of a node between rounds, by the place at which it is reached."""
+
+from random import Random
+
+from skewmon.clock.burst import estimate
+from skewmon.errors import Reason
+from skewmon.ledger import Ledger, place_of
+from skewmon.model import Failed, Measured, Node, SshSettings, SyncStatus
+from tests.clock.simulator import Machine, holds
+
+NODE = Node("n1", "10.0.0.1")
+PLACE = place_of(NODE)
+DOWN = Failed(Reason.NO_ANSWER, "No answer.")
+
+
+def rounds(count: int) -> list[tuple[Measured, int]]:
+    """Return a machine's outcomes of many rounds, each with the truth in units."""
+    machine = Machine(Random(1), network="spikes", rate_ppt=5_000_000)
+    found = []
+    for _ in range(count):
+        machine.rest_until(machine.at_ns + 15 * 10**9)
+        seen = machine.observe(machine.at_ns, samples=1)
+        found.append((Measured(seen.burst, estimate(seen.burst, seen.tau_ns)), seen.truth.wall_units))
+    return found
+
+
+def test_a_place_is_an_address_and_the_way_to_it() -> None:
+    """Another name is the same place, another port is not."""
+    assert place_of(Node("alias", "10.0.0.1")) == PLACE
+    assert place_of(Node("n1", "10.0.0.1", SshSettings(port=2222))) != PLACE
+
+
+def test_history_narrows_and_never_misses() -> None:
+    """What is returned lies inside what this round alone says, and holds the truth."""
+    ledger, narrowed = Ledger(), 0
+    for outcome, truth in rounds(400):
+        told = ledger.note_outcome(PLACE, outcome, 1)
+        assert isinstance(told, Measured)
+        assert holds(told.estimate.wall, truth)
+        assert told.estimate.wall.width_ns <= outcome.estimate.wall.width_ns
+        narrowed += told.estimate.wall.width_ns < outcome.estimate.wall.width_ns
+    assert narrowed
+
+
+def test_failures_are_counted_by_reason_and_the_last_success_is_kept() -> None:
+    """A failure hides nothing of what was."""
+    ledger = Ledger()
+    (outcome, _), (again, _) = rounds(2)
+    ledger.note_outcome(PLACE, outcome, 111)
+    assert ledger.note_outcome(PLACE, DOWN, 222) is DOWN
+    ledger.note_outcome(PLACE, Failed(Reason.NO_REPLY, ""), 333)
+    ledger.note_outcome(PLACE, DOWN, 444)
+    record = ledger.record(PLACE)
+    assert record.failures == {Reason.NO_ANSWER: 2, Reason.NO_REPLY: 1}
+    assert record.last_success_wall_ns == 111
+    assert record.last is DOWN
+    ledger.note_outcome(PLACE, again, 555)
+    assert record.last_success_wall_ns == 555
+
+
+def test_lines_that_nobody_understood_add_up() -> None:
+    """The status itself is only the last."""
+    ledger = Ledger()
+    for _ in range(3):
+        ledger.note_status(PLACE, SyncStatus("chronyd", unparsed=("what", "else")))
+    assert ledger.record(PLACE).unparsed_lines == 6
+    assert ledger.record(PLACE).timesync is not None
+
+
+def test_nodes_that_left_are_forgotten() -> None:
+    """Memory does not grow with every name that ever was."""
+    ledger = Ledger()
+    others = [place_of(Node(f"n{number}", f"10.0.1.{number}")) for number in range(50)]
+    for place in (PLACE, *others):
+        ledger.note_outcome(place, DOWN, 1)
+    ledger.keep_only({PLACE})
+    assert set(ledger.records) == {PLACE}
