@@ -17,7 +17,8 @@ LABEL org.opencontainers.image.title="skewmon" \
       org.opencontainers.image.description="Measures the clocks of a cluster over SSH and proves the skew" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/skewmon /opt/skewmon
-RUN mkdir -p /var/lib/skewmon && chown 10001:10001 /var/lib/skewmon
+# A name for the number, because ssh settings ask who the user is.
+RUN useradd --uid 10001 --user-group --home-dir /var/lib/skewmon --create-home --shell /usr/sbin/nologin skewmon
 ENV PATH=/opt/skewmon/bin:$PATH PYTHONDONTWRITEBYTECODE=1 XDG_STATE_HOME=/var/lib
 USER 10001:10001
 EXPOSE 10061
