@@ -294,6 +294,26 @@ def test_without_a_kernel_stamp_the_time_after_the_call_counts(
     assert calls == ["receive", "stamp"]
 
 
+@pytest.mark.parametrize("call", ["send", "sendmsg"])
+def test_the_stamp_of_a_request_is_taken_before_it_leaves(
+    pair: tuple[StampedSocket, socket.socket], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Afterwards the packet may have been on its way for long."""
+    stamped, _ = pair
+    calls: list[str] = []
+    real = base_ns
+    monkeypatch.setattr(base, "base_ns", lambda: (calls.append("stamp"), real())[1])
+    send = getattr(socket.socket, call)
+
+    def sending(self: socket.socket, *arguments: object) -> object:
+        calls.append("send")
+        return send(self, *arguments)
+
+    monkeypatch.setattr(socket.socket, call, sending, raising=False)
+    getattr(stamped, call)(b"ping" if call == "send" else [b"ping"])
+    assert calls == ["stamp", "send"]
+
+
 def test_several_buffers_are_stamped_like_one(pair: tuple[StampedSocket, socket.socket]) -> None:
     """Sendmsg is the other way in which an event loop may write."""
     stamped, plain = pair
