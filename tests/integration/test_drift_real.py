@@ -1,0 +1,115 @@
+"""A clock that runs away: how fast, and when it will pass the line, in what is published."""
+
+import asyncio
+import urllib.request
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from skewmon.clock.burst import estimate
+from skewmon.evaluation import evaluate
+from skewmon.export.status import status
+from skewmon.ledger import Ledger, place_of
+from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Outcome, Snapshot, Threshold
+from skewmon.probe.sweep import Sweep
+from tests.clock.simulator import PPM, Machine, holds, observe_round
+from tests.fleet.sshd import Fleet
+from tests.integration.running import Running
+
+RATE_PPM = 50
+LIMIT_S = 1.0
+
+#: What a free clock 50 ppm fast needs for a second: five and a half hours.
+WHOLE_S = LIMIT_S / RATE_PPM * 1e6
+
+#: The promise after ten minutes of rounds every ten seconds.
+ROUNDS, INTERVAL_NS = 60, 10 * NS_PER_S
+PROMISED = 0.5e-6
+
+
+def assert_foreseen(node: dict[str, Any], breach_s: float, *, accuracy: float) -> None:
+    """Compare what is published of a node's drift and of its breach with the truth."""
+    drift = node["drift"]
+    assert drift is not None
+    assert drift["lower"] <= RATE_PPM * 1e-6 <= drift["upper"]
+    assert abs(drift["ratio"] - RATE_PPM * 1e-6) <= accuracy
+    left_s = WHOLE_S - node["offset"]["seconds"] / RATE_PPM * 1e6
+    assert abs(breach_s - left_s) <= left_s / 10
+
+
+@pytest.mark.parametrize("network", ["loopback", "lan", "lan-loaded", "lan-forward"])
+def test_ten_minutes_of_drift_are_known_to_half_a_ppm(network: str) -> None:
+    """The rate to the cluster's reference and the forecast of a second, at full length in simulation."""
+    machines = [
+        Machine(Random(f"{network}-{number}"), network=network, rate_ppt=rate_ppm * PPM)
+        for number, rate_ppm in enumerate((RATE_PPM, 0, 0))
+    ]
+    for machine in machines:
+        machine._mono = 0  # all three begin together
+    nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in (1, 2, 3))
+    cluster = Cluster("c", nodes, interval_s=10, thresholds=(Threshold("critical", NS_PER_S),))
+    ledger, published = Ledger(), 0
+    for number in range(1, ROUNDS + 1):
+        start_ns = 10**15 + number * INTERVAL_NS
+        for machine in machines:
+            machine.rest_until(start_ns)
+        outcomes: dict[str, Outcome] = {}
+        for node, seen in zip(nodes, observe_round(machines, start_ns), strict=True):
+            plain = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
+            outcomes[node.name] = told = ledger.note_outcome(place_of(node), plain, 0)
+            assert isinstance(told, Measured)
+            assert holds(told.estimate.wall, seen.truth.wall_units)
+        sweep = Sweep(seen.tau_ns, Interval(0, 1), 0.1, list(outcomes.values()))
+        view = evaluate(cluster, outcomes, sweep, ledger, number * INTERVAL_NS)
+        drift = view.nodes[0].drift
+        if drift is not None:  # from the first moment on, not only in the end
+            assert drift.lower <= RATE_PPM * 1e-6 <= drift.upper
+            published += 1
+    assert published > ROUNDS // 2
+    (found,) = status(Snapshot(0, (view,)))["clusters"]
+    breach_s = view.nodes[0].time_to_breach_s
+    assert breach_s is not None
+    assert_foreseen(found["nodes"][0], breach_s, accuracy=PROMISED)
+    assert all(one.time_to_breach_s is None for one in view.nodes[1:])
+
+
+async def drifting(directory: Path, *, interval_s: int, for_s: float, accuracy: float) -> None:
+    """Run the daemon on a real node that drifts, and compare what it publishes with the truth."""
+    async with Fleet(3) as fleet:
+        fleet["n1"].clock.drift(RATE_PPM)
+        config = fleet.write_config(
+            directory / "skewmon.yml",
+            cluster={"interval": f"{interval_s}s", "thresholds": [{"severity": "critical", "skew": "1s"}]},
+            web={"listen": "127.0.0.1:0"},
+            state_directory=str(directory / "state"),
+        )
+        async with Running(config) as daemon:
+            await asyncio.sleep(for_s)  # the drift itself takes this long
+            metrics, found = await asyncio.to_thread(_published, daemon)
+            await daemon.end()
+    node = found["nodes"][0]
+    assert node["name"] == "n1"
+    assert_foreseen(node, metrics["skewmon_node_time_to_breach_seconds"], accuracy=accuracy)
+    assert abs(metrics["skewmon_node_drift_ratio"] - RATE_PPM * 1e-6) <= accuracy
+
+
+def _published(daemon: Running) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the node's samples of the metrics and its cluster of the JSON."""
+    with urllib.request.urlopen(f"http://{daemon.address}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = {line.partition("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines if 'node="n1"' in line}
+    return samples, daemon.cluster()
+
+
+async def test_a_real_node_that_drifts_is_foreseen(tmp_path: Path) -> None:
+    """Forty seconds of rounds every second: too short for half a ppm, long enough for the forecast."""
+    await drifting(tmp_path, interval_s=1, for_s=40, accuracy=2e-6)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1200)
+async def test_ten_real_minutes_of_drift_are_known_to_half_a_ppm(tmp_path: Path) -> None:
+    """The promise itself, on a real node."""
+    await drifting(tmp_path, interval_s=10, for_s=ROUNDS * 10, accuracy=PROMISED)
