@@ -9,6 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +22,10 @@ from skewmon.notify.lanes import Lane, Once, Repeating
 #: One sending with all its parts: a refused batch is split in halves, each a request of at most 10 s.
 SEND_TIMEOUT_S = 120.0
 
+#: What is told is on disk first, so that a process that is killed in between begins where it was. A disk that
+#: takes longer than this delays no page.
+STORE_TIMEOUT_S = 1.0
+
 
 class Store(Protocol):
     """Where lanes are kept between runs; the journal has it."""
@@ -31,6 +36,10 @@ class Store(Protocol):
 
     def save(self, name: str, data: Any) -> None:
         """Keep JSON values under a name; returns soon and never raises for a full or broken disk."""
+        ...
+
+    async def flush(self) -> bool:
+        """Return True once everything saved so far is on disk, False where it cannot be."""
         ...
 
 
@@ -47,6 +56,10 @@ class MemoryStore:
     def save(self, name: str, data: Any) -> None:
         """See ``Store``."""
         self.saved[name] = data
+
+    async def flush(self) -> bool:
+        """See ``Store``."""
+        return True
 
 
 @dataclass(slots=True)
@@ -117,6 +130,7 @@ class Outbox:
     async def _serve(self, receiver: _Receiver) -> None:
         while True:
             await self._until_due(receiver)
+            await self._stored()
             batch = receiver.lane.batch(self._base_clock())
             if not batch:
                 continue
@@ -137,6 +151,12 @@ class Outbox:
                 await receiver.wake.wait()
         except TimeoutError:
             return
+
+    async def _stored(self) -> None:
+        """Wait until what is to be told is remembered."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                await self._store.flush()
 
     async def _send(self, notifier: Notifier, batch: Sequence[Alert]) -> Delivery:
         try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,8 +21,16 @@ PATIENCE_S = 30.0
 class Running:
     """``skewmon run`` with a configuration; ``async with`` ends it."""
 
-    def __init__(self, config: Path, *, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "skewmon"),
+    ) -> None:
         self.config = config
+        self._command = [sys.executable, *program, "run", "--config.file", str(config), *arguments]
         self._environment = environment or {}
         self._log = config.with_suffix(".log")
         self.address = ""
@@ -29,7 +38,7 @@ class Running:
     async def __aenter__(self) -> Self:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "skewmon", "run", "--config.file", str(self.config)],
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -87,10 +96,15 @@ class Running:
         """Return the nodes that the last round measured."""
         return [node["name"] for node in self.cluster(name)["nodes"] if node["measured"]]
 
+    def metrics(self) -> str:
+        """Return what Prometheus would scrape."""
+        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
     def metric(self, name: str) -> float:
         """Return the value of a metric without labels, or the sum over its labels."""
-        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = self.metrics().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}(\{{| )", line))
 
     # --- resources -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from skewmon.notify.delivery import Delivery, Notifier, Reason, Result
-from skewmon.notify.outbox import SEND_TIMEOUT_S, Counts, MemoryStore, Outbox
+from skewmon.notify.outbox import SEND_TIMEOUT_S, STORE_TIMEOUT_S, Counts, MemoryStore, Outbox
 from tests.notify.tools import NOW_NS, Scripted, ended, firing
 
 pytestmark = pytest.mark.looptime
@@ -48,6 +48,31 @@ async def test_an_alert_is_sent_at_once() -> None:
         outbox.submit([firing()], [firing()])
         await asyncio.sleep(0.001)
     assert scripted.sent == [(1000.0, (firing(),))]
+
+
+class SlowStore(MemoryStore):
+    """A disk that takes its time."""
+
+    def __init__(self, takes_s: float) -> None:
+        super().__init__()
+        self._takes_s = takes_s
+
+    async def flush(self) -> bool:
+        """See ``Store``."""
+        await asyncio.sleep(self._takes_s)
+        return True
+
+
+@pytest.mark.parametrize(("takes_s", "sent_s"), [(0.25, 0.25), (3_600.0, STORE_TIMEOUT_S)])
+async def test_what_is_told_is_on_disk_first(takes_s: float, sent_s: float) -> None:
+    """A process that is killed in between remembers; a disk that hangs delays a page by a second at most."""
+    scripted = Scripted()
+    outbox = _outbox(scripted, store=SlowStore(takes_s))
+    async with _running(outbox):
+        began_s = asyncio.get_running_loop().time()
+        outbox.submit([firing()], [firing()])
+        await asyncio.sleep(10.0)
+    assert [at_s - began_s for at_s, _ in scripted.sent] == [pytest.approx(sent_s)]
 
 
 async def test_a_dead_receiver_delays_no_other() -> None:

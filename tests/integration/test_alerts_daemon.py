@@ -1,0 +1,331 @@
+"""The real daemon, real clocks and real Alertmanagers: what the person on call is told, and when."""
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from skewmon.model import NS_PER_S
+from tests.fleet.relay import Relay
+from tests.fleet.sshd import Fleet
+from tests.integration import test_alertmanager as real
+from tests.integration.running import Running
+from tests.notify.tools import Receiver, raw_server, receiver
+
+JUMP_NS = 70 * NS_PER_S
+INTERVAL_S = 1.0
+CLEAR_FOR_S = 2.0
+
+#: Half a minute covers every pause after a failure that these tests provoke, twice.
+PATIENCE_S = 40.0
+
+LINES: Sequence[dict[str, Any]] = (
+    {"severity": "warning", "skew": "50ms", "for": "0s", "clear_for": "2s"},
+    {"severity": "critical", "skew": "1s", "for": "0s", "clear_for": "2s"},
+    {"severity": "warning", "unreachable": True, "for": "1s", "clear_for": "1s"},
+)
+
+#: What one jump of n3 beyond every line amounts to: each line once, and the step itself.
+SKEW_WARNING = ("SkewmonSkewHigh", "fleet", "n3", "warning")
+SKEW_CRITICAL = ("SkewmonSkewHigh", "fleet", "n3", "critical")
+STEPPED = ("SkewmonClockStepped", "fleet", "n3", "warning")
+JUMPED = {SKEW_WARNING, SKEW_CRITICAL, STEPPED}
+UNKNOWN = ("SkewmonSkewUnknown", "fleet", None, "warning")
+UNREACHABLE_N1 = ("SkewmonNodeUnreachable", "fleet", "n1", "warning")
+UNREACHABLE = ("SkewmonNodeUnreachable", "fleet", "n3", "warning")
+
+#: The daemon, with two seconds instead of ten minutes until an unknown skew is told; no configuration has it.
+IMPATIENT = """\
+from dataclasses import replace
+from skewmon.alert import thresholds
+thresholds.UNKNOWN = replace(thresholds.UNKNOWN, for_s=2.0)
+from skewmon.cli.main import main
+main()
+"""
+
+Identity = tuple[str, str, str | None, str]
+
+
+def _identity(labels: dict[str, str]) -> Identity:
+    return labels["alertname"], labels["cluster_name"], labels.get("node"), labels["severity"]
+
+
+def _sorted(identities: Iterable[Identity]) -> list[Identity]:
+    return sorted(identities, key=str)
+
+
+@dataclass
+class Pager:
+    """An Alertmanager and the person behind it."""
+
+    alertmanager: real.Running
+    phone: Receiver
+
+    async def firing(self) -> dict[Identity, str]:
+        """Return what Alertmanager holds as active, each with its start."""
+        return {_identity(alert["labels"]): alert["startsAt"] for alert in await self.alertmanager.alerts()}
+
+    async def holds(self, *identities: Identity) -> dict[Identity, str]:
+        """Wait until exactly these are active."""
+
+        async def so() -> dict[Identity, str]:
+            found = await self.firing()
+            return found if set(found) == set(identities) else {}
+
+        found: dict[Identity, str] = await until(so, self.firing)
+        return found
+
+    def told(self, status: str) -> list[Identity]:
+        """Return what the person was told, once for each time."""
+        alerts = [alert for body in self.phone.bodies for alert in body["alerts"]]
+        return _sorted(_identity(alert["labels"]) for alert in alerts if alert["status"] == status)
+
+    async def is_told(self, status: str, *identities: Identity) -> None:
+        """Wait until the person was told of each of these once, and of nothing else."""
+
+        async def so() -> bool:
+            return self.told(status) == _sorted(identities)
+
+        async def now() -> list[Identity]:
+            return self.told(status)
+
+        await until(so, now)
+
+
+async def until(condition: Callable[[], Any], shown: Callable[[], Any]) -> Any:
+    """Wait until an asynchronous condition holds; fail with what ``shown`` finds where it never does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := await condition()):
+        assert time.monotonic() < deadline, await shown()
+        await asyncio.sleep(0.05)
+    return found
+
+
+@asynccontextmanager
+async def paging(folder: Path) -> AsyncIterator[Pager]:
+    """Run an Alertmanager that tells a person of each alert at once."""
+    async with receiver() as phone, real.running(folder, phone.url) as alertmanager:
+        yield Pager(alertmanager, phone)
+
+
+def configured(fleet: Fleet, folder: Path, alerts: dict[str, Any], **cluster: Any) -> Path:
+    """Write a daemon's configuration that decides in every round."""
+    return fleet.write_config(
+        folder / "skewmon.yml",
+        cluster={"interval": f"{INTERVAL_S:g}s", "thresholds": [*LINES], **cluster},
+        web={"listen": "127.0.0.1:0"},
+        state_directory=str(folder / "state"),
+        alerts=alerts,
+    )
+
+
+async def healthy(daemon: Running, nodes: int) -> None:
+    """Wait until every node was measured."""
+    await daemon.until(lambda: len(daemon.measured()) == nodes)
+
+
+def _seconds(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).astimezone(UTC).timestamp()
+
+
+async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_path: Path) -> None:
+    """Two Alertmanagers hear of it once; neither SIGTERM nor SIGKILL repeats, ends or forgets it."""
+    async with (
+        Fleet(3) as fleet,
+        paging(tmp_path / "1") as one,
+        paging(tmp_path / "2") as two,
+        receiver() as hook,
+    ):
+        urls = [one.alertmanager.url, two.alertmanager.url]
+        path = configured(fleet, tmp_path, {"alertmanagers": urls, "webhooks": [{"url": hook.url}]})
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            jumped_s, jumped_base_s = time.time(), time.monotonic()
+            fleet["n3"].clock.step(JUMP_NS)
+            began = await one.holds(*JUMPED)
+            assert time.monotonic() - jumped_base_s <= INTERVAL_S + 1
+            assert await two.holds(*JUMPED) == began
+            assert all(jumped_s - 0.001 <= _seconds(start) for start in began.values())
+            await one.is_told("firing", *JUMPED)
+            await two.is_told("firing", *JUMPED)
+            told = daemon.metric("skewmon_rounds_total")  # by then it is on disk what was taken
+            await daemon.until(lambda: daemon.metric("skewmon_rounds_total") >= told + 2)
+            daemon.send(signal.SIGKILL)
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            assert await one.firing() == await two.firing() == began
+            await daemon.end()
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            assert daemon.metric("skewmon_alert_firing") == len(JUMPED)
+            assert await one.firing() == await two.firing() == began
+            assert [one.told("resolved"), two.told("resolved")] == [[], []]
+            right_s = time.time()
+            fleet["n3"].clock.step(-JUMP_NS)
+            await one.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            await two.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            assert time.time() - right_s >= CLEAR_FOR_S
+            assert set(await one.holds(STEPPED)) == set(await two.holds(STEPPED))
+            await daemon.end()
+        assert one.told("firing") == two.told("firing") == _sorted(JUMPED)
+    changes = [alert for body in hook.bodies for alert in body["alerts"]]
+    heard = [(one["name"], one["cluster"], one["node"], one["severity"], one["status"]) for one in changes]
+    assert sorted(heard) == sorted(
+        [(*one, "firing") for one in JUMPED] + [(*one, "resolved") for one in (SKEW_WARNING, SKEW_CRITICAL)]
+    )
+
+
+async def test_an_alertmanager_that_is_away_misses_neither_beginning_nor_end(tmp_path: Path) -> None:
+    """It is stopped while an alert begins, and again while it ends; its peer hears of both meanwhile."""
+    async with Fleet(3) as fleet, paging(tmp_path / "1") as one, paging(tmp_path / "2") as two:
+        urls = [one.alertmanager.url, two.alertmanager.url]
+        async with Running(configured(fleet, tmp_path, {"alertmanagers": urls})) as daemon:
+            await healthy(daemon, 3)
+            await one.alertmanager.stop()
+            fleet["n3"].clock.step(JUMP_NS)
+            began = await two.holds(*JUMPED)
+            await one.alertmanager.start()
+            assert await one.holds(*JUMPED) == began
+            await one.is_told("firing", *JUMPED)
+            await one.alertmanager.stop()
+            fleet["n3"].clock.step(-JUMP_NS)
+            await two.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            await one.alertmanager.start()
+            await one.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            failed = _failures(daemon)
+    assert failed["alertmanager", "connection"] >= 1
+
+
+async def test_silence_is_told_as_such_and_ends_nothing(tmp_path: Path) -> None:
+    """A wrong clock falls silent, then the majority is lost, then nobody is left to compare with."""
+    async with Fleet(3) as fleet, paging(tmp_path / "1") as pager:
+        path = configured(fleet, tmp_path, {"alertmanagers": [pager.alertmanager.url]})
+        async with Running(path, program=("-c", IMPATIENT)) as daemon:
+            await healthy(daemon, 3)
+            fleet["n3"].clock.step(JUMP_NS)
+            began = await pager.holds(*JUMPED)
+            fleet["n3"].stop()
+            now = await pager.holds(*JUMPED, UNREACHABLE)
+            assert {one: now[one] for one in JUMPED} == began
+            fleet["n3"].start()
+            await healthy(daemon, 3)
+            fleet["n1"].stop()  # one against one: nobody could be blamed any more
+            now = await pager.holds(*JUMPED, UNREACHABLE_N1)
+            assert {one: now[one] for one in JUMPED} == began
+            assert daemon.cluster()["verdict"] == "critical"
+            fleet["n3"].stop()
+            now = await pager.holds(*JUMPED, UNREACHABLE, UNREACHABLE_N1, UNKNOWN)
+            assert {one: now[one] for one in JUMPED} == began
+            assert daemon.cluster()["verdict"] == "unknown"
+        assert not set(pager.told("resolved")) & JUMPED
+
+
+async def test_doubt_does_not_end_an_alert(tmp_path: Path) -> None:
+    """The clock is put right while skewmon is down and the path is slow: nothing is proven until it mends."""
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(3))
+        n3 = fleet["n3"]
+        relay = stack.enter_context(Relay.before(fleet, n3))
+        pager = await stack.enter_async_context(paging(tmp_path / "1"))
+        nodes = [{"name": one.name, "address": one.address, "port": one.port} for one in fleet]
+        nodes[2] = {"name": n3.name, "address": relay.address, "port": relay.port}
+        alerts = {"alertmanagers": [pager.alertmanager.url]}
+        path = configured(fleet, tmp_path, alerts, nodes=nodes, samples=3)
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            n3.clock.step(JUMP_NS)
+            began = await pager.holds(*JUMPED)
+            await daemon.end()
+        relay.delay("backward", delay_s=0.15)
+        n3.clock.step(-JUMP_NS)
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            await pager.holds(
+                SKEW_WARNING, STEPPED
+            )  # the line at 1 s is proven to be kept, that at 50 ms not
+            assert daemon.cluster()["verdict"] == "ambiguous"
+            assert (await pager.firing())[SKEW_WARNING] == began[SKEW_WARNING]
+            relay.delay("backward", delay_s=0.0)
+            await pager.holds(STEPPED)
+
+
+def _failures(daemon: Running) -> dict[tuple[str, str], int]:
+    """Return the daemon's own count of failed notifications by notifier and reason."""
+    pattern = r'skewmon_notifications_failed_total\{notifier="([^"]+)",reason="([^"]+)"\} (\S+)'
+    return {
+        (kind, reason): int(float(count)) for kind, reason, count in re.findall(pattern, daemon.metrics())
+    }
+
+
+async def _hang(request: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def _picky(seen: list[int]) -> Callable[[web.Request], Any]:
+    """Return an answer that refuses every batch with a critical alert in it."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        alerts = (await request.json())["alerts"]
+        bad = any(alert["severity"] == "critical" for alert in alerts)
+        seen.append(0 if bad else len(alerts))
+        return web.Response(status=400 if bad else 200)
+
+    return answer
+
+
+async def test_receivers_that_misbehave_are_counted_by_reason(tmp_path: Path) -> None:
+    """Errors, silence and closed connections are tried again, refusals are final, a page still arrives."""
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(3))
+        pager = await stack.enter_async_context(paging(tmp_path / "1"))
+        broken, hanging, moved, picky = [await stack.enter_async_context(receiver()) for _ in range(4)]
+        closing = await stack.enter_async_context(raw_server(b""))
+        broken.says(500, 500, 200)
+        hanging.answers.append(_hang)
+        moved.says(302, headers={"Location": broken.url})
+        taken: list[int] = []
+        picky.answers.append(_picky(taken))
+        urls = [broken.url, hanging.url, moved.url, picky.url, closing]
+        alerts = {"alertmanagers": [pager.alertmanager.url], "webhooks": [{"url": url} for url in urls]}
+        daemon = await stack.enter_async_context(Running(configured(fleet, tmp_path, alerts)))
+        await healthy(daemon, 3)
+        fleet["n3"].clock.step(JUMP_NS)
+        await pager.holds(*JUMPED)
+        reasons = {"server-error", "timeout", "redirected", "refused", "connection"}
+        await daemon.until(lambda: {reason for _, reason in _failures(daemon)} >= reasons, PATIENCE_S)
+        failed = _failures(daemon)
+        assert failed["webhook", "redirected"] == len(JUMPED)  # final: never tried again
+        assert failed["webhook", "refused"] == 1  # the one critical alert of the batch
+        assert sum(taken) == len(JUMPED) - 1
+        assert len(broken.bodies) == 3
+        assert failed["webhook", "server-error"] == 2 * len(JUMPED)
+        assert len(moved.bodies) == 1
+        assert not any(kind == "alertmanager" for kind, _ in failed)
+
+
+async def test_a_dry_run_says_what_it_would_send_and_touches_nothing(tmp_path: Path) -> None:
+    """No receiver hears of it, and what the real daemon remembers stays as it was."""
+    async with Fleet(3) as fleet, receiver() as hook:
+        path = configured(fleet, tmp_path, {"webhooks": [{"url": hook.url}]})
+        async with Running(path, arguments=("--dry-run",)) as daemon:
+            await healthy(daemon, 3)
+            fleet["n3"].clock.step(JUMP_NS)
+            await daemon.until(lambda: daemon.log.count("would tell webhook") == len(JUMPED))
+            await daemon.end()
+        assert hook.bodies == []
+        assert "would tell webhook at" in daemon.log
+        assert "node=n3" in daemon.log
+        async with Running(path) as daemon:  # to which it is news
+            await healthy(daemon, 3)
+            await daemon.until(lambda: len(hook.bodies) > 0)
+    told = {alert["name"] for body in hook.bodies for alert in body["alerts"]}
+    assert told == {"SkewmonSkewHigh"}
