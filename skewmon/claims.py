@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from skewmon.cadence import every
 from skewmon.ledger import Ledger, Place
+from skewmon.model import SyncStatus
 from skewmon.probe.link import Link
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
 
@@ -16,11 +17,11 @@ class Claims:
         self._ledger = ledger
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
 
-    async def ask(self, links: Mapping[Place, Link]) -> None:
-        """Ask every node that is connected, once."""
+    async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
+        """Ask every node that is connected, once; of one that takes longer, note that."""
         async with asyncio.TaskGroup() as group:
             for place, link in links.items():
-                group.create_task(self._ask_one(place, link))
+                group.create_task(self._ask_in_time(place, link, limit_s))
 
     async def keep_asking(self, links: Mapping[Place, Link], interval_s: float) -> None:
         """Ask the nodes again and again; a slow one is not asked while it still answers."""
@@ -30,6 +31,14 @@ class Claims:
                 for place, link in links.items():
                     if place not in busy or busy[place].done():
                         busy[place] = group.create_task(self._ask_one(place, link))
+
+    async def _ask_in_time(self, place: Place, link: Link, limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._ask_one(place, link)
+        except TimeoutError:
+            late = f"The time tools did not end within {limit_s:g} s."
+            self._ledger.note_status(place, SyncStatus("unknown", failures=(late,)))
 
     async def _ask_one(self, place: Place, link: Link) -> None:
         async with self._at_once:

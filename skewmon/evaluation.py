@@ -22,7 +22,6 @@ from skewmon.model import (
     NodeView,
     Outcome,
     Pair,
-    Skew,
     SyncStatus,
     Vote,
 )
@@ -55,6 +54,8 @@ def evaluate(
     }
     views = {name: _with_outlook(view, rates.get(name), cluster) for name, view in views.items()}
     evidence = {node.name: _evidence(node, views[node.name], records[node.name]) for node in cluster.nodes}
+    limit_ns = vote_limit_ns(cluster.thresholds, skew)
+    verdict_on_nodes = _vote(limit_ns, offsets, {name: record.timesync for name, record in records.items()})
     ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
@@ -66,9 +67,9 @@ def evaluate(
         ),
         skew=skew,
         worst=published[0] if published else None,
-        vote=_vote(cluster, skew, offsets, {name: record.timesync for name, record in records.items()}),
+        vote=verdict_on_nodes,
         pairs=tuple(published),
-        findings=cluster_findings(evidence),
+        findings=cluster_findings(evidence, verdict_on_nodes, limit_ns),
         rounds=ledger.rounds[cluster.name],
     )
 
@@ -168,12 +169,8 @@ def _published_pairs(cluster: Cluster, offsets: Mapping[str, Interval]) -> list[
 
 
 def _vote(
-    cluster: Cluster,
-    skew: Skew | None,
-    offsets: Mapping[str, Interval],
-    statuses: Mapping[str, SyncStatus | None],
+    limit_ns: int | None, offsets: Mapping[str, Interval], statuses: Mapping[str, SyncStatus | None]
 ) -> Vote:
-    limit_ns = vote_limit_ns(cluster.thresholds, skew)
     if limit_ns is None:
         return NOBODY
     keys = {name: source_key(status, name) for name, status in statuses.items()}

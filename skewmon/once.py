@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -36,22 +36,14 @@ async def check(
     views: list[ClusterView] = []
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
-        await _ask_daemons(links, ledger, timeout_s * STAGE_SHARE)
+        # Before the first round, so that the daemons' tools cannot disturb it.
+        await Claims(ledger).ask(links, timeout_s * STAGE_SHARE)
         sweeper = Sweeper()
         for number in range(rounds):
             if number:
                 await asyncio.sleep(ROUND_GAP_S)
             views = await cycle(clusters, links, sweeper, ledger)
     return Snapshot(time.time_ns(), tuple(views))
-
-
-async def _ask_daemons(links: Mapping[Place, Link], ledger: Ledger, timeout_s: float) -> None:
-    """Ask the time daemons before the first round, so that their tools cannot disturb it."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await Claims(ledger).ask(links)
-    except TimeoutError:
-        return  # a node whose tools hang is measured all the same
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from skewmon.model import (
     SyncStatus,
     Verdict,
 )
+from skewmon.timesync.source import usable
 
 PairExport = Literal["auto", "all", "worst", "none"]
 
@@ -42,9 +43,6 @@ AUTO_PAIR_SERIES_MAX = 2_000
 
 #: ``all``: beyond this a scrape takes seconds and megabytes, and Prometheus would give up.
 ALL_PAIR_SERIES_MAX = 150_000
-
-#: States of a time source, as Peer names them, in which the daemon gets no answer from it or cannot use it.
-UNREACHED_STATES = frozenset({"unreachable", "rejected", "unknown"})
 
 Labels = dict[str, str]
 
@@ -157,10 +155,7 @@ def _reachable_sources(status: SyncStatus) -> int | None:
     """Count the sources that answer; a tool that lists none says nothing about their number."""
     if not status.peers:
         return None
-    return sum(
-        peer.reach > 0 if peer.reach is not None else peer.state not in UNREACHED_STATES
-        for peer in status.peers
-    )
+    return len(usable(status))
 
 
 def _add_findings(samples: Samples, labels: Labels, findings: tuple[Finding, ...]) -> None:

@@ -56,6 +56,11 @@ def units(node: NodeEvidence) -> str:
     return node.on_node("\"systemctl list-units --all '*chron*' '*ntp*' '*timesync*'\"")
 
 
+def tool(node: NodeEvidence, name: str) -> str:
+    """Run one tool by hand."""
+    return node.on_node(_COMMANDS.get(name, _SOURCES.get(_daemon(node), _FALLBACK)))
+
+
 def reparse(node: NodeEvidence, tool: str) -> str:
     """Show which lines of a tool skewmon does not understand."""
     command = _COMMANDS.get(tool)

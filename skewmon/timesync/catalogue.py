@@ -50,6 +50,7 @@ FINDINGS: Mapping[str, Kind] = {
     ),
     "no-common-reference": Kind("No two nodes share an upstream.", "info", cluster_wide=True),
     "mixed-daemons": Kind("The nodes run different time daemons.", "info", cluster_wide=True),
+    "tool-failed": Kind("A time tool did not answer, or not to the end.", "info"),
     "unparsed-output": Kind("Some lines of a time tool were not understood.", "info"),
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from skewmon.model import Finding
+from skewmon.model import Finding, Vote
 from skewmon.timesync.catalogue import FINDINGS
 from skewmon.timesync.evidence import Cluster, History, NodeEvidence
 from skewmon.timesync.rules_cluster import cluster_rules
@@ -19,9 +19,12 @@ def node_findings(node: NodeEvidence, cluster: Cluster) -> tuple[Finding, ...]:
     return _ordered([*daemon_rules(node), *offset_rules(node, cluster)])
 
 
-def cluster_findings(cluster: Cluster) -> tuple[Finding, ...]:
-    """Return what is to be said of the cluster as a whole."""
-    return _ordered(cluster_rules(cluster))
+def cluster_findings(cluster: Cluster, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:
+    """Return what is to be said of the cluster as a whole, after the vote on pairs beyond ``limit_ns``.
+
+    Without a limit nothing is provably apart that should not be.
+    """
+    return _ordered(cluster_rules(cluster, vote, limit_ns))
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

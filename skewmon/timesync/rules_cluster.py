@@ -3,14 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from skewmon.model import NS_PER_S, Finding, Interval
+from skewmon.model import NS_PER_S, Finding, Interval, Vote
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.evidence import Cluster, NodeEvidence, names, span
 from skewmon.timesync.source import peer_key, source_key, usable
-
-#: The default profile's warning line: a node that is proven to be further off deviates.
-DEVIATES_NS = 50_000_000
 
 #: A smear is told from ordinary error by its size, and from a wrong clock by never passing one second.
 SMEAR_LEAST_NS = 10_000_000
@@ -20,10 +17,11 @@ SMEAR_MOST_NS = NS_PER_S
 CAMP_RATIO = 4
 
 
-def cluster_rules(cluster: Cluster) -> Iterator[Finding]:
-    """Yield what the nodes of one cluster amount to together."""
+def cluster_rules(cluster: Cluster, vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
+    """Yield what the nodes of one cluster amount to together; the vote has said who is wrong."""
     nodes = [cluster[name] for name in sorted(cluster)]
-    yield from _common_wrong_source(nodes)
+    yield from _common_wrong_source(nodes, vote)
+    yield from _two_sources(nodes, vote, limit_ns)
     yield from _leap_smear_split(nodes)
     yield from _no_common_reference(nodes)
     yield from _mixed_daemons(nodes)
@@ -40,14 +38,14 @@ def _upstreams(node: NodeEvidence) -> frozenset[str]:
     return frozenset({*(peer_key(peer) for peer in listed), *({key} if key else ())})
 
 
-def _common_wrong_source(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
-    measured = [node for node in nodes if node.offset is not None]
-    wrong = [node for node in measured if node.offset is not None and node.offset.proven_ns > DEVIATES_NS]
-    right = [node for node in measured if node not in wrong]
-    if not wrong or len(right) <= len(wrong):
-        return
-    keys = {_key(node) for node in wrong}
-    shared = next(iter(keys)) if len(keys) == 1 else None
+def _common_wrong_source(nodes: Sequence[NodeEvidence], vote: Vote) -> Iterator[Finding]:
+    """Speak where the culprits share what nobody else uses; the vote, not the median, says who they are.
+
+    The median stands with the larger camp, which may be the one that follows the wrong server.
+    """
+    wrong = [node for node in nodes if node.name in vote.culprits]
+    right = [node for node in nodes if node.offset is not None and node not in wrong]
+    shared = _shared_key(wrong)
     if shared is None or any(shared in _upstreams(node) for node in right):
         return
     # One node alone always follows "something else" where every node follows its own; that proves nothing.
@@ -58,6 +56,46 @@ def _common_wrong_source(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         f"{names([node.name for node in wrong])} deviate{'s' if len(wrong) == 1 else ''} and "
         f"follow{'s' if len(wrong) == 1 else ''} {shared}, which no other node uses",
         advice.sources(wrong[0]),
+    )
+
+
+def _two_sources(nodes: Sequence[NodeEvidence], vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
+    """Speak where two camps follow a source each: one of the two is wrong, and the vote cannot say which."""
+    if vote.verdict != "undetermined" or limit_ns is None:
+        return
+    measured = [node for node in nodes if node.offset is not None]
+    keys = sorted({_key(node) or "" for node in measured})
+    if len(keys) != 2 or "" in keys or len(measured) == 2:
+        return
+    first, second = ([node for node in measured if _key(node) == key] for key in keys)
+    apart_ns = _gap_ns(first, second)
+    crossed = any(_upstreams(node) >= set(keys) for node in measured)
+    if apart_ns <= limit_ns or crossed:
+        return
+    camps = " and ".join(
+        f"{names([node.name for node in camp])} with {key}"
+        for camp, key in zip((first, second), keys, strict=True)
+    )
+    yield finding(
+        "common-wrong-source",
+        f"Two camps stand at least {span(apart_ns / NS_PER_S)} apart, {camps}: "
+        "which of the two sources is wrong cannot be known from the nodes alone",
+        advice.sources(first[0]),
+    )
+
+
+def _shared_key(nodes: Sequence[NodeEvidence]) -> str | None:
+    keys = {_key(node) for node in nodes}
+    return keys.pop() if len(keys) == 1 else None
+
+
+def _gap_ns(one: Sequence[NodeEvidence], other: Sequence[NodeEvidence]) -> int:
+    """Return how far every node of one camp is proven to be from every node of the other; else negative."""
+    first = [node.offset for node in one if node.offset is not None]
+    second = [node.offset for node in other if node.offset is not None]
+    return max(
+        min(offset.lower_ns for offset in high) - max(offset.upper_ns for offset in low)
+        for low, high in ((first, second), (second, first))
     )
 
 

@@ -38,6 +38,7 @@ def daemon_rules(node: NodeEvidence) -> Iterator[Finding]:
     yield from _sources(node, status)
     yield from _falsetickers(node, status)
     yield from _frequency(node, status)
+    yield from _failed(node, status)
     yield from _unparsed(node, status)
 
 
@@ -142,6 +143,20 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
             f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; daemons correct 500 ppm at most",
             advice.state(node),
         )
+
+
+def _failed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    """Speak of tools that gave no answer, but not again of those whose lines are named as unparsed."""
+    read_in_part = {line.partition(":")[0] for line in status.unparsed}
+    failed = [failure for failure in status.failures if failure.partition(":")[0] not in read_in_part]
+    if not failed:
+        return
+    tool = failed[0].partition(":")[0]
+    yield finding(
+        "tool-failed",
+        f"Not all time tools of {node.name} could be asked ({'; '.join(failed).rstrip('.')})",
+        advice.tool(node, tool),
+    )
 
 
 def _unparsed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:

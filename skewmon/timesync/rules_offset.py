@@ -94,7 +94,8 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Clus
     own_s = claimed_bound_s(status)
     if offset.proven_ns <= (own_s + median(others)) * NS_PER_S:
         return
-    claim = "" if status.root_distance_s is None else f" to within {span(own_s)}"
+    source = "" if status.source is None else f" to {status.source}"
+    claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
     yield finding(
         "claims-sync-but-off",
         f"{status.daemon} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)} "

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.model import Interval, KernelClock, Peer, SyncStatus
+from skewmon.clock.culprit import vote
+from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
 from skewmon.timesync.catalogue import FINDINGS, anchor
 from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync.source import source_key
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -62,7 +64,7 @@ def test_a_healthy_cluster_has_no_findings() -> None:
     """Four sources, a small offset, one daemon: nothing to say."""
     cluster = among(node())
     assert [node_findings(one, cluster) for one in cluster.values()] == [(), (), ()]
-    assert cluster_findings(cluster) == ()
+    assert said(*cluster.values()) == ()
 
 
 def test_a_node_that_was_not_asked_has_no_findings() -> None:
@@ -85,6 +87,7 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
         ({"peers": (*FOUR, source("192.0.2.9", "falseticker"))}, "falsetickers"),
         ({"frequency_ppm": -500.0}, "frequency-limit"),
         ({"unparsed": ("ntpq: what",)}, "unparsed-output"),
+        ({"failures": ("ntpq: timed-out",)}, "tool-failed"),
         ({"offset_ns": 70 * S}, "claims-sync-but-off"),
         ({"offset_ns": 3_600 * S}, "time-zone-error"),
         ({"offset_ns": -19_800 * S, "bound_ns": 3 * S}, "time-zone-error"),
@@ -110,6 +113,7 @@ def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: 
     [
         ({"daemons": ("chronyd", "ptp4l")}, "two-time-daemons"),
         ({"synchronized": None}, "unsynchronized"),
+        ({"failures": ("ntpq: unparsed",), "unparsed": ("ntpq: what",)}, "tool-failed"),
         ({"last_update_s": 8 * 64, "peers": ()}, "stale-sync"),
         ({"last_update_s": 9_000.0}, "stale-sync"),
         ({"peers": ()}, "no-reachable-source"),
@@ -153,7 +157,7 @@ def test_findings_name_evidence_and_the_daemons_own_command() -> None:
         ("claims-sync-but-off", "critical", "ssh -p 2222 root@n3 chronyc -n sources -v")
     ]
     assert found[0].message == (
-        "chronyd on n3 says synchronized to within 2.1 ms, "
+        "chronyd on n3 says synchronized to 192.0.2.1 to within 2.1 ms, "
         "yet its clock is at least 70 s ahead of the cluster's median"
     )
 
@@ -171,6 +175,14 @@ def test_the_kernels_frequency_counts_where_the_daemon_names_none() -> None:
     assert "frequency-limit" in kinds(node(frequency_ppm=None, kernel=KernelClock(frequency_ppm=500.0)))
 
 
+def said(*nodes: NodeEvidence, limit_ns: int = 50 * MS) -> tuple[Finding, ...]:
+    """Return what is found of the cluster once its nodes have voted."""
+    offsets = {one.name: one.offset for one in nodes if one.offset is not None}
+    keys = {one.name: source_key(one.status, one.name) for one in nodes}
+    verdict = vote(offsets, limit_ns, {name: key for name, key in keys.items() if key is not None})
+    return cluster_findings({one.name: one for one in nodes}, verdict, limit_ns)
+
+
 def wrong_upstream(name: str) -> NodeEvidence:
     """Return a node that follows somebody else and is 70 s ahead."""
     return node(name, offset_ns=70 * S, refid="198.51.100.9", source="198.51.100.9", peers=())
@@ -178,8 +190,11 @@ def wrong_upstream(name: str) -> NodeEvidence:
 
 def test_the_upstream_of_the_deviating_nodes_is_named() -> None:
     """Two of five are off, and they share what the others do not use."""
-    cluster = among(wrong_upstream("n4"), wrong_upstream("n5"), node("n1"), node("n2"), node("n3"))
-    found = cluster_findings(cluster)
+    third = node("n3", refid="192.0.2.3", source="192.0.2.3")
+    cluster = among(
+        wrong_upstream("n4"), wrong_upstream("n5"), node("n1"), node("n2", refid="192.0.2.2"), third
+    )
+    found = said(*cluster.values())
     assert [(each.kind, each.severity) for each in found] == [("common-wrong-source", "critical")]
     assert found[0].message == "n4, n5 deviate and follow 198.51.100.9, which no other node uses"
 
@@ -187,31 +202,61 @@ def test_the_upstream_of_the_deviating_nodes_is_named() -> None:
 def test_a_shared_upstream_is_not_to_blame() -> None:
     """Where right nodes use it too, it is not the source."""
     cluster = among(node("n4", offset_ns=70 * S), node("n1"), node("n2"))
-    assert cluster_findings(cluster) == ()
+    assert said(*cluster.values()) == ()
+
+
+def follower(name: str, key: str, offset_ns: int = 0) -> NodeEvidence:
+    """Return a node with one source."""
+    return node(name, offset_ns=offset_ns, refid=key, source=key, peers=(source(key, "system"),))
+
+
+@pytest.mark.parametrize("apart_ns", [5 * MS, 70 * S])
+def test_a_majority_of_nodes_behind_one_wrong_server_is_named(apart_ns: int) -> None:
+    """The median stands with the three, but two sources of three stand against theirs."""
+    wrong = [follower(name, "198.51.100.9") for name in ("n3", "n4", "n5")]
+    good = [follower("n1", "192.0.2.1", -apart_ns), follower("n2", "192.0.2.2", -apart_ns)]
+    found = {each.kind: each.message for each in said(*good, *wrong, limit_ns=2 * MS)}
+    assert found["common-wrong-source"] == (
+        "n3, n4, n5 deviate and follow 198.51.100.9, which no other node uses"
+    )
+    beyond = [each.kind for each in said(*good, *wrong, limit_ns=2 * apart_ns)]
+    assert "common-wrong-source" not in beyond
+
+
+def test_two_camps_with_a_source_each_accuse_nobody() -> None:
+    """Two sources are one word against another, whichever has more followers."""
+    wrong = [follower(name, "198.51.100.9", 0) for name in ("n3", "n4", "n5")]
+    good = [follower(name, "192.0.2.1", -70 * S) for name in ("n1", "n2")]
+    (found,) = said(*good, *wrong)
+    assert found.kind == "common-wrong-source"
+    assert found.message == (
+        "Two camps stand at least 70 s apart, n1, n2 with 192.0.2.1 and n3, n4, n5 with 198.51.100.9: "
+        "which of the two sources is wrong cannot be known from the nodes alone"
+    )
 
 
 def test_two_camps_around_a_leap_second_are_a_smear() -> None:
     """Tight camps, half a second apart, different upstreams, a leap announced."""
     smearing = [node(f"s{i}", offset_ns=500 * MS, refid="216.239.35.0", peers=()) for i in (1, 2)]
     plain = [node(f"p{i}", leap="insert") for i in (1, 2, 3)]
-    found = [each.kind for each in cluster_findings(among(*smearing, *plain))]
+    found = [each.kind for each in said(*among(*smearing, *plain).values())]
     assert "leap-smear-split" in found
     quiet = [replace(one, status=HEALTHY) for one in plain]
-    assert "leap-smear-split" not in [each.kind for each in cluster_findings(among(*smearing, *quiet))]
+    assert "leap-smear-split" not in [each.kind for each in said(*among(*smearing, *quiet).values())]
 
 
 def test_nodes_without_a_common_upstream_are_told() -> None:
     """Each follows its own; reference clocks of their own are no fault."""
     apart = [node(f"n{i}", refid=f"203.0.113.{i}", source=f"203.0.113.{i}", peers=()) for i in (1, 2, 3)]
-    assert [each.kind for each in cluster_findings(among(*apart))] == ["no-common-reference"]
+    assert [each.kind for each in said(*among(*apart).values())] == ["no-common-reference"]
     clocks = [node(f"n{i}", refid="GPS", source="GPS0", peers=()) for i in (1, 2, 3)]
-    assert cluster_findings(among(*clocks)) == ()
+    assert said(*among(*clocks).values()) == ()
 
 
 def test_mixed_daemons_are_told() -> None:
     """Two kinds in one cluster."""
     cluster = among(node("n1"), node("n2", daemon="ntpd", daemons=("ntpd",)))
-    assert [each.kind for each in cluster_findings(cluster)] == ["mixed-daemons"]
+    assert [each.kind for each in said(*cluster.values())] == ["mixed-daemons"]
 
 
 def test_the_table_and_the_runbook_agree() -> None:
