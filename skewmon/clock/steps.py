@@ -141,22 +141,53 @@ def _compare(
     return stepped, slept, movements
 
 
-def _undisturbed(
-    exchanges: tuple[Exchange, ...], program: Program
-) -> tuple[Bracket | None, Bracket | None] | None:
-    """Return what all exchanges share, or None where they differ: the usual case, told without a history."""
-    walls = [wall for exchange in exchanges if (wall := _stepped(exchange, program))]
-    sleeps = [sleep for exchange in exchanges if (sleep := _slept(exchange, program))]
-    wall, sleep = _shared(walls), _shared(sleeps)
-    if (walls and wall is None) or (sleeps and sleep is None):
+def _undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket] | None:
+    """Return what all exchanges share, or None where they differ or say too little.
+
+    The usual case, a thousand times a round: the same brackets as ``_stepped`` and ``_slept`` give one by one.
+    """
+    if program.raw is None or program.boot is None:
         return None
-    return wall, sleep
+    wall, sleep = _shared_wall(exchanges, program), _shared_sleep(exchanges, program)
+    return (wall, sleep) if wall is not None and sleep is not None else None
 
 
-def _shared(brackets: list[Bracket]) -> Bracket | None:
-    if not brackets:
-        return None
-    lower, upper = max([one[0] for one in brackets]), min([one[1] for one in brackets])
+def _shared_wall(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
+    real, raw, mono = program.real, program.raw, program.mono
+    assert raw is not None
+    assert mono is not None
+    quanta = raw.early_ns + raw.late_ns + real.early_ns + real.late_ns
+    lowers, uppers = [], []
+    for one in exchanges:
+        if one.mono_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
+            return None
+        if one.real_out_ns - one.real_in_ns < one.raw_out_ns - one.raw_in_ns - quanta:
+            return None  # perhaps a step backward between the reads
+        lowers.append(one.real_in_ns - one.mono_ns)
+        uppers.append(one.real_out_ns - one.mono_ns)
+    lower = max(lowers) - real.early_ns - mono.late_ns
+    upper = min(uppers) + real.late_ns + mono.early_ns
+    return Bracket(lower, upper) if lower <= upper else None
+
+
+def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
+    boot, raw, mono = program.boot, program.raw, program.mono
+    assert boot is not None
+    assert raw is not None
+    assert mono is not None
+    quanta = raw.early_ns + raw.late_ns
+    lowers, uppers = [], []
+    for one in exchanges:
+        if one.mono_ns is None or one.boot_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
+            return None
+        between = one.raw_out_ns - one.raw_in_ns + quanta
+        if between < 0:
+            return None
+        difference = one.boot_ns - one.mono_ns
+        uppers.append(difference)
+        lowers.append(difference - between - -(-between * SLEW_LIMIT_PPB // NS_PER_S))
+    lower = max(lowers) - boot.early_ns - mono.late_ns
+    upper = min(uppers) + boot.late_ns + mono.early_ns
     return Bracket(lower, upper) if lower <= upper else None
 
 
