@@ -56,6 +56,8 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(PATIENCE_S)
+        if error is not None:
+            print(self.log[-10_000:])  # the directory may be gone when somebody wants to look
 
     @property
     def log(self) -> str:
