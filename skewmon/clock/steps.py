@@ -144,7 +144,7 @@ def _compare(
 def _undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket] | None:
     """Return what all exchanges share, or None where they differ or say too little.
 
-    The usual case, a thousand times a round: the same brackets as ``_stepped`` and ``_slept`` give one by one.
+    The usual case, quickly: the same brackets as ``_stepped`` and ``_slept`` give one by one.
     """
     if program.raw is None or program.boot is None:
         return None
