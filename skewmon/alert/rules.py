@@ -141,12 +141,15 @@ def _step(line: Threshold, matcher: str) -> Rule:
 
 
 def _unsynchronized(line: Threshold, matcher: str) -> Rule:
+    nobody = 'daemon="none"}' if not matcher else f'{matcher[1:-1]}, daemon="none"}}'
     return _alert(
         NAMES["unsynchronized"],
-        f"skewmon_timesync_synchronized{matcher} == 0",
+        f"skewmon_timesync_synchronized{matcher} == 0\n"
+        # Where no daemon runs, nobody claims anything; the info is 1.
+        f"or\nmin by ({_BY}, node) (skewmon_timesync_info{{{nobody}) == 1",
         line,
-        "A time daemon is not synchronised.",
-        "The time daemon of {{ $labels.node }} in {{ $labels.cluster_name }} says so itself.",
+        "A clock is not synchronised.",
+        "The time daemon of {{ $labels.node }} in {{ $labels.cluster_name }} says so itself, or none runs.",
     )
 
 
