@@ -1,6 +1,7 @@
 """``ntpctl -s all``: OpenNTPD; offsets in milliseconds, peer minus local."""
 
 import re
+from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
@@ -124,14 +125,20 @@ def _status(summary: re.Match[str] | None, peers: tuple[Peer, ...]) -> SyncStatu
     if summary is None:
         return SyncStatus("openntpd" if peers else "unknown", peers=peers)
     synchronized = summary["stratum"] is not None
-    remaining = flipped(seconds(summary["ms"] or "", "ms"))
+    offset_s = flipped(seconds(summary["ms"] or "", "ms")) if followed is None else followed.offset_s
     return SyncStatus(
         "openntpd",
         synchronized=synchronized,
         stratum=whole(summary["stratum"] or ""),
         source=None if followed is None else followed.name,
         refid=None if followed is None else followed.refid,
-        offset_s=remaining if followed is None else followed.offset_s,
+        offset_s=_median_s(peers) if offset_s is None else offset_s,
         poll_s=None if followed is None else followed.poll_s,
         peers=peers,
     )
+
+
+def _median_s(peers: tuple[Peer, ...]) -> float | None:
+    """Return what OpenNTPD corrects the clock by where it says nothing of that: its peers' median."""
+    offsets = [peer.offset_s for peer in peers if peer.offset_s is not None and peer.kind == "server"]
+    return median(offsets) if offsets else None

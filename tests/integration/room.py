@@ -37,8 +37,16 @@ USERS = (
     "mount --bind /run/group /etc/group"
 )
 
+#: A room's own state directories.
+MOUNTS = f"mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; {USERS}"
+
 #: Nobody in a room may touch the clock of the machine that runs the tests.
 POWERLESS = ("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time")
+
+
+def proc_of(chroot: Path) -> str:
+    """Return the line of shell that makes another root directory a place to run in."""
+    return f"mount -t proc proc {chroot}/proc; mount -t tmpfs run {chroot}/run"
 
 
 def prepare() -> None:
@@ -90,6 +98,12 @@ class Room:
                 line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment)
             )
         self.started.append(process)
+
+    def end(self) -> None:
+        """End every daemon that was started."""
+        for process in self.started:
+            process.kill()
+            process.wait()
 
     def run(self, *command: str, text: str = "", limit_s: float = 20) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -143,7 +157,8 @@ def _child_of(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def _namespaces(*flags: str, setup: str) -> Iterator[int]:
+def namespaces(*flags: str, setup: str) -> Iterator[int]:
+    """Hold namespaces of these kinds, set up by a line of shell, and yield the id of a process in them."""
     script = f"set -e; {setup}; ip link set lo up; echo ready; exec sleep infinity"
     holder = subprocess.Popen(
         ["unshare", "--fork", "--kill-child", *flags, "sh", "-c", script], stdout=subprocess.PIPE, text=True
@@ -163,12 +178,10 @@ def room(
     directory: Path, servers: Sequence[str], environment: Mapping[str, str], chroot: Path | None = None
 ) -> Iterator[Room]:
     """Open a room whose only neighbours are these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``)."""
-    mounts = f"mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; {USERS}"
-    if chroot is not None:
-        mounts += f"; mount -t proc proc {chroot}/proc; mount -t tmpfs run {chroot}/run"
+    mounts = MOUNTS if chroot is None else f"{MOUNTS}; {proc_of(chroot)}"
     with (
-        _namespaces("--net", "--mount", "--pid", "--mount-proc", setup=mounts) as node,
-        _namespaces("--net", setup=":") as outside,
+        namespaces("--net", "--mount", "--pid", "--mount-proc", setup=mounts) as node,
+        namespaces("--net", setup=":") as outside,
     ):
         _connect(node, outside, [*(server.split(":")[0] for server in servers), SPARE_ADDRESS])
         upstream = subprocess.Popen(
@@ -181,9 +194,9 @@ def room(
             assert upstream.stdout.readline() == b"ready\n"
             yield opened
         finally:
-            for process in (*opened.started, upstream):
-                process.kill()
-                process.wait()
+            opened.end()
+            upstream.kill()
+            upstream.wait()
             upstream.stdout.close()
 
 

@@ -1,0 +1,66 @@
+"""What real time daemons claim, read by ``skewmon check`` over real SSH from inside the daemons' network.
+
+Some of the servers show a time that is 250 ms behind, others one that is 250 ms ahead: by their word a node
+that follows the first is ahead, and claims a positive offset, and one that follows the others is behind.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.houses import AHEAD_S, FAST, KINDS, SERVERS, SLOW, kinds_of, settle
+from tests.integration.room import prepare
+from tests.integration.town import House, Town, town
+
+#: What the exchange over a veth pair on a loaded machine may add.
+TOLERANCE_S = 0.03
+
+#: OpenNTPD calls itself unsynced at 250 ms; timesyncd's word on it is the kernel's flag, which is not ours.
+SAYS_SYNCHRONIZED = frozenset({"chronyd", "ntpd", "ntpsec"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _packages() -> None:
+    """Have the daemons unpacked; fail, not skip, where they cannot be had."""
+    prepare()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Town]:
+    """Found a town whose files daemons under other accounts may read."""
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    with town(tmp_path, SERVERS) as founded:
+        yield founded
+
+
+def metric(text: str, name: str) -> dict[str, float]:
+    """Return a metric's value by node."""
+    found = re.findall(rf'^skewmon_{name}{{[^}}]*node="(\w+)"[^}}]*}} (\S+)$', text, re.MULTILINE)
+    return {node: float(value) for node, value in found}
+
+
+def test_every_daemons_claim_has_our_sign(here: Town) -> None:
+    """Five daemons, ahead and behind: the JSON and the metrics say so, and nothing is left unread."""
+    expected: dict[str, tuple[str, float, list[str]]] = {}
+    houses: list[House] = []
+    for kind, opened in KINDS.items():
+        for servers, offset_s in ((SLOW, AHEAD_S), (FAST, -AHEAD_S)):
+            houses.append(opened(here, servers))
+            expected[houses[-1].node.name] = (kind, offset_s, servers)
+    settle(houses, lambda said: said.offset_s is not None and (said.synchronized or said.stratum != 16))
+    cluster = here.cluster()
+    claimed_s = metric(here.check("prometheus"), "timesync_offset_seconds")
+    for name, (kind, offset_s, servers) in expected.items():
+        node = cluster["by_name"][name]
+        said = node["timesync"]
+        assert node["measured"], node
+        assert (said["daemon"], said["unparsed"]) == (kind, []), said
+        assert said["offset_seconds"] == pytest.approx(offset_s, abs=TOLERANCE_S), (name, said)
+        assert claimed_s[name] == pytest.approx(offset_s, abs=TOLERANCE_S), (name, claimed_s)
+        if kind in SAYS_SYNCHRONIZED:
+            assert (said["synchronized"], said["stratum"]) == (True, 2), said
+            assert said["source"] in servers
+        assert not kinds_of(node) & {"unparsed-output", "tool-failed", "no-time-daemon"}, node

@@ -1,0 +1,146 @@
+"""A town of rooms: in each a real time daemon behind an sshd of its own, all on one network with skewmon.
+
+Room *k* is 10.78.k.1. The NTP servers, which lie by known amounts, are 10.78.0.x; skewmon runs among them.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.fleet.clocks import KnownClock, kernel_now
+from tests.fleet.node import FleetNode, Keys, Login
+from tests.fleet.sshd import Fleet
+from tests.integration.room import MOUNTS, POWERLESS, UPSTREAM, Room, namespaces, proc_of
+
+#: Where sshd listens in every room.
+SSH_PORT = 2222
+
+#: Longer than one tool's limit needs, shorter than the patience of a test.
+CHECK_LIMIT_S = 60
+
+#: The privilege separation directory lies on the room's own, empty /run.
+BECOME = 'mkdir -p -m 755 /run/sshd; exec "$@"'
+
+
+class HousedNode(FleetNode):
+    """An sshd inside a room: it sees the room's processes, sockets and files, and may not touch the clock."""
+
+    room: Room
+
+    def _command(self) -> list[str]:
+        inside = ["nsenter", "-t", str(self.room.pid), "-n", "-m", "-p", "--", *POWERLESS]
+        return [*inside, "sh", "-c", BECOME, "sshd", *super()._command()]
+
+
+@dataclass(frozen=True)
+class House:
+    """One room with its sshd."""
+
+    room: Room
+    node: HousedNode
+
+
+class Town:
+    """Rooms that are opened one by one and end together."""
+
+    def __init__(self, directory: Path, outside: int, stack: ExitStack) -> None:
+        self.directory = directory
+        self.outside = outside
+        self.fleet = stack.enter_context(Fleet(0))
+        self._origin = kernel_now()
+        self._stack = stack
+
+    def house(
+        self,
+        environment: Mapping[str, str],
+        *,
+        ahead_ns: int = 0,
+        chroot: Path | None = None,
+        login: Login | None = None,
+    ) -> House:
+        """Open the next room, n1, n2, …, with an sshd whose logins see a clock that is so much ahead."""
+        number = len(self.fleet.nodes) + 1
+        own = self.directory / f"n{number}"
+        own.mkdir(mode=0o755)
+        setup = MOUNTS if chroot is None else f"{MOUNTS}; {proc_of(chroot)}"
+        flags = ("--net", "--mount", "--pid", "--mount-proc")
+        pid = self._stack.enter_context(namespaces(*flags, setup=setup))
+        self._connect(pid, number)
+        room = Room(pid, self.outside, own, chroot, environment)
+        self._stack.callback(room.end)
+        clock = self._stack.enter_context(KnownClock(own / "clock", self._origin, offset_ns=ahead_ns))
+        return House(room, self._node(number, room, clock, login or Login(environment=environment)))
+
+    def _node(self, number: int, room: Room, clock: KnownClock, login: Login) -> HousedNode:
+        if room.chroot is not None:  # the library with the clock needs a newer system than that one
+            lines = (*login.sshd_lines, f"ChrootDirectory {room.chroot}")
+            login = replace(login, shimmed=False, sshd_lines=lines)
+        fleet = self.fleet
+        keys = Keys(client=fleet.client_key, identity=fleet.identity, known_hosts=fleet.known_hosts)
+        node = HousedNode(f"n{number}", f"10.78.{number}.1", room.directory, clock, keys, login)
+        node.room, node.port = room, SSH_PORT
+        self._stack.callback(node.stop)
+        node.start()
+        fleet.nodes.append(node)
+        fleet.trust(node.address, node.port, node)
+        return node
+
+    def _connect(self, pid: int, number: int) -> None:
+        near, far = f"10.78.{number}.1", f"10.78.{number}.254"
+        for where, words in (
+            (pid, f"link add near type veth peer name far{number} netns {self.outside}"),
+            (pid, f"addr add {near}/24 dev near"),
+            (pid, "link set near up"),
+            (self.outside, f"addr add {far}/24 dev far{number}"),
+            (self.outside, f"link set far{number} up"),
+            (pid, f"route add 10.78.0.0/24 via {far}"),
+        ):
+            _in_network(where, "ip", *words.split())
+
+    def check(self, output: str = "json", **cluster: Any) -> str:
+        """Run ``skewmon check`` among the servers, over all nodes, and return what it printed."""
+        config = self.fleet.write_config(self.directory / "skewmon.yml", cluster=cluster)
+        command = [sys.executable, "-m", "skewmon", "check", "--config.file", str(config), "-o", output]
+        done = subprocess.run(
+            ["nsenter", "-t", str(self.outside), "-n", *command],
+            capture_output=True,
+            text=True,
+            timeout=CHECK_LIMIT_S,
+            check=False,
+        )
+        assert done.stdout, done
+        return done.stdout
+
+    def cluster(self, **cluster: Any) -> dict[str, Any]:
+        """Return the one cluster of ``check -o json``, its nodes by name under ``by_name``."""
+        (found,) = json.loads(self.check(**cluster))["clusters"]
+        return {**found, "by_name": {node["name"]: node for node in found["nodes"]}}
+
+
+def _in_network(pid: int, *command: str) -> None:
+    subprocess.run(["nsenter", "-t", str(pid), "-n", *command], check=True)
+
+
+@contextlib.contextmanager
+def town(directory: Path, servers: Sequence[str]) -> Iterator[Town]:
+    """Found a town with these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``) and no rooms yet."""
+    with ExitStack() as stack:
+        outside = stack.enter_context(namespaces("--net", setup=":"))
+        for server in servers:
+            _in_network(outside, "ip", "addr", "add", f"{server.split(':')[0]}/32", "dev", "lo")
+        upstream = subprocess.Popen(
+            ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers],
+            stdout=subprocess.PIPE,
+        )
+        assert upstream.stdout is not None
+        stack.callback(upstream.stdout.close)
+        stack.callback(upstream.wait)
+        stack.callback(upstream.kill)
+        assert upstream.stdout.readline() == b"ready\n"
+        yield Town(directory, outside, stack)
