@@ -78,8 +78,7 @@ class Rate:
         return Rate(self.lower + other.lower, self.upper + other.upper, basis, samples)
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """The three rates of one node; None where unknown. ``net`` is what its wall clock does."""
 
     oscillator: Rate | None = None
@@ -116,8 +115,7 @@ class Point(NamedTuple):
     width_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Steering:
+class Steering(NamedTuple):
     """What a node's daemon has been doing to its clock; newest first."""
 
     anchors: tuple[Anchor, ...] = ()

@@ -92,8 +92,7 @@ class Sighting(NamedTuple):
     upper_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What is remembered of one node's oscillator; bounded, and a value."""
 
     boot_id: str
@@ -104,8 +103,7 @@ class History:
     bursts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(NamedTuple):
     """What one more burst and the history make of each other; None where history adds nothing."""
 
     proven: Proven | None
@@ -210,7 +208,7 @@ def _polygon(
         slack_ns = wander_slack_ns(dt_ns)
         band = (dt_ns, sighting.lower_ns - slack_ns, sighting.upper_ns + slack_ns)
         bands.append((sighting, band))
-        if polygon is not None:
+        if polygon is not None and dt_ns:  # the box is what is known of this very instant
             polygon = polygon.clipped(*band)
     if polygon is None:
         return None, ()

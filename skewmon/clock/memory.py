@@ -70,6 +70,8 @@ def remember(
 
 def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason | None:
     """Return why the past says nothing of the present any more, or None where it does."""
+    if not movements and not backwards:
+        return None  # as a thousand nodes do, round after round
     kinds = {movement.kind for movement in movements}
     if Kind.REBOOT in kinds:
         return ResetReason.REBOOT

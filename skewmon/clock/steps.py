@@ -64,8 +64,7 @@ class Bracket(NamedTuple):
     upper_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """Where a node's clocks stood against each other when last seen, ``seen_ns`` on the base."""
 
     boot_id: str
