@@ -31,6 +31,11 @@ _TELL_THE_KERNEL = frozenset({"chronyd", "ntpd", "ntpsec", "timesyncd", "ntpd-rs
 _FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNPARSED})
 
 
+#: The kernel lets its maximum error grow by 500 ppm from one update to the next: 1024 s, NTP's longest usual
+#: poll, without any.
+ABANDONED_S = 0.512
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     """All that came from one node, parsed."""
@@ -159,9 +164,15 @@ def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
     if running is None:
         # A kernel that is kept in step without a daemon in sight is kept from elsewhere: the host of a
         # container, a hypervisor's agent, PTP.
-        nobody = not facts.hidden and not facts.running and not synchronized
+        kept = synchronized and not _abandoned(kernel)
+        nobody = not facts.hidden and not facts.running and not kept
         return replace(said, daemon="none" if nobody else "unknown", synchronized=synchronized)
     return replace(said, daemon=_literal(running), synchronized=synchronized)
+
+
+def _abandoned(kernel: KernelClock | None) -> bool:
+    """Tell whether the kernel repeats the claim of a daemon that is gone; it does so for nine hours."""
+    return kernel is not None and (kernel.max_error_s or 0.0) > ABANDONED_S
 
 
 def _kernel(heard: _Heard) -> KernelClock | None:
@@ -171,9 +182,12 @@ def _kernel(heard: _Heard) -> KernelClock | None:
 
 def _relevant(heard: _Heard, tool: str) -> bool:
     """Tell whether a tool's silence matters: not where its daemon is not there to answer."""
+    return heard.facts.hidden or not any(tool in tools for tools in FAMILIES.values()) or _runs(heard, tool)
+
+
+def _runs(heard: _Heard, tool: str) -> bool:
+    """Tell whether the daemon of a tool is seen to run."""
     family = next((name for name, tools in FAMILIES.items() if tool in tools), None)
-    if family is None or heard.facts.hidden:
-        return True
     return any(_FAMILY_OF.get(name, name) == family for name in heard.facts.running)
 
 
@@ -183,7 +197,12 @@ def _failures(heard: _Heard) -> tuple[str, ...]:
         for tool, report in heard.reports.items()
         if report.outcome in _FAILURES and _relevant(heard, tool)
     ]
-    return (*failed, *(f"{tool}: more output than is read" for tool in heard.flooded))
+    deaf = [
+        f"{tool}: no answer, although its daemon runs"
+        for tool, report in heard.reports.items()
+        if report.outcome is Outcome.NOT_RUNNING and _runs(heard, tool)
+    ]
+    return (*failed, *deaf, *(f"{tool}: more output than is read" for tool in heard.flooded))
 
 
 def _unparsed(heard: _Heard) -> tuple[str, ...]:

@@ -1,0 +1,117 @@
+"""What is wrong with real time daemons is found over SSH, and named; what is right stays unmentioned."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skewmon.model import NS_PER_S
+from tests.integration.houses import (
+    ABSENT,
+    SERVERS,
+    TRUE,
+    chronyd,
+    kinds_of,
+    ntpd,
+    ntpsec,
+    settle,
+    start_openntpd,
+)
+from tests.integration.room import CACHE, package_environment, prepare
+from tests.integration.town import Town, town
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _packages() -> None:
+    """Have the daemons unpacked; fail, not skip, where they cannot be had."""
+    prepare()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Town]:
+    """Found a town whose files daemons under other accounts may read."""
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    with town(tmp_path, SERVERS) as founded:
+        yield founded
+
+
+def test_a_daemon_that_follows_a_wrong_server_is_refuted_and_the_server_named(here: Town) -> None:
+    """Seventy seconds and an hour ahead, both synchronised by their own word; the others are healthy."""
+    healthy = [chronyd(here, TRUE), chronyd(here, TRUE), ntpsec(here, TRUE)]
+    fooled = chronyd(here, [*TRUE, ABSENT], ahead_ns=70 * NS_PER_S)
+    zone = chronyd(here, TRUE, ahead_ns=3_600 * NS_PER_S)
+    settle([*healthy, fooled, zone], lambda said: said.synchronized)
+    nodes = here.cluster()["by_name"]
+    said = nodes[fooled.node.name]
+    (refuted,) = [found for found in said["findings"] if found["kind"] == "claims-sync-but-off"]
+    source = said["timesync"]["source"]
+    assert source in TRUE
+    assert f"says synchronized to {source} to within" in refuted["message"]
+    assert "at least 70 s ahead" in refuted["message"]
+    assert refuted["severity"] == "critical"
+    assert refuted["next"].endswith("chronyc -n sources -v")
+    assert {"time-zone-error", "claims-sync-but-off"} <= kinds_of(nodes[zone.node.name])
+    for house in healthy:
+        assert nodes[house.node.name]["findings"] == [], nodes[house.node.name]
+
+
+def test_whoever_holds_no_clock_is_told(here: Town) -> None:
+    """An island, no server that answers, two daemons, none at all, one that ended and one that hangs."""
+    island = chronyd(here, [], lines="local stratum 8")
+    lost = chronyd(here, [ABSENT])
+    nobody = here.house(package_environment("chrony", "ntpsec", "openntpd", "ntpstat"))
+    rivals = ntpsec(here, TRUE)
+    start_openntpd(rivals, TRUE, str(CACHE / "bookworm/openntpd/usr/sbin/ntpd"))
+    classic = ntpd(here, TRUE)
+    stopped, frozen = chronyd(here, TRUE), chronyd(here, TRUE)
+    settle([island, rivals, classic, stopped, frozen], lambda said: said.synchronized)
+    settle([rivals], lambda said: len(said.daemons) == 2)
+    settle([lost], lambda said: said.synchronized is False and said.peers)
+    for house, name in ((stopped, "TERM"), (frozen, "STOP")):
+        done = house.room.run("sh", "-c", f"kill -{name} $(cat /run/chrony.pid)")
+        assert done.returncode == 0, done
+    settle([stopped], lambda said: not said.daemons)
+    cluster = here.cluster()
+    found = {name: kinds_of(node) for name, node in cluster["by_name"].items()}
+    # The kernel's own flag, which is all that is left to go by, is this machine's.
+    found[frozen.node.name].discard("unsynchronized")
+    assert found == {
+        island.node.name: {"local-island"},
+        lost.node.name: {"unsynchronized", "no-reachable-source"},
+        nobody.node.name: {"no-time-daemon"},
+        rivals.node.name: {"two-time-daemons"},
+        classic.node.name: set(),
+        stopped.node.name: {"no-time-daemon"},
+        frozen.node.name: {"tool-failed"},
+    }, cluster["by_name"]
+
+
+def test_a_daemon_that_has_lost_its_servers_is_stale(here: Town) -> None:
+    """Eight polls of a second after the servers went away, chronyd still says synchronised."""
+    cut = chronyd(here, TRUE)
+    settle([cut], lambda said: said.synchronized)
+    cut.room.run("ip", "route", "del", "10.78.0.0/24")
+    settle([cut], lambda said: (said.last_update_s or 0) > 9)
+    node = here.cluster()["by_name"][cut.node.name]
+    assert "stale-sync" in kinds_of(node), node["timesync"]
+
+
+@pytest.mark.parametrize("good", [TRUE[:2], TRUE[:1] * 2], ids=["two-servers", "one-server"])
+def test_three_of_five_behind_one_wrong_server_are_one_witness(here: Town, good: list[str]) -> None:
+    """Against two sources the three are named; against one, nobody is, and both sources are told."""
+    wrong = TRUE[2]
+    houses = [chronyd(here, [server]) for server in good]
+    houses += [chronyd(here, [wrong], ahead_ns=70 * NS_PER_S) for _ in range(3)]
+    settle(houses, lambda said: said.synchronized)
+    cluster = here.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
+    told = {found["kind"]: found["message"] for found in cluster["findings"]}
+    if len(set(good)) == 2:
+        assert (cluster["culprit_verdict"], cluster["culprits"]) == ("named", ["n3", "n4", "n5"])
+        assert (
+            told["common-wrong-source"] == f"n3, n4, n5 deviate and follow {wrong}, which no other node uses"
+        )
+    else:
+        assert (cluster["culprit_verdict"], cluster["culprits"]) == ("undetermined", [])
+        assert "Two camps stand at least 70 s apart" in told["common-wrong-source"]
+        assert f"n1, n2 with {good[0]} and n3, n4, n5 with {wrong}" in told["common-wrong-source"]
