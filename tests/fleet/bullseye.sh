@@ -4,7 +4,6 @@
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)/.cache/bullseye
-mirror=${DEBIAN_MIRROR:-}
 packages=openssh-server,ntp,ntpstat,python2.7,perl-base
 
 [ ! -e "$root/ready-1" ] || exit 0
@@ -19,7 +18,7 @@ command -v debootstrap >/dev/null || fail 'debootstrap is missing; tests/fleet/p
 
 rm -rf "$root" "$root.partial"
 mkdir -p "$(dirname "$root")"
-debootstrap --variant=minbase --include=$packages bullseye "$root.partial" "$mirror" >"$root.log" 2>&1 ||
+debootstrap --variant=minbase --include=$packages bullseye "$root.partial" ${DEBIAN_MIRROR:-} >"$root.log" 2>&1 ||
   fail "debootstrap failed, see $root.log"
 mkdir -p "$root.partial/run/sshd"
 rm -f "$root.log" "$root.partial"/var/cache/apt/archives/*.deb

@@ -10,7 +10,6 @@ cache=$(cd "$(dirname "$0")/../.." && pwd)/.cache/timesync
 stamp=$cache/ready-2
 packages='chrony ntpsec python3-ntp openntpd ntpstat systemd-timesyncd adjtimex'
 libraries='libedit2 libgnutls30 libnettle8 libseccomp2 libbsd0 libcap2 libssl3 iproute2 util-linux busybox dash dbus'
-mirror=${DEBIAN_MIRROR:-}
 
 [ -e "$stamp" ] && exit 0
 
@@ -56,7 +55,7 @@ find "$cache/bookworm/python3-ntp" -name libntpc.so -exec cp -L {} \
 
 if [ ! -x "$cache/bullseye/usr/sbin/ntpd" ]; then
   rm -rf "$cache/bullseye"
-  debootstrap --variant=minbase --include=ntp,ntpstat,perl-base bullseye "$cache/bullseye" "$mirror" \
+  debootstrap --variant=minbase --include=ntp,ntpstat,perl-base bullseye "$cache/bullseye" ${DEBIAN_MIRROR:-} \
     >"$cache/debootstrap.log" 2>&1 || fail "debootstrap failed, see $cache/debootstrap.log"
 fi
 touch "$stamp"

@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,17 +14,6 @@ from tests.integration.measuring import assert_inside, failed, measured, measure
 NO_PYTHON = ("python", "platform-python", "pypy")
 
 #: Python 2.7 is on no current distribution; where a machine has one, it is tried for real.
-PYTHON2 = next(
-    (
-        str(path)
-        for path in (
-            *Path("/usr/bin").glob("python2.7"),
-            *sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python2.7")),
-        )
-    ),
-    None,
-)
-
 BUSYBOX = shutil.which("busybox") or "/bin/busybox"
 
 #: What each node's PATH lacks or has instead, by the rung that is left.
@@ -87,9 +75,8 @@ async def test_rungs_that_read_all_clocks_tell_the_oscillator_apart(ladder: Flee
 
 
 async def test_python_2_7_is_a_rung_of_its_own() -> None:
-    """The only Python of a CentOS 7 node reads the clocks through ctypes."""
-    assert PYTHON2, "install Python 2.7 (pyenv install 2.7) to try the rung for CentOS 7"
-    login = Login(without=(*NO_PYTHON, "perl"), commands={"python2.7": PYTHON2})
+    """The only Python of a CentOS 7 node reads the clocks through ctypes; Debian 11 still has one."""
+    login = Login(server="bullseye", without=("perl",))
     with Fleet(1, login=login, offsets_ns=[-5 * NS_PER_S]) as fleet:
         outcome = (await measured_once(nodes_of(fleet))).outcomes[0]
         assert measured(outcome).burst.program.probe == "python2"
