@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from skewmon.model import NS_PER_S
-from tests.fleet.relay import Relay
+from tests.fleet.relay import Relay, Way
 from tests.fleet.sshd import Fleet
 from tests.integration import test_alertmanager as real
 from tests.integration.running import Running
@@ -23,6 +24,9 @@ from tests.notify.tools import Receiver, raw_server, receiver
 JUMP_NS = 70 * NS_PER_S
 INTERVAL_S = 1.0
 CLEAR_FOR_S = 2.0
+
+#: How long the delay stays on one side: some rounds.
+LOPSIDED_FOR_S = 3.0
 
 #: Half a minute covers every pause after a failure that these tests provoke, twice.
 PATIENCE_S = 40.0
@@ -255,6 +259,48 @@ async def test_doubt_does_not_end_an_alert(tmp_path: Path) -> None:
             assert (await pager.firing())[SKEW_WARNING] == began[SKEW_WARNING]
             relay.delay("backward", delay_s=0.0)
             await pager.holds(STEPPED)
+
+
+async def _endure(daemon: Running, relay: Relay, hook: Receiver, seconds: float) -> float:
+    """Delay one direction or the other, anew each time, and see no alert; return the longest round trip."""
+    longest_s = 0.0
+    ways: tuple[Way, Way] = ("forward", "backward")
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        slow, fast = ways
+        relay.delay(fast, delay_s=0.0)
+        relay.delay(slow, delay_s=0.0, jitter_s=0.2)
+        ways = (fast, slow)
+        await asyncio.sleep(LOPSIDED_FOR_S)
+        trips = [node["round_trip_seconds"] or 0.0 for node in daemon.cluster()["nodes"]]
+        longest_s = max(longest_s, *trips)
+        assert hook.bodies == []
+        assert daemon.metric("skewmon_alert_firing") == 0
+    return longest_s
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [30, pytest.param(600, marks=[pytest.mark.prove, pytest.mark.timeout(700)])],
+    ids=["30s", "10min"],
+)
+async def test_a_lopsided_path_raises_no_alert_and_hides_none(tmp_path: Path, seconds: float) -> None:
+    """Just below the line, up to 200 ms on one side: nothing. Then beyond line and width: at once."""
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(3, offsets_ns=(0, 0, 49_900_000)))
+        n3 = fleet["n3"]
+        relay = stack.enter_context(Relay.before(fleet, n3))
+        hook = await stack.enter_async_context(receiver())
+        nodes = [{"name": one.name, "address": one.address, "port": one.port} for one in fleet]
+        nodes[2] = {"name": n3.name, "address": relay.address, "port": relay.port}
+        path = configured(fleet, tmp_path, {"webhooks": [{"url": hook.url}]}, nodes=nodes, samples=3)
+        daemon = await stack.enter_async_context(Running(path))
+        await healthy(daemon, 3)
+        assert await _endure(daemon, relay, hook, seconds) > 0.02
+        n3.clock.step(201_000_000)  # 49.9 ms + 201 ms: more than the line and the widest possible interval
+        began_s = time.monotonic()
+        await daemon.until(lambda: daemon.metric("skewmon_alert_firing") > 0)
+        assert time.monotonic() - began_s <= 2 * INTERVAL_S + 1  # the slow burst may have begun before
 
 
 def _failures(daemon: Running) -> dict[tuple[str, str], int]:
