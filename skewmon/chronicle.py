@@ -31,6 +31,19 @@ def events_of(view: ClusterView, before: ClusterView | None, ledger: Ledger) -> 
         yield from _culprits(view, before)
 
 
+def admin_box_events(ledger: Ledger, wall_ns: int) -> Iterator[Event]:
+    """Yield what the last round found of the admin box itself: one event, however many nodes showed it."""
+    paused = ledger.take_base_pause()
+    if paused is not None:
+        yield Event(
+            wall_ns,
+            "admin-box-paused",
+            f"The admin box stood still for {span(paused.estimate_ns)}: "
+            "every node's clock seemed to leap ahead by as much, and none of them did.",
+            detail=_size(paused),
+        )
+
+
 def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
     """Yield the alerts that began or ended."""
     for transition in transitions:

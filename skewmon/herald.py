@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from skewmon.chronicle import alert_events, events_of
+from skewmon.chronicle import admin_box_events, alert_events, events_of
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.server import Exporter
 from skewmon.journal import Event, Journal
@@ -45,6 +45,7 @@ class Herald:
 
     def tell(self, views: Iterable[ClusterView]) -> None:
         """Tell of one round."""
+        self._write(admin_box_events(self._ledger, time.time_ns()))
         for view in views:
             before = self._views.get(view.name)
             self._views[view.name] = view

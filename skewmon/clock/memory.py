@@ -103,6 +103,10 @@ def tightened(estimate: Estimate, recollection: Recollection) -> Estimate:
     return replace(estimate, oscillator=oscillator, wall=wall) if wall else estimate
 
 
-def forgotten(memory: Memory) -> Memory:
-    """Return a memory without the oscillator's past: the base it was measured against stood still."""
-    return replace(memory, history=None, points=())
+def forgotten(memory: Memory, mistaken_steps: int = 0) -> Memory:
+    """Return a memory without what was measured against a base that stood still.
+
+    A wall clock that is known against the base alone seems to have stepped then: ``mistaken_steps``.
+    """
+    ledger = memory.ledger if memory.ledger is not None and memory.ledger.raw_ns is not None else None
+    return replace(memory, history=None, ledger=ledger, points=(), steps=memory.steps - mistaken_steps)

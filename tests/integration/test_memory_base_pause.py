@@ -1,0 +1,90 @@
+"""An admin box that stood still is told as one event of its own, and no node is blamed for it."""
+
+from random import Random
+
+import pytest
+
+from skewmon.chronicle import admin_box_events, events_of
+from skewmon.clock.burst import estimate
+from skewmon.cycle import cycle
+from skewmon.journal import Event
+from skewmon.ledger import Ledger, place_of
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node
+from skewmon.probe.sweep import Sweep
+from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
+
+ROUND_NS = 15 * NS_PER_S
+PAUSE_NS = 40 * NS_PER_S
+
+#: Programs that read four clocks, and one that reads the wall clock alone.
+RUNGS = ("python3", "perl", "bash")
+
+
+class Simulated:
+    """Rounds of simulated machines in the place of a sweeper."""
+
+    def __init__(self, machines: list[Machine]) -> None:
+        self.machines = machines
+
+    async def sweep(self, links: list[str], samples: int) -> Sweep:
+        start_ns = max(machine.at_ns for machine in self.machines) + ROUND_NS
+        for machine in self.machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(self.machines, start_ns, samples=samples)
+        outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]
+        self.truths = [one.truth.wall_units for one in seen]
+        return Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, list(outcomes))
+
+
+async def journal_of(machines: list[Machine], pause_before: int, rounds: int) -> tuple[list[Event], Ledger]:
+    """Run rounds with a pause of the base before one of them; return all events."""
+    nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(machines) + 1))
+    cluster = Cluster("c", nodes)
+    ledger, sweeper = Ledger(), Simulated(machines)
+    links = {place_of(node): node.name for node in nodes}
+    before: ClusterView | None = None
+    events: list[Event] = []
+    for number in range(rounds):
+        if number == pause_before:
+            at_ns = max(machine.at_ns for machine in machines) + NS_PER_S
+            pause_base(machines, at_ns, PAUSE_NS)
+        (view,) = await cycle([cluster], links, sweeper, ledger)  # type: ignore[arg-type]  # simulated
+        for one, truth in zip(view.nodes, sweeper.truths, strict=True):
+            assert isinstance(one.outcome, Measured)
+            assert holds(one.outcome.estimate.wall, truth)
+        events += [*admin_box_events(ledger, view.at_wall_ns), *events_of(view, before, ledger)]
+        before = view
+    return events, ledger
+
+
+@pytest.mark.parametrize("rungs", [("python3",) * 3, RUNGS, ("bash",) * 3], ids=["python", "mixed", "bash"])
+async def test_a_pause_of_the_admin_box_is_one_event_and_nobodys_step(rungs: tuple[str, ...]) -> None:
+    """Whatever the nodes can read; and the rounds after it are as calm as those before."""
+    machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(rungs)]
+    events, ledger = await journal_of(machines, pause_before=6, rounds=12)
+    (event,) = events
+    assert (event.kind, event.cluster, event.node) == ("admin-box-paused", None, None)
+    assert event.message.startswith("The admin box stood still for ")
+    assert event.detail["lower"] * NS_PER_S <= PAUSE_NS <= event.detail["upper"] * NS_PER_S
+    for record in ledger.records.values():
+        assert +record.resets == {"base-paused": 1}
+        assert record.memory is not None
+        assert record.memory.steps == 0
+
+
+async def test_a_step_during_the_pause_is_still_that_nodes() -> None:
+    """What a node's own clocks told does not depend on the base."""
+    machines = [Machine(Random(number)) for number in range(3)]
+    machines[1].schedule(machines[1].at_ns + 6 * ROUND_NS + 2 * NS_PER_S, Step(-250_000_000))
+    events, _ = await journal_of(machines, pause_before=6, rounds=12)
+    kinds = sorted((event.kind, event.node) for event in events if event.kind != "culprits")
+    assert kinds == [("admin-box-paused", None), ("step", "n2")]
+
+
+async def test_one_node_that_leaps_ahead_is_no_pause_of_the_admin_box() -> None:
+    """Its own affair, told as its own step where it has no other clock."""
+    machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(RUNGS)]
+    machines[2].schedule(machines[2].at_ns + 6 * ROUND_NS, Step(PAUSE_NS))
+    events, ledger = await journal_of(machines, pause_before=-1, rounds=12)
+    assert [(event.kind, event.node) for event in events if event.kind != "culprits"] == [("step", "n3")]
+    assert ledger.take_base_pause() is None
