@@ -66,7 +66,7 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
             advice.sources(node),
         )
     age_s = _age_s(status)
-    poll_s = status.poll_s or DEFAULT_POLL_S
+    poll_s = _poll_s(status)
     if status.synchronized and age_s is not None and age_s > STALE_POLLS * poll_s:
         yield finding(
             "stale-sync",
@@ -86,6 +86,12 @@ def _denial(status: SyncStatus) -> str:
     if status.leap == "unsynchronized":
         return "says that it is not synchronized (leap indicator 3)"
     return "says that it is not synchronized"
+
+
+def _poll_s(status: SyncStatus) -> float:
+    """Return how often the daemon asks; one that follows nobody any more still asks all of its sources."""
+    slowest_s = max((peer.poll_s for peer in servers(status) if peer.poll_s), default=DEFAULT_POLL_S)
+    return status.poll_s or slowest_s
 
 
 def _age_s(status: SyncStatus) -> float | None:

@@ -23,6 +23,9 @@ def source(name: str, state: str = "candidate", **told: object) -> Peer:
 
 FOUR = (source("192.0.2.1", "system"), *(source(f"192.0.2.{last}") for last in (2, 3, 4)))
 
+#: The same after they went away: chronyd follows none of them any more.
+LOST = tuple(replace(peer, reach=0, state="unreachable", last_heard_s=513.0) for peer in FOUR)
+
 HEALTHY = SyncStatus(
     "chronyd",
     synchronized=True,
@@ -80,6 +83,7 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
         ({"daemons": ("chronyd", "ntpd")}, "two-time-daemons"),
         ({"synchronized": False}, "unsynchronized"),
         ({"last_update_s": 8 * 64 + 1, "peers": ()}, "stale-sync"),
+        ({"last_update_s": 513.0, "poll_s": None, "peers": LOST}, "stale-sync"),
         ({"peers": tuple(replace(peer, reach=0, last_heard_s=None) for peer in FOUR)}, "no-reachable-source"),
         ({"peers": FOUR[:1]}, "single-source"),
         ({"peers": FOUR[:3]}, "few-sources"),

@@ -1,5 +1,8 @@
 """One status of many outputs: who disciplines the clock decides, and disagreement is named."""
 
+import re
+from dataclasses import replace
+
 from skewmon.model import SyncStatus
 from skewmon.timesync.sheet import ToolOutput
 from skewmon.timesync.status import assemble
@@ -109,6 +112,23 @@ def test_a_kernel_in_step_without_a_daemon_is_kept_from_elsewhere() -> None:
     """A container's clock is its host's."""
     found = status(facts(), "ntptime-kudu-synchronized")
     assert (found.daemon, found.synchronized) == ("unknown", True)
+
+
+def test_a_claim_that_outlived_its_daemon_is_nobodys() -> None:
+    """The kernel says synchronized for hours after its daemon was stopped; its maximum error tells."""
+    kudu = output("ntptime-kudu-synchronized")
+    text = re.sub(r"maximum error [0-9]+ us", "maximum error 700000 us", kudu.stdout)
+    assert text != kudu.stdout
+    found = status(facts(), replace(kudu, stdout=text))
+    assert (found.daemon, found.synchronized) == ("none", True)
+
+
+def test_a_daemon_that_runs_and_does_not_answer_is_a_failure_of_its_tool() -> None:
+    """Chronyc cannot tell a daemon that hangs from none; its process can."""
+    assert status(facts(CHRONYD), "chronyc-tracking-4.3-not-running").failures == (
+        "chronyc-tracking: no answer, although its daemon runs",
+    )
+    assert status(facts(NTPD), "chronyc-tracking-4.3-not-running").failures == ()
 
 
 def test_disagreement_is_named() -> None:
