@@ -15,6 +15,7 @@ import pytest
 
 from skewmon.errors import JournalError
 from skewmon.journal_file import FILE_NAME, Event, read
+from skewmon.model import NS_PER_S
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 
