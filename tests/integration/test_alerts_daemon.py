@@ -3,9 +3,11 @@
 import asyncio
 import re
 import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,6 +189,58 @@ async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_p
     )
 
 
+async def test_killed_while_it_pages_it_remembers_what_it_told(tmp_path: Path) -> None:
+    """The process ends before the first page is answered; the next one tells the same with the same start."""
+    daemons: list[Running] = []
+
+    async def kill(request: web.Request) -> web.StreamResponse:
+        daemons[-1].send(signal.SIGKILL)
+        return web.Response()
+
+    async with Fleet(3) as fleet, receiver() as pager:
+        pager.answers.append(kill)
+        path = configured(fleet, tmp_path, {"alertmanagers": [pager.url]})
+        async with Running(path) as daemon:
+            daemons.append(daemon)
+            await healthy(daemon, 3)
+            fleet["n3"].clock.step(JUMP_NS)
+            assert await asyncio.to_thread(daemon.process.wait, PATIENCE_S) == -signal.SIGKILL
+        pager.answers.clear()
+        before = len(pager.bodies)
+        async with Running(path) as daemon:
+            await daemon.until(lambda: len(pager.bodies) > before)
+    starts = [{_identity(one["labels"]): one["startsAt"] for one in body} for body in pager.bodies]
+    assert set(starts[0]) == JUMPED
+    assert starts[before] == starts[0]
+
+
+async def test_two_lines_of_one_name_are_two_alerts_and_one_series(tmp_path: Path) -> None:
+    """A clock that is wrong and runs wrong passes a line on skew and one on drift."""
+    lines = [LINES[0], {"severity": "warning", "drift": "20ppm"}]
+    async with Fleet(3) as fleet, paging(tmp_path / "1") as pager:
+        path = configured(fleet, tmp_path, {"alertmanagers": [pager.alertmanager.url]}, thresholds=lines)
+        fleet["n3"].clock.drift(80)
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            fleet["n3"].clock.step(JUMP_NS)
+
+            async def kinds() -> set[tuple[str, str]]:
+                found = [one["labels"] for one in await pager.alertmanager.alerts()]
+                return {(one["alertname"], one["kind"]) for one in found if one["node"] == "n3"}
+
+            async def both() -> bool:
+                return {("SkewmonSkewHigh", "skew"), ("SkewmonSkewHigh", "drift")} <= await kinds()
+
+            await until(both, kinds)
+            text = daemon.metrics()
+    series = [line for line in text.splitlines() if line.startswith("skewmon_alert_firing{")]
+    assert len([line for line in series if 'alert="SkewmonSkewHigh"' in line and 'node="n3"' in line]) == 1
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
 async def test_an_alertmanager_that_is_away_misses_neither_beginning_nor_end(tmp_path: Path) -> None:
     """It is stopped while an alert begins, and again while it ends; its peer hears of both meanwhile."""
     async with Fleet(3) as fleet, paging(tmp_path / "1") as one, paging(tmp_path / "2") as two:
@@ -358,20 +412,30 @@ async def test_receivers_that_misbehave_are_counted_by_reason(tmp_path: Path) ->
         assert not any(kind == "alertmanager" for kind, _ in failed)
 
 
+def _remembered(folder: Path) -> list[tuple[str, str]]:
+    """Return every state that is kept across restarts."""
+    (file,) = folder.glob("state/*.db")
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT key, value FROM state ORDER BY key").fetchall()
+
+
 async def test_a_dry_run_says_what_it_would_send_and_touches_nothing(tmp_path: Path) -> None:
     """No receiver hears of it, and what the real daemon remembers stays as it was."""
     async with Fleet(3) as fleet, receiver() as hook:
         path = configured(fleet, tmp_path, {"webhooks": [{"url": hook.url}]})
+        async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            fleet["n2"].clock.step(JUMP_NS)
+            await daemon.until(lambda: daemon.metric("skewmon_alert_firing") == len(JUMPED))
+            await daemon.until(lambda: len([one for body in hook.bodies for one in body["alerts"]]) == 3)
+            await daemon.end()
+        before, heard = _remembered(tmp_path), len(hook.bodies)
+        assert "n2" in dict(before)["alerts"]
         async with Running(path, arguments=("--dry-run",)) as daemon:
             await healthy(daemon, 3)
+            fleet["n2"].clock.step(-JUMP_NS)
             fleet["n3"].clock.step(JUMP_NS)
-            await daemon.until(lambda: daemon.log.count("would tell webhook") == len(JUMPED))
+            await daemon.until(lambda: re.search(r"would tell webhook at .*: firing .*node=n3", daemon.log))
             await daemon.end()
-        assert hook.bodies == []
-        assert "would tell webhook at" in daemon.log
-        assert "node=n3" in daemon.log
-        async with Running(path) as daemon:  # to which it is news
-            await healthy(daemon, 3)
-            await daemon.until(lambda: len(hook.bodies) > 0)
-    told = {alert["name"] for body in hook.bodies for alert in body["alerts"]}
-    assert told == {"SkewmonSkewHigh"}
+        assert len(hook.bodies) == heard
+        assert _remembered(tmp_path) == before
