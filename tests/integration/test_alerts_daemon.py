@@ -57,6 +57,19 @@ from skewmon.cli.main import main
 main()
 """
 
+#: The daemon on a disk that takes its time: a page could be faster than what is remembered of it.
+SLOW_DISK = """\
+import time
+from skewmon.journal_file import JournalFile
+write = JournalFile.write
+def slowly(*arguments):
+    time.sleep(0.3)
+    write(*arguments)
+JournalFile.write = slowly
+from skewmon.cli.main import main
+main()
+"""
+
 Identity = tuple[str, str, str | None, str]
 
 
@@ -200,7 +213,7 @@ async def test_killed_while_it_pages_it_remembers_what_it_told(tmp_path: Path) -
     async with Fleet(3) as fleet, receiver() as pager:
         pager.answers.append(kill)
         path = configured(fleet, tmp_path, {"alertmanagers": [pager.url]})
-        async with Running(path) as daemon:
+        async with Running(path, program=("-c", SLOW_DISK)) as daemon:
             daemons.append(daemon)
             await healthy(daemon, 3)
             fleet["n3"].clock.step(JUMP_NS)
