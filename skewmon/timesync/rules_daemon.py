@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from skewmon.model import Finding, SyncStatus
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
+from skewmon.timesync.complaints import Outcome
 from skewmon.timesync.evidence import NodeEvidence, followed, names, span
 from skewmon.timesync.facts import DISCIPLINES
 from skewmon.timesync.source import is_island, servers, usable
@@ -153,8 +154,8 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 def _failed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     """Speak of tools that gave no answer, but not again of those whose lines are named as unparsed."""
-    read_in_part = {line.partition(":")[0] for line in status.unparsed}
-    failed = [failure for failure in status.failures if failure.partition(":")[0] not in read_in_part]
+    told = {f"{line.partition(':')[0]}: {Outcome.UNPARSED}" for line in status.unparsed}
+    failed = [failure for failure in status.failures if failure not in told]
     if not failed:
         return
     tool = failed[0].partition(":")[0]

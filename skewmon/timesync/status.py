@@ -36,12 +36,17 @@ _FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNPARSED})
 ABANDONED_S = 0.512
 
 
+#: Lines of one tool that are kept although nobody understood them: the first few tell what it speaks.
+UNPARSED_MOST = 200
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     """All that came from one node, parsed."""
 
     facts: NodeFacts
     reports: Mapping[str, ToolReport]
+    killed: frozenset[str]
     flooded: tuple[str, ...]
 
     def parsed(self, *tools: str) -> tuple[SyncStatus, ...]:
@@ -87,6 +92,7 @@ def _hear(outputs: Mapping[str, ToolOutput]) -> _Heard:
     return _Heard(
         node_facts.read("" if facts is None else facts.stdout),
         reports,
+        frozenset(name for name, output in outputs.items() if output.timed_out),
         tuple(name for name, output in outputs.items() if output.flooded),
     )
 
@@ -195,7 +201,7 @@ def _failures(heard: _Heard) -> tuple[str, ...]:
     failed = [
         f"{tool}: {report.outcome}"
         for tool, report in heard.reports.items()
-        if report.outcome in _FAILURES and _relevant(heard, tool)
+        if report.outcome in _FAILURES and (tool in heard.killed or _relevant(heard, tool))
     ]
     deaf = [
         f"{tool}: no answer, although its daemon runs"
@@ -209,7 +215,12 @@ def _unparsed(heard: _Heard) -> tuple[str, ...]:
     lines = [f"{FACTS}: {line}" for line in heard.facts.unparsed]
     return (
         *lines,
-        *(f"{tool}: {line}" for tool, report in heard.reports.items() for line in report.unparsed),
+        *(
+            f"{tool}: {line}"
+            for tool, report in heard.reports.items()
+            if tool not in heard.flooded  # told as a failure
+            for line in report.unparsed[:UNPARSED_MOST]
+        ),
     )
 
 
