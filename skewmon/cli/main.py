@@ -57,6 +57,15 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; suggest near names, of which click knows only those already imported."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=error.ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -76,9 +85,9 @@ def run(arguments: list[str]) -> int:
         code = skewmon.main(args=arguments, prog_name="skewmon", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away; nothing is left to tell it
-        return EXIT_UNUSABLE
+    except SystemExit as end:
+        # click and rich end with 1 where the reader went away, which from check would be a proven warning
+        return EXIT_UNUSABLE if end.code else 0
     except (click.ClickException, SkewmonError, OSError) as error:
         _tell(error)
         return unusable

@@ -133,3 +133,9 @@ def test_a_terminal_with_a_small_alphabet_gets_what_it_can_show():
     done = subprocess.run(command, env=ascii_only, capture_output=True, check=True)
     assert done.stdout.isascii()
     assert done.stdout
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(capsys):
+    """The commands are not imported for it, and still their names are suggested."""
+    assert run(["chek"]) == 3
+    assert "Did you mean 'check'?" in capsys.readouterr().err

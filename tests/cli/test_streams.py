@@ -29,3 +29,12 @@ def test_a_reader_that_goes_away_is_no_fault():
     """`| head -1` ends quietly."""
     done = shell(f"{COMMAND} profiles -o json | head -c 1")
     assert (done.stdout, done.stderr) == ("[", "")
+
+
+@pytest.mark.parametrize("arguments", ["profiles", "check --config.file {} -o json"])
+def test_a_reader_that_goes_away_proves_no_warning(arguments, tmp_path):
+    """Exit code 1 is kept for a proven warning, also where the output could not be written."""
+    config = tmp_path / "many.yml"
+    config.write_text('ssh: {identity: []}\nclusters: {a: {nodes: ["n[1-300]"]}}\n')
+    done = shell(f"({COMMAND} {arguments.format(config)}; echo $? >&2) | exec true")
+    assert done.stderr == "3\n"
