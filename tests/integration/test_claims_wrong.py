@@ -1,5 +1,6 @@
 """What is wrong with real time daemons is found over SSH, and named; what is right stays unmentioned."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tests.integration.houses import (
 )
 from tests.integration.room import CACHE, package_environment, prepare
 from tests.integration.town import Town, town
+
+HOUR_S = 3_600
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -115,3 +118,18 @@ def test_three_of_five_behind_one_wrong_server_are_one_witness(here: Town, good:
         assert (cluster["culprit_verdict"], cluster["culprits"]) == ("undetermined", [])
         assert "Two camps stand at least 70 s apart" in told["common-wrong-source"]
         assert f"n1, n2 with {good[0]} and n3, n4, n5 with {wrong}" in told["common-wrong-source"]
+
+
+@pytest.mark.prove
+def test_an_hour_of_real_healthy_daemons_has_no_finding(here: Town) -> None:
+    """Four daemons of three kinds on one clock, a hundred rounds in every check."""
+    houses = [chronyd(here, TRUE), chronyd(here, TRUE), ntpsec(here, TRUE), ntpd(here, TRUE)]
+    settle(houses, lambda said: said.synchronized)
+    end = time.monotonic() + HOUR_S
+    while time.monotonic() < end:
+        cluster = here.cluster(rounds=100)
+        assert {name: node["findings"] for name, node in cluster["by_name"].items()} == {
+            house.node.name: [] for house in houses
+        }
+        assert [found["kind"] for found in cluster["findings"]] == ["mixed-daemons"]
+        assert cluster["verdict"] == "ok"

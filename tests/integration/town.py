@@ -103,23 +103,24 @@ class Town:
         ):
             _in_network(where, "ip", *words.split())
 
-    def check(self, output: str = "json", **cluster: Any) -> str:
+    def check(self, output: str = "json", *, rounds: int = 1, **cluster: Any) -> str:
         """Run ``skewmon check`` among the servers, over all nodes, and return what it printed."""
         config = self.fleet.write_config(self.directory / "skewmon.yml", cluster=cluster)
         command = [sys.executable, "-m", "skewmon", "check", "--config.file", str(config), "-o", output]
+        command += ["--rounds", str(rounds)]
         done = subprocess.run(
             ["nsenter", "-t", str(self.outside), "-n", *command],
             capture_output=True,
             text=True,
-            timeout=CHECK_LIMIT_S,
+            timeout=CHECK_LIMIT_S + 3 * rounds,
             check=False,
         )
         assert done.stdout, done
         return done.stdout
 
-    def cluster(self, **cluster: Any) -> dict[str, Any]:
+    def cluster(self, *, rounds: int = 1, **cluster: Any) -> dict[str, Any]:
         """Return the one cluster of ``check -o json``, its nodes by name under ``by_name``."""
-        (found,) = json.loads(self.check(**cluster))["clusters"]
+        (found,) = json.loads(self.check(rounds=rounds, **cluster))["clusters"]
         return {**found, "by_name": {node["name"]: node for node in found["nodes"]}}
 
 
