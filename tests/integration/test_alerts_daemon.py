@@ -156,7 +156,7 @@ def _seconds(stamp: str) -> float:
 
 
 async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_path: Path) -> None:
-    """Two Alertmanagers hear of it once; neither SIGTERM nor SIGKILL repeats, ends or forgets it."""
+    """Two Alertmanagers hear of it once; no SIGTERM, SIGKILL or reload repeats, ends or forgets it."""
     async with (
         Fleet(3) as fleet,
         paging(tmp_path / "1") as one,
@@ -183,6 +183,9 @@ async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_p
             assert await one.firing() == await two.firing() == began
             await daemon.end()
         async with Running(path) as daemon:
+            await healthy(daemon, 3)
+            daemon.send(signal.SIGHUP)
+            await daemon.until(lambda: "event=reloaded" in daemon.log)
             await healthy(daemon, 3)
             assert daemon.metric("skewmon_alert_firing") == len(JUMPED)
             assert await one.firing() == await two.firing() == began
