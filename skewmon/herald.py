@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from skewmon.alert.words import at_least
 from skewmon.chronicle import admin_box_events, alert_events, events_of
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.server import Exporter
@@ -105,6 +106,6 @@ def _status_line(views: Sequence[ClusterView]) -> str:
     """Return what ``systemctl status`` shows."""
     nodes = sum(len(view.nodes) for view in views)
     missing = nodes - sum(view.measured for view in views)
-    skews = [view.skew.estimate_ns for view in views if view.skew]
-    widest = f", largest skew {max(skews) / 1e6:.3f} ms" if skews else ""
+    proven = [view.skew.lower_ns for view in views if view.skew]
+    widest = f", proven skew {at_least(max(proven))}" if proven else ""
     return f"{nodes} nodes, {missing} not measured{widest}"
