@@ -132,6 +132,17 @@ def test_claims_are_exported_as_claims() -> None:
     assert scrape.value("timesync_info", node="b", daemon="chronyd", source="192.0.2.1") == 1
 
 
+def test_only_servers_that_answer_are_reachable_sources() -> None:
+    """Neither the machine's own clock nor the placeholder of a pool brings time from anywhere."""
+    chrony = samples.chrony()
+    peer = chrony.peers[0]
+    local = replace(peer, name="LOCAL(0)", refid="LOCL")
+    pool = replace(peer, name="pool.example.org", refid="POOL", kind="p")
+    for peers, count in (((peer, local, pool), 1), ((local,), 0), ((replace(peer, reach=0), pool), 0)):
+        view = samples.cluster_view((samples.node("a", timesync=replace(chrony, peers=peers)),))
+        assert Rendered(samples.snapshot(view)).value("timesync_reachable_sources", node="a") == count
+
+
 def test_a_pair_series_keeps_its_name_when_the_clocks_pass_each_other() -> None:
     """Node and peer are in alphabetical order, and the sign says who is ahead."""
     for ahead_ns in (5 * samples.MS, -5 * samples.MS):

@@ -15,6 +15,9 @@ SLOW = [f"10.78.0.{last}" for last in (21, 22, 23, 24)]
 FAST = [f"10.78.0.{last}" for last in (31, 32, 33, 34)]
 ABSENT = "10.78.0.99"
 
+#: Where a real daemon may serve instead of one that lies.
+SPARE = "10.78.0.50"
+
 SERVERS = [
     *(f"{address}:0:1" for address in TRUE),
     *(f"{address}:-{AHEAD_S}:1" for address in SLOW),

@@ -4,13 +4,27 @@ Some of the servers show a time that is 250 ms behind, others one that is 250 ms
 that follows the first is ahead, and claims a positive offset, and one that follows the others is behind.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.houses import AHEAD_S, FAST, KINDS, SERVERS, SLOW, kinds_of, settle
+from skewmon.timesync.advice import reparse
+from skewmon.timesync.evidence import NodeEvidence
+from tests.integration.houses import (
+    AHEAD_S,
+    FAST,
+    KINDS,
+    SERVERS,
+    SLOW,
+    SPARE,
+    TRUE,
+    chronyd,
+    kinds_of,
+    settle,
+)
 from tests.integration.room import prepare
 from tests.integration.town import House, Town, town
 
@@ -32,7 +46,7 @@ def here(tmp_path: Path) -> Iterator[Town]:
     """Found a town whose files daemons under other accounts may read."""
     for parent in (tmp_path, *list(tmp_path.parents)[:2]):
         parent.chmod(0o755)
-    with town(tmp_path, SERVERS) as founded:
+    with town(tmp_path, SERVERS, SPARE) as founded:
         yield founded
 
 
@@ -64,3 +78,48 @@ def test_every_daemons_claim_has_our_sign(here: Town) -> None:
             assert (said["synchronized"], said["stratum"]) == (True, 2), said
             assert said["source"] in servers
         assert not kinds_of(node) & {"unparsed-output", "tool-failed", "no-time-daemon"}, node
+
+
+def test_chronyd_synchronised_by_a_second_one(here: Town) -> None:
+    """It names the other, one stratum below it."""
+    serving = f"local stratum 3\nallow\nbindaddress {SPARE}\ncmdport 0\nbindcmdaddress /\n"
+    config = here.directory / "server.conf"
+    config.write_text(f"{serving}pidfile {here.directory}/server.pid\nuser root\n")
+    house = chronyd(here, [SPARE])
+    house.room.start_outside("chronyd", "-x", "-d", "-f", str(config))
+    settle([house], lambda said: said.synchronized)
+    node = here.cluster()["by_name"]["n1"]
+    said = node["timesync"]
+    assert (said["daemon"], said["source"], said["stratum"], said["synchronized"]) == (
+        "chronyd",
+        SPARE,
+        4,
+        True,
+    )
+    assert kinds_of(node) == {"single-source"}
+
+
+#: What the tools of a room print, understood by ``skewmon parse``.
+TOOLS = {
+    "chronyd": ("chronyc-tracking", "chronyc-sources"),
+    "ntpd": ("ntpq", "ntpq-rv", "ntpstat"),
+    "ntpsec": ("ntpq", "ntpq-rv", "ntpstat", "ntptime"),
+    "openntpd": ("ntpctl",),
+    "timesyncd": ("timesync-status", "show-timesync"),
+}
+
+
+def test_what_the_findings_advise_is_understood_line_by_line(here: Town) -> None:
+    """The very line of ``unparsed-output``, typed on the admin box, for every tool of every daemon."""
+    houses = {kind: opened(here, TRUE) for kind, opened in KINDS.items()}
+    settle(list(houses.values()), lambda said: said.peers or said.offset_s is not None)
+    for kind, tools in TOOLS.items():
+        for tool in tools:
+            done = here.shell(str(reparse(NodeEvidence(houses[kind].node.name), tool)))
+            assert done.returncode == 0, (tool, done)
+            report = json.loads(done.stdout)
+            assert (report["tool"], report["outcome"], report["unparsed"]) == (tool, "parsed", []), report
+    csv = here.shell(
+        f"ssh {houses['chronyd'].node.name} chronyc -n -c sources | skewmon parse chronyc-sources"
+    )
+    assert len(json.loads(csv.stdout)["status"]["peers"]) == len(TRUE), csv

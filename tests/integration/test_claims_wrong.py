@@ -10,6 +10,7 @@ from skewmon.model import NS_PER_S
 from tests.integration.houses import (
     ABSENT,
     SERVERS,
+    SPARE,
     TRUE,
     chronyd,
     kinds_of,
@@ -35,7 +36,7 @@ def here(tmp_path: Path) -> Iterator[Town]:
     """Found a town whose files daemons under other accounts may read."""
     for parent in (tmp_path, *list(tmp_path.parents)[:2]):
         parent.chmod(0o755)
-    with town(tmp_path, SERVERS) as founded:
+    with town(tmp_path, SERVERS, SPARE) as founded:
         yield founded
 
 

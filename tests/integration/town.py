@@ -5,6 +5,7 @@ Room *k* is 10.78.k.1. The NTP servers, which lie by known amounts, are 10.78.0.
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,6 +104,27 @@ class Town:
         ):
             _in_network(where, "ip", *words.split())
 
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run what a person would type on the admin box, where every node has its name."""
+        config = self.fleet.write_ssh_config(self.directory / "ssh_config")
+        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return subprocess.run(
+            [
+                "nsenter",
+                "-t",
+                str(self.outside),
+                "-n",
+                "sh",
+                "-c",
+                line.replace("ssh ", f"ssh -F {config} ", 1),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=CHECK_LIMIT_S,
+            check=False,
+            env={**os.environ, "PATH": programs},
+        )
+
     def check(self, output: str = "json", *, rounds: int = 1, **cluster: Any) -> str:
         """Run ``skewmon check`` among the servers, over all nodes, and return what it printed."""
         config = self.fleet.write_config(self.directory / "skewmon.yml", cluster=cluster)
@@ -129,12 +151,12 @@ def _in_network(pid: int, *command: str) -> None:
 
 
 @contextlib.contextmanager
-def town(directory: Path, servers: Sequence[str]) -> Iterator[Town]:
-    """Found a town with these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``) and no rooms yet."""
+def town(directory: Path, servers: Sequence[str], spare: str) -> Iterator[Town]:
+    """Found a town with these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``), a spare address and no rooms."""
     with ExitStack() as stack:
         outside = stack.enter_context(namespaces("--net", setup=":"))
-        for server in servers:
-            _in_network(outside, "ip", "addr", "add", f"{server.split(':')[0]}/32", "dev", "lo")
+        for address in (*(server.split(":")[0] for server in servers), spare):
+            _in_network(outside, "ip", "addr", "add", f"{address}/32", "dev", "lo")
         upstream = subprocess.Popen(
             ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers],
             stdout=subprocess.PIPE,
