@@ -6,9 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,25 @@ from aiohttp import web
 from skewmon.model import NS_PER_S
 from tests.fleet.relay import Relay, Way
 from tests.fleet.sshd import Fleet
-from tests.integration import test_alertmanager as real
+from tests.integration.paging import (
+    INTERVAL_S,
+    LINES,
+    PATIENCE_S,
+    configured,
+    healthy,
+    identity_of,
+    in_order,
+    paging,
+    until,
+)
 from tests.integration.running import Running
 from tests.notify.tools import Receiver, raw_server, receiver
 
 JUMP_NS = 70 * NS_PER_S
-INTERVAL_S = 1.0
 CLEAR_FOR_S = 2.0
 
 #: How long the delay stays on one side: some rounds.
 LOPSIDED_FOR_S = 3.0
-
-#: Half a minute covers every pause after a failure that these tests provoke, twice.
-PATIENCE_S = 40.0
-
-LINES: Sequence[dict[str, Any]] = (
-    {"severity": "warning", "skew": "50ms", "for": "0s", "clear_for": "2s"},
-    {"severity": "critical", "skew": "1s", "for": "0s", "clear_for": "2s"},
-    {"severity": "warning", "unreachable": True, "for": "1s", "clear_for": "1s"},
-)
 
 #: What one jump of n3 beyond every line amounts to: each line once, and the step itself.
 SKEW_WARNING = ("SkewmonSkewHigh", "fleet", "n3", "warning")
@@ -69,86 +68,6 @@ JournalFile.write = slowly
 from skewmon.cli.main import main
 main()
 """
-
-Identity = tuple[str, str, str | None, str]
-
-
-def _identity(labels: dict[str, str]) -> Identity:
-    return labels["alertname"], labels["cluster_name"], labels.get("node"), labels["severity"]
-
-
-def _sorted(identities: Iterable[Identity]) -> list[Identity]:
-    return sorted(identities, key=str)
-
-
-@dataclass
-class Pager:
-    """An Alertmanager and the person behind it."""
-
-    alertmanager: real.Running
-    phone: Receiver
-
-    async def firing(self) -> dict[Identity, str]:
-        """Return what Alertmanager holds as active, each with its start."""
-        return {_identity(alert["labels"]): alert["startsAt"] for alert in await self.alertmanager.alerts()}
-
-    async def holds(self, *identities: Identity) -> dict[Identity, str]:
-        """Wait until exactly these are active."""
-
-        async def so() -> dict[Identity, str]:
-            found = await self.firing()
-            return found if set(found) == set(identities) else {}
-
-        found: dict[Identity, str] = await until(so, self.firing)
-        return found
-
-    def told(self, status: str) -> list[Identity]:
-        """Return what the person was told, once for each time."""
-        alerts = [alert for body in self.phone.bodies for alert in body["alerts"]]
-        return _sorted(_identity(alert["labels"]) for alert in alerts if alert["status"] == status)
-
-    async def is_told(self, status: str, *identities: Identity) -> None:
-        """Wait until the person was told of each of these once, and of nothing else."""
-
-        async def so() -> bool:
-            return self.told(status) == _sorted(identities)
-
-        async def now() -> list[Identity]:
-            return self.told(status)
-
-        await until(so, now)
-
-
-async def until(condition: Callable[[], Any], shown: Callable[[], Any]) -> Any:
-    """Wait until an asynchronous condition holds; fail with what ``shown`` finds where it never does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := await condition()):
-        assert time.monotonic() < deadline, await shown()
-        await asyncio.sleep(0.05)
-    return found
-
-
-@asynccontextmanager
-async def paging(folder: Path) -> AsyncIterator[Pager]:
-    """Run an Alertmanager that tells a person of each alert at once."""
-    async with receiver() as phone, real.running(folder, phone.url) as alertmanager:
-        yield Pager(alertmanager, phone)
-
-
-def configured(fleet: Fleet, folder: Path, alerts: dict[str, Any], **cluster: Any) -> Path:
-    """Write a daemon's configuration that decides in every round."""
-    return fleet.write_config(
-        folder / "skewmon.yml",
-        cluster={"interval": f"{INTERVAL_S:g}s", "thresholds": [*LINES], **cluster},
-        web={"listen": "127.0.0.1:0"},
-        state_directory=str(folder / "state"),
-        alerts=alerts,
-    )
-
-
-async def healthy(daemon: Running, nodes: int) -> None:
-    """Wait until every node was measured."""
-    await daemon.until(lambda: len(daemon.measured()) == nodes)
 
 
 def _seconds(stamp: str) -> float:
@@ -197,7 +116,7 @@ async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_p
             assert time.time() - right_s >= CLEAR_FOR_S
             assert set(await one.holds(STEPPED)) == set(await two.holds(STEPPED))
             await daemon.end()
-        assert one.told("firing") == two.told("firing") == _sorted(JUMPED)
+        assert one.told("firing") == two.told("firing") == in_order(JUMPED)
     changes = [alert for body in hook.bodies for alert in body["alerts"]]
     heard = [(one["name"], one["cluster"], one["node"], one["severity"], one["status"]) for one in changes]
     assert sorted(heard) == sorted(
@@ -225,7 +144,7 @@ async def test_killed_while_it_pages_it_remembers_what_it_told(tmp_path: Path) -
         before = len(pager.bodies)
         async with Running(path) as daemon:
             await daemon.until(lambda: len(pager.bodies) > before)
-    starts = [{_identity(one["labels"]): one["startsAt"] for one in body} for body in pager.bodies]
+    starts = [{identity_of(one["labels"]): one["startsAt"] for one in body} for body in pager.bodies]
     assert set(starts[0]) == JUMPED
     assert starts[before] == starts[0]
 
