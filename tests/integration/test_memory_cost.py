@@ -1,0 +1,118 @@
+"""What remembering a thousand nodes costs, in time and in memory; and that the quick way is the right one."""
+
+import gc
+import time
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+
+from skewmon.clock import steps
+from skewmon.clock.burst import estimate
+from skewmon.clock.memory import Memory, Recollection, remember
+from skewmon.ledger import Ledger, place_of
+from skewmon.model import NS_PER_S, Measured, Node
+from tests.clock.simulator import MS, PPM, Machine, Observation, Pause, Slew, Step, Suspend
+
+NODES = 1_000
+ROUND_NS = 15 * NS_PER_S
+
+#: More rounds than anything remembers.
+ROUNDS = 40
+
+#: Simulating so many different machines would take minutes; each of a few stands for many nodes.
+MACHINES = 20
+
+MOST_BYTES = 60 * 2**20
+
+#: A round's mathematics on an idle core, and how much slower a test may find a machine that others use.
+MOST_S = 0.1
+BUSY = 3
+
+
+@dataclass
+class Costs:
+    """Processor seconds of the last rounds."""
+
+    estimate_s: list[float] = field(default_factory=list)
+    remember_s: list[float] = field(default_factory=list)
+
+
+def observed(machine: Machine, rounds: int) -> list[Observation]:
+    """Return what so many rounds see of a machine."""
+    seen = []
+    for _ in range(rounds):
+        machine.rest_until(machine.at_ns + ROUND_NS)
+        seen.append(machine.observe(machine.at_ns))
+    return seen
+
+
+def filled() -> tuple[Ledger, Costs]:
+    """Return the ledger of a thousand nodes after many rounds, and what the last ten rounds cost."""
+    machines = [Machine(Random(seed), rate_ppt=(seed - 10) * PPM) for seed in range(MACHINES)]
+    rounds = list(zip(*(observed(machine, ROUNDS) for machine in machines), strict=True))
+    places = [place_of(Node(f"n{number}", f"10.0.{number // 250}.{number % 250}")) for number in range(NODES)]
+    ledger, costs = Ledger(), Costs()
+    for seen in rounds:
+        began = time.process_time()
+        found = [
+            Measured(one.burst, estimate(one.burst, one.tau_ns))
+            for one in (seen[number % MACHINES] for number in range(NODES))
+        ]
+        estimated = time.process_time()
+        for place, outcome in zip(places, found, strict=True):
+            ledger.note_outcome(place, outcome, 0)
+        costs.estimate_s.append(estimated - began)
+        costs.remember_s.append(time.process_time() - estimated)
+    return ledger, costs
+
+
+def size_of(root: object, shared: set[int]) -> int:
+    """Return the bytes of everything that is reached from an object, each thing once."""
+    total, waiting = 0, [root]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in shared or isinstance(one, type):
+            continue
+        shared.add(id(one))
+        total += one.__sizeof__()
+        waiting += gc.get_referents(one)
+    return total
+
+
+def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
+    """The best of the last rounds counts: whatever else runs on this machine only adds to it."""
+    ledger, costs = filled()
+    best = min(one + other for one, other in zip(costs.estimate_s[-10:], costs.remember_s[-10:], strict=True))
+    memories = [record.memory for record in ledger.records.values()]
+    bytes_ = size_of(memories, {id(None), id(True), id(False)})
+    print(
+        f"{NODES} nodes: estimate {min(costs.estimate_s[-10:]) * 1e3:.0f} ms, "
+        f"remember {min(costs.remember_s[-10:]) * 1e3:.0f} ms a round, history {bytes_ / 2**20:.1f} MiB"
+    )
+    assert bytes_ < MOST_BYTES
+    assert best < MOST_S * BUSY
+
+
+def told(seen: list[Observation]) -> list[Recollection]:
+    """Return what is remembered of a machine, round after round."""
+    memory: Memory | None = None
+    recollections = []
+    for one in seen:
+        memory, said = remember(memory, one.burst, one.tau_ns, estimate(one.burst, one.tau_ns))
+        recollections.append(said)
+    return recollections
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_quick_way_tells_what_the_thorough_one_tells(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a burst's exchanges are compared at once or one by one makes no difference."""
+    rng = Random(seed)
+    machine = Machine(rng, network="lan-loaded", rung=rng.choice(("python3", "perl")), rate_ppt=20 * PPM)
+    for happening in (Step(31_000), Slew(400 * PPM), Step(-20 * MS), Suspend(3 * NS_PER_S), Pause(MS)):
+        machine.schedule(machine.at_ns + rng.randrange(ROUND_NS * 30), happening)
+    seen = observed(machine, 30)
+    quick = told(seen)
+    monkeypatch.setattr(steps, "_undisturbed", lambda *_: None)
+    assert told(seen) == quick
+    assert any(said.movements for said in quick)
