@@ -1,5 +1,6 @@
 """An admin box that stood still is told as one event of its own, and no node is blamed for it."""
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -8,10 +9,14 @@ from skewmon.chronicle import admin_box_events, events_of
 from skewmon.clock.burst import estimate
 from skewmon.cycle import cycle
 from skewmon.journal import Event
+from skewmon.journal_file import read
 from skewmon.ledger import Ledger, place_of
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
+from tests.fleet.clocks import KnownClock
+from tests.fleet.sshd import Fleet
+from tests.integration.running import Running
 
 ROUND_NS = 15 * NS_PER_S
 PAUSE_NS = 40 * NS_PER_S
@@ -88,3 +93,28 @@ async def test_one_node_that_leaps_ahead_is_no_pause_of_the_admin_box() -> None:
     events, ledger = await journal_of(machines, pause_before=-1, rounds=12)
     assert [(event.kind, event.node) for event in events if event.kind != "culprits"] == [("step", "n3")]
     assert ledger.take_base_pause() is None
+
+
+async def test_the_daemon_tells_of_its_own_machines_pause(tmp_path: Path) -> None:
+    """A real daemon that is stopped for a second between its rounds, over real nodes, in its journal."""
+    state = tmp_path / "state"
+    async with Fleet(3) as fleet:
+        config = fleet.write_config(
+            tmp_path / "skewmon.yml",
+            cluster={"interval": "3s"},
+            web={"listen": "127.0.0.1:0"},
+            state_directory=str(state),
+        )
+        with KnownClock(tmp_path / "clock") as clock:
+            async with Running(config, environment=clock.environment()) as daemon:
+                rounds = "skewmon_rounds_total"
+                await daemon.until(lambda: daemon.metric(rounds) >= 2)
+                clock.pause(1)
+                await daemon.until(lambda: daemon.metric(rounds) >= 5)
+                assert daemon.metric("skewmon_node_success") == 3
+                assert daemon.metric("skewmon_node_steps_total") == 0
+                await daemon.end()
+    found = [event for event in read(str(state), 0, None, 1_000) if event.node or event.kind.startswith("a")]
+    (event,) = found
+    assert event.kind == "admin-box-paused"
+    assert event.detail["lower"] <= 1 <= event.detail["upper"]
