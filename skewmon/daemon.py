@@ -4,9 +4,10 @@ import asyncio
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
+from tempfile import TemporaryDirectory
 
 import structlog
 
@@ -61,9 +62,12 @@ async def run(options: Options, config: Config) -> None:
     Raises ConfigError or InventoryError where the start is impossible.
     """
     clusters = await resolve(config)
-    async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(Journal.open(config.state_directory))
-        await Daemon(options, config, journal).run(clusters)
+    with ExitStack() as stack:
+        directory = config.state_directory
+        if options.dry_run:  # leaves no trace: what it would have told must not be remembered as told
+            directory = stack.enter_context(TemporaryDirectory(prefix="skewmon-dry-run-"))
+        async with Journal.open(directory) as journal:
+            await Daemon(options, config, journal).run(clusters)
 
 
 class Daemon:
