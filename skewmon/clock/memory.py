@@ -98,6 +98,8 @@ def tightened(estimate: Estimate, recollection: Recollection) -> Estimate:
     """Return the estimate with what history proves of the oscillator, never wider than it was."""
     if recollection.oscillator is None or estimate.oscillator is None or estimate.correction is None:
         return estimate
+    if recollection.oscillator.interval == estimate.oscillator:
+        return estimate  # as on any quiet path
     oscillator = estimate.oscillator.meet(recollection.oscillator.interval)
     wall = estimate.wall.meet(oscillator + estimate.correction) if oscillator else None
     return replace(estimate, oscillator=oscillator, wall=wall) if wall else estimate
