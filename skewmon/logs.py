@@ -20,7 +20,7 @@ def configure(level: str = "info", style: Format | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _renderer(style),
+            *_renderers(style),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -31,11 +31,13 @@ def configure(level: str = "info", style: Format | None = None) -> None:
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
 
 
-def _renderer(style: Format) -> structlog.typing.Processor:
+def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:
+    # The console renders exceptions itself; elsewhere a traceback has to become text, or it is lost.
     if style == "json":
-        return structlog.processors.JSONRenderer()
+        return structlog.processors.format_exc_info, structlog.processors.JSONRenderer()
     if style == "logfmt":
-        return structlog.processors.LogfmtRenderer(
+        line = structlog.processors.LogfmtRenderer(
             key_order=["timestamp", "level", "event"], bool_as_flag=False
         )
-    return structlog.dev.ConsoleRenderer()
+        return structlog.processors.format_exc_info, line
+    return (structlog.dev.ConsoleRenderer(),)
