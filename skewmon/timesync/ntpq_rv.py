@@ -23,7 +23,6 @@ UNSYNCHRONIZED_STRATUM = 16
 _PAIR = re.compile(
     r"\s*([A-Za-z_][A-Za-z0-9_]*)=(\"[^\"]*\"?|(?:[^,]|,(?!\s*[A-Za-z_][A-Za-z0-9_]*=|\s*$))*),?\s*"
 )
-_FLAGS = re.compile(r"\s*[a-z0-9_ ]+(?:,\s*[a-z0-9_ ]+)*,?\s*")
 _ASSOCIATION = re.compile(r"\s*(?:assID|associd)=", re.IGNORECASE)
 _FREQUENCY = re.compile(r"([0-9.eE+-]+)(pp[tbmk])?")
 _TIMESTAMP = re.compile(r"(?:0x)?([0-9a-f]{8})\.([0-9a-f]{8})\b", re.IGNORECASE)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from skewmon.model import SyncStatus
 from skewmon.timesync.complaints import Outcome, complaint
@@ -40,14 +39,6 @@ class ToolReport:
 
 
 Parser = Callable[[str, str, int], ToolReport]
-
-
-class Account(StrEnum):
-    """Where a line ended."""
-
-    PARSED = "parsed"
-    NOISE = "noise"
-    UNPARSED = "unparsed"
 
 
 @dataclass(slots=True)
