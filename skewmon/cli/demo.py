@@ -144,4 +144,5 @@ def _introduce(console: "Console", playing: "Stage", port: int, *, asked: bool) 
     if port != USUAL_PORT and not asked:
         console.print(f"Port {USUAL_PORT} is taken; this daemon listens at {port}.")
     console.print(f"Page     {base}/\nMetrics  {base}/metrics\nJSON     {base}/api/v1/status")
+    console.print("The commands advised below are for real nodes: these know the demo's own key alone.")
     console.print("Ctrl-C ends it.")

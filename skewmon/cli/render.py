@@ -105,7 +105,7 @@ def _claim(status: SyncStatus | None) -> Text:
         return Text("")
     if status.synchronized is None or status.daemon == "none":
         return Text(harmless(status.daemon), "dim")
-    word = "synchronised" if status.synchronized else "unsynchronised"
+    word = "synchronized" if status.synchronized else "unsynchronized"
     return Text(f"{harmless(status.daemon)} {word}", "" if status.synchronized else "yellow")
 
 

@@ -69,6 +69,8 @@ def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
 
 
 def _from_command_line(selection: Selection) -> Cluster:
+    if selection.user is not None and not (selection.user and selection.user.isprintable()):
+        raise _fault("--user", "expected the name of a user")
     if selection.cluster is not None:
         raise _fault(
             "--cluster", "names a cluster of a configuration file, and none was given", "--config.file"

@@ -127,7 +127,10 @@ class ArrivalClock:
 
     @staticmethod
     def _stamps_agree() -> bool:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError:  # no descriptor left: the stamps cost width this time, never the round
+            return False
         with near, far:
             far.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             for _ in range(CALIBRATION_TRIES):

@@ -86,7 +86,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 ProbeError(
                     Reason.NO_REPLY,
                     f"The login succeeded, but no program said hello within {self._patience.hello_s:g} s.",
-                    "Look at what the login shell and its rc files do: ssh NODE /bin/sh -c true",
+                    "Look at what the account's login shell and its rc files wait for when a command is run.",
                 )
             ) from None
         except (asyncssh.Error, OSError) as error:
@@ -220,7 +220,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 ProbeError(
                     Reason.TOO_MUCH_OUTPUT,
                     f"The session printed more than {MAX_NOISE_BYTES // 1024} KiB that are no readings.",
-                    "Look at what the login shell's rc files print: ssh NODE /bin/sh -c true",
+                    "Look at what the login shell's rc files print when a command is run.",
                 )
             )
             self._connection.abort()  # closing politely would still read what is on its way

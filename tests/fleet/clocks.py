@@ -74,9 +74,12 @@ class Segment:
 
     @property
     def rates_e12(self) -> tuple[int, int, int, int]:
-        """The rate of every clock against the base; a slewed clock gains on a drifting oscillator."""
+        """The rate of every clock against the base; a slewed clock gains on a drifting oscillator.
+
+        BOOTTIME is MONOTONIC and the time slept, so it is slewed with it.
+        """
         slewed = self.drift_e12 + self.slew_e12 + self.drift_e12 * self.slew_e12 // RATE_ONE
-        return (slewed, slewed, self.drift_e12, self.drift_e12)
+        return (slewed, slewed, self.drift_e12, slewed)
 
     def at(self, base: int) -> tuple[int, int, int, int]:
         """Read every clock at an instant of the base."""

@@ -19,7 +19,6 @@ from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Threshold
 from skewmon.once import opened
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
-from tests.fleet.clocks import Segment
 from tests.fleet.sshd import Fleet, FleetNode
 from tests.integration.measuring import TIMEOUT_S, nodes_of
 
@@ -33,18 +32,6 @@ TOLERANCE_NS = 2_000
 
 #: How fast the daemons of this test steer.
 SLEW_PPM = 500
-
-
-@pytest.fixture(autouse=True)
-def _boottime_is_steered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let BOOTTIME be MONOTONIC and the time slept, as the kernel keeps it: a slew moves both alike."""
-    rates = Segment.rates_e12.fget
-
-    def steered(segment: Segment) -> tuple[int, int, int, int]:
-        real, mono, raw, _ = rates(segment)
-        return real, mono, raw, mono
-
-    monkeypatch.setattr(Segment, "rates_e12", property(steered))
 
 
 @dataclass
