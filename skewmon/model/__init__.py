@@ -1,0 +1,43 @@
+"""The nouns that travel from stage to stage; every one a frozen value.
+
+Instants and clock readings are integer nanoseconds. ``at_ns`` and every other instant of the admin box is
+CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns`` and serve only as labels.
+"""
+
+from skewmon.model.exchange import Burst, Estimate, Exchange, Failed, Measured, Outcome, Program, Quantum
+from skewmon.model.interval import NS_PER_S, Interval
+from skewmon.model.nodes import Cluster, Node, SshSettings, Threshold
+from skewmon.model.timesync import Daemon, Finding, KernelClock, Peer, Severity, SyncStatus
+from skewmon.model.views import ClusterView, Drift, NodeView, Pair, PairVerdict, Skew, Snapshot, Verdict, Vote
+
+__all__ = [
+    "NS_PER_S",
+    "Burst",
+    "Cluster",
+    "ClusterView",
+    "Daemon",
+    "Drift",
+    "Estimate",
+    "Exchange",
+    "Failed",
+    "Finding",
+    "Interval",
+    "KernelClock",
+    "Measured",
+    "Node",
+    "NodeView",
+    "Outcome",
+    "Pair",
+    "PairVerdict",
+    "Peer",
+    "Program",
+    "Quantum",
+    "Severity",
+    "Skew",
+    "Snapshot",
+    "SshSettings",
+    "SyncStatus",
+    "Threshold",
+    "Verdict",
+    "Vote",
+]

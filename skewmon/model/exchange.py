@@ -1,0 +1,101 @@
+"""What one node answered in a round."""
+
+from dataclasses import dataclass
+
+from skewmon.errors import Reason
+from skewmon.model.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Quantum:
+    """How far a reading may lie from the clock it was taken of: clock ∈ [reading − early, reading + late].
+
+    A clock that rounds down has ``early_ns`` 0 and ``late_ns`` its resolution; a float rounded to nearest
+    has both.
+    """
+
+    early_ns: int = 0
+    late_ns: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The node-side program that answers: which rung of the ladder, on which kernel, with which clocks."""
+
+    probe: str
+    boot_id: str = ""
+    clocksource: str = ""
+    real: Quantum = Quantum()
+    raw: Quantum | None = None
+    mono: Quantum | None = None
+    boot: Quantum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its reply.
+
+    ``sent_ns`` is at or before the departure of the request, ``received_ns`` at or after the arrival of
+    the reply's last byte, both on the base. On the node REALTIME and MONOTONIC_RAW are read on the way in
+    (real_in, raw_in), then MONOTONIC and BOOTTIME, then RAW and REALTIME again on the way out, in that order.
+    A program with a single clock repeats its only reading.
+    """
+
+    sent_ns: int
+    received_ns: int
+    real_in_ns: int
+    real_out_ns: int
+    raw_in_ns: int | None = None
+    raw_out_ns: int | None = None
+    mono_ns: int | None = None
+    boot_ns: int | None = None
+
+    @property
+    def round_trip_ns(self) -> int:
+        """The time between departure and arrival, the node's own turn included."""
+        return self.received_ns - self.sent_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What one node contributed to a round: exchanges before the common instant and one after it."""
+
+    program: Program
+    opening: tuple[Exchange, ...]
+    closing: Exchange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One node's clocks at the instant ``at_ns`` of the base.
+
+    ``wall`` is REALTIME minus the base. Where RAW can be read it is the sum of ``oscillator`` (RAW minus the
+    base: smooth, never stepped) and ``correction`` (REALTIME minus RAW, read on the node itself).
+    """
+
+    at_ns: int
+    wall: Interval
+    round_trip_ns: int
+    samples: int
+    oscillator: Interval | None = None
+    correction: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A node that answered in this round."""
+
+    burst: Burst
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A node that was not measured in this round, and why."""
+
+    reason: Reason
+    detail: str
+    advice: str = ""
+
+
+Outcome = Measured | Failed

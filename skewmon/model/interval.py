@@ -1,0 +1,77 @@
+"""An interval that contains the truth; the value that everything here is made of."""
+
+from dataclasses import dataclass
+from typing import Self
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """``[lower_ns, upper_ns]``, which contains the truth; arithmetic is exact and rounds nothing away."""
+
+    lower_ns: int
+    upper_ns: int
+
+    def __post_init__(self) -> None:
+        assert self.lower_ns <= self.upper_ns, (self.lower_ns, self.upper_ns)
+
+    @classmethod
+    def around(cls, estimate_ns: int, bound_ns: int) -> Self:
+        """Return ``estimate ± bound``."""
+        return cls(estimate_ns - bound_ns, estimate_ns + bound_ns)
+
+    @property
+    def estimate_ns(self) -> int:
+        """The middle."""
+        return (self.lower_ns + self.upper_ns) // 2
+
+    @property
+    def bound_ns(self) -> int:
+        """Half the width, rounded up."""
+        return -((self.lower_ns - self.upper_ns) // 2)
+
+    @property
+    def width_ns(self) -> int:
+        """The distance of the ends."""
+        return self.upper_ns - self.lower_ns
+
+    @property
+    def proven_ns(self) -> int:
+        """The least distance from zero that any value inside has: what is certain."""
+        return max(0, self.lower_ns, -self.upper_ns)
+
+    @property
+    def furthest_ns(self) -> int:
+        """The greatest distance from zero that any value inside has: what cannot be excluded."""
+        return max(self.upper_ns, -self.lower_ns)
+
+    def __add__(self, other: "Interval") -> "Interval":
+        return Interval(self.lower_ns + other.lower_ns, self.upper_ns + other.upper_ns)
+
+    def __sub__(self, other: "Interval") -> "Interval":
+        return Interval(self.lower_ns - other.upper_ns, self.upper_ns - other.lower_ns)
+
+    def __neg__(self) -> "Interval":
+        return Interval(-self.upper_ns, -self.lower_ns)
+
+    def shifted(self, by_ns: int) -> "Interval":
+        """Return the interval moved by an exact amount."""
+        return Interval(self.lower_ns + by_ns, self.upper_ns + by_ns)
+
+    def widened(self, by_ns: int) -> "Interval":
+        """Return the interval with ``by_ns`` ≥ 0 added at both ends."""
+        assert by_ns >= 0, by_ns
+        return Interval(self.lower_ns - by_ns, self.upper_ns + by_ns)
+
+    def meet(self, other: "Interval") -> "Interval | None":
+        """Return what both allow, or None where they contradict each other."""
+        lower, upper = max(self.lower_ns, other.lower_ns), min(self.upper_ns, other.upper_ns)
+        return Interval(lower, upper) if lower <= upper else None
+
+    def hull(self, other: "Interval") -> "Interval":
+        """Return the smallest interval that contains both."""
+        return Interval(min(self.lower_ns, other.lower_ns), max(self.upper_ns, other.upper_ns))
+
+    def __contains__(self, value_ns: int) -> bool:
+        return self.lower_ns <= value_ns <= self.upper_ns

@@ -1,0 +1,56 @@
+"""Who is measured, how each is reached, and where the lines are."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class SshSettings:
+    """How one node is reached; already merged from defaults, cluster and node."""
+
+    user: str | None = None
+    port: int = 22
+    identities: tuple[str, ...] = ()
+    known_hosts: tuple[str, ...] = ()
+    jump: tuple[str, ...] = ()  # hops as [user@]host[:port], first hop first
+    agent: bool = False
+    identities_only: bool = False  # of the agent's keys, only those whose public half is among identities
+    connect_timeout_s: float = 10.0
+    host_key_alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine: the name it is known by, the address it is reached at."""
+
+    name: str
+    address: str
+    ssh: SshSettings = SshSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One line that a quantity may pass; ``kind`` says which quantity, ``limit_ns`` in its own unit.
+
+    Kinds: skew, ahead, behind, step (ns), drift (ns/s), and the states unsynchronized, unreachable, unknown,
+    whose ``limit_ns`` is 0.
+    """
+
+    severity: Literal["warning", "critical"]
+    limit_ns: int
+    kind: str = "skew"
+    for_s: float = 0.0
+    clear_for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Nodes that must agree on the time, how often they are asked and where the lines are."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    interval_s: float = 15.0
+    status_interval_s: float = 60.0
+    samples: int = 8
+    thresholds: tuple[Threshold, ...] = ()
+    profile: str | None = None

@@ -1,0 +1,91 @@
+"""What the time daemons of one node claim, and what is found of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["info", "warning", "critical"]
+
+Daemon = Literal["ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", "none", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One source as the time daemon sees it; None is missing, never 0.
+
+    ``state`` is the word for the tally code: system, pps, candidate, outlier, falseticker, backup, excess,
+    rejected, unreachable, selectable, variable, unknown. ``offset_s`` is positive where the *node's* clock is
+    ahead of the source.
+    """
+
+    name: str
+    state: str
+    refid: str | None = None
+    stratum: int | None = None
+    kind: str | None = None
+    last_heard_s: float | None = None
+    poll_s: float | None = None
+    reach: int | None = None
+    delay_s: float | None = None
+    offset_s: float | None = None
+    jitter_s: float | None = None
+    tally: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelClock:
+    """What the kernel of the node says of its own discipline (adjtimex); None is "not said".
+
+    ``offset_s`` and ``frequency_ppm`` keep the signs of SyncStatus.
+    """
+
+    synchronized: bool | None = None
+    max_error_s: float | None = None
+    offset_s: float | None = None
+    frequency_ppm: float | None = None
+    leap: str | None = None
+    tai_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """What the time daemon of one node says of itself; None is "not said".
+
+    ``offset_s`` is positive where the node's clock is *ahead* of what the daemon believes to be true time.
+    ``root_distance_s`` is the daemon's own bound of its error: root delay / 2 + root dispersion.
+    ``frequency_ppm`` is positive where the clock would run *fast* if nobody corrected it.
+    ``leap`` is the word for the leap indicator: none, insert, delete, unsynchronized.
+    ``reach`` is the reachability register (0 to 255) of the source that is followed.
+    """
+
+    daemon: Daemon
+    synchronized: bool | None = None
+    stratum: int | None = None
+    source: str | None = None
+    refid: str | None = None
+    offset_s: float | None = None
+    root_distance_s: float | None = None
+    reach: int | None = None
+    last_update_s: float | None = None
+    poll_s: float | None = None
+    leap: str | None = None
+    frequency_ppm: float | None = None
+    updated_wall_s: float | None = None  # the last update by the node's own clock, Unix seconds
+    smear_s: float | None = None  # a leap smear that the daemon applies on purpose
+    rtc_local: bool | None = None  # the hardware clock is kept in local time
+    version: str | None = None
+    kernel: KernelClock | None = None
+    peers: tuple[Peer, ...] = ()
+    unparsed: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()  # values kept although outside a sane range, named
+    failures: tuple[str, ...] = ()  # tools that timed out, flooded or refused, named
+    daemons: tuple[str, ...] = ()  # every daemon that runs (busybox's too), not only the one that disciplines
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A named diagnosis with its evidence in one sentence and the next command to type."""
+
+    kind: str
+    severity: Severity
+    message: str
+    next: str | None = None

@@ -1,0 +1,127 @@
+"""What a round amounts to, as the world sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from skewmon.errors import Reason
+from skewmon.model.exchange import Measured, Outcome
+from skewmon.model.interval import Interval
+from skewmon.model.nodes import Cluster
+from skewmon.model.timesync import Finding, SyncStatus
+
+
+class Verdict(StrEnum):
+    """What may be said of a cluster, or of one line."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+
+
+class PairVerdict(StrEnum):
+    """Where a pair's interval lies against the lowest threshold."""
+
+    OK = "ok"
+    BREACH = "breach"
+    AMBIGUOUS = "ambiguous"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """The largest |pair offset|: estimate, proven part and what cannot be excluded; all ≥ 0."""
+
+    estimate_ns: int
+    lower_ns: int
+    upper_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two nodes and the offset of the first against the second."""
+
+    node: str
+    peer: str
+    offset: Interval
+    verdict: PairVerdict = PairVerdict.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Who is wrong: named culprits, or that nobody can be named, with the evidence in words."""
+
+    verdict: Literal["none", "named", "undetermined"]
+    culprits: tuple[str, ...] = ()
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The net rate of a node's offset, s/s, with the interval that contains it."""
+
+    ratio: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node of one cluster as the world sees it after a round.
+
+    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
+    ``stepped`` is the size of the step that this round found, forward positive; None where it found none.
+    """
+
+    name: str
+    address: str
+    outcome: Outcome
+    offset: Interval | None = None
+    admin_offset: Interval | None = None
+    drift: Drift | None = None
+    time_to_breach_s: float | None = None
+    steps: int = 0
+    stepped: Interval | None = None
+    last_success_wall_ns: int | None = None
+    timesync: SyncStatus | None = None
+    findings: tuple[Finding, ...] = ()
+    failures: Mapping[Reason, int] = field(default_factory=dict)
+    unparsed_lines: int = 0  # since the start, unlike timesync.unparsed
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """One cluster after a round; ``skew`` is None where fewer than two nodes were measured."""
+
+    cluster: Cluster
+    verdict: Verdict
+    at_wall_ns: int
+    duration_s: float
+    nodes: tuple[NodeView, ...]
+    skew: Skew | None
+    worst: Pair | None
+    vote: Vote
+    pairs: tuple[Pair, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    rounds: int = 0
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self.cluster.name
+
+    @property
+    def measured(self) -> int:
+        """How many nodes answered."""
+        return sum(isinstance(view.outcome, Measured) for view in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is published, of one instant; replaced whole, never changed in place."""
+
+    wall_ns: int
+    clusters: tuple[ClusterView, ...] = ()
