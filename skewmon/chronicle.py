@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from skewmon.alert.alerts import Transition
-from skewmon.alert.words import span
 from skewmon.clock.steps import Kind, Movement
 from skewmon.journal import Event
 from skewmon.ledger import Ledger, place_of
 from skewmon.model import NS_PER_S, ClusterView, Failed, Interval, NodeView
+from skewmon.units import span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
 CLOCK_EVENTS = {

@@ -29,6 +29,7 @@ from skewmon.model import Cluster
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receivers import targets_of
 from skewmon.notify.settings import Origin
+from skewmon.ownership import owned
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.supervisor import Supervisor
@@ -66,6 +67,7 @@ async def run(options: Options, config: Config) -> None:
         directory = config.state_directory
         if options.dry_run:  # leaves no trace: what it would have told must not be remembered as told
             directory = stack.enter_context(TemporaryDirectory(prefix="skewmon-dry-run-"))
+        stack.enter_context(owned(directory))
         async with Journal.open(directory) as journal:
             await Daemon(options, config, journal).run(clusters)
 

@@ -8,6 +8,9 @@ import structlog
 
 Format = Literal["console", "logfmt", "json"]
 
+#: asyncio repeats some complaints a thousand times a second; the first one tells as much.
+ASYNCIO_TELL_AGAIN_S = 60.0
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -29,6 +32,33 @@ def configure(level: str = "info", style: Format | None = None) -> None:
     # Libraries keep their chatter: whatever matters of it is translated into skewmon's own errors.
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
+    # What asyncio reports is a bug or a lack, so it is told, but never as fast as it can happen.
+    loop_logger = logging.getLogger("asyncio")
+    loop_logger.propagate = False
+    loop_logger.handlers[:] = [_Paced()]
+
+
+class _Paced(logging.Handler):
+    """Passes one record a minute on to structlog, with the number of those that it held back before."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._tell_after_s = 0.0
+        self._held_back = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell a record as one event, or count it."""
+        if record.created < self._tell_after_s:
+            self._held_back += 1
+            return
+        details: dict[str, object] = {"held_back": self._held_back} if self._held_back else {}
+        cause = record.exc_info[1] if record.exc_info else None
+        if isinstance(cause, OSError):
+            details["reason"] = str(cause)  # the system's lack, not a bug: its words say all
+        elif cause is not None:
+            details["exc_info"] = cause
+        self._tell_after_s, self._held_back = record.created + ASYNCIO_TELL_AGAIN_S, 0
+        structlog.get_logger().error("the event loop complains", message=record.getMessage(), **details)
 
 
 def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:

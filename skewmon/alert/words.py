@@ -1,21 +1,13 @@
 """Numbers and sentences as a person reads them in an alert."""
 
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Skew, Threshold
-
-#: Units from the largest down, each with the nanoseconds it stands for.
-_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
+from skewmon.units import span
 
 #: Digits that a reader needs; the page and the JSON have them all.
 _DIGITS = 4
 
 #: Findings that a description quotes at most; the page and the JSON have the rest.
 FINDINGS_QUOTED = 2
-
-
-def span(value_ns: int) -> str:
-    """Return a span of time in the largest unit that fits: ``70.02 s``, ``312 ms``, ``48.1 us``."""
-    unit_ns, unit = next(((ns, name) for ns, name in _UNITS if abs(value_ns) >= ns), _UNITS[-1])
-    return f"{value_ns / unit_ns:.12g} {unit}"
 
 
 def at_least(value_ns: int) -> str:

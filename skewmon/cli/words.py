@@ -2,10 +2,9 @@
 
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
-from skewmon.alert.words import at_least, at_most, span
+from skewmon.alert.words import at_least, at_most
 from skewmon.model import ClusterView, Failed, Interval, Pair, Verdict
-
-_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
+from skewmon.units import UNITS, span
 
 
 def harmless(text: str) -> str:
@@ -15,14 +14,14 @@ def harmless(text: str) -> str:
 
 def estimate(value_ns: int, bound_ns: int) -> str:
     """Return a signed estimate with as many digits as its bound supports: ``+70.000012 s``."""
-    unit_ns, unit = next(((ns, name) for ns, name in _UNITS if abs(value_ns) >= ns), _UNITS[-1])
+    unit_ns, unit = next(((ns, name) for ns, name in UNITS if abs(value_ns) >= ns), UNITS[-1])
     digits = max(0, len(str(unit_ns)) - len(str(max(1, bound_ns // 10))))
     return f"{value_ns / unit_ns:+.{min(digits, 6)}f} {unit}"
 
 
 def bound(value_ns: int) -> str:
     """Return a span in two or three digits, never smaller than it is: ``32 us``."""
-    unit_ns, unit = next(((ns, name) for ns, name in _UNITS if value_ns >= ns), _UNITS[-1])
+    unit_ns, unit = next(((ns, name) for ns, name in UNITS if value_ns >= ns), UNITS[-1])
     scaled = -(-value_ns // unit_ns) if value_ns >= 10 * unit_ns else -(-value_ns * 10 // unit_ns) / 10
     return f"{scaled:g} {unit}"
 

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import accumulate
 
-from skewmon.model import NS_PER_S, Interval, Vote
+from skewmon.model import Interval, Vote
+from skewmon.units import span
 
 #: Two sources that disagree are one word against another; three can have a majority.
 MIN_SOURCES = 3
@@ -95,15 +96,14 @@ def _rival_source(guilty: tuple[str, ...], followed: Mapping[str, str]) -> str |
 def _by_node(guilty: tuple[str, ...], opponents: int, nodes: int, limit_ns: int) -> str:
     who = f"{_names(guilty)} {'is' if len(guilty) == 1 else 'are'}"
     others = nodes - len(guilty)
-    whom = f"all {others}" if opponents >= others else f"{opponents} of the {others}"
-    return (
-        f"{who} provably more than {limit_ns / NS_PER_S:g} s from {whom} other nodes, which are the majority."
-    )
+    all_of_them = "both" if others == 2 else f"all {others}"
+    whom = all_of_them if opponents >= others else f"{opponents} of the {others}"
+    return f"{who} provably more than {span(limit_ns)} from {whom} other nodes, which are the majority."
 
 
 def _by_source(guilty: tuple[str, ...], followed: Mapping[str, str], limit_ns: int) -> str:
     return (
-        f"{_names(guilty)}: provably more than {limit_ns / NS_PER_S:g} s from the majority of the "
+        f"{_names(guilty)}: provably more than {span(limit_ns)} from the majority of the "
         f"{len(set(followed.values()))} sources that the nodes follow, each counted once."
     )
 

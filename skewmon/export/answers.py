@@ -23,7 +23,7 @@ PATHS = (
 )
 
 #: The page loads its own style and script and nothing else; nobody may frame it.
-_SECURITY_HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -38,7 +38,7 @@ _SECURITY_HEADERS = {
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Complete an answer just before it leaves; everything is of this moment unless it says otherwise."""
-    response.headers.update(_SECURITY_HEADERS)
+    response.headers.update(SECURITY_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Server"] = "skewmon"
 

@@ -11,7 +11,9 @@ from skewmon.errors import ConfigError, Fault
 from skewmon.export.answers import add_headers, explain_faults
 from skewmon.export.api import Api
 from skewmon.export.collector import PairExport
+from skewmon.export.connection import stop_the_header_clock
 from skewmon.export.current import Current
+from skewmon.export.door import Door
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.guard import Guard
 from skewmon.export.hooks import Hooks
@@ -23,12 +25,6 @@ from skewmon.model import Snapshot
 
 #: No request has a body that anybody reads.
 REQUEST_BYTES_MAX = 4_096
-
-#: Unread bodies are awaited this long before the connection is closed.
-LINGERING_S = 1.0
-
-#: Longer than the usual scrape interval, so that a scraper keeps its connection.
-KEEPALIVE_S = 90.0
 
 #: Answers that are under way at the end may finish; systemd waits twenty seconds, users less.
 SHUTDOWN_S = 2.0
@@ -54,21 +50,19 @@ class Exporter:
         hooks = hooks or Hooks()
         self._api = Api(self._current, hooks, self._stream)
         app = web.Application(
-            middlewares=[explain_faults, Guard(self._web_file, self._executor).middleware()],
+            middlewares=[
+                stop_the_header_clock,
+                explain_faults,
+                Guard(self._web_file, self._executor).middleware(),
+            ],
             client_max_size=REQUEST_BYTES_MAX,
         )
         app.on_response_prepare.append(add_headers)
         app.add_routes(PageHandlers(self._current).routes())
         app.add_routes(Operations(self._current, hooks).routes())
         app.add_routes(self._api.routes())
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=SHUTDOWN_S,
-            lingering_time=LINGERING_S,
-            keepalive_timeout=KEEPALIVE_S,
-        )
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        self._door = Door()
 
     async def start(self, *addresses: str) -> tuple[str, ...]:
         """Listen at ``host:port``, ``:port`` or ``[address]:port``; return what is listened at.
@@ -76,15 +70,15 @@ class Exporter:
         Raise ConfigError where an address cannot be had.
         """
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "it is there from setup to cleanup"
         for address in addresses:
-            await self._listen(_parsed(address))
-        return tuple(str(Listen(*bound[:2])) for bound in self._runner.addresses)
+            await self._listen(server, _parsed(address))
+        return tuple(str(Listen(*bound)) for bound in self._door.addresses)
 
-    async def _listen(self, listen: Listen) -> None:
-        context = self._web_file.listener_context
-        site = web.TCPSite(self._runner, listen.host or None, listen.port, ssl_context=context)
+    async def _listen(self, server: web.Server, listen: Listen) -> None:
         try:
-            await site.start()
+            await self._door.open(server, listen.host or None, listen.port, self._web_file.listener_context)
         except OSError as error:
             reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error)
             raise ConfigError(Fault(f"cannot listen at {listen}: {reason}")) from None
@@ -101,6 +95,7 @@ class Exporter:
     async def stop(self) -> None:
         """Stop listening and end every connection, open streams too."""
         self._stream.close()
+        await self._door.close()
         await self._runner.cleanup()
         self._executor.shutdown(wait=False, cancel_futures=True)
 

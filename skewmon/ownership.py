@@ -1,0 +1,46 @@
+"""Whose a state directory is: two daemons in one would take each other's alerts for their own."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+LOCK_FILE = "lock"
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def owned(directory: str) -> Iterator[None]:
+    """Hold the directory's lock while the body runs, and warn where another process holds it.
+
+    A warning and no refusal: a monitor that measures beside another one is worth more than one that does not
+    run. A directory that cannot be used is told by the journal.
+    """
+    descriptor = None
+    with suppress(OSError):
+        Path(directory).mkdir(mode=0o750, parents=True, exist_ok=True)
+        descriptor = os.open(Path(directory) / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if descriptor is not None:
+            _lock(descriptor, directory)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning(
+            "another skewmon uses this state directory; both would keep one set of alerts",
+            directory=directory,
+            advice="give each daemon a state_directory of its own",
+        )
+    except OSError as fault:  # a file system without locks
+        log.info("the state directory cannot be locked", directory=directory, reason=fault.strerror)
