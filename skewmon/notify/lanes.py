@@ -7,7 +7,7 @@ changes, each delivered in order and then gone.
 
 import math
 import random
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from skewmon.alert.alerts import Alert, Key
 from skewmon.alert.memory import alert_from_json, alert_to_json
 from skewmon.notify.alertmanager import RESEND_S
-from skewmon.notify.delivery import Delivery, Result
+from skewmon.notify.delivery import Delivery, Reason, Result
 
 #: Alerts in one request; an Alertmanager takes thousands, a chat service a screenful.
 BATCH_MAX = 64
@@ -39,7 +39,7 @@ BACKOFF_MAX_S = RESEND_S
 class Lane(Protocol):
     """What waits for one receiver."""
 
-    dropped: int
+    dropped: Counter[Reason]
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
         """Take in what has changed, and everything that fires now."""
@@ -99,7 +99,7 @@ class Repeating:
     """Mirrors what fires."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.dropped = 0
+        self.dropped: Counter[Reason] = Counter()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._backoff = Backoff(rng)
 
@@ -116,7 +116,7 @@ class Repeating:
         self._forget({alert.key for alert in firing})
         while len(self._entries) > QUEUE_MAX:
             self._entries.popitem(last=False)
-            self.dropped += 1
+            self.dropped[Reason.QUEUE_FULL] += 1
 
     def _forget(self, firing: Container[Key]) -> None:
         """Drop what is said to fire and does not; the receiver lets it end by itself."""
@@ -170,7 +170,7 @@ class Once:
     """A queue of changes."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.dropped = 0
+        self.dropped: Counter[Reason] = Counter()
         self._queue: deque[tuple[Alert, float]] = deque()
         self._backoff = Backoff(rng)
 
@@ -179,7 +179,7 @@ class Once:
         self._queue.extend((alert, now_s) for alert in changed)
         while len(self._queue) > QUEUE_MAX:
             self._queue.popleft()
-            self.dropped += 1
+            self.dropped[Reason.QUEUE_FULL] += 1
 
     def due_at_s(self) -> float | None:
         """See ``Lane``."""
@@ -200,7 +200,7 @@ class Once:
         self._backoff.failed(now_s)
         while self._queue and now_s - self._queue[0][1] >= CHANGE_KEPT_S:
             self._queue.popleft()
-            self.dropped += 1
+            self.dropped[Reason.EXPIRED] += 1
 
     def _remove(self, batch: Iterable[Alert]) -> None:
         """Take a batch from the front; overflow may have taken the first of it already."""

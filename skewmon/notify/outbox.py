@@ -78,7 +78,7 @@ class _Receiver:
     lane: Lane
     wake: asyncio.Event
     complaint: str = ""
-    dropped: int = 0
+    dropped: Counter[Reason] = field(default_factory=Counter)
     saved: Any = None
 
 
@@ -174,10 +174,9 @@ class Outbox:
         self._counts.total[name] += len(batch)
         if failed and delivery.reason is not None:
             self._counts.failed[name, delivery.reason.value] += failed
-        lost = receiver.lane.dropped - receiver.dropped
-        receiver.dropped = receiver.lane.dropped
-        if lost:
-            self._counts.failed[name, Reason.QUEUE_FULL.value] += lost
+        for reason, lost in (receiver.lane.dropped - receiver.dropped).items():
+            self._counts.failed[name, reason.value] += lost
+        receiver.dropped = receiver.lane.dropped.copy()
         complaint = delivery.detail if failed else ""
         if complaint != receiver.complaint:
             self._tell(receiver, delivery, complaint)

@@ -189,7 +189,7 @@ def test_a_full_lane_drops_the_oldest_and_counts_them(monkeypatch: pytest.Monkey
         many = [firing(f"n{number}") for number in range(5)]
         lane.submit(many, many, 0.0)
         assert [alert.key.node for alert in lane.batch(0.0)] == ["n2", "n3", "n4"]
-        assert lane.dropped == 2
+        assert lane.dropped == {Reason.QUEUE_FULL: 2}
 
 
 def test_an_overflow_while_sending_takes_nothing_else_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ def test_a_change_that_nobody_took_in_a_day_is_dropped() -> None:
     lane.submit([firing("new")], [], 10.0)
     lane.settle(lane.batch(CHANGE_KEPT_S), RETRY, CHANGE_KEPT_S)
     assert lane.batch(lane.due_at_s() or 0.0) == (firing("new"),)
-    assert lane.dropped == 1
+    assert lane.dropped == {Reason.EXPIRED: 1}
 
 
 def test_ends_and_changes_survive_a_restart() -> None:
