@@ -58,7 +58,7 @@ class Connection(web.RequestHandler):
         self._lost(self)
 
     def answering(self) -> None:
-        """Note that a request has come whole: however long its answer takes, a stream's too, is its matter."""
+        """Note that a request has come whole; its answer, such as a stream, may take as long as it likes."""
         self._answering = True
         self._header_came()
 
@@ -97,7 +97,7 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def stop_the_header_clock(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the connection when a request has come whole and when it is dealt with; the outermost middleware."""
+    """Tell the connection when a request has come whole, and when it is dealt with."""
     connection = request.protocol
     if not isinstance(connection, Connection):
         return await handler(request)

@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import ssl
+from collections.abc import Collection
 
 import structlog
 from aiohttp import web
@@ -71,10 +72,9 @@ class Door:
 
     async def close(self) -> None:
         """Stop listening; those inside stay."""
-        tasks = [*self._accepting, *self._entering]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # In this order, every socket that was accepted has an owner that closes it.
+        await _cancelled(self._accepting)
+        await _cancelled(self._entering)
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
@@ -85,7 +85,7 @@ class Door:
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # Where connections wait, sock_accept returns without a turn of the loop: all others get theirs here.
+            # Where many wait, sock_accept returns without a turn of the loop: everything else gets one here.
             await asyncio.sleep(0)
             try:
                 accepted, _ = await loop.sock_accept(listening)
@@ -94,17 +94,18 @@ class Door:
                     self._tell("HTTP connections wait", reason=os.strerror(error.errno).lower())
                     await asyncio.sleep(EXHAUSTED_PAUSE_S)
                 continue  # anything else, such as a client that has left, concerns that client alone
-            if len(self._inside) >= connections_max():
-                accepted.close()
-                self._tell(
-                    "an HTTP connection was refused", reason="too many are open", open=len(self._inside)
-                )
-                continue
-            connection = Connection(server, self._inside.discard)
-            self._inside.add(connection)
-            entering = asyncio.create_task(self._enter(connection, accepted, context))
-            self._entering.add(entering)
-            entering.add_done_callback(self._entering.discard)
+            self._admit(server, accepted, context)
+
+    def _admit(self, server: web.Server, accepted: socket.socket, context: ssl.SSLContext | None) -> None:
+        if len(self._inside) >= connections_max():
+            accepted.close()
+            self._tell("an HTTP connection was refused", reason="too many are open", open=len(self._inside))
+            return
+        connection = Connection(server, self._inside.discard)
+        self._inside.add(connection)
+        entering = asyncio.create_task(self._enter(connection, accepted, context))
+        self._entering.add(entering)
+        entering.add_done_callback(self._entering.discard)
 
     async def _enter(
         self, connection: Connection, accepted: socket.socket, context: ssl.SSLContext | None
@@ -125,6 +126,12 @@ class Door:
             log.warning(event, **details)
 
 
+async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _bound(host: str | None, port: int) -> list[socket.socket]:
     """Return a bound socket for every address of the host.
 
@@ -137,5 +144,5 @@ async def _bound(host: str | None, port: int) -> list[socket.socket]:
     finally:
         server.close()
     for each in sockets:
-        each.setblocking(False)
+        each.settimeout(0)
     return sockets

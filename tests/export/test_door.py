@@ -1,0 +1,175 @@
+"""Clients that open connections and say little: they cannot take the descriptors that measuring needs."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import time
+
+import pytest
+import structlog
+
+from skewmon.export import connection, door
+from tests.export import samples
+from tests.export.certificates import Authority
+
+#: Short enough to wait for, long enough for a busy machine to send a whole request in.
+HEADER_S = 0.5
+
+REQUEST = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def _short_patience(monkeypatch) -> None:
+    """Give every header half a second."""
+    monkeypatch.setattr(connection, "HEADER_S", HEADER_S)
+    monkeypatch.setattr(door, "HEADER_S", HEADER_S)
+
+
+async def connected(url: str, said: bytes = b""):
+    """Return a connection on which this has been said."""
+    host, port = url.partition("://")[2].rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(said)
+    return reader, writer
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    """Wait until the other side ends the connection without an answer; fail if it does not."""
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+
+
+async def answered(reader: asyncio.StreamReader) -> None:
+    """Read one whole answer, which is a good one."""
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+
+
+@pytest.mark.parametrize(("soft", "connections"), [(200, 50), (1024, 256), (resource.RLIM_INFINITY, 256)])
+def test_a_tight_limit_leaves_most_descriptors_to_measuring(monkeypatch, soft, connections) -> None:
+    """HTTP gets a quarter of few descriptors, and never more than it can use."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    assert door.connections_max() == connections
+
+
+async def test_one_connection_too_many_is_closed_at_once(serve, monkeypatch) -> None:
+    """Those inside stay, those outside are told by one line of the log, and a place is free again later."""
+    monkeypatch.setattr(door, "CONNECTIONS_MAX", 5)
+    _, url = await serve()
+    inside = [await connected(url, b"GET /met") for _ in range(5)]
+    with structlog.testing.capture_logs() as told:
+        for _ in range(5):
+            reader, writer = await connected(url, b"GET /met")
+            await ended(reader)
+            writer.close()
+    assert [line["event"] for line in told] == ["an HTTP connection was refused"]
+    for reader, writer in inside:
+        writer.write(b"rics HTTP/1.0\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.0 ")
+        writer.close()
+    reader, writer = await connected(url, REQUEST)
+    await answered(reader)
+    writer.close()
+
+
+@pytest.mark.usefixtures("_short_patience")
+@pytest.mark.parametrize("said", [b"", b"GET /met", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_request_that_does_not_come_to_its_end_is_given_up(serve, said) -> None:
+    """Silence, half a line and half a header all end the connection."""
+    _, url = await serve()
+    reader, writer = await connected(url, said)
+    await ended(reader)
+    writer.close()
+
+
+@pytest.mark.usefixtures("_short_patience")
+async def test_a_header_cannot_be_drawn_out_byte_by_byte(serve) -> None:
+    """Bytes that trickle in do not prolong the time."""
+    _, url = await serve()
+    reader, writer = await connected(url, b"GET / HTTP/1.1\r\nX: ")
+    began = time.monotonic()
+    while not reader.at_eof() and time.monotonic() < began + 5:
+        writer.write(b"x")
+        await asyncio.sleep(HEADER_S / 20)
+    assert time.monotonic() - began < 5
+    writer.close()
+
+
+@pytest.mark.usefixtures("_short_patience")
+async def test_a_kept_connection_may_rest_but_not_ask_by_halves(serve) -> None:
+    """Between requests there is more time than for a header; the next header has its limit again."""
+    _, url = await serve()
+    reader, writer = await connected(url, REQUEST)
+    await answered(reader)
+    await asyncio.sleep(2 * HEADER_S)
+    writer.write(REQUEST)
+    await answered(reader)
+    writer.write(REQUEST[:9])
+    await ended(reader)
+    writer.close()
+
+
+@pytest.mark.usefixtures("_short_patience")
+async def test_a_stream_outlasts_the_time_for_a_header(serve, client) -> None:
+    """Only asking is limited, not listening."""
+    exporter, url = await serve()
+    exporter.publish(samples.healthy())
+    async with client.get(f"{url}/api/v1/stream") as answer:
+        await answer.content.readuntil(b"\n\n")
+        await asyncio.sleep(2 * HEADER_S)
+        exporter.publish(samples.jumped())
+        while b"critical" not in await answer.content.readline():
+            assert not answer.content.at_eof()
+
+
+@pytest.mark.usefixtures("_short_patience")
+async def test_half_a_handshake_is_counted_and_given_up(serve, tmp_path, monkeypatch) -> None:
+    """With TLS, a client that says nothing takes a place, and only for the time of a header."""
+    Authority(tmp_path).issue("server")
+    web_file = tmp_path / "web.yml"
+    web_file.write_text(
+        "tls_server_config: {cert_file: server.crt, key_file: server.key}\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(door, "CONNECTIONS_MAX", 1)
+    _, url = await serve(scheme="https", web_config_file=str(web_file))
+    began = time.monotonic()
+    silent, writer = await connected(url)
+    refused, outside = await connected(url)
+    await ended(refused)
+    assert time.monotonic() - began < HEADER_S
+    await ended(silent)
+    for each in (writer, outside):
+        each.close()
+
+
+async def test_without_descriptors_connections_wait_and_one_line_tells_it(serve, monkeypatch) -> None:
+    """Nothing is lost and nothing floods: once a descriptor is free, who waited is answered."""
+    monkeypatch.setattr(door, "EXHAUSTED_PAUSE_S", 0.01)
+    _, url = await serve()
+    host, port = url.partition("://")[2].rsplit(":", 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as waiting, structlog.testing.capture_logs() as told:
+        free = os.dup(waiting.fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            waiting.connect((host, int(port)))
+            async with asyncio.timeout(5):
+                while not told:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # ten more attempts, none of which may tell it again
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        waiting.sendall(REQUEST)
+        waiting.settimeout(5)
+        assert (await asyncio.to_thread(waiting.recv, 100)).startswith(b"HTTP/1.1 200 ")
+    assert [(line["event"], line["reason"]) for line in told] == [
+        ("HTTP connections wait", "too many open files")
+    ]
