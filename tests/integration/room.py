@@ -44,9 +44,17 @@ MOUNTS = f"mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; {USERS}"
 POWERLESS = ("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time")
 
 
+#: Where another root directory appears in a room: sshd accepts none whose parents others may write to, and a
+#: checkout may lie anywhere.
+NEW_ROOT = Path("/mnt")
+
+
 def proc_of(chroot: Path) -> str:
-    """Return the line of shell that makes another root directory a place to run in."""
-    return f"mount -t proc proc {chroot}/proc; mount -t tmpfs run {chroot}/run"
+    """Return the line of shell that makes another root directory a place to run in, at NEW_ROOT."""
+    return (
+        f"mount --rbind {chroot.resolve()} {NEW_ROOT}; "
+        f"mount -t proc proc {NEW_ROOT}/proc; mount -t tmpfs run {NEW_ROOT}/run"
+    )
 
 
 def prepare() -> None:
@@ -79,7 +87,7 @@ class Room:
 
     def line(self, command: Sequence[str]) -> list[str]:
         """Return the command line that runs a command in here."""
-        root = ["chroot", str(self.chroot)] if self.chroot else []
+        root = ["chroot", str(NEW_ROOT)] if self.chroot else []
         inside = ["nsenter", "-t", str(self.pid), "-n", "-m", "-p", "--"]
         return [*inside, *POWERLESS, *root, *command]
 

@@ -17,7 +17,7 @@ from typing import Any
 from tests.fleet.clocks import KnownClock, kernel_now
 from tests.fleet.node import FleetNode, Keys, Login
 from tests.fleet.sshd import Fleet
-from tests.integration.room import MOUNTS, POWERLESS, UPSTREAM, Room, namespaces, proc_of
+from tests.integration.room import MOUNTS, NEW_ROOT, POWERLESS, UPSTREAM, Room, namespaces, proc_of
 
 #: Where sshd listens in every room.
 SSH_PORT = 2222
@@ -80,7 +80,7 @@ class Town:
 
     def _node(self, number: int, room: Room, clock: KnownClock, login: Login) -> HousedNode:
         if room.chroot is not None:  # the library with the clock needs a newer system than that one
-            lines = (*login.sshd_lines, f"ChrootDirectory {room.chroot}")
+            lines = (*login.sshd_lines, f"ChrootDirectory {NEW_ROOT}")
             login = replace(login, shimmed=False, sshd_lines=lines)
         fleet = self.fleet
         keys = Keys(client=fleet.client_key, identity=fleet.identity, known_hosts=fleet.known_hosts)
