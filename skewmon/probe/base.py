@@ -86,6 +86,7 @@ class ArrivalClock:
 
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
+        self.doubts = 0  # how often stamps turned out to be another clock's
         self._is_kernels = False  # whether this process reads the clock that the kernel stamps with
         self._calibrated_ns = 0
         self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT_READINGS)  # REALTIME, base
@@ -97,6 +98,16 @@ class ArrivalClock:
             return
         self._is_kernels = self._stamps_agree()
         self._calibrated_ns = now
+
+    def confirm(self) -> None:
+        """Check again after a burst: a clock of this process that left the kernel's meanwhile is a doubt."""
+        if self._is_kernels and not self._stamps_agree():
+            self.distrust()
+
+    def distrust(self) -> None:
+        """Use no stamp until the next calibration."""
+        self._is_kernels = False
+        self.doubts += 1
 
     def departure_ns(self) -> int:
         """Return the base now, before something is sent, and note how REALTIME differs from it."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from skewmon.clock.burst import intersection, moved
 from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
@@ -32,6 +33,9 @@ STEADY_S = 60.0
 
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
 BURST_TIMEOUT_S = 10.0
+
+
+Answer = TypeVar("Answer")
 
 
 class Link:
@@ -114,8 +118,8 @@ class Link:
             session = self._ready()
             try:
                 async with asyncio.timeout(timeout_s):
-                    burst = (
-                        await self._search(session) if _is_coarse(session) else await session.burst(samples)
+                    burst = await self._believable(
+                        lambda: self._search(session) if _is_coarse(session) else session.burst(samples)
                     )
             except TimeoutError:
                 error = ProbeError(
@@ -146,10 +150,17 @@ class Link:
                     "The next round measures it again.",
                 )
             try:
-                return await session.exchange()
+                return await self._believable(session.exchange)
             except NodeError as error:
                 self._drop(error)
                 raise
+
+    async def _believable(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return what a node answers, asked once more where the kernel's stamps proved another clock's."""
+        doubts = self._arrivals.doubts
+        answer = await ask()
+        self._arrivals.confirm()
+        return answer if self._arrivals.doubts == doubts else await ask()
 
     def close(self) -> None:
         """Let go of program and connection."""

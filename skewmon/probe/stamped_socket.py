@@ -15,13 +15,14 @@ class StampedSocket(socket.socket):
     """A TCP socket for asyncssh; both stamps are on the base and err only to the safe side.
 
     ``sent_ns`` is read before the system call, so that no byte left earlier; ``received_ns`` is the kernel's
-    stamp of the last byte returned, or, where there is none to trust, a reading after the system call.
+    stamp of the last byte returned, or, where there is none to trust, ``returned_ns``, read after the call.
     """
 
     def __init__(self, family: int, arrivals: ArrivalClock) -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self.sent_ns = 0
         self.received_ns = 0
+        self.returned_ns = 0
         self._arrivals = arrivals
         self.settimeout(0)
         if arrivals.enabled:
@@ -58,10 +59,15 @@ class StampedSocket(socket.socket):
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
             self.sent_ns = stamp if stamp - held_from_ns < CORK_NS else held_from_ns
 
+    def distrust_kernel(self) -> int:
+        """Drop the stamp of the last arrival, which cannot be true; return the limit without it."""
+        self._arrivals.distrust()
+        return self.returned_ns
+
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Receive, stamping the arrival of the last byte returned."""
         data, ancillary, _, _ = super().recvmsg(bufsize, ANCILLARY_BYTES, flags)
-        self.received_ns = base_ns()
+        self.received_ns = self.returned_ns = base_ns()
         stamp = kernel_stamp(ancillary)
         if stamp is not None:
             arrival = self._arrivals.arrival_ns(stamp)
