@@ -48,10 +48,17 @@ async def check(
 
 @asynccontextmanager
 async def opened(
-    nodes: Sequence[Node], timeout_s: float, progress: Progress = lambda _done, _all: None
+    nodes: Sequence[Node],
+    timeout_s: float,
+    progress: Progress = lambda _done, _all: None,
+    *,
+    kernel_stamps: bool = True,
 ) -> AsyncIterator[dict[Place, Link]]:
-    """Open a link to every node at once and yield them, those that failed with their reasons."""
-    arrivals = ArrivalClock()
+    """Open a link to every node at once and yield them, those that failed with their reasons.
+
+    Without ``kernel_stamps`` arrivals are stamped by this process: what a benchmark compares with.
+    """
+    arrivals = ArrivalClock(enabled=kernel_stamps)
     dialer = Dialer(arrivals)
     stage_s = timeout_s * STAGE_SHARE
     patience = Patience(hello_s=stage_s, reply_s=min(PATIENT.reply_s, stage_s))

@@ -19,6 +19,7 @@ SAMPLES = 8
 CROWD = 100
 ROUNDS = 100
 CROWD_ROUNDS = 100
+UNSTAMPED_ROUNDS = 20
 
 #: Delays added to each direction in turn; their sum is the round trip that the bound has to grow by half of.
 ADDED_MS = (0, 5, 10, 20, 40)
@@ -56,7 +57,7 @@ class Tally:
 
 @asynccontextmanager
 async def links_to(
-    fleet: Fleet, nodes: Sequence[FleetNode], at: Relay | None = None
+    fleet: Fleet, nodes: Sequence[FleetNode], at: Relay | None = None, *, kernel_stamps: bool = True
 ) -> AsyncIterator[list[Link]]:
     """Open links to nodes of the fleet, or to the one node behind a relay."""
     places = [(at.address, at.port)] if at else [(node.address, node.port) for node in nodes]
@@ -73,7 +74,7 @@ async def links_to(
         )
         for node, (address, port) in zip(nodes, places, strict=True)
     ]
-    async with opened(targets, OPEN_TIMEOUT_S) as links:
+    async with opened(targets, OPEN_TIMEOUT_S, kernel_stamps=kernel_stamps) as links:
         yield list(links.values())
 
 
@@ -127,17 +128,21 @@ async def rows(fleet: Fleet) -> list[Row]:
         alone = await measure([node], links, ROUNDS)
     async with links_to(fleet, fleet.nodes) as links:
         crowd = await measure(fleet.nodes, links, CROWD_ROUNDS)
+    async with links_to(fleet, fleet.nodes, kernel_stamps=False) as links:
+        unstamped = await measure(fleet.nodes, links, UNSTAMPED_ROUNDS)
     slope, delayed = await added_delays(fleet, node)
-    tallies = (alone, crowd, delayed)
+    tallies = (alone, crowd, unstamped, delayed)
     misses, count = sum(one.misses for one in tallies), sum(one.count for one in tallies)
     bound, error = median(alone.bounds_ns), median(alone.errors_ns)
     crowd_bound = median(crowd.bounds_ns)
+    stamps_off = median(unstamped.bounds_ns) / crowd_bound
     return [
         Row("intervals that miss the truth", f"{misses} in {count:,}", "0", "0"),
         Row("bound of one node, median", f"±{bound / NS_PER_US:.1f} µs"),
         Row("error of its estimate, median", f"{error / NS_PER_US:.1f} µs"),
         Row("bound ÷ half the round trip of a bare TCP echo", f"{bound / floor:.2f}", "≤ 6", "≤ 3"),
         Row(f"bound with {len(fleet)} at once ÷ with one", f"{crowd_bound / bound:.2f}", "≤ 2", "≤ 1.2"),
+        Row("the same without the kernel's stamps ÷ with them", f"{stamps_off:.0f}", "≥ 5"),
         Row("growth of the bound per round trip added", f"{slope:.3f}", "0.50 ± 0.01", "0.50"),
         *await _against_others(fleet, node, error, crowd.cpu_per_node_s),
     ]
