@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,10 @@ settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set out with no event loop: looptime asks for the current one, which would create one for good."""
+    """Set out with no event loop, for looptime would create one for good, and with Ctrl-C as a person has it."""
     asyncio.set_event_loop(None)
+    # A shell starts jobs in the background with SIGINT ignored, and so would every program that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
