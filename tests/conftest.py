@@ -15,7 +15,7 @@ settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set out with no event loop, for looptime would create one for good, and with Ctrl-C as a person has it."""
+    """Set out with no event loop, since looptime would keep one, and with Ctrl-C as a person has it."""
     asyncio.set_event_loop(None)
     # A shell starts jobs in the background with SIGINT ignored, and so would every program that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
