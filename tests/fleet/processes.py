@@ -11,16 +11,35 @@ from pathlib import Path
 #: A killed process is gone within milliseconds; a machine under load may take a little longer.
 END_TIMEOUT_S = 10.0
 
+#: Executing a program takes a millisecond, or until the scheduler comes back to it.
+EXECUTE_TIMEOUT_S = 10.0
+
 
 def with_mark(mark: str) -> list[int]:
     """Return the ids of the living processes whose initial environment has FLEET_MARK=mark."""
     entry = f"FLEET_MARK={mark}".encode()
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # gone meanwhile, or somebody else's
-            if entry in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
+            if entry in _environment(process).split(b"\0"):
+                found.append(int(process.name))
     return found
+
+
+def _environment(process: Path) -> bytes:
+    """Return a process's initial environment, also of one that is just executing its program.
+
+    Until the kernel has laid out the new program, its arguments and its environment both read as empty. A
+    kernel thread and a zombie have neither, nor a program: for them, as for one that is gone, OSError.
+    """
+    deadline = time.monotonic() + EXECUTE_TIMEOUT_S
+    while not (text := (process / "environ").read_bytes()):
+        (process / "exe").readlink()
+        if (process / "cmdline").read_bytes():
+            return (process / "environ").read_bytes()
+        assert time.monotonic() < deadline, f"{process} does not start its program"
+        time.sleep(0)
+    return text
 
 
 def descendants(ancestor: int) -> list[int]:
