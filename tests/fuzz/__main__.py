@@ -1,4 +1,4 @@
-"""Wounds real outputs, feeds them to every parser: ``python -m tests.fuzz [--seconds N] [--seed N] [TOOL ...]``.
+"""Feeds wounded outputs to every parser: ``python -m tests.fuzz [--seconds N] [--seed N] [TOOL ...]``.
 
 A crash, a line lost, or a parser that takes too long ends the run with the text that did it.
 """
