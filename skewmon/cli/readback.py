@@ -1,7 +1,7 @@
 """The JSON contract read back into a snapshot, so that a daemon's rounds are drawn like one's own.
 
-The JSON says less than a snapshot: thresholds and the evidence of a vote are not in it, and the places of
-either stay empty or are filled with what the rest proves.
+The JSON says less than a snapshot: the thresholds are not in it, and their place stays empty. An older daemon
+leaves out the evidence of a vote as well.
 """
 
 import json
@@ -61,7 +61,7 @@ def _cluster(one: Json) -> ClusterView:
         nodes=nodes,
         skew=_skew(one["skew"]),
         worst=_worst(one["worst_pair"], {node.name: node.offset for node in nodes}),
-        vote=Vote(one["culprit_verdict"], tuple(one["culprits"]), _evidence(one)),
+        vote=Vote(one["culprit_verdict"], tuple(one["culprits"]), one.get("culprit_evidence") or ""),
         pairs=tuple(_pair(pair) for pair in one["pairs"]),
         findings=_findings(one["findings"]),
     )
@@ -71,13 +71,6 @@ def _worst(one: Json | None, offsets: Mapping[str, Interval | None]) -> Pair | N
     """Return the worst pair, in the direction in which it was named."""
     ahead, behind = (offsets[one["node"]], offsets[one["peer"]]) if one else (None, None)
     return Pair(one["node"], one["peer"], ahead - behind) if one and ahead and behind else None
-
-
-def _evidence(one: Json) -> str:
-    if one["culprit_verdict"] == "undetermined":
-        return "No majority agrees on who is right."
-    names = ", ".join(one["culprits"])
-    return f"The other nodes, which are the majority, disagree with {names}." if names else ""
 
 
 def _node(one: Json) -> NodeView:

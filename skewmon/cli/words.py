@@ -2,7 +2,7 @@
 
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
-from skewmon.alert.words import at_least, at_most
+from skewmon.alert.words import at_least, at_most, sentence
 from skewmon.model import ClusterView, Failed, Interval, Pair, Verdict
 from skewmon.units import UNITS, span
 
@@ -58,9 +58,7 @@ def _breach(view: ClusterView) -> str:
     skew = f"The clocks are at least {at_least(view.skew.lower_ns)} apart"
     if view.worst and view.skew.lower_ns:
         skew += f": {_worst_pair(view.worst, view.vote.culprits)}"
-    if view.vote.verdict == "named":
-        return f"{skew}. {view.vote.evidence}"
-    return f"{skew}. {view.vote.evidence}" if view.vote.verdict == "undetermined" else f"{skew}."
+    return f"{skew}." if view.vote.verdict == "none" else f"{skew}.{sentence(view.vote.evidence)}"
 
 
 def _worst_pair(pair: Pair, culprits: tuple[str, ...]) -> str:

@@ -116,6 +116,7 @@ def _cluster_head(view: ClusterView) -> Json:
         "worst_pair": {"node": view.worst.node, "peer": view.worst.peer} if view.worst else None,
         "culprits": list(view.vote.culprits),
         "culprit_verdict": view.vote.verdict,
+        "culprit_evidence": view.vote.evidence or None,
         "round": {
             "at": rfc3339(view.at_wall_ns),
             "duration_seconds": view.duration_s,

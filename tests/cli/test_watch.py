@@ -21,6 +21,7 @@ from skewmon.cli.main import run
 from skewmon.cli.readback import UnreadableStatusError, snapshot
 from skewmon.cli.screen import screen
 from skewmon.cli.transcript import full
+from skewmon.cli.words import verdict_sentence
 from skewmon.demo.cast import cast
 from skewmon.demo.clock import Origin
 from skewmon.demo.server import Servers
@@ -59,8 +60,34 @@ def test_reading_back_writes_the_same_again():
     first = json.loads(stored(Snapshot(0, (*jumped().clusters, *healthy().clusters))))
     again = json.loads(encode(status(snapshot(json.dumps(first).encode()))))
     for one, other in zip(first["clusters"], again["clusters"], strict=True):
-        for key in ("name", "verdict", "skew", "culprits", "culprit_verdict", "worst_pair"):
+        for key in (
+            "name",
+            "verdict",
+            "skew",
+            "culprits",
+            "culprit_verdict",
+            "culprit_evidence",
+            "worst_pair",
+        ):
             assert one[key] == other[key]
+
+
+def test_a_daemon_s_verdict_is_told_in_the_words_of_one_s_own():
+    """What proves the culprit wrong is read back, so that both tables end in the same sentence."""
+    (sent,) = jumped().clusters
+    (view,) = snapshot(stored(jumped())).clusters
+    assert sent.vote.evidence in verdict_sentence(view)
+    assert verdict_sentence(view) == verdict_sentence(sent)
+
+
+def test_the_verdict_of_an_older_daemon_is_told_without_its_evidence():
+    """A daemon that publishes no evidence still has its culprit named, and the sentence ends as one."""
+    document = json.loads(stored(jumped()))
+    for cluster in document["clusters"]:
+        del cluster["culprit_evidence"]
+    (view,) = snapshot(json.dumps(document).encode()).clusters
+    assert view.vote.culprits == (JUMPED,)
+    assert verdict_sentence(view).endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +112,7 @@ def test_what_is_no_status_is_refused_in_words(text):
 def test_a_status_with_holes_is_refused_in_words():
     """Whatever single value of the document is missing, nothing but the one error comes of it."""
     document = json.loads(stored(jumped()))
-    for key in document["clusters"][0]:
+    for key in document["clusters"][0].keys() - {"culprit_evidence"}:  # which older daemons leave out
         broken = json.loads(json.dumps(document))
         del broken["clusters"][0][key]
         with pytest.raises(UnreadableStatusError):
