@@ -5,8 +5,9 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
@@ -56,13 +57,18 @@ class Options:
     web_config_file: str | None = None
     dry_run: bool = False
 
+    @property
+    def named_file(self) -> str:
+        """The configuration as it is named from anywhere."""
+        return str(Path(self.config_file).absolute())
+
 
 async def run(options: Options, config: Config) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
     Raises ConfigError or InventoryError where the start is impossible.
     """
-    clusters = await resolve(config)
+    clusters = await _resolved(config, options)
     with ExitStack() as stack:
         directory = config.state_directory
         if options.dry_run:  # leaves no trace: what it would have told must not be remembered as told
@@ -134,7 +140,7 @@ class Daemon:
             self._supervisor.reloading()
             try:
                 config = await asyncio.to_thread(load, self._options.config_file)
-                clusters = await resolve(config)
+                clusters = await _resolved(config, self._options)
             except SkewmonError as error:
                 self._herald.reload_successful = False
                 log.error(  # noqa: TRY400  # the user's fault, told in one line
@@ -203,7 +209,7 @@ class Daemon:
                 continue
             async with self._reloading:
                 try:
-                    clusters = await resolve(self._config)
+                    clusters = await _resolved(self._config, self._options)
                 except SkewmonError as error:
                     if failing != str(error):
                         log.warning("an inventory cannot be read; its last answer counts", error=str(error))
@@ -261,6 +267,11 @@ class Daemon:
         for place, interval_s in shortest.items():
             links.setdefault(interval_s, {})[place] = self._fleet.links[place]
         return links
+
+
+async def _resolved(config: Config, options: Options) -> tuple[Cluster, ...]:
+    """Return the clusters, each with the file that names it: alerts advise commands that read it."""
+    return tuple(replace(cluster, config_file=options.named_file) for cluster in await resolve(config))
 
 
 def _say_only(text: str) -> None:

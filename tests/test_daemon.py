@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from skewmon.config.loader import load
+from skewmon.daemon import Options, _resolved
 from tests.fleet.scripted import raw
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
@@ -171,3 +173,13 @@ async def test_an_unusable_start_is_one_sentence_and_code_78(tmp_path: Path) -> 
     assert daemon.process.wait() == 78
     assert "nodez" in daemon.log
     assert "Traceback" not in daemon.log
+
+
+async def test_an_alert_advises_a_command_that_reads_the_daemon_s_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that was started with a relative path advises the whole one."""
+    (tmp_path / "f.yml").write_text("clusters: {fleet: {nodes: [n1]}}")
+    monkeypatch.chdir(tmp_path)
+    (cluster,) = await _resolved(load("f.yml"), Options("f.yml"))
+    assert cluster.config_file == str(tmp_path / "f.yml")

@@ -7,7 +7,7 @@ from skewmon.alert.alerts import Key, Observation, Reading, Sight
 from skewmon.alert.observe_node import SIGHTS, Observer
 from skewmon.alert.reach import Reach, reaches
 from skewmon.alert.thresholds import judge, lines_of
-from skewmon.alert.words import direction, next_command, quoted, reasons, sentence, skew_bounds
+from skewmon.alert.words import check_command, direction, next_command, quoted, reasons, sentence, skew_bounds
 from skewmon.model import ClusterView, NodeView, Threshold
 
 
@@ -44,7 +44,7 @@ def _cluster_skew(view: ClusterView, line: Threshold) -> Reading:
         f"The clocks of {view.name} disagree.",
         f"The skew{pair} is {skew_bounds(view.skew, line)}."
         f"{sentence(view.vote.evidence or 'Which clock is wrong cannot be told')}{quoted(view.findings)}",
-        f"skewmon check --cluster {view.name}",
+        check_command(view),
     )
 
 
@@ -62,7 +62,7 @@ def _node_skew(view: ClusterView, node: NodeView, line: Threshold, reached: Mapp
         f"The clock of {node.name} is wrong.",
         f"{node.name} ({node.address}) differs from {reach.peer} by {skew_bounds(reach.skew, line)}"
         f"{direction(node)}.{sentence(view.vote.evidence)}{quoted(node.findings)}",
-        next_command(node),
+        next_command(view, node),
     )
 
 
@@ -79,7 +79,7 @@ def observe_unknown(view: ClusterView, line: Threshold) -> Iterator[Reading]:
         f"The skew of {view.name} is unknown.",
         f"Of {len(view.nodes)} nodes {view.measured} could be measured; a skew needs two. "
         f"Alerts that fire stay as they are.{reasons(view)}",
-        f"skewmon check --cluster {view.name}",
+        check_command(view),
     )
 
 

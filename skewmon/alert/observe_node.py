@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from skewmon.alert.alerts import Key, Reading, Sight
 from skewmon.alert.thresholds import Judgement, judge
-from skewmon.alert.words import bounds, next_command, quoted, rate, sentence
+from skewmon.alert.words import bounds, next_command, probe_command, quoted, rate, sentence
 from skewmon.model import ClusterView, Failed, Interval, Measured, NodeView, SyncStatus, Threshold
 
 Observer = Callable[[ClusterView, Threshold], Iterator[Reading]]
@@ -71,7 +71,7 @@ def _judged(
         sight,
         f"The clock of {node.name} {headline}.",
         f"{node.name} ({node.address}): {tell(value, line)}.{quoted(node.findings)}",
-        next_command(node),
+        next_command(view, node),
     )
 
 
@@ -108,7 +108,7 @@ def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[Reading]:
             sight,
             f"Time synchronisation of {node.name} is broken.",
             f"{node.name} ({node.address}): {said}.{quoted(node.findings)}",
-            next_command(node),
+            next_command(view, node),
         )
 
 
@@ -139,5 +139,5 @@ def unreachable(view: ClusterView, line: Threshold) -> Iterator[Reading]:
             f"{node.name} cannot be measured.",
             f"{node.name} ({node.address}): {node.outcome.reason.value}."
             f"{sentence(node.outcome.detail)}{sentence(node.outcome.advice)}",
-            f"skewmon probe {node.name} -v",
+            probe_command(view, node),
         )

@@ -1,5 +1,7 @@
 """Numbers and sentences as a person reads them in an alert."""
 
+import shlex
+
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Skew, Threshold
 from skewmon.units import span
 
@@ -63,10 +65,25 @@ def reasons(view: ClusterView) -> str:
     return f" Reasons: {', '.join(found)}." if found else ""
 
 
-def next_command(node: NodeView) -> str:
+def next_command(view: ClusterView, node: NodeView) -> str:
     """Return the first command that a finding advises, else the one that shows the node's transcript."""
     advised = (finding.next for finding in _grave(node.findings) if finding.next)
-    return next(advised, f"skewmon probe {node.name} -v")
+    return next(advised, probe_command(view, node))
+
+
+def probe_command(view: ClusterView, node: NodeView) -> str:
+    """Return the command that shows a node's transcript, reached as in the round."""
+    return shlex.join(["skewmon", "probe", *_from_file(view), node.name, "-v"])
+
+
+def check_command(view: ClusterView) -> str:
+    """Return the command that measures the cluster once."""
+    return shlex.join(["skewmon", "check", *_from_file(view), "--cluster", view.name])
+
+
+def _from_file(view: ClusterView) -> list[str]:
+    """Return what names the configuration; without it `probe` would log in as the reader's own ssh does."""
+    return ["--config.file", view.cluster.config_file] if view.cluster.config_file else []
 
 
 def _grave(findings: tuple[Finding, ...]) -> list[Finding]:

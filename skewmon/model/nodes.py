@@ -45,7 +45,10 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Nodes that must agree on the time, how often they are asked and where the lines are."""
+    """Nodes that must agree on the time, how often they are asked and where the lines are.
+
+    ``config_file`` is that of the daemon which measures it, for commands that are to find it again.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -54,3 +57,4 @@ class Cluster:
     samples: int = 8
     thresholds: tuple[Threshold, ...] = ()
     profile: str | None = None
+    config_file: str = ""

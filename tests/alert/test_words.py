@@ -1,10 +1,14 @@
 """What a person reads is short, and never more than was proven."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skewmon.alert import words
+from skewmon.model import Finding
+from tests.alert.views import node, view
 
 UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
@@ -44,6 +48,31 @@ def test_bounds_are_rounded_outwards(value_ns: int) -> None:
 def test_a_sentence_ends_once(text: str, sentence: str) -> None:
     """Evidence of others may or may not have its full stop."""
     assert words.sentence(text) == sentence
+
+
+ADVICE = Finding("stepped", "warning", "It jumped.", "ssh a journalctl")
+
+
+def test_the_commands_of_an_alert_name_the_daemon_s_configuration() -> None:
+    """Without it probe would log in as the reader's own ssh does, and check would read another file."""
+    found = view(node("a"), node("b"))
+    found = replace(found, cluster=replace(found.cluster, config_file="/srv/my clocks.yml"))
+    assert (
+        words.next_command(found, found.nodes[0]) == "skewmon probe --config.file '/srv/my clocks.yml' a -v"
+    )
+    assert words.check_command(found) == "skewmon check --config.file '/srv/my clocks.yml' --cluster prod"
+
+
+def test_a_finding_knows_better_what_to_type() -> None:
+    """The transcript is for nodes of which nothing is known."""
+    found = view(node("a", findings=(ADVICE,)))
+    assert words.next_command(found, found.nodes[0]) == "ssh a journalctl"
+
+
+def test_a_name_that_a_shell_would_obey_is_quoted() -> None:
+    """Names come from inventories of others, and commands are pasted."""
+    found = view(node("a;reboot"))
+    assert words.probe_command(found, found.nodes[0]) == "skewmon probe 'a;reboot' -v"
 
 
 def test_a_rate_reads_as_parts_per_million() -> None:
