@@ -24,6 +24,9 @@ DEFAULT_PATH = "/usr/local/lib/skewmon/node"
 OF_CHECK = frozenset({"config_file", "cluster", "nodes", "port", "known_hosts"})
 REACHING = [parameter for parameter in check.command.params if parameter.name in OF_CHECK]
 
+#: An RSA key of 16,384 bits has less than 3 KB.
+PUBLIC_KEY_BYTES_MAX = 16 * 1024
+
 #: A public key in one line, without its comment.
 _PUBLIC = re.compile(r"((?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)? [A-Za-z0-9+/]+=*)(?: .*)?")
 
@@ -112,9 +115,12 @@ def _scanned(one: "Scan") -> "Iterator[str]":
 
 def _public_key(identity: str) -> str:
     """Return the public half of the key in a file, read from the file beside it."""
+    from skewmon.config.files import open_regular
+
     path = Path(identity.removesuffix(".pub") + ".pub").expanduser()
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        with open_regular(str(path)) as file:
+            text = file.read(PUBLIC_KEY_BYTES_MAX).decode().strip()
     except FileNotFoundError:
         hint = f"make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {path.with_suffix('')}"
         raise ConfigError(Fault("there is no such public key", str(path), hint=hint)) from None

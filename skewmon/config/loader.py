@@ -6,6 +6,7 @@ import pydantic
 
 from skewmon.config import limits
 from skewmon.config.explain import explain
+from skewmon.config.files import open_regular
 from skewmon.config.marks import parse
 from skewmon.config.schema import Config
 from skewmon.errors import ConfigError, Fault
@@ -32,7 +33,7 @@ def loads(text: str, source: str) -> Config:
 def _read(path: str) -> str:
     """Return the text of a file, at most MAX_FILE_BYTES of it."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(limits.MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise _unreadable(path, "there is no such file", "`skewmon config init` writes a first one") from None

@@ -2,6 +2,7 @@
 
 import ssl
 
+from skewmon.config.files import require_regular
 from skewmon.errors import ConfigError, Fault
 from skewmon.export.web_config import TlsSettings
 
@@ -27,6 +28,8 @@ def make_context(settings: TlsSettings) -> ssl.SSLContext:
 def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
     try:
         # An encrypted key would make OpenSSL ask at the terminal; a daemon has none, so it gets no password.
+        for path in (settings.cert_file, settings.key_file):
+            require_regular(path)
         context.load_cert_chain(settings.cert_file, settings.key_file, password="")
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         message = f"cannot use {settings.cert_file} with {settings.key_file}: {_reason(error)}"
@@ -36,6 +39,7 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 def _load_client_ca(context: ssl.SSLContext, path: str) -> None:
     try:
+        require_regular(path)
         context.load_verify_locations(path)
     except OSError as error:
         raise ConfigError(Fault(f"cannot use {path} as client CA: {_reason(error)}")) from None

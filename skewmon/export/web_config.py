@@ -13,6 +13,7 @@ from typing import Literal
 import pydantic
 
 from skewmon.config.explain import explain
+from skewmon.config.files import open_regular
 from skewmon.config.marks import Document, Value, parse
 from skewmon.errors import ConfigError, Fault
 
@@ -62,7 +63,7 @@ class WebConfig:
 def load_web_config(path: str) -> WebConfig:
     """Return what a web file says; raise ConfigError with every fault found."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(FILE_BYTES_MAX + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:

@@ -2,8 +2,8 @@
 
 import asyncio
 import glob
-from pathlib import Path
 
+from skewmon.config.files import open_regular
 from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.marks import parse
 from skewmon.config.schema import SourceSpec
@@ -35,7 +35,7 @@ def _read_all(pattern: str, ssh: SshSettings) -> list[Node]:
 def _read_one(path: str, ssh: SshSettings) -> list[Node]:
     """Return the nodes of one file."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InventoryError(f"{path}: {(error.strerror or str(error)).lower()}") from None

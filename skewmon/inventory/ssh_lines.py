@@ -4,8 +4,8 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from skewmon.config.files import open_regular
 from skewmon.errors import ConfigError, Fault
 
 #: ssh itself reads line by line; a configuration of more than this is another file.
@@ -109,7 +109,7 @@ def _word(text: str, position: int) -> tuple[str, int]:
 def _read(path: str, *, private: bool) -> tuple[Line, ...]:
     """Return the lines of one file."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_FILE_BYTES + 1)
             status = os.fstat(file.fileno())
     except (FileNotFoundError, NotADirectoryError):

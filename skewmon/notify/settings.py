@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from yarl import URL
 
 from skewmon.alert.alerts import RUNBOOK_URL, Alert
+from skewmon.config.files import open_regular
 from skewmon.config.paths import secret_file
 from skewmon.errors import ConfigError, SkewmonError
 from skewmon.model import NS_PER_S
@@ -63,7 +63,7 @@ def shown(url: str) -> str:
 def read_secret(name: str) -> str:
     """Return the text of a secret file; raise SecretError, which does not quote it, where that fails."""
     try:
-        with Path(secret_file(name)).open("rb") as file:
+        with open_regular(secret_file(name)) as file:
             text = file.read(SECRET_BYTES_MAX + 1)
     except OSError as fault:
         raise SecretError(f"{name} cannot be read: {fault.strerror}") from None

@@ -5,10 +5,10 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import asyncssh
 
+from skewmon.config.files import require_regular
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
 
@@ -86,12 +86,13 @@ def _public_half(path: str) -> bytes | None:
     """Return the public key of an identity, from the file beside it or from the identity itself."""
     for public in (f"{path}.pub", path):
         with suppress(OSError, asyncssh.KeyImportError):
+            require_regular(public)
             return asyncssh.read_public_key(public).public_data
     return None
 
 
 def _modified_ns(path: str) -> int:
-    return Path(path).stat().st_mtime_ns
+    return require_regular(path).st_mtime_ns
 
 
 @lru_cache(maxsize=CACHED_KEYS)

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncssh
 
+from skewmon.config.files import open_regular
 from skewmon.errors import ConnectError, Reason
 
 #: Files are parsed once per set and modification; a reload of the configuration makes a new set.
@@ -63,8 +64,8 @@ def _load(stamps: tuple[tuple[str, int], ...]) -> asyncssh.SSHKnownHosts:
 
 def _read(path: str) -> str:
     try:
-        with Path(path).open(encoding="utf-8", errors="replace") as file:
-            return file.read(MAX_BYTES)
+        with open_regular(path) as file:
+            return file.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError as error:
         raise ConnectError(
             Reason.HOST_KEY_UNKNOWN,
