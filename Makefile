@@ -56,7 +56,8 @@ fuzz: setup
 
 # Clusters of guest kernels: etcd, a real systemd, clocks that are really stepped.
 lab: setup
-	$(BIN)/python -m pytest -m lab --timeout=1800
+	tests/lab/guests.sh
+	$(BIN)/python -m pytest tests/lab -m lab --timeout=1800
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

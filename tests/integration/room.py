@@ -168,9 +168,9 @@ def _child_of(pid: int) -> int:
 def namespaces(*flags: str, setup: str) -> Iterator[int]:
     """Hold namespaces of these kinds, set up by a line of shell, and yield the id of a process in them."""
     script = f"set -e; {setup}; ip link set lo up; echo ready; exec sleep infinity"
-    holder = subprocess.Popen(
-        ["unshare", "--fork", "--kill-child", *flags, "sh", "-c", script], stdout=subprocess.PIPE, text=True
-    )
+    # A test run that is killed takes the namespaces with it, and so all that lives in them.
+    unshare = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child"]
+    holder = subprocess.Popen([*unshare, *flags, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "ready\n"

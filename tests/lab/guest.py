@@ -1,0 +1,170 @@
+"""A guest kernel on a disk of its own, with clocks of its own: started, set, paused, booted anew, ended."""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import asyncssh
+
+from tests.fleet.node import Keys, public_text
+from tests.fleet.processes import END_TIMEOUT_S
+from tests.lab.console import Console
+from tests.lab.network import child_of, guest_address, inside
+
+DISK = Path(__file__).resolve().parents[2] / ".cache" / "lab" / "root-1.img"
+
+#: A guest answers after three seconds; three at once on a busy machine take longer.
+BOOT_TIMEOUT_S = 60.0
+
+COMMAND_TIMEOUT_S = 30.0
+
+SSHD_CONFIG = """\
+HostKey /lab/host_key
+AuthorizedKeysFile /lab/authorized_keys
+StrictModes no
+UsePAM no
+UseDNS no
+"""
+
+
+class Guest:
+    """One guest; its directory on this machine is /lab inside."""
+
+    def __init__(self, number: int, directory: Path, lab: int, keys: Keys) -> None:
+        self.name = f"n{number}"
+        self.address = guest_address(number)
+        self._number, self._directory, self._lab, self._keys = number, directory, lab, keys
+        self._host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self._share = directory / "lab"
+        self._share.mkdir(parents=True)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Switch the guest on."""
+        self._furnish()
+        there, here = os.pipe()
+        back, forth = os.pipe()
+        self.console = Console(write=here, read=back)
+        with (self._directory / "kernel.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                inside(self._lab, *self._command(there, forth)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(there, forth),
+            )
+        os.close(there)
+        os.close(forth)
+        self._kernel = child_of(self._process)
+
+    def _command(self, there: int, forth: int) -> list[str]:
+        return [
+            "linux.uml",
+            "mem=192M",
+            f"ubd0={self._directory}/disk.cow,{DISK}",
+            "root=/dev/ubda",
+            "rw",
+            "init=/sbin/lab-init",
+            f"vec0:transport=tap,ifname=tap{self._number},depth=128,gro=1",
+            "con=null",
+            "con0=fd:0,fd:1",
+            f"con1=fd:{there},fd:{forth}",
+            f"lab_directory={self._share}",
+            f"lab_address={self.address}",
+            f"lab_name={self.name}",
+        ]
+
+    def _furnish(self) -> None:
+        here = Path(__file__).parent
+        shutil.copy(here / "init", self._share)
+        shutil.copy(here / "inside.py", self._share / "console.py")
+        (self._share / "sshd_config").write_text(SSHD_CONFIG)
+        (self._share / "authorized_keys").write_text(public_text(self._keys.client) + "\n")
+        key = self._share / "host_key"
+        key.write_bytes(self._host_key.export_private_key())
+        key.chmod(0o600)
+
+    @property
+    def host_line(self) -> str:
+        """The line of known_hosts by which this guest is trusted."""
+        return f"{self.address} {public_text(self._host_key)}\n"
+
+    def wait_until_up(self) -> None:
+        """Wait until sshd greets."""
+        deadline = time.monotonic() + BOOT_TIMEOUT_S
+        while not self._greets():
+            assert self._process is not None
+            assert self._process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.1)
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection((self.address, 22), timeout=5) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    @property
+    def log(self) -> str:
+        """What the kernel printed."""
+        return (self._directory / "kernel.log").read_text(errors="replace")
+
+    def shell(self, line: str) -> str:
+        """Run a line in the guest and return what it printed."""
+        command = ["ssh", "-F", "none", "-i", str(self._keys.identity), "-o", "IdentitiesOnly=yes"]
+        command += ["-o", f"UserKnownHostsFile={self._keys.known_hosts}", f"root@{self.address}", line]
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done)
+        return done.stdout
+
+    def serve(self, command: str, log: str) -> None:
+        """Start a daemon in the guest; its log is a file there."""
+        self.shell(f"setsid sh -c {shlex.quote(f'exec {command}')} </dev/null >{log} 2>&1 &")
+
+    def pause(self) -> None:
+        """Stop the whole machine, as a hypervisor does; its clocks run on."""
+        os.kill(self._kernel, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self._kernel, signal.SIGCONT)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)  # nsenter stops with its child
+
+    def reboot(self) -> None:
+        """Boot the kernel anew at once; return when it is up again."""
+        before = self.shell("cat /proc/sys/kernel/random/boot_id")
+        self.shell("setsid sh -c 'sleep 0.2; echo b >/proc/sysrq-trigger' >/dev/null 2>&1 &")
+        deadline = time.monotonic() + BOOT_TIMEOUT_S
+        while not self._rebooted(before):
+            assert time.monotonic() < deadline, self.log
+        self.console.forget()
+
+    def _rebooted(self, before: str) -> bool:
+        try:
+            self.wait_until_up()
+            return self.shell("cat /proc/sys/kernel/random/boot_id") != before
+        except (AssertionError, subprocess.TimeoutExpired):
+            return False
+
+    def stop(self) -> None:
+        """Switch the guest off."""
+        if self._process is not None:
+            os.kill(self._kernel, signal.SIGKILL)
+            self._process.send_signal(signal.SIGCONT)
+            self._process.wait(END_TIMEOUT_S)
+            self.console.close()
+            self._process = None

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Makes .cache/lab once, as root on Debian: user-mode-linux and the root disk of the guests, a Debian 12 with a
+# real sshd, chrony, etcd and systemd. Some two minutes; `make lab` calls it.
+set -eu
+
+lab=$(cd "$(dirname "$0")/../.." && pwd)/.cache/lab
+disk=$lab/root-1.img
+packages='user-mode-linux debootstrap e2fsprogs iproute2 util-linux openssh-client'
+inside=systemd-sysv,dbus,openssh-server,openssh-client,chrony,etcd-server,etcd-client,perl-base,python3,iproute2,procps
+
+fail() {
+  echo "guests.sh: $*" >&2
+  exit 1
+}
+
+have_programs() {
+  for program in linux.uml debootstrap mkfs.ext4 ip nsenter ssh; do
+    command -v "$program" >/dev/null || return 1
+  done
+}
+
+[ "$(id -u)" = 0 ] || fail 'needs root: guests have network devices and disks of their own'
+command -v apt-get >/dev/null || fail 'needs Debian: apt-get is missing'
+if ! have_programs; then
+  apt-get -qq update
+  # shellcheck disable=SC2086 # a list of words
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
+  have_programs || fail "cannot install what is missing of: $packages"
+fi
+[ ! -e "$disk" ] || exit 0
+
+# The mirror that this machine's own packages come from has Debian 12 where the machine is one.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' |
+  head -n 1)}
+mkdir -p "$lab"
+root=$(mktemp -d "$lab/root.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+trap 'exit 130' INT TERM
+# shellcheck disable=SC2086 # no mirror, no argument
+debootstrap --variant=minbase --include=$inside bookworm "$root" $mirror >"$lab/debootstrap.log" 2>&1 ||
+  fail "debootstrap failed, see $lab/debootstrap.log"
+rm -f "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*_*
+mkdir "$root/lab"
+# All else comes from the directory on this machine that the kernel's command line names.
+cat >"$root/sbin/lab-init" <<'INIT'
+#!/bin/sh
+mount -t hostfs none /lab -o "$lab_directory" && exec /bin/sh /lab/init
+INIT
+chmod 755 "$root/sbin/lab-init"
+rm -f "$lab"/root-*.img
+# No journal: a guest is killed and never looked at again, and each writes to a layer of its own.
+mkfs.ext4 -q -F -O ^has_journal -d "$root" "$disk.partial" 1G >/dev/null
+mv "$disk.partial" "$disk"
+rm -f "$lab/debootstrap.log"
