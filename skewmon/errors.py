@@ -15,6 +15,18 @@ the ``reason`` of the JSON. Foreign exceptions are translated once, at the bound
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Characters of a user's own text that a message repeats; they are there to find it again, not to read it.
+MAX_ECHOED = 60
+
+
+def echoed(value: object) -> str:
+    """Return what somebody wrote as evidence in a message: a text in quotes, and cut where it is long."""
+    return repr(_cut(value)) if isinstance(value, str) else _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ECHOED else text[: MAX_ECHOED - 1] + "…"
+
 
 class Reason(StrEnum):
     """Why a node was not measured."""

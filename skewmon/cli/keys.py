@@ -9,7 +9,7 @@ import click
 
 from skewmon.cli import check
 from skewmon.cli.main import EXIT_UNUSABLE
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,4 +137,4 @@ def _public_key(identity: str) -> str:
 
 def _check(pattern: re.Pattern[str], text: str, option: str, expected: str) -> None:
     if not pattern.fullmatch(text):
-        raise ConfigError(Fault(f"{option}: expected {expected}, found {text!r}"))
+        raise ConfigError(Fault(f"{option}: expected {expected}, found {echoed(text)}"))

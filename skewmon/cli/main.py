@@ -38,6 +38,9 @@ EXIT_UNUSABLE = 3
 #: What ``run`` exits with on unusable configuration (EX_CONFIG of sysexits.h; systemd then does not loop).
 EXIT_CONFIG = 78
 
+#: Characters of one fault; a dozen lines of a terminal, and none of skewmon's own words has as many.
+MAX_FAULT = 1_000
+
 #: What a shell reports of a program that ended by Ctrl-C.
 EXIT_INTERRUPTED = 130
 
@@ -97,14 +100,23 @@ def run(arguments: list[str]) -> int:
 def _tell(error: click.ClickException | SkewmonError | OSError) -> None:
     """Say on standard error what went wrong."""
     if isinstance(error, click.ClickException):
-        error.show(sys.stderr)
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(_readable(shown.getvalue()), err=True, nl=False)
     elif isinstance(error, OSError):  # of a file that was named, or of standard output
         named = f"{error.filename}: " if error.filename else ""
-        click.echo(f"skewmon: {named}{error.strerror or error}", err=True)
+        click.echo(_readable(f"skewmon: {named}{error.strerror or error}"), err=True)
     else:
         faults = error.faults if isinstance(error, ConfigError) else (error,)
         for fault in faults:
-            click.echo(f"skewmon: {fault}", err=True)
+            click.echo(_readable(f"skewmon: {fault}"), err=True)
+
+
+def _readable(fault: str) -> str:
+    """Return a fault without its middle where it is very long: click and libraries repeat whole arguments."""
+    if len(fault) <= MAX_FAULT:
+        return fault
+    return f"{fault[: MAX_FAULT // 2]} … {fault[-MAX_FAULT // 2 :]}"
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 
 #: A table of a thousand sources is 80 KiB; more is not the output of a time tool.
 BYTES_MAX = 4 * 1024 * 1024
@@ -34,7 +34,9 @@ class _Tool(click.ParamType[str]):
         """Return the name, or say which names there are."""
         tools = _tools()
         if value not in tools:
-            self.fail(f"there is no parser for {value!r}; known tools are {', '.join(tools)}", param, ctx)
+            self.fail(
+                f"there is no parser for {echoed(value)}; known tools are {', '.join(tools)}", param, ctx
+            )
         return value
 
 

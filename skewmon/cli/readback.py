@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from skewmon.errors import Reason, SkewmonError
+from skewmon.errors import Reason, SkewmonError, echoed
 from skewmon.model import (
     NS_PER_S,
     Burst,
@@ -45,7 +45,9 @@ def snapshot(text: bytes) -> Snapshot:
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
-            raise UnreadableStatusError(f"The daemon speaks schema {document['schema']!r}, not {SCHEMA}.")
+            raise UnreadableStatusError(
+                f"The daemon speaks schema {echoed(document['schema'])}, not {SCHEMA}."
+            )
         return Snapshot(_wall_ns(document["time"]), tuple(_cluster(one) for one in document["clusters"]))
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError):
         raise UnreadableStatusError("The answer is not the status of a skewmon daemon.") from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from skewmon.cli.readback import UnreadableStatusError, snapshot
-from skewmon.errors import ConfigError, Fault, SkewmonError
+from skewmon.errors import ConfigError, Fault, SkewmonError, echoed
 from skewmon.model import Snapshot
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def base_of(url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError(Fault(f"--url: expected a URL such as http://127.0.0.1:10061, found {url!r}"))
+        raise ConfigError(Fault(f"--url: expected a URL such as http://127.0.0.1:10061, found {echoed(url)}"))
     return url.rstrip("/")
 
 

@@ -42,9 +42,15 @@ def command(
     SIGHUP reloads the configuration; SIGTERM ends within seconds.
     """
     from skewmon import logs
+    from skewmon.config.address import parse_listen
     from skewmon.config.loader import load
     from skewmon.daemon import Options, run
 
+    for address in listen:
+        try:
+            parse_listen(address)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--web.listen-address") from None
     config = load(config_file)
     logs.configure(level, style)
     options = Options(config_file, listen, web_config_file, dry_run)

@@ -9,9 +9,9 @@ from skewmon.cli.main import DEFAULT_CONFIG
 from skewmon.config.duration import parse_duration_ns
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
-from skewmon.config.targets import Target, expand
+from skewmon.config.targets import Target, check_user, expand
 from skewmon.config.thresholds import check_profile, effective
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 from skewmon.inventory.resolve import distinct, resolve
 from skewmon.inventory.ssh_config import settings_for
 from skewmon.inventory.ssh_surroundings import Given, Surroundings
@@ -69,8 +69,11 @@ def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
 
 
 def _from_command_line(selection: Selection) -> Cluster:
-    if selection.user is not None and not (selection.user and selection.user.isprintable()):
-        raise _fault("--user", "expected the name of a user")
+    if selection.user is not None:
+        try:
+            check_user(selection.user)
+        except ValueError as error:
+            raise _fault("--user", str(error)) from None
     if selection.cluster is not None:
         raise _fault(
             "--cluster", "names a cluster of a configuration file, and none was given", "--config.file"
@@ -99,7 +102,7 @@ def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
                 f"--{option.replace('_', '-')}", "has no effect with a configuration file", "set it there"
             )
     if selection.cluster is not None and selection.cluster not in config.clusters:
-        raise _fault("--cluster", f"there is no cluster {selection.cluster!r}", _known(config.clusters))
+        raise _fault("--cluster", f"there is no cluster {echoed(selection.cluster)}", _known(config.clusters))
     clusters = asyncio.run(resolve(config))
     chosen = [one for one in clusters if selection.cluster in (None, one.name)]
     if not selection.nodes:
@@ -109,7 +112,7 @@ def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
     if unknown:
         raise _fault(
             "NODES",
-            f"the configuration has no node {min(unknown)!r}",
+            f"the configuration has no node {echoed(min(unknown))}",
             "skewmon config show lists its nodes",
         )
     picked = (replace(one, nodes=tuple(n for n in one.nodes if n.name in wanted)) for one in chosen)
@@ -160,7 +163,7 @@ def _expand(text: str) -> tuple[Target, ...]:
     try:
         return expand(text)
     except ValueError as error:
-        raise _fault(f"NODES {text!r}", str(error)) from None
+        raise _fault(f"NODES {echoed(text)}", str(error)) from None
 
 
 def _fault(what: str, message: str, hint: str = "") -> ConfigError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from skewmon.config.limits import MAX_PORT
 from skewmon.config.targets import check_host
+from skewmon.errors import echoed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ def parse_listen(text: str) -> Listen:
     host, colon, port = text.rpartition(":")
     digits = port.isascii() and port.isdigit() and len(port) <= 5
     if not colon or not digits or int(port) > MAX_PORT:
-        raise ValueError(f"expected host:port such as 127.0.0.1:10061, found {text!r}")
+        raise ValueError(f"expected host:port such as 127.0.0.1:10061, found {echoed(text)}")
     if host.startswith("[") and host.endswith("]"):
         host = str(ipaddress.ip_address(host[1:-1]))
     elif ":" in host:

@@ -2,6 +2,8 @@
 
 import re
 
+from skewmon.errors import echoed
+
 _UNITS_NS = {
     "d": 86_400_000_000_000,
     "h": 3_600_000_000_000,
@@ -35,9 +37,9 @@ def parse_duration_ns(text: str) -> int:
         total += _part_ns(part[1], part[2] or "", _ORDER[rank], text)
         position, last = part.end(), rank
     if position != len(text) or not text:
-        raise ValueError(f"{_EXPECTED}, found {text!r}{_advice(text)}")
+        raise ValueError(f"{_EXPECTED}, found {echoed(text)}{_advice(text)}")
     if total > MAX_DURATION_NS:
-        raise ValueError(f"expected at most ten years, found {text!r}")
+        raise ValueError(f"expected at most ten years, found {echoed(text)}")
     return total
 
 
@@ -64,7 +66,7 @@ def _part_ns(whole: str, fraction: str, unit: str, text: str) -> int:
     scale: int = 10 ** len(fraction)
     value_ns, rest = divmod(int(whole + fraction) * _UNITS_NS[unit], scale)
     if rest:
-        raise ValueError(f"expected whole nanoseconds, found {text!r}")
+        raise ValueError(f"expected whole nanoseconds, found {echoed(text)}")
     return value_ns
 
 

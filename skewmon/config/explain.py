@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from skewmon.config import limits
 from skewmon.config.marks import Document
 from skewmon.config.schema import Config
-from skewmon.errors import Fault
+from skewmon.errors import MAX_ECHOED, Fault, echoed
 
 
 def explain(document: Document, error: pydantic.ValidationError) -> list[Fault]:
@@ -42,7 +42,8 @@ def _steps(value: Any, loc: list[str | int]) -> Iterator[str]:
     for step in loc:
         if isinstance(value, dict) and step in value:
             value = value[str(step)]
-            yield str(step) if str(step).isprintable() else repr(step)
+            plain = len(str(step)) <= MAX_ECHOED and str(step).isprintable()
+            yield str(step) if plain else echoed(step)
         elif isinstance(value, tuple) and isinstance(step, int) and step < len(value):
             value = value[step]
             yield str(step + 1)
@@ -91,7 +92,7 @@ def _found(value: object) -> str:
         return "a mapping"
     if isinstance(value, tuple):
         return "a list"
-    return f"the text {value[:60]!r}" if isinstance(value, str) else f"the number {value}"
+    return f"the text {echoed(value)}" if isinstance(value, str) else f"the number {value}"
 
 
 def _quote_hint(kind: str, value: object) -> str:

@@ -23,7 +23,8 @@ from skewmon.config.limits import (
     MAX_PORT,
     MIN_PORT,
 )
-from skewmon.config.targets import check_host, expand, parse_target
+from skewmon.config.targets import check_host, check_user, expand, parse_target
+from skewmon.errors import echoed
 
 _DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|ns))+$"
 _DRIFT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?ppm", re.ASCII)
@@ -82,7 +83,7 @@ def _drift_ppb(value: Any) -> int:
     parts = _DRIFT.fullmatch(value) if isinstance(value, str) else None
     if parts is None:
         hint = f"write {value}ppm" if isinstance(value, int) and not isinstance(value, bool) else ""
-        raise refuse(f"expected a rate such as 100ppm, found {value!r}", hint)
+        raise refuse(f"expected a rate such as 100ppm, found {echoed(value)}", hint)
     ppb = int(parts[1]) * 1000 + int((parts[2] or "").ljust(3, "0"))
     if not 0 < ppb <= MAX_DRIFT_PPM * 1000:
         raise refuse(f"expected a rate above 0 and up to {MAX_DRIFT_PPM}ppm, found {value}")
@@ -110,7 +111,7 @@ def _path(text: str, info: ValidationInfo) -> str:
     """Return an absolute path, or ``credential:NAME`` as it is."""
     name = text.removeprefix(paths.CREDENTIAL)
     if text.startswith(paths.CREDENTIAL) and not re.fullmatch(r"[\w.@:-]+", name):
-        raise refuse(f"expected credential:NAME, found {text!r}")
+        raise refuse(f"expected credential:NAME, found {echoed(text)}")
     if not text or not text.isprintable():
         raise refuse("expected a path")
     try:
@@ -167,6 +168,7 @@ Drift = Annotated[
 Port = Annotated[int, Field(ge=MIN_PORT, le=MAX_PORT)]
 Name = Annotated[str, AfterValidator(_name)]
 Host = Annotated[str, AfterValidator(refused_by(check_host))]
+User = Annotated[str, AfterValidator(refused_by(check_user))]
 Url = Annotated[str, AfterValidator(_url)]
 SecretUrl = Annotated[Url, PlainSerializer(masked_url, when_used="json")]
 Expression = Annotated[str, AfterValidator(refused_by(expand))]

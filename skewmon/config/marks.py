@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from skewmon.config import limits
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -119,7 +119,7 @@ class _Builder:
             name = self._key(key)
             value = self.build(item)
             if name in found:
-                self.fault(key, f"duplicate key {name!r}", f"the first one is in line {lines[name]}")
+                self.fault(key, f"duplicate key {echoed(name)}", f"the first one is in line {lines[name]}")
             elif name is not None:
                 found[name], lines[name] = value, key.start_mark.line + 1
         return found

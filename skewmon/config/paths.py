@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 
 #: Marks a secret that systemd hands over (LoadCredential=); the name is looked up at use.
 CREDENTIAL = "credential:"
@@ -19,7 +19,7 @@ def absolute(text: str, base: str) -> str:
     try:
         path = Path(text).expanduser()
     except RuntimeError:
-        raise ValueError(f"{text!r} names the home of a user that this machine does not have") from None
+        raise ValueError(f"{echoed(text)} names the home of a user that this machine does not have") from None
     return str(Path(base) / path)
 
 

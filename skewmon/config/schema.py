@@ -21,12 +21,14 @@ from skewmon.config.fields import (
     SecretPaths,
     SecretUrl,
     Url,
+    User,
     duration_within,
     refuse,
     refused_by,
 )
 from skewmon.config.targets import expand
 from skewmon.config.thresholds import check_profile, effective
+from skewmon.errors import echoed
 from skewmon.model import NS_PER_S, Threshold
 
 #: In the range that the list of exporters gives out since 9100-9999 is full.
@@ -79,7 +81,7 @@ class WebSpec(Spec):
 class SshSpec(Spec):
     """How nodes are logged in to; a cluster's keys go before the defaults, a node's before both."""
 
-    user: Name | None = Field(None, description=f"login name; {DEFAULT_USER} where none is given")
+    user: User | None = Field(None, description=f"login name; {DEFAULT_USER} where none is given")
     port: Port | None = Field(None, description=f"port of sshd; {DEFAULT_PORT} where none is given")
     identity: SecretPaths | None = Field(
         None,
@@ -114,9 +116,11 @@ class NodeSpec(Spec):
             try:
                 one = len(expand(self.name)) == 1
             except ValueError:
-                raise refuse(f"the name {self.name!r} is no address", "add address:", at="name") from None
+                raise refuse(
+                    f"the name {echoed(self.name)} is no address", "add address:", at="name"
+                ) from None
             if not one:
-                raise refuse(f"{self.name!r} is a range", "list it as a text of its own", at="name")
+                raise refuse(f"{echoed(self.name)} is a range", "list it as a text of its own", at="name")
         return self
 
 
@@ -212,7 +216,9 @@ class ClusterSpec(Spec):
             if isinstance(entry, NodeSpec) and names.setdefault(entry.name, entry.address or "") != (
                 entry.address or ""
             ):
-                raise refuse(f"two nodes are called {entry.name!r}", "give each its own name", at="nodes")
+                raise refuse(
+                    f"two nodes are called {echoed(entry.name)}", "give each its own name", at="nodes"
+                )
         count = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in self.nodes)
         if count > limits.MAX_NODES:
             raise refuse(f"expected at most {limits.MAX_NODES} nodes, found {count}", at="nodes")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from skewmon.config.limits import MAX_NAME_LENGTH, MAX_NODES, MAX_PORT, MIN_PORT
+from skewmon.errors import echoed
 
 #: An address in brackets, told from a range by its colons.
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?)\](?::(.*))?", re.DOTALL)
@@ -39,7 +40,9 @@ def parse_target(text: str) -> Target:
 def expand(expression: str) -> tuple[Target, ...]:
     """Return every target of a node expression, in order; raise ValueError with what was expected."""
     if re.search(r"\s", expression.strip()):
-        raise ValueError(f"{expression!r} holds a space; separate nodes by commas or list them one a line")
+        raise ValueError(
+            f"{echoed(expression)} holds a space; separate nodes by commas or list them one a line"
+        )
     terms = [_split(term) for term in _terms(expression.strip(), ",")]
     logins = {(user, port) for user, _, port in terms}
     if len(logins) == 1 and not any(_is_ipv6(host) for _, host, _ in terms):
@@ -48,7 +51,7 @@ def expand(expression: str) -> tuple[Target, ...]:
         terms = [(user, ",".join(host for _, host, _ in terms), port)]
     found = dict.fromkeys(Target(host, user, port) for user, hosts, port in terms for host in _hosts(hosts))
     if len(found) > MAX_NODES:
-        raise ValueError(f"{_shorten(expression)} has {len(found)} nodes; at most {MAX_NODES} are allowed")
+        raise ValueError(f"{echoed(expression)} has {len(found)} nodes; at most {MAX_NODES} are allowed")
     return tuple(found)
 
 
@@ -61,24 +64,37 @@ def check_host(host: str) -> str:
     if len(host) > MAX_NAME_LENGTH:
         raise ValueError(f"a host name has at most {MAX_NAME_LENGTH} characters, found {len(host)}")
     if ":" in host:
-        raise ValueError(f"{host!r} is neither an IPv6 address nor host:port")
+        raise ValueError(f"{echoed(host)} is neither an IPv6 address nor host:port")
     if not _HOST.fullmatch(host):
-        raise ValueError(f"{_shorten(host)} is not a host name or address")
+        raise ValueError(f"{echoed(host)} is not a host name or address")
     return host
+
+
+def check_user(user: str) -> str:
+    """Return a login name as it is; raise ValueError where it cannot be one."""
+    if not user:
+        raise ValueError("expected the name of a user, found nothing")
+    if len(user) > MAX_NAME_LENGTH:
+        raise ValueError(f"the name of a user has at most {MAX_NAME_LENGTH} characters, found {len(user)}")
+    if re.search(r"[\s:,]", user) or not user.isprintable() or user.startswith("-"):
+        raise ValueError(f"{echoed(user)} is not a user name")
+    return user
 
 
 def _split(text: str) -> tuple[str | None, str, int | None]:
     """Return user, host part and port of one expression."""
     user, at, rest = text.rpartition("@")
     if at and not user:
-        raise ValueError(f"{_shorten(text)}: node groups (@name) are not supported; list the nodes")
-    if re.search(r"[\s\x00-\x1f:,]", user) or user.startswith("-"):
-        raise ValueError(f"{_shorten(text)}: {user!r} is not a user name")
+        raise ValueError(f"{echoed(text)}: node groups (@name) are not supported; list the nodes")
+    try:
+        check_user(user or "nobody")  # without one, somebody else says who
+    except ValueError as error:
+        raise ValueError(f"{echoed(text)}: {error}") from None
     bracketed = _BRACKETED.fullmatch(rest)
     if bracketed:
         host, port = bracketed[1], bracketed[2]
         if not _is_ipv6(host):
-            raise ValueError(f"{_shorten(text)}: {host!r} is not an IPv6 address")
+            raise ValueError(f"{echoed(text)}: {echoed(host)} is not an IPv6 address")
     elif _is_ipv6(rest):
         host, port = rest, None
     else:
@@ -105,7 +121,7 @@ def _port(text: str, whole: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not MIN_PORT <= int(text) <= MAX_PORT:
         advice = "; an IPv6 address with a port is written [2001:db8::1]:22" if ":" in text else ""
         wanted = f"expected a port from {MIN_PORT} to {MAX_PORT}"
-        raise ValueError(f"{_shorten(whole)}: {wanted}, found {_shorten(text)}{advice}")
+        raise ValueError(f"{echoed(whole)}: {wanted}, found {echoed(text)}{advice}")
     return int(text)
 
 
@@ -124,19 +140,19 @@ def _hosts(pattern: str) -> Iterator[str]:
         yield check_host(pattern)
         return
     if not _RANGE_HOST.fullmatch(pattern):
-        raise ValueError(f"{_shorten(pattern)} is not a node range such as n[1-3].example.com")
+        raise ValueError(f"{echoed(pattern)} is not a node range such as n[1-3].example.com")
     size = sum(_count(term) for term in _terms(pattern, ",!&^"))
     if size > MAX_NODES:
-        raise ValueError(f"{_shorten(pattern)} has {size} nodes; at most {MAX_NODES} are allowed")
+        raise ValueError(f"{echoed(pattern)} has {size} nodes; at most {MAX_NODES} are allowed")
     # Loaded here: it takes 60 ms, and most expressions are plain names.
     from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException  # noqa: PLC0415 see above
 
     try:
         hosts = list(NodeSet(pattern, resolver=RESOLVER_NOGROUP))
     except NodeSetException as error:
-        raise ValueError(f"{_shorten(pattern)} is not a node range: {error}") from None
+        raise ValueError(f"{echoed(pattern)} is not a node range: {error}") from None
     if not hosts:
-        raise ValueError(f"{_shorten(pattern)} leaves no node")
+        raise ValueError(f"{echoed(pattern)} leaves no node")
     for host in hosts:
         yield check_host(host)
 
@@ -153,14 +169,9 @@ def _count_item(item: str, term: str) -> int:
     """Return how many numbers ``7``, ``1-9`` or ``1-9/2`` stands for."""
     parts = _RANGE_ITEM.fullmatch(item)
     if not parts:
-        raise ValueError(f"{_shorten(term)}: expected a range such as 1-3 or 001-128, found {_shorten(item)}")
+        raise ValueError(f"{echoed(term)}: expected a range such as 1-3 or 001-128, found {echoed(item)}")
     first, last = int(parts[1]), int(parts[2] or parts[1])
     step = int(parts[3] or 1)
     if last < first or step < 1:
-        raise ValueError(f"{_shorten(term)}: {item} runs backwards")
+        raise ValueError(f"{echoed(term)}: {item} runs backwards")
     return (last - first) // step + 1
-
-
-def _shorten(text: str) -> str:
-    """Return a text as evidence in a message: quoted, and cut where it is long."""
-    return repr(text if len(text) <= 60 else text[:57] + "…")

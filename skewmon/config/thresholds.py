@@ -4,6 +4,7 @@ import difflib
 
 from skewmon.alert.profiles import PROFILES
 from skewmon.alert.thresholds import draws_limit
+from skewmon.errors import echoed
 from skewmon.model import Threshold
 
 #: What a cluster has that names neither a profile nor a threshold.
@@ -16,7 +17,7 @@ def check_profile(name: str) -> str:
         return name
     near = difflib.get_close_matches(name, PROFILES, n=1)
     advice = f"did you mean {near[0]}?" if near else "`skewmon profiles` lists them"
-    raise ValueError(f"there is no profile {name!r}; {advice}")
+    raise ValueError(f"there is no profile {echoed(name)}; {advice}")
 
 
 def effective(profile: str | None, own: tuple[Threshold, ...]) -> tuple[Threshold, ...]:

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from skewmon.config.duration import parse_duration_ns
+from skewmon.errors import echoed
 from skewmon.model import NS_PER_S
 
 #: More seconds than any two clocks are apart: three hundred years.
@@ -19,7 +20,7 @@ def count(request: web.Request, name: str, default: int, highest: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= highest):
-        raise ParameterError(f"{name}: expected a number from 1 to {highest}, found {text[:40]!r}")
+        raise ParameterError(f"{name}: expected a number from 1 to {highest}, found {echoed(text)}")
     return int(text)
 
 
@@ -31,7 +32,7 @@ def span_ns(request: web.Request, name: str) -> int:
     except ValueError:
         return _duration_ns(name, text)
     if not 0 <= seconds <= SECONDS_MAX:  # NaN too fails this
-        raise ParameterError(f"{name}: expected seconds from 0 on, found {text[:40]!r}")
+        raise ParameterError(f"{name}: expected seconds from 0 on, found {echoed(text)}")
     return round(seconds * NS_PER_S)
 
 

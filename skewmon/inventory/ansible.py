@@ -14,8 +14,8 @@ from typing import Any
 from skewmon.config.files import require_regular
 from skewmon.config.paths import absolute
 from skewmon.config.schema import SourceSpec
-from skewmon.config.targets import check_host
-from skewmon.errors import InventoryError
+from skewmon.config.targets import check_host, check_user
+from skewmon.errors import InventoryError, echoed
 from skewmon.inventory.settings import Context, with_login
 from skewmon.model import Node, SshSettings
 
@@ -127,7 +127,9 @@ def _members(listing: dict[str, Any], group: str) -> Iterator[str]:
     """Yield the hosts of a group and of the groups below it; each group is entered once."""
     if group not in listing and group != "all":
         near = difflib.get_close_matches(group, listing, n=1)
-        raise InventoryError(f"there is no group {group!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise InventoryError(
+            f"there is no group {echoed(group)}" + (f"; did you mean {near[0]}?" if near else "")
+        )
     waiting, seen = [group], set()
     while waiting:
         name = waiting.pop(0)
@@ -151,9 +153,10 @@ def _node(name: str, variables: dict[str, Any], ssh: SshSettings, source: str) -
             raise ValueError(f"{number} is not a port")
         if identity is not None:
             ssh = replace(ssh, identities=(absolute(str(identity), str(Path(source).parent)),))
+        login = None if user is None else check_user(str(user))
     except ValueError as error:
         raise InventoryError(f"host {name}: {error}") from None
-    return Node(name, host, with_login(ssh, None if user is None else str(user), number))
+    return Node(name, host, with_login(ssh, login, number))
 
 
 def _first(variables: dict[str, Any], names: tuple[str, ...]) -> Any:

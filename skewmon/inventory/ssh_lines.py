@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass, field
 
 from skewmon.config.files import open_regular
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 
 #: ssh itself reads line by line; a configuration of more than this is another file.
 MAX_FILE_BYTES = 1024 * 1024
@@ -132,6 +132,6 @@ def parse_lines(text: str, path: str) -> list[Line]:
             continue
         parts = _KEYWORD.fullmatch(line)
         if parts is None:
-            raise ConfigError(Fault(f"{line[:40]!r} is not a keyword with a value", path, number))
+            raise ConfigError(Fault(f"{echoed(line)} is not a keyword with a value", path, number))
         found.append(Line(parts[1].lower(), parts[2], path, number))
     return found

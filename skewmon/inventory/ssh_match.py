@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from skewmon.errors import echoed
 from skewmon.inventory.ssh_lines import ConfigFile, Line, Reader
 
 #: ssh's own limit (READCONF_MAX_DEPTH).
@@ -143,7 +144,7 @@ def included_files(line: Line, start: ConfigFile) -> list[str]:
         try:
             pattern = Path(start.include_base) / Path(argument).expanduser()
         except RuntimeError:
-            raise line.fault(f"{argument!r} names the home of an unknown user") from None
+            raise line.fault(f"{echoed(argument)} names the home of an unknown user") from None
         found += sorted(glob.glob(str(pattern)))  # noqa: PTH207  Path.glob takes no absolute pattern
     return [path for path in found if not os.path.isdir(path)]  # noqa: PTH112  Path.is_dir hides nothing more
 

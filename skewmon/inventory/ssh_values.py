@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from skewmon.config.limits import MAX_PORT, MIN_PORT
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, echoed
 from skewmon.inventory.ssh_match import Evaluation
 from skewmon.inventory.ssh_surroundings import Given, Surroundings
 
@@ -77,7 +77,7 @@ class Values:
         if text is None or text.lower() == "none":
             return None
         if not _TIME.fullmatch(text):
-            raise self.fault(f"ConnectTimeout {text!r} is not a time")
+            raise self.fault(f"ConnectTimeout {echoed(text)} is not a time")
         parts = re.findall(r"([0-9]+)([a-z]?)", text.lower())
         return float(sum(int(number) * _SECONDS[unit] for number, unit in parts)) or None
 
@@ -88,7 +88,7 @@ class Values:
         try:
             text = str(Path(text).expanduser())
         except RuntimeError:
-            raise self.fault(f"{text!r} names the home of an unknown user") from None
+            raise self.fault(f"{echoed(text)} names the home of an unknown user") from None
         return re.sub(r"%(.?)|\$\{(\w+)\}", self._replaced, text)
 
     def _replaced(self, part: re.Match[str]) -> str:
@@ -117,5 +117,5 @@ class Values:
         """Return the port of sshd."""
         text = self._found.value("port") or "22"
         if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not MIN_PORT <= int(text) <= MAX_PORT:
-            raise self.fault(f"Port {text!r} is not a number from {MIN_PORT} to {MAX_PORT}")
+            raise self.fault(f"Port {echoed(text)} is not a number from {MIN_PORT} to {MAX_PORT}")
         return int(text)

@@ -1,7 +1,7 @@
 """Prometheus' lists of target groups, as files and servers give them: ``[{targets: […], labels: {…}}]``."""
 
-from skewmon.config.targets import check_host
-from skewmon.errors import InventoryError
+from skewmon.config.targets import check_host, check_user
+from skewmon.errors import InventoryError, echoed
 from skewmon.inventory.settings import with_login
 from skewmon.model import Node, SshSettings
 
@@ -30,9 +30,7 @@ def nodes_of(groups: object, ssh: SshSettings) -> list[Node]:
 
 def _login(labels: dict[str, object], ssh: SshSettings) -> SshSettings:
     """Return the settings with what the labels say of user and port."""
-    user, port = labels.get(USER_LABEL), labels.get(PORT_LABEL)
-    if user is not None and (not isinstance(user, str) or not user):
-        raise InventoryError(f"the label {USER_LABEL} is not a user name")
+    user, port = _user(labels.get(USER_LABEL)), labels.get(PORT_LABEL)
     if port is None:
         return with_login(ssh, user, None)
     digits = str(port)
@@ -41,10 +39,20 @@ def _login(labels: dict[str, object], ssh: SshSettings) -> SshSettings:
     return with_login(ssh, user, int(digits))
 
 
+def _user(label: object) -> str | None:
+    """Return the user that a label names."""
+    if label is None:
+        return None
+    try:
+        return check_user(label if isinstance(label, str) else "")
+    except ValueError as error:
+        raise InventoryError(f"the label {USER_LABEL} is not a user name: {error}") from None
+
+
 def _host(target: object) -> str:
     """Return the host of a target ``host:port``."""
     if not isinstance(target, str):
-        raise InventoryError(f"expected a target such as host:9100, found {target!r}")
+        raise InventoryError(f"expected a target such as host:9100, found {echoed(target)}")
     host, _, port = target.rpartition(":")
     if not port.isdigit() or (":" in host and not host.startswith("[")):
         host = target

@@ -100,8 +100,15 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
     return ConnectError(
         Reason.HOST_KEY_UNKNOWN,
         f"The host key of {listed} is not in {files}.",
-        f"Compare it over a trusted path, then add it: ssh-keyscan -p {ssh.port} {address}",
+        f"Compare it over a trusted path, then add it: {scan_command(address, ssh)}",
     )
+
+
+def scan_command(address: str, ssh: SshSettings) -> str:
+    """Return what shows the host keys of a machine; behind a bastion only the bastion can ask for them."""
+    if ssh.jump:
+        return f"ssh-keyscan -p {ssh.port} {address} on {ssh.jump[-1]}"
+    return f"skewmon keys scan {address if ssh.port == 22 else place(address, ssh.port)}"
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:

@@ -8,7 +8,7 @@ import asyncssh
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
 from skewmon.probe import known_hosts
-from skewmon.probe.faults import dial_error, login_error, place
+from skewmon.probe.faults import dial_error, login_error, place, scan_command
 
 #: One question for each, because a server shows only the key of the algorithm that both sides settle on.
 ALGORITHMS = (
@@ -62,7 +62,7 @@ async def _scan(node: Node) -> Scan:
         raise ConnectError(
             Reason.JUMP_FAILED,
             f"{node.name} is behind {', '.join(node.ssh.jump)}, which is not asked on its behalf.",
-            f"On the bastion: ssh-keyscan -p {node.ssh.port} {node.address}",
+            f"Ask there: {scan_command(node.address, node.ssh)}",
         )
     found = [await _key(node, algorithm) for algorithm in ALGORITHMS]
     if not any(found):

@@ -106,7 +106,7 @@ async def test_another_host_key_is_told_from_an_unknown_one() -> None:
         assert "ssh-keygen -R" in outcome.advice
         fleet.known_hosts.write_text("")
         outcome = await told(node_of(fleet, fleet["n1"]), Reason.HOST_KEY_UNKNOWN)
-        assert "ssh-keyscan" in outcome.advice
+        assert "skewmon keys scan" in outcome.advice
 
 
 async def test_a_key_that_the_node_does_not_know_is_denied() -> None:

@@ -67,6 +67,7 @@ async def test_labels_may_say_how_to_log_in(tmp_path: Path) -> None:
         ("[{targets: ['a b']}]", "'a b' is not a host name"),
         ("[{targets: [n1], labels: {__ssh_port: 0}}]", "__ssh_port is not a port"),
         ("[{targets: [n1], labels: {__ssh_user: [a]}}]", "__ssh_user is not a user name"),
+        ("[{targets: [n1], labels: {__ssh_user: '-oProxyCommand=x'}}]", "__ssh_user is not a user name"),
         ("[", "this is not YAML"),
         ("", "the file is empty"),
     ],
