@@ -1,6 +1,7 @@
 """Numbers as a person reads them."""
 
-#: Units from the largest down, each with the nanoseconds it stands for.
+#: Units from the largest down, each with the nanoseconds it stands for. They are spelt as the configuration
+#: has them: every terminal and pager can show "us", and what is read can be typed.
 UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 
 

@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from skewmon.cli.words import bound, harmless, offset, verdict_sentence
+from skewmon.cli.words import bound, few, harmless, offset, verdict_sentence
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Snapshot, SyncStatus, Verdict
 
 STYLES = {
@@ -103,21 +103,36 @@ def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[Renderabl
 def _claim(status: SyncStatus | None) -> Text:
     if status is None:
         return Text("")
-    if status.synchronized is None or status.daemon == "none":
+    if status.daemon == "none":
+        return Text("none runs", "yellow")
+    if status.synchronized is None:
         return Text(harmless(status.daemon), "dim")
     word = "synchronized" if status.synchronized else "unsynchronized"
     return Text(f"{harmless(status.daemon)} {word}", "" if status.synchronized else "yellow")
 
 
 def _advice(view: ClusterView, shown: Iterable[NodeView]) -> Iterable[RenderableType]:
+    failures = _failures(shown)
     for node in shown:
-        if isinstance(node.outcome, Failed):
-            told = harmless(f"  {node.outcome.detail} {node.outcome.advice}")
-            yield Text.assemble("  ", (harmless(node.name), "bold"), told)
+        if node.name in failures:
+            who, told = failures[node.name]
+            yield Text.assemble("  ", (harmless(who), "bold"), harmless(f"  {told}"))
         for finding in node.findings:
             yield _finding(node.name, finding)
     for finding in view.findings:
         yield _finding(view.name, finding)
+
+
+def _failures(shown: Iterable[NodeView]) -> dict[str, tuple[str, str]]:
+    """Return why nodes were not measured, by the first node of which it is true, with the names of them all.
+
+    A key that cannot be used, or a bastion that is down, is one fault however many nodes it keeps away.
+    """
+    alike: dict[str, list[str]] = {}
+    for node in shown:
+        if isinstance(node.outcome, Failed):
+            alike.setdefault(f"{node.outcome.detail} {node.outcome.advice}", []).append(node.name)
+    return {names[0]: (few(names), told) for told, names in alike.items()}
 
 
 def _finding(where: str, finding: Finding) -> Text:

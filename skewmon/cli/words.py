@@ -1,10 +1,15 @@
 """Numbers and sentences as a person reads them in a terminal."""
 
+from collections.abc import Sequence
+
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.alert.words import at_least, at_most, sentence
 from skewmon.model import ClusterView, Failed, Interval, Pair, Verdict
 from skewmon.units import UNITS, span
+
+#: Names in a sentence; the table has them all.
+MAX_NAMES = 5
 
 
 def harmless(text: str) -> str:
@@ -77,5 +82,10 @@ def _missing(view: ClusterView) -> str:
     missing = [node.name for node in view.nodes if isinstance(node.outcome, Failed)]
     if not missing:
         return ""
-    names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-    return f" Not measured: {names}."
+    return f" Not measured: {few(missing)}."
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first of these names, and how many more there are."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

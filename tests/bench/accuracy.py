@@ -138,8 +138,8 @@ async def rows(fleet: Fleet) -> list[Row]:
     stamps_off = median(unstamped.bounds_ns) / crowd_bound
     return [
         Row("intervals that miss the truth", f"{misses} in {count:,}", "0", "0"),
-        Row("bound of one node, median", f"±{bound / NS_PER_US:.1f} µs"),
-        Row("error of its estimate, median", f"{error / NS_PER_US:.1f} µs"),
+        Row("bound of one node, median", f"±{bound / NS_PER_US:.1f} us"),
+        Row("error of its estimate, median", f"{error / NS_PER_US:.1f} us"),
         Row("bound ÷ half the round trip of a bare TCP echo", f"{bound / floor:.2f}", "≤ 6", "≤ 3"),
         Row(f"bound with {len(fleet)} at once ÷ with one", f"{crowd_bound / bound:.2f}", "≤ 2", "≤ 1.2"),
         Row("the same without the kernel's stamps ÷ with them", f"{stamps_off:.0f}", "≥ 5"),

@@ -135,7 +135,7 @@ def _steady(daemon: Daemon) -> list[Row]:
         Row("CPU of the daemon per node and round", f"{cpu_s / NODES * 1000:.2f} ms"),
         Row("resident memory", f"{daemon.resident_bytes() / 2**20:.0f} MiB", "≤ 150 MiB"),
         Row("pairs, skew and culprits", f"{_evaluation_s() * 1000:.1f} ms", "≤ 50 ms"),
-        Row("bound, median", f"±{_bound_s(calm) * 1e6:.1f} µs"),
+        Row("bound, median", f"±{_bound_s(calm) * 1e6:.1f} us"),
         Row("one scrape", f"{scrape_s * 1000:.0f} ms", "≤ 250 ms"),
         Row("bound under endless scrapes ÷ without any", f"{_bound_s(scraped) / _bound_s(calm):.2f}", "1"),
     ]

@@ -35,7 +35,7 @@ async def test_the_page_shows_what_the_api_says(visit) -> None:
     assert await names(visit) == ["etcd3", "etcd1", "etcd2"]
     assert await visit.text("tr.culprit .name") == cluster["culprits"][0]
     row = await visit.text("tr.culprit")
-    for shown in ("+70 s", "± 40 µs", "chronyd: synchronized", "claims-sync-but-off", "stepped once"):
+    for shown in ("+70 s", "± 40 us", "chronyd: synchronized", "claims-sync-but-off", "stepped once"):
         assert shown in row
     assert await visit.text("tr.culprit code") == cluster["nodes"][2]["findings"][0]["next"]
     assert await visit.page.title() == "critical: skewmon"
@@ -90,7 +90,7 @@ async def test_a_lost_connection_and_stale_data_are_clearly_shown(visit) -> None
     await visit.exporter.stop()
     await visit.wait(".connection.lost", "Connection lost")
     assert await visit.page.locator("body.disconnected").count() == 1
-    assert await visit.text(".verdict") == "All 3 clocks agree within 117 µs."
+    assert await visit.text(".verdict") == "All 3 clocks agree within 117 us."
     await visit.page.evaluate("document.querySelector('section.cluster').dataset.age = '3600'")
     await visit.wait(".stale .age", "stale: 60 min old")
 

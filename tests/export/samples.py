@@ -155,7 +155,7 @@ def jumped() -> Snapshot:
         "ssh etcd3.example.com chronyc -n sources",
     )
     wrong = replace(node(JUMPED, JUMP_NS), steps=1, findings=(finding,), drift=None)
-    vote = Vote("named", (JUMPED,), "etcd1 and etcd2 agree within 95 µs; etcd3 is 70 s from both.")
+    vote = Vote("named", (JUMPED,), "etcd1 and etcd2 agree within 95 us; etcd3 is 70 s from both.")
     nodes = (node("etcd1", -12 * US), node("etcd2", 3 * US), wrong)
     return snapshot(cluster_view(nodes, verdict=Verdict.CRITICAL, vote=vote))
 

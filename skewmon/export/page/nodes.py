@@ -79,6 +79,8 @@ def _claim(status: SyncStatus | None) -> Markup | None:
     """Return what the time daemon says, set apart from what is measured."""
     if status is None:
         return tag("span", "not asked yet", class_="minor")
+    if status.daemon == "none":
+        return tag("span", "none runs", class_="unsynced")
     said = {True: "synchronized", False: "not synchronized", None: "does not say"}[status.synchronized]
     state = {True: "synced", False: "unsynced", None: "minor"}[status.synchronized]
     source = []

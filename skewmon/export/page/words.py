@@ -2,16 +2,15 @@
 
 import math
 
-from skewmon.alert import words
+from skewmon.alert.words import at_least, at_most
 from skewmon.model import NS_PER_S, ClusterView, Failed, Interval, Skew, Verdict
+from skewmon.units import UNITS
 
 #: Names in a sentence; the table has them all.
 NAMES_MAX = 3
 
 #: Figures of an estimate; its bound says how many of them mean something.
 _FIGURES = 4
-
-_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
 
 
 def sentence(view: ClusterView) -> str:
@@ -27,21 +26,6 @@ def sentence(view: ClusterView) -> str:
         case Verdict.AMBIGUOUS:
             return f"Not proven either way: the clocks are {extent(view.skew)} apart."
     return f"Only {_measured(view)}. Those agree within {at_most(view.skew.upper_ns)}."
-
-
-def at_least(value_ns: int) -> str:
-    """Return a lower bound in few digits, never more than it is."""
-    return _micro(words.at_least(value_ns))
-
-
-def at_most(value_ns: int) -> str:
-    """Return an upper bound in few digits, never less than it is."""
-    return _micro(words.at_most(value_ns))
-
-
-def _micro(text: str) -> str:
-    """Return the text with the sign that a page, unlike a terminal, surely has."""
-    return text.replace(" us", " µs")
 
 
 def extent(skew: Skew) -> str:
@@ -73,7 +57,7 @@ def bound(interval: Interval) -> str:
 
 def span(value_ns: int) -> str:
     """Return a span of time in the largest unit that fits, in few figures."""
-    unit_ns, unit = next(((ns, name) for ns, name in _UNITS if value_ns >= ns), _UNITS[-1])
+    unit_ns, unit = next(((ns, name) for ns, name in UNITS if value_ns >= ns), UNITS[-1])
     value = value_ns / unit_ns
     return f"{value:.{_FIGURES}g} {unit}" if value < 10**_FIGURES else f"{value:,.0f} {unit}"
 

@@ -1,0 +1,64 @@
+"""What a round looks like in a terminal."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+from rich.console import Console
+
+from skewmon.cli import render
+from skewmon.cli.words import MAX_NAMES, few
+from skewmon.errors import Reason
+from skewmon.model import ClusterView, Failed, SyncStatus
+from tests.alert.views import missing, node, view
+
+#: Prints a round with signs that ASCII lacks as a command would, from the very start of the program.
+PRINT_A_ROUND = """
+from skewmon.cli.main import _take_streams
+from skewmon.cli.outputs import OUTPUT_OF
+from tests.export.samples import jumped
+_take_streams()
+for output in OUTPUT_OF.values():
+    output(jumped())
+"""
+
+
+def drawn(round_: ClusterView) -> str:
+    """Return the round as a wide terminal shows it."""
+    console = Console(width=render.PIPE_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(render.cluster(round_, wide=True))
+    return captured.get()
+
+
+def test_a_fault_of_many_nodes_is_told_once():
+    """A key that cannot be used is one fault; a node with another one has a line of its own."""
+    failed = Failed(Reason.KEY_UNUSABLE, "No key can be used: /key: No such file.", "Name one.")
+    nodes = [replace(missing(name), outcome=failed) for name in ("a", "b", "c")]
+    lines = drawn(view(*nodes, missing("d"))).splitlines()
+    assert [line for line in lines if "No key can be used" in line] == [
+        "  a, b, c  No key can be used: /key: No such file. Name one."
+    ]
+    assert "  d  It is silent. Is it up?" in lines
+
+
+def test_many_names_are_counted():
+    """The table has them all."""
+    assert few(["a", "b"]) == "a, b"
+    assert few(list("abcdefgh")) == f"a, b, c, d, e and {8 - MAX_NAMES} more"
+
+
+def test_a_node_without_a_time_daemon_has_none():
+    """In words, for "none" alone could be the name of one."""
+    nobody = node("a", timesync=SyncStatus("none"))
+    assert "none runs" in drawn(view(nobody, node("b")))
+
+
+def test_every_output_can_be_printed_in_ascii():
+    """LC_ALL=C: signs that the terminal lacks are replaced, and microseconds are "us" anyway."""
+    env = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", PRINT_A_ROUND], env=env, capture_output=True, check=True)
+    assert done.stdout.isascii()
+    assert b"us  " in done.stdout
+    assert done.stderr == b""

@@ -1,0 +1,21 @@
+"""What the page says, without a browser."""
+
+from skewmon.export.page.clusters import clusters
+from skewmon.model import Snapshot, SyncStatus
+from tests.alert.views import US, WALL_NS, node, view
+
+
+def test_a_node_without_a_time_daemon_has_none():
+    """Nobody runs there who could say anything, and so nobody "does not say"."""
+    shown = clusters(
+        Snapshot(WALL_NS, (view(node("a", timesync=SyncStatus("none")), node("b")),)), every_row=True
+    )
+    assert "none runs" in shown
+    assert "does not say" not in shown
+
+
+def test_a_microsecond_is_spelt_as_in_the_configuration():
+    """One spelling on the page, in the terminal, in alerts and in the file."""
+    shown = clusters(Snapshot(WALL_NS, (view(node("a", 48 * US), node("b")),)), every_row=True)
+    assert "+48 us" in shown
+    assert "µ" not in shown
