@@ -3,7 +3,8 @@
 import os
 import select
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 #: A guest answers within a millisecond; one that is just booting takes seconds.
 ANSWER_TIMEOUT_S = 60.0
@@ -25,9 +26,14 @@ class Truth:
     after_ns: int
     before_ns: int
 
-    @property
-    def width_ns(self) -> int:
-        return self.upper_ns - self.lower_ns
+    def until(self, later: Self) -> Self:
+        """Return where it stood from this reading to a later one, at a rate that did not change its sign."""
+        return replace(
+            self,
+            lower_ns=min(self.lower_ns, later.lower_ns),
+            upper_ns=max(self.upper_ns, later.upper_ns),
+            before_ns=later.before_ns,
+        )
 
 
 class Console:
@@ -65,6 +71,10 @@ class Console:
     def slew(self, ppm: int) -> None:
         """Let REALTIME and MONOTONIC run fast by so much."""
         self.ask(f"slew {ppm}")
+
+    def set_right(self) -> None:
+        """Set REALTIME to this machine's, as far as that can be said in one line."""
+        self.ask(f"settime {time.time_ns()}")
 
     def wall(self) -> Truth:
         """Return where REALTIME stands against this machine's RAW; nobody may set it meanwhile."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
@@ -23,6 +24,9 @@ BOOT_TIMEOUT_S = 60.0
 
 COMMAND_TIMEOUT_S = 30.0
 
+#: What a guest does by itself takes seconds where this machine needs a fraction of one.
+PATIENCE_S = 60.0
+
 SSHD_CONFIG = """\
 HostKey /lab/host_key
 AuthorizedKeysFile /lab/authorized_keys
@@ -30,6 +34,14 @@ StrictModes no
 UsePAM no
 UseDNS no
 """
+
+
+def until(holds: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+    """Wait until something holds in a guest; nobody tells when."""
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline, holds
+        time.sleep(0.3)
 
 
 class Guest:

@@ -1,0 +1,96 @@
+"""Rounds over the guests, one at a time, each held against the consoles."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from skewmon.chronicle import events_of
+from skewmon.clock.memory import Recollection
+from skewmon.clock.steps import Kind, Movement
+from skewmon.cycle import cycle
+from skewmon.journal import Event
+from skewmon.ledger import Ledger, Place, place_of
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Threshold
+from skewmon.once import opened
+from skewmon.probe.link import Link
+from skewmon.probe.sweep import Sweeper
+from tests.lab.cluster import Lab
+from tests.lab.console import Truth
+
+LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
+
+#: Guests log in slowly, and several at once on two processors slower still.
+TIMEOUT_S = 40.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round told, and where every clock really stood meanwhile."""
+
+    view: ClusterView
+    told: dict[str, Recollection]
+    events: list[Event]
+    truths: dict[str, Truth]
+
+    def movements(self, *kinds: Kind) -> list[tuple[str, Movement]]:
+        """Return the movements of these kinds, each with the node that made it."""
+        return [
+            (name, movement)
+            for name, said in self.told.items()
+            for movement in said.movements
+            if movement.kind in kinds
+        ]
+
+    def wall(self, name: str) -> Interval:
+        """Return the interval of a node's wall clock."""
+        (node,) = [node for node in self.view.nodes if node.name == name]
+        assert isinstance(node.outcome, Measured), node.outcome
+        return node.outcome.estimate.wall
+
+
+@dataclass
+class Watch:
+    """One cluster of all guests, watched as the daemon watches it."""
+
+    lab: Lab
+    cluster: Cluster
+    links: dict[Place, Link]
+    ledger: Ledger = field(default_factory=Ledger)
+    sweeper: Sweeper = field(default_factory=Sweeper)
+    before: ClusterView | None = None
+
+    async def round(self) -> Round:
+        """Run a round; every node that it measured must be where its console says."""
+        first = {guest.name: guest.console.wall() for guest in self.lab.guests}
+        (view,) = await cycle([self.cluster], self.links, self.sweeper, self.ledger)
+        truths = {guest.name: first[guest.name].until(guest.console.wall()) for guest in self.lab.guests}
+        events = list(events_of(view, self.before, self.ledger))
+        self.before = view
+        told = {node.name: self.ledger.record(place_of(node)).recollection for node in self.cluster.nodes}
+        found = Round(view, told, events, truths)
+        _assert_true(found)
+        return found
+
+
+def _assert_true(found: Round) -> None:
+    for node in found.view.nodes:
+        if isinstance(node.outcome, Measured):
+            wall, truth = node.outcome.estimate.wall, found.truths[node.name]
+            assert wall.lower_ns <= truth.upper_ns, (node.name, wall, truth)
+            assert wall.upper_ns >= truth.lower_ns, (node.name, wall, truth)
+    for pair in found.view.pairs:
+        mine, theirs = found.truths[pair.node], found.truths[pair.peer]
+        assert pair.offset.lower_ns <= mine.upper_ns - theirs.lower_ns, (pair, mine, theirs)
+        assert pair.offset.upper_ns >= mine.lower_ns - theirs.upper_ns, (pair, mine, theirs)
+
+
+@asynccontextmanager
+async def watched(lab: Lab) -> AsyncIterator[Watch]:
+    """Log in to the guests and run the first round, which has nothing to compare with."""
+    nodes = lab.nodes()
+    async with opened(nodes, TIMEOUT_S) as links:
+        watch = Watch(lab, Cluster("lab", tuple(nodes), thresholds=LINES), links)
+        first = await watch.round()
+        assert first.view.measured == len(nodes), [node.outcome for node in first.view.nodes]
+        assert first.movements(*Kind) == []
+        yield watch
