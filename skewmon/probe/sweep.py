@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from skewmon.clock.burst import estimate
+from skewmon.clock.usual import Usual, burst_width_ns, joined
 from skewmon.errors import NodeError
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
 from skewmon.probe.base import admin_wall, base_ns
@@ -21,6 +23,17 @@ FAR_AT_ONCE = 256
 
 #: A burst younger than this is not worth repeating: 100 ppm of it are 10 µs.
 REFRESH_AFTER_NS = 100_000_000
+
+#: How often a node whose burst was disturbed is asked again: of four bursts one is nearly always quiet.
+REPEATS = 3
+
+#: In one round no more than half as many bursts again, so that a busy admin box is not made busier still;
+#: in a small fleet that is nothing to count.
+REPEATS_SHARE = 0.5
+REPEATS_FREE = 16
+
+#: A burst that took longer is not asked for again, since the whole round would wait for it.
+REPEAT_WITHIN_NS = NS_PER_S
 
 Result = TypeVar("Result")
 
@@ -53,11 +66,14 @@ class Sweeper:
     def __init__(self) -> None:
         self._near = asyncio.Semaphore(NEAR_AT_ONCE)
         self._far = asyncio.Semaphore(FAR_AT_ONCE)
+        self._usual: WeakKeyDictionary[Link, Usual] = WeakKeyDictionary()
+        self._repeats = 0
 
     async def sweep(self, links: Iterable[Link], samples: int) -> Sweep:
         """Return every node's outcome; a node that fails is Failed and disturbs no other."""
         links = list(links)
         began = base_ns()
+        self._repeats = max(REPEATS_FREE, round(len(links) * REPEATS_SHARE))
         taken = await self._all(links, lambda link: self._burst(link, samples))
         old = self._grown_old(links, taken)
         for link, again in zip(
@@ -84,11 +100,24 @@ class Sweeper:
             except NodeError as error:
                 return Failed(error.reason, error.detail, error.advice)
 
-    @staticmethod
-    async def _burst(link: Link, samples: int) -> _Taken:
+    async def _burst(self, link: Link, samples: int) -> _Taken:
         began = base_ns()
         burst = await link.burst(samples)
+        if burst.program.raw is not None and base_ns() - began < REPEAT_WITHIN_NS:
+            burst = await self._quietened(link, burst, samples)
         return _Taken(burst, began, base_ns())
+
+    async def _quietened(self, link: Link, burst: Burst, samples: int) -> Burst:
+        """Return a burst together with those that were asked for because it was disturbed."""
+        usual, width_ns = self._usual.get(link, Usual()), burst_width_ns(burst)
+        self._usual[link] = usual.after(width_ns)
+        for _ in range(REPEATS):
+            if self._repeats <= 0 or not usual.disturbed(width_ns):
+                break
+            self._repeats -= 1
+            burst = joined(burst, await link.burst(samples))
+            width_ns = burst_width_ns(burst)
+        return burst
 
     @staticmethod
     def _grown_old(links: list[Link], taken: "list[_Taken | Failed]") -> list[Link]:

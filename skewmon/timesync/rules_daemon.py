@@ -13,6 +13,10 @@ from skewmon.timesync.source import is_island, servers, usable
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
 
+#: NTP's shortest poll interval (RFC 5905 MINPOLL). A daemon that asks more often, as chrony may do each
+#: second, has not let go of its clock because a busy moment cost it eight answers.
+MIN_POLL_S = 16.0
+
 #: The poll interval of a daemon that names none: NTP's default maximum; the rule errs towards silence.
 DEFAULT_POLL_S = 1024.0
 
@@ -68,7 +72,7 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
         )
     age_s = _age_s(status)
     poll_s = _poll_s(status)
-    if status.synchronized and age_s is not None and age_s > STALE_POLLS * poll_s:
+    if status.synchronized and age_s is not None and age_s > STALE_POLLS * max(poll_s, MIN_POLL_S):
         yield finding(
             "stale-sync",
             f"{_speaker(status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "

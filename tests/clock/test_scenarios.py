@@ -137,6 +137,10 @@ class Tally:
         return memory
 
 
+#: How often a node is asked in a round; a disturbed burst is followed by up to three more.
+ASKED = (1, 1, 1, 1, 2, 3, 4)
+
+
 def _wander(rng: Random, rate_ppt: int, span_ns: int) -> int:
     """Return a ramp of the rate: as steep as H6 allows, but within ±60 ppm in all."""
     most = history_module.WANDER_PPB_PER_MIN * 1000 * span_ns // (60 * NS_PER_S)
@@ -167,7 +171,11 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
     for _ in range(ROUNDS):
         machine.rest_until(start_ns, wander_ppt=_wander(rng, machine.rate_ppt, start_ns - machine.at_ns))
         start_ns = max(start_ns, machine.at_ns)  # it may have slept through
-        seen = machine.observe(start_ns, samples=samples, lead_ns=rng.choice((1000, MS, 3 * NS_PER_S)))
+        seen = machine.observe(
+            start_ns,
+            samples=samples * rng.choice(ASKED),
+            lead_ns=rng.choice((1000, MS, 3 * NS_PER_S)),
+        )
         memory = tally.take(memory, seen)
         start_ns += ROUND_NS
 

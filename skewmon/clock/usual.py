@@ -1,0 +1,53 @@
+"""How wide a node's bursts usually are, and which one was disturbed.
+
+Eight exchanges mostly find a quiet moment. Where they found none, because a processor was busy or a queue was
+full, the node's earlier bursts know better what can be had, and asking again within the round is worth it.
+"""
+
+from typing import NamedTuple
+
+from skewmon.model import Burst
+
+#: So many of the last bursts are usual: a path that becomes worse for good is accepted after half of them.
+REMEMBERED = 16
+
+#: Fewer say nothing yet; the first ones after a connection are slower than all others.
+FEWEST = 5
+
+#: A burst this many times as wide as usual was disturbed. One in four is, of a fleet with busy processors.
+DISTURBED = 1.25
+
+
+class Usual(NamedTuple):
+    """The widths of a node's last bursts, oldest first; a value."""
+
+    widths_ns: tuple[int, ...] = ()
+
+    def after(self, width_ns: int) -> "Usual":
+        """Return the same with one more burst."""
+        return Usual((*self.widths_ns, width_ns)[-REMEMBERED:])
+
+    def disturbed(self, width_ns: int) -> bool:
+        """Say whether a burst is wider than the median of those before it explains."""
+        count = len(self.widths_ns)
+        return count >= FEWEST and width_ns > DISTURBED * sorted(self.widths_ns)[count // 2]
+
+
+def burst_width_ns(burst: Burst) -> int:
+    """Return what the fastest request and the fastest reply of a burst leave open of its oscillator.
+
+    Ageing and quanta are left out: bursts of one node are compared with each other, and all have the same.
+    """
+    forth = min(one.raw_in_ns - one.sent_ns for one in burst.opening if one.raw_in_ns is not None)
+    back = max(one.raw_out_ns - one.received_ns for one in burst.opening if one.raw_out_ns is not None)
+    return forth - back
+
+
+def joined(first: Burst, again: Burst) -> Burst:
+    """Return both bursts as one where the same program answered, otherwise the later one.
+
+    Only for a node whose oscillator can be read: nobody steps that between the two.
+    """
+    if again.program is not first.program:
+        return again
+    return Burst(again.program, first.opening + again.opening)
