@@ -1,6 +1,7 @@
 """``skewmon parse``: what skewmon understands of a time tool's text, and what it does not."""
 
 import json
+import re
 import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ BYTES_MAX = 4 * 1024 * 1024
 
 #: Fields of a status that only all tools of a node together can fill.
 OF_SEVERAL_TOOLS = frozenset({"unparsed", "suspects", "failures", "daemons"})
+
+#: What a terminal adds to a text recorded or pasted from it: colours, doubled carriage returns, a mark
+#: of byte order.
+TERMINAL = re.compile(r"\ufeff|\x1b\[[0-9;?]{0,20}[A-Za-z]|\r+(?=\n)")
 
 #: Exit status where lines were left over that no rule knows.
 EXIT_UNPARSED = 1
@@ -76,7 +81,7 @@ def command(tool: str, file: str | None) -> int:
 
 
 def _read(file: str | None) -> str:
-    """Return the text, undecodable bytes replaced: a parser has to live with them, too."""
+    """Return the text without a terminal's marks, and with undecodable bytes replaced."""
     name = "standard input" if file in (None, "-") else str(file)
     try:
         if file in (None, "-"):
@@ -90,7 +95,7 @@ def _read(file: str | None) -> str:
         raise ConfigError(
             Fault(f"is longer than {BYTES_MAX} bytes; no time tool prints that much", source=name)
         )
-    return data.decode(errors="replace")
+    return TERMINAL.sub("", data.decode(errors="replace"))
 
 
 def _outside(name: str) -> str:

@@ -78,7 +78,9 @@ class SyncStatus:
     unparsed: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()  # values kept although outside a sane range, named
     failures: tuple[str, ...] = ()  # tools that timed out, flooded or refused, named
-    daemons: tuple[str, ...] = ()  # every daemon that runs (busybox's too), not only the one that disciplines
+    daemons: tuple[
+        str, ...
+    ] = ()  # every daemon that runs (busybox's too) but those that leave the clock alone
 
 
 @dataclass(frozen=True, slots=True)

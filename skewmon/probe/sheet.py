@@ -1,6 +1,7 @@
 """The status sheet over SSH: a session of its own, so that a hanging tool cannot hold up a clock."""
 
 import asyncio
+from dataclasses import replace
 
 import asyncssh
 
@@ -16,6 +17,9 @@ GRACE_S = 5.0
 
 #: Noise before the first mark: banners and rc files.
 NOISE_BYTES = 64 * 1024
+
+#: What is told of a sheet that ended before its last mark: tools that come later are missing without a word.
+CUT_OFF = "status sheet: cut off before its end"
 
 #: Sheets in flight: each starts a dozen short processes on its node, and one task here.
 SHEETS_AT_ONCE = 32
@@ -54,7 +58,10 @@ async def read_text(connection: Connection) -> tuple[str, str]:
 async def read_status(connection: Connection) -> SyncStatus:
     """Return what a node's time daemons claim; raises as ``read_text`` does."""
     nonce, text = await read_text(connection)
-    return assemble(sheet.split(nonce, text))
+    status = assemble(sheet.split(nonce, text))
+    if sheet.is_complete(nonce, text):
+        return status
+    return replace(status, failures=(*status.failures, CUT_OFF))
 
 
 async def read_or_say_why(connection: Connection) -> SyncStatus:

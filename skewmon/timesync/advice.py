@@ -51,6 +51,13 @@ def log(node: NodeEvidence) -> str:
     return node.on_node(f"journalctl --since -1h {units}")
 
 
+def restart(node: NodeEvidence) -> str:
+    """Restart an ntpd, whose unit differs between distributions; with -g it steps once, however far."""
+    if _daemon(node) == "ntpsec":
+        return node.on_node("sudo systemctl restart ntpsec")
+    return node.on_node('"sudo systemctl restart ntpd || sudo systemctl restart ntp"')
+
+
 def units(node: NodeEvidence) -> str:
     """Show which time daemons the node's systemd knows and runs."""
     return node.on_node("\"systemctl list-units --all '*chron*' '*ntp*' '*timesync*'\"")

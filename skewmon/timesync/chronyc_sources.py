@@ -35,7 +35,7 @@ _AMOUNT = r"[+-]?[0-9.]+(?:ns|us|ms|s|m|h|d|y)"
 _ROW = re.compile(
     r"\s*(?P<kind>[\^=#])(?P<state>[*+\-x~? ])\s(?P<name>\S+)\s+(?P<stratum>[0-9]+)\s+(?P<poll>-?[0-9]+)"
     r"\s+(?P<reach>[0-7]+)\s+(?P<last>-|[0-9]+[mhdy]?)"
-    rf"\s+(?P<offset>{_AMOUNT})\[\s*{_AMOUNT}\]\s+\+/-\s+(?P<error>{_AMOUNT})\s*",
+    rf"\s+(?P<offset>{_AMOUNT})\s*\[\s*{_AMOUNT}\]\s+\+/-\s+(?P<error>{_AMOUNT})\s*",
     re.ASCII,
 )
 _NOISE = re.compile(
@@ -126,10 +126,15 @@ def _status(peers: tuple[Peer, ...]) -> SyncStatus:
     followed = next((peer for peer in peers if peer.state == "system"), None)
     if followed is None:
         return SyncStatus("chronyd" if peers else "unknown", peers=peers)
+    # "* indicates the best source which is currently selected for synchronisation" (chronyc(1)). The clock
+    # that follows it is one further away than its stratum.
     return SyncStatus(
         "chronyd",
+        synchronized=True,
+        stratum=None if followed.stratum is None else followed.stratum + 1,
         source=followed.name,
         refid=followed.refid,
+        offset_s=followed.offset_s,
         reach=followed.reach,
         last_update_s=followed.last_heard_s,
         poll_s=followed.poll_s,

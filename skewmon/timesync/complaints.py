@@ -1,5 +1,6 @@
 """What a tool says instead of an answer; the five kinds of silence are kept apart."""
 
+import re
 from enum import StrEnum
 
 
@@ -17,6 +18,9 @@ class Outcome(StrEnum):
 
 #: Part of the line, in lower case → what it means. The first that occurs wins, so the narrow stand first.
 COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
+    # of whichever tool, and also where another complaint stands before it: a socket that only root may open
+    ("permission denied", Outcome.REFUSED),
+    ("operation not permitted", Outcome.REFUSED),
     # ntpq, classic and NTPsec
     ("no association id", Outcome.NO_SOURCES),
     ("no peers", Outcome.NO_SOURCES),
@@ -55,8 +59,6 @@ COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
     ("applet not found", Outcome.NOT_INSTALLED),
     (": not found", Outcome.NOT_INSTALLED),
     ("connection refused", Outcome.NOT_RUNNING),
-    ("permission denied", Outcome.REFUSED),
-    ("operation not permitted", Outcome.REFUSED),
 )
 
 
@@ -66,6 +68,22 @@ _WHOLE_LINES = {
     "killed": Outcome.TIMED_OUT,
     "terminated": Outcome.TIMED_OUT,
 }
+
+
+#: What stands around a tool's text: warnings of the shell and of sudo, ssh, a pasted prompt.
+_CHATTER = re.compile(
+    r"\s*(?:sudo: unable to resolve host .*|\[sudo\] password for .*"
+    r"|\S+: warning: setlocale: .*|perl: warning: .*|manpath: can't set the locale.*|locale: Cannot set LC_.*"
+    r"|Warning: Permanently added .* to the list of known hosts\.|Pseudo-terminal will not be allocated .*"
+    r"|Connection to \S+ closed\."
+    r"|(?:[^\s*#^=+-]\S{0,200} ?[^\s*#^=+-]?\S{0,200})?[#$%>] ?(?:sudo )?(?:/\S{1,200}/)?"
+    r"(?:ntpq|ntpstat|chronyc|timedatectl|ntpctl|ntp-ctl|ntptime|adjtimex)(?: .*)?)"
+)
+
+
+def is_chatter(line: str) -> bool:
+    """Tell whether a line is known to say nothing of the clock: what a login or a terminal adds."""
+    return _CHATTER.fullmatch(line) is not None
 
 
 def complaint(line: str) -> Outcome | None:

@@ -46,6 +46,15 @@ class NodeFacts:
         """Every daemon that runs, once, in the order met."""
         return tuple(dict.fromkeys(process.daemon for process in self.processes))
 
+    @property
+    def watching(self) -> tuple[str, ...]:
+        """Those that run and leave the clock alone, such as ``chronyd -x``."""
+        return tuple(name for name in self.running if name not in self._hands_on)
+
+    @property
+    def _hands_on(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(process.daemon for process in self.processes if not process.watcher))
+
     def knowing(self, implementation: str) -> "NodeFacts":
         """Return the same facts with every ntpd named after what it turned out to be."""
         named = (
@@ -56,13 +65,7 @@ class NodeFacts:
     @property
     def disciplining(self) -> tuple[str, ...]:
         """Those that could steer the clock."""
-        return tuple(
-            dict.fromkeys(
-                process.daemon
-                for process in self.processes
-                if process.daemon in DISCIPLINES and not process.watcher
-            )
-        )
+        return tuple(name for name in self._hands_on if name in DISCIPLINES)
 
 
 def read(text: str) -> NodeFacts:
@@ -101,7 +104,7 @@ def _resolved(processes: list[Process]) -> tuple[Process, ...]:
 def _process(name: str, command: str, *, busybox: bool) -> Process:
     words = command.split()
     if name == "chronyd":
-        return Process("chronyd", watcher=any(_has_flag(word, "x") for word in words[1:]))
+        return Process("chronyd", watcher=any(_has_flag(word, flag) for word in words[1:] for flag in "xQ"))
     if name == "ntpd":
         return Process(_ntpd(command, busybox=busybox), watcher=_queries_only(words, busybox=busybox))
     return Process(_NAMES.get(name, name))

@@ -21,7 +21,7 @@ _NOISE = re.compile(
     r"|no peers and no sensors configured|no peers configured|no sensors configured)\s*"
 )
 _NUMBERS = re.compile(
-    r"\s+(?P<star>\*?)\s*(?P<weight>[0-9]+)\s+(?P<trust>[0-9]+)\s+(?P<stratum>-|[0-9]+)"
+    r"\s*(?P<star>\*?)\s*(?P<weight>[0-9]+)\s+(?P<trust>[0-9]+)\s+(?P<stratum>-|[0-9]+)"
     r"\s+(?P<next>-?[0-9]+)s\s+(?P<poll>-?[0-9]+)s\s+(?P<rest>.*?)\s*",
     re.ASCII,
 )
@@ -122,20 +122,28 @@ def _ms(values: re.Match[str] | None, name: str) -> float | None:
 
 def _status(summary: re.Match[str] | None, peers: tuple[Peer, ...]) -> SyncStatus:
     followed = next((peer for peer in peers if peer.state == "system"), None)
-    if summary is None:
-        return SyncStatus("openntpd" if peers else "unknown", peers=peers)
-    synchronized = summary["stratum"] is not None
-    offset_s = flipped(seconds(summary["ms"] or "", "ms")) if followed is None else followed.offset_s
+    if summary is None and not peers:
+        return SyncStatus("unknown")
+    offset_s = None if followed is None else followed.offset_s
+    if offset_s is None and summary is not None:
+        offset_s = flipped(seconds(summary["ms"] or "", "ms"))
     return SyncStatus(
         "openntpd",
-        synchronized=synchronized,
-        stratum=whole(summary["stratum"] or ""),
+        synchronized=_synchronized(summary, followed),
+        stratum=None if summary is None else whole(summary["stratum"] or ""),
         source=None if followed is None else followed.name,
         refid=None if followed is None else followed.refid,
         offset_s=_median_s(peers) if offset_s is None else offset_s,
         poll_s=None if followed is None else followed.poll_s,
         peers=peers,
     )
+
+
+def _synchronized(summary: re.Match[str] | None, followed: Peer | None) -> bool | None:
+    """Take the summary's word; without one, an asterisk stands where the clock is synced (ntpctl(8))."""
+    if summary is not None:
+        return summary["stratum"] is not None
+    return None if followed is None else True
 
 
 def _median_s(peers: tuple[Peer, ...]) -> float | None:

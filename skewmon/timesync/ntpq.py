@@ -96,7 +96,9 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
 
 
 def _status(peers: tuple[Peer, ...]) -> SyncStatus:
-    followed = next((peer for peer in peers if peer.state in {"system", "pps"}), None)
+    # With a pulse per second ntpd marks two: the clock that numbers the seconds, and the pulse it follows.
+    marked = sorted((peer for peer in peers if peer.state in {"pps", "system"}), key=lambda peer: peer.state)
+    followed = marked[0] if marked else None
     if followed is None:
         return SyncStatus("unknown", synchronized=False if peers else None, peers=peers)
     # The table holds the followed source's stratum; the clock that follows it is one further away.

@@ -13,6 +13,9 @@ TOOL = "ntpstat"
 #: Sources that are no server: the island, and reference clocks of the machine's own.
 _LOCAL_NET = "local net"
 
+#: What it calls a server that it cannot name; no name of any source.
+_NAMELESS = frozenset({"NTP server", "unspecified", "unknown source"})
+
 _SYNCHRONIZED = re.compile(
     r"synchroni[sz]ed to (?P<kind>.+?)(?: \((?P<parens>[^()]*)\)| (?P<bare>[0-9A-Fa-f:.]+))?"
     r"(?: at stratum (?P<stratum>[0-9]+)|, stratum unknown)?"
@@ -22,7 +25,8 @@ _WITHIN = re.compile(r"time correct to within (?P<ms>[0-9.]+) ms(?: \(exceeded m
 _POLL = re.compile(r"polling server every (?P<s>[0-9]+) s")
 _NOT_SAID = re.compile(
     r"time server re-?starting|poll interval unknown|accuracy unknown|"
-    r"time uncertainty unknown|(?:time|accuracy) correct to within unknown.*"
+    r"time uncertainty unknown|(?:time|accuracy) correct to within unknown.*|"
+    r".*ntpstat: line [0-9]+: .*: exponent less than 0 .*"  # bash, of a reference clock polled each second
 )
 
 
@@ -76,7 +80,7 @@ def _status(said: _Said) -> SyncStatus:
         "unknown",
         synchronized=said.synchronized,
         stratum=said.stratum,
-        source=address or said.kind,
+        source=address or (None if said.kind in _NAMELESS else said.kind),
         refid="LOCL" if island else refids.of_address(address or ""),
         root_distance_s=said.bound_s,
         poll_s=said.poll_s,

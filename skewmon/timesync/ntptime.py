@@ -81,7 +81,9 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     ledger.others(stderr.splitlines())
     kernel = _kernel(facts)
     return ledger.report(
-        SyncStatus("unknown", leap=kernel.leap, kernel=kernel), found="status" in facts, exit_status=status
+        SyncStatus("unknown", synchronized=kernel.synchronized, leap=kernel.leap, kernel=kernel),
+        found="status" in facts,
+        exit_status=status,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.complaints import Outcome, complaint
+from skewmon.timesync.complaints import Outcome, complaint, is_chatter
 from skewmon.timesync.sanity import suspects_of
 
 __all__ = ["KILLED", "Ledger", "Outcome", "Parser", "ToolReport"]
@@ -60,8 +60,8 @@ class Ledger:
         self.noise += count
 
     def other(self, line: str) -> None:
-        """Enter a line that is no fact: a blank, a complaint every tool shares, or not understood."""
-        if not line.strip():
+        """Enter a line that is no fact: a blank, chatter, a shared complaint, or not understood."""
+        if not line.strip() or is_chatter(line):
             self.noise += 1
             return
         trouble = complaint(line)

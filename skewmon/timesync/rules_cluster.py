@@ -35,7 +35,7 @@ def _upstreams(node: NodeEvidence) -> frozenset[str]:
     """Everything that a node follows or could follow at once."""
     key = _key(node)
     listed = () if node.status is None else usable(node.status)
-    return frozenset({*(peer_key(peer) for peer in listed), *({key} if key else ())})
+    return frozenset({*(peer_key(peer, node.name) for peer in listed), *({key} if key else ())})
 
 
 def _common_wrong_source(nodes: Sequence[NodeEvidence], vote: Vote) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from skewmon.timesync.catalogue import finding
 from skewmon.timesync.complaints import Outcome
 from skewmon.timesync.evidence import NodeEvidence, followed, names, span
 from skewmon.timesync.facts import DISCIPLINES
-from skewmon.timesync.source import is_island, servers, usable
+from skewmon.timesync.source import is_island, is_refclock, servers, usable
 
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
@@ -82,7 +82,10 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
 
 
 def _speaker(status: SyncStatus) -> str:
-    return "The time daemon" if status.daemon == "unknown" else status.daemon
+    if status.daemon != "unknown":
+        return status.daemon
+    by_kernel = status.kernel is not None and status.kernel.synchronized == status.synchronized
+    return "The kernel" if by_kernel else "The time daemon"
 
 
 def _denial(status: SyncStatus) -> str:
@@ -113,13 +116,15 @@ def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if not answering:
         message = f"No source of {node.name} answers ({names([peer.name for peer in listed])})"
         yield finding("no-reachable-source", message, advice.sources(node))
-    elif status.daemon not in _SNTP and len(answering) == 1:
+    elif status.daemon in _SNTP or any(is_refclock(peer) for peer in answering):
+        return  # a clock of the machine's own needs no majority of servers
+    elif len(answering) == 1:
         yield finding(
             "single-source",
             f"{node.name} has one source that answers ({answering[0].name}), and nothing to check it against",
             advice.sources(node),
         )
-    elif status.daemon not in _SNTP and len(answering) < ENOUGH_SOURCES:
+    elif len(answering) < ENOUGH_SOURCES:
         yield finding(
             "few-sources",
             f"{node.name} has {len(answering)} sources that answer; with fewer than {ENOUGH_SOURCES} "
@@ -133,8 +138,9 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if not false:
         return
     good = [peer for peer in usable(status) if peer.state in _GOOD]
-    lost = len(false) >= len(good)
-    verdict = "no majority is left to follow" if lost else "they are outvoted"
+    # Who follows a source has found a majority: a receiver's late sentences beside its pulse are no dispute.
+    lost = followed(status) is None and len(false) >= len(good)
+    verdict = "no majority is left to follow" if lost else "outvoted by the others"
     noun = "source" if len(false) == 1 else "sources"
     yield finding(
         "falsetickers",
@@ -147,11 +153,12 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     kernel = None if status.kernel is None else status.kernel.frequency_ppm
     ppm = status.frequency_ppm if status.frequency_ppm is not None else kernel
+    limit = "daemons other than chronyd correct" if status.daemon == "chronyd" else "daemons correct"
     if ppm is not None and abs(ppm) >= FREQUENCY_LIMIT_PPM:
         side = "fast" if ppm > 0 else "slow"
         yield finding(
             "frequency-limit",
-            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; daemons correct 500 ppm at most",
+            f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; {limit} 500 ppm at most",
             advice.state(node),
         )
 

@@ -70,7 +70,7 @@ def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus) -> Iterator
         yield finding(
             "panic-threshold",
             f"{node.name} is {proven(offset)}; beyond 1000 s {status.daemon} exits and corrects nothing",
-            node.on_node(f"sudo systemctl restart {'ntpsec' if status.daemon == 'ntpsec' else 'ntp'}"),
+            advice.restart(node),
             worst=True,
         )
     elif offset.proven_ns > STEP_NS and node.history.step_s is None:

@@ -40,36 +40,47 @@ _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
 #: verbs could start a stopped timesyncd: they are used only while that one's runtime directory exists.
 _SCRIPT = r"""
 LC_ALL=C
+TZ=UTC0
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/local/bin
-export LC_ALL PATH
+export LC_ALL TZ PATH
 mark={nonce}
 limit={limit_s}
+patience={patience_s}
 bytes={limit_bytes}
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
 if timeout -s KILL 9 true; then
-  limited() { timeout -s KILL "$limit" "$@" 2>&6; }
+  within() { timeout -s KILL "$@"; }
 elif timeout -t 9 -s KILL true; then
-  limited() { timeout -t "$limit" -s KILL "$@" 2>&6; }
+  within() { timeout -s KILL -t "$@"; }
 else
-  limited() {
-    "$@" 2>&6 &
+  within() {
+    span=$1
+    shift
+    "$@" <&7 7<&- &
     tool=$!
     {
       trap 'kill "$nap"; exit' TERM
-      sleep "$limit" &
+      sleep "$span" &
       nap=$!
       wait "$nap"
       kill -KILL "$tool"
-    } >/dev/null 6>&- &
+    } >/dev/null 2>&1 6>&- 7<&- &
     guard=$!
     wait "$tool"
     code=$?
     kill "$guard"
     return "$code"
-  }
+  } 7<&0
 fi 2>/dev/null
+
+limited() { within "$limit" "$@" 2>&6; }
+
+# A tool that ends and leaves a child behind leaves its output open, too: nobody reads on for ever.
+reading() {
+  { within "$patience" cat | head -c "$bytes"; } 2>/dev/null
+}
 
 daemon() {
   case $2 in
@@ -143,8 +154,8 @@ block() {
             {
               run "$1" </dev/null 3>&- 4>&- 5>&- 6>&2 2>/dev/null
               echo "$?" >&5
-            } | head -c "$bytes" >&3
-          } 2>&1 | head -c "$bytes" >&4
+            } | reading >&3
+          } 2>&1 | reading >&4
         } 5>&1)
       } 4>&1
       printf '\n%s end %s' "$mark" "$code"
@@ -210,6 +221,7 @@ def script(nonce: str) -> str:
     return (
         _SCRIPT.replace("{nonce}", nonce)
         .replace("{limit_s}", str(TOOL_LIMIT_S))
+        .replace("{patience_s}", str(TOOL_LIMIT_S + 1))
         .replace("{limit_bytes}", str(TOOL_LIMIT_BYTES))
     )
 

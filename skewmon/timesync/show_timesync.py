@@ -39,8 +39,9 @@ _KNOWN = frozenset(
 
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)=(.*?)\s*")
 _MESSAGE = re.compile(r"\{ (.*) \}")
+_PAIR = re.compile(r"([A-Z][A-Za-z]*)=(.*?)(?:,? (?=[A-Z][A-Za-z]*=)|$)")
 _DATE = re.compile(
-    r"(?:[A-Z][a-z]{2} )?([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)? UTC"
+    r"(?:[A-Z][a-z]{2} )?([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)? (\S{1,8})"
 )
 _ADDRESS_WITH_NAME = re.compile(r"\(?(?P<address>[^\s()]+)\)?.*")
 
@@ -71,12 +72,9 @@ def _fits(name: str, value: str) -> bool:
 
 
 def _message(value: str) -> dict[str, str]:
-    """Split ``{ Leap=0, Version=4, … }``; dates hold no comma in the C locale."""
+    """Split ``{ Leap=0, Version=4, … }``; older versions forgot a comma: ``Ignored=no PacketCount=25``."""
     found = _MESSAGE.fullmatch(value)
-    if found is None:
-        return {}
-    pairs = (part.partition("=") for part in found[1].split(", "))
-    return {name: text for name, _, text in pairs}
+    return {} if found is None else dict(_PAIR.findall(found[1]))
 
 
 def _status(fields: Mapping[str, str]) -> SyncStatus:
@@ -86,20 +84,23 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     frequency = number(fields.get("Frequency", ""))
     leap = LEAPS.get(message.get("Leap", ""))
     heard = bool(whole(message.get("PacketCount", "")))
+    offset_s = flipped(_offset_s(message))
+    arrived_s = _wall_s(message.get("DestinationTimestamp", ""))
     return SyncStatus(
         "timesyncd" if fields else "unknown",
         synchronized=None if not fields else heard and leap != "unsynchronized",
         stratum=None if stratum is None else stratum + 1,
         source=address,
         refid=None if address is None else refids.of_address(address),
-        offset_s=flipped(_offset_s(message)),
+        offset_s=offset_s,
         root_distance_s=distance_s(
             span_s(message.get("RootDelay", "")), span_s(message.get("RootDispersion", ""))
         ),
-        poll_s=span_s(fields.get("PollIntervalUSec", "")),
+        poll_s=span_s(fields.get("PollIntervalUSec", "")) or None,  # zero: it does not poll yet
         leap=leap,
         frequency_ppm=None if frequency is None else flipped(frequency / PPM_SCALE),
-        updated_wall_s=_wall_s(message.get("DestinationTimestamp", "")) if heard else None,
+        # So large an offset timesyncd steps at once: the clock has moved since that stamp was taken.
+        updated_wall_s=None if arrived_s is None or not heard else arrived_s - (offset_s or 0.0),
     )
 
 
@@ -110,10 +111,10 @@ def _address(value: str) -> str | None:
 
 def _offset_s(message: Mapping[str, str]) -> float | None:
     names = ("OriginateTimestamp", "ReceiveTimestamp", "TransmitTimestamp", "DestinationTimestamp")
-    stamps = [_wall_s(message.get(name, "")) for name in names]
-    origin, receive, transmit, destination = stamps
-    if origin is None or receive is None or transmit is None or destination is None:
-        return None
+    stamps = [_stamp(message.get(name, "")) for name in names]
+    if None in stamps or len({zone for _, zone in filter(None, stamps)}) != 1:
+        return None  # across a change of the zone's offset the differences mean nothing
+    origin, receive, transmit, destination = (wall_s for wall_s, _ in filter(None, stamps))
     offset_s = (receive - origin + transmit - destination) / 2
     # Four instants cut to whole seconds cannot tell an offset below one.
     return offset_s if abs(offset_s) > 1 else None
@@ -121,10 +122,16 @@ def _offset_s(message: Mapping[str, str]) -> float | None:
 
 def _wall_s(text: str) -> float | None:
     """Return the Unix time of a date in UTC; other zones' names cannot be resolved here."""
+    stamp = _stamp(text)
+    return stamp[0] if stamp is not None and stamp[1] == "UTC" else None
+
+
+def _stamp(text: str) -> tuple[float, str] | None:
+    """Return a date as if it were in UTC, and the name of the zone that it is in."""
     found = _DATE.fullmatch(text)
     if found is None:
         return None
     try:
-        return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp(), found[2]
     except ValueError:
         return None

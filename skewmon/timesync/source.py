@@ -26,9 +26,16 @@ def source_key(status: SyncStatus | None, node: str = "") -> str | None:
     return status.refid
 
 
-def peer_key(peer: Peer) -> str:
+def peer_key(peer: Peer, node: str = "") -> str:
     """Return what identifies one source of a daemon, comparable with ``source_key`` where it is a server."""
+    if is_refclock(peer):
+        return f"{peer.refid or peer.name} of {node}"
     return refids.of_address(peer.name) or peer.name
+
+
+def is_refclock(peer: Peer) -> bool:
+    """Tell whether the source is a reference clock of the machine's own, its own oscillator excepted."""
+    return (peer.kind in {"l", "refclock"} or peer.name.startswith("127.127.")) and not _is_local(peer)
 
 
 def usable(status: SyncStatus) -> tuple[Peer, ...]:

@@ -24,8 +24,12 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 #: What a running daemon's silence is asked of, by family of the daemon.
 _FAMILY_OF = {"ntpsec": "ntpd", "openntpd": "openntpd", "chronyd": "chronyd", "timesyncd": "timesyncd"}
 
-#: Daemons that clear the kernel's STA_UNSYNC while they hold the clock; OpenNTPD and busybox never do.
-_TELL_THE_KERNEL = frozenset({"chronyd", "ntpd", "ntpsec", "timesyncd", "ntpd-rs"})
+#: Daemons that clear the kernel's STA_UNSYNC while they hold the clock; OpenNTPD and busybox never do, and
+#: chronyd only where ``rtcsync`` is configured.
+_TELL_THE_KERNEL = frozenset({"ntpd", "ntpsec", "timesyncd", "ntpd-rs"})
+
+#: The kernel's maximum error where nobody corrects it; timedatectl calls everything below synchronized.
+UNBOUNDED_S = 16.0
 
 #: Outcomes that are worth an operator's look; a daemon that does not run is no failure of its tool.
 _FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNPARSED})
@@ -65,19 +69,15 @@ def assemble(outputs: Mapping[str, ToolOutput]) -> SyncStatus:
     chosen = _choose(answers, heard.facts)
     status = _silence(heard, kernel) if chosen is None else _complete(chosen, heard.facts, kernel)
     daemons = dict.fromkeys([*heard.facts.running, *(answer.daemon for answer in answers)])
+    steering = [name for name in daemons if name not in heard.facts.watching]
     return replace(
         status,
         kernel=kernel,
-        daemons=tuple(daemons),
+        daemons=tuple(steering or daemons),  # who only watches is named where nobody else is there
         unparsed=_unparsed(heard),
         suspects=_suspects(heard, status, kernel),
         failures=_failures(heard),
     )
-
-
-def disciplining(status: SyncStatus) -> tuple[str, ...]:
-    """Name the daemons of a status that could steer the clock."""
-    return tuple(name for name in status.daemons if name in node_facts.DISCIPLINES)
 
 
 def _hear(outputs: Mapping[str, ToolOutput]) -> _Heard:
@@ -153,9 +153,11 @@ def _complete(status: SyncStatus, facts: NodeFacts, kernel: KernelClock | None) 
     if last_update_s is None and status.updated_wall_s is not None and facts.clock_s is not None:
         last_update_s = max(0.0, facts.clock_s - status.updated_wall_s)
     synchronized = status.synchronized
-    if status.daemon == "timesyncd" and kernel is not None and kernel.synchronized is not None:
-        # timesyncd tells nothing but its last packet; the kernel's flag is its word on synchronisation.
-        synchronized = kernel.synchronized
+    if status.daemon == "timesyncd" and kernel is not None:
+        # timesyncd tells nothing but its last packet; its word on synchronisation is what it tells the
+        # kernel, though not by the flag, which stays up where the hardware clock is kept in local time.
+        bounded = None if kernel.max_error_s is None else kernel.max_error_s < UNBOUNDED_S
+        synchronized = kernel.synchronized if bounded is None else bounded
     return replace(status, last_update_s=last_update_s, synchronized=synchronized)
 
 
@@ -163,10 +165,10 @@ def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
     """Return the status of a node whose daemons did not answer: what runs, and what others say of it."""
     facts = heard.facts
     said = merged(heard.parsed("ntpstat"))
-    synchronized = said.synchronized
-    if synchronized is None and kernel is not None:
-        synchronized = kernel.synchronized
     running = next(iter(facts.disciplining), None)
+    synchronized = said.synchronized
+    if synchronized is None and kernel is not None and (kernel.synchronized or _tells_the_kernel(facts)):
+        synchronized = kernel.synchronized
     if running is None:
         # A kernel that is kept in step without a daemon in sight is kept from elsewhere: the host of a
         # container, a hypervisor's agent, PTP.
@@ -174,6 +176,11 @@ def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
         nobody = not facts.hidden and not facts.running and not kept
         return replace(said, daemon="none" if nobody else "unknown", synchronized=synchronized)
     return replace(said, daemon=_literal(running), synchronized=synchronized)
+
+
+def _tells_the_kernel(facts: NodeFacts) -> bool:
+    """Tell whether an unsynchronized kernel says something of those that run; phc2sys need not tell it."""
+    return all(name in _TELL_THE_KERNEL for name in facts.running)
 
 
 def _abandoned(kernel: KernelClock | None) -> bool:

@@ -44,24 +44,18 @@ _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9 .-]*?)\s*(?::|=)\s*(.*?)\s*")
 #: Under its "DST change" labels systemd prints the two dates on lines of their own.
 _DST_DATE = re.compile(r"\s+[A-Z][a-z]{2} [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} \S+")
 
-#: The paragraph with which it warns of a hardware clock in local time.
-_RTC_WARNING = re.compile(
-    r"\s*Warning: The system is configured to read the RTC time in the local time zone\..*"
-)
-_RTC_WARNING_ON = re.compile(
-    r"\s*(?:This mode (?:can not|cannot) be fully supported\..*|with time zone changes.*"
-    r"|time is never updated.*"
-    r"|If at all possible, use.*|RTC in UTC by calling.*|'timedatectl set-local-rtc 0'\.?.*|mode .*)"
-)
+#: It warns of a hardware clock in local time in a paragraph whose wording differs from version to version.
+_WARNING = re.compile(r"\s*Warning: .*")
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ``timedatectl``, ``timedatectl status`` or ``timedatectl show``."""
     ledger = Ledger(TOOL)
     facts: dict[str, bool] = {}
-    known = False
+    known = warning = False
     for line in text.splitlines():
-        if _is_warning(line):
+        warning = _WARNING.fullmatch(line) is not None or (warning and line.startswith(" "))
+        if warning or _DST_DATE.fullmatch(line):
             ledger.ignored()
             continue
         verdict = _understand(line, facts)
@@ -72,10 +66,6 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
             ledger.other(line)
     ledger.others(stderr.splitlines())
     return ledger.report(_status(facts), found=known, exit_status=status)
-
-
-def _is_warning(line: str) -> bool:
-    return any(pattern.fullmatch(line) for pattern in (_DST_DATE, _RTC_WARNING, _RTC_WARNING_ON))
 
 
 def _understand(line: str, facts: dict[str, bool]) -> bool:

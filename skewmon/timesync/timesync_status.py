@@ -86,7 +86,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     address = None if server is None or server["address"].lower() in {"n/a", "(null)"} else server["address"]
     stratum = whole(fields.get("stratum", ""))
     offset_s = flipped(_span(fields.get("offset", "")))
-    poll_s = _span(fields.get("poll interval", ""))
+    poll_s = _span(fields.get("poll interval", "")) or None  # zero: it does not poll yet
     heard = bool(whole(fields.get("packet count", "")))
     return SyncStatus(
         "timesyncd" if fields else "unknown",

@@ -37,6 +37,20 @@ def test_standard_input_is_read(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert json.loads(capsys.readouterr().out)["status"]["synchronized"] is False
 
 
+def test_what_a_terminal_adds_is_no_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Colours, doubled carriage returns, a mark of byte order: recorded or pasted, the table is the same."""
+    plain = (DIRECTORY / "ntpctl-sensor-and-pool.txt").read_bytes()
+    dressed = b"\xef\xbb\xbf" + plain.replace(b"\n", b"\x1b[0m\r\r\n")
+    shown = []
+    for text in (plain, dressed):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        assert run(["parse", "ntpctl"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+
+
 def test_empty_input_is_not_understood(tmp_path: Path) -> None:
     """Silence is not health."""
     (tmp_path / "empty").touch()

@@ -169,11 +169,58 @@ def test_findings_name_evidence_and_the_daemons_own_command() -> None:
 
 
 def test_falsetickers_are_grave_where_they_are_no_minority() -> None:
-    """One of five is outvoted; two of four leave nobody to follow."""
+    """One of five is outvoted; where the daemon follows nobody, two of four leave no majority."""
     minority = node(peers=(*FOUR, source("192.0.2.9", "falseticker")))
-    tie = node(peers=(*FOUR[:2], source("192.0.2.8", "falseticker"), source("192.0.2.9", "falseticker")))
+    tie = node(peers=(*FOUR[1:3], source("192.0.2.8", "falseticker"), source("192.0.2.9", "falseticker")))
     assert [each.severity for each in node_findings(minority, among(minority))] == ["info"]
     assert [each.severity for each in node_findings(tie, among(tie))] == ["warning"]
+
+
+#: A receiver whose sentences come late, and its pulse, which is followed: every healthy stratum 1 looks so.
+RECEIVER = (
+    source("GPS", "falseticker", kind="refclock", stratum=0, poll_s=8.0),
+    source("PPS", "system", kind="refclock", stratum=0, refid="PPS", poll_s=0.25, last_heard_s=3.0),
+)
+
+
+def test_a_healthy_receiver_is_no_trouble() -> None:
+    """Its clock needs no majority of servers, and its age is told in whole seconds."""
+    told = {"stratum": 1, "source": "PPS", "refid": "PPS", "poll_s": 0.25, "last_update_s": 3.0}
+    one = node(peers=RECEIVER, **told)
+    assert [(each.kind, each.severity) for each in node_findings(one, among(one))] == [
+        ("falsetickers", "info")
+    ]
+    azure = node(peers=(replace(RECEIVER[1], name="PHC0", refid="PHC0"),), refid="PHC0", source="PHC0")
+    assert kinds(azure) == []
+
+
+def test_two_receivers_are_no_common_upstream() -> None:
+    """Each node's own GPS, by whatever pseudo-address, is shared with nobody."""
+    clock = source("127.127.20.0", kind="l")
+    nodes = [
+        replace(follower(name, f"192.0.2.{last}"), name=name)
+        for name, last in (("n1", 11), ("n2", 12), ("n3", 13))
+    ]
+    with_clocks = [
+        replace(one, status=replace(one.status, peers=(*one.status.peers, clock)))
+        for one in nodes
+        if one.status is not None
+    ]
+    assert "no-common-reference" in [each.kind for each in said(*with_clocks)]
+
+
+def test_who_says_so_is_named() -> None:
+    """Where no daemon answers and the kernel alone denies, the kernel is named."""
+    mute = node(daemon="unknown", synchronized=False, daemons=(), peers=(), kernel=KernelClock(False))
+    found = {each.kind: each.message for each in node_findings(mute, among(mute))}
+    assert found["unsynchronized"] == "The kernel on n3 says that it is not synchronized"
+
+
+def test_chronyd_corrects_more_than_others() -> None:
+    """Its limit is not ntpd's, and the sentence must not be wrong about it."""
+    fast = node(frequency_ppm=31_244.0)
+    (found,) = node_findings(fast, among(fast))
+    assert found.message.endswith("daemons other than chronyd correct 500 ppm at most")
 
 
 def test_the_kernels_frequency_counts_where_the_daemon_names_none() -> None:

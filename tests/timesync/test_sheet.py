@@ -78,6 +78,18 @@ def test_hanging_tools_cost_one_limit_together(tools: Path, shell: str) -> None:
         assert outputs[name].stdout == "so far\n"
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_tool_leaves_behind_costs_that_tools_limit(tools: Path, shell: str) -> None:
+    """A child in the background holds both streams open; what the tool itself said is kept."""
+    fake(tools, "ntpctl", "echo said; sleep 30 & exit 0")
+    fake(tools, "ntp-ctl", "echo quick; exit 3")
+    began = time.monotonic()
+    outputs = run(tools, shell)
+    assert time.monotonic() - began < sheet.TOOL_LIMIT_S + 4
+    assert (outputs["ntpctl"].stdout, outputs["ntpctl"].status) == ("said\n", 0)
+    assert (outputs["ntp-ctl"].stdout, outputs["ntp-ctl"].status) == ("quick\n", 3)
+
+
 def test_without_timeout_a_hanging_tool_is_ended_all_the_same(tools: Path, tmp_path: Path) -> None:
     """A system without timeout(1) has the shell's own watchman, who leaves when the tool was quick."""
     few = tmp_path / "few"

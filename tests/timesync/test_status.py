@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from skewmon.model import SyncStatus
 from skewmon.timesync.sheet import ToolOutput
 from skewmon.timesync.status import assemble
@@ -83,11 +85,55 @@ def test_openntpds_parent_is_not_a_second_daemon() -> None:
 
 
 def test_busyboxs_ntpd_is_an_ntpd_that_nobody_can_ask() -> None:
-    """The status says ntpd, the list of daemons says whose."""
+    """The status says ntpd, the list of daemons says whose; it never tells the kernel that it is in step."""
     found = status(
         facts("ntpd busybox", "process 9 ntpd /usr/sbin/ntpd -N -p pool.ntp.org"), "ntptime-busybox-1.35"
     )
-    assert (found.daemon, found.daemons, found.synchronized) == ("ntpd", ("busybox ntpd",), False)
+    assert (found.daemon, found.daemons, found.synchronized) == ("ntpd", ("busybox ntpd",), None)
+
+
+@pytest.mark.parametrize(
+    ("process", "synchronized"),
+    [
+        ("process 9 phc2sys /usr/sbin/phc2sys -a -r", None),
+        ("process 9 ntpd ntpd: ntp engine", None),
+        (CHRONYD, None),
+        (NTPD, False),
+    ],
+)
+def test_an_unsynchronized_kernel_speaks_only_for_daemons_that_tell_it(
+    process: str, synchronized: bool | None
+) -> None:
+    """PTP, OpenNTPD and a chronyd without rtcsync hold a clock whose kernel knows nothing of it."""
+    found = status(facts(process), "ntptime-busybox-1.35")
+    assert found.daemon != "none"
+    assert found.synchronized is synchronized
+
+
+def test_a_hardware_clock_in_local_time_is_no_lost_synchronisation() -> None:
+    """Then timesyncd leaves the kernel's flag up, and only the maximum error tells."""
+    kernel = output("ntptime-adjtimex-1.29")
+    unsync = re.sub(r"status: *[0-9]+", "status: 64", kernel.stdout)
+    unsync = re.sub(r"maxerror: *[0-9]+", "maxerror: 250000", unsync)
+    parts = (
+        facts("process 5 systemd-timesyn /lib/systemd/systemd-timesyncd"),
+        "timesync-status-252-synchronized",
+    )
+    assert status(*parts, replace(kernel, stdout=unsync)).synchronized is True
+    assert status(*parts, replace(kernel, stdout=unsync.replace("250000", "16000000"))).synchronized is False
+
+
+def test_a_daemon_that_leaves_the_clock_alone_is_no_rival() -> None:
+    """``chronyd -x`` serves or watches; it answers, and two daemons are not told."""
+    watching = "process 7 chronyd /usr/sbin/chronyd -x -F 1"
+    found = status(
+        facts(watching, NTPD), "chronyc-tracking-4.3-synchronized", "ntpq-rv-4.2.8p15-synchronized"
+    )
+    assert (found.daemon, found.daemons) == ("ntpd", ("ntpd",))
+    alone = status(facts(watching), "chronyc-tracking-4.3-synchronized")
+    assert (alone.daemon, alone.daemons) == ("chronyd", ("chronyd",))
+    twice = status(facts(watching, CHRONYD, NTPD), "chronyc-tracking-4.3-synchronized")
+    assert twice.daemons == ("chronyd", "ntpd")
 
 
 def test_timesyncds_word_is_the_kernels_flag() -> None:
