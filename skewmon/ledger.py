@@ -81,7 +81,10 @@ class Ledger:
 
     def record(self, place: Place) -> Record:
         """Return a node's record, a new one where it was never seen."""
-        return self.records.setdefault(place, Record())
+        known = self.records.get(place)
+        if known is None:
+            known = self.records[place] = Record()
+        return known
 
     def note_outcome(self, place: Place, outcome: Outcome, wall_ns: int) -> Outcome:
         """Remember what a round found of a node; return it with the bounds that history tightens."""

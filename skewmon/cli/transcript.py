@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from skewmon.cli.words import bound, harmless, offset
-from skewmon.clock.interval import wall_offset
+from skewmon.clock.interval import WALL, offset_of
 from skewmon.examination import Examination, since_s
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
 from skewmon.probe.faults import place
@@ -99,7 +99,7 @@ def _exchanges(found: Examination) -> Iterator[str]:
 
 def _exchange(found: Examination, exchange: Exchange, name: str, first_ns: int) -> str:
     assert found.burst is not None
-    wall = wall_offset(exchange, found.burst.program)
+    wall = offset_of(exchange, found.burst.program, WALL)
     says = _against(wall, found) if wall else "contradicts itself"
     return (
         f"{name:>4} {exchange.sent_ns - first_ns:>13} {exchange.received_ns - first_ns:>13} "

@@ -7,19 +7,17 @@ A clock can be steered or stepped between a node's burst and the common instant.
 more after the instant: what its own clocks then say encloses what they said at the instant.
 """
 
-from collections.abc import Callable, Iterable
-
 from skewmon.clock.interval import (
-    RHO_RAW_PPB,
+    OSCILLATOR,
     RHO_WALL_PPB,
+    WALL,
+    Clock,
     age_slack_ns,
-    aged,
     correction,
+    intersection,
     middle_ns,
-    oscillator_offset,
     steered,
     stepped,
-    wall_offset,
 )
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import Burst, Estimate, Exchange, Interval, Program
@@ -27,24 +25,6 @@ from skewmon.model import Burst, Estimate, Exchange, Interval, Program
 #: Between two readings that enclose an instant the correction moves one way, but for the time daemon's
 #: ordinary trimming of the frequency, which may change its sign: 100 ppm of the shorter side.
 TRIM_PPB = 100_000
-
-OffsetOf = Callable[[Exchange, Program], Interval | None]
-
-
-def intersection(
-    exchanges: Iterable[Exchange], program: Program, at_ns: int, offset_of: OffsetOf, rho_ppb: int
-) -> Interval | None:
-    """Return what all exchanges allow for one clock at ``at_ns``, or None where they contradict."""
-    common: Interval | None = None
-    for exchange in exchanges:
-        offset = offset_of(exchange, program)
-        if offset is None:
-            return None
-        offset = aged(offset, at_ns - middle_ns(exchange), rho_ppb)
-        common = offset if common is None else common.meet(offset)
-        if common is None:
-            return None
-    return common
 
 
 def estimate(burst: Burst, at_ns: int) -> Estimate:
@@ -55,15 +35,15 @@ def estimate(burst: Burst, at_ns: int) -> Estimate:
     """
     oscillator = local = None
     if burst.program.raw is not None and burst.opening[-1].raw_in_ns is not None:
-        oscillator = _offset_at(burst, at_ns, oscillator_offset, RHO_RAW_PPB)
+        oscillator = _offset_at(burst, at_ns, OSCILLATOR)
         local = correction_at(burst, at_ns)
         wall = oscillator + local
     else:
-        wall = _offset_at(burst, at_ns, wall_offset, RHO_WALL_PPB)
+        wall = _offset_at(burst, at_ns, WALL)
     return Estimate(
         at_ns=at_ns,
         wall=wall,
-        round_trip_ns=min(exchange.round_trip_ns for exchange in burst.opening),
+        round_trip_ns=min([one.received_ns - one.sent_ns for one in burst.opening]),
         samples=len(burst.opening) + (burst.closing is not None),
         oscillator=oscillator,
         correction=local,
@@ -89,14 +69,14 @@ def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:
     A clock that is steered one way and stepped the other goes there and back: by no more than the lesser of
     the two, each of which MONOTONIC tells apart, to the bracket of the reads.
     """
-    moves = [
-        later - earlier
-        for part in (stepped, steered)
-        if (earlier := part(before, program)) is not None and (later := part(after, program)) is not None
-    ]
-    if not moves or min(move.lower_ns for move in moves) > 0 or max(move.upper_ns for move in moves) < 0:
-        return 0
-    return min(move.furthest_ns for move in moves)
+    moves = []
+    for part in (stepped, steered):
+        earlier, later = part(before, program), part(after, program)
+        if earlier is not None and later is not None:
+            moves.append((later[0] - earlier[1], later[1] - earlier[0]))
+    if all(least_ns > 0 for least_ns, _ in moves) or all(most_ns < 0 for _, most_ns in moves):
+        return 0  # both moved the same way, or neither can be told
+    return min([max(most_ns, -least_ns) for least_ns, most_ns in moves])
 
 
 def moved() -> ProbeError:
@@ -109,16 +89,16 @@ def moved() -> ProbeError:
     )
 
 
-def _offset_at(burst: Burst, at_ns: int, offset_of: OffsetOf, rho_ppb: int) -> Interval:
-    opening = intersection(burst.opening, burst.program, at_ns, offset_of, rho_ppb)
+def _offset_at(burst: Burst, at_ns: int, clock: Clock) -> Interval:
+    opening = intersection(burst.opening, burst.program, at_ns, clock)
     if opening is None:
         raise moved()
     if burst.closing is None:
         return opening
-    closing = intersection((burst.closing,), burst.program, at_ns, offset_of, rho_ppb)
+    closing = intersection((burst.closing,), burst.program, at_ns, clock)
     if closing is None:
         return opening
-    if offset_of is oscillator_offset:
+    if clock is OSCILLATOR:
         return opening.meet(closing) or opening.hull(closing)
     # REALTIME may have been stepped in between, by less than the widths show: only a proven step counts.
     return opening if opening.meet(closing) else opening.hull(closing)

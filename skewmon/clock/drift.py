@@ -7,7 +7,6 @@ assumes that the path's asymmetry is noise). A rate is published only where it s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from math import sqrt
@@ -51,8 +50,7 @@ class Basis(StrEnum):
     STATISTICAL = "statistical"
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """A rate in s/s with the interval that holds it, ahead positive."""
 
     lower: float
@@ -169,7 +167,7 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     rate = rate_between(previous, anchor)
     settled = len(steering.usual) >= LEAST_SAMPLES
     usual_ppb = median_low(steering.usual) if settled else 0
-    away_ppb = rate.shifted(-usual_ppb).proven_ns  # the same arithmetic, in ppb
+    away_ppb = max(rate.lower_ns - usual_ppb, usual_ppb - rate.upper_ns)  # at the least, ahead or behind
     if away_ppb <= (SLEW_PPB if settled else UNKNOWN_USUAL_PPB):
         usual = (rate.estimate_ns, *steering.usual)[:USUAL_ROUNDS]
         anchors = (anchor,) if steering.slewing_rounds else (anchor, *steering.anchors)[:WINDOW]

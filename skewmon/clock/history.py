@@ -17,11 +17,11 @@ from history: a pause smaller than the slack would go unseen. Its history only s
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
-from skewmon.clock.burst import intersection
-from skewmon.clock.interval import RHO_RAW_PPB, age_slack_ns, aged, middle_ns, oscillator_offset
-from skewmon.clock.polygon import REACH_NS, Polygon
+from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, age_slack_ns, aged, intersection, middle_ns
+from skewmon.clock.polygon import REACH_NS, Band, Polygon
 from skewmon.model import NS_PER_S, Burst, Estimate, Interval
 
 #: Clocksources that no hypervisor stops: the processor's own counter keeps counting while a guest is paused.
@@ -32,6 +32,9 @@ STEADY_CLOCKSOURCES = frozenset({"tsc"})
 #: H6: how fast an oscillator's rate may change. Temperature moves a crystal by about 20 ppb a minute in an
 #: air-conditioned room and by up to 1,000 beside a fan that starts; five times the former.
 WANDER_PPB_PER_MIN = 100
+
+#: Divides that times dt² (ns²): by two, by the parts in a billion, by the nanoseconds of a minute.
+_HALF_PPB_PER_MIN = 2 * 10**9 * 60 * NS_PER_S
 
 #: Older bursts than this are forgotten: their slack by wander has outgrown what even a WAN burst can add.
 MAX_AGE_NS = 3 * 3600 * NS_PER_S
@@ -113,7 +116,7 @@ class Review(NamedTuple):
 
 def wander_slack_ns(dt_ns: int) -> int:
     """Return how far an offset may leave its tangent within ``dt_ns`` (H6), rounded up: omega·dt²/2."""
-    return dt_ns * dt_ns * WANDER_PPB_PER_MIN // (120 * NS_PER_S * NS_PER_S) + 1
+    return dt_ns * dt_ns * WANDER_PPB_PER_MIN // _HALF_PPB_PER_MIN + 1
 
 
 def review(history: History | None, burst: Burst, estimate: Estimate) -> tuple[History, Review]:
@@ -183,7 +186,7 @@ def sightings_of(burst: Burst, estimate: Estimate) -> tuple[Sighting, ...]:
     return tuple(
         Sighting(at_ns, seen.lower_ns, seen.upper_ns)
         for exchanges, at_ns in parts
-        if (seen := intersection(exchanges, burst.program, at_ns, oscillator_offset, RHO_RAW_PPB))
+        if (seen := intersection(exchanges, burst.program, at_ns, OSCILLATOR))
     )
 
 
@@ -199,22 +202,25 @@ def _polygon(
     The oldest know the rate best, so that most of the newer ones have nothing left to cut. A sighting that
     is no side of the polygon is dropped once it is no longer recent.
     """
-    polygon = Polygon.box(at_ns, now.lower_ns, now.upper_ns, RHO_RAW_PPB / NS_PER_S)
-    bands = []
-    for sighting in sightings:
-        dt_ns = sighting.at_ns - at_ns
-        if dt_ns < -MAX_AGE_NS:
-            continue
-        slack_ns = wander_slack_ns(dt_ns)
-        band = (dt_ns, sighting.lower_ns - slack_ns, sighting.upper_ns + slack_ns)
-        bands.append((sighting, band))
-        if polygon is not None and dt_ns:  # the box is what is known of this very instant
-            polygon = polygon.clipped(*band)
+    box = Polygon.box(at_ns, now.lower_ns, now.upper_ns, RHO_RAW_PPB / NS_PER_S)
+    if box is None:
+        return None, ()
+    young = [sighting for sighting in sightings if at_ns - sighting.at_ns <= MAX_AGE_NS]
+    bands = [_band(sighting, at_ns) for sighting in young]
+    polygon = box.clipped(
+        [band for band in bands if band[0]]
+    )  # the box is what is known of this very instant
     if polygon is None:
         return None, ()
-    sides = [sighting for sighting, band in bands[:-RECENT] if polygon.touches(*band)]
-    recent = [sighting for sighting, _ in bands[-RECENT:]]
-    return polygon, (*sides[: MAX_SIGHTINGS - RECENT], *recent)
+    older = zip(young[:-RECENT], bands, strict=False)
+    sides = (sighting for sighting, band in older if polygon.touches(band))
+    return polygon, (*islice(sides, MAX_SIGHTINGS - RECENT), *young[-RECENT:])
+
+
+def _band(sighting: Sighting, at_ns: int) -> Band:
+    dt_ns = sighting.at_ns - at_ns
+    slack_ns = wander_slack_ns(dt_ns)
+    return dt_ns, sighting.lower_ns - slack_ns, sighting.upper_ns + slack_ns
 
 
 def _plausible(polygon: Polygon | None, within: Interval) -> Plausible | None:
@@ -222,8 +228,8 @@ def _plausible(polygon: Polygon | None, within: Interval) -> Plausible | None:
         return None
     lower, upper = polygon.offset_ns()
     # The polygon's margin may stick out by a nanosecond; history only ever tightens.
-    inside = within.meet(Interval(lower, upper))
-    return Plausible(inside or within, *polygon.rate())
+    lower, upper = max(lower, within.lower_ns), min(upper, within.upper_ns)
+    return Plausible(Interval(lower, upper) if lower <= upper else within, *polygon.rate())
 
 
 def _left(history: History, estimate: Estimate) -> Interval | None:

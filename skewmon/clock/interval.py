@@ -1,7 +1,11 @@
-"""One exchange becomes an interval; an interval grows older.
+"""Exchanges become an interval; an interval grows older.
 
 Integers throughout, rounded outwards: an interval may become a nanosecond too wide, never too narrow.
 """
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import NamedTuple
 
 from skewmon.model import NS_PER_S, Exchange, Interval, Program, Quantum
 
@@ -15,6 +19,9 @@ RHO_WALL_PPB = 600_000
 
 #: The admin box's base is read in whole nanoseconds, rounded down.
 BASE_QUANTUM_NS = 1
+
+#: Further apart than any two clocks: a reading of more than twenty digits never gets here.
+ANYWHERE_NS = 2**80
 
 
 def age_slack_ns(elapsed_ns: int, rho_ppb: int) -> int:
@@ -32,31 +39,61 @@ def middle_ns(exchange: Exchange) -> int:
     return (exchange.sent_ns + exchange.received_ns) // 2
 
 
-def offset_of(
-    exchange: Exchange, clock_in_ns: int, clock_out_ns: int, quantum: Quantum, rho_ppb: int
-) -> Interval | None:
-    """Return a node's clock minus the base at the exchange's middle, or None where it contradicts itself.
+#: The lower and the upper end of an interval that is only a step of a calculation.
+Ends = tuple[int, int]
 
-    Causality alone: the node reads ``clock_in`` after the request left, and ``clock_out`` before the reply
-    arrived. NTP's two differences (RFC 5905 section 8), kept as an upper and a lower end instead of halved.
+
+class Clock(NamedTuple):
+    """One of a node's clocks: what an exchange holds of it, how coarsely it is read, how fast it may run off.
+
+    ``readings`` gives departure and arrival on the base, then the clock on the way in and on the way out.
     """
-    slack = age_slack_ns(exchange.round_trip_ns, rho_ppb) // 2 + 1
-    upper = clock_in_ns + quantum.late_ns - exchange.sent_ns + slack
-    lower = clock_out_ns - quantum.early_ns - exchange.received_ns - BASE_QUANTUM_NS - slack
-    return Interval(lower, upper) if lower <= upper else None
+
+    readings: Callable[[Exchange], tuple[int, int, int, int]]
+    quantum: Callable[[Program], Quantum]
+    rho_ppb: int
 
 
-def wall_offset(exchange: Exchange, program: Program) -> Interval | None:
-    """Return REALTIME minus the base at the exchange's middle."""
-    return offset_of(exchange, exchange.real_in_ns, exchange.real_out_ns, program.real, RHO_WALL_PPB)
+WALL = Clock(
+    attrgetter("sent_ns", "received_ns", "real_in_ns", "real_out_ns"), attrgetter("real"), RHO_WALL_PPB
+)
+
+#: MONOTONIC_RAW, which the node must be able to read.
+OSCILLATOR = Clock(
+    attrgetter("sent_ns", "received_ns", "raw_in_ns", "raw_out_ns"), attrgetter("raw"), RHO_RAW_PPB
+)
 
 
-def oscillator_offset(exchange: Exchange, program: Program) -> Interval | None:
-    """Return MONOTONIC_RAW minus the base at the exchange's middle; the node must be able to read RAW."""
-    assert exchange.raw_in_ns is not None
-    assert exchange.raw_out_ns is not None
-    assert program.raw is not None
-    return offset_of(exchange, exchange.raw_in_ns, exchange.raw_out_ns, program.raw, RHO_RAW_PPB)
+def intersection(
+    exchanges: Iterable[Exchange], program: Program, at_ns: int, clock: Clock
+) -> Interval | None:
+    """Return what all exchanges allow of a clock minus the base at ``at_ns``, or None where they contradict.
+
+    Causality alone: the node reads the clock after the request left, and once more before the reply arrived.
+    NTP's two differences (RFC 5905 section 8), kept as an upper and a lower end instead of halved; both hold
+    at the exchange's middle and are aged from there. A thousand nodes pass here with every exchange they
+    have, hence plain integers.
+    """
+    readings, quantum, rho_ppb = clock.readings, clock.quantum(program), clock.rho_ppb
+    early_ns, late_ns = quantum.early_ns + BASE_QUANTUM_NS, quantum.late_ns
+    lower_ns, upper_ns = -ANYWHERE_NS, ANYWHERE_NS
+    for sent_ns, received_ns, in_ns, out_ns in map(readings, exchanges):
+        lower = out_ns - early_ns - received_ns
+        upper = in_ns + late_ns - sent_ns
+        if lower <= lower_ns and upper >= upper_ns:
+            continue  # says less than is known even before slack is added
+        slack_ns = age_slack_ns(received_ns - sent_ns, rho_ppb) // 2 + 1
+        if lower - slack_ns > upper + slack_ns:
+            return None  # a clock that ran backwards between its two readings
+        slack_ns += age_slack_ns(at_ns - (sent_ns + received_ns) // 2, rho_ppb)
+        lower_ns = max(lower_ns, lower - slack_ns)
+        upper_ns = min(upper_ns, upper + slack_ns)
+    return Interval(lower_ns, upper_ns) if lower_ns <= upper_ns else None
+
+
+def offset_of(exchange: Exchange, program: Program, clock: Clock) -> Interval | None:
+    """Return a clock minus the base at the exchange's middle, or None where it contradicts itself."""
+    return intersection((exchange,), program, middle_ns(exchange), clock)
 
 
 def correction(exchange: Exchange, program: Program) -> Interval:
@@ -71,19 +108,19 @@ def correction(exchange: Exchange, program: Program) -> Interval:
     assert program.raw is not None
     before = exchange.real_in_ns - exchange.raw_in_ns - program.real.early_ns - program.raw.late_ns
     after = exchange.real_out_ns - exchange.raw_out_ns + program.real.late_ns + program.raw.early_ns
-    return Interval(min(before, after), max(before, after))
+    return Interval(before, after) if before <= after else Interval(after, before)
 
 
-def stepped(exchange: Exchange, program: Program) -> Interval | None:
+def stepped(exchange: Exchange, program: Program) -> Ends | None:
     """Return REALTIME − MONOTONIC, which only a step changes, or None where MONOTONIC was not read."""
     if exchange.mono_ns is None or program.mono is None:
         return None
     before = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
     after = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
-    return Interval(min(before, after), max(before, after))
+    return (before, after) if before <= after else (after, before)
 
 
-def steered(exchange: Exchange, program: Program) -> Interval | None:
+def steered(exchange: Exchange, program: Program) -> Ends | None:
     """Return MONOTONIC − RAW, which only a time daemon's steering changes, or None where it was not read."""
     if exchange.mono_ns is None or program.mono is None:
         return None
@@ -92,4 +129,4 @@ def steered(exchange: Exchange, program: Program) -> Interval | None:
     assert program.raw is not None
     before = exchange.mono_ns - exchange.raw_out_ns - program.mono.early_ns - program.raw.late_ns
     after = exchange.mono_ns - exchange.raw_in_ns + program.mono.late_ns + program.raw.early_ns
-    return Interval(min(before, after), max(before, after))
+    return (before, after) if before <= after else (after, before)

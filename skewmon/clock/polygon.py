@@ -12,6 +12,7 @@ whatever a cut removes violates the widened band but for the error of a few oper
 stay below a quarter of a nanosecond. The truth keeps a whole nanosecond's distance from every band.
 """
 
+from collections.abc import Iterable
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -21,7 +22,11 @@ MARGIN_NS = 1.0
 #: The largest relative offset and span times rate that the margin is good for (about eighteen minutes).
 REACH_NS = 2**40
 
-Corners = tuple[tuple[float, float], ...]
+#: What a burst allows: seen ``dt_ns`` away, the offset lay between ``lower_ns`` and ``upper_ns``.
+Band = tuple[int, int, int]
+
+Corner = tuple[float, float]
+Corners = tuple[Corner, ...]
 
 
 class Polygon(NamedTuple):
@@ -40,20 +45,20 @@ class Polygon(NamedTuple):
             return None
         return cls(at_ns, origin_ns, ((-y, -rho), (y, -rho), (y, rho), (-y, rho)))
 
-    def clipped(self, dt_ns: int, lower_ns: int, upper_ns: int) -> "Polygon | None":
-        """Return what a band ``dt_ns`` away leaves: self where it cuts nothing, None where it cuts all."""
-        lower = lower_ns - self.origin_ns - MARGIN_NS
-        upper = upper_ns - self.origin_ns + MARGIN_NS
-        dt = float(dt_ns)
+    def clipped(self, bands: Iterable[Band]) -> "Polygon | None":
+        """Return what some bands leave, one after the other; None where nothing is left."""
         corners = self.corners
-        values = [y + r * dt for y, r in corners]
-        if max(values) <= upper and min(values) >= lower:
-            return self
-        left = _between(corners, values, lower, upper)
-        return Polygon(self.at_ns, self.origin_ns, left) if left else None
+        for dt_ns, lower_ns, upper_ns in bands:
+            corners = _between(
+                corners, dt_ns, lower_ns - self.origin_ns - MARGIN_NS, upper_ns - self.origin_ns + MARGIN_NS
+            )
+            if not corners:
+                return None
+        return Polygon(self.at_ns, self.origin_ns, corners)
 
-    def touches(self, dt_ns: int, lower_ns: int, upper_ns: int) -> bool:
+    def touches(self, band: Band) -> bool:
         """Tell whether a band that has been clipped with is one of the sides."""
+        dt_ns, lower_ns, upper_ns = band
         dt = float(dt_ns)
         values = [y + r * dt for y, r in self.corners]
         return max(values) > upper_ns - self.origin_ns or min(values) < lower_ns - self.origin_ns
@@ -70,27 +75,33 @@ class Polygon(NamedTuple):
         return min(rates), max(rates)
 
 
-def _between(corners: Corners, values: list[float], lower: float, upper: float) -> Corners:
-    """Return the part of a convex polygon whose ``values`` lie between two limits.
+def _between(corners: Corners, dt_ns: int, lower: float, upper: float) -> Corners:
+    """Return the part of a convex polygon that lies between two limits ``dt_ns`` away.
 
-    Both half-planes at once: an edge that crosses both limits meets them in the order of its direction.
+    Both half-planes at once: an edge may come in over the limit that its start lies beyond, and go out over
+    the one that its end lies beyond.
     """
-    kept: list[tuple[float, float]] = []
-    (y0, r0), v0 = corners[-1], values[-1]
-    below0, above0 = v0 < lower, v0 > upper
-    for (y1, r1), v1 in zip(corners, values, strict=True):
-        below1, above1 = v1 < lower, v1 > upper
-        if below0 and not below1:
-            kept.append(_crossing(y0, r0, y1, r1, (lower - v0) / (v1 - v0)))
-        if above0 != above1:
-            kept.append(_crossing(y0, r0, y1, r1, (upper - v0) / (v1 - v0)))
-        if below1 and not below0:
-            kept.append(_crossing(y0, r0, y1, r1, (lower - v0) / (v1 - v0)))
-        if not below1 and not above1:
-            kept.append((y1, r1))
-        y0, r0, v0, below0, above0 = y1, r1, v1, below1, above1
+    dt = float(dt_ns)
+    values = [y + r * dt for y, r in corners]
+    if max(values) <= upper and min(values) >= lower:
+        return corners
+    kept: list[Corner] = []
+    start, start_value = corners[-1], values[-1]
+    start_beyond = lower if start_value < lower else upper if start_value > upper else None
+    for end, end_value in zip(corners, values, strict=True):
+        end_beyond = lower if end_value < lower else upper if end_value > upper else None
+        if start_beyond != end_beyond:
+            span = end_value - start_value
+            if start_beyond is not None:
+                kept.append(_crossing(start, end, (start_beyond - start_value) / span))
+            if end_beyond is not None:
+                kept.append(_crossing(start, end, (end_beyond - start_value) / span))
+        if end_beyond is None:
+            kept.append(end)
+        start, start_value, start_beyond = end, end_value, end_beyond
     return tuple(kept)
 
 
-def _crossing(y0: float, r0: float, y1: float, r1: float, share: float) -> tuple[float, float]:
+def _crossing(start: Corner, end: Corner, share: float) -> Corner:
+    (y0, r0), (y1, r1) = start, end
     return y0 + share * (y1 - y0), r0 + share * (r1 - r0)

@@ -5,9 +5,9 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from skewmon.clock.burst import intersection, moved
+from skewmon.clock.burst import moved
 from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
-from skewmon.clock.interval import RHO_WALL_PPB, wall_offset
+from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
 from skewmon.probe.base import ArrivalClock, base_ns
@@ -220,7 +220,7 @@ class Link:
         """Return the narrowest span in which the clock can be expected; the last search is only a hint."""
         assert session.program is not None
         now = base_ns()
-        wall = intersection(exchanges, session.program, now, wall_offset, RHO_WALL_PPB)
+        wall = intersection(exchanges, session.program, now, WALL)
         if wall is None:
             raise moved()
         if self._hint:

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewmon.clock.burst import correction_at, estimate, intersection
-from skewmon.clock.interval import RHO_RAW_PPB, RHO_WALL_PPB, middle_ns, oscillator_offset, wall_offset
+from skewmon.clock.burst import correction_at, estimate
+from skewmon.clock.interval import (
+    OSCILLATOR,
+    WALL,
+    aged,
+    intersection,
+    middle_ns,
+    offset_of,
+)
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Interval, Program, Quantum
 from tests.clock.simulator import (
@@ -53,8 +60,8 @@ def test_another_sample_never_widens(seed: int, network: str, rung: str, rate_pp
     machine = Machine(Random(seed), network=network, rung=rung, rate_ppt=rate_ppt)
     seen = machine.observe(machine.at_ns, samples=count)
     program, opening = seen.burst.program, seen.burst.opening
-    fewer = intersection(opening[:-1], program, seen.tau_ns, wall_offset, RHO_WALL_PPB)
-    more = intersection(opening, program, seen.tau_ns, wall_offset, RHO_WALL_PPB)
+    fewer = intersection(opening[:-1], program, seen.tau_ns, WALL)
+    more = intersection(opening, program, seen.tau_ns, WALL)
     assert fewer is not None
     assert more is not None
     assert fewer.hull(more) == fewer
@@ -68,18 +75,36 @@ def test_the_order_of_the_exchanges_does_not_matter(seed: int, network: str, shu
     mixed = list(seen.burst.opening)
     shuffled.shuffle(mixed)
     program, tau_ns = seen.burst.program, seen.tau_ns
-    assert intersection(mixed, program, tau_ns, oscillator_offset, RHO_RAW_PPB) == intersection(
-        seen.burst.opening, program, tau_ns, oscillator_offset, RHO_RAW_PPB
+    assert intersection(mixed, program, tau_ns, OSCILLATOR) == intersection(
+        seen.burst.opening, program, tau_ns, OSCILLATOR
     )
+
+
+@given(seeds, networks, rungs, st.integers(1, 24), st.integers(0, NS_PER_S))
+def test_all_exchanges_at_once_say_what_each_says_alone(
+    seed: int, network: str, rung: str, count: int, later_ns: int
+) -> None:
+    """The quick way is the plain one: every exchange an interval, aged to the instant, all of them met."""
+    machine = Machine(Random(seed), network=network, rung=rung)
+    seen = machine.observe(machine.at_ns, samples=count)
+    program, at_ns = seen.burst.program, seen.tau_ns + later_ns
+    for clock in (WALL, OSCILLATOR) if program.raw else (WALL,):
+        common: Interval | None = None
+        for one in seen.burst.opening:
+            alone = offset_of(one, program, clock)
+            assert alone is not None
+            alone = aged(alone, at_ns - middle_ns(one), clock.rho_ppb)
+            common = alone.meet(common or alone)
+        assert intersection(seen.burst.opening, program, at_ns, clock) == common
 
 
 def test_the_best_request_and_the_best_reply_may_come_from_different_exchanges() -> None:
     """One was quick on its way there, the other on its way back: together they are exact."""
     there = Exchange(0, 10 * MS, 0, 0)
     back = Exchange(20 * MS, 30 * MS, 30 * MS, 30 * MS)
-    found = intersection((there, back), PROGRAM, 30 * MS, wall_offset, 0)
+    found = intersection((there, back), PROGRAM, 30 * MS, WALL)
     assert found is not None
-    assert found.width_ns <= 6 * US + 10  # 600 ppm of each exchange's own middle, whose rate nobody knows
+    assert found.width_ns <= 24 * US + 10  # 600 ppm of both round trips' halves and of the time since
     assert 0 in found
 
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.clock.burst import intersection
 from skewmon.clock.edge import LEAD_NS, REQUESTS, ROWS, send_instants
-from skewmon.clock.interval import RHO_WALL_PPB, wall_offset
+from skewmon.clock.interval import WALL, intersection
 from skewmon.model import NS_PER_S, Interval
 from tests.clock.simulator import MS, US, Machine, constant, holds, queueing
 
@@ -59,13 +58,13 @@ def search(machine: Machine) -> tuple[Interval, int]:
     exchange, now_ns = machine.exchange(machine.at_ns)
     taken = [exchange]
     for _ in range(ROWS):
-        wall = intersection(taken, machine.program, now_ns, wall_offset, RHO_WALL_PPB)
+        wall = intersection(taken, machine.program, now_ns, WALL)
         assert wall is not None
         trip_ns = min(one.round_trip_ns for one in taken)
         for sent_ns in send_instants(wall, trip_ns, now_ns):
             exchange, now_ns = machine.exchange(max(sent_ns, now_ns + 5_000))
             taken.append(exchange)
-    wall = intersection(taken, machine.program, now_ns, wall_offset, RHO_WALL_PPB)
+    wall = intersection(taken, machine.program, now_ns, WALL)
     assert wall is not None
     return wall, now_ns
 

@@ -1,21 +1,21 @@
 """One exchange: the truth is inside whatever the network did, and nothing is added that need not be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skewmon.clock.interval import (
+    OSCILLATOR,
     RHO_RAW_PPB,
     RHO_WALL_PPB,
+    WALL,
     age_slack_ns,
     aged,
     correction,
     middle_ns,
     offset_of,
-    oscillator_offset,
-    wall_offset,
 )
 from skewmon.model import NS_PER_S, Exchange, Interval, Program, Quantum
 
@@ -88,7 +88,7 @@ def stories(draw: st.DrawFn, limit_ppb: int = RHO_RAW_PPB) -> Story:
 @given(stories())
 def test_the_oscillator_is_inside_whatever_the_network_did(story: Story) -> None:
     """Causality alone: no delay, however lopsided, moves the truth out."""
-    interval = oscillator_offset(story.exchange, story.program)
+    interval = offset_of(story.exchange, story.program, OSCILLATOR)
     assert interval is not None
     assert story.holds(interval, Fraction(story.exchange.sent_ns + story.exchange.received_ns, 2))
 
@@ -96,7 +96,7 @@ def test_the_oscillator_is_inside_whatever_the_network_did(story: Story) -> None
 @given(stories(RHO_WALL_PPB))
 def test_the_wall_clock_is_inside_whatever_the_network_did(story: Story) -> None:
     """The same for a clock that is steered as far as the kernel permits."""
-    interval = wall_offset(story.exchange, story.program)
+    interval = offset_of(story.exchange, story.program, WALL)
     assert interval is not None
     assert story.holds(interval, Fraction(story.exchange.sent_ns + story.exchange.received_ns, 2))
 
@@ -105,7 +105,7 @@ def test_the_wall_clock_is_inside_whatever_the_network_did(story: Story) -> None
 def test_the_width_is_the_round_trip_less_the_nodes_own_turn(story: Story) -> None:
     """Nothing is added but the quanta, the drift of the round trip and a few nanoseconds of rounding."""
     one, quantum = story.exchange, story.program.real
-    interval = oscillator_offset(one, story.program)
+    interval = offset_of(one, story.program, OSCILLATOR)
     assert interval is not None
     bare = one.round_trip_ns - (one.real_out_ns - one.real_in_ns) + quantum.early_ns + quantum.late_ns
     assert 0 <= interval.width_ns - bare - age_slack_ns(one.round_trip_ns, RHO_RAW_PPB) <= 4
@@ -116,7 +116,7 @@ def test_neither_end_can_be_had_for_less(offset_ns: int, delay_ns: int, forward:
     """With all delay on one way the truth lies at an end: a narrower interval would miss it."""
     read_ns = 10**15 + (delay_ns if forward else 0)
     exchange = Exchange(10**15, 10**15 + delay_ns, read_ns + offset_ns, read_ns + offset_ns)
-    interval = offset_of(exchange, exchange.real_in_ns, exchange.real_out_ns, Quantum(0, 1), 0)
+    interval = offset_of(exchange, Program("bash"), WALL._replace(rho_ppb=0))
     assert interval is not None
     end_ns = interval.lower_ns if forward else interval.upper_ns
     assert abs(end_ns - offset_ns) <= 3
@@ -127,8 +127,8 @@ def test_neither_end_can_be_had_for_less(offset_ns: int, delay_ns: int, forward:
 def test_a_clock_that_is_ahead_by_more_is_told_by_as_much_more(story: Story, by_ns: int) -> None:
     """To the nanosecond and with its sign, at any size: nothing is rounded or turned round."""
     one, program = story.exchange, story.program
-    before = offset_of(one, one.real_in_ns, one.real_out_ns, program.real, RHO_RAW_PPB)
-    after = offset_of(one, one.real_in_ns + by_ns, one.real_out_ns + by_ns, program.real, RHO_RAW_PPB)
+    ahead = replace(one, real_in_ns=one.real_in_ns + by_ns, real_out_ns=one.real_out_ns + by_ns)
+    before, after = offset_of(one, program, WALL), offset_of(ahead, program, WALL)
     assert before is not None
     assert after == before.shifted(by_ns)
 
@@ -138,7 +138,7 @@ def test_the_base_itself_drops_out_of_the_comparison(story: Story, by_ns: int) -
     """Another base moves every offset by the same amount, so differences of nodes stay what they are."""
     one, program = story.exchange, story.program
     moved = Exchange(one.sent_ns + by_ns, one.received_ns + by_ns, one.real_in_ns, one.real_out_ns)
-    before, after = wall_offset(one, program), wall_offset(moved, program)
+    before, after = offset_of(one, program, WALL), offset_of(moved, program, WALL)
     assert before is not None
     assert after == before.shifted(-by_ns)
 
@@ -148,7 +148,7 @@ def test_readings_that_run_backwards_by_more_than_the_round_trip_say_nothing(sto
     """A clock cannot lose more than passed while it was asked: the exchange contradicts itself."""
     one, quantum = story.exchange, story.program.real
     torn = 2 * one.round_trip_ns + quantum.early_ns + quantum.late_ns + 10
-    assert offset_of(one, one.real_in_ns, one.real_in_ns + torn, quantum, RHO_RAW_PPB) is None
+    assert offset_of(replace(one, real_out_ns=one.real_in_ns + torn), story.program, WALL) is None
 
 
 @given(intervals, st.integers(0, DAY_NS), st.integers(0, DAY_NS))
@@ -163,7 +163,7 @@ def test_ageing_composes(interval: Interval, first_ns: int, second_ns: int) -> N
 @given(stories(), st.integers(-DAY_NS, DAY_NS))
 def test_an_aged_interval_still_holds_the_truth(story: Story, elapsed_ns: int) -> None:
     """At any other instant, later or earlier, for any rate that the hypothesis permits."""
-    interval = oscillator_offset(story.exchange, story.program)
+    interval = offset_of(story.exchange, story.program, OSCILLATOR)
     assert interval is not None
     at_ns = Fraction(story.exchange.sent_ns + story.exchange.received_ns, 2) + elapsed_ns
     assert story.holds(aged(interval, elapsed_ns, RHO_RAW_PPB), at_ns)

@@ -9,11 +9,10 @@ import pytest
 
 from skewmon.clock import burst as burst_module
 from skewmon.clock import history as history_module
-from skewmon.clock import interval as interval_module
 from skewmon.clock import memory as memory_module
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import ResetReason
-from skewmon.clock.interval import RHO_RAW_PPB, aged
+from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, aged
 from skewmon.clock.memory import Memory, remember, tightened
 from skewmon.clock.steps import Kind
 from skewmon.errors import ProbeError
@@ -260,8 +259,9 @@ def _misses(names: tuple[str, ...], seeds: int, *, rung: str = "python3") -> int
 
 def test_without_ageing_the_truth_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """With rho = 0 an old bound is taken for a new one."""
-    for module in (interval_module, burst_module, history_module):
-        monkeypatch.setattr(module, "RHO_RAW_PPB", 0)
+    monkeypatch.setattr(history_module, "RHO_RAW_PPB", 0)
+    for module in (burst_module, history_module):
+        monkeypatch.setattr(module, "OSCILLATOR", OSCILLATOR._replace(rho_ppb=0))
     monkeypatch.setattr(history_module, "WANDER_PPB_PER_MIN", 0)
     assert _misses(("calm",), 60) > 0
 
