@@ -64,11 +64,6 @@ class SimulatedClock:
             boot_ns=self.uptime_ns + steered,
         )
 
-    def error_ns(self, base: int) -> int:
-        """Return how far the wall clock is ahead of this machine's at the start plus the time since."""
-        elapsed = base - self.origin.base_ns
-        return self.read(base).real_ns - self.origin.real_ns - elapsed
-
     def _stepped_ns(self, elapsed: int) -> int:
         return sum(step.by_ns for step in self.steps if elapsed >= step.after_s * NS_PER_S)
 

@@ -153,8 +153,6 @@ _DAEMON_METRICS = (
 #: Every metric family, in the order of its appearance.
 METRICS = _CLUSTER_METRICS + _NODE_METRICS + _PAIR_METRICS + _TIMESYNC_METRICS + _DAEMON_METRICS
 
-#: The same, by the name that a query writes.
-BY_NAME = {metric.name: metric for metric in METRICS}
 
 _SECTIONS = (
     ("Clusters", _CLUSTER_METRICS),

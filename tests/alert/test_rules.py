@@ -13,8 +13,8 @@ from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.rules import build_rules
 from skewmon.alert.thresholds import KINDS, STATES
 from skewmon.cli.rules import render
-from skewmon.export.catalogue import BY_NAME
 from skewmon.model import Cluster, Threshold
+from tests.export.samples import BY_NAME
 
 CONFIG = Path(__file__).parents[2] / "config"
 DOCS = Path(__file__).parents[2] / "docs"

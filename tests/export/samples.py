@@ -5,6 +5,7 @@ from dataclasses import replace
 from skewmon.alert.alerts import Key
 from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
+from skewmon.export.catalogue import METRICS
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.pairs import judged, query, skew_line
 from skewmon.model import (
@@ -215,3 +216,10 @@ def everything() -> Snapshot:
 def healthy_lab() -> Snapshot:
     """Return a healthy cluster under a name of its own."""
     return snapshot(cluster_view((node("x", -2 * US), node("y", 2 * US)), "quiet"))
+
+
+#: Rounds of every kind.
+EVERY_SAMPLE = [healthy, jumped, silent, ambiguous, hostile, breaching]
+
+#: Every metric by the name that a query writes.
+BY_NAME = {metric.name: metric for metric in METRICS}

@@ -13,16 +13,7 @@ from skewmon.export.collector import PairExport, SnapshotCollector
 from skewmon.export.facts import DaemonFacts
 from skewmon.model import Interval, Snapshot, Verdict
 from tests.export import samples
-from tests.export.samples import FACTS
-
-EVERY_SAMPLE = [
-    samples.healthy,
-    samples.jumped,
-    samples.silent,
-    samples.ambiguous,
-    samples.hostile,
-    samples.breaching,
-]
+from tests.export.samples import EVERY_SAMPLE, FACTS
 
 
 class Rendered:

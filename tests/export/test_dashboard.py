@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from skewmon.export.catalogue import BY_NAME
 from tests.export import dashboard
+from tests.export.samples import BY_NAME
 
 PANELS = dashboard.panels()
 QUERIES = dashboard.queries()

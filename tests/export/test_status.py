@@ -9,7 +9,7 @@ import pytest
 from skewmon.export.status import encode, overall_verdict, status, summary
 from skewmon.model import Snapshot, Verdict
 from tests.export import samples
-from tests.export.test_collector import EVERY_SAMPLE
+from tests.export.samples import EVERY_SAMPLE
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "status.schema.json"
 

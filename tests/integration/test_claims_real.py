@@ -6,8 +6,6 @@ that follows the first is ahead, and claims a positive offset, and one that foll
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,6 @@ from tests.integration.houses import (
     AHEAD_S,
     FAST,
     KINDS,
-    SERVERS,
     SLOW,
     SPARE,
     TRUE,
@@ -25,29 +22,13 @@ from tests.integration.houses import (
     kinds_of,
     settle,
 )
-from tests.integration.room import prepare
-from tests.integration.town import House, Town, town
+from tests.integration.town import House, Town
 
 #: What the exchange over a veth pair on a loaded machine may add.
 TOLERANCE_S = 0.03
 
 #: OpenNTPD calls itself unsynced at 250 ms; timesyncd's word on it is the kernel's flag, which is not ours.
 SAYS_SYNCHRONIZED = frozenset({"chronyd", "ntpd", "ntpsec"})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _packages() -> None:
-    """Have the daemons unpacked; fail, not skip, where they cannot be had."""
-    prepare()
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Town]:
-    """Found a town whose files daemons under other accounts may read."""
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
-    with town(tmp_path, SERVERS, SPARE) as founded:
-        yield founded
 
 
 def metric(text: str, name: str) -> dict[str, float]:

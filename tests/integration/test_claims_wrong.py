@@ -1,8 +1,6 @@
 """What is wrong with real time daemons is found over SSH, and named; what is right stays unmentioned."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +8,6 @@ from skewmon.model import NS_PER_S
 from skewmon.timesync.rules_daemon import MIN_POLL_S, STALE_POLLS
 from tests.integration.houses import (
     ABSENT,
-    SERVERS,
-    SPARE,
     TRUE,
     chronyd,
     kinds_of,
@@ -20,28 +16,13 @@ from tests.integration.houses import (
     settle,
     start_openntpd,
 )
-from tests.integration.room import CACHE, package_environment, prepare
-from tests.integration.town import Town, town
+from tests.integration.room import CACHE, package_environment
+from tests.integration.town import Town
 
 HOUR_S = 3_600
 
 #: A daemon that asks each second is stale after this.
 SILENT_S = STALE_POLLS * MIN_POLL_S
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _packages() -> None:
-    """Have the daemons unpacked; fail, not skip, where they cannot be had."""
-    prepare()
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Town]:
-    """Found a town whose files daemons under other accounts may read."""
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
-    with town(tmp_path, SERVERS, SPARE) as founded:
-        yield founded
 
 
 def test_a_daemon_that_follows_a_wrong_server_is_refuted_and_the_server_named(here: Town) -> None:

@@ -1,90 +1,21 @@
 """A real Prometheus scrapes the exporter: what arrives, what vanishes, and what the dashboard shows of it."""
 
-import asyncio
-import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-import aiohttp
 import bcrypt
 import pytest
 
-from skewmon.export.catalogue import BY_NAME
 from skewmon.export.server import Exporter
 from tests.export import dashboard, samples
 from tests.export.certificates import Authority
+from tests.export.samples import BY_NAME
+from tests.integration.scraper import prometheus
 
-DEADLINE_S = 30
 SCRAPE_CONFIG = """\
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
   - job_name: skewmon
 """
-
-
-class Prometheus:
-    """A running Prometheus, asked by its HTTP API."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session = session
-        self._url = url
-
-    async def query(self, expression: str) -> list[dict[str, object]]:
-        """Return the samples of an instant query."""
-        async with self._session.get(f"{self._url}/api/v1/query", params={"query": expression}) as answer:
-            document = json.loads(await answer.text())
-        assert document["status"] == "success", document
-        return document["data"]["result"]
-
-    async def until(self, expression: str, *, empty: bool = False) -> list[dict[str, object]]:
-        """Wait until a query has a result, or has none any more."""
-        async with asyncio.timeout(DEADLINE_S):
-            while bool(result := await self.query(expression)) is empty:
-                await asyncio.sleep(0.1)
-        return result
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@asynccontextmanager
-async def prometheus(folder: Path, config: str) -> AsyncIterator[Prometheus]:
-    """Run Prometheus with this configuration and its data in this folder."""
-    (folder / "prometheus.yml").write_text(config, encoding="utf-8")
-    port = free_port()
-    with (folder / "prometheus.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            "prometheus",
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        async with aiohttp.ClientSession() as session:
-            await _ready(session, f"http://127.0.0.1:{port}")
-            yield Prometheus(session, f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _ready(session: aiohttp.ClientSession, url: str) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            try:
-                async with session.get(f"{url}/-/ready") as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientConnectionError:
-                pass
-            await asyncio.sleep(0.1)
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ import yaml
 
 from skewmon.cli.rules import render
 from tests.export import dashboard
+from tests.fleet.node import free_port
 from tests.integration.running import Running
-from tests.integration.test_prometheus import Prometheus, free_port, prometheus
+from tests.integration.scraper import Prometheus, prometheus
 
 #: Nobody listens there, and no ordinary user could: what is sent there is refused.
 DEAD_PORT = 9
@@ -119,7 +120,7 @@ PROVOKED = {"SkewmonConfigReloadFailed", "SkewmonDown"}
 
 async def test_every_shipped_rule_fires_when_its_condition_holds(tmp_path: Path) -> None:
     """A jump, a drift, a dead node, a dark cluster, doubt, a broken reload, a daemon stopped and dead."""
-    port = free_port()
+    port = free_port("127.0.0.1")
     shipped = render(None)
     assert {name for name, _ in CONDITIONS} | PROVOKED == alert_names(shipped)
     rules = [tmp_path / "shipped.yml", tmp_path / "own.yml"]
@@ -149,7 +150,7 @@ NOTHING_FAILS = "Notifications-B"
 @pytest.fixture
 async def demo() -> AsyncIterator[int]:
     """Run ``skewmon demo``; return the port of its page."""
-    port = free_port()
+    port = free_port("127.0.0.1")
     command = [sys.executable, "-m", "skewmon", "demo", "--no-table", "--port", str(port)]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
