@@ -47,11 +47,11 @@ _REFERENCE = re.compile(r"([0-9A-Fa-f.]+)(?:\s+\((.*)\))?")
 _FAST_OR_SLOW = re.compile(rf"{_NUMBER} (?:seconds|ppm) (fast|slow)(?: of NTP time)?")
 _QUANTITY = re.compile(rf"{_NUMBER}(?: (?:seconds|ppm))?")
 
-#: The reference ID and the name of chrony's local mode: no source but the machine's own oscillator.
-_LOCAL_ID = "7F7F0101"
+#: The reference ID of chrony's local mode, before 3.0 as an address: no source but the machine's oscillator.
+_LOCAL_IDS = frozenset({"7F7F0101", "127.127.1.1"})
 
 #: The reference ID of a clock that never followed anything.
-_NO_ID = "00000000"
+_NO_IDS = frozenset({"00000000", "0.0.0.0"})  # noqa: S104  # a reference ID, not an address to listen on
 
 _DATE = "%a %b %d %H:%M:%S %Y"
 
@@ -179,8 +179,8 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     stratum = whole(fields.get("stratum", ""))
     digits, name = _reference(fields)
     wall_s = _wall_s(fields.get("ref time", ""))
-    local = digits == _LOCAL_ID
-    never = digits == _NO_ID  # the zeroes and ones that follow are nobody's measurement
+    local = digits in _LOCAL_IDS
+    never = digits in _NO_IDS  # the zeroes and ones that follow are nobody's measurement
     return SyncStatus(
         "chronyd" if fields else "unknown",
         synchronized=None if leap is None else leap != "unsynchronized",
@@ -196,7 +196,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
 
 
 def _refid(digits: str, stratum: int | None) -> str | None:
-    return "LOCL" if digits == _LOCAL_ID else refids.of_hex(digits, stratum) or refids.of_address(digits)
+    return "LOCL" if digits in _LOCAL_IDS else refids.of_hex(digits, stratum) or refids.of_address(digits)
 
 
 def _reference(fields: Mapping[str, str]) -> tuple[str, str | None]:
