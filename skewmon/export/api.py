@@ -19,8 +19,8 @@ from skewmon.model import ClusterView, Snapshot
 
 PAIRS_DEFAULT = 100
 
-#: Some 50 ms of a thread's work and a tenth of a megabyte; ten times as many would delay rounds. Whoever needs
-#: the half million pairs of a large cluster has the nodes' offsets.
+#: Some 50 ms of a thread's work and a tenth of a megabyte; ten times as many would delay rounds. Whoever
+#: needs the half million pairs of a large cluster has the nodes' offsets.
 PAIRS_MAX = 1_000
 
 EVENTS_DEFAULT = 100
