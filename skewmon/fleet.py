@@ -32,6 +32,7 @@ class Fleet:
             self._keepers.pop(place).cancel()
             self.links.pop(place).close()
             self._reported.pop(place, None)
+        self._dialer.retain(wanted.values())
         for place, node in wanted.items():
             if place not in self.links:
                 self.links[place] = Link(node, self._dialer, self._arrivals)

@@ -152,6 +152,14 @@ async def test_bastions_are_let_go_of(tmp_path: Path) -> None:
         async with Running(place.write("n2", "n3", jump=jump)) as daemon:
             await daemon.until(lambda: daemon.measured() == ["n2", "n3"])
             assert connections(bastion.address, bastion.port) == 1
+            place.write("n2")
+            daemon.send(signal.SIGHUP)
+            await daemon.until(lambda: daemon.measured() == ["n2"])
+            await daemon.until(lambda: connections(bastion.address, bastion.port) == 0)
+            place.write("n3", jump=jump)
+            daemon.send(signal.SIGHUP)
+            await daemon.until(lambda: daemon.measured() == ["n3"])
+            assert connections(bastion.address, bastion.port) == 1
             assert await daemon.end() < END_S
         assert connections(bastion.address, bastion.port) == 0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,30 +76,26 @@ class Dialer:
         via = await self._hop_chain(node) if node.ssh.jump else None
         return await self._open(node.name, node.address, node.ssh, via)
 
+    def retain(self, nodes: Iterable[Node]) -> None:
+        """Let go of every hop that is on the way to none of these nodes."""
+        wanted = {key for node in nodes for key in hop_keys(node.ssh)}
+        for key in set(self._hops) - wanted:
+            hop = self._hops.pop(key)
+            hop.cancel()
+            hop.add_done_callback(_let_go)  # it may stand already, or in spite of that
+
     async def close(self) -> None:
         """Close every hop."""
         hops = list(self._hops.values())
-        self._hops.clear()
-        for hop in hops:
-            hop.cancel()
-        for end in await asyncio.gather(*hops, return_exceptions=True):
-            if isinstance(end, Connection):
-                end.abort()
+        self.retain(())
+        await asyncio.gather(*hops, return_exceptions=True)
 
     async def _hop_chain(self, node: Node) -> Connection:
         """Return the connection to the last bastion before a node."""
         via: Connection | None = None
-        for count, hop in enumerate(node.ssh.jump, start=1):
-            user, address, port = parse_hop(hop)
-            ssh = replace(
-                node.ssh,
-                user=user or node.ssh.user,
-                port=port,
-                jump=node.ssh.jump[: count - 1],
-                host_key_alias=None,
-            )
+        for hop, key in zip(node.ssh.jump, hop_keys(node.ssh), strict=True):
             try:
-                via = await self._hop((address, ssh), f"bastion {hop}", via)
+                via = await self._hop(key, f"bastion {hop}", via)
             except NodeError as error:
                 raise ConnectError(
                     Reason.JUMP_FAILED, f"Through {hop}: {error.detail}", error.advice
@@ -176,6 +173,21 @@ def _retrieved(hop: "asyncio.Task[Connection]") -> None:
     """Look at how an attempt ended, because whoever asked for it may be gone."""
     if not hop.cancelled():
         hop.exception()
+
+
+def _let_go(hop: "asyncio.Task[Connection]") -> None:
+    if _stands(hop):
+        hop.result().abort()
+
+
+def hop_keys(ssh: SshSettings) -> Iterator[HopKey]:
+    """Yield the bastions on the way to a node, each with the way to it."""
+    for count, hop in enumerate(ssh.jump):
+        user, address, port = parse_hop(hop)
+        yield (
+            address,
+            replace(ssh, user=user or ssh.user, port=port, jump=ssh.jump[:count], host_key_alias=None),
+        )
 
 
 def parse_hop(text: str) -> tuple[str | None, str, int]:
