@@ -4,6 +4,7 @@ asyncssh takes an empty or missing set of known hosts for "use the user's own fi
 nothing", so it is always handed a function that looks the name up in what was loaded here.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -21,6 +22,9 @@ CACHED_SETS = 64
 #: ssh(1) knows many thousand hosts; beyond this the file is not a known_hosts file.
 MAX_BYTES = 64 * 1024 * 1024
 
+#: The names of a line, after its marker; a hash is of a name in lower case and has both cases itself.
+_NAMES = re.compile(r"^(\s*(?:@\S+\s+)?)([^|@\s]\S*)")
+
 Lookup = Callable[[str, str, int | None], tuple[Sequence[Any], ...]]
 
 
@@ -34,7 +38,7 @@ def lookup(paths: Sequence[str]) -> Lookup:
 
     def find(host: str, _address: str, port: int | None) -> tuple[Sequence[Any], ...]:
         # By name only, as ssh(1) does: an address may be reused by another machine.
-        return known.match(host, "", port)
+        return known.match(host.lower(), "", port)
 
     return find
 
@@ -58,8 +62,13 @@ def _load(stamps: tuple[tuple[str, int], ...]) -> asyncssh.SSHKnownHosts:
     for path, stamp in stamps:
         for line in _read(path).splitlines() if stamp else ():
             with suppress(ValueError):  # as ssh(1) does, a line that is not understood is passed over
-                known.load(line)
+                known.load(_NAMES.sub(_lowered, line))
     return known
+
+
+def _lowered(names: re.Match[str]) -> str:
+    """Return the names in lower case, for names of hosts have none: ``N1`` and ``n1`` are one machine."""
+    return names[1] + names[2].lower()
 
 
 def _read(path: str) -> str:

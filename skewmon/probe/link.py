@@ -105,8 +105,10 @@ class Link:
             except NodeError:
                 pass
             changed(self)
-            attempt = 0 if asyncio.get_running_loop().time() - opened > STEADY_S else attempt + 1
+            if asyncio.get_running_loop().time() - opened > STEADY_S:
+                attempt = 0
             await asyncio.sleep(self._backoff_s(attempt))
+            attempt += 1
 
     async def burst(self, samples: int, timeout_s: float = BURST_TIMEOUT_S) -> Burst:
         """Return the opening exchanges of a round.

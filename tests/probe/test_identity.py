@@ -1,0 +1,73 @@
+"""The keys that are offered, and an agent that does not do its part."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from skewmon.errors import ConnectError, Reason
+from skewmon.model import SshSettings
+from skewmon.probe import identity
+
+#: What a test waits for an agent instead of five seconds.
+PATIENCE_S = 0.2
+
+
+#: Takes a question and never answers it, like a forwarded agent whose far end is gone.
+HANGS = b""
+
+#: What no agent says.
+BABBLES = b"\x00\x00\x00\x01\xff" * 10
+
+
+@asynccontextmanager
+async def answering(place: str, answer: bytes) -> AsyncIterator[None]:
+    """Listen as an agent, and give this answer to whoever connects, until they leave."""
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+        left.set()
+
+    async with await asyncio.start_unix_server(serve, place):
+        yield
+        await left.wait()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the place where an agent is looked for."""
+    place = str(tmp_path / "agent")
+    monkeypatch.setenv("SSH_AUTH_SOCK", place)
+    monkeypatch.setattr(identity, "AGENT_TIMEOUT_S", PATIENCE_S)
+    return place
+
+
+@pytest.mark.parametrize("answer", [HANGS, BABBLES])
+async def test_an_agent_that_does_not_answer_is_named_and_not_waited_for(answer: bytes, agent: str) -> None:
+    """Without another key the node cannot be logged in to, and the fault says whose it is."""
+    async with answering(agent, answer):
+        began_s = time.monotonic()
+        with pytest.raises(ConnectError, match="does not answer") as caught:
+            await identity.load(SshSettings(agent=True))
+        assert time.monotonic() - began_s < 10 * PATIENCE_S
+    assert caught.value.reason is Reason.KEY_UNUSABLE
+
+
+@pytest.mark.parametrize("answer", [HANGS, BABBLES])
+async def test_a_key_of_a_file_is_offered_whatever_the_agent_does(
+    answer: bytes, agent: str, tmp_path: Path
+) -> None:
+    """A broken agent is no reason not to log in."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    key.write_private_key(str(tmp_path / "key"))
+    async with answering(agent, answer):
+        offered = await identity.load(SshSettings(agent=True, identities=(str(tmp_path / "key"),)))
+    assert [one.public_data for one in offered.keys] == [key.public_data]
+    assert offered.agent is None
