@@ -138,15 +138,15 @@ def _evidence(node: Node, view: NodeView, record: Record) -> NodeEvidence:
 
 
 def _history(view: NodeView, record: Record) -> History:
-    """Return what the node's own clocks told in this round."""
+    """Return what the node's own clocks tell in this round: what happened once, and a slew while it lasts."""
     by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in record.recollection.movements}
     slept = by_kind[Kind.SUSPEND].size if Kind.SUSPEND in by_kind else None
-    slew = by_kind[Kind.SLEW].rate_ppb if Kind.SLEW in by_kind else None
+    slew_ppb = record.recollection.rates.slew_ppb
     return History(
         step_s=view.stepped.estimate_ns / NS_PER_S if view.stepped else None,
         suspended_s=slept.estimate_ns / NS_PER_S if slept else None,
         rebooted=True if Kind.REBOOT in by_kind else None,
-        slew_ppm=slew.estimate_ns / 1000 if slew else None,
+        slew_ppm=slew_ppb.estimate_ns / 1000 if slew_ppb else None,
     )
 
 

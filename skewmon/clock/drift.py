@@ -82,7 +82,7 @@ class Rates(NamedTuple):
     oscillator: Rate | None = None
     correction: Rate | None = None
     net: Rate | None = None
-    slewing: bool = False
+    slew_ppb: Interval | None = None  # of the correction, as long as a slew lasts
 
     @property
     def published(self) -> Drift | None:
@@ -119,6 +119,7 @@ class Steering(NamedTuple):
     anchors: tuple[Anchor, ...] = ()
     usual: tuple[int, ...] = ()  # ppb, of rounds without a slew
     slewing_rounds: int = 0
+    slew_ppb: Interval | None = None  # between the two latest readings, as long as it lasts
 
 
 NOTHING_SEEN = Steering()
@@ -177,12 +178,11 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     began = None
     if not steering.slewing_rounds:
         began = Movement(Kind.SLEW, previous.at_ns, anchor.at_ns, rate_ppb=rate)
-    return Steering((anchor,), steering.usual, steering.slewing_rounds + 1), began
+    return Steering((anchor,), steering.usual, steering.slewing_rounds + 1, rate), began
 
 
 def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: Sequence[Point]) -> Rates:
     """Return the three rates of a node whose oscillator is known; ``points`` are of the oscillator."""
-    slewing = steering.slewing_rounds > 0
     correction = None
     if len(steering.anchors) > 1:
         ppb = rate_between(steering.anchors[-1], steering.anchors[0])
@@ -194,7 +194,7 @@ def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: 
     if oscillator is None or not oscillator.meaningful:
         oscillator = fit(points) or oscillator
     net = oscillator.plus(correction) if oscillator and correction else None
-    return Rates(oscillator, correction, net, slewing)
+    return Rates(oscillator, correction, net, steering.slew_ppb)
 
 
 def fit(points: Sequence[Point]) -> Rate | None:

@@ -132,10 +132,12 @@ def test_a_slew_is_told_once_when_it_begins(ppm: int) -> None:
     assert slew.kind is Kind.SLEW
     assert slew.rate_ppb is not None
     assert ppm * 1000 in slew.rate_ppb
+    assert steering.slew_ppb is not None
+    assert ppm * 1000 in steering.slew_ppb
     machine.schedule(machine.at_ns + 1, Slew(12 * PPM))
     steering, told = _steer(machine, 8, steering)
     assert told == []
-    assert steering.slewing_rounds == 0
+    assert (steering.slewing_rounds, steering.slew_ppb) == (0, None)
 
 
 def test_an_ordinary_frequency_correction_is_no_slew() -> None:
