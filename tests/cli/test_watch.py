@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,6 +36,9 @@ from tests.export.samples import JUMPED, healthy, jumped
 from tests.fleet.node import free_port
 
 PATIENCE_S = 30.0
+
+#: A second on an idle machine, which this one need not be.
+END_S = 3.0
 
 
 def stored(sent: Snapshot) -> bytes:
@@ -216,6 +220,20 @@ async def test_sigterm_gives_the_cursor_back(cluster):
     terminal.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(terminal.read_until, r"\x1b\[\?25h")
     assert await asyncio.to_thread(terminal.end, signal.SIGTERM) == 143
+
+
+async def test_sigterm_ends_it_where_sigint_is_ignored(cluster):
+    """A background job of a script ignores Ctrl-C; what remains has to work, at once."""
+    watch = shlex.join([sys.executable, "-m", "skewmon", "watch", "--config.file", cluster])
+    command = ["sh", "-c", f"trap '' INT; exec {watch}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        await asyncio.to_thread(process.stdout.readline)  # an empty line goes before the first table
+        await asyncio.to_thread(process.stdout.readline)
+        process.send_signal(signal.SIGINT)
+        began_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, PATIENCE_S) == 143
+        assert time.monotonic() - began_s < END_S
 
 
 async def test_no_color_is_honoured(cluster):
