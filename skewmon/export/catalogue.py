@@ -182,7 +182,7 @@ for it.
 - Pair series follow `export.pairs`. `auto` exports every pair of a cluster up to 2,000 series (37 nodes),
   else the 100 worst pairs. `worst` always exports the 100 worst. `all` exports every pair up to 150,000
   series (316 nodes), else the 100 worst. `none` exports none. The worst pairs change from round to round,
-  and so do their series. `/api/v1/clusters/NAME/pairs` has every pair of every cluster.
+  and so do their series. `/api/v1/clusters/NAME/pairs` answers any, up to 1,000 at a time.
 - The usual `process_*` and `python_info` metrics describe the process.
 """
 

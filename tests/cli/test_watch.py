@@ -186,8 +186,11 @@ class Terminal:
                 self.text += os.read(self.main, 65536).decode()
         return self.text
 
-    def end(self, number: signal.Signals = signal.SIGINT) -> int:
-        self.process.send_signal(number)
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self) -> int:
         try:
             return self.process.wait(PATIENCE_S)
         finally:
@@ -219,7 +222,7 @@ async def test_sigterm_gives_the_cursor_back(cluster):
     await asyncio.to_thread(terminal.read_until, r"Ctrl-C ends")
     terminal.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(terminal.read_until, r"\x1b\[\?25h")
-    assert await asyncio.to_thread(terminal.end, signal.SIGTERM) == 143
+    assert await asyncio.to_thread(terminal.wait) == 143  # a second signal would kill what is ending
 
 
 async def test_sigterm_ends_it_where_sigint_is_ignored(cluster):
