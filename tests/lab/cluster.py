@@ -24,7 +24,7 @@ class Lab:
     """Guests n1, n2, …; everything that this thread starts is in their network."""
 
     def __init__(self, directory: Path, keys: Keys) -> None:
-        self.directory, self._keys = directory, keys
+        self.directory, self.keys = directory, keys
         self.guests: list[Guest] = []
 
     def __getitem__(self, name: str) -> Guest:
@@ -32,13 +32,13 @@ class Lab:
 
     def nodes(self) -> list[Node]:
         """Return the guests as skewmon is told of them."""
-        keys = self._keys
+        keys = self.keys
         ssh = SshSettings(user="root", identities=(str(keys.identity),), known_hosts=(str(keys.known_hosts),))
         return [Node(guest.name, guest.address, ssh) for guest in self.guests]
 
     def write_config(self, path: Path, *, cluster: Mapping[str, Any] | None = None, **top: Any) -> Path:
         """Write a configuration with all guests in the cluster ``lab``."""
-        keys = self._keys
+        keys = self.keys
         ssh = {"user": "root", "identity": str(keys.identity), "known_hosts": str(keys.known_hosts)}
         nodes = [{"name": guest.name, "address": guest.address} for guest in self.guests]
         whole = {
@@ -70,7 +70,7 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(directory: Path, count: int) -> Iterator[Lab]:
+def lab(directory: Path, count: int, *, inits: Mapping[str, str] | None = None) -> Iterator[Lab]:
     """Switch on so many guests and wait until they are up; switch them off whatever happens."""
     assert DISK.exists(), "the guests have no disk: run tests/lab/guests.sh as root"
     key = asyncssh.generate_private_key("ssh-ed25519")
@@ -82,7 +82,8 @@ def lab(directory: Path, count: int) -> Iterator[Lab]:
         pid = stack.enter_context(network(count))
         opened = Lab(directory, keys)
         for number in range(1, count + 1):
-            guest = Guest(number, directory / f"n{number}", pid, keys)
+            name = f"n{number}"
+            guest = Guest(number, directory / name, pid, keys, init=(inits or {}).get(name, "init"))
             stack.callback(guest.stop)
             opened.guests.append(guest)
             guest.start()

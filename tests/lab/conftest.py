@@ -7,7 +7,7 @@ import pytest
 from tests.lab.cluster import Lab, lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Three guests, switched on once."""
     with lab(tmp_path_factory.mktemp("lab"), 3) as opened:

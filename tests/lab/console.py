@@ -48,12 +48,6 @@ class Console:
         os.close(self._write)
         os.close(self._read)
 
-    def forget(self) -> None:
-        """Drop what a kernel that is no more left behind."""
-        while select.select([self._read], [], [], 0)[0]:
-            os.read(self._read, 4096)
-        self._rest = b""
-
     def ask(self, command: str) -> list[int]:
         """Send a line and return the integers of the answer."""
         os.write(self._write, command.encode() + b"\n")

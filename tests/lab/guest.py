@@ -1,5 +1,6 @@
 """A guest kernel on a disk of its own, with clocks of its own: started, set, paused, booted anew, ended."""
 
+import base64
 import os
 import shlex
 import shutil
@@ -13,19 +14,28 @@ from pathlib import Path
 import asyncssh
 
 from tests.fleet.node import Keys, public_text
-from tests.fleet.processes import END_TIMEOUT_S
+from tests.fleet.processes import descendants, end_tree, state_of
 from tests.lab.console import Console
 from tests.lab.network import child_of, guest_address, inside
 
-DISK = Path(__file__).resolve().parents[2] / ".cache" / "lab" / "root-1.img"
+SOURCE = Path(__file__).resolve().parents[2]
+DISK = SOURCE / ".cache" / "lab" / "root-1.img"
 
-#: A guest answers after three seconds; three at once on a busy machine take longer.
-BOOT_TIMEOUT_S = 60.0
+#: What skewmon needs beside Python, for the Python of the guests.
+SITE = SOURCE / ".cache" / "lab" / "site-1"
+
+#: A guest answers after three seconds, one with systemd after forty; on a busy machine it takes longer.
+BOOT_TIMEOUT_S = 150.0
 
 COMMAND_TIMEOUT_S = 30.0
 
 #: What a guest does by itself takes seconds where this machine needs a fraction of one.
 PATIENCE_S = 60.0
+
+SKEWMON = """\
+#!/bin/sh
+PYTHONPATH=/opt/site:/opt/source exec python3 -m skewmon "$@"
+"""
 
 SSHD_CONFIG = """\
 HostKey /lab/host_key
@@ -41,24 +51,25 @@ def until(holds: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline, holds
-        time.sleep(0.3)
+        time.sleep(0.1)
 
 
 class Guest:
     """One guest; its directory on this machine is /lab inside."""
 
-    def __init__(self, number: int, directory: Path, lab: int, keys: Keys) -> None:
+    def __init__(self, number: int, directory: Path, lab: int, keys: Keys, *, init: str = "init") -> None:
         self.name = f"n{number}"
         self.address = guest_address(number)
+        self._init = init
         self._number, self._directory, self._lab, self._keys = number, directory, lab, keys
         self._host_key = asyncssh.generate_private_key("ssh-ed25519")
         self._share = directory / "lab"
         self._share.mkdir(parents=True)
+        self._furnish()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Switch the guest on."""
-        self._furnish()
         there, here = os.pipe()
         back, forth = os.pipe()
         self.console = Console(write=here, read=back)
@@ -77,7 +88,7 @@ class Guest:
     def _command(self, there: int, forth: int) -> list[str]:
         return [
             "linux.uml",
-            "mem=192M",
+            "mem=256M",
             f"ubd0={self._directory}/disk.cow,{DISK}",
             "root=/dev/ubda",
             "rw",
@@ -89,11 +100,14 @@ class Guest:
             f"lab_directory={self._share}",
             f"lab_address={self.address}",
             f"lab_name={self.name}",
+            f"lab_site={SITE}",
+            f"lab_source={SOURCE}",
         ]
 
     def _furnish(self) -> None:
         here = Path(__file__).parent
-        shutil.copy(here / "init", self._share)
+        shutil.copy(here / self._init, self._share / "init")
+        (self._share / "usr-bin-skewmon").write_text(SKEWMON)
         shutil.copy(here / "inside.py", self._share / "console.py")
         (self._share / "sshd_config").write_text(SSHD_CONFIG)
         (self._share / "authorized_keys").write_text(public_text(self._keys.client) + "\n")
@@ -142,6 +156,11 @@ class Guest:
         assert done.returncode == 0, (line, done)
         return done.stdout
 
+    def write(self, path: str, text: str, *, mode: str = "644") -> None:
+        """Write a file in the guest."""
+        encoded = base64.b64encode(text.encode()).decode()
+        self.shell(f"umask 077; echo {encoded} | base64 -d >{path} && chmod {mode} {path}")
+
     def serve(self, command: str, log: str) -> None:
         """Start a daemon in the guest; its log is a file there."""
         self.shell(f"setsid sh -c {shlex.quote(f'exec {command}')} </dev/null >{log} 2>&1 &")
@@ -157,26 +176,20 @@ class Guest:
             self._process.send_signal(signal.SIGCONT)  # nsenter stops with its child
 
     def reboot(self) -> None:
-        """Boot the kernel anew at once; return when it is up again."""
-        before = self.shell("cat /proc/sys/kernel/random/boot_id")
-        self.shell("setsid sh -c 'sleep 0.2; echo b >/proc/sysrq-trigger' >/dev/null 2>&1 &")
-        deadline = time.monotonic() + BOOT_TIMEOUT_S
-        while not self._rebooted(before):
-            assert time.monotonic() < deadline, self.log
-        self.console.forget()
+        """Pull the plug and switch the guest on again; return when it is up.
 
-    def _rebooted(self, before: str) -> bool:
-        try:
-            self.wait_until_up()
-            return self.shell("cat /proc/sys/kernel/random/boot_id") != before
-        except (AssertionError, subprocess.TimeoutExpired):
-            return False
+        A kernel that restarts itself keeps its network device open and cannot have it anew.
+        """
+        self.stop()
+        self.start()
+        self.wait_until_up()
 
     def stop(self) -> None:
-        """Switch the guest off."""
-        if self._process is not None:
-            os.kill(self._kernel, signal.SIGKILL)
-            self._process.send_signal(signal.SIGCONT)
-            self._process.wait(END_TIMEOUT_S)
-            self.console.close()
-            self._process = None
+        """Switch the guest off: its kernel, its processes and its disk's helper, which are many here."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        self.console.close()
+        every = descendants(process.pid)
+        end_tree(process)
+        until(lambda: all(state_of(pid) in "ZX" for pid in every))  # else its disk is still locked

@@ -3,8 +3,11 @@
 # real sshd, chrony, etcd and systemd. Some two minutes; `make lab` calls it.
 set -eu
 
-lab=$(cd "$(dirname "$0")/../.." && pwd)/.cache/lab
+cd "$(dirname "$0")/../.."
+source=$PWD
+lab=$source/.cache/lab
 disk=$lab/root-1.img
+site=$lab/site-1
 packages='user-mode-linux debootstrap e2fsprogs iproute2 util-linux openssh-client'
 inside=systemd-sysv,dbus,openssh-server,openssh-client,chrony,etcd-server,etcd-client,perl-base,python3,iproute2,procps
 
@@ -26,6 +29,17 @@ if ! have_programs; then
   # shellcheck disable=SC2086 # a list of words
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >/dev/null
   have_programs || fail "cannot install what is missing of: $packages"
+fi
+
+# What skewmon needs beside Python, for the Python that Debian 12 has, whatever this machine's is.
+if [ ! -e "$site" ]; then
+  rm -rf "$site.partial"
+  mkdir -p "$site.partial"
+  "$source/.venv/bin/python" -c 'import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' >"$site.partial/needs.txt"
+  "$source/.venv/bin/pip" install --quiet --target "$site.partial" --python-version 3.11 --only-binary :all: \
+    --requirement "$site.partial/needs.txt" || fail 'cannot install what skewmon needs'
+  mv "$site.partial" "$site"
 fi
 [ ! -e "$disk" ] || exit 0
 

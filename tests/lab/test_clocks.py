@@ -1,6 +1,7 @@
 """Guest kernels with clocks of their own: what skewmon measures of them is held against another ruler."""
 
 import asyncio
+import re
 from random import Random
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from skewmon.clock.steps import Kind
 from skewmon.model import NS_PER_S
 from tests.lab.cluster import Lab
-from tests.lab.watch import Watch, watched
+from tests.lab.watch import JUMPS, Round, Watch, watched
 
 pytestmark = pytest.mark.lab
 
@@ -18,9 +19,6 @@ ROUNDS = 30
 SLEW_ROUNDS = 32
 
 FAST_ROUNDS = 6
-
-#: Everything that is told of a clock and would be wrong of one that only runs.
-JUMPS = (Kind.STEP, Kind.MOVED, Kind.LEAP, Kind.SUSPEND, Kind.REBOOT)
 
 
 def test_check_and_probe_measure_guests(three: Lab) -> None:
@@ -109,3 +107,11 @@ async def test_a_fast_slew_is_told_as_one(three: Lab, ppm: int) -> None:
     # Told as soon as seen: the round before it lay partly ahead of the change.
     assert movement.rate_ppb is not None
     assert 0.5 < movement.rate_ppb.estimate_ns / (ppm * 1_000) <= 1.001
+    assert slewings(found) == {"n2": pytest.approx(ppm, rel=0.01)}  # and said for as long as it lasts
+
+
+def slewings(found: Round) -> dict[str, int]:
+    """Return the rates at which nodes are said to be steered."""
+    said = [(node.name, f.message) for node in found.view.nodes for f in node.findings if f.kind == "slewing"]
+    rates = [(name, re.search(r"being run (\d+) ppm (fast|slow)", message)) for name, message in said]
+    return {name: int(rate[1]) * (1 if rate[2] == "fast" else -1) for name, rate in rates if rate}

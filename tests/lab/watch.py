@@ -1,6 +1,7 @@
 """Rounds over the guests, one at a time, each held against the consoles."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.lab.cluster import Lab
 from tests.lab.console import Truth
+
+#: Everything that is told of a clock and would be wrong of one that only runs.
+JUMPS = (Kind.STEP, Kind.MOVED, Kind.LEAP, Kind.SUSPEND, Kind.REBOOT)
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 
@@ -48,6 +52,10 @@ class Round:
         return node.outcome.estimate.wall
 
 
+async def _nothing() -> None:
+    """Let a round go on undisturbed."""
+
+
 @dataclass
 class Watch:
     """One cluster of all guests, watched as the daemon watches it."""
@@ -59,10 +67,13 @@ class Watch:
     sweeper: Sweeper = field(default_factory=Sweeper)
     before: ClusterView | None = None
 
-    async def round(self) -> Round:
+    async def round(self, meanwhile: Callable[[], Awaitable[None]] = _nothing) -> Round:
         """Run a round; every node that it measured must be where its console says."""
         first = {guest.name: guest.console.wall() for guest in self.lab.guests}
-        (view,) = await cycle([self.cluster], self.links, self.sweeper, self.ledger)
+        async with asyncio.TaskGroup() as group:
+            views = group.create_task(cycle([self.cluster], self.links, self.sweeper, self.ledger))
+            group.create_task(meanwhile())
+        (view,) = views.result()
         truths = {guest.name: first[guest.name].until(guest.console.wall()) for guest in self.lab.guests}
         events = list(events_of(view, self.before, self.ledger))
         self.before = view
