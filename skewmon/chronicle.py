@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from skewmon.alert.alerts import Transition
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
 from skewmon.journal import Event
-from skewmon.ledger import Ledger, place_of
+from skewmon.journal_file import instant
+from skewmon.ledger import Ledger, Place, place_of
 from skewmon.model import NS_PER_S, ClusterView, Failed, Interval, NodeView
 from skewmon.units import span
 
@@ -24,7 +25,7 @@ def events_of(view: ClusterView, before: ClusterView | None, ledger: Ledger) -> 
     past = {node.name: node for node in before.nodes} if before else {}
     places = {node.name: place_of(node) for node in view.cluster.nodes}
     for node in view.nodes:
-        yield from _clock_events(view, node, ledger.record(places[node.name]).recollection.movements)
+        yield from _clock_events(view, node, places[node.name], ledger)
         if node.name in past:
             yield from _outage(view, node, past[node.name])
     if before:
@@ -59,17 +60,21 @@ def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
         )
 
 
-def _clock_events(view: ClusterView, node: NodeView, movements: Iterable[Movement]) -> Iterator[Event]:
-    for movement in movements:
-        if movement.kind in CLOCK_EVENTS:
-            yield Event(
-                view.at_wall_ns,
-                CLOCK_EVENTS[movement.kind],
-                _clock_sentence(node.name, movement),
-                view.name,
-                node.name,
-                _size(movement.size),
-            )
+def _clock_events(view: ClusterView, node: NodeView, place: Place, ledger: Ledger) -> Iterator[Event]:
+    """Yield what a node's clocks did: one event each, however many clusters the node belongs to."""
+    clusters = ledger.clusters_of(place)
+    since_ns = ledger.record(place).unwatched_since_wall_ns
+    for movement in ledger.take_movements(place):
+        if movement.kind not in CLOCK_EVENTS:
+            continue
+        sentence, detail = _clock_sentence(node.name, movement), dict[str, object](_size(movement.size))
+        if since_ns is not None and movement.after_ns == UNWATCHED_NS:
+            since, until = instant(since_ns), instant(view.at_wall_ns)
+            sentence = f"{sentence[:-1]} while skewmon was not watching, between {since} and {until}."
+            detail |= {"since": since, "until": until}
+        if len(clusters) > 1:
+            detail["clusters"] = list(clusters)
+        yield Event(view.at_wall_ns, CLOCK_EVENTS[movement.kind], sentence, view.name, node.name, detail)
 
 
 def _clock_sentence(name: str, movement: Movement) -> str:

@@ -26,7 +26,7 @@ from skewmon.herald import Herald
 from skewmon.inventory.resolve import resolve
 from skewmon.journal import Journal
 from skewmon.ledger import Ledger, Place, place_of
-from skewmon.model import Cluster
+from skewmon.model import Cluster, EventQuery
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receivers import targets_of
 from skewmon.notify.settings import Origin
@@ -126,7 +126,7 @@ class Daemon:
                 await self._stop.wait()
                 self._supervisor.stopping()
                 log.info("stopping")
-                self._herald.note("stopped", "skewmon was stopped.")
+                self._herald.stop()
                 for task in (*helpers, *self._generation, *self._reloads):
                     task.cancel()
                 self._fleet.adjust(())
@@ -169,7 +169,7 @@ class Daemon:
         longest_s = max((cluster.interval_s for cluster in clusters), default=Origin().interval_s)
         self._alerting.configure(targets_of(config.alerts), Origin(longest_s, self._page_url))
         self._herald.adopt(clusters)
-        self._ledger.keep_only(self._places())
+        self._ledger.adopt(clusters)
         self._fleet.adjust(clusters)
         self._due.clear()
         by_interval = sorted(clusters, key=lambda cluster: cluster.interval_s)
@@ -232,8 +232,11 @@ class Daemon:
 
     # --- what is asked ---
 
-    async def _events(self, limit: int) -> list[dict[str, object]]:
-        return [event.to_json() for event in await self._journal.events(limit=limit)]
+    async def _events(self, query: EventQuery) -> list[dict[str, object]]:
+        events = await self._journal.events(
+            query.since_ns, query.node, query.limit, kind=query.kind, cluster=query.cluster
+        )
+        return [event.to_json() for event in events]
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

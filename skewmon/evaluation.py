@@ -1,6 +1,6 @@
 """What a round amounts to for one cluster: offsets, skew, culprits, drift, findings, verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -42,18 +42,29 @@ def evaluate(
 ) -> ClusterView:
     """Return what one cluster amounts to, from each of its nodes' outcomes by name."""
     records = {node.name: ledger.record(place_of(node)) for node in cluster.nodes}
+    since_ns = ledger.evaluated_ns.get(cluster.name, sweep.at_ns - round(cluster.interval_s * NS_PER_S))
+    ledger.evaluated_ns[cluster.name] = sweep.at_ns
+    moved = {name: record.moved_since(since_ns) for name, record in records.items()}
     offsets = offsets_to_reference(outcomes)
     skew = pairs.skew(offsets)
     rates = _rates_to_reference({name: records[name].recollection.rates for name in offsets})
     published = _published_pairs(cluster, offsets)
     views = {
         node.name: _node_view(
-            node, outcomes[node.name], offsets.get(node.name), sweep.admin, records[node.name]
+            node,
+            outcomes[node.name],
+            offsets.get(node.name),
+            sweep.admin,
+            records[node.name],
+            moved[node.name],
         )
         for node in cluster.nodes
     }
     views = {name: _with_outlook(view, rates.get(name), cluster) for name, view in views.items()}
-    evidence = {node.name: _evidence(node, views[node.name], records[node.name]) for node in cluster.nodes}
+    evidence = {
+        node.name: _evidence(node, views[node.name], records[node.name], moved[node.name])
+        for node in cluster.nodes
+    }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
     verdict_on_nodes = _vote(limit_ns, offsets, {name: record.timesync for name, record in records.items()})
     ledger.rounds[cluster.name] += 1
@@ -84,9 +95,14 @@ def offsets_to_reference(outcomes: Mapping[str, Outcome]) -> dict[str, Interval]
 
 
 def _node_view(
-    node: Node, outcome: Outcome, offset: Interval | None, admin: Interval, record: Record
+    node: Node,
+    outcome: Outcome,
+    offset: Interval | None,
+    admin: Interval,
+    record: Record,
+    moved: Sequence[Movement],
 ) -> NodeView:
-    jumps = [m.size for m in record.recollection.movements if m.kind in STEPS and m.size is not None]
+    jumps = [m.size for m in moved if m.kind in STEPS and m.size is not None]
     return NodeView(
         name=node.name,
         address=node.address,
@@ -133,13 +149,13 @@ def _discipline(status: SyncStatus | None) -> Discipline:
     return Discipline.STEERED if status.synchronized else Discipline.FREE
 
 
-def _evidence(node: Node, view: NodeView, record: Record) -> NodeEvidence:
-    return NodeEvidence(node.name, record.timesync, view.offset, _history(view, record), login(node))
+def _evidence(node: Node, view: NodeView, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
+    return NodeEvidence(node.name, record.timesync, view.offset, _history(view, record, moved), login(node))
 
 
-def _history(view: NodeView, record: Record) -> History:
-    """Return what the node's own clocks tell in this round: what happened once, and a slew while it lasts."""
-    by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in record.recollection.movements}
+def _history(view: NodeView, record: Record, moved: Sequence[Movement]) -> History:
+    """Return what the node's own clocks told since the cluster's last round, and a slew while it lasts."""
+    by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in moved}
     slept = by_kind[Kind.SUSPEND].size if Kind.SUSPEND in by_kind else None
     slew_ppb = record.recollection.rates.slew_ppb
     return History(

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from skewmon.alert.words import at_least
-from skewmon.chronicle import admin_box_events, alert_events, events_of
+from skewmon.bookmark import Bookmark
+from skewmon.chronicle import CLOCK_EVENTS, admin_box_events, alert_events, events_of
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.server import Exporter
 from skewmon.journal import Event, Journal
@@ -36,6 +37,8 @@ class Herald:
         self._alerting = alerting
         self._exporter = exporter
         self._supervisor = supervisor
+        self._bookmark = Bookmark(ledger, journal)
+        self._bookmark.open(time.time_ns())
 
     def adopt(self, clusters: tuple[Cluster, ...]) -> None:
         """Tell of these clusters from now on; alerts of the others end."""
@@ -45,15 +48,26 @@ class Herald:
         self._write(alert_events(self._alerting.retain(names, time.time_ns())))
 
     def tell(self, views: Iterable[ClusterView]) -> None:
-        """Tell of one round."""
-        self._write(admin_box_events(self._ledger, time.time_ns()))
+        """Tell of one round.
+
+        Nothing is awaited, so the events and the bookmark that rests on them reach the disk together.
+        """
+        events = [*admin_box_events(self._ledger, time.time_ns())]
         for view in views:
             before = self._views.get(view.name)
             self._views[view.name] = view
             self._log_verdict(view, before)
-            self._write(events_of(view, before, self._ledger))
-            self._write(alert_events(self._alerting.take(view, base_ns())))
+            events += events_of(view, before, self._ledger)
+            events += alert_events(self._alerting.take(view, base_ns()))
+        self._write(events)
+        moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
+        self._bookmark.keep(base_ns() / NS_PER_S, at_once=moved)
         self.publish()
+
+    def stop(self) -> None:
+        """Tell of the end."""
+        self.note("stopped", "skewmon was stopped.")
+        self._bookmark.keep(base_ns() / NS_PER_S, at_once=True)
 
     def note(self, kind: str, message: str) -> None:
         """Write down something that happened to the daemon itself."""

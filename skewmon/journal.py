@@ -20,6 +20,7 @@ import structlog
 
 from skewmon.errors import JournalError
 from skewmon.journal_file import Event, JournalFile, Row
+from skewmon.model import EventQuery
 
 __all__ = ["Event", "Journal"]
 
@@ -91,9 +92,13 @@ class Journal:
         self._wake.set()
 
     def load(self, key: str) -> Any:
-        """Return what was saved last under a key, or None."""
+        """Return what was saved last under a key, or None; what is no JSON is told and passed over."""
         text = self._loaded.get(key)
-        return None if text is None else json.loads(text)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError:
+            _log.warning("the journal holds a state that cannot be read; it is passed over", key=key)
+            return None
 
     async def flush(self) -> bool:
         """Return True once everything handed over so far is on disk, False at once where it cannot be."""
@@ -105,9 +110,18 @@ class Journal:
         self._wake.set()
         return await waiter
 
-    async def events(self, since_ns: int = 0, node: str | None = None, limit: int = 1000) -> list[Event]:
+    async def events(
+        self,
+        since_ns: int = 0,
+        node: str | None = None,
+        limit: int = 1000,
+        *,
+        kind: str | None = None,
+        cluster: str | None = None,
+    ) -> list[Event]:
         """Return at most ``limit`` events since an instant of the wall clock, newest first."""
-        return await self._in_thread(self._file.events, since_ns, node, limit)
+        query = EventQuery(limit, since_ns, node, kind, cluster)
+        return await self._in_thread(self._file.events, query)
 
     async def _load(self) -> None:
         try:

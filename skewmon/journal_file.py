@@ -5,14 +5,14 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from uuid import uuid4
 
 from skewmon.errors import JournalError
-from skewmon.model import NS_PER_S
+from skewmon.model import NS_PER_S, EventQuery
 
 FILE_NAME = "journal.db"
 
@@ -52,6 +52,12 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 T = TypeVar("T")
 
 
+def instant(wall_ns: int) -> str:
+    """Return an instant of the wall clock in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall_ns % NS_PER_S // 1_000_000:03d}Z"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened: a step, an alert's transition, an outage, a restart.
@@ -68,9 +74,8 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as the HTTP interface and ``skewmon events -o json`` show it."""
-        moment = datetime.fromtimestamp(self.wall_ns // NS_PER_S, UTC)
         return {
-            "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{self.wall_ns % NS_PER_S // 1_000_000:03d}Z",
+            "time": instant(self.wall_ns),
             "kind": self.kind,
             "cluster": self.cluster,
             "node": self.node,
@@ -143,10 +148,10 @@ class JournalFile:
             _prune(connection, time.time_ns())
             self._unpruned = 0
 
-    def events(self, since_ns: int, node: str | None, limit: int) -> list[Event]:
+    def events(self, query: EventQuery) -> list[Event]:
         """Return events as ``select`` does; none while the file cannot be had."""
         try:
-            return select(self._connected(), since_ns, node, limit)
+            return select(self._connected(), query)
         except (sqlite3.DatabaseError, JournalError):
             return []  # the writer meets the same fault, and tells
 
@@ -214,12 +219,18 @@ def _prune(connection: sqlite3.Connection, now_wall_ns: int) -> None:
         )
 
 
-def select(connection: sqlite3.Connection, since_ns: int, node: str | None, limit: int) -> list[Event]:
-    """Return at most ``limit`` events since an instant of the wall clock, newest first."""
+def select(connection: sqlite3.Connection, query: EventQuery) -> list[Event]:
+    """Return the events that are asked for, newest first.
+
+    What a node of several clusters did is one event, and found under each of them.
+    """
     rows = connection.execute(
         "SELECT wall_ns, kind, message, cluster, node, detail FROM event"
-        " WHERE wall_ns >= ?1 AND (?2 IS NULL OR node = ?2) ORDER BY sequence DESC LIMIT ?3",
-        (since_ns, node, limit),
+        " WHERE wall_ns >= :since_ns AND (:node IS NULL OR node = :node) AND (:kind IS NULL OR kind = :kind)"
+        " AND (:cluster IS NULL OR cluster = :cluster"
+        "  OR EXISTS (SELECT 1 FROM json_each(event.detail, '$.clusters') WHERE value = :cluster))"
+        " ORDER BY sequence DESC LIMIT :limit",
+        asdict(query),
     )
     return [
         Event(wall_ns, kind, message, cluster, node, json.loads(detail))
@@ -227,9 +238,17 @@ def select(connection: sqlite3.Connection, since_ns: int, node: str | None, limi
     ]
 
 
-def read(directory: str, since_ns: int, node: str | None, limit: int) -> list[Event]:
+def read(
+    directory: str,
+    since_ns: int,
+    node: str | None,
+    limit: int,
+    *,
+    kind: str | None = None,
+    cluster: str | None = None,
+) -> list[Event]:
     """Return events without writing anything, whether a daemon runs or not; raise JournalError."""
-    path = Path(directory) / FILE_NAME
+    path, query = Path(directory) / FILE_NAME, EventQuery(limit, since_ns, node, kind, cluster)
     if not path.exists():
         raise JournalError(f"There is no journal in {directory}; the daemon starts one there.")
     # Without a writer's companion files, and without the right to make them, the file cannot change either.
@@ -237,15 +256,13 @@ def read(directory: str, since_ns: int, node: str | None, limit: int) -> list[Ev
         with contextlib.suppress(sqlite3.OperationalError):
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
             with contextlib.closing(connection):
-                return _selected(connection, path, since_ns, node, limit)
+                return _selected(connection, path, query)
     raise JournalError(f"The journal {path} cannot be read.")
 
 
-def _selected(
-    connection: sqlite3.Connection, path: Path, since_ns: int, node: str | None, limit: int
-) -> list[Event]:
+def _selected(connection: sqlite3.Connection, path: Path, query: EventQuery) -> list[Event]:
     try:
-        return select(connection, since_ns, node, limit)
+        return select(connection, query)
     except sqlite3.DatabaseError as fault:
         if isinstance(fault, sqlite3.OperationalError):
             raise

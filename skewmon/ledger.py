@@ -1,22 +1,34 @@
 """What the daemon keeps of its nodes between rounds, by the place at which a node is reached."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from skewmon.clock.history import Reset, ResetReason, base_pause
 from skewmon.clock.memory import STEPS, Memory, Recollection, forgotten, remember, tightened
 from skewmon.clock.selfcheck import CHECKS
+from skewmon.clock.standing import Standing, standing_of
+from skewmon.clock.steps import Movement
 from skewmon.errors import Reason
-from skewmon.model import Failed, Interval, Measured, Node, Outcome, SshSettings, SyncStatus
+from skewmon.model import Cluster, Failed, Interval, Measured, Node, Outcome, SshSettings, SyncStatus
 
 #: A node that belongs to several clusters is one machine, reached at one place, measured once.
 Place = tuple[str, SshSettings]
 
 
+#: Movements of one node that a cluster of a longer interval may still have to be told.
+RECENT_MOVEMENTS = 32
+
+
 def place_of(node: Node) -> Place:
     """Return where and how a node is reached."""
     return node.address, node.ssh
+
+
+def _name_of(place: Place) -> str:
+    """Return a place's name across restarts: where a machine is reached, not as whom."""
+    address, ssh = place
+    return " ".join((f"{address}:{ssh.port}", *ssh.jump))
 
 
 @dataclass
@@ -31,6 +43,10 @@ class Record:
     recollection: Recollection = field(default_factory=Recollection)
     timesync: SyncStatus | None = None
     unparsed_lines: int = 0
+    standing: Standing | None = None  # what an earlier daemon kept, until it is compared
+    unwatched_since_wall_ns: int | None = None  # in the round that compared it: when it was taken
+    recent: tuple[tuple[int, Movement], ...] = ()  # each with the common instant that showed it
+    untold: tuple[Movement, ...] = ()  # of the newest round, until the journal has them
 
     @property
     def followed(self) -> bool:
@@ -51,6 +67,30 @@ class Record:
         steps = (movement.size for movement in self.recollection.movements if movement.kind in STEPS)
         return next(steps, None) if self.has_one_clock else None
 
+    def moved_since(self, at_ns: int) -> tuple[Movement, ...]:
+        """Return what later rounds than that of an instant showed, whichever cluster they were of."""
+        return tuple(movement for shown_ns, movement in self.recent if shown_ns > at_ns)
+
+    def remembered(self, outcome: Measured, wall_ns: int) -> Measured:
+        """Take in one more measurement; return it with the bounds that the past tightens."""
+        estimate, memory = outcome.estimate, self.memory
+        self.unwatched_since_wall_ns = None
+        if memory is None and self.standing is not None:
+            memory, self.unwatched_since_wall_ns = (
+                Memory(ledger=self.standing.resumed()),
+                self.standing.wall_ns,
+            )
+        self.standing = None
+        self.memory, self.recollection = remember(memory, outcome.burst, estimate.at_ns, estimate)
+        self.untold = self.recollection.movements
+        if self.untold:
+            shown = ((estimate.at_ns, movement) for movement in self.untold)
+            self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
+        if self.recollection.reset and self.unwatched_since_wall_ns is None:
+            self.resets[self.recollection.reset.reason] += 1
+        self.last_success_wall_ns = wall_ns
+        return Measured(outcome.burst, tightened(estimate, self.recollection))
+
     def forget_base(self) -> None:
         """Drop what was concluded from a base that stood still; what the node's own clocks told stays."""
         if self.memory is None:
@@ -60,6 +100,9 @@ class Record:
             self.resets[said.reset.reason] -= 1
         if self.has_one_clock:
             mistaken = sum(movement.kind in STEPS for movement in said.movements)
+        if mistaken:
+            self.recent = self.recent[: -len(said.movements)]
+            self.untold = ()
         self.memory = forgotten(self.memory, mistaken)
         self.recollection = Recollection(
             movements=() if mistaken else said.movements,
@@ -76,6 +119,9 @@ class Ledger:
     records: dict[Place, Record] = field(default_factory=dict)
     rounds: Counter[str] = field(default_factory=Counter)
     contradictions: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
+    evaluated_ns: dict[str, int] = field(default_factory=dict)  # by cluster: its last common instant
+    _recalled: dict[str, Standing] = field(default_factory=dict)
+    _clusters: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     _base_paused: Interval | None = None
     _latest_ns: int = 0  # the common instant of the newest round
 
@@ -83,7 +129,7 @@ class Ledger:
         """Return a node's record, a new one where it was never seen."""
         known = self.records.get(place)
         if known is None:
-            known = self.records[place] = Record()
+            known = self.records[place] = Record(standing=self._recalled.pop(_name_of(place), None))
         return known
 
     def note_outcome(self, place: Place, outcome: Outcome, wall_ns: int) -> Outcome:
@@ -93,14 +139,10 @@ class Ledger:
             record.failures[outcome.reason] += 1
             record.last = outcome
             record.recollection = Recollection(steps=record.memory.steps if record.memory else 0)
+            record.untold = ()
             return outcome
-        estimate = outcome.estimate
-        self._latest_ns = estimate.at_ns
-        record.memory, record.recollection = remember(record.memory, outcome.burst, estimate.at_ns, estimate)
-        if record.recollection.reset:
-            record.resets[record.recollection.reset.reason] += 1
-        record.last_success_wall_ns = wall_ns
-        record.last = Measured(outcome.burst, tightened(estimate, record.recollection))
+        self._latest_ns = outcome.estimate.at_ns
+        record.last = record.remembered(outcome, wall_ns)
         return record.last
 
     def note_status(self, place: Place, status: SyncStatus) -> None:
@@ -138,7 +180,41 @@ class Ledger:
         memory = record.memory
         return memory is not None and bool(memory.points) and memory.points[0].at_ns == self._latest_ns
 
-    def keep_only(self, places: set[Place]) -> None:
-        """Forget the nodes that the configuration no longer names."""
-        for place in set(self.records) - places:
+    def adopt(self, clusters: Iterable[Cluster]) -> None:
+        """Keep records of these clusters' nodes alone."""
+        shared: dict[Place, list[str]] = {}
+        for cluster in clusters:
+            for place in dict.fromkeys(map(place_of, cluster.nodes)):
+                shared.setdefault(place, []).append(cluster.name)
+        self._clusters = {place: tuple(names) for place, names in shared.items()}
+        kept = {name for names in shared.values() for name in names}
+        self.evaluated_ns = {name: at_ns for name, at_ns in self.evaluated_ns.items() if name in kept}
+        for place in set(self.records) - set(shared):
             del self.records[place]
+        for name in set(self._recalled) - set(map(_name_of, shared)):
+            del self._recalled[name]
+
+    def clusters_of(self, place: Place) -> tuple[str, ...]:
+        """Return the names of the clusters that a node belongs to."""
+        return self._clusters.get(place, ())
+
+    def take_movements(self, place: Place) -> tuple[Movement, ...]:
+        """Return what a node's newest round showed, once: a node of two clusters moved once."""
+        record = self.record(place)
+        taken, record.untold = record.untold, ()
+        return taken
+
+    def recall(self, standings: Mapping[str, Standing]) -> None:
+        """Take over what an earlier daemon kept, to compare each node's first measurement with."""
+        self._recalled = dict(standings)
+
+    def standings(self) -> dict[str, Standing]:
+        """Return what the next daemon should know of every node that was ever seen."""
+        kept = dict(self._recalled)
+        for place, record in self.records.items():
+            standing = record.standing
+            if record.memory is not None and record.memory.ledger is not None:
+                standing = standing_of(record.memory.ledger, record.last_success_wall_ns or 0)
+            if standing is not None:
+                kept[_name_of(place)] = standing
+        return kept

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skewmon.chronicle import events_of
 from skewmon.clock.burst import estimate
 from skewmon.cycle import cycle
 from skewmon.errors import ProbeError, Reason
@@ -28,7 +29,7 @@ from skewmon.model import (
     Threshold,
 )
 from skewmon.probe.sweep import Sweep
-from tests.clock.simulator import Machine, holds, observe_round
+from tests.clock.simulator import Machine, Step, holds, observe_round
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
@@ -87,6 +88,44 @@ async def test_a_node_of_two_clusters_is_measured_once() -> None:
     assert views[1].nodes[0].offset is not None
     assert views[0].nodes[2].offset.lower_ns > 69 * NS_PER_S
     assert abs(views[1].nodes[0].offset.estimate_ns) < NS_PER_S
+
+
+def steps_of(rounds: int, step_at: int) -> list[tuple[dict[str, Outcome], int]]:
+    """Return rounds of n1 and n2, with n1 stepping by a second before one of them."""
+    machines, found = [Machine(Random(1)), Machine(Random(2))], []
+    for number in range(rounds):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        if number == step_at:
+            machines[0].schedule(machines[0].at_ns + NS_PER_S, Step(NS_PER_S))
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes: dict[str, Outcome] = {
+            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
+            for index, one in enumerate(seen, 1)
+        }
+        found.append((outcomes, seen[0].tau_ns))
+    return found
+
+
+@pytest.mark.parametrize("slow_s", [15.0, 60.0])
+async def test_a_step_reaches_every_cluster_of_the_node_and_is_one_event(slow_s: float) -> None:
+    """Also one whose rounds are further apart: its page and alerts know, and the journal has it once."""
+    quick = Cluster("quick", (node("n1"), node("n2")), thresholds=LINES)
+    slow = Cluster("slow", (node("n1"),), interval_s=slow_s, thresholds=LINES)
+    ledger, events, stepped = Ledger(), [], []
+    ledger.adopt((quick, slow))
+    for number, (outcomes, at_ns) in enumerate(steps_of(rounds=13, step_at=6)):
+        due = [quick, slow] if number * 15 % slow_s == 0 else [quick]
+        for view in await run(due, Canned(outcomes, at_ns), ledger):
+            events += events_of(view, None, ledger)
+            stepped += [(view.name, number) for one in view.nodes if one.stepped]
+            if number > 9:
+                assert view.nodes[0].steps == 1
+    assert stepped == [("quick", 6), ("slow", 6 if slow_s == 15 else 8)]
+    (event,) = events
+    assert (event.kind, event.node, event.cluster) == ("step", "n1", "quick")
+    assert event.detail["clusters"] == ["quick", "slow"]
 
 
 async def test_two_names_of_one_place_are_one_measurement() -> None:

@@ -21,6 +21,7 @@ from skewmon import journal_file
 from skewmon.errors import JournalError
 from skewmon.journal import Event, Journal
 from skewmon.journal_file import FILE_NAME, read
+from skewmon.model import EventQuery
 
 
 def _event(number: int, *, node: str | None = "n1", wall_ns: int | None = None) -> Event:
@@ -48,6 +49,24 @@ async def test_events_are_found_by_time_and_node_newest_first(tmp_path: Path) ->
         assert _numbers(await journal.events()) == [5, 4, 3, 2, 1, 0]
         assert _numbers(await journal.events(since_ns=3)) == [5, 4, 3]
         assert _numbers(await journal.events(node="n1", limit=2)) == [5, 3]
+
+
+async def test_events_are_found_by_kind_and_cluster(tmp_path: Path) -> None:
+    """What a node of two clusters did is found under both, and is one event."""
+    events = [
+        Event(1, "step", "", "a", "n1", {"clusters": ["a", "b"]}),
+        Event(2, "reboot", "", "a", "n1"),
+        Event(3, "step", "", "b", "n2"),
+        Event(4, "started", ""),
+    ]
+    async with Journal.open(str(tmp_path)) as journal:
+        for event in events:
+            await journal.append(event)
+        assert await journal.events(kind="step") == [events[2], events[0]]
+        assert await journal.events(cluster="a") == [events[1], events[0]]
+        assert await journal.events(cluster="b") == [events[2], events[0]]
+        assert await journal.events(cluster="b", node="n1", kind="step") == [events[0]]
+        assert await journal.events(cluster="c") == []
 
 
 async def test_what_is_saved_outlives_a_restart(tmp_path: Path) -> None:
@@ -86,7 +105,7 @@ async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
     row = journal_file.Row.of(_event(1))
     file.write([row], {})
     file.write([row], {})
-    assert len(file.events(0, None, 10)) == 1
+    assert len(file.events(EventQuery(10))) == 1
     file.close()
 
 
@@ -98,11 +117,11 @@ async def test_old_events_go_and_the_newest_stay(tmp_path: Path, monkeypatch: py
     file = journal_file.JournalFile(tmp_path)
     for number in range(100):
         file.write([journal_file.Row.of(_event(number))], {})
-    assert len(file.events(0, None, 1000)) < 60
+    assert len(file.events(EventQuery(1000))) < 60
     monkeypatch.setattr(journal_file.time, "time_ns", lambda: 4 * 10**18)
     for number in range(100, 110):
         file.write([journal_file.Row.of(_event(number))], {})
-    kept = _numbers(file.events(0, None, 1000))
+    kept = _numbers(file.events(EventQuery(1000)))
     assert kept[:5] == [109, 108, 107, 106, 105]
     assert len(kept) < 5 + 10
     file.close()

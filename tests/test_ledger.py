@@ -5,7 +5,7 @@ from random import Random
 from skewmon.clock.burst import estimate
 from skewmon.errors import Reason
 from skewmon.ledger import Ledger, place_of
-from skewmon.model import Failed, Measured, Node, SshSettings, SyncStatus
+from skewmon.model import Cluster, Failed, Measured, Node, SshSettings, SyncStatus
 from tests.clock.simulator import Machine, holds
 
 NODE = Node("n1", "10.0.0.1")
@@ -73,5 +73,5 @@ def test_nodes_that_left_are_forgotten() -> None:
     others = [place_of(Node(f"n{number}", f"10.0.1.{number}")) for number in range(50)]
     for place in (PLACE, *others):
         ledger.note_outcome(place, DOWN, 1)
-    ledger.keep_only({PLACE})
+    ledger.adopt((Cluster("c", (NODE,)),))
     assert set(ledger.records) == {PLACE}

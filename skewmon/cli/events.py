@@ -18,6 +18,8 @@ DEFAULT_LIMIT = 1000
 @click.command()
 @click.option("--since", default="2d", metavar="DURATION", show_default=True, help="No older events.")
 @click.option("--node", metavar="NODE", help="Only events of this node.")
+@click.option("--cluster", metavar="NAME", help="Only events of this cluster.")
+@click.option("--kind", metavar="KIND", help="Only events of this kind, such as step.")
 @click.option("--limit", type=click.IntRange(1), default=DEFAULT_LIMIT, metavar="N", show_default=True)
 @click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", help="How to print.")
 @click.option(
@@ -27,6 +29,8 @@ DEFAULT_LIMIT = 1000
 def command(
     since: str,
     node: str | None,
+    cluster: str | None,
+    kind: str | None,
     limit: int,
     output: str,
     config_file: str | None,
@@ -37,14 +41,15 @@ def command(
 
     since_ns = time.time_ns() - _duration_ns(since)
     directory = state_directory or _configured(config_file)
-    events = read(directory, since_ns, node, limit)[::-1]
+    events = read(directory, since_ns, node, limit, kind=kind, cluster=cluster)[::-1]
     if output == "json":
         click.echo(json.dumps({"schema": 1, "events": [event.to_json() for event in events]}, indent=2))
     elif events:
         for event in events:
             click.echo(_line(event))
     else:
-        click.echo(f"No events in the last {since}{f' of {node}' if node else ''}.", err=True)
+        narrowed = "".join(f" of {one}" for one in (kind, node, cluster) if one)
+        click.echo(f"No events in the last {since}{narrowed}.", err=True)
     return 0
 
 

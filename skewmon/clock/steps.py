@@ -31,6 +31,10 @@ LEAP_NS = NS_PER_S
 LEAP_TOLERANCE_NS = 10_000_000
 
 
+#: When a ledger was last seen that another daemon kept: before anything that this base can date.
+UNWATCHED_NS = 0
+
+
 class Kind(StrEnum):
     """What happened to a node's clocks."""
 
@@ -72,7 +76,7 @@ class Ledger(NamedTuple):
     real_ns: int
     raw_ns: int | None
     wall_at_ns: int
-    wall: Bracket  # REALTIME − base at wall_at_ns
+    wall: Bracket | None  # REALTIME − base at wall_at_ns; None where another base counted then
     stepped: Bracket | None  # REALTIME − MONOTONIC
     slept: Bracket | None  # BOOTTIME − MONOTONIC
 
@@ -275,6 +279,8 @@ def _month(real_ns: int) -> tuple[int, int]:
 
 def _displaced(ledger: Ledger, estimate: Estimate) -> tuple[Movement, ...]:
     """Return the movement of a wall clock that no drift connects; a STEP where no slew does either."""
+    if ledger.wall is None:
+        return ()
     elapsed_ns = estimate.at_ns - ledger.wall_at_ns
     wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     for kind, rate_ppb in ((Kind.STEP, SLEW_LIMIT_PPB), (Kind.MOVED, RHO_WALL_PPB)):

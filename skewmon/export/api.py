@@ -1,6 +1,7 @@
 """The paths below /api/v1/: the JSON contract, and rounds as they happen."""
 
 import asyncio
+import time
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from skewmon.export.operations import rendered
 from skewmon.export.pairs import query
 from skewmon.export.stream import HEARTBEAT_S, Stream, TooManySubscribersError, event
 from skewmon.export.text import rfc3339
-from skewmon.model import ClusterView, Snapshot
+from skewmon.model import ClusterView, EventQuery, Snapshot
 
 PAIRS_DEFAULT = 100
 
@@ -74,12 +75,12 @@ class Api:
         return web.Response(body=body, content_type="application/json")
 
     async def events(self, request: web.Request) -> web.Response:
-        """Answer the newest events of the journal."""
+        """Answer the newest events of the journal that are asked for."""
         try:
-            limit = parameters.count(request, "limit", EVENTS_DEFAULT, EVENTS_MAX)
+            query = _event_query(request, time.time_ns())
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
-        events = await self._hooks.events(limit)
+        events = await self._hooks.events(query)
         body = status.encode({"schema": status.SCHEMA, "events": list(events)}, status.LIST_DEPTH)
         return web.Response(body=body, content_type="application/json")
 
@@ -105,6 +106,18 @@ class Api:
         document = status.summary(self._current.publication.snapshot)
         document["age_seconds"] = self._current.age_s
         return event("round", status.encode(document))
+
+
+def _event_query(request: web.Request, now_wall_ns: int) -> EventQuery:
+    parameters.known(request, ("limit", "since", "node", "kind", "cluster"))
+    since = "since" in request.query
+    return EventQuery(
+        parameters.count(request, "limit", EVENTS_DEFAULT, EVENTS_MAX),
+        max(0, now_wall_ns - parameters.span_ns(request, "since")) if since else 0,
+        parameters.word(request, "node"),
+        parameters.word(request, "kind"),
+        parameters.word(request, "cluster"),
+    )
 
 
 def _cluster(snapshot: Snapshot, name: str) -> ClusterView | None:

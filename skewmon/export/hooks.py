@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Events = Callable[[int], Awaitable[Sequence[dict[str, Any]]]]
+from skewmon.model import EventQuery
+
+Events = Callable[[EventQuery], Awaitable[Sequence[dict[str, Any]]]]
 
 
-async def _no_events(_limit: int) -> Sequence[dict[str, Any]]:
+async def _no_events(_query: EventQuery) -> Sequence[dict[str, Any]]:
     return ()
 
 
@@ -15,6 +17,6 @@ async def _no_events(_limit: int) -> Sequence[dict[str, Any]]:
 class Hooks:
     """Injected by the composition root; what is None is answered with 404."""
 
-    events: Events = _no_events  # the newest events of the journal, at most so many, newest first
+    events: Events = _no_events  # of the journal, newest first
     reload: Callable[[], Awaitable[None]] | None = None  # raises SkewmonError where the new file is unusable
     config_text: Callable[[], str] | None = None  # the configuration in force, secrets masked

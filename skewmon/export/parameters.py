@@ -1,5 +1,7 @@
 """Query parameters, each with its limits; what is not understood is refused, not guessed."""
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from skewmon.config.duration import parse_duration_ns
@@ -8,6 +10,9 @@ from skewmon.model import NS_PER_S
 
 #: More seconds than any two clocks are apart: three hundred years.
 SECONDS_MAX = 1e10
+
+#: The longest host name.
+WORD_MAX = 253
 
 
 class ParameterError(ValueError):
@@ -22,6 +27,21 @@ def count(request: web.Request, name: str, default: int, highest: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= highest):
         raise ParameterError(f"{name}: expected a number from 1 to {highest}, found {echoed(text)}")
     return int(text)
+
+
+def word(request: web.Request, name: str) -> str | None:
+    """Return a name to look for, or None where none is given."""
+    text = request.query.get(name)
+    if text is not None and not (0 < len(text) <= WORD_MAX and text.isprintable()):
+        raise ParameterError(f"{name}: expected a name of 1 to {WORD_MAX} characters, found {echoed(text)}")
+    return text
+
+
+def known(request: web.Request, names: Sequence[str]) -> None:
+    """Refuse a parameter that means nothing: a misspelt filter would let everything through."""
+    for name in request.query:
+        if name not in names:
+            raise ParameterError(f"{echoed(name)}: unknown parameter; there are {', '.join(names)}")
 
 
 def span_ns(request: web.Request, name: str) -> int:

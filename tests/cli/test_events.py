@@ -43,6 +43,21 @@ async def test_events_can_be_had_as_json(tmp_path: Path, capsys: pytest.CaptureF
     assert event["detail"] == {"severity": "critical"}
 
 
+@pytest.mark.parametrize(("option", "value"), [("--kind", "step"), ("--cluster", "lab"), ("--node", "n1")])
+async def test_events_are_narrowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    """Each filter leaves what it names, and a value that nothing has leaves a sentence."""
+    await _fill(tmp_path)
+    base = ["events", "--state-directory", str(tmp_path), "--since", "30d"]
+    assert run([*base, option, value]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("It stepped by 70 s." in line for line in lines)
+    assert not any("Long ago." in line for line in lines)
+    assert run([*base, option, "other"]) == 0
+    assert capsys.readouterr().err == "No events in the last 30d of other.\n"
+
+
 async def test_the_journal_is_read_while_the_daemon_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from skewmon.export.hooks import Hooks
 from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
 from skewmon.export.status import encode, status, summary
 from skewmon.export.stream import SUBSCRIBERS_MAX
+from skewmon.model import EventQuery
 from tests.export import samples
 
 PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -212,8 +213,8 @@ async def test_events_come_from_the_journal(serve, client) -> None:
     """The journal is asked for as many events as the client wants."""
     asked = []
 
-    async def events(limit):
-        asked.append(limit)
+    async def events(query):
+        asked.append(query)
         return [{"kind": "stepped", "node": "etcd3"}]
 
     _, url = await serve(Hooks(events=events))
@@ -224,7 +225,37 @@ async def test_events_come_from_the_journal(serve, client) -> None:
         }
     async with client.get(f"{url}/api/v1/events?limit=all") as answer:
         assert answer.status == 400
-    assert asked == [7]
+    assert asked == [EventQuery(7)]
+
+
+async def test_events_are_chosen_by_node_kind_cluster_and_age(serve, client) -> None:
+    """Each filter reaches the journal; what is misspelt is refused, for it would let everything through."""
+    asked = []
+
+    async def events(query):
+        asked.append(query)
+        return []
+
+    _, url = await serve(Hooks(events=events))
+    began_ns = time.time_ns()
+    async with client.get(f"{url}/api/v1/events?node=n1&kind=step&cluster=a+b&since=2h") as answer:
+        assert answer.status == 200
+    (query,) = asked
+    assert (query.node, query.kind, query.cluster, query.limit) == ("n1", "step", "a b", 100)
+    assert 0 <= query.since_ns - (began_ns - 7_200 * 10**9) < 60 * 10**9
+    for wrong in (
+        "since=yesterday",
+        "since=-1",
+        "node=",
+        "kind=%00",
+        "limit=0",
+        "nodes=n1",
+        f"cluster={'x' * 254}",
+    ):
+        async with client.get(f"{url}/api/v1/events?{wrong}") as answer:
+            assert answer.status == 400
+            assert wrong.split("=")[0] in json.loads(await answer.text())["error"]
+    assert len(asked) == 1
 
 
 async def test_discovery_lists_every_node_and_is_empty_at_first(serve, client) -> None:

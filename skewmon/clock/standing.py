@@ -1,0 +1,66 @@
+"""Where a node's own clocks stood against each other when last seen; fit to outlive a restart of skewmon.
+
+REALTIME − MONOTONIC changes on a discontinuity alone, however long nobody looks. So a reading that was kept
+is all it takes to tell a step that happened meanwhile. What was measured against the base is not kept: the
+admin box may have been restarted too.
+"""
+
+from typing import Any, NamedTuple
+
+from skewmon.clock.steps import UNWATCHED_NS, Bracket, Ledger
+
+#: No clock of this century reads more than a signed 64-bit count of nanoseconds can hold.
+READABLE_NS = 2**63
+
+
+class Standing(NamedTuple):
+    """A node's last readings, at ``wall_ns`` of the admin box's wall clock, which is only a label."""
+
+    wall_ns: int
+    boot_id: str
+    real_ns: int
+    raw_ns: int
+    stepped: Bracket
+    slept: Bracket | None
+
+    def resumed(self) -> Ledger:
+        """Return the ledger that the next burst is compared with."""
+        return Ledger(
+            boot_id=self.boot_id,
+            seen_ns=UNWATCHED_NS,
+            real_ns=self.real_ns,
+            raw_ns=self.raw_ns,
+            wall_at_ns=UNWATCHED_NS,
+            wall=None,
+            stepped=self.stepped,
+            slept=self.slept,
+        )
+
+    def to_json(self) -> list[Any]:
+        """Return what ``standing_from`` understands."""
+        return [*self[:4], [*self.stepped], self.slept and [*self.slept]]
+
+
+def standing_of(ledger: Ledger, wall_ns: int) -> Standing | None:
+    """Return what is worth keeping; None of a node that does not tell its boot or steps by its own clocks."""
+    if ledger.stepped is None or ledger.raw_ns is None or not ledger.boot_id:
+        return None
+    return Standing(wall_ns, ledger.boot_id, ledger.real_ns, ledger.raw_ns, ledger.stepped, ledger.slept)
+
+
+def standing_from(kept: Any) -> Standing | None:
+    """Return what was kept, or None of anything else."""
+    match kept:
+        case [int(wall_ns), str(boot_id), int(real_ns), int(raw_ns), stepped, slept] if boot_id:
+            wall, sleep = _bracket(stepped), _bracket(slept)
+            readable = all(abs(one_ns) < READABLE_NS for one_ns in (wall_ns, real_ns, raw_ns))
+            if readable and wall is not None and (sleep is not None or slept is None):
+                return Standing(wall_ns, boot_id, real_ns, raw_ns, wall, sleep)
+    return None
+
+
+def _bracket(kept: Any) -> Bracket | None:
+    match kept:
+        case [int(lower_ns), int(upper_ns)] if -READABLE_NS < lower_ns <= upper_ns < READABLE_NS:
+            return Bracket(lower_ns, upper_ns)
+    return None

@@ -1,0 +1,61 @@
+"""A real daemon ends, real SSH servers step meanwhile: the next daemon tells, once."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from skewmon.journal_file import Event, read
+from skewmon.model import NS_PER_S
+from tests.fleet.sshd import Fleet
+from tests.integration.running import Running
+
+
+def steps(state: Path) -> list[Event]:
+    """Return the steps that the journal holds, oldest first."""
+    return read(str(state), 0, None, 1000, kind="step")[::-1]
+
+
+async def rounds(daemon: Running, count: int) -> None:
+    """Let a daemon do so many rounds more."""
+    done = daemon.metric("skewmon_rounds_total")
+    await daemon.until(lambda: daemon.metric("skewmon_rounds_total") >= done + count)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_step_between_two_daemons_is_told_by_the_second(tmp_path: Path, end: signal.Signals) -> None:
+    """However the first one ended; a step that it saw itself is not told again."""
+    state = tmp_path / "state"
+    async with Fleet(2) as fleet:
+        config = fleet.write_config(
+            tmp_path / "skewmon.yml", web={"listen": "127.0.0.1:0"}, state_directory=str(state)
+        )
+        async with Running(config) as daemon:
+            await daemon.until(lambda: daemon.measured() == ["n1", "n2"])
+            fleet["n1"].clock.step(50_000_000)
+            await daemon.until(lambda: len(steps(state)) == 1)
+            daemon.send(end)
+            await asyncio.to_thread(daemon.process.wait, 30)
+        fleet["n2"].clock.step(-3 * NS_PER_S)
+        for _ in range(2):
+            async with Running(config) as daemon:
+                await daemon.until(lambda: daemon.measured() == ["n1", "n2"])
+                await rounds(daemon, 2)
+                daemon.send(end)
+                await asyncio.to_thread(daemon.process.wait, 30)
+        seen, unwatched = steps(state)
+        assert (seen.node, unwatched.node) == ("n1", "n2")
+        assert "while skewmon was not watching, between " in unwatched.message
+        assert "not watching" not in seen.message
+        assert abs(unwatched.detail["seconds"] + 3) < 1e-4
+        assert unwatched.detail["since"] < unwatched.detail["until"]
+        assert {event.kind for event in read(str(state), 0, None, 1000)} <= {
+            "step",
+            "started",
+            "stopped",
+            "culprits",
+            "alert-firing",
+            "alert-resolved",
+            "measured-again",
+        }
