@@ -32,7 +32,7 @@ REPEATS = 3
 REPEATS_SHARE = 0.5
 REPEATS_FREE = 16
 
-#: A burst that took longer is not asked for again, since the whole round would wait for it.
+#: A round that has lasted this long asks nobody again: its first bursts grow old, and the next round is near.
 REPEAT_WITHIN_NS = NS_PER_S
 
 Result = TypeVar("Result")
@@ -60,6 +60,21 @@ class _Taken:
     ended_ns: int
 
 
+@dataclass(slots=True)
+class _Repeats:
+    """How many more bursts a round can afford, and until when."""
+
+    left: int
+    until_ns: int
+
+    def take(self) -> bool:
+        """Say whether one more may be asked for, and count it."""
+        if self.left <= 0 or base_ns() >= self.until_ns:
+            return False
+        self.left -= 1
+        return True
+
+
 class Sweeper:
     """Measures all links at one common instant."""
 
@@ -67,17 +82,16 @@ class Sweeper:
         self._near = asyncio.Semaphore(NEAR_AT_ONCE)
         self._far = asyncio.Semaphore(FAR_AT_ONCE)
         self._usual: WeakKeyDictionary[Link, Usual] = WeakKeyDictionary()
-        self._repeats = 0
 
     async def sweep(self, links: Iterable[Link], samples: int) -> Sweep:
         """Return every node's outcome; a node that fails is Failed and disturbs no other."""
         links = list(links)
         began = base_ns()
-        self._repeats = max(REPEATS_FREE, round(len(links) * REPEATS_SHARE))
-        taken = await self._all(links, lambda link: self._burst(link, samples))
+        repeats = _Repeats(max(REPEATS_FREE, round(len(links) * REPEATS_SHARE)), began + REPEAT_WITHIN_NS)
+        taken = await self._all(links, lambda link: self._burst(link, samples, repeats))
         old = self._grown_old(links, taken)
         for link, again in zip(
-            old, await self._all(old, lambda link: self._burst(link, samples)), strict=True
+            old, await self._all(old, lambda link: self._burst(link, samples, repeats)), strict=True
         ):
             taken[links.index(link)] = again
         at_ns, admin = base_ns(), admin_wall()
@@ -100,21 +114,20 @@ class Sweeper:
             except NodeError as error:
                 return Failed(error.reason, error.detail, error.advice)
 
-    async def _burst(self, link: Link, samples: int) -> _Taken:
+    async def _burst(self, link: Link, samples: int, repeats: _Repeats) -> _Taken:
         began = base_ns()
         burst = await link.burst(samples)
-        if burst.program.raw is not None and base_ns() - began < REPEAT_WITHIN_NS:
-            burst = await self._quietened(link, burst, samples)
+        if burst.program.raw is not None:
+            burst = await self._quietened(link, burst, samples, repeats)
         return _Taken(burst, began, base_ns())
 
-    async def _quietened(self, link: Link, burst: Burst, samples: int) -> Burst:
+    async def _quietened(self, link: Link, burst: Burst, samples: int, repeats: _Repeats) -> Burst:
         """Return a burst together with those that were asked for because it was disturbed."""
         usual, width_ns = self._usual.get(link, Usual()), burst_width_ns(burst)
         self._usual[link] = usual.after(width_ns)
         for _ in range(REPEATS):
-            if self._repeats <= 0 or not usual.disturbed(width_ns):
+            if not (usual.disturbed(width_ns) and repeats.take()):
                 break
-            self._repeats -= 1
             burst = joined(burst, await link.burst(samples))
             width_ns = burst_width_ns(burst)
         return burst

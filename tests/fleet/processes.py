@@ -82,8 +82,13 @@ def stop(listing: Callable[[], list[int]]) -> None:
 def end_tree(process: subprocess.Popen[bytes]) -> None:
     """Kill a child with all its descendants, and reap it; it is stopped first so that it has no more."""
     send([process.pid], signal.SIGSTOP)
-    send([*descendants(process.pid), process.pid], signal.SIGKILL)
+    killed = [*descendants(process.pid), process.pid]
+    send(killed, signal.SIGKILL)
     process.wait(END_TIMEOUT_S)
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while left := [pid for pid in killed if state_of(pid) not in "ZX"]:
+        assert time.monotonic() < deadline, f"processes {left} do not end"
+        time.sleep(0.001)
 
 
 def end_marked(mark: str) -> None:

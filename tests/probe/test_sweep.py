@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import Burst, Exchange, Failed, Measured, Node, Program, Quantum
 from skewmon.probe.base import ArrivalClock, base_ns
@@ -113,3 +115,13 @@ async def test_a_node_that_fails_when_asked_again_fails() -> None:
     assert isinstance(first, Failed)
     assert first.reason is Reason.DISCONNECTED
     assert isinstance(second, Measured)
+
+
+async def test_a_round_that_lasts_asks_nobody_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box that is too busy for its rounds is not made busier."""
+    link = Scripted("n1")
+    sweeper = await settled([link])
+    link.trips_ns = [NOISY_NS]
+    monkeypatch.setattr("skewmon.probe.sweep.REPEAT_WITHIN_NS", 0)
+    await sweeper.sweep([link], 8)
+    assert link.bursts == 1
