@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from skewmon.clock.interval import RHO_WALL_PPB, age_slack_ns
+from skewmon.clock.interval import ANYWHERE_NS, RHO_WALL_PPB, age_slack_ns
 from skewmon.model import NS_PER_S, Burst, Estimate, Exchange, Interval, Program
 
 #: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
@@ -187,7 +187,7 @@ def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket 
     assert raw is not None
     assert mono is not None
     quanta = raw.early_ns + raw.late_ns
-    lowers, uppers = [], []
+    lower_ns, uppers = -ANYWHERE_NS, []
     for one in exchanges:
         if one.mono_ns is None or one.boot_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
             return None
@@ -196,8 +196,9 @@ def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket 
             return None
         difference = one.boot_ns - one.mono_ns
         uppers.append(difference)
-        lowers.append(difference - between - -(-between * SLEW_LIMIT_PPB // NS_PER_S))
-    lower = max(lowers) - boot.early_ns - mono.late_ns
+        if difference - between > lower_ns:  # else it says nothing new, even before slack is taken off
+            lower_ns = max(lower_ns, difference - between - age_slack_ns(between, SLEW_LIMIT_PPB))
+    lower = lower_ns - boot.early_ns - mono.late_ns
     upper = min(uppers) + boot.late_ns + mono.early_ns
     return Bracket(lower, upper) if lower <= upper else None
 
