@@ -1,0 +1,41 @@
+"""An account without a name and a home, as a service may have."""
+
+import os
+import pwd
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from skewmon.cli.main import run
+
+
+@pytest.fixture
+def _nobody_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run under a number that the user database does not know, in an environment that says nothing."""
+
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "put back afterwards")
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("_nobody_at_all")
+def test_a_service_without_a_user_entry_can_open_connections() -> None:
+    """Whatever the command, the SSH library finds what it asks for; it would end the daemon otherwise."""
+    with pytest.raises((RuntimeError, ValueError), match="home|username"):
+        asyncssh.SSHClientConnectionOptions(config=None)
+    assert run(["profiles"]) == 0
+    asyncssh.SSHClientConnectionOptions(config=None)
+    assert not Path.home().exists()
+
+
+def test_a_name_and_a_home_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever has both keeps them."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOGNAME", "somebody")
+    assert run(["profiles"]) == 0
+    assert (os.environ["HOME"], os.environ["LOGNAME"]) == (str(tmp_path), "somebody")
