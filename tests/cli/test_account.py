@@ -26,7 +26,7 @@ def _nobody_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_nobody_at_all")
 def test_a_service_without_a_user_entry_can_open_connections() -> None:
     """Whatever the command, the SSH library finds what it asks for; it would end the daemon otherwise."""
-    with pytest.raises((RuntimeError, ValueError), match="home|username"):
+    with pytest.raises((RuntimeError, ValueError), match=r"home|username"):
         asyncssh.SSHClientConnectionOptions(config=None)
     assert run(["profiles"]) == 0
     asyncssh.SSHClientConnectionOptions(config=None)
