@@ -23,7 +23,8 @@ async def cycle(
     """Measure every node of these clusters once, at one common instant, and evaluate each cluster."""
     places = list(dict.fromkeys(place_of(node) for cluster in clusters for node in cluster.nodes))
     samples = max(cluster.samples for cluster in clusters)
-    sweep = await sweeper.sweep([links[place] for place in places], samples)
+    interval_s = min(cluster.interval_s for cluster in clusters)
+    sweep = await sweeper.sweep([links[place] for place in places], samples, interval_s)
     wall_ns = time.time_ns()
     followed = sum(map(ledger.follows, places))
     outcomes = {

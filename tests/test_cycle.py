@@ -43,7 +43,7 @@ class Canned:
         self.at_ns = at_ns
         self.asked: list[str] = []
 
-    async def sweep(self, links: list[str], samples: int) -> Sweep:
+    async def sweep(self, links: list[str], samples: int, _interval_s: float) -> Sweep:
         self.asked = list(links)
         return Sweep(self.at_ns, Interval(0, 1_000), 0.25, [self.outcomes[link] for link in links])
 

@@ -79,7 +79,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
                 waiter = self._expect()
-                self._channel.write(programs.clock_script(self._nonce).encode())
+                # A shell that is already gone resolves the waiter with its reason, which says more.
+                with suppress(OSError):
+                    self._channel.write(programs.clock_script(self._nonce).encode())
                 self.program = await waiter  # type: ignore[assignment]  # the hello resolves it
         except TimeoutError:
             raise self._fail(

@@ -1,6 +1,7 @@
 """One round over any number of nodes: bursts, the common instant, closing exchanges."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -32,8 +33,12 @@ REPEATS = 3
 REPEATS_SHARE = 0.5
 REPEATS_FREE = 16
 
-#: A round that has lasted this long asks nobody again: its first bursts grow old, and the next round is near.
+#: A round that has lasted this long asks nobody again: its first bursts grow old.
 REPEAT_WITHIN_NS = NS_PER_S
+
+#: Nor does what is asked again end later than this share of the interval: a narrower bound is not worth a
+#: round that is missed.
+REPEAT_WITHIN_SHARE = 0.25
 
 Result = TypeVar("Result")
 
@@ -67,9 +72,9 @@ class _Repeats:
     left: int
     until_ns: int
 
-    def take(self) -> bool:
-        """Say whether one more may be asked for, and count it."""
-        if self.left <= 0 or base_ns() >= self.until_ns:
+    def take(self, expected_ns: int) -> bool:
+        """Say whether one more that takes about so long may be asked for, and count it."""
+        if self.left <= 0 or base_ns() + expected_ns >= self.until_ns:
             return False
         self.left -= 1
         return True
@@ -83,11 +88,15 @@ class Sweeper:
         self._far = asyncio.Semaphore(FAR_AT_ONCE)
         self._usual: WeakKeyDictionary[Link, Usual] = WeakKeyDictionary()
 
-    async def sweep(self, links: Iterable[Link], samples: int) -> Sweep:
-        """Return every node's outcome; a node that fails is Failed and disturbs no other."""
+    async def sweep(self, links: Iterable[Link], samples: int, interval_s: float = math.inf) -> Sweep:
+        """Return every node's outcome; a node that fails is Failed and disturbs no other.
+
+        The next round is due after ``interval_s``.
+        """
         links = list(links)
         began = base_ns()
-        repeats = _Repeats(max(REPEATS_FREE, round(len(links) * REPEATS_SHARE)), began + REPEAT_WITHIN_NS)
+        within_ns = int(min(REPEAT_WITHIN_NS, interval_s * REPEAT_WITHIN_SHARE * NS_PER_S))
+        repeats = _Repeats(max(REPEATS_FREE, round(len(links) * REPEATS_SHARE)), began + within_ns)
         taken = await self._all(links, lambda link: self._burst(link, samples, repeats))
         old = self._grown_old(links, taken)
         for link, again in zip(
@@ -125,8 +134,9 @@ class Sweeper:
         """Return a burst together with those that were asked for because it was disturbed."""
         usual, width_ns = self._usual.get(link, Usual()), burst_width_ns(burst)
         self._usual[link] = usual.after(width_ns)
+        expected_ns = burst.opening[-1].received_ns - burst.opening[0].sent_ns
         for _ in range(REPEATS):
-            if not (usual.disturbed(width_ns) and repeats.take()):
+            if not (usual.disturbed(width_ns) and repeats.take(expected_ns)):
                 break
             burst = joined(burst, await link.burst(samples))
             width_ns = burst_width_ns(burst)

@@ -79,7 +79,7 @@ class Simulated:
         self.links = {place_of(one): index for index, one in enumerate(nodes)}
         self.ledger = Ledger()
 
-    async def sweep(self, links: Sequence[int], _samples: int) -> Sweep:
+    async def sweep(self, links: Sequence[int], _samples: int, _interval_s: float) -> Sweep:
         """Measure every node, as the real sweeper does."""
         seen = observe_round(self.machines, self.now_ns)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]

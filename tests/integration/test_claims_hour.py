@@ -37,7 +37,7 @@ class Hour:
         self.machines = machines
         self.at_ns = 10**15
 
-    async def sweep(self, links: list[str], samples: int) -> Sweep:
+    async def sweep(self, links: list[str], samples: int, _interval_s: float) -> Sweep:
         """Measure all machines at one instant."""
         seen = observe_round([self.machines[link] for link in links], self.at_ns, samples=samples)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]

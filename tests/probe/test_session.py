@@ -5,14 +5,18 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import asyncssh
 import pytest
 
 from skewmon.cycle import cycle
-from skewmon.errors import Reason
+from skewmon.errors import ProbeError, Reason
 from skewmon.ledger import Ledger
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Threshold
 from skewmon.once import opened
+from skewmon.probe.session import PATIENT
+from skewmon.probe.session import Session as ProbeSession
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.scripted import ScriptedNode, Session
 from tests.integration.measuring import failed, measured, outcome_of, scripted
@@ -271,3 +275,35 @@ async def test_a_program_that_exits_tells_its_last_words(tmp_path: Path) -> None
     async with node_with(exit_loudly, tmp_path) as node:
         outcome = failed(await outcome_of(node, timeout_s=TIMEOUT_S), Reason.PROGRAM_ENDED)
     assert "memory" in outcome.detail
+
+
+class Gone:
+    """A channel whose shell ended before it was written to; its end is told a moment later."""
+
+    def __init__(self, session: ProbeSession) -> None:
+        self._session = session
+
+    def write(self, data: bytes) -> None:
+        """Refuse, as asyncssh does once the other side has closed."""
+        self._session.data_received(b"This account is closed.\n", asyncssh.EXTENDED_DATA_STDERR)
+        asyncio.get_running_loop().call_soon(self._session.connection_lost, None)
+        raise BrokenPipeError("Channel not open for sending")
+
+
+async def test_a_shell_that_is_gone_before_it_is_written_to_tells_its_last_words() -> None:
+    """Nologin may be quicker than the script; that is no session refused by sshd, whichever comes first."""
+
+    async def create_session(
+        factory: Callable[..., ProbeSession], *_: object, **__: object
+    ) -> tuple[Gone, None]:
+        return Gone(factory()), None
+
+    connection = SimpleNamespace(
+        ssh=SimpleNamespace(create_session=create_session),
+        is_open=True,
+        stamps=SimpleNamespace(received_ns=0),
+    )
+    with pytest.raises(ProbeError) as caught:
+        await ProbeSession(connection, PATIENT).start()
+    assert caught.value.reason is Reason.NO_PROGRAM
+    assert "This account is closed." in caught.value.detail

@@ -125,3 +125,13 @@ async def test_a_round_that_lasts_asks_nobody_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("skewmon.probe.sweep.REPEAT_WITHIN_NS", 0)
     await sweeper.sweep([link], 8)
     assert link.bursts == 1
+
+
+async def test_asking_again_never_makes_the_next_round_late() -> None:
+    """A far node's burst is repeated where the interval has room for it, and not where a round would wait."""
+    link = Scripted("n1")
+    sweeper = await settled([link])
+    for interval_s, trip_ns, bursts in ((15.0, NOISY_NS, 2), (1.0, 300_000_000, 1), (1e-6, NOISY_NS, 1)):
+        link.bursts, link.trips_ns = 0, [trip_ns]
+        await sweeper.sweep([link], 8, interval_s)
+        assert link.bursts == bursts
