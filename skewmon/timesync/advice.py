@@ -41,8 +41,8 @@ def sources(node: NodeEvidence) -> str:
 
 
 def state(node: NodeEvidence) -> str:
-    """Show the state of the node's daemon."""
-    return node.on_node(_STATE.get(_daemon(node), _FALLBACK))
+    """Show the state of the node's daemon; of one that did not answer, the kernel's."""
+    return node.on_node(_FALLBACK if node.is_mute else _STATE.get(_daemon(node), _FALLBACK))
 
 
 def log(node: NodeEvidence) -> str:

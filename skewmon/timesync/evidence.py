@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 
 from skewmon.model import NS_PER_S, Interval, Peer, SyncStatus
 
@@ -30,6 +31,12 @@ class NodeEvidence:
     history: History = field(default_factory=History)
     login: str = ""
 
+    @property
+    def is_mute(self) -> bool:
+        """Whether no daemon answered, so that the kernel alone, or nobody, speaks of synchronization."""
+        said = self.status
+        return said is None or not (said.stratum is not None or said.leap or said.source or said.peers)
+
     def on_node(self, command: str) -> str:
         """Return the line to type on the admin box that runs a command on this node."""
         return f"{self.login or f'ssh {self.name}'} {command}"
@@ -50,29 +57,42 @@ def claimed_bound_s(status: SyncStatus) -> float:
     return abs(status.offset_s or 0.0) + distance_s
 
 
-def span(seconds: float) -> str:
-    """Return a span of time as a person reads it: ``70 s``, ``3.2 h``, ``312 ms``, ``48 us``."""
-    size = abs(seconds)
-    for limit_s, unit_s, unit in _UNITS:
-        if size >= limit_s:
-            return f"{size / unit_s:.3g} {unit}"
-    return f"{size * NS_PER_S:.3g} ns"
+#: Figures that a reader needs.
+_FIGURES = 3
 
-
+#: From this size on a unit is used, and its length in seconds.
 _UNITS = (
-    (172_800.0, 86_400.0, "days"),
-    (7_200.0, 3_600.0, "h"),
-    (1_000.0, 60.0, "min"),
-    (1.0, 1.0, "s"),
-    (1e-3, 1e-3, "ms"),
-    (1e-6, 1e-6, "us"),
+    (Decimal(172_800), Decimal(86_400), "days"),
+    (Decimal(7_200), Decimal(3_600), "h"),
+    (Decimal(1_000), Decimal(60), "min"),
+    (Decimal(1), Decimal(1), "s"),
+    (Decimal("1e-3"), Decimal("1e-3"), "ms"),
+    (Decimal("1e-6"), Decimal("1e-6"), "us"),
+    (Decimal(0), Decimal("1e-9"), "ns"),
 )
 
 
+def span(seconds: float) -> str:
+    """Return a span of time as a person reads it: ``70 s``, ``3.2 h``, ``312 ms``, ``48 us``."""
+    return _spelt(seconds, ROUND_HALF_EVEN)
+
+
+def at_least(seconds: float) -> str:
+    """Return a span of time that is proven, never more than it is."""
+    return _spelt(seconds, ROUND_DOWN)
+
+
+def _spelt(seconds: float, rounding: str) -> str:
+    figures, size_s = Context(prec=_FIGURES, rounding=rounding), Decimal(abs(seconds))
+    told_s = figures.plus(size_s)  # what is told chooses the unit: 999.9 ms are 1 s, and no 1000 ms
+    unit_s, unit = next((unit_s, unit) for limit_s, unit_s, unit in _UNITS if told_s >= limit_s)
+    return f"{figures.divide(size_s, unit_s).normalize():,f} {unit}"
+
+
 def proven(offset: Interval) -> str:
-    """Say what a measured offset proves: ``at least 69.9 s ahead``."""
-    side = "ahead" if offset.lower_ns > 0 else "behind"
-    return f"at least {span(offset.proven_ns / NS_PER_S)} {side}"
+    """Say what a measured offset proves: ``at least 69.9 s ahead of the cluster's median``."""
+    side = "ahead of" if offset.lower_ns > 0 else "behind"
+    return f"at least {at_least(offset.proven_ns / NS_PER_S)} {side} the cluster's median"
 
 
 def names(nodes: "list[str] | tuple[str, ...]", most: int = 5) -> str:

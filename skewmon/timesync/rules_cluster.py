@@ -6,7 +6,7 @@ from itertools import pairwise
 from skewmon.model import NS_PER_S, Finding, Interval, Vote
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import Cluster, NodeEvidence, names, span
+from skewmon.timesync.evidence import Cluster, NodeEvidence, at_least, names, span
 from skewmon.timesync.source import peer_key, source_key, usable
 
 #: A smear is told from ordinary error by its size, and from a wrong clock by never passing one second.
@@ -78,7 +78,7 @@ def _two_sources(nodes: Sequence[NodeEvidence], vote: Vote, limit_ns: int | None
     )
     yield finding(
         "common-wrong-source",
-        f"Two camps stand at least {span(apart_ns / NS_PER_S)} apart, {camps}: "
+        f"Two camps stand at least {at_least(apart_ns / NS_PER_S)} apart, {camps}: "
         "which of the two sources is wrong cannot be known from the nodes alone",
         advice.sources(first[0]),
     )

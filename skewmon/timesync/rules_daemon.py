@@ -61,12 +61,12 @@ def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if status.synchronized is False and status.daemon != "none":
-        message = f"{_speaker(status)} on {node.name} {_denial(status)}"
+        message = f"{_speaker(node, status)} on {node.name} {_denial(status)}"
         yield finding("unsynchronized", message, advice.state(node))
     if status.synchronized and is_island(status):
         yield finding(
             "local-island",
-            f"{_speaker(status)} on {node.name} follows the machine's own oscillator "
+            f"{_speaker(node, status)} on {node.name} follows the machine's own oscillator "
             "and calls that synchronized",
             advice.sources(node),
         )
@@ -75,17 +75,17 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     if status.synchronized and age_s is not None and age_s > STALE_POLLS * max(poll_s, MIN_POLL_S):
         yield finding(
             "stale-sync",
-            f"{_speaker(status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "
+            f"{_speaker(node, status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "
             f"{age_s / poll_s:.0f} poll intervals",
             advice.sources(node),
         )
 
 
-def _speaker(status: SyncStatus) -> str:
-    if status.daemon != "unknown":
-        return status.daemon
+def _speaker(node: NodeEvidence, status: SyncStatus) -> str:
     by_kernel = status.kernel is not None and status.kernel.synchronized == status.synchronized
-    return "The kernel" if by_kernel else "The time daemon"
+    if by_kernel and (node.is_mute or status.daemon == "unknown"):
+        return "The kernel"
+    return "The time daemon" if status.daemon == "unknown" else status.daemon
 
 
 def _denial(status: SyncStatus) -> str:

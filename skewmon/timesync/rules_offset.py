@@ -98,8 +98,7 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Clus
     claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
     yield finding(
         "claims-sync-but-off",
-        f"{status.daemon} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)} "
-        "of the cluster's median",
+        f"{status.daemon} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)}",
         advice.sources(node),
     )
 
