@@ -75,7 +75,8 @@ _NODE_METRICS = (
     ),
     _seconds(
         "node_time_to_breach",
-        "Time until the node's offset passes the lowest threshold at its present drift; absent if never.",
+        "Least time until the node's offset passes the lowest skew threshold, were its drift to last; "
+        "absent where the direction is uncertain.",
         NODE,
     ),
     _seconds("node_last_success_timestamp", "Unix time of the last round that measured the node.", NODE),

@@ -106,7 +106,8 @@ def _changes(node: NodeView) -> Markup | None:
         often = "once" if node.steps == 1 else f"{node.steps} times"
         parts.append(f"stepped {often} since the start")
     if node.time_to_breach_s is not None:
-        parts.append(f"passes the lowest line in {words.ago(node.time_to_breach_s)} at this drift")
+        steered = node.timesync is not None and node.timesync.synchronized is True
+        parts.append(words.outlook(node.time_to_breach_s, steered=steered))
     return tag("p", "; ".join(parts), class_="minor") if parts else None
 
 
