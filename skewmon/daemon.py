@@ -151,9 +151,10 @@ class Daemon:
                 raise
             self._herald.reload_successful = True
             self._herald.reloaded_wall_ns = time.time_ns()
-            await self._end_generation()
-            self._put_in_force(config, clusters)
-            self._herald.note("reloaded", "The configuration was read again.")
+            if (config, clusters) != (self._config, self._clusters):  # else no round is disturbed
+                await self._end_generation()
+                self._put_in_force(config, clusters)
+                self._herald.note("reloaded", "The configuration was read again.")
             log.info("reloaded", nodes=len(self._places()))
             self._supervisor.ready(f"{len(self._places())} nodes, configuration reloaded")
 
@@ -245,6 +246,8 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._begin_reload)
 
     def _begin_reload(self) -> None:
+        if len(self._reloads) > 1:  # one under way and one that waits, which will read what is there by then
+            return
         task = self._group.create_task(self._reload_quietly())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)

@@ -120,6 +120,23 @@ async def test_a_node_whose_server_restarts_is_measured_again(tmp_path: Path) ->
         await daemon.until(lambda: daemon.measured() == ["n1", "n2"], 15.0)
 
 
+async def test_a_storm_of_reloads_that_change_nothing_disturbs_no_round(tmp_path: Path) -> None:
+    """Whoever may reload could otherwise keep every round from its end, and fill the journal."""
+    async with Fleet(2) as fleet, Running(Place(tmp_path, fleet).write("n1", "n2")) as daemon:
+        await daemon.until(lambda: daemon.measured() == ["n1", "n2"])
+        before = daemon.metric("skewmon_rounds_total")
+        for _ in range(100):
+            daemon.send(signal.SIGHUP)
+            await asyncio.sleep(0.02)
+        await daemon.until(lambda: "event=reloaded" in daemon.log)
+        await daemon.until(lambda: daemon.metric("skewmon_rounds_total") > before)
+        assert daemon.metric("skewmon_rounds_total") - before < 20, "the grid of rounds began anew"
+        assert daemon.measured() == ["n1", "n2"]
+        kinds = [event["kind"] for event in daemon.events()]
+        assert "reloaded" not in kinds
+        assert await daemon.end() < END_S
+
+
 @pytest.mark.parametrize("reloading", [False, True], ids=["", "while it reloads"])
 async def test_sigterm_ends_in_time_although_nodes_hang(tmp_path: Path, reloading: bool) -> None:
     """A frozen node, a port that never greets, a name that waits for its server."""

@@ -90,6 +90,12 @@ class Running:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return the newest events of the journal, as the API tells them."""
+        with urllib.request.urlopen(f"http://{self.address}/api/v1/events", timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["events"]
+        return found
+
     def cluster(self, name: str = "fleet") -> dict[str, Any]:
         """Return one cluster of the status, empty before its first round."""
         return next((one for one in self.status()["clusters"] if one["name"] == name), {"nodes": []})
