@@ -222,20 +222,33 @@ def _prune(connection: sqlite3.Connection, now_wall_ns: int) -> None:
 def select(connection: sqlite3.Connection, query: EventQuery) -> list[Event]:
     """Return the events that are asked for, newest first.
 
-    What a node of several clusters did is one event, and found under each of them.
+    What a node of several clusters did is one event, and found under each of them. One that a disk damaged,
+    which no check of the file's structure finds, hides no other.
     """
+    connection.text_factory = lambda stored: stored.decode(errors="replace")
     rows = connection.execute(
         "SELECT wall_ns, kind, message, cluster, node, detail FROM event"
-        " WHERE wall_ns >= :since_ns AND (:node IS NULL OR node = :node) AND (:kind IS NULL OR kind = :kind)"
+        " WHERE typeof(wall_ns) = 'integer' AND wall_ns >= :since_ns"
+        " AND (:node IS NULL OR node = :node) AND (:kind IS NULL OR kind = :kind)"
         " AND (:cluster IS NULL OR cluster = :cluster"
-        "  OR EXISTS (SELECT 1 FROM json_each(event.detail, '$.clusters') WHERE value = :cluster))"
+        "  OR json_valid(detail) AND"
+        "  EXISTS (SELECT 1 FROM json_each(event.detail, '$.clusters') WHERE value = :cluster))"
         " ORDER BY sequence DESC LIMIT :limit",
         asdict(query),
     )
     return [
-        Event(wall_ns, kind, message, cluster, node, json.loads(detail))
+        Event(wall_ns, kind, message, cluster, node, _detail(detail))
         for wall_ns, kind, message, cluster, node, detail in rows
     ]
+
+
+def _detail(text: str) -> dict[str, Any]:
+    """Return what a program reads of an event; where a disk damaged it, the sentence still counts."""
+    with contextlib.suppress(ValueError):
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return value
+    return {}
 
 
 def read(
@@ -251,13 +264,18 @@ def read(
     path, query = Path(directory) / FILE_NAME, EventQuery(limit, since_ns, node, kind, cluster)
     if not path.exists():
         raise JournalError(f"There is no journal in {directory}; the daemon starts one there.")
+    if not path.is_file():  # a pipe would never end
+        raise JournalError(f"The journal {path} cannot be read: it is no regular file.")
+    reason = ""
     # Without a writer's companion files, and without the right to make them, the file cannot change either.
     for mode in ("mode=ro", "immutable=1"):
-        with contextlib.suppress(sqlite3.OperationalError):
+        try:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
             with contextlib.closing(connection):
                 return _selected(connection, path, query)
-    raise JournalError(f"The journal {path} cannot be read.")
+        except sqlite3.OperationalError as fault:
+            reason = str(fault)
+    raise JournalError(f"The journal {path} cannot be read: {reason}.")
 
 
 def _selected(connection: sqlite3.Connection, path: Path, query: EventQuery) -> list[Event]:

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 #: What a person reads at most; ``--limit`` asks for more.
 DEFAULT_LIMIT = 1000
 
+#: More than a journal keeps.
+LIMIT_MAX = 1_000_000
+
 
 @click.command()
 @click.option("--since", default="2d", metavar="DURATION", show_default=True, help="No older events.")
 @click.option("--node", metavar="NODE", help="Only events of this node.")
 @click.option("--cluster", metavar="NAME", help="Only events of this cluster.")
 @click.option("--kind", metavar="KIND", help="Only events of this kind, such as step.")
-@click.option("--limit", type=click.IntRange(1), default=DEFAULT_LIMIT, metavar="N", show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, LIMIT_MAX), default=DEFAULT_LIMIT, metavar="N", show_default=True
+)
 @click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", help="How to print.")
 @click.option(
     "--config.file", "config_file", metavar="FILE", help="The configuration that names the state directory."
@@ -41,16 +46,24 @@ def command(
 
     since_ns = time.time_ns() - _duration_ns(since)
     directory = state_directory or _configured(config_file)
+    node, cluster, kind = _storable(node), _storable(cluster), _storable(kind)
     events = read(directory, since_ns, node, limit, kind=kind, cluster=cluster)[::-1]
     if output == "json":
         click.echo(json.dumps({"schema": 1, "events": [event.to_json() for event in events]}, indent=2))
     elif events:
         for event in events:
             click.echo(_line(event))
+        if len(events) == limit:
+            click.echo(f"Only the newest {limit} are shown; --limit asks for more.", err=True)
     else:
         narrowed = "".join(f" of {one}" for one in (kind, node, cluster) if one)
         click.echo(f"No events in the last {since}{narrowed}.", err=True)
     return 0
+
+
+def _storable(text: str | None) -> str | None:
+    """Return a text that can be compared with stored ones; bytes that are no text match none of them."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def _duration_ns(text: str) -> int:

@@ -1,6 +1,9 @@
 """``skewmon events``: the journal for a person and for a program, while the daemon runs."""
 
+import contextlib
 import json
+import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -92,3 +95,61 @@ def test_a_bad_duration_is_one_message(tmp_path: Path, capsys: pytest.CaptureFix
     """Naming the option and what was expected."""
     assert run(["events", "--state-directory", str(tmp_path), "--since", "yesterday"]) == EXIT_UNUSABLE
     assert "--since" in capsys.readouterr().err
+
+
+async def test_what_was_cut_off_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The oldest are missing, and standard output stays what a program reads."""
+    await _fill(tmp_path)
+    assert run(["events", "--state-directory", str(tmp_path), "--limit", "1"]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 1
+    assert told.err == "Only the newest 1 are shown; --limit asks for more.\n"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "detail = '{\"clust'",
+        "detail = '[1]'",
+        "detail = CAST(x'7bff7d' AS TEXT)",
+        "message = CAST(x'49ff' AS TEXT)",
+        "wall_ns = 'noon'",
+    ],
+)
+async def test_a_damaged_event_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    """A flipped bit in a value is no fault of the file's structure, and no check finds it."""
+    await _fill(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection, connection:
+        connection.execute(f"UPDATE event SET {damage} WHERE node = 'n1'")
+    for narrowed in ([], ["--cluster", "lab"]):
+        assert run(["events", "--state-directory", str(tmp_path), *narrowed]) == 0
+        assert "fires" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--limit", "9" * 30], "--limit"), (["--node", "\udcff"], "No events in the last 2d of \\udcff.")],
+)
+async def test_no_option_is_too_odd_for_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    """A number that no machine word holds, and bytes that are no text."""
+    await _fill(tmp_path)
+    run(["events", "--state-directory", str(tmp_path), *options])
+    assert said in capsys.readouterr().err
+
+
+def test_a_journal_that_is_none_is_told_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty file, and a pipe that nobody would ever write to."""
+    path = tmp_path / "journal.db"
+    path.touch()
+    assert run(["events", "--state-directory", str(tmp_path)]) == EXIT_UNUSABLE
+    assert "cannot be read: no such table" in capsys.readouterr().err
+    path.unlink()
+    os.mkfifo(path)
+    assert run(["events", "--state-directory", str(tmp_path)]) == EXIT_UNUSABLE
+    assert "is no regular file" in capsys.readouterr().err
