@@ -74,7 +74,11 @@ class Record:
     def remembered(self, outcome: Measured, wall_ns: int) -> Measured:
         """Take in one more measurement; return it with the bounds that the past tightens."""
         estimate, memory = outcome.estimate, self.memory
-        self.unwatched_since_wall_ns = None
+        self.last_success_wall_ns, self.unwatched_since_wall_ns = wall_ns, None
+        if self._is_overtaken(outcome):
+            self.recollection = Recollection(rates=self.recollection.rates, steps=self.recollection.steps)
+            self.untold = ()
+            return outcome
         if memory is None and self.standing is not None:
             memory, self.unwatched_since_wall_ns = (
                 Memory(ledger=self.standing.resumed()),
@@ -88,8 +92,16 @@ class Record:
             self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
         if self.recollection.reset and self.unwatched_since_wall_ns is None:
             self.resets[self.recollection.reset.reason] += 1
-        self.last_success_wall_ns = wall_ns
         return Measured(outcome.burst, tightened(estimate, self.recollection))
+
+    def _is_overtaken(self, outcome: Measured) -> bool:
+        """Tell whether a round that read the clocks after this one began is remembered already.
+
+        Rounds of different intervals overlap, and a node's past takes readings in their order only: otherwise
+        its oscillator would seem to run backwards, and a step between the two to be undone and made again.
+        """
+        past = self.memory.ledger if self.memory else None
+        return past is not None and outcome.burst.opening[0].sent_ns < past.seen_ns
 
     def forget_base(self) -> None:
         """Drop what was concluded from a base that stood still; what the node's own clocks told stays."""

@@ -42,6 +42,23 @@ def test_history_narrows_and_never_misses() -> None:
     assert narrowed
 
 
+def test_rounds_that_overlap_are_remembered_in_their_order() -> None:
+    """One that another cluster's round overtook contradicts nobody, and counts as it is."""
+    ledger = Ledger()
+    *before, overtaken, newer, after = (outcome for outcome, _ in rounds(12))
+    for outcome in (*before, newer):
+        ledger.note_outcome(PLACE, outcome, 1)
+    record = ledger.record(PLACE)
+    memory, rates = record.memory, record.recollection.rates
+    assert ledger.note_outcome(PLACE, overtaken, 2) is overtaken
+    assert (record.memory, record.recollection.rates) == (memory, rates)
+    assert (record.recollection.movements, record.recollection.reset) == ((), None)
+    assert record.last_success_wall_ns == 2
+    ledger.note_outcome(PLACE, after, 3)
+    assert not record.resets
+    assert record.memory != memory
+
+
 def test_failures_are_counted_by_reason_and_the_last_success_is_kept() -> None:
     """A failure hides nothing of what was."""
     ledger = Ledger()
