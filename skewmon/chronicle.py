@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from skewmon.alert.alerts import Transition
+from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
 from skewmon.journal import Event
 from skewmon.journal_file import instant
@@ -49,11 +49,12 @@ def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
     """Yield the alerts that began or ended."""
     for transition in transitions:
         alert = transition.alert
-        fires = alert.firing
+        withdrawn = transition.cause is Cause.WITHDRAWN
+        ended = f"has ended{', for the configuration changed' if withdrawn else ''}"
         yield Event(
-            alert.started_wall_ns if fires or alert.ended_wall_ns is None else alert.ended_wall_ns,
-            "alert-firing" if fires else "alert-resolved",
-            f"{alert.key.name} ({alert.key.severity}) {'fires' if fires else 'has ended'}: {alert.summary}",
+            alert.started_wall_ns if alert.firing or alert.ended_wall_ns is None else alert.ended_wall_ns,
+            "alert-firing" if alert.firing else "alert-resolved",
+            f"{alert.key.name} ({alert.key.severity}) {'fires' if alert.firing else ended}: {alert.summary}",
             alert.key.cluster,
             alert.key.node,
             {"alert": alert.key.name, "severity": alert.key.severity, "cause": str(transition.cause)},

@@ -104,7 +104,7 @@ class Cause(StrEnum):
     PROVEN_AGAIN = "proven-again"  # the same, soon after it had ended: it flaps
     CLEAR_FOR = "clear-for"  # proven to be within the line for as long as the line asks
     SUPERSEDED = "superseded"  # an alert that names the node has taken over
-    WITHDRAWN = "withdrawn"  # the cluster, the node or the line is no longer configured
+    WITHDRAWN = "withdrawn"  # the cluster, the node, the line or all its pairs are no longer configured
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,8 @@ class State:
 def step(state: State, observation: Observation, now_ns: int) -> tuple[State, tuple[Transition, ...]]:
     """Take one round of one cluster in; return the new state and what changed.
 
-    ``now_ns`` is the common base. Alerts of other clusters are left alone; alerts of this cluster whose line
-    or node is gone from the observation end.
+    ``now_ns`` is the common base. Alerts of other clusters are left alone; alerts of this cluster that the
+    observation does not read are no longer configured and end; one without data is read as UNKNOWN.
     """
     slots = dict(state.slots)
     transitions: list[Transition] = []

@@ -10,10 +10,22 @@ from skewmon.alert.thresholds import judge, lines_of
 from skewmon.alert.words import check_command, direction, next_command, quoted, reasons, sentence, skew_bounds
 from skewmon.model import ClusterView, NodeView, Threshold
 
+#: Lines that compare a cluster's clocks; its reference is their median, so that one alone is its own.
+COMPARING = frozenset({"skew", "ahead", "behind", "drift", "unknown"})
+
 
 def observe(view: ClusterView) -> Observation:
-    """Return what a round shows of every line of its cluster, for every node and for the cluster itself."""
-    readings = [reading for line in lines_of(view.cluster) for reading in OBSERVERS[line.kind](view, line)]
+    """Return what a round shows of every line of its cluster, for every node and for the cluster itself.
+
+    A cluster that is configured with fewer than two nodes has no pair that could be apart, and the lines that
+    compare are not drawn for it. A node that cannot be measured is configured all the same.
+    """
+    readings = [
+        reading
+        for line in lines_of(view.cluster)
+        if len(view.nodes) >= 2 or line.kind not in COMPARING
+        for reading in OBSERVERS[line.kind](view, line)
+    ]
     return Observation(view.name, view.at_wall_ns, tuple(readings))
 
 
@@ -67,9 +79,9 @@ def _node_skew(view: ClusterView, node: NodeView, line: Threshold, reached: Mapp
 
 
 def observe_unknown(view: ClusterView, line: Threshold) -> Iterator[Reading]:
-    """Tell whether the skew is known at all; a cluster of one node has none to know."""
+    """Tell whether the skew is known at all."""
     key = Key(view.name, line.kind, line.severity)
-    if view.skew is not None or len(view.nodes) < 2:
+    if view.skew is not None:
         yield Reading(key, line, Sight.CLEAR)
         return
     yield Reading(

@@ -7,7 +7,7 @@ import pytest
 from skewmon.alert.alerts import Key, Reading, Sight
 from skewmon.alert.observe import OBSERVERS, observe
 from skewmon.alert.thresholds import KINDS
-from skewmon.model import ClusterView, Drift, Finding, Interval, SyncStatus, Threshold
+from skewmon.model import ClusterView, Drift, Finding, Interval, NodeView, SyncStatus, Threshold
 from tests.alert.views import MS, NOBODY, UNDETERMINED, S, missing, named, node, offsets, view
 
 
@@ -66,9 +66,12 @@ def test_one_measured_node_leaves_the_skew_unknown() -> None:
     assert sights(round_, "unknown", "warning") == {None: Sight.PROVEN}
 
 
-def test_a_cluster_of_one_has_no_skew_to_know() -> None:
-    """A lone node is no fault."""
-    assert sights(view(node("a")), "unknown", "warning") == {None: Sight.CLEAR}
+@pytest.mark.parametrize("left", [(), (node("a"),), (missing("a"),)])
+def test_a_cluster_of_one_has_nothing_to_compare(left: tuple[NodeView, ...]) -> None:
+    """Measured or silent, a lone node is neither apart nor unknown; what it does alone counts."""
+    lines = tuple(Threshold("critical", S, kind) for kind in KINDS)
+    kinds = {reading.key.kind for reading in observe(view(*left, lines=lines)).readings}
+    assert kinds == ({"step", "unsynchronized", "unreachable"} if left else set())
 
 
 def test_one_dead_node_is_to_blame_for_itself() -> None:

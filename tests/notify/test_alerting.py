@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import structlog
 
 from skewmon.alert.alerts import Cause
-from skewmon.model import NS_PER_S, ClusterView
+from skewmon.chronicle import alert_events
+from skewmon.model import NS_PER_S, ClusterView, NodeView
 from skewmon.notify.alerting import STATE, Alerting
 from skewmon.notify.outbox import MemoryStore
 from skewmon.notify.settings import Origin, Target
-from tests.alert.views import S, named, offsets
+from tests.alert.views import UNDETERMINED, S, missing, named, node, offsets, view
 from tests.notify.tools import Receiver, receiver
 
 WRONG = offsets(named("c"), a=0, b=0, c=70 * S)
@@ -129,6 +131,48 @@ async def test_a_cluster_that_is_gone_is_taken_back() -> None:
         assert gone.cause is Cause.WITHDRAWN
         await _until(server, 1)
         assert alerting.firing == ()
+
+
+APART = offsets(UNDETERMINED, a=0, b=70 * S)
+
+
+@pytest.mark.parametrize("left", [node("a"), missing("a")])
+async def test_a_cluster_cut_down_to_one_node_has_no_pair_apart(left: NodeView) -> None:
+    """Nobody is left to differ from, so the alert ends at once, and the event says why."""
+    alerting = Alerting(MemoryStore())
+    assert _rounds(alerting, APART, 0) == [("critical", Cause.PROVEN_FOR)]
+    (ended,) = alerting.take(view(left), 15 * NS_PER_S)
+    assert (ended.cause, ended.alert.key.node, alerting.firing) == (Cause.WITHDRAWN, None, ())
+    (event,) = alert_events([ended])
+    assert "has ended, for the configuration changed" in event.message
+    assert event.detail["cause"] == "withdrawn"
+
+
+async def test_a_named_node_that_lost_its_peers_to_a_reload_is_no_culprit() -> None:
+    """Only the culprit is left: silent or not, it differs from nobody."""
+    alerting = Alerting(MemoryStore())
+    _rounds(alerting, WRONG, 0)
+    assert _rounds(alerting, view(missing("c")), 15) == [("critical", Cause.WITHDRAWN)]
+
+
+async def test_a_silent_node_ends_no_alert_of_its_pair() -> None:
+    """One of two nodes, or both, cannot be measured: the skew that was proven goes on."""
+    alerting = Alerting(MemoryStore())
+    _rounds(alerting, APART, 0)
+    for silent in (view(node("a"), missing("b")), view(missing("a"), missing("b"))):
+        assert not [one for one in _rounds(alerting, silent, *range(15, 7_200, 15)) if one[0] == "critical"]
+    assert "SkewmonSkewHigh" in {alert.key.name for alert in alerting.firing}
+
+
+async def test_a_pair_that_lost_a_node_is_judged_by_the_nodes_that_are_left() -> None:
+    """Unmeasured, the rest proves nothing and the alert goes on; measured, it ends or names the new pair."""
+    alerting = Alerting(MemoryStore())
+    _rounds(alerting, offsets(UNDETERMINED, a=0, b=70 * S, c=0), 0)
+    assert _rounds(alerting, view(node("a"), missing("c")), 15, 30) == []
+    assert len(alerting.firing) == 1
+    assert _rounds(alerting, offsets(UNDETERMINED, a=0, c=9 * S), 45) == []
+    assert "between a and c" in alerting.firing[0].description
+    assert ("critical", Cause.CLEAR_FOR) in _rounds(alerting, offsets(a=0, c=0), 60, 120)
 
 
 async def test_without_receivers_the_log_tells() -> None:
