@@ -92,6 +92,8 @@ class Herald:
             firing=tuple(alert.key for alert in self._alerting.firing),
             history_resets=dict(resets),
             loop_lag_s=self.loop_lag_s,
+            journal_healthy=not self._journal.trouble,
+            journal_held_up=self._journal.held_up,
             self_check_failures=dict(self._ledger.contradictions),
         )
 

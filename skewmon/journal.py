@@ -3,6 +3,7 @@
 An event is acknowledged once it is on disk: killing the daemon afterwards neither loses nor doubles it. A
 disk that refuses stops nothing: events wait in memory, the trouble is told once, and what waited is written
 when the disk recovers. A file that is no database any more is set aside under another name, never deleted.
+Where somebody deletes or replaces the file, what he took is lost, and everything since goes into the new one.
 
 All of SQLite runs in one thread of its own, so the event loop never waits for a disk; what arrives meanwhile
 is written together in the next transaction.
@@ -70,6 +71,11 @@ class Journal:
     def trouble(self) -> str:
         """What keeps the journal from being written, or nothing."""
         return self._trouble
+
+    @property
+    def held_up(self) -> int:
+        """How many events wait in memory because the journal cannot be written."""
+        return len(self._rows) if self._trouble else 0
 
     async def append(self, event: Event) -> bool:
         """Write an event and return True once it is on disk.
@@ -153,6 +159,7 @@ class Journal:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(not self._trouble)
+        self._tell_lost()
         self._tell_set_aside()
 
     def _written(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
@@ -173,6 +180,15 @@ class Journal:
         if self._file.set_aside is not None:
             _log.warning("the journal was damaged; a new one was begun", kept=str(self._file.set_aside))
             self._file.set_aside = None
+
+    def _tell_lost(self) -> None:
+        if self._file.lost:
+            _log.warning(
+                "somebody deleted or replaced the journal's file; skewmon continues in the present one, "
+                "without its earlier events",
+                path=str(self._file.path),
+            )
+            self._file.lost = False
 
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from uuid import uuid4
 
 from skewmon.errors import JournalError
+from skewmon.journal_name import FileName
 from skewmon.model import NS_PER_S, EventQuery
 
 FILE_NAME = "journal.db"
@@ -108,16 +109,28 @@ class JournalFile:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self.set_aside: Path | None = None
+        self.lost = False  # somebody deleted or replaced the file while it was in use
         self._connection: sqlite3.Connection | None = None
+        self._name = FileName(self.path)
+        self._states: dict[str, str] = {}  # all that is known, for a file that was opened anew
+        self._opened_anew = False
         self._unpruned = PRUNE_EVERY
 
     def write(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
-        """Write events and states in one transaction; raise JournalError where the disk refuses."""
+        """Write events and states in one transaction; raise JournalError where the disk refuses.
+
+        What was written is found under the file's name, even where somebody deletes or replaces it meanwhile.
+        """
+        self._states |= states
+        self._forsake_lost()  # before: what lies in the place of a lost file must not pay for its faults
         self._guarded(lambda: self._write(rows, states))
+        if self._forsake_lost():
+            self._guarded(lambda: self._write(rows, states))
 
     def states(self) -> dict[str, str]:
         """Return every saved state; raise JournalError where the disk refuses."""
-        return self._guarded(lambda: dict(self._connected().execute("SELECT key, value FROM state")))
+        self._states = self._guarded(lambda: dict(self._connected().execute("SELECT key, value FROM state")))
+        return dict(self._states)
 
     def _guarded(self, action: Callable[[], T]) -> T:
         """Do something to the file; where it turns out to be broken, once more with a new one."""
@@ -142,7 +155,10 @@ class JournalFile:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
-            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", states.items())
+            # A file that was opened anew may be another one than before.
+            saved = self._states if self._opened_anew else states
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", saved.items())
+        self._opened_anew = False
         self._unpruned += len(rows)
         if self._unpruned >= PRUNE_EVERY:
             _prune(connection, time.time_ns())
@@ -163,12 +179,12 @@ class JournalFile:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
+            self._forsake_lost()
             try:
                 self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             except OSError as fault:
-                reason = (fault.strerror or str(fault)).lower()
                 raise JournalError(
-                    f"The state directory {self.path.parent} cannot be used: {reason}."
+                    f"The state directory {self.path.parent} cannot be used: {_reason(fault)}."
                 ) from fault
             connection = sqlite3.connect(self.path, timeout=BUSY_S)
             try:
@@ -177,19 +193,40 @@ class JournalFile:
                 connection.close()
                 raise
             self._connection = connection
+            self._opened_anew = True
+            self._name.remember()
         return self._connection
+
+    def _forsake_lost(self) -> bool:
+        """Let go of a file that has lost its name to another one or to nobody."""
+        if not self._name.means_another():
+            return False
+        self.lost = True
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.DatabaseError):  # it may only have been renamed: leave it whole
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.close()
+        self._name.remove_companions()
+        self._name.forget()
+        return True
 
     def _set_aside(self) -> None:
         """Rename a broken file and its companions, so that nothing is lost and a new one can begin."""
         self.set_aside = self.path.with_name(f"{FILE_NAME}.broken-{uuid4().hex[:8]}")
+        self._name.forget()
         try:
             self.path.rename(self.set_aside)
             self.path.with_name(FILE_NAME + "-shm").unlink(missing_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 self.path.with_name(FILE_NAME + "-wal").rename(f"{self.set_aside}-wal")
         except OSError as fault:
-            reason = (fault.strerror or str(fault)).lower()
-            raise JournalError(f"The broken journal {self.path} cannot be set aside: {reason}.") from fault
+            raise JournalError(
+                f"The broken journal {self.path} cannot be set aside: {_reason(fault)}."
+            ) from fault
+
+
+def _reason(fault: OSError) -> str:
+    return (fault.strerror or str(fault)).lower()
 
 
 def _is_broken(fault: sqlite3.DatabaseError) -> bool:

@@ -209,6 +209,14 @@ def _meta(interval_s: float) -> Iterable[Rule]:
         "The old configuration stays in force on {{ $labels.instance }}; the log says why.",
     )
     yield _alert(
+        "SkewmonJournalFailing",
+        "skewmon_journal_healthy == 0",
+        Threshold("warning", 0, for_s=300.0),
+        "skewmon cannot write its journal.",
+        "Events of {{ $labels.instance }} wait in memory, and a restart would forget its alerts; "
+        "the log says why.",
+    )
+    yield _alert(
         "SkewmonNodesUnreachable",
         "cluster_name:skewmon_node_success:avg < 0.5",
         Threshold("critical", 0, for_s=600.0),

@@ -144,6 +144,14 @@ _DAEMON_METRICS = (
     ),
     _counter("history_resets", "Times that a node's past rounds were discarded, by reason.", ("reason",)),
     _seconds("loop_lag", "How late the event loop was for the last round."),
+    _gauge(
+        "journal_healthy",
+        "1 if the journal could be written when it was last tried, else 0; the log says why.",
+    ),
+    _gauge(
+        "journal_waiting_events",
+        "Events that wait in memory because the journal cannot be written; they are lost if the daemon ends.",
+    ),
     _counter(
         "self_check_failures",
         "Contradictions that skewmon found in its own results since the start; any is a defect.",

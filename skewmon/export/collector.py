@@ -205,5 +205,8 @@ def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
     for reason, count in facts.history_resets.items():
         samples.add("history_resets_total", {"reason": reason}, count)
     samples.add("loop_lag_seconds", {}, facts.loop_lag_s)
+    healthy = None if facts.journal_healthy is None else float(facts.journal_healthy)
+    samples.add("journal_healthy", {}, healthy)
+    samples.add("journal_waiting_events", {}, facts.journal_held_up)
     for check, count in facts.self_check_failures.items():
         samples.add("self_check_failures_total", {"check": check}, count)

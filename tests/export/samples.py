@@ -57,6 +57,8 @@ FACTS = DaemonFacts(
         Key("etcd-prod", "unknown", "warning"),
     ),
     history_resets={"rebooted": 1},
+    journal_healthy=False,
+    journal_held_up=3,
     self_check_failures={"canary": 0},
 )
 

@@ -89,6 +89,7 @@ def with_more_trouble(config: dict[str, Any]) -> dict[str, Any]:
     clusters["dark"] = {"nodes": [nodes["n1"], nodes["n6"], gone], "interval": "2s"}
     clusters["doubtful"] = {"nodes": [nodes["n1"], nodes["n5"]], "interval": "2s", "thresholds": [line]}
     clusters["idle"] = {"nodes": [nodes["n1"], nodes["n2"]], "interval": "10m"}
+    config["state_directory"] = "/dev/null/no-directory"
     config["alerts"] = {"alertmanagers": [f"http://127.0.0.1:{DEAD_PORT}"]}
     return config
 
@@ -111,6 +112,7 @@ CONDITIONS: Sequence[tuple[str, dict[str, str]]] = (
     ("SkewmonSkewHigh", {"cluster_name": "demo", "severity": "critical", "kind": "skew"}),
     ("SkewmonSkewHigh", {"cluster_name": "demo", "severity": "warning", "kind": "skew"}),
     ("SkewmonSkewHigh", {"cluster_name": "demo", "node": "n4", "kind": "drift"}),
+    ("SkewmonJournalFailing", {}),
     ("SkewmonNotificationsFailing", {"notifier": "alertmanager"}),
 )
 
@@ -119,7 +121,7 @@ PROVOKED = {"SkewmonConfigReloadFailed", "SkewmonDown"}
 
 
 async def test_every_shipped_rule_fires_when_its_condition_holds(tmp_path: Path) -> None:
-    """A jump, a drift, a dead node, a dark cluster, doubt, a broken reload, a daemon stopped and dead."""
+    """A jump, a drift, a dead node, a dark cluster, doubt, no journal, a broken reload, a daemon dead."""
     port = free_port("127.0.0.1")
     shipped = render(None)
     assert {name for name, _ in CONDITIONS} | PROVOKED == alert_names(shipped)
