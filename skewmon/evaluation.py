@@ -8,7 +8,7 @@ from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vot
 from skewmon.clock import pairs
 from skewmon.clock.culprit import NOBODY, vote
 from skewmon.clock.drift import Rate, Rates
-from skewmon.clock.forecast import Discipline, forecast
+from skewmon.clock.forecast import discipline, forecast
 from skewmon.clock.memory import STEPS
 from skewmon.clock.steps import Kind, Movement
 from skewmon.ledger import Ledger, Record, place_of
@@ -133,20 +133,12 @@ def _rates_to_reference(rates: Mapping[str, Rates]) -> dict[str, Rate]:
 
 
 def _with_outlook(view: NodeView, rate: Rate | None, cluster: Cluster) -> NodeView:
-    """Return the view with its drift, and the time until the lowest skew line where that is certain."""
-    lines = skew_lines(cluster.thresholds)
+    """Return the view with its drift, and where that leads as far as it is certain."""
     if rate is None or view.offset is None or not rate.meaningful:
         return view
-    outlook = forecast(view.offset, rate, lines[0].limit_ns, _discipline(view.timesync)) if lines else None
-    return replace(
-        view, drift=Rates(net=rate).published, time_to_breach_s=outlook.earliest_s if outlook else None
-    )
-
-
-def _discipline(status: SyncStatus | None) -> Discipline:
-    if status is None or status.synchronized is None:
-        return Discipline.UNKNOWN
-    return Discipline.STEERED if status.synchronized else Discipline.FREE
+    limits_ns = [line.limit_ns for line in skew_lines(cluster.thresholds)]
+    outlook = forecast(view.offset, rate, limits_ns, discipline(view.timesync))
+    return replace(view, drift=Rates(net=rate).published, forecast=outlook)
 
 
 def _evidence(node: Node, view: NodeView, record: Record, moved: Sequence[Movement]) -> NodeEvidence:

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from skewmon.cli.words import bound, few, harmless, offset, verdict_sentence
+from skewmon.clock import forecast
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Snapshot, SyncStatus, Verdict
 
 STYLES = {
@@ -23,6 +24,9 @@ FINDING_STYLES = {"info": "cyan", "warning": "yellow", "critical": "red"}
 
 #: Narrower terminals do without the columns that explain rather than tell.
 WIDE = 100
+
+#: A line that a drift may pass within a day is worth a sentence; the page and the JSON look further.
+FORESEEN_WITHIN_S = 86_400
 
 #: Where nobody looks, nothing is cut: a pipe has no width.
 PIPE_WIDTH = 250
@@ -119,8 +123,18 @@ def _advice(view: ClusterView, shown: Iterable[NodeView]) -> Iterable[Renderable
             yield Text.assemble("  ", (harmless(who), "bold"), harmless(f"  {told}"))
         for finding in node.findings:
             yield _finding(node.name, finding)
+        if foreseen := _foreseen(node):
+            yield Text.assemble("  ", (harmless(node.name), "bold"), f"  {foreseen}")
     for finding in view.findings:
         yield _finding(view.name, finding)
+
+
+def _foreseen(node: NodeView) -> str:
+    """Return where a clock's drift leads, if that may come to pass soon."""
+    upcoming = node.forecast.upcoming if node.forecast else ()
+    if node.forecast is None or not upcoming or upcoming[0].earliest_s > FORESEEN_WITHIN_S:
+        return ""
+    return forecast.sentence(node.forecast)
 
 
 def _failures(shown: Iterable[NodeView]) -> dict[str, tuple[str, str]]:

@@ -1,49 +1,32 @@
-"""When an offset that drifts will pass a line: at the earliest, and at the latest.
+"""When an offset that drifts will pass each line: at the earliest, and at the latest.
 
 A forecast is made only where the direction is certain. For a clock that runs free it is one; under a time
 daemon that steers, a trend is feedback and the words say so.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
 
 from skewmon.clock.drift import Rate
-from skewmon.model import NS_PER_S, Interval
+from skewmon.model import NS_PER_S, Discipline, Forecast, Interval, Passing, SyncStatus
+from skewmon.units import span
+
+#: Beyond a year the latest moment says no more than "perhaps never": no rate stays what it is for so long.
+FORESEEABLE_S = 365 * 86_400
+
+_DISCIPLINES = {None: Discipline.UNKNOWN, True: Discipline.STEERED, False: Discipline.FREE}
 
 
-class Discipline(StrEnum):
-    """Who decides where a clock goes."""
-
-    FREE = "free"  # nobody: it keeps its rate
-    STEERED = "steered"  # a time daemon that says it is synchronised
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def of(cls, synchronized: bool | None) -> "Discipline":  # noqa: FBT001  # three states, as claimed
-        """Return the discipline that a time daemon claims."""
-        return {None: cls.UNKNOWN, True: cls.STEERED, False: cls.FREE}[synchronized]
+def discipline(status: SyncStatus | None) -> Discipline:
+    """Return who decides where a clock goes, as its time daemon claims."""
+    return _DISCIPLINES[None if status is None else status.synchronized]
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """When |offset| reaches ``limit_ns``, in seconds from now; ``ahead`` is the direction."""
+def forecast(
+    offset: Interval, rate: Rate | None, limits_ns: Iterable[int], steered: Discipline
+) -> Forecast | None:
+    """Return when an offset reaches each limit in the direction it drifts, or None where that is uncertain.
 
-    limit_ns: int
-    earliest_s: float
-    latest_s: float
-    ahead: bool
-    discipline: Discipline
-
-    @property
-    def middle_s(self) -> float:
-        """The middle of both ends, for one number."""
-        return (self.earliest_s + self.latest_s) / 2
-
-
-def forecast(offset: Interval, rate: Rate | None, limit_ns: int, discipline: Discipline) -> Forecast | None:
-    """Return when an offset reaches the limit in the direction it drifts, or None where that is uncertain.
-
-    An offset already beyond the limit on that side reaches it at 0. The latest end is a promise that the
+    A limit that the offset is beyond on that side is reached at 0. The latest end is a promise that the
     rate's interval makes: it takes the offset and the rate that are furthest from a breach.
     """
     if rate is None or not rate.meaningful or rate.lower <= 0 <= rate.upper:
@@ -51,31 +34,43 @@ def forecast(offset: Interval, rate: Rate | None, limit_ns: int, discipline: Dis
     ahead = rate.lower > 0
     outward = offset if ahead else -offset
     slow, fast = sorted((abs(rate.lower), abs(rate.upper)))
-    return Forecast(
-        limit_ns,
-        max(0, limit_ns - outward.upper_ns) / fast / NS_PER_S,
-        max(0, limit_ns - outward.lower_ns) / slow / NS_PER_S,
-        ahead,
-        discipline,
+    passings = tuple(
+        Passing(
+            limit_ns,
+            max(0, limit_ns - outward.upper_ns) / fast / NS_PER_S,
+            max(0, limit_ns - outward.lower_ns) / slow / NS_PER_S,
+        )
+        for limit_ns in sorted(set(limits_ns))
     )
+    return Forecast(ahead, steered, passings) if passings else None
 
 
 def sentence(outlook: Forecast) -> str:
-    """Return a forecast in plain English."""
-    direction = "ahead" if outlook.ahead else "behind"
-    limit = f"{outlook.limit_ns / NS_PER_S:g} s {direction}"
-    span = f"between {_span(outlook.earliest_s)} and {_span(outlook.latest_s)} from now"
+    """Return a forecast in plain English; empty where every line is passed already."""
+    side = "ahead" if outlook.ahead else "behind"
+    told = ", ".join(f"{span(one.limit_ns)} {side} {_when(one)}" for one in outlook.upcoming)
+    if not told:
+        return ""
     match outlook.discipline:
         case Discipline.FREE:
-            return f"Nothing steers this clock: at its rate it passes {limit} {span}."
+            return f"Nothing steers this clock: at its rate it passes {told}."
         case Discipline.STEERED:
-            return f"A time daemon steers this clock; were its trend to last, it would pass {limit} {span}."
+            return f"A time daemon steers this clock; were its trend to last, it would pass {told}."
         case Discipline.UNKNOWN:
-            return f"If nothing steers this clock, it passes {limit} {span}."
+            return f"If nothing steers this clock, it passes {told}."
 
 
-def _span(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def _when(passing: Passing) -> str:
+    """Return both ends, rounded outwards."""
+    earliest = _time(passing.earliest_s, up=False) if passing.earliest_s >= 1 else ""
+    if passing.latest_s > FORESEEABLE_S:
+        return f"in {earliest} at the earliest" if earliest else "at any time from now on"
+    latest = _time(passing.latest_s, up=True)
+    return f"between {earliest} and {latest} from now" if earliest else f"within {latest} from now"
+
+
+def _time(seconds: float, *, up: bool) -> str:
+    size, unit = next(
+        (one for one in ((86_400, "d"), (3_600, "h"), (60, "min")) if seconds >= 2 * one[0]), (1, "s")
+    )
+    return f"{-(-seconds // size) if up else seconds // size:.0f} {unit}"

@@ -127,7 +127,8 @@ def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:
         samples.add("node_round_trip_seconds", labels, seconds(node.outcome.estimate.round_trip_ns))
         samples.add("node_culprit", labels, float(node.name in view.vote.culprits))
         samples.add("node_drift_ratio", labels, node.drift.ratio if node.drift else None)
-        samples.add("node_time_to_breach_seconds", labels, node.time_to_breach_s)
+        breach_s = node.forecast.passings[0].earliest_s if node.forecast else None
+        samples.add("node_time_to_breach_seconds", labels, breach_s)
     samples.add("node_last_success_timestamp_seconds", labels, optional_seconds(node.last_success_wall_ns))
     samples.add("node_steps_total", labels, node.steps)
     for reason, count in node.failures.items():

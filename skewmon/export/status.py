@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from skewmon import __version__
+from skewmon.clock.forecast import sentence
 from skewmon.export.courtesy import courteous
 from skewmon.export.text import finite, rfc3339, seconds
 from skewmon.model import (
@@ -15,6 +16,7 @@ from skewmon.model import (
     Drift,
     Failed,
     Finding,
+    Forecast,
     Interval,
     Measured,
     NodeView,
@@ -132,6 +134,7 @@ def _node(node: NodeView) -> Json:
         "address": node.address,
         **_outcome(node),
         "drift": _drift(node.drift),
+        "forecast": _forecast(node.forecast),
         "steps": node.steps,
         "timesync": _timesync(node.timesync),
         "findings": _findings(node.findings),
@@ -178,6 +181,24 @@ def _skew(skew: Skew | None) -> Json | None:
 
 def _drift(drift: Drift | None) -> Json | None:
     return {"ratio": drift.ratio, "lower": drift.lower, "upper": drift.upper} if drift else None
+
+
+def _forecast(outlook: Forecast | None) -> Json | None:
+    if outlook is None:
+        return None
+    return {
+        "direction": "ahead" if outlook.ahead else "behind",
+        "discipline": outlook.discipline.value,
+        "thresholds": [
+            {
+                "seconds": seconds(one.limit_ns),
+                "earliest_seconds": one.earliest_s,
+                "latest_seconds": finite(one.latest_s),
+            }
+            for one in outlook.passings
+        ],
+        "message": sentence(outlook) or None,
+    }
 
 
 def _findings(findings: Iterable[Finding]) -> list[Json]:

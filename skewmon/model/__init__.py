@@ -9,7 +9,20 @@ from skewmon.model.exchange import Burst, Estimate, Exchange, Failed, Measured, 
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import Cluster, Node, SshSettings, Threshold
 from skewmon.model.timesync import Daemon, Finding, KernelClock, Peer, Severity, SyncStatus
-from skewmon.model.views import ClusterView, Drift, NodeView, Pair, PairVerdict, Skew, Snapshot, Verdict, Vote
+from skewmon.model.views import (
+    ClusterView,
+    Discipline,
+    Drift,
+    Forecast,
+    NodeView,
+    Pair,
+    PairVerdict,
+    Passing,
+    Skew,
+    Snapshot,
+    Verdict,
+    Vote,
+)
 
 __all__ = [
     "NS_PER_S",
@@ -17,12 +30,14 @@ __all__ = [
     "Cluster",
     "ClusterView",
     "Daemon",
+    "Discipline",
     "Drift",
     "Estimate",
     "EventQuery",
     "Exchange",
     "Failed",
     "Finding",
+    "Forecast",
     "Interval",
     "KernelClock",
     "Measured",
@@ -31,6 +46,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "PairVerdict",
+    "Passing",
     "Peer",
     "Program",
     "Quantum",

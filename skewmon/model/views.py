@@ -68,6 +68,37 @@ class Drift:
     upper: float
 
 
+class Discipline(StrEnum):
+    """Who decides where a clock goes."""
+
+    FREE = "free"  # nobody: it keeps its rate
+    STEERED = "steered"  # a time daemon that says it is synchronised
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """When |offset| reaches ``limit_ns``, in seconds from now; 0 is already."""
+
+    limit_ns: int
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Where a drift leads: to which side, and when past each skew line there, lowest first, at least one."""
+
+    ahead: bool
+    discipline: Discipline
+    passings: tuple[Passing, ...]
+
+    @property
+    def upcoming(self) -> tuple[Passing, ...]:
+        """The lines that are not surely passed already."""
+        return tuple(one for one in self.passings if one.latest_s > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeView:
     """One node of one cluster as the world sees it after a round.
@@ -82,7 +113,7 @@ class NodeView:
     offset: Interval | None = None
     admin_offset: Interval | None = None
     drift: Drift | None = None
-    time_to_breach_s: float | None = None
+    forecast: Forecast | None = None
     steps: int = 0
     stepped: Interval | None = None
     last_success_wall_ns: int | None = None

@@ -8,10 +8,13 @@ from dataclasses import replace
 from rich.console import Console
 
 from skewmon.cli import render
+from skewmon.cli.render import FORESEEN_WITHIN_S
 from skewmon.cli.words import MAX_NAMES, few
+from skewmon.clock.forecast import sentence
 from skewmon.errors import Reason
-from skewmon.model import ClusterView, Failed, SyncStatus
-from tests.alert.views import missing, node, view
+from skewmon.model import ClusterView, Failed, Passing, SyncStatus
+from tests.alert.views import S, missing, node, view
+from tests.export.samples import FORECAST
 
 #: Prints a round with signs that ASCII lacks as a command would, from the very start of the program.
 PRINT_A_ROUND = """
@@ -62,3 +65,12 @@ def test_every_output_can_be_printed_in_ascii():
     assert done.stdout.isascii()
     assert b"us  " in done.stdout
     assert done.stderr == b""
+
+
+def test_a_line_that_may_be_passed_within_a_day_is_foretold():
+    """Below the table, with both ends; what is further off or passed already is not worth a line."""
+    far = replace(FORECAST, passings=(Passing(S, 2 * FORESEEN_WITHIN_S, 3 * FORESEEN_WITHIN_S),))
+    passed = replace(FORECAST, passings=(Passing(S, 0.0, 0.0),))
+    shown = drawn(view(node("a", forecast=FORECAST), node("b", forecast=far), node("c", forecast=passed)))
+    assert f"  a  {sentence(FORECAST)}" in shown
+    assert shown.count("steers this clock") == 1

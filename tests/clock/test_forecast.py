@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skewmon.clock.drift import Basis, Rate
-from skewmon.clock.forecast import Discipline, forecast, sentence
-from skewmon.model import NS_PER_S, Interval
+from skewmon.clock.forecast import discipline, forecast, sentence
+from skewmon.model import NS_PER_S, Discipline, Forecast, Interval, Passing, SyncStatus
 
 MS = 10**6
 
@@ -17,11 +17,11 @@ def _rate(lower: float, upper: float) -> Rate:
 
 def test_earliest_and_latest_use_the_opposite_ends() -> None:
     """10 to 20 ms ahead, 10 to 20 ppm fast: 50 ms in 1,500 to 4,000 s."""
-    outlook = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), 50 * MS, Discipline.FREE)
+    outlook = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), [50 * MS], Discipline.FREE)
     assert outlook is not None
-    assert outlook.earliest_s == pytest.approx(1500)
-    assert outlook.latest_s == pytest.approx(4000)
-    assert outlook.middle_s == pytest.approx(2750)
+    (passing,) = outlook.passings
+    assert passing.earliest_s == pytest.approx(1500)
+    assert passing.latest_s == pytest.approx(4000)
     assert outlook.ahead
 
 
@@ -40,22 +40,23 @@ def test_the_true_moment_lies_between_the_ends(
     outlook = forecast(
         Interval(offset_ns - below, offset_ns + above),
         _rate(rate * (1 - blur), rate * (1 + blur)),
-        50 * MS,
+        [50 * MS],
         Discipline.FREE,
     )
     assert outlook is not None
     truth_s = max(0, 50 * MS - offset_ns) / rate / NS_PER_S
-    assert outlook.earliest_s <= truth_s * (1 + 1e-9)
-    assert truth_s <= outlook.latest_s * (1 + 1e-9)
+    (passing,) = outlook.passings
+    assert passing.earliest_s <= truth_s * (1 + 1e-9)
+    assert truth_s <= passing.latest_s * (1 + 1e-9)
 
 
 def test_a_clock_that_falls_behind_passes_the_line_on_the_other_side() -> None:
     """The mirror image has the same times."""
-    there = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), 50 * MS, Discipline.FREE)
-    back = forecast(Interval(-20 * MS, -10 * MS), _rate(-20e-6, -10e-6), 50 * MS, Discipline.FREE)
+    there = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), [50 * MS], Discipline.FREE)
+    back = forecast(Interval(-20 * MS, -10 * MS), _rate(-20e-6, -10e-6), [50 * MS], Discipline.FREE)
     assert there is not None
     assert back is not None
-    assert (there.earliest_s, there.latest_s) == (back.earliest_s, back.latest_s)
+    assert there.passings == back.passings
     assert not back.ahead
 
 
@@ -64,42 +65,63 @@ def test_a_clock_that_falls_behind_passes_the_line_on_the_other_side() -> None:
 )
 def test_an_uncertain_direction_is_no_forecast(rate: Rate | None) -> None:
     """No rate, both signs, a zero or too few bursts: nothing is said."""
-    assert forecast(Interval(0, 1), rate, 50 * MS, Discipline.FREE) is None
+    assert forecast(Interval(0, 1), rate, [50 * MS], Discipline.FREE) is None
 
 
 def test_a_line_already_passed_is_reached_now() -> None:
     """Both ends are 0 where the whole interval lies beyond."""
-    outlook = forecast(Interval(60 * MS, 61 * MS), _rate(1e-6, 2e-6), 50 * MS, Discipline.FREE)
+    outlook = forecast(Interval(60 * MS, 61 * MS), _rate(1e-6, 2e-6), [50 * MS], Discipline.FREE)
     assert outlook is not None
-    assert (outlook.earliest_s, outlook.latest_s) == (0, 0)
+    assert outlook.passings == (Passing(50 * MS, 0, 0),)
+    assert sentence(outlook) == ""
 
 
-def test_what_steers_the_clock_changes_the_words() -> None:
+def test_every_line_is_foretold_lowest_first() -> None:
+    """A line that is passed already is not foretold again, and no line is no forecast."""
+    offset, rate = Interval(60 * MS, 60 * MS), _rate(10e-6, 20e-6)
+    outlook = forecast(offset, rate, [1_060 * MS, 50 * MS, 1_060 * MS], Discipline.FREE)
+    assert outlook is not None
+    assert [one.limit_ns for one in outlook.passings] == [50 * MS, 1_060 * MS]
+    assert [one.limit_ns for one in outlook.upcoming] == [1_060 * MS]
+    assert "50 ms" not in sentence(outlook)
+    assert forecast(offset, rate, [], Discipline.FREE) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (SyncStatus("ntpd", synchronized=False), "Nothing steers this clock: at its rate it passes {}."),
+        (
+            SyncStatus("ntpd", synchronized=True),
+            "A time daemon steers this clock; were its trend to last, it would pass {}.",
+        ),
+        (SyncStatus("ntpd"), "If nothing steers this clock, it passes {}."),
+        (None, "If nothing steers this clock, it passes {}."),
+    ],
+)
+def test_what_steers_the_clock_changes_the_words(status: SyncStatus | None, said: str) -> None:
     """Free, steered and unknown are three sentences."""
-    words = {}
-    for synchronized in (False, True, None):
-        discipline = Discipline.of(synchronized)
-        outlook = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), 50 * MS, discipline)
-        assert outlook is not None
-        words[synchronized] = sentence(outlook)
-    assert words == {
-        False: (
-            "Nothing steers this clock: at its rate it passes 0.05 s ahead "
-            "between 25 min and 67 min from now."
-        ),
-        True: (
-            "A time daemon steers this clock; were its trend to last, it would pass 0.05 s ahead "
-            "between 25 min and 67 min from now."
-        ),
-        None: "If nothing steers this clock, it passes 0.05 s ahead between 25 min and 67 min from now.",
-    }
+    outlook = forecast(Interval(10 * MS, 19 * MS), _rate(10e-6, 20e-6), [50 * MS], discipline(status))
+    assert outlook is not None
+    assert sentence(outlook) == said.format("50 ms ahead between 25 min and 67 min from now")
 
 
-def test_spans_are_told_in_the_unit_that_suits() -> None:
-    """Seconds, minutes, hours, days."""
-    outlook = forecast(Interval(-MS, MS), _rate(-1e-9, -1e-10), 50 * MS, Discipline.FREE)
-    assert outlook is not None
-    assert "behind between 567 d and 5903 d" in sentence(outlook)
-    outlook = forecast(Interval(49 * MS, 49 * MS), _rate(10e-6, 1e-4), 50 * MS, Discipline.FREE)
-    assert outlook is not None
-    assert "between 10 s and 100 s" in sentence(outlook)
+@pytest.mark.parametrize(
+    ("earliest_s", "latest_s", "said"),
+    [
+        (10.9, 100.1, "between 10 s and 101 s from now"),
+        (7_100.0, 7_300.0, "between 118 min and 3 h from now"),
+        (100_000.0, 200_000.0, "between 27 h and 3 d from now"),
+        (0.0, 100.0, "within 100 s from now"),
+        (600.0, 1e12, "in 10 min at the earliest"),
+        (0.0, float("inf"), "at any time from now on"),
+    ],
+)
+def test_times_are_told_in_the_unit_that_suits_and_round_outwards(
+    earliest_s: float, latest_s: float, said: str
+) -> None:
+    """Seconds, minutes, hours, days; no latest moment where it is out of sight."""
+    outlook = Forecast(
+        ahead=False, discipline=Discipline.FREE, passings=(Passing(50 * MS, earliest_s, latest_s),)
+    )
+    assert sentence(outlook).endswith(f"it passes 50 ms behind {said}.")

@@ -13,14 +13,17 @@ from skewmon.model import (
     Burst,
     Cluster,
     ClusterView,
+    Discipline,
     Drift,
     Estimate,
     Failed,
     Finding,
+    Forecast,
     Interval,
     Measured,
     Node,
     NodeView,
+    Passing,
     Peer,
     Program,
     Skew,
@@ -201,9 +204,20 @@ def thousand(count: int = 1_000) -> Snapshot:
     return snapshot(cluster_view(nodes, "big", verdict=Verdict.CRITICAL, vote=vote))
 
 
+#: A clock that nothing steers, 20 ms and 970 ms from its lines.
+FORECAST = Forecast(
+    ahead=True,
+    discipline=Discipline.FREE,
+    passings=(Passing(50 * MS, 100.0, 200.0), Passing(1_000 * MS, 4_850.0, 9_700.0)),
+)
+
+
 def breaching() -> Snapshot:
     """Return a cluster of which one clock drifts towards the warning line."""
-    drifting = replace(node("b", 30 * MS), drift=Drift(2e-4, 1e-4, 3e-4), time_to_breach_s=100.0)
+    free = SyncStatus("chronyd", synchronized=False)
+    drifting = replace(
+        node("b", 30 * MS), drift=Drift(2e-4, 1e-4, 3e-4), forecast=FORECAST, timesync=free
+    )
     return snapshot(cluster_view((node("a"), drifting), "lab"))
 
 

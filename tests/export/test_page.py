@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
-
+from skewmon.clock.forecast import sentence
 from skewmon.export.page.clusters import clusters
-from skewmon.model import Snapshot, SyncStatus
+from skewmon.model import Discipline, Snapshot, SyncStatus
 from tests.alert.views import US, WALL_NS, node, view
+from tests.export.samples import FORECAST
 
 
 def test_a_node_without_a_time_daemon_has_none():
@@ -25,20 +25,10 @@ def test_a_microsecond_is_spelt_as_in_the_configuration():
     assert "µ" not in shown
 
 
-@pytest.mark.parametrize(
-    ("synchronized", "breach_s", "said"),
-    [
-        (None, 7_200.0, "passes the lowest line in 2 h at the earliest at this drift"),
-        (False, 7_200.0, "passes the lowest line in 2 h at the earliest at this drift"),
-        (True, 7_200.0, "were this drift to last; a time daemon steers it"),
-        (False, 0.0, "may have passed the lowest line, and drifts on"),
-    ],
-)
-def test_a_forecast_is_the_earliest_and_under_a_daemon_none(
-    synchronized: bool | None, breach_s: float, said: str
-) -> None:
-    """What a daemon steers has no future of its own, and the earliest moment is not the likely one."""
-    drifting = replace(
-        node("a", timesync=SyncStatus("chronyd", synchronized=synchronized)), time_to_breach_s=breach_s
-    )
-    assert said in clusters(Snapshot(WALL_NS, (view(drifting, node("b")),)), every_row=True)
+def test_a_row_tells_where_a_drift_leads_and_who_steers_it():
+    """The sentence of the forecast, after what the clock did."""
+    drifting = node("a", forecast=FORECAST, steps=1)
+    steered = node("b", forecast=replace(FORECAST, discipline=Discipline.STEERED))
+    shown = clusters(Snapshot(WALL_NS, (view(drifting, steered),)), every_row=True)
+    assert f"Stepped once since the start. {sentence(FORECAST)}" in shown
+    assert "A time daemon steers this clock; were its trend to last" in shown

@@ -105,3 +105,19 @@ def test_the_summary_is_the_document_without_its_bulk() -> None:
         del whole["clusters"][0][bulk]
     assert short == whole
     assert len(encode(short)) < 1_000
+
+
+def test_a_forecast_has_both_ends_of_every_line_and_who_steers() -> None:
+    """Numbers for machines, the sentence for people; nothing where the direction is uncertain."""
+    still, drifting = (node["forecast"] for node in decoded(samples.breaching())["clusters"][0]["nodes"])
+    assert still is None
+    assert drifting == {
+        "direction": "ahead",
+        "discipline": "free",
+        "thresholds": [
+            {"seconds": 0.05, "earliest_seconds": 100.0, "latest_seconds": 200.0},
+            {"seconds": 1.0, "earliest_seconds": 4850.0, "latest_seconds": 9700.0},
+        ],
+        "message": "Nothing steers this clock: at its rate it passes 50 ms ahead "
+        "between 100 s and 4 min from now, 1 s ahead between 80 min and 3 h from now.",
+    }

@@ -37,6 +37,12 @@ def assert_foreseen(node: dict[str, Any], breach_s: float, *, accuracy: float) -
     assert abs(drift["ratio"] - RATE_PPM * 1e-6) <= accuracy
     left_s = WHOLE_S - node["offset"]["seconds"] / RATE_PPM * 1e6
     assert abs(breach_s - left_s) <= left_s / 10
+    foreseen = node["forecast"]
+    assert foreseen["direction"] == "ahead"
+    (line,) = foreseen["thresholds"]
+    assert line["seconds"] == LIMIT_S
+    assert line["earliest_seconds"] == pytest.approx(breach_s)
+    assert line["earliest_seconds"] <= left_s <= line["latest_seconds"]
 
 
 @pytest.mark.parametrize("network", ["loopback", "lan", "lan-loaded", "lan-forward"])
@@ -69,10 +75,11 @@ def test_ten_minutes_of_drift_are_known_to_half_a_ppm(network: str) -> None:
             published += 1
     assert published > ROUNDS // 2
     (found,) = status(Snapshot(0, (view,)))["clusters"]
-    breach_s = view.nodes[0].time_to_breach_s
-    assert breach_s is not None
+    outlook = view.nodes[0].forecast
+    assert outlook is not None
+    breach_s = outlook.passings[0].earliest_s
     assert_foreseen(found["nodes"][0], breach_s, accuracy=PROMISED)
-    assert all(one.time_to_breach_s is None for one in view.nodes[1:])
+    assert all(one.forecast is None for one in view.nodes[1:])
 
 
 async def drifting(directory: Path, *, interval_s: int, for_s: float, accuracy: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from skewmon.clock import forecast
 from skewmon.export.page import words
 from skewmon.export.page.bar import Scale, bar
 from skewmon.export.page.markup import Markup, join, tag
@@ -104,11 +105,11 @@ def _changes(node: NodeView) -> Markup | None:
     parts = []
     if node.steps:
         often = "once" if node.steps == 1 else f"{node.steps} times"
-        parts.append(f"stepped {often} since the start")
-    if node.time_to_breach_s is not None:
-        steered = node.timesync is not None and node.timesync.synchronized is True
-        parts.append(words.outlook(node.time_to_breach_s, steered=steered))
-    return tag("p", "; ".join(parts), class_="minor") if parts else None
+        parts.append(f"Stepped {often} since the start.")
+    if node.forecast is not None:
+        parts.append(forecast.sentence(node.forecast))
+    told = " ".join(filter(None, parts))
+    return tag("p", told, class_="minor") if told else None
 
 
 def _finding(finding: Finding) -> Markup:

@@ -78,16 +78,6 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def outlook(earliest_s: float, *, steered: bool) -> str:
-    """Return a forecast; under a time daemon a trend is feedback and need not last."""
-    if earliest_s == 0:
-        return "may have passed the lowest line, and drifts on"
-    when = f"the lowest line in {ago(earliest_s)} at the earliest"
-    if steered:
-        return f"would pass {when}, were this drift to last; a time daemon steers it"
-    return f"passes {when} at this drift"
-
-
 def reason(failed: Failed) -> str:
     """Return why a node was not measured, as words instead of a label."""
     return failed.reason.value.replace("-", " ")
