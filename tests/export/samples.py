@@ -215,9 +215,7 @@ FORECAST = Forecast(
 def breaching() -> Snapshot:
     """Return a cluster of which one clock drifts towards the warning line."""
     free = SyncStatus("chronyd", synchronized=False)
-    drifting = replace(
-        node("b", 30 * MS), drift=Drift(2e-4, 1e-4, 3e-4), forecast=FORECAST, timesync=free
-    )
+    drifting = replace(node("b", 30 * MS), drift=Drift(2e-4, 1e-4, 3e-4), forecast=FORECAST, timesync=free)
     return snapshot(cluster_view((node("a"), drifting), "lab"))
 
 
