@@ -72,11 +72,11 @@ _WHOLE_LINES = {
 
 #: What stands around a tool's text: warnings of the shell and of sudo, ssh, a pasted prompt.
 _CHATTER = re.compile(
-    r"\s*(?:sudo: unable to resolve host .*|\[sudo\] password for .*"
+    r"\s*+(?:sudo: unable to resolve host .*|\[sudo\] password for .*"
     r"|\S+: warning: setlocale: .*|perl: warning: .*|manpath: can't set the locale.*|locale: Cannot set LC_.*"
     r"|Warning: Permanently added .* to the list of known hosts\.|Pseudo-terminal will not be allocated .*"
     r"|Connection to \S+ closed\."
-    r"|(?:[^\s*#^=+-]\S{0,200} ?[^\s*#^=+-]?\S{0,200})?[#$%>] ?(?:sudo )?(?:/\S{1,200}/)?"
+    r"|(?:[^\s*#^=+-]\S{0,60} ?[^\s*#^=+-]?\S{0,60})?[#$%>] ?(?:sudo )?(?:/\S{1,60}/)?"
     r"(?:ntpq|ntpstat|chronyc|timedatectl|ntpctl|ntp-ctl|ntptime|adjtimex)(?: .*)?)"
 )
 

@@ -41,7 +41,7 @@ _ADJTIMEX = {
     "return value": "code",
 }
 
-_ADJTIMEX_LINE = re.compile(r"\s*(?:-[a-z]\s+)?([a-z_. ]+?)\s*[:=]\s*(-?[0-9]+)(?![0-9]).*")
+_ADJTIMEX_LINE = re.compile(r"\s*+(?:-[a-z]\s++)?([a-z_.][a-z_. ]*?)\s*[:=]\s*(-?[0-9]+)(?![0-9]).*")
 _CALL = re.compile(r"ntp_(?:gettime|adjtime)\(\) returns code [0-9]+ \([A-Z]+\)")
 _TIME = re.compile(r"\s+time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
 _STATUS = re.compile(r"\s+status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)

@@ -15,10 +15,11 @@ from skewmon.timesync import (
     timedatectl,
     timesync_status,
 )
+from skewmon.timesync.overlong import without_overlong
 from skewmon.timesync.report import Parser
 
 PARSERS: Mapping[str, Parser] = {
-    module.TOOL: module.parse
+    module.TOOL: without_overlong(module.parse)
     for module in (
         ntpq,
         ntpq_rv,

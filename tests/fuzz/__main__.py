@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from skewmon.timesync import sheet
 from skewmon.timesync.parsers import PARSERS
@@ -89,10 +89,13 @@ def main() -> None:
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
     targets = options.targets or TARGETS
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        runs = {target: pool.submit(run, target, options.seconds, options.seed) for target in targets}
-        for target, one in runs.items():
-            sys.stdout.write(f"{target:<17} {one.result():>9,} wounded outputs, no fault\n")
-            sys.stdout.flush()
+        runs = {pool.submit(run, target, options.seconds, options.seed): target for target in targets}
+        try:
+            for one in as_completed(runs):
+                sys.stdout.write(f"{runs[one]:<17} {one.result():>9,} wounded outputs, no fault\n")
+                sys.stdout.flush()
+        finally:
+            pool.shutdown(cancel_futures=True)  # a fault is told without waiting for what has not begun
     sys.stdout.write(f"{options.seconds:g} s of processor time each, seed {options.seed}\n")
 
 
