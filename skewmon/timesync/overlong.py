@@ -42,7 +42,8 @@ def _hold(text: str, held: dict[str, str]) -> str:
         stand_in = f"\x7f{len(held)}"  # no tool prints a DEL, so no parser takes it for a fact
         held[stand_in] = lines[number]
         lines[number] = stand_in
-    return "\n".join(lines) if overlong else text
+    # Every line ends, so that an empty one at the end stays one.
+    return "".join(f"{line}\n" for line in lines) if overlong else text
 
 
 def _is_overlong(line: str) -> bool:

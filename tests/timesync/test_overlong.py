@@ -52,6 +52,13 @@ def test_an_overlong_line_is_not_understood_and_not_lost(tool: str, overlong: st
         assert report.status.synchronized == alone.status.synchronized
 
 
+@pytest.mark.parametrize("tool", PARSERS)
+def test_blank_lines_after_an_overlong_one_are_counted(tool: str) -> None:
+    """Each line is somewhere in the account, the last empty one as well."""
+    text = "x" * 5_000 + "\n\n\n"
+    assert PARSERS[tool](text, text, 0).lines == 6
+
+
 def test_the_longest_real_line_is_far_from_overlong() -> None:
     """What real tools print passes untouched."""
     longest = max(len(line) for capture in captures() for line in capture.stdout.splitlines())
