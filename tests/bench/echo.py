@@ -48,11 +48,13 @@ def connected(address: str) -> Iterator[socket.socket]:
 
 def round_trip_ns(client: socket.socket) -> int:
     """Send one request and return when the kernel had the echo, after it was sent."""
-    sent = base_ns()
-    client.sendall(REQUEST)
-    _, parts, _, _ = client.recvmsg(4096, 128)
-    wall = time.time_ns()
-    now = base_ns()
+    parts: list[tuple[int, int, bytes]] = []
+    while not parts:  # the kernel begins to stamp a moment after it was asked to
+        sent = base_ns()
+        client.sendall(REQUEST)
+        _, parts, _, _ = client.recvmsg(4096, 128)
+        wall = time.time_ns()
+        now = base_ns()
     seconds, nanoseconds = TIMESPEC.unpack(parts[0][2][: TIMESPEC.size])
     return now - (wall - seconds * NS_PER_S - nanoseconds) - sent
 
