@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from skewmon.cadence import every
 from skewmon.ledger import Ledger, Place
 from skewmon.model import SyncStatus
 from skewmon.probe.link import Link
+from skewmon.probe.own import own_status
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
 
 
@@ -20,6 +22,7 @@ class Claims:
     async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
         """Ask every node that is connected, once; of one that takes longer, note that."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._ask_here(limit_s))
             for place, link in links.items():
                 group.create_task(self._ask_in_time(place, link, limit_s))
 
@@ -31,6 +34,18 @@ class Claims:
                 for place, link in links.items():
                     if place not in busy or busy[place].done():
                         busy[place] = group.create_task(self._ask_one(place, link))
+
+    async def keep_asking_here(self, interval_s: float) -> None:
+        """Ask the admin box's own time daemon again and again."""
+        async for _ in every(interval_s):
+            await self._ask_here(interval_s)
+
+    async def _ask_here(self, limit_s: float) -> None:
+        status = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                status = await own_status()
+        self._ledger.admin_status = status
 
     async def _ask_in_time(self, place: Place, link: Link, limit_s: float) -> None:
         try:

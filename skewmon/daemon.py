@@ -178,10 +178,14 @@ class Daemon:
             self._group.create_task(self._rounds(interval_s, list(members)))
             for interval_s, members in groupby(by_interval, key=lambda cluster: cluster.interval_s)
         ]
+        by_status_interval = self._links_by_status_interval()
         self._generation += [
             self._group.create_task(Claims(self._ledger).keep_asking(links, interval_s))
-            for interval_s, links in self._links_by_status_interval().items()
+            for interval_s, links in by_status_interval.items()
         ]
+        if by_status_interval:
+            here = Claims(self._ledger).keep_asking_here(min(by_status_interval))
+            self._generation.append(self._group.create_task(here))
 
     async def _end_generation(self) -> None:
         for task in self._generation:

@@ -6,11 +6,12 @@ from statistics import median
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
-from skewmon.clock.culprit import NOBODY, vote
+from skewmon.clock.culprit import NOBODY
 from skewmon.clock.drift import Rate, Rates
 from skewmon.clock.forecast import discipline, forecast
 from skewmon.clock.memory import STEPS
 from skewmon.clock.steps import Kind, Movement
+from skewmon.jury import Bystander, Jury
 from skewmon.ledger import Ledger, Record, place_of
 from skewmon.model import (
     NS_PER_S,
@@ -22,13 +23,11 @@ from skewmon.model import (
     NodeView,
     Outcome,
     Pair,
-    SyncStatus,
-    Vote,
 )
+from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
 from skewmon.timesync.findings import cluster_findings, node_findings
-from skewmon.timesync.source import source_key
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -45,7 +44,9 @@ def evaluate(
     since_ns = ledger.evaluated_ns.get(cluster.name, sweep.at_ns - round(cluster.interval_s * NS_PER_S))
     ledger.evaluated_ns[cluster.name] = sweep.at_ns
     moved = {name: record.moved_since(since_ns) for name, record in records.items()}
-    offsets = offsets_to_reference(outcomes)
+    walls = {name: one.estimate.wall for name, one in outcomes.items() if isinstance(one, Measured)}
+    reference_ns = pairs.reference_ns(walls) if walls else 0
+    offsets = {name: wall.shifted(-reference_ns) for name, wall in walls.items()}
     skew = pairs.skew(offsets)
     rates = _rates_to_reference({name: records[name].recollection.rates for name in offsets})
     published = _published_pairs(cluster, offsets)
@@ -66,7 +67,13 @@ def evaluate(
         for node in cluster.nodes
     }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
-    verdict_on_nodes = _vote(limit_ns, offsets, {name: record.timesync for name, record in records.items()})
+    verdict_on_nodes = NOBODY
+    if limit_ns is not None:
+        bystander = None
+        if not _is_measured(outcomes, sweep.admin):
+            bystander = Bystander(sweep.admin.shifted(-reference_ns), ledger.admin_status)
+        jury = Jury(offsets, records, bystander, sweep.at_ns, wall_ns)
+        verdict_on_nodes = jury.verdict(limit_ns, published[0])
     ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
@@ -83,15 +90,6 @@ def evaluate(
         findings=cluster_findings(evidence, verdict_on_nodes, limit_ns),
         rounds=ledger.rounds[cluster.name],
     )
-
-
-def offsets_to_reference(outcomes: Mapping[str, Outcome]) -> dict[str, Interval]:
-    """Return each measured node's clock minus the median of their estimates."""
-    walls = {name: one.estimate.wall for name, one in outcomes.items() if isinstance(one, Measured)}
-    if not walls:
-        return {}
-    reference = pairs.reference_ns(walls)
-    return {name: wall.shifted(-reference) for name, wall in walls.items()}
 
 
 def _node_view(
@@ -176,10 +174,11 @@ def _published_pairs(cluster: Cluster, offsets: Mapping[str, Interval]) -> list[
     return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
 
 
-def _vote(
-    limit_ns: int | None, offsets: Mapping[str, Interval], statuses: Mapping[str, SyncStatus | None]
-) -> Vote:
-    if limit_ns is None:
-        return NOBODY
-    keys = {name: source_key(status, name) for name, status in statuses.items()}
-    return vote(offsets, limit_ns, {name: key for name, key in keys.items() if key is not None})
+def _is_measured(outcomes: Mapping[str, Outcome], admin: Interval) -> bool:
+    """Tell whether the admin box is one of the nodes: the same kernel, and no other wall clock."""
+    return any(
+        isinstance(one, Measured)
+        and one.burst.program.boot_id == own_boot_id()
+        and 0 in one.estimate.wall - admin
+        for one in outcomes.values()
+    )

@@ -131,6 +131,7 @@ class Ledger:
     records: dict[Place, Record] = field(default_factory=dict)
     rounds: Counter[str] = field(default_factory=Counter)
     contradictions: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
+    admin_status: SyncStatus | None = None  # what the admin box's own time daemon claims
     evaluated_ns: dict[str, int] = field(default_factory=dict)  # by cluster: its last common instant
     _recalled: dict[str, Standing] = field(default_factory=dict)
     _clusters: dict[Place, tuple[str, ...]] = field(default_factory=dict)

@@ -37,6 +37,7 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
         fleet.adjust(clusters)
         await fleet.first_attempts(FIRST_ROUND_PATIENCE_S)
         spawn(Claims(ledger).keep_asking(fleet.links, STATUS_INTERVAL_S))
+        spawn(Claims(ledger).keep_asking_here(STATUS_INTERVAL_S))
         async for _missed in every(interval_s):
             yield Snapshot(time.time_ns(), tuple(await cycle(clusters, fleet.links, sweeper, ledger)))
     finally:

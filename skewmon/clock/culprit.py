@@ -8,14 +8,20 @@ Fifty nodes that follow one wrong server are one witness, not fifty. Where the n
 more, each source has one voice, shared by its followers, and nodes without a source have none. With fewer
 sources no majority of them exists; then each node has a voice, but a camp that shares a source of its own is
 not called wrong for being the smaller one.
+
+What the time daemons claim is heard last. Where offsets alone name nobody and a majority of the upstreams
+agrees on where true time lies, whoever is provably far from there is wrong. Where offsets accuse the very
+clocks that the upstreams speak for, the majority may share one wrong source, and nobody is named.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
 
+from skewmon.clock.testimony import Testimony, Witness, hear
 from skewmon.model import Interval, Vote
 from skewmon.units import span
 
@@ -31,16 +37,36 @@ NOBODY = Vote("none", (), "No pair is provably further apart than the limit.")
 Voices = Mapping[str, int | Fraction]
 
 
-def vote(walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str] | None = None) -> Vote:
+def vote(
+    walls: Mapping[str, Interval],
+    limit_ns: int,
+    sources: Mapping[str, str] | None = None,
+    witnesses: Collection[Witness] = (),
+) -> Vote:
     """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
     ``sources`` maps a node to the upstream that it follows; nodes without one are left out of it.
+    ``witnesses`` are the clocks that claim to be right, on the axis of ``walls``.
     """
+    followed = {name: source for name, source in (sources or {}).items() if name in walls}
+    ballot = _by_offsets(walls, limit_ns, followed)
+    if ballot.verdict == "none":
+        return ballot
+    said = hear(witnesses)
+    if said is not None:
+        return _weighed(ballot, said, walls, limit_ns)
+    upstreams = {witness.upstream for witness in witnesses}
+    if ballot.verdict == "undetermined" and len(upstreams) == 1 and len(witnesses) < len(walls):
+        return replace(ballot, evidence=f"{ballot.evidence} {_lone_word(witnesses)}")
+    return ballot
+
+
+def _by_offsets(walls: Mapping[str, Interval], limit_ns: int, followed: Mapping[str, str]) -> Vote:
+    """Return what the measured distances say, with a voice a source or, where those are few, a node."""
     each_node = dict.fromkeys(walls, 1)
     opponents = voices_against(walls, limit_ns, each_node)
     if not any(opponents.values()):
         return NOBODY
-    followed = {name: source for name, source in (sources or {}).items() if name in walls}
     if len(set(followed.values())) >= MIN_SOURCES:
         guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
         if guilty:
@@ -54,6 +80,16 @@ def vote(walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str
             return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
     accused = sum(1 for count in opponents.values() if count)
     return Vote("undetermined", (), _no_majority(accused, len(walls)))
+
+
+def _weighed(ballot: Vote, said: Testimony, walls: Mapping[str, Interval], limit_ns: int) -> Vote:
+    """Return the ballot, or what the upstreams make of it."""
+    wrong = tuple(name for name, wall in walls.items() if (wall - said.truth).proven_ns > limit_ns)
+    if len(wrong) in {0, len(walls)} or set(wrong) & set(ballot.culprits):
+        return ballot
+    if not ballot.culprits:
+        return Vote("named", wrong, _by_testimony(wrong, said, limit_ns))
+    return Vote("undetermined", (), _against_testimony(ballot.culprits, said))
 
 
 def voices_against(walls: Mapping[str, Interval], limit_ns: int, voices: Voices) -> dict[str, int | Fraction]:
@@ -113,6 +149,38 @@ def _two_camps(guilty: tuple[str, ...], source: str) -> str:
         f"{_names(guilty)} and the other nodes disagree, and the smaller camp shares the source {source}: "
         "which of the sources is wrong cannot be known from the nodes alone."
     )
+
+
+def _by_testimony(wrong: tuple[str, ...], said: Testimony, limit_ns: int) -> str:
+    who = f"{_names(wrong)} {'is' if len(wrong) == 1 else 'are'}"
+    return (
+        f"{who} provably more than {span(limit_ns)} from where {_upstreams(said)} place true time "
+        f"({_words(said.agreeing)}). The offsets alone name nobody."
+    )
+
+
+def _against_testimony(accused: tuple[str, ...], said: Testimony) -> str:
+    whom = "it" if len(accused) == 1 else "them"
+    return (
+        f"Most nodes are provably apart from {_names(accused)}, but {_upstreams(said)} side with {whom} "
+        f"({_words(said.agreeing)}): most nodes may share one wrong source."
+    )
+
+
+def _upstreams(said: Testimony) -> str:
+    return f"{said.upstreams} of {said.heard} independent sources"
+
+
+def _words(witnesses: Collection[Witness]) -> str:
+    """Name each upstream once, by the first who speaks for it."""
+    first = {witness.upstream: witness.name for witness in reversed(tuple(witnesses))}
+    return _names(tuple(f"{name} by {upstream}" for upstream, name in reversed(first.items())))
+
+
+def _lone_word(witnesses: Collection[Witness]) -> str:
+    names, upstream = _names(tuple(witness.name for witness in witnesses)), next(iter(witnesses)).upstream
+    claim = f"{names} claim{'s' if len(witnesses) == 1 else ''}"
+    return f"Only {claim} to know the time, from {upstream}, and one source is no proof."
 
 
 def _no_majority(accused: int, nodes: int) -> str:

@@ -5,20 +5,11 @@ from collections.abc import Iterator
 from skewmon.model import Finding, SyncStatus
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
+from skewmon.timesync.claim import age_s, is_stale, poll_s
 from skewmon.timesync.complaints import Outcome
 from skewmon.timesync.evidence import NodeEvidence, followed, names, span
 from skewmon.timesync.facts import DISCIPLINES
 from skewmon.timesync.source import is_island, is_refclock, servers, usable
-
-#: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
-STALE_POLLS = 8
-
-#: NTP's shortest poll interval (RFC 5905 MINPOLL). A daemon that asks more often, as chrony may do each
-#: second, has not let go of its clock because a busy moment cost it eight answers.
-MIN_POLL_S = 16.0
-
-#: The poll interval of a daemon that names none: NTP's default maximum; the rule errs towards silence.
-DEFAULT_POLL_S = 1024.0
 
 #: With four sources one wrong one is outvoted by three (RFC 8633 section 3.2, "use enough time sources").
 ENOUGH_SOURCES = 4
@@ -70,13 +61,12 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
             "and calls that synchronized",
             advice.sources(node),
         )
-    age_s = _age_s(status)
-    poll_s = _poll_s(status)
-    if status.synchronized and age_s is not None and age_s > STALE_POLLS * max(poll_s, MIN_POLL_S):
+    heard_s = age_s(status)
+    if status.synchronized and heard_s is not None and is_stale(status):
         yield finding(
             "stale-sync",
-            f"{_speaker(node, status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "
-            f"{age_s / poll_s:.0f} poll intervals",
+            f"{_speaker(node, status)} on {node.name} says synchronized, but last heard {span(heard_s)} ago, "
+            f"{heard_s / poll_s(status):.0f} poll intervals",
             advice.sources(node),
         )
 
@@ -94,19 +84,6 @@ def _denial(status: SyncStatus) -> str:
     if status.leap == "unsynchronized":
         return "says that it is not synchronized (leap indicator 3)"
     return "says that it is not synchronized"
-
-
-def _poll_s(status: SyncStatus) -> float:
-    """Return how often the daemon asks; one that follows nobody any more still asks all of its sources."""
-    slowest_s = max((peer.poll_s for peer in servers(status) if peer.poll_s), default=DEFAULT_POLL_S)
-    return status.poll_s or slowest_s
-
-
-def _age_s(status: SyncStatus) -> float | None:
-    """Return how long ago the daemon heard; ntpd may use an older sample of a source that is alive."""
-    peer = followed(status)
-    ages = (status.last_update_s, None if peer is None else peer.last_heard_s)
-    return min((age for age in ages if age is not None), default=None)
 
 
 def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:

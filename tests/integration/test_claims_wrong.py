@@ -5,7 +5,7 @@ import time
 import pytest
 
 from skewmon.model import NS_PER_S
-from skewmon.timesync.rules_daemon import MIN_POLL_S, STALE_POLLS
+from skewmon.timesync.claim import MIN_POLL_S, STALE_POLLS
 from tests.integration.houses import (
     ABSENT,
     TRUE,

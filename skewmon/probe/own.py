@@ -1,0 +1,38 @@
+"""The admin box's own status sheet: where its time daemon holds its clock, that is one more witness."""
+
+import asyncio
+import contextlib
+import os
+import signal
+
+from skewmon.model import SyncStatus
+from skewmon.probe import wire
+from skewmon.probe.sheet import GRACE_S
+from skewmon.timesync import sheet
+from skewmon.timesync.status import assemble
+
+
+async def own_status() -> SyncStatus | None:
+    """Return what the admin box's time daemons claim; None where they cannot be asked or do not end."""
+    nonce = wire.new_nonce()
+    try:
+        shell = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return None
+    try:
+        async with asyncio.timeout(sheet.SHEET_LIMIT_S + GRACE_S):
+            text, _ = await shell.communicate(sheet.script(nonce).encode())
+    except TimeoutError:
+        return None
+    finally:
+        if shell.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)  # its tools are of its own session
+            await shell.wait()
+    return assemble(sheet.split(nonce, text.decode("utf-8", "replace")))

@@ -1,0 +1,55 @@
+"""What a daemon's word on the time is worth: whose time it has, how near the truth, and how fresh."""
+
+from typing import NamedTuple
+
+from skewmon.model import SyncStatus
+from skewmon.timesync.evidence import claimed_bound_s, followed
+from skewmon.timesync.source import is_island, servers, source_key
+
+#: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
+STALE_POLLS = 8
+
+#: NTP's shortest poll interval (RFC 5905 MINPOLL). A daemon that asks more often, as chrony may do each
+#: second, has not let go of its clock because a busy moment cost it eight answers.
+MIN_POLL_S = 16.0
+
+#: The poll interval of a daemon that names none: NTP's default maximum; the rule errs towards silence.
+DEFAULT_POLL_S = 1024.0
+
+
+class Claim(NamedTuple):
+    """A synchronized daemon's word: true time is within ``bound_s`` of its clock, as ``upstream`` has it."""
+
+    upstream: str
+    bound_s: float
+
+
+def claim_of(status: SyncStatus | None, node: str) -> Claim | None:
+    """Return what a node's daemon claims, or None where its word says nothing about true time.
+
+    A node that follows its own oscillator knows no other time than its own; one that has not heard of its
+    source for long repeats what it once knew.
+    """
+    upstream = source_key(status, node)
+    if status is None or upstream is None or is_island(status) or is_stale(status):
+        return None
+    return Claim(upstream, claimed_bound_s(status))
+
+
+def is_stale(status: SyncStatus) -> bool:
+    """Tell whether the daemon has not heard of its source for more polls than it may miss."""
+    heard_s = age_s(status)
+    return heard_s is not None and heard_s > STALE_POLLS * max(poll_s(status), MIN_POLL_S)
+
+
+def poll_s(status: SyncStatus) -> float:
+    """Return how often the daemon asks; one that follows nobody any more still asks all of its sources."""
+    slowest_s = max((peer.poll_s for peer in servers(status) if peer.poll_s), default=DEFAULT_POLL_S)
+    return status.poll_s or slowest_s
+
+
+def age_s(status: SyncStatus) -> float | None:
+    """Return how long ago the daemon heard; ntpd may use an older sample of a source that is alive."""
+    peer = followed(status)
+    ages = (status.last_update_s, None if peer is None else peer.last_heard_s)
+    return min((age for age in ages if age is not None), default=None)
