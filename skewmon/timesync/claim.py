@@ -16,6 +16,9 @@ MIN_POLL_S = 16.0
 #: The poll interval of a daemon that names none: NTP's default maximum; the rule errs towards silence.
 DEFAULT_POLL_S = 1024.0
 
+#: RFC 5905's MAXDISPERSE: a bound this wide is how NTP says that it knows nothing.
+WIDEST_BOUND_S = 16.0
+
 
 class Claim(NamedTuple):
     """A synchronized daemon's word: true time is within ``bound_s`` of its clock, as ``upstream`` has it."""
@@ -33,7 +36,8 @@ def claim_of(status: SyncStatus | None, node: str) -> Claim | None:
     upstream = source_key(status, node)
     if status is None or upstream is None or is_island(status) or is_stale(status):
         return None
-    return Claim(upstream, claimed_bound_s(status))
+    bound_s = claimed_bound_s(status)
+    return Claim(upstream, bound_s) if bound_s < WIDEST_BOUND_S else None
 
 
 def is_stale(status: SyncStatus) -> bool:
