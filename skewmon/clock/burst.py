@@ -60,7 +60,9 @@ def correction_at(burst: Burst, at_ns: int) -> Interval:
     # The earliest that the first reading and the latest that the second can have been taken.
     gap = min(at_ns - last.sent_ns, burst.closing.received_ns - at_ns)
     slack = age_slack_ns(gap, TRIM_PPB) + _excursion_ns(last, burst.closing, burst.program)
-    return before.hull(after).widened(slack)
+    return Interval(
+        min(before.lower_ns, after.lower_ns) - slack, max(before.upper_ns, after.upper_ns) + slack
+    )
 
 
 def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:

@@ -20,7 +20,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
-from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, age_slack_ns, aged, intersection, middle_ns
+from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, age_slack_ns, intersection, middle_ns
 from skewmon.clock.polygon import REACH_NS, Band, Polygon
 from skewmon.model import NS_PER_S, Burst, Estimate, Interval
 
@@ -130,11 +130,14 @@ def review(history: History | None, burst: Burst, estimate: Estimate) -> tuple[H
         return _begin(burst, estimate, None)
     if (reason := _key_changed(history, burst)) is not None:
         return _begin(burst, estimate, Reset(reason))
-    dt_ns = estimate.at_ns - history.proven.at_ns
-    prior = aged(Interval(history.proven.lower_ns, history.proven.upper_ns), dt_ns, RHO_RAW_PPB)
-    proven = prior.meet(now)
-    if proven is None:
-        return _begin(burst, estimate, Reset(ResetReason.CONTRADICTION, now - prior))
+    known_at_ns, known_lower_ns, known_upper_ns = history.proven
+    slack_ns = age_slack_ns(estimate.at_ns - known_at_ns, RHO_RAW_PPB)
+    lower_ns = max(now.lower_ns, known_lower_ns - slack_ns)
+    upper_ns = min(now.upper_ns, known_upper_ns + slack_ns)
+    if lower_ns > upper_ns:
+        left = now - Interval(known_lower_ns, known_upper_ns).widened(slack_ns)
+        return _begin(burst, estimate, Reset(ResetReason.CONTRADICTION, left))
+    proven = Interval(lower_ns, upper_ns)
     sightings = sightings_of(burst, estimate)
     polygon, kept = _polygon(history.sightings + sightings, estimate.at_ns, proven)
     if polygon is None and _in_reach(proven):
@@ -142,7 +145,7 @@ def review(history: History | None, burst: Burst, estimate: Estimate) -> tuple[H
     grown = History(
         history.boot_id,
         history.clocksource,
-        Sighting(estimate.at_ns, proven.lower_ns, proven.upper_ns),
+        Sighting(estimate.at_ns, lower_ns, upper_ns),
         polygon,
         kept,
         history.bursts + 1,
@@ -207,9 +210,7 @@ def _polygon(
         return None, ()
     young = [sighting for sighting in sightings if at_ns - sighting.at_ns <= MAX_AGE_NS]
     bands = [_band(sighting, at_ns) for sighting in young]
-    polygon = box.clipped(
-        [band for band in bands if band[0]]
-    )  # the box is what is known of this very instant
+    polygon = box.clipped(band for band in bands if band[0])  # the box is what is known of this very instant
     if polygon is None:
         return None, ()
     older = zip(young[:-RECENT], bands, strict=False)

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
@@ -10,6 +11,7 @@ import pytest
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
 from skewmon.clock.memory import Memory, Recollection, remember
+from skewmon.daemon import collect_seldom
 from skewmon.ledger import Ledger, place_of
 from skewmon.model import NS_PER_S, Measured, Node
 from tests.clock.simulator import MS, PPM, Machine, Observation, Pause, Slew, Step, Suspend
@@ -80,6 +82,17 @@ def size_of(root: object, shared: set[int]) -> int:
     return total
 
 
+@pytest.fixture
+def _collected_seldom() -> Iterator[None]:
+    """Let Python search for cycles as the daemon does."""
+    before = gc.get_threshold()
+    collect_seldom()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_collected_seldom")
 def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
     """The best of the last rounds counts: whatever else runs on this machine only adds to it."""
     ledger, costs = filled()
