@@ -47,8 +47,8 @@ STUCK_INTERVALS = 3
 STUCK_S = 30.0
 
 #: Python searches for cycles of garbage after every 700 new containers, and a round of a thousand nodes makes
-#: tens of thousands that go by themselves. Each search would fall in the midst of somebody's burst, and now and
-#: then walk through all that is remembered. What does go in cycles here is a traceback now and then.
+#: tens of thousands that go by themselves. Each search would fall in the midst of somebody's burst, and some
+#: walk through all that is remembered. What does go in cycles here is a traceback now and then.
 COLLECT_AFTER = 50_000
 
 log = structlog.get_logger()
