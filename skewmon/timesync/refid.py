@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import re
+from functools import lru_cache
 
 #: What stands for "this machine's own oscillator": the local clock driver of ntpd, chrony's local mode.
 _LOCAL_WORDS = frozenset({"LOCL", "LOCAL", "7F7F0101"})
@@ -11,6 +12,9 @@ _LOCAL_WORDS = frozenset({"LOCL", "LOCAL", "7F7F0101"})
 _NONE_WORDS = frozenset(
     {"", "INIT", "STEP", "XFAC", "POOL", "NONE", "RATE", "DENY", "RSTR", "TIME", "AUTH", "CRYP", "00000000"}
 )
+
+#: So many addresses are looked up again and again, each round for every source of every node of a large fleet.
+SERVERS = 4096
 
 _ANY_ADDRESS = ipaddress.IPv4Address(0)
 
@@ -24,6 +28,7 @@ def word(refid: str) -> str:
     return inner.strip(".") if inner.startswith(".") or inner.endswith(".") else inner
 
 
+@lru_cache(maxsize=SERVERS)
 def is_local(refid: str | None) -> bool:
     """Tell whether the identifier or source name means the undisciplined local clock."""
     if refid is None:
@@ -37,6 +42,7 @@ def is_none(refid: str | None) -> bool:
     return refid is None or word(refid).upper() in _NONE_WORDS or refid == str(_ANY_ADDRESS)
 
 
+@lru_cache(maxsize=SERVERS)
 def of_address(address: str) -> str | None:
     """Return the refid of a server, as dotted quad: its IPv4 address, or the MD5 head of its IPv6 one."""
     try:
