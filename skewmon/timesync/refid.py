@@ -13,7 +13,7 @@ _NONE_WORDS = frozenset(
     {"", "INIT", "STEP", "XFAC", "POOL", "NONE", "RATE", "DENY", "RSTR", "TIME", "AUTH", "CRYP", "00000000"}
 )
 
-#: So many addresses are looked up again and again, each round for every source of every node of a large fleet.
+#: So many names and addresses are looked up again and again, each round for every source of every node.
 SERVERS = 4096
 
 _ANY_ADDRESS = ipaddress.IPv4Address(0)
