@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from skewmon.clock.interval import ANYWHERE_NS, RHO_WALL_PPB, age_slack_ns
+from skewmon.clock.interval import ANYWHERE_NS, RHO_WALL_PPB, WALL, age_slack_ns, intersection
 from skewmon.model import NS_PER_S, Burst, Estimate, Exchange, Interval, Program
 
 #: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
@@ -86,21 +86,23 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
     first, last = burst.opening[0], burst.closing or burst.opening[-1]
     boot_id = burst.program.boot_id
     movements: tuple[Movement, ...] = ()
+    wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     stepped = slept = None
     if ledger is not None and boot_id != ledger.boot_id:
         movements = (Movement(Kind.REBOOT, ledger.seen_ns, first.received_ns),)
         ledger = None
     if burst.program.mono is not None and first.mono_ns is not None:
         stepped, slept, movements = _compare(ledger, burst, movements)
-    elif ledger is not None:
-        movements += _displaced(ledger, estimate)
+    else:
+        wall, displaced = _displace(ledger, burst, wall, estimate.at_ns)
+        movements += displaced
     now = Ledger(
         boot_id=boot_id,
         seen_ns=last.sent_ns,
         real_ns=last.real_out_ns,
         raw_ns=last.raw_out_ns,
         wall_at_ns=estimate.at_ns,
-        wall=Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns),
+        wall=wall,
         stepped=stepped,
         slept=slept,
     )
@@ -278,15 +280,33 @@ def _month(real_ns: int) -> tuple[int, int]:
     return day.year, day.month
 
 
-def _displaced(ledger: Ledger, estimate: Estimate) -> tuple[Movement, ...]:
+def _displace(
+    ledger: Ledger | None, burst: Burst, wall: Bracket, at_ns: int
+) -> tuple[Bracket, tuple[Movement, ...]]:
+    """Return where a burst leaves a wall clock, as of ``at_ns``, and its movements that no drift explains.
+
+    The clock may have moved since the last burst, and once more before the closing exchange: then ``wall``
+    holds both levels, and what comes next must be compared with the later one alone.
+    """
+    movements: list[Movement | None] = []
+    last = burst.opening[-1]
+    opening = intersection(burst.opening, burst.program, at_ns, WALL)
+    closing = intersection((burst.closing,), burst.program, at_ns, WALL) if burst.closing else None
+    apart = opening is not None and closing is not None and opening.meet(closing) is None
+    earlier = Bracket(opening.lower_ns, opening.upper_ns) if apart and opening else wall
+    if ledger is not None and ledger.wall is not None:
+        movements.append(_displaced(ledger.wall, earlier, ledger.wall_at_ns, at_ns))
+    if apart and closing and burst.closing:
+        wall = Bracket(closing.lower_ns, closing.upper_ns)
+        movements.append(_displaced(earlier, wall, last.sent_ns, burst.closing.received_ns))
+    return wall, tuple(movement for movement in movements if movement)
+
+
+def _displaced(before: Bracket, after: Bracket, after_ns: int, before_ns: int) -> Movement | None:
     """Return the movement of a wall clock that no drift connects; a STEP where no slew does either."""
-    if ledger.wall is None:
-        return ()
-    elapsed_ns = estimate.at_ns - ledger.wall_at_ns
-    wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     for kind, rate_ppb in ((Kind.STEP, SLEW_LIMIT_PPB), (Kind.MOVED, RHO_WALL_PPB)):
-        slack = age_slack_ns(elapsed_ns, rate_ppb)
-        reach = Bracket(ledger.wall.lower_ns - slack, ledger.wall.upper_ns + slack)
-        if (size := _apart(reach, wall)) is not None:
-            return (Movement(kind, ledger.wall_at_ns, estimate.at_ns, size),)
-    return ()
+        slack = age_slack_ns(before_ns - after_ns, rate_ppb)
+        reach = Bracket(before.lower_ns - slack, before.upper_ns + slack)
+        if (size := _apart(reach, after)) is not None:
+            return Movement(kind, after_ns, before_ns, size)
+    return None

@@ -239,3 +239,23 @@ def test_a_program_without_boottime_still_sees_steps() -> None:
         machine.rest_until(start_ns)
         node.take(without_boot(machine.observe(start_ns)))
     assert [movement.kind for movement in node.told] == [Kind.STEP]
+
+
+@pytest.mark.parametrize("rung", ["bash", "date", "date-s"])
+@pytest.mark.parametrize("size_ns", [-3600 * NS_PER_S, 70 * NS_PER_S])
+def test_without_monotonic_a_step_before_the_closing_exchange_is_told_once(rung: str, size_ns: int) -> None:
+    """The round's interval then holds both levels, and the next one would agree with either."""
+    node = Follower(Machine(Random(14), rung=rung))
+    node.round()
+    start_ns = node.machine.at_ns + ROUND_NS
+    node.machine.rest_until(start_ns)
+    node.machine.schedule(start_ns + 40 * MS, Step(size_ns))
+    (step,) = node.take(node.machine.observe(start_ns, tau_ns=start_ns + 50 * MS))
+    assert step.kind is Kind.STEP
+    assert step.size is not None
+    assert size_ns in step.size
+    assert step.after_ns <= start_ns + 40 * MS <= step.before_ns
+    assert node.round() == []
+    (back,) = node.round(Step(-size_ns))
+    assert back.size is not None
+    assert -size_ns in back.size
