@@ -88,7 +88,7 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
     movements: tuple[Movement, ...] = ()
     wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     stepped = slept = None
-    if ledger is not None and boot_id != ledger.boot_id:
+    if ledger is not None and _started_anew(ledger, burst):
         movements = (Movement(Kind.REBOOT, ledger.seen_ns, first.received_ns),)
         ledger = None
     if burst.program.mono is not None and first.mono_ns is not None:
@@ -107,6 +107,12 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
         slept=slept,
     )
     return now, movements
+
+
+def _started_anew(ledger: Ledger, burst: Burst) -> bool:
+    """Tell whether a node was rebooted; where its boot has no name, only RAW can tell."""
+    boot_id = burst.program.boot_id
+    return boot_id != ledger.boot_id or (not boot_id and went_backwards(ledger, burst))
 
 
 def went_backwards(ledger: Ledger, burst: Burst) -> bool:

@@ -259,3 +259,23 @@ def test_without_monotonic_a_step_before_the_closing_exchange_is_told_once(rung:
     (back,) = node.round(Step(-size_ns))
     assert back.size is not None
     assert -size_ns in back.size
+
+
+def test_a_boot_without_a_name_ends_where_raw_runs_backwards() -> None:
+    """A node without /proc names no boot; its MONOTONIC starts anew all the same, and that is no step."""
+    machine = Machine(Random(15))
+    node = Follower(machine)
+
+    def nameless(happening: Happening | None = None) -> list[Movement]:
+        start_ns = machine.at_ns + ROUND_NS
+        if happening is not None:
+            machine.schedule(machine.at_ns + 7 * NS_PER_S, happening)
+        machine.rest_until(start_ns)
+        seen = machine.observe(start_ns)
+        program = replace(seen.burst.program, boot_id="")
+        return node.take(replace(seen, burst=replace(seen.burst, program=program)))
+
+    assert nameless() == []
+    assert [movement.kind for movement in nameless(Reboot(70 * MS))] == [Kind.REBOOT]
+    assert nameless() == []
+    assert [movement.kind for movement in nameless(Step(MS))] == [Kind.STEP]
