@@ -281,8 +281,12 @@ def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
     return _month(real_before_ns - 2 * LEAP_NS) != _month(real_after_ns + 2 * LEAP_NS)
 
 
-def _month(real_ns: int) -> tuple[int, int]:
-    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)
+def _month(real_ns: int) -> tuple[int, int] | None:
+    """Return the month that a clock shows, or None where it shows none that the calendar has."""
+    try:
+        day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)
+    except OverflowError:
+        return None
     return day.year, day.month
 
 

@@ -279,3 +279,11 @@ def test_a_boot_without_a_name_ends_where_raw_runs_backwards() -> None:
     assert [movement.kind for movement in nameless(Reboot(70 * MS))] == [Kind.REBOOT]
     assert nameless() == []
     assert [movement.kind for movement in nameless(Step(MS))] == [Kind.STEP]
+
+
+@pytest.mark.parametrize("years", [-3100, -1970, 3100])
+def test_a_clock_that_no_calendar_knows_can_step(years: int) -> None:
+    """Twenty digits of nanoseconds reach beyond the year 1; a second there is a step, not a leap."""
+    node = Follower(Machine(Random(16), wall_ns=years * 31_557_600 * NS_PER_S))
+    node.round()
+    assert [movement.kind for movement in node.round(Step(NS_PER_S))] == [Kind.STEP]
