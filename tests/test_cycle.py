@@ -155,6 +155,37 @@ async def test_a_base_that_may_stand_still_has_no_past(
     assert (misses > 0) == missed
 
 
+@pytest.mark.parametrize("others", [1, 2])
+async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> None:
+    """Also of two nodes, whose reference lies midway: 50 ppm apart they are a second apart in 20,000 s."""
+    machines = [
+        Machine(Random(seed), network="loopback", rate_ppt=0 if seed else 50_000_000)
+        for seed in range(1 + others)
+    ]
+    for machine in machines:
+        machine._mono = machine._mono_rest = 0  # they agree at first
+    cluster = Cluster("c", tuple(node(f"n{number}") for number in range(1 + others)), thresholds=LINES[1:])
+    ledger, views, apart_s = Ledger(), [], 0.0
+    for number in range(40):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes: dict[str, Outcome] = {
+            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
+            for index, one in enumerate(seen)
+        }
+        views += await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
+        apart_s = (seen[0].truth.wall_ns - seen[1].truth.wall_ns) / NS_PER_S
+    outlook = views[-1].nodes[0].forecast
+    assert outlook is not None
+    assert outlook.ahead
+    (line,) = outlook.passings
+    assert line.earliest_s <= (1 - apart_s) / 50e-6 <= line.latest_s
+    assert line.earliest_s > 18_000
+    assert line.latest_s < 22_000
+
+
 async def test_two_names_of_one_place_are_one_measurement() -> None:
     """Reached at the same address in the same way."""
     outcomes, at_ns = answers(0, 0)

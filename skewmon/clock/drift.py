@@ -76,6 +76,10 @@ class Rate(NamedTuple):
         samples = min(self.samples, other.samples)
         return Rate(self.lower + other.lower, self.upper + other.upper, basis, samples)
 
+    def minus(self, other: "Rate") -> "Rate":
+        """Return the rate of a difference."""
+        return self.plus(Rate(-other.upper, -other.lower, other.basis, other.samples))
+
 
 class Rates(NamedTuple):
     """The three rates of one node; None where unknown. ``net`` is what its wall clock does."""
