@@ -79,6 +79,8 @@ class Ledger(NamedTuple):
     wall: Bracket | None  # REALTIME − base at wall_at_ns; None where another base counted then
     stepped: Bracket | None  # REALTIME − MONOTONIC
     slept: Bracket | None  # BOOTTIME − MONOTONIC
+    last: tuple[Exchange, Program] | None = None  # what was seen at seen_ns
+    since_ns: int = UNWATCHED_NS  # ``stepped`` is of exchanges from here on
 
 
 def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Ledger, tuple[Movement, ...]]:
@@ -88,11 +90,12 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
     movements: tuple[Movement, ...] = ()
     wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     stepped = slept = None
+    since_ns = first.sent_ns
     if ledger is not None and _started_anew(ledger, burst):
         movements = (Movement(Kind.REBOOT, ledger.seen_ns, first.received_ns),)
         ledger = None
     if burst.program.mono is not None and first.mono_ns is not None:
-        stepped, slept, movements = _compare(ledger, burst, movements)
+        stepped, slept, since_ns, movements = _compare(ledger, burst, movements)
     else:
         wall, displaced = _displace(ledger, burst, wall, estimate.at_ns)
         movements += displaced
@@ -105,6 +108,8 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
         wall=wall,
         stepped=stepped,
         slept=slept,
+        last=(last, burst.program),
+        since_ns=since_ns,
     )
     return now, movements
 
@@ -123,33 +128,61 @@ def went_backwards(ledger: Ledger, burst: Burst) -> bool:
 
 def _compare(
     ledger: Ledger | None, burst: Burst, movements: tuple[Movement, ...]
-) -> tuple[Bracket | None, Bracket | None, tuple[Movement, ...]]:
-    """Return the node's brackets after all exchanges of a burst, and what moved on the way."""
+) -> tuple[Bracket | None, Bracket | None, int, tuple[Movement, ...]]:
+    """Return the node's brackets after all exchanges of a burst, since when, and what moved on the way."""
     stepped = ledger.stepped if ledger else None
     slept = ledger.slept if ledger else None
     after_ns = ledger.seen_ns if ledger else 0
     real_ns = ledger.real_ns if ledger else 0
     exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
+    since_ns = ledger.since_ns if ledger and ledger.stepped else exchanges[0].sent_ns
     calm = _undisturbed(exchanges, burst.program)
     if calm is not None and _apart(stepped, calm[0]) is None and _apart(slept, calm[1]) is None:
-        return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), movements
-    for exchange in exchanges:
+        return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), since_ns, movements
+    for number, exchange in enumerate(exchanges):
         wall, sleep = _stepped(exchange, burst.program), _slept(exchange, burst.program)
         woken = _apart(slept, sleep)
         jump = _apart(stepped, wall)
+        left_ns = after_ns
         if woken is not None and _is_sleep(woken, jump, stepped, wall):
             movements += (Movement(Kind.SUSPEND, after_ns, exchange.received_ns, woken),)
             # On waking REALTIME and BOOTTIME are moved alike: only what differs is a step.
             jump = _remainder(stepped, wall, woken)
             stepped = None
+        elif jump is not None:
+            left_ns, jump = _left(ledger, exchanges[:number], burst.program, wall, jump)
         if jump is not None:
             kind = Kind.LEAP if _is_leap(jump, real_ns, exchange.real_out_ns) else Kind.STEP
-            movements += (Movement(kind, after_ns, exchange.received_ns, jump),)
+            movements += (Movement(kind, max(left_ns, since_ns), exchange.received_ns, jump),)
             stepped = None
+        if stepped is None:
+            since_ns = exchange.sent_ns
         stepped = _narrowed(stepped, wall)
         slept = sleep if woken is not None else _narrowed(slept, sleep)
         after_ns, real_ns = exchange.sent_ns, exchange.real_out_ns
-    return stepped, slept, movements
+    return stepped, slept, since_ns, movements
+
+
+def _left(
+    ledger: Ledger | None,
+    exchanges: tuple[Exchange, ...],
+    program: Program,
+    wall: Bracket | None,
+    jump: Interval,
+) -> tuple[int, Interval]:
+    """Return when the last exchange began that cannot have been read where a wall clock is now, and the step.
+
+    An exchange whose reads took longer than the step is large agrees with either side. It does not date the
+    step, and it may have narrowed what was known before by what held after: then that is no measure of it.
+    """
+    seen = [(exchange.sent_ns, exchange, program) for exchange in exchanges]
+    if ledger is not None and ledger.last is not None:
+        seen.insert(0, (ledger.seen_ns, *ledger.last))
+    for unclear, (sent_ns, exchange, its_program) in enumerate(reversed(seen)):
+        apart = _apart(_stepped(exchange, its_program), wall)
+        if apart is not None:
+            return sent_ns, apart if unclear else jump
+    return UNWATCHED_NS, jump.widened(jump.width_ns) if seen else jump
 
 
 def _is_sleep(woken: Interval, jump: Interval | None, before: Bracket | None, after: Bracket | None) -> bool:

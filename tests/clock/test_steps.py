@@ -287,3 +287,32 @@ def test_a_clock_that_no_calendar_knows_can_step(years: int) -> None:
     node = Follower(Machine(Random(16), wall_ns=years * 31_557_600 * NS_PER_S))
     node.round()
     assert [movement.kind for movement in node.round(Step(NS_PER_S))] == [Kind.STEP]
+
+
+@pytest.mark.parametrize("size_ns", [-15 * US, -8 * US, 12 * US, 15 * US])
+def test_a_step_that_slow_reads_hide_at_first_is_told_as_what_it_was(size_ns: int) -> None:
+    """Readings that agree with both sides of it neither date it nor measure what held before it."""
+    late = 0
+    for seed in range(120):
+        node = Follower(Machine(Random(seed), rung="python3-uml"))
+        for _ in range(5):
+            node.round()
+        stepped_ns = node.machine.at_ns + 7 * NS_PER_S
+        told = [node.round(Step(size_ns)), *(node.round() for _ in range(20))]
+        late += bool(any(told[1:]))
+        for movement in (movement for movements in told for movement in movements):
+            assert movement.kind is Kind.STEP
+            assert movement.size is not None
+            assert size_ns in movement.size
+            assert movement.after_ns <= stepped_ns <= movement.before_ns
+    assert late
+
+
+def test_a_step_after_many_calm_rounds_is_dated_to_the_last_of_them() -> None:
+    """A reading that took no time says that it was still to come."""
+    node = Follower(Machine(Random(17)))
+    for _ in range(50):
+        node.round()
+    seen_ns = node.machine.at_ns
+    (step,) = node.round(Step(20 * US))
+    assert seen_ns - MS < step.after_ns <= seen_ns
