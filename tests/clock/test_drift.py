@@ -196,3 +196,14 @@ def test_a_rate_that_was_changed_is_not_told_as_the_old_one(ppm: int) -> None:
     assert last is not None
     assert last.meaningful
     assert last.upper - last.lower < 2e-6
+
+
+def test_a_wall_clock_that_stepped_has_no_rate_until_it_was_seen_again() -> None:
+    """Where one clock is all there is, what it did before the step is no part of its trend."""
+    machine = Machine(Random(12), rung="bash", rate_ppt=10 * PPM)
+    machine.schedule(machine.at_ns + 30 * ROUND_NS + 7 * NS_PER_S, Step(2 * NS_PER_S))
+    told = _follow(machine, 40)
+    (stepped,) = (number for number, said in enumerate(told) if said.movements)
+    assert told[stepped - 1].rates.net is not None
+    assert [told[number].rates.net for number in range(stepped, stepped + 4)] == [None] * 4
+    assert told[stepped + 4].rates.net is not None

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from skewmon.clock import steps
 from skewmon.clock.burst import estimate
 from skewmon.clock.steps import Kind, Ledger, Movement, follow, went_backwards
 from skewmon.model import NS_PER_S, Burst, Exchange
@@ -316,3 +317,47 @@ def test_a_step_after_many_calm_rounds_is_dated_to_the_last_of_them() -> None:
     seen_ns = node.machine.at_ns
     (step,) = node.round(Step(20 * US))
     assert seen_ns - MS < step.after_ns <= seen_ns
+
+
+@pytest.mark.parametrize("rung", ["python3", "python3-uml", "perl"])
+def test_a_quiet_burst_is_judged_at_once_as_its_exchanges_are_one_by_one(
+    rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a clock is set back between two of its reads, by less than they take."""
+    for seed in range(150):
+        rng = Random(seed)
+        machine = Machine(rng, network="loopback", rung=rung)
+        found: list[Observation] = []
+        for number in range(4):
+            start_ns = machine.at_ns + ROUND_NS
+            machine.rest_until(start_ns)
+            if number == 2:
+                size_ns = rng.choice((-1, 1)) * rng.randrange(100, 30 * US)
+                machine.schedule(start_ns + rng.randrange(500 * US), Step(size_ns))
+            found.append(machine.observe(start_ns))
+        told = []
+        for at_once in (True, False):
+            with monkeypatch.context() as patch:
+                if not at_once:
+                    patch.setattr(steps, "_undisturbed", lambda *_: None)
+                node = Follower(machine)
+                told.append([(node.take(seen), node.ledger) for seen in found])
+        assert told[0] == told[1]
+
+
+def test_a_step_back_between_slow_reads_does_not_pass_for_a_narrow_bracket() -> None:
+    """REALTIME then advances by less than RAW, and what the two readings enclose was never true."""
+    for seed in range(250):
+        rng = Random(seed)
+        node = Follower(Machine(rng, network="loopback", rung="python3-uml"))
+        for _ in range(8):
+            node.round()
+        start_ns = node.machine.at_ns + ROUND_NS
+        node.machine.rest_until(start_ns)
+        size_ns = -rng.randrange(6 * US, 30 * US)
+        node.machine.schedule(start_ns + rng.randrange(1_200 * US), Step(size_ns))
+        node.take(node.machine.observe(start_ns))
+        for _ in range(12):
+            node.round()
+        assert len(node.told) <= 1
+        assert all(movement.size is not None and size_ns in movement.size for movement in node.told)
