@@ -7,12 +7,12 @@ findings → verdict. The first three here, the rest in ``evaluation.py``.
 import time
 from collections.abc import Mapping, Sequence
 
-from skewmon.clock.history import base_pause
+from skewmon.clock.history import STEADY_CLOCKSOURCES, base_pause
 from skewmon.clock.selfcheck import contradictions
 from skewmon.evaluation import evaluate
 from skewmon.ledger import Ledger, Place, place_of
 from skewmon.model import Cluster, ClusterView, Measured
-from skewmon.probe.base import own_boot_id
+from skewmon.probe.base import own_boot_id, own_clocksource
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 
@@ -31,9 +31,11 @@ async def cycle(
         place: ledger.note_outcome(place, outcome, wall_ns)
         for place, outcome in zip(places, sweep.outcomes, strict=True)
     }
-    if base_pause(ledger.contradicted(places), followed) is not None:
+    if paused := base_pause(ledger.contradicted(places), followed) is not None:
         # The admin box itself stood still: its past, and every bound that it tightened, is wrong.
         ledger.forget_oscillators()
+    if paused or own_clocksource() not in STEADY_CLOCKSOURCES:
+        # A base that may stand still for less than the nodes can see proves nothing of the past either.
         outcomes = dict(zip(places, sweep.outcomes, strict=True))
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     ledger.contradictions.update(contradictions(measured, own_boot_id()))

@@ -48,7 +48,8 @@ def evaluate(
     reference_ns = pairs.reference_ns(walls) if walls else 0
     offsets = {name: wall.shifted(-reference_ns) for name, wall in walls.items()}
     skew = pairs.skew(offsets)
-    rates = _rates_to_reference({name: records[name].recollection.rates for name in offsets})
+    nets = _net_rates({name: records[name].recollection.rates for name in offsets})
+    rates, apart = _rates_to_reference(nets), _against_the_other(offsets, nets)
     published = _published_pairs(cluster, offsets)
     views = {
         node.name: _node_view(
@@ -61,7 +62,9 @@ def evaluate(
         )
         for node in cluster.nodes
     }
-    views = {name: _with_outlook(view, rates.get(name), cluster) for name, view in views.items()}
+    views = {
+        name: _with_outlook(view, rates.get(name), apart.get(name), cluster) for name, view in views.items()
+    }
     evidence = {
         node.name: _evidence(node, views[node.name], records[node.name], moved[node.name])
         for node in cluster.nodes
@@ -116,13 +119,18 @@ def _node_view(
     )
 
 
-def _rates_to_reference(rates: Mapping[str, Rates]) -> dict[str, Rate]:
+def _net_rates(rates: Mapping[str, Rates]) -> dict[str, Rate]:
+    """Return each node's net rate; nothing where one of them is unknown, for then the reference's is too."""
+    nets = {name: one.net for name, one in rates.items() if one.net is not None}
+    return nets if len(nets) == len(rates) else {}
+
+
+def _rates_to_reference(nets: Mapping[str, Rate]) -> dict[str, Rate]:
     """Return each node's net rate against the cluster's reference instead of the base.
 
     The reference moves as the median node does; a median of intervals is the interval of the medians.
     """
-    nets = {name: one.net for name, one in rates.items() if one.net is not None}
-    if not nets or len(nets) < len(rates):
+    if not nets:
         return {}
     lower = median(net.lower for net in nets.values())
     upper = median(net.upper for net in nets.values())
@@ -130,12 +138,32 @@ def _rates_to_reference(rates: Mapping[str, Rates]) -> dict[str, Rate]:
     return {name: net.plus(Rate(-upper, -lower, net.basis, samples)) for name, net in nets.items()}
 
 
-def _with_outlook(view: NodeView, rate: Rate | None, cluster: Cluster) -> NodeView:
+def _against_the_other(
+    offsets: Mapping[str, Interval], nets: Mapping[str, Rate]
+) -> dict[str, tuple[Interval, Rate]]:
+    """Return how each of two clocks stands and drifts against the other; nothing of more or fewer.
+
+    The reference of two lies midway and moves with both: their skew passes a line long before either is as
+    far from the reference.
+    """
+    if len(offsets) != 2 or not nets:
+        return {}
+    one, other = offsets
+    return {
+        name: (offsets[name] - offsets[peer], nets[name].minus(nets[peer]))
+        for name, peer in ((one, other), (other, one))
+    }
+
+
+def _with_outlook(
+    view: NodeView, rate: Rate | None, apart: tuple[Interval, Rate] | None, cluster: Cluster
+) -> NodeView:
     """Return the view with its drift, and where that leads as far as it is certain."""
     if rate is None or view.offset is None or not rate.meaningful:
         return view
     limits_ns = [line.limit_ns for line in skew_lines(cluster.thresholds)]
-    outlook = forecast(view.offset, rate, limits_ns, discipline(view.timesync))
+    offset, leaving = apart or (view.offset, rate)
+    outlook = forecast(offset, leaving, limits_ns, discipline(view.timesync))
     return replace(view, drift=Rates(net=rate).published, forecast=outlook)
 
 

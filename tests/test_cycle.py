@@ -29,7 +29,7 @@ from skewmon.model import (
     Threshold,
 )
 from skewmon.probe.sweep import Sweep
-from tests.clock.simulator import Machine, Step, holds, observe_round
+from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
@@ -126,6 +126,64 @@ async def test_a_step_reaches_every_cluster_of_the_node_and_is_one_event(slow_s:
     (event,) = events
     assert (event.kind, event.node, event.cluster) == ("step", "n1", "quick")
     assert event.detail["clusters"] == ["quick", "slow"]
+
+
+@pytest.mark.parametrize(("clocksource", "missed"), [("tsc", True), ("kvm-clock", False), ("", False)])
+async def test_a_base_that_may_stand_still_has_no_past(
+    monkeypatch: pytest.MonkeyPatch, clocksource: str, missed: bool
+) -> None:
+    """A pause of 20 ms is silent where replies take 75 ms; only a clock that no hypervisor stops has none."""
+    monkeypatch.setattr("skewmon.cycle.own_clocksource", lambda: clocksource)
+    machines = [Machine(Random(seed), network="wan-5-75") for seed in range(3)]
+    cluster, ledger = Cluster("c", tuple(node(f"n{number}") for number in range(3))), Ledger()
+    misses = 0
+    for number in range(6):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        if number == 3:
+            pause_base(machines, start_ns - NS_PER_S, 20_000_000)
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes: dict[str, Outcome] = {
+            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
+            for index, one in enumerate(seen)
+        }
+        (view,) = await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
+        for shown, one in zip(view.nodes, seen, strict=True):
+            assert isinstance(shown.outcome, Measured)
+            misses += not holds(shown.outcome.estimate.wall, one.truth.wall_units)
+    assert (misses > 0) == missed
+
+
+@pytest.mark.parametrize("others", [1, 2])
+async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> None:
+    """Also of two nodes, whose reference lies midway: 50 ppm apart they are a second apart in 20,000 s."""
+    machines = [
+        Machine(Random(seed), network="loopback", rate_ppt=0 if seed else 50_000_000)
+        for seed in range(1 + others)
+    ]
+    for machine in machines:
+        machine._mono = machine._mono_rest = 0  # they agree at first
+    cluster = Cluster("c", tuple(node(f"n{number}") for number in range(1 + others)), thresholds=LINES[1:])
+    ledger, views, apart_s = Ledger(), [], 0.0
+    for number in range(40):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes: dict[str, Outcome] = {
+            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
+            for index, one in enumerate(seen)
+        }
+        views += await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
+        apart_s = (seen[0].truth.wall_ns - seen[1].truth.wall_ns) / NS_PER_S
+    outlook = views[-1].nodes[0].forecast
+    assert outlook is not None
+    assert outlook.ahead
+    (line,) = outlook.passings
+    assert line.earliest_s <= (1 - apart_s) / 50e-6 <= line.latest_s
+    assert line.earliest_s > 18_000
+    assert line.latest_s < 22_000
 
 
 async def test_two_names_of_one_place_are_one_measurement() -> None:

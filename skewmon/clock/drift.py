@@ -1,6 +1,7 @@
 """How fast a node's clock runs away: the oscillator, the daemon's correction of it, and the sum of both.
 
-The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds. The
+The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds; where
+the last of them ran at another rate than the rest, everything between the two may be today's. The
 oscillator's rate comes from the polygon of its history where that is narrow enough (BOUNDED: every burst must
 be met; rests on H1 to H4 and H6), else from a weighted least-squares fit of the bursts' middles (STATISTICAL:
 assumes that the path's asymmetry is noise). A rate is published only where it says something.
@@ -74,6 +75,10 @@ class Rate(NamedTuple):
         basis = self.basis if self.basis is Basis.STATISTICAL else other.basis
         samples = min(self.samples, other.samples)
         return Rate(self.lower + other.lower, self.upper + other.upper, basis, samples)
+
+    def minus(self, other: "Rate") -> "Rate":
+        """Return the rate of a difference."""
+        return self.plus(Rate(-other.upper, -other.lower, other.basis, other.samples))
 
 
 class Rates(NamedTuple):
@@ -185,7 +190,7 @@ def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: 
     """Return the three rates of a node whose oscillator is known; ``points`` are of the oscillator."""
     correction = None
     if len(steering.anchors) > 1:
-        ppb = rate_between(steering.anchors[-1], steering.anchors[0])
+        ppb = _correction_ppb(steering.anchors)
         samples = max(bursts, len(steering.anchors))  # exact after two readings: the oscillator decides
         correction = Rate(ppb.lower_ns / 1e9, ppb.upper_ns / 1e9, Basis.BOUNDED, samples)
     oscillator = None
@@ -195,6 +200,12 @@ def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: 
         oscillator = fit(points) or oscillator
     net = oscillator.plus(correction) if oscillator and correction else None
     return Rates(oscillator, correction, net, steering.slew_ppb)
+
+
+def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:
+    """Return the mean rate of the correction, and as far as the latest round's where that is another one."""
+    mean, latest = rate_between(anchors[-1], anchors[0]), rate_between(anchors[1], anchors[0])
+    return mean.hull(latest) if mean.meet(latest) is None else mean
 
 
 def fit(points: Sequence[Point]) -> Rate | None:

@@ -7,7 +7,7 @@ Two kinds of statement come out, and they are different types so that nobody can
 
 - ``Proven`` rests on H1 to H3 alone: the oscillator is continuous, and its rate is within RHO_RAW_PPB.
 - ``Plausible`` also rests on H6: the rate changes by no more than WANDER_PPB_PER_MIN. Far tighter, and fit
-  for drift and forecasts, not for an alert.
+  for drift and forecasts, not for an alert on an offset.
 
 A history lives as long as its key (boot, clocksource) and as long as nothing contradicts it; then it is
 dropped with a named reason. A node on a clocksource that may stand still (kvm-clock and its kin) gets neither

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from skewmon.clock.interval import ANYWHERE_NS, RHO_WALL_PPB, age_slack_ns
+from skewmon.clock.interval import ANYWHERE_NS, RHO_WALL_PPB, WALL, age_slack_ns, intersection
 from skewmon.model import NS_PER_S, Burst, Estimate, Exchange, Interval, Program
 
 #: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
@@ -79,6 +79,8 @@ class Ledger(NamedTuple):
     wall: Bracket | None  # REALTIME − base at wall_at_ns; None where another base counted then
     stepped: Bracket | None  # REALTIME − MONOTONIC
     slept: Bracket | None  # BOOTTIME − MONOTONIC
+    last: tuple[Exchange, Program] | None = None  # what was seen at seen_ns
+    since_ns: int = UNWATCHED_NS  # ``stepped`` is of exchanges from here on
 
 
 def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Ledger, tuple[Movement, ...]]:
@@ -86,25 +88,36 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
     first, last = burst.opening[0], burst.closing or burst.opening[-1]
     boot_id = burst.program.boot_id
     movements: tuple[Movement, ...] = ()
+    wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     stepped = slept = None
-    if ledger is not None and boot_id != ledger.boot_id:
+    since_ns = first.sent_ns
+    if ledger is not None and _started_anew(ledger, burst):
         movements = (Movement(Kind.REBOOT, ledger.seen_ns, first.received_ns),)
         ledger = None
     if burst.program.mono is not None and first.mono_ns is not None:
-        stepped, slept, movements = _compare(ledger, burst, movements)
-    elif ledger is not None:
-        movements += _displaced(ledger, estimate)
+        stepped, slept, since_ns, movements = _compare(ledger, burst, movements)
+    else:
+        wall, displaced = _displace(ledger, burst, wall, estimate.at_ns)
+        movements += displaced
     now = Ledger(
         boot_id=boot_id,
         seen_ns=last.sent_ns,
         real_ns=last.real_out_ns,
         raw_ns=last.raw_out_ns,
         wall_at_ns=estimate.at_ns,
-        wall=Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns),
+        wall=wall,
         stepped=stepped,
         slept=slept,
+        last=(last, burst.program),
+        since_ns=since_ns,
     )
     return now, movements
+
+
+def _started_anew(ledger: Ledger, burst: Burst) -> bool:
+    """Tell whether a node was rebooted; where its boot has no name, only RAW can tell."""
+    boot_id = burst.program.boot_id
+    return boot_id != ledger.boot_id or (not boot_id and went_backwards(ledger, burst))
 
 
 def went_backwards(ledger: Ledger, burst: Burst) -> bool:
@@ -115,33 +128,61 @@ def went_backwards(ledger: Ledger, burst: Burst) -> bool:
 
 def _compare(
     ledger: Ledger | None, burst: Burst, movements: tuple[Movement, ...]
-) -> tuple[Bracket | None, Bracket | None, tuple[Movement, ...]]:
-    """Return the node's brackets after all exchanges of a burst, and what moved on the way."""
+) -> tuple[Bracket | None, Bracket | None, int, tuple[Movement, ...]]:
+    """Return the node's brackets after all exchanges of a burst, since when, and what moved on the way."""
     stepped = ledger.stepped if ledger else None
     slept = ledger.slept if ledger else None
     after_ns = ledger.seen_ns if ledger else 0
     real_ns = ledger.real_ns if ledger else 0
     exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
+    since_ns = ledger.since_ns if ledger and ledger.stepped else exchanges[0].sent_ns
     calm = _undisturbed(exchanges, burst.program)
     if calm is not None and _apart(stepped, calm[0]) is None and _apart(slept, calm[1]) is None:
-        return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), movements
-    for exchange in exchanges:
+        return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), since_ns, movements
+    for number, exchange in enumerate(exchanges):
         wall, sleep = _stepped(exchange, burst.program), _slept(exchange, burst.program)
         woken = _apart(slept, sleep)
         jump = _apart(stepped, wall)
+        left_ns = after_ns
         if woken is not None and _is_sleep(woken, jump, stepped, wall):
             movements += (Movement(Kind.SUSPEND, after_ns, exchange.received_ns, woken),)
             # On waking REALTIME and BOOTTIME are moved alike: only what differs is a step.
             jump = _remainder(stepped, wall, woken)
             stepped = None
+        elif jump is not None:
+            left_ns, jump = _left(ledger, exchanges[:number], burst.program, wall, jump)
         if jump is not None:
             kind = Kind.LEAP if _is_leap(jump, real_ns, exchange.real_out_ns) else Kind.STEP
-            movements += (Movement(kind, after_ns, exchange.received_ns, jump),)
+            movements += (Movement(kind, max(left_ns, since_ns), exchange.received_ns, jump),)
             stepped = None
+        if stepped is None:
+            since_ns = exchange.sent_ns
         stepped = _narrowed(stepped, wall)
         slept = sleep if woken is not None else _narrowed(slept, sleep)
         after_ns, real_ns = exchange.sent_ns, exchange.real_out_ns
-    return stepped, slept, movements
+    return stepped, slept, since_ns, movements
+
+
+def _left(
+    ledger: Ledger | None,
+    exchanges: tuple[Exchange, ...],
+    program: Program,
+    wall: Bracket | None,
+    jump: Interval,
+) -> tuple[int, Interval]:
+    """Return when the last exchange began that cannot have been read where a wall clock is now, and the step.
+
+    An exchange whose reads took longer than the step is large agrees with either side. It does not date the
+    step, and it may have narrowed what was known before by what held after: then that is no measure of it.
+    """
+    seen = [(exchange.sent_ns, exchange, program) for exchange in exchanges]
+    if ledger is not None and ledger.last is not None:
+        seen.insert(0, (ledger.seen_ns, *ledger.last))
+    for unclear, (sent_ns, exchange, its_program) in enumerate(reversed(seen)):
+        apart = _apart(_stepped(exchange, its_program), wall)
+        if apart is not None:
+            return sent_ns, apart if unclear else jump
+    return UNWATCHED_NS, jump.widened(jump.width_ns) if seen else jump
 
 
 def _is_sleep(woken: Interval, jump: Interval | None, before: Bracket | None, after: Bracket | None) -> bool:
@@ -273,20 +314,42 @@ def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
     return _month(real_before_ns - 2 * LEAP_NS) != _month(real_after_ns + 2 * LEAP_NS)
 
 
-def _month(real_ns: int) -> tuple[int, int]:
-    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)
+def _month(real_ns: int) -> tuple[int, int] | None:
+    """Return the month that a clock shows, or None where it shows none that the calendar has."""
+    try:
+        day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)
+    except OverflowError:
+        return None
     return day.year, day.month
 
 
-def _displaced(ledger: Ledger, estimate: Estimate) -> tuple[Movement, ...]:
+def _displace(
+    ledger: Ledger | None, burst: Burst, wall: Bracket, at_ns: int
+) -> tuple[Bracket, tuple[Movement, ...]]:
+    """Return where a burst leaves a wall clock, as of ``at_ns``, and its movements that no drift explains.
+
+    The clock may have moved since the last burst, and once more before the closing exchange: then ``wall``
+    holds both levels, and what comes next must be compared with the later one alone.
+    """
+    movements: list[Movement | None] = []
+    last = burst.opening[-1]
+    opening = intersection(burst.opening, burst.program, at_ns, WALL)
+    closing = intersection((burst.closing,), burst.program, at_ns, WALL) if burst.closing else None
+    apart = opening is not None and closing is not None and opening.meet(closing) is None
+    earlier = Bracket(opening.lower_ns, opening.upper_ns) if apart and opening else wall
+    if ledger is not None and ledger.wall is not None:
+        movements.append(_displaced(ledger.wall, earlier, ledger.wall_at_ns, at_ns))
+    if apart and closing and burst.closing:
+        wall = Bracket(closing.lower_ns, closing.upper_ns)
+        movements.append(_displaced(earlier, wall, last.sent_ns, burst.closing.received_ns))
+    return wall, tuple(movement for movement in movements if movement)
+
+
+def _displaced(before: Bracket, after: Bracket, after_ns: int, before_ns: int) -> Movement | None:
     """Return the movement of a wall clock that no drift connects; a STEP where no slew does either."""
-    if ledger.wall is None:
-        return ()
-    elapsed_ns = estimate.at_ns - ledger.wall_at_ns
-    wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     for kind, rate_ppb in ((Kind.STEP, SLEW_LIMIT_PPB), (Kind.MOVED, RHO_WALL_PPB)):
-        slack = age_slack_ns(elapsed_ns, rate_ppb)
-        reach = Bracket(ledger.wall.lower_ns - slack, ledger.wall.upper_ns + slack)
-        if (size := _apart(reach, wall)) is not None:
-            return (Movement(kind, ledger.wall_at_ns, estimate.at_ns, size),)
-    return ()
+        slack = age_slack_ns(before_ns - after_ns, rate_ppb)
+        reach = Bracket(before.lower_ns - slack, before.upper_ns + slack)
+        if (size := _apart(reach, after)) is not None:
+            return Movement(kind, after_ns, before_ns, size)
+    return None

@@ -29,6 +29,9 @@ SO_TIMESTAMPNS = 35
 #: Room for one control message that carries a timespec.
 ANCILLARY_BYTES = socket.CMSG_SPACE(16)
 
+#: The kernel may change it while it runs: a processor's counter that proves unsteady is given up.
+OWN_CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
 _TIMESPEC = struct.Struct("@ll")
 
 #: Stamp and readings are whole nanoseconds rounded down, each.
@@ -60,6 +63,14 @@ def own_boot_id() -> str:
     """Return the boot_id of this kernel, or nothing where it has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def own_clocksource() -> str:
+    """Return what the base counts with at present, or nothing where the kernel does not say."""
+    try:
+        return OWN_CLOCKSOURCE.read_text(encoding="ascii").strip()
     except OSError:
         return ""
 

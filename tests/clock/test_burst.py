@@ -320,3 +320,17 @@ def test_an_interval_is_of_the_instant_that_was_asked_for() -> None:
     assert estimate(seen.burst, seen.tau_ns).at_ns == seen.tau_ns
     assert seen.tau_ns > max(middle_ns(one) for one in seen.burst.opening)
     assert isinstance(estimate(seen.burst, seen.tau_ns).wall, Interval)
+
+
+@pytest.mark.parametrize("ppm", [-49, 49])
+def test_a_frequency_that_is_trimmed_around_the_instant_is_enclosed(ppm: int) -> None:
+    """The correction goes there and back between two readings of it: by no more than a trim can do."""
+    machine = Machine(Random(5), network="instant")
+    start_ns = machine.at_ns + NS_PER_S
+    machine.rest_until(start_ns)
+    tau_ns = start_ns + 2 * NS_PER_S
+    machine.schedule(start_ns + 100 * MS, Slew(ppm * PPM))
+    machine.schedule(tau_ns, Slew(-ppm * PPM))
+    seen = machine.observe(start_ns, tau_ns=tau_ns, lag_ns=2 * NS_PER_S)
+    correction_units = seen.truth.wall_units - seen.truth.oscillator_units
+    assert holds(correction_at(seen.burst, tau_ns), correction_units)

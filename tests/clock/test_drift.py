@@ -176,3 +176,34 @@ def test_a_narrow_rate_around_zero_means_something() -> None:
     assert not Rate(-9e-6, 9e-6, Basis.BOUNDED, 50).meaningful
     assert not Rate(9e-6, 9.1e-6, Basis.BOUNDED, 4).meaningful
     assert Rates().published is None
+
+
+@pytest.mark.parametrize("ppm", [-30, 4, 40])
+def test_a_rate_that_was_changed_is_not_told_as_the_old_one(ppm: int) -> None:
+    """A daemon that sets another frequency moves the clock at once; eight minutes of mean would say less."""
+    machine = Machine(Random(11), network="loopback", rate_ppt=5 * PPM)
+    machine.slew_ppt = -4 * PPM
+    changed_ns = machine.at_ns + 40 * ROUND_NS + NS_PER_S
+    machine.schedule(changed_ns, Slew(ppm * PPM))
+    resolved = 1e-7  # by two readings a round apart, each known to a microsecond
+    told = [said.rates for said in _follow(machine, 90)][41:]  # the first whole round at the new rate is in
+    truth = (5 + ppm) * 1e-6
+    for rates in told:
+        for rate, actual in ((rates.correction, ppm * 1e-6), (rates.net, truth)):
+            assert rate is not None
+            assert rate.lower - resolved <= actual <= rate.upper + resolved
+    last = told[-1].net
+    assert last is not None
+    assert last.meaningful
+    assert last.upper - last.lower < 2e-6
+
+
+def test_a_wall_clock_that_stepped_has_no_rate_until_it_was_seen_again() -> None:
+    """Where one clock is all there is, what it did before the step is no part of its trend."""
+    machine = Machine(Random(12), rung="bash", rate_ppt=10 * PPM)
+    machine.schedule(machine.at_ns + 30 * ROUND_NS + 7 * NS_PER_S, Step(2 * NS_PER_S))
+    told = _follow(machine, 40)
+    (stepped,) = (number for number, said in enumerate(told) if said.movements)
+    assert told[stepped - 1].rates.net is not None
+    assert [told[number].rates.net for number in range(stepped, stepped + 4)] == [None] * 4
+    assert told[stepped + 4].rates.net is not None

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from skewmon.clock import steps
 from skewmon.clock.burst import estimate
 from skewmon.clock.steps import Kind, Ledger, Movement, follow, went_backwards
 from skewmon.model import NS_PER_S, Burst, Exchange
@@ -239,3 +240,124 @@ def test_a_program_without_boottime_still_sees_steps() -> None:
         machine.rest_until(start_ns)
         node.take(without_boot(machine.observe(start_ns)))
     assert [movement.kind for movement in node.told] == [Kind.STEP]
+
+
+@pytest.mark.parametrize("rung", ["bash", "date", "date-s"])
+@pytest.mark.parametrize("size_ns", [-3600 * NS_PER_S, 70 * NS_PER_S])
+def test_without_monotonic_a_step_before_the_closing_exchange_is_told_once(rung: str, size_ns: int) -> None:
+    """The round's interval then holds both levels, and the next one would agree with either."""
+    node = Follower(Machine(Random(14), rung=rung))
+    node.round()
+    start_ns = node.machine.at_ns + ROUND_NS
+    node.machine.rest_until(start_ns)
+    node.machine.schedule(start_ns + 40 * MS, Step(size_ns))
+    (step,) = node.take(node.machine.observe(start_ns, tau_ns=start_ns + 50 * MS))
+    assert step.kind is Kind.STEP
+    assert step.size is not None
+    assert size_ns in step.size
+    assert step.after_ns <= start_ns + 40 * MS <= step.before_ns
+    assert node.round() == []
+    (back,) = node.round(Step(-size_ns))
+    assert back.size is not None
+    assert -size_ns in back.size
+
+
+def test_a_boot_without_a_name_ends_where_raw_runs_backwards() -> None:
+    """A node without /proc names no boot; its MONOTONIC starts anew all the same, and that is no step."""
+    machine = Machine(Random(15))
+    node = Follower(machine)
+
+    def nameless(happening: Happening | None = None) -> list[Movement]:
+        start_ns = machine.at_ns + ROUND_NS
+        if happening is not None:
+            machine.schedule(machine.at_ns + 7 * NS_PER_S, happening)
+        machine.rest_until(start_ns)
+        seen = machine.observe(start_ns)
+        program = replace(seen.burst.program, boot_id="")
+        return node.take(replace(seen, burst=replace(seen.burst, program=program)))
+
+    assert nameless() == []
+    assert [movement.kind for movement in nameless(Reboot(70 * MS))] == [Kind.REBOOT]
+    assert nameless() == []
+    assert [movement.kind for movement in nameless(Step(MS))] == [Kind.STEP]
+
+
+@pytest.mark.parametrize("years", [-3100, -1970, 3100])
+def test_a_clock_that_no_calendar_knows_can_step(years: int) -> None:
+    """Twenty digits of nanoseconds reach beyond the year 1; a second there is a step, not a leap."""
+    node = Follower(Machine(Random(16), wall_ns=years * 31_557_600 * NS_PER_S))
+    node.round()
+    assert [movement.kind for movement in node.round(Step(NS_PER_S))] == [Kind.STEP]
+
+
+@pytest.mark.parametrize("size_ns", [-15 * US, -8 * US, 12 * US, 15 * US])
+def test_a_step_that_slow_reads_hide_at_first_is_told_as_what_it_was(size_ns: int) -> None:
+    """Readings that agree with both sides of it neither date it nor measure what held before it."""
+    late = 0
+    for seed in range(120):
+        node = Follower(Machine(Random(seed), rung="python3-uml"))
+        for _ in range(5):
+            node.round()
+        stepped_ns = node.machine.at_ns + 7 * NS_PER_S
+        told = [node.round(Step(size_ns)), *(node.round() for _ in range(20))]
+        late += bool(any(told[1:]))
+        for movement in (movement for movements in told for movement in movements):
+            assert movement.kind is Kind.STEP
+            assert movement.size is not None
+            assert size_ns in movement.size
+            assert movement.after_ns <= stepped_ns <= movement.before_ns
+    assert late
+
+
+def test_a_step_after_many_calm_rounds_is_dated_to_the_last_of_them() -> None:
+    """A reading that took no time says that it was still to come."""
+    node = Follower(Machine(Random(17)))
+    for _ in range(50):
+        node.round()
+    seen_ns = node.machine.at_ns
+    (step,) = node.round(Step(20 * US))
+    assert seen_ns - MS < step.after_ns <= seen_ns
+
+
+@pytest.mark.parametrize("rung", ["python3", "python3-uml", "perl"])
+def test_a_quiet_burst_is_judged_at_once_as_its_exchanges_are_one_by_one(
+    rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a clock is set back between two of its reads, by less than they take."""
+    for seed in range(150):
+        rng = Random(seed)
+        machine = Machine(rng, network="loopback", rung=rung)
+        found: list[Observation] = []
+        for number in range(4):
+            start_ns = machine.at_ns + ROUND_NS
+            machine.rest_until(start_ns)
+            if number == 2:
+                size_ns = rng.choice((-1, 1)) * rng.randrange(100, 30 * US)
+                machine.schedule(start_ns + rng.randrange(500 * US), Step(size_ns))
+            found.append(machine.observe(start_ns))
+        told = []
+        for at_once in (True, False):
+            with monkeypatch.context() as patch:
+                if not at_once:
+                    patch.setattr(steps, "_undisturbed", lambda *_: None)
+                node = Follower(machine)
+                told.append([(node.take(seen), node.ledger) for seen in found])
+        assert told[0] == told[1]
+
+
+def test_a_step_back_between_slow_reads_does_not_pass_for_a_narrow_bracket() -> None:
+    """REALTIME then advances by less than RAW, and what the two readings enclose was never true."""
+    for seed in range(250):
+        rng = Random(seed)
+        node = Follower(Machine(rng, network="loopback", rung="python3-uml"))
+        for _ in range(8):
+            node.round()
+        start_ns = node.machine.at_ns + ROUND_NS
+        node.machine.rest_until(start_ns)
+        size_ns = -rng.randrange(6 * US, 30 * US)
+        node.machine.schedule(start_ns + rng.randrange(1_200 * US), Step(size_ns))
+        node.take(node.machine.observe(start_ns))
+        for _ in range(12):
+            node.round()
+        assert len(node.told) <= 1
+        assert all(movement.size is not None and size_ns in movement.size for movement in node.told)

@@ -3,6 +3,7 @@
 import socket
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -321,3 +322,13 @@ def test_several_buffers_are_stamped_like_one(pair: tuple[StampedSocket, socket.
     stamped.sendmsg([b"pi", b"ng"])
     assert before <= stamped.sent_ns <= base_ns()
     assert plain.recv(10) == b"ping"
+
+
+def test_what_the_base_counts_with_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may give a clock source up; where it names none, nothing is assumed."""
+    name = tmp_path / "current_clocksource"
+    monkeypatch.setattr(base, "OWN_CLOCKSOURCE", name)
+    assert base.own_clocksource() == ""
+    for clocksource in ("tsc", "hpet"):
+        name.write_text(f"{clocksource}\n", encoding="ascii")
+        assert base.own_clocksource() == clocksource
