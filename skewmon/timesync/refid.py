@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import re
+from functools import lru_cache
 
 #: What stands for "this machine's own oscillator": the local clock driver of ntpd, chrony's local mode.
 _LOCAL_WORDS = frozenset({"LOCL", "LOCAL", "7F7F0101"})
@@ -11,6 +12,10 @@ _LOCAL_WORDS = frozenset({"LOCL", "LOCAL", "7F7F0101"})
 _NONE_WORDS = frozenset(
     {"", "INIT", "STEP", "XFAC", "POOL", "NONE", "RATE", "DENY", "RSTR", "TIME", "AUTH", "CRYP", "00000000"}
 )
+
+#: The root of an orphan's subnet: ntpd that has lost its servers and serves its own oscillator to the others
+#: (``tos orphan``). Only as what a clock follows: a server may well be reached at the loopback address.
+_ORPHAN_PARENTS = frozenset({"127.0.0.1", "LOOP"})
 
 _ANY_ADDRESS = ipaddress.IPv4Address(0)
 
@@ -32,11 +37,17 @@ def is_local(refid: str | None) -> bool:
     return plain.upper() in _LOCAL_WORDS or _LOCAL_DRIVER.fullmatch(plain) is not None
 
 
+def is_orphan_parent(refid: str | None) -> bool:
+    """Tell whether the reference identifier of a clock means that it heads an orphan subnet."""
+    return refid is not None and word(refid) in _ORPHAN_PARENTS
+
+
 def is_none(refid: str | None) -> bool:
     """Tell whether the identifier says that there is no source."""
     return refid is None or word(refid).upper() in _NONE_WORDS or refid == str(_ANY_ADDRESS)
 
 
+@lru_cache(maxsize=4096)  # asked of every source of every node, each round
 def of_address(address: str) -> str | None:
     """Return the refid of a server, as dotted quad: its IPv4 address, or the MD5 head of its IPv6 one."""
     try:

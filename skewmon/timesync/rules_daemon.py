@@ -6,9 +6,9 @@ from skewmon.model import Finding, SyncStatus
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.complaints import Outcome
-from skewmon.timesync.evidence import NodeEvidence, followed, names, span
+from skewmon.timesync.evidence import NodeEvidence, followed, names, span, speaker
 from skewmon.timesync.facts import DISCIPLINES
-from skewmon.timesync.source import is_island, is_refclock, servers, usable
+from skewmon.timesync.source import is_island, is_provided, is_refclock, servers, usable
 
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
@@ -61,12 +61,12 @@ def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if status.synchronized is False and status.daemon != "none":
-        message = f"{_speaker(node, status)} on {node.name} {_denial(status)}"
+        message = f"{speaker(node, status)} on {node.name} {_denial(status)}"
         yield finding("unsynchronized", message, advice.state(node))
     if status.synchronized and is_island(status):
         yield finding(
             "local-island",
-            f"{_speaker(node, status)} on {node.name} follows the machine's own oscillator "
+            f"{speaker(node, status)} on {node.name} follows the machine's own oscillator "
             "and calls that synchronized",
             advice.sources(node),
         )
@@ -75,17 +75,10 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     if status.synchronized and age_s is not None and age_s > STALE_POLLS * max(poll_s, MIN_POLL_S):
         yield finding(
             "stale-sync",
-            f"{_speaker(node, status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "
+            f"{speaker(node, status)} on {node.name} says synchronized, but last heard {span(age_s)} ago, "
             f"{age_s / poll_s:.0f} poll intervals",
             advice.sources(node),
         )
-
-
-def _speaker(node: NodeEvidence, status: SyncStatus) -> str:
-    by_kernel = status.kernel is not None and status.kernel.synchronized == status.synchronized
-    if by_kernel and (node.is_mute or status.daemon == "unknown"):
-        return "The kernel"
-    return "The time daemon" if status.daemon == "unknown" else status.daemon
 
 
 def _denial(status: SyncStatus) -> str:
@@ -116,8 +109,10 @@ def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if not answering:
         message = f"No source of {node.name} answers ({names([peer.name for peer in listed])})"
         yield finding("no-reachable-source", message, advice.sources(node))
-    elif status.daemon in _SNTP or any(is_refclock(peer) for peer in answering):
-        return  # a clock of the machine's own needs no majority of servers
+    elif status.daemon in _SNTP or any(is_refclock(peer) or is_provided(peer) for peer in answering):
+        # A clock of the machine's own needs no majority of servers, and a cloud's wants none beside it: its
+        # provider smears leap seconds, and others do not.
+        return
     elif len(answering) == 1:
         yield finding(
             "single-source",
