@@ -22,13 +22,11 @@ from skewmon.model import (
     NodeView,
     Outcome,
     Pair,
-    SyncStatus,
-    Vote,
 )
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
 from skewmon.timesync.findings import cluster_findings, node_findings
-from skewmon.timesync.source import source_key
+from skewmon.timesync.roots import witnesses
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -66,7 +64,7 @@ def evaluate(
         for node in cluster.nodes
     }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
-    verdict_on_nodes = _vote(limit_ns, offsets, {name: record.timesync for name, record in records.items()})
+    verdict_on_nodes = NOBODY if limit_ns is None else vote(offsets, limit_ns, witnesses(evidence))
     ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
@@ -142,7 +140,8 @@ def _with_outlook(view: NodeView, rate: Rate | None, cluster: Cluster) -> NodeVi
 
 
 def _evidence(node: Node, view: NodeView, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
-    return NodeEvidence(node.name, record.timesync, view.offset, _history(view, record, moved), login(node))
+    history = _history(view, record, moved)
+    return NodeEvidence(node.name, record.timesync, view.offset, history, login(node), node.address)
 
 
 def _history(view: NodeView, record: Record, moved: Sequence[Movement]) -> History:
@@ -174,12 +173,3 @@ def _published_pairs(cluster: Cluster, offsets: Mapping[str, Interval]) -> list[
     else:
         chosen = [pairs.pair_offset(offsets, *pair) for pair in pairs.worst_pairs(offsets, WORST_PAIRS)]
     return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
-
-
-def _vote(
-    limit_ns: int | None, offsets: Mapping[str, Interval], statuses: Mapping[str, SyncStatus | None]
-) -> Vote:
-    if limit_ns is None:
-        return NOBODY
-    keys = {name: source_key(status, name) for name, status in statuses.items()}
-    return vote(offsets, limit_ns, {name: key for name, key in keys.items() if key is not None})

@@ -7,7 +7,8 @@ tell from offsets alone who is right, and nobody is named.
 Fifty nodes that follow one wrong server are one witness, not fifty. Where the nodes follow three sources or
 more, each source has one voice, shared by its followers, and nodes without a source have none. With fewer
 sources no majority of them exists; then each node has a voice, but a camp that shares a source of its own is
-not called wrong for being the smaller one.
+not called wrong for being the smaller one; nor are those who follow a source called wrong by nodes none of
+which follows any.
 """
 
 from bisect import bisect_left, bisect_right
@@ -31,16 +32,20 @@ NOBODY = Vote("none", (), "No pair is provably further apart than the limit.")
 Voices = Mapping[str, int | Fraction]
 
 
-def vote(walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str] | None = None) -> Vote:
+def vote(
+    walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str | None] | None = None
+) -> Vote:
     """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
-    ``sources`` maps a node to the upstream that it follows; nodes without one are left out of it.
+    ``sources`` maps a node to the upstream that it follows, or to None where it is known to follow none;
+    nodes of which neither is known are left out of it.
     """
     each_node = dict.fromkeys(walls, 1)
     opponents = voices_against(walls, limit_ns, each_node)
     if not any(opponents.values()):
         return NOBODY
-    followed = {name: source for name, source in (sources or {}).items() if name in walls}
+    known = sources or {}
+    followed = {name: source for name, source in known.items() if name in walls and source is not None}
     if len(set(followed.values())) >= MIN_SOURCES:
         guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
         if guilty:
@@ -50,6 +55,8 @@ def vote(walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str
         rival = _rival_source(guilty, followed)
         if rival:
             return Vote("undetermined", (), _two_camps(guilty, rival))
+        if _is_judged_by_the_lost(guilty, walls, known):
+            return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
         if guilty:
             return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
     accused = sum(1 for count in opponents.values() if count)
@@ -91,6 +98,22 @@ def _rival_source(guilty: tuple[str, ...], followed: Mapping[str, str]) -> str |
     rivals = Counter(followed[name] for name in guilty if name in followed)
     outside = {source for name, source in followed.items() if name not in set(guilty)}
     return next((source for source, count in rivals.items() if count > 1 and source not in outside), None)
+
+
+def _is_judged_by_the_lost(
+    guilty: tuple[str, ...], walls: Iterable[str], sources: Mapping[str, str | None]
+) -> bool:
+    """Tell whether somebody who follows a source is accused by nodes that are all known to follow none."""
+    others = [name for name in walls if name not in set(guilty)]
+    nobody = all(name in sources and sources[name] is None for name in others)
+    return nobody and any(sources.get(name) is not None for name in guilty)
+
+
+def _by_the_lost(guilty: tuple[str, ...], nodes: int) -> str:
+    return (
+        f"{_names(guilty)} and the {nodes - len(guilty)} other nodes disagree, and those follow no source: "
+        "who is wrong cannot be known from the nodes alone."
+    )
 
 
 def _by_node(guilty: tuple[str, ...], opponents: int, nodes: int, limit_ns: int) -> str:

@@ -1,0 +1,96 @@
+"""Where the nodes' time comes from in the end: servers that pass on one clock are one witness, not several.
+
+A node names the server that it follows. What that server follows is told by the table of any node's ntpd, by
+timesyncd's last packet, and, where the server is a node of the cluster itself, by its own daemon.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skewmon.model import Peer, SyncStatus
+from skewmon.timesync import refid as refids
+from skewmon.timesync.evidence import Cluster
+from skewmon.timesync.source import is_island, is_refclock, source_key
+
+#: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
+NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """What each upstream follows itself, as far as anybody told."""
+
+    hops: Mapping[str, str]
+
+    def above(self, key: str) -> tuple[str, ...]:
+        """Return an upstream, what it follows, and so on; ``NOWHERE`` at the end where that is no source."""
+        line = [key]
+        while (upper := self.hops.get(line[-1])) is not None:
+            if upper in line:
+                return (*line, NOWHERE)
+            line.append(upper)
+        return tuple(line)
+
+    def root(self, key: str) -> str:
+        """Return the end of the line."""
+        return self.above(key)[-1]
+
+
+def roots(cluster: Cluster) -> Roots:
+    """Gather what the nodes tell of each other's servers, each of itself last: it knows best."""
+    hops: dict[str, str] = {}
+    nodes = [cluster[name] for name in sorted(cluster)]
+    for peer in (peer for node in nodes if node.status is not None for peer in node.status.peers):
+        key, upper = refids.of_address(peer.name), _told_of(peer)
+        if key is not None and upper is not None and upper != key:
+            hops.setdefault(key, upper)
+    for node in nodes:
+        at, key = refids.of_address(node.address), source_key(node.status, node.name)
+        if at is not None and key is not None and node.status is not None and key != at:
+            hops[at] = NOWHERE if is_island(node.status) else key
+    return Roots(hops)
+
+
+def witnesses(cluster: Cluster) -> dict[str, str | None]:
+    """Return for each node the root of its time, None where it is known to have none.
+
+    A node of which neither is known is left out.
+    """
+    known = roots(cluster)
+    return {
+        name: _root(node.status, name, known)
+        for name, node in cluster.items()
+        if node.status is not None and _tells(node.status, name)
+    }
+
+
+def _tells(status: SyncStatus, name: str) -> bool:
+    return _follows_nothing(status) or source_key(status, name) is not None
+
+
+def _follows_nothing(status: SyncStatus) -> bool:
+    return status.synchronized is False or status.daemon == "none" or is_island(status)
+
+
+def _root(status: SyncStatus, name: str, known: Roots) -> str | None:
+    key = None if _follows_nothing(status) else source_key(status, name)
+    root = NOWHERE if key is None else known.root(key)
+    return None if root == NOWHERE else root
+
+
+def _told_of(server: Peer) -> str | None:
+    """Return what a server follows by its own reference identifier, which stands in an ntpd's table."""
+    refid = server.refid
+    if refid is None or is_refclock(server) or refids.is_none(refid):
+        return None
+    if refids.is_local(refid) or refids.is_orphan_parent(refid):
+        return NOWHERE
+    upper = refids.of_address(refid) or refids.of_address(refids.of_hex(refid, server.stratum) or "")
+    if upper is None or (server.stratum or 0) < 2 or (_is_public(server.name) and not _is_public(upper)):
+        return None  # many a public server follows some 10.0.0.1 of its own, and each another one
+    return upper
+
+
+def _is_public(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_global
