@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from math import ceil, floor
 from statistics import median
 
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span
+from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span, speaker
+from skewmon.timesync.facts import BUSYBOX
 
 #: The reference is the nodes' median; with two nodes it lies between them and accuses nobody.
 JURY = 3
@@ -21,6 +23,14 @@ ZONE_STEP_NS = 1_800 * NS_PER_S
 ZONE_SLACK_NS = 5 * NS_PER_S
 ZONE_MOST_NS = 14 * 3_600 * NS_PER_S
 
+#: How far two other time scales are ahead of UTC: TAI since the leap second of 2016, and for ever 19 s less
+#: the time of GPS. The next leap second, if ever there is one, will move both.
+TIME_SCALES_NS = ((37 * NS_PER_S, "TAI, which PTP carries,"), (18 * NS_PER_S, "the time of GPS"))
+
+#: Who takes one scale for the other is otherwise held well: a quarter of a second leaves room for a slow
+#: path, and little for chance.
+SCALE_SLACK_NS = NS_PER_S // 4
+
 #: A rate beyond this is steering, not an oscillator: crystals differ by some tens of ppm.
 SLEW_PPM = 50.0
 
@@ -29,12 +39,33 @@ _NTPD = frozenset({"ntpd", "ntpsec"})
 
 def offset_rules(node: NodeEvidence, cluster: Cluster) -> Iterator[Finding]:
     """Yield what one node's measured offset and its history amount to."""
-    if node.offset is not None and _can_judge(cluster):
-        yield from _zone(node, node.offset)
+    if node.offset is not None and _is_apart(node.offset, node.status) and _can_judge(cluster):
+        offset = node.offset - _median(cluster)
+        yield from _zone(node, offset)
+        yield from _scale(node, offset)
         if node.status is not None:
-            yield from _panic(node, node.offset, node.status)
-            yield from _off(node, node.offset, node.status, cluster)
+            yield from _panic(node, offset, node.status)
+            yield from _off(node, offset, node.status, cluster)
     yield from _history(node)
+
+
+def _is_apart(offset: Interval, status: SyncStatus | None) -> bool:
+    """Tell whether any of the rules below may apply, so that a healthy node costs nothing."""
+    claimed_ns = STEP_NS if status is None else claimed_bound_s(status) * NS_PER_S
+    return offset.proven_ns > min(STEP_NS, claimed_ns)
+
+
+def _median(cluster: Cluster) -> Interval:
+    """Return where the median of the nodes' clocks may truly lie, by the offsets to that of their estimates.
+
+    Half of the nodes at the far end of one lopsided path shift the estimates' median by as much as their
+    bounds; a near node, measured well, is then no further off than that.
+    """
+    offsets = [one.offset for one in cluster.values() if one.offset is not None]
+    return Interval(
+        floor(median(offset.lower_ns for offset in offsets)),
+        ceil(median(offset.upper_ns for offset in offsets)),
+    )
 
 
 def _can_judge(cluster: Cluster) -> bool:
@@ -55,8 +86,22 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
         "time-zone-error",
         f"{node.name} is {abs(steps) / 2:g} h {side} to within {span(_s(rest))}: "
         f"its hardware clock is probably kept in local time.{kept}",
-        node.on_node("timedatectl"),
+        advice.hardware_clock(node),
     )
+
+
+def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
+    for scale_ns, name in TIME_SCALES_NS:
+        rest = offset.shifted(-scale_ns if offset.estimate_ns > 0 else scale_ns)
+        if rest.furthest_ns > SCALE_SLACK_NS:
+            continue
+        side = "ahead" if offset.estimate_ns > 0 else "behind"
+        yield finding(
+            "time-scale-error",
+            f"{node.name} is {scale_ns // NS_PER_S} s {side} to within {span(_s(rest))}, and by so much "
+            f"{name} is ahead of UTC: it, or its source, takes one for the other",
+            advice.time_scale(node),
+        )
 
 
 def _s(interval: Interval) -> float:
@@ -64,7 +109,7 @@ def _s(interval: Interval) -> float:
 
 
 def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus) -> Iterator[Finding]:
-    if status.daemon not in _NTPD:
+    if status.daemon not in _NTPD or BUSYBOX in status.daemons:  # busybox's steps a clock however far off
         return
     if offset.proven_ns > PANIC_NS:
         yield finding(
@@ -98,7 +143,7 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Clus
     claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
     yield finding(
         "claims-sync-but-off",
-        f"{status.daemon} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)}",
+        f"{speaker(node, status)} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)}",
         advice.sources(node),
     )
 
