@@ -213,4 +213,6 @@ def _mixed_daemons(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
             by_daemon.setdefault(node.status.daemon, []).append(node.name)
     if len(by_daemon) > 1:
         camps = "; ".join(f"{daemon} on {names(camp)}" for daemon, camp in sorted(by_daemon.items()))
-        yield finding("mixed-daemons", f"The nodes run different time daemons: {camps}")
+        rarest = min(by_daemon.values(), key=len)[0]
+        command = advice.units(next(node for node in nodes if node.name == rarest))
+        yield finding("mixed-daemons", f"The nodes run different time daemons: {camps}", command)
