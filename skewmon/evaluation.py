@@ -25,8 +25,8 @@ from skewmon.model import (
 )
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
-from skewmon.timesync.findings import cluster_findings, node_findings
-from skewmon.timesync.roots import witnesses
+from skewmon.timesync.findings import cluster_findings, jury, node_findings
+from skewmon.timesync.roots import accepted, witnesses
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -64,7 +64,10 @@ def evaluate(
         for node in cluster.nodes
     }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
-    verdict_on_nodes = NOBODY if limit_ns is None else vote(offsets, limit_ns, witnesses(evidence))
+    verdict_on_nodes = NOBODY
+    if limit_ns is not None:
+        verdict_on_nodes = vote(offsets, limit_ns, witnesses(evidence, limit_ns), accepted(evidence))
+    judges = jury(evidence, verdict_on_nodes)
     ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
@@ -72,7 +75,8 @@ def evaluate(
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            replace(view, findings=node_findings(evidence[name], evidence)) for name, view in views.items()
+            replace(view, findings=node_findings(evidence[name], evidence, judges))
+            for name, view in views.items()
         ),
         skew=skew,
         worst=published[0] if published else None,

@@ -7,13 +7,14 @@ tell from offsets alone who is right, and nobody is named.
 Fifty nodes that follow one wrong server are one witness, not fifty. Where the nodes follow three sources or
 more, each source has one voice, shared by its followers, and nodes without a source have none. With fewer
 sources no majority of them exists; then each node has a voice, but a camp that shares a source of its own is
-not called wrong for being the smaller one; nor are those who follow a source called wrong by nodes none of
-which follows any.
+not called wrong for being the smaller one. Where the sources would convict half of the nodes or more, those
+are no single witness if their daemons hold as many upstreams for right as their accusers' do. Nor are those
+who follow a source called wrong by nodes none of which follows any.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from itertools import accumulate
 
@@ -33,12 +34,16 @@ Voices = Mapping[str, int | Fraction]
 
 
 def vote(
-    walls: Mapping[str, Interval], limit_ns: int, sources: Mapping[str, str | None] | None = None
+    walls: Mapping[str, Interval],
+    limit_ns: int,
+    sources: Mapping[str, str | None] | None = None,
+    accepted: Mapping[str, Collection[str]] | None = None,
 ) -> Vote:
     """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
     ``sources`` maps a node to the upstream that it follows, or to None where it is known to follow none;
-    nodes of which neither is known are left out of it.
+    nodes of which neither is known are left out of it. ``accepted`` maps a node to all upstreams that its
+    daemon holds for right.
     """
     each_node = dict.fromkeys(walls, 1)
     opponents = voices_against(walls, limit_ns, each_node)
@@ -46,11 +51,15 @@ def vote(
         return NOBODY
     known = sources or {}
     followed = {name: source for name, source in known.items() if name in walls and source is not None}
+    by_source = False
     if len(set(followed.values())) >= MIN_SOURCES:
         guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
-        if guilty:
+        balance = _balance(guilty, followed, accepted or {})
+        if guilty and (len(guilty) * 2 < len(walls) or balance < 0):
             return Vote("named", guilty, _by_source(guilty, followed, limit_ns))
-    else:
+        # A majority of the nodes has at least as many sources of its own: then they are no single witness.
+        by_source = not guilty or balance == 0
+    if not by_source:
         guilty = _guilty(walls, limit_ns, each_node)
         rival = _rival_source(guilty, followed)
         if rival:
@@ -91,6 +100,26 @@ def _shared_voices(walls: Iterable[str], followed: Mapping[str, str]) -> Voices:
     """Return one voice for each source, shared by the nodes that follow it."""
     followers = Counter(followed.values())
     return {name: Fraction(1, followers[followed[name]]) if name in followed else 0 for name in walls}
+
+
+def _balance(
+    guilty: tuple[str, ...], followed: Mapping[str, str], accepted: Mapping[str, Collection[str]]
+) -> int:
+    """Return how many witnesses more the accused have than their accusers.
+
+    A witness is a node with an upstream that no other witness has and the other side does not hold for right:
+    what both sides hold for right explains nothing. Where that leaves neither side any, one is returned, for
+    sources then tell nothing and each node is to have its voice.
+    """
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for name in followed:
+        sides[name in set(guilty)].append(name)
+    own, others = (
+        {source for name in sides[side] for source in (followed[name], *accepted.get(name, ()))}
+        for side in (True, False)
+    )
+    ours, theirs = min(len(sides[True]), len(own - others)), min(len(sides[False]), len(others - own))
+    return ours - theirs if ours or theirs else 1
 
 
 def _rival_source(guilty: tuple[str, ...], followed: Mapping[str, str]) -> str | None:

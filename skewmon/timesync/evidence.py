@@ -110,10 +110,10 @@ def _spelt(seconds: float, rounding: str) -> str:
     return f"{figures.divide(size_s, unit_s).normalize():,f} {unit}"
 
 
-def proven(offset: Interval) -> str:
+def proven(offset: Interval, whom: str = "the cluster's median") -> str:
     """Say what a measured offset proves: ``at least 69.9 s ahead of the cluster's median``."""
     side = "ahead of" if offset.lower_ns > 0 else "behind"
-    return f"at least {at_least(offset.proven_ns / NS_PER_S)} {side} the cluster's median"
+    return f"at least {at_least(offset.proven_ns / NS_PER_S)} {side} {whom}"
 
 
 def names(nodes: "list[str] | tuple[str, ...]", most: int = 5) -> str:

@@ -8,10 +8,10 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from skewmon.model import Peer, SyncStatus
+from skewmon.model import NS_PER_S, Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.evidence import Cluster
-from skewmon.timesync.source import is_island, is_refclock, source_key
+from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, usable
 
 #: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
 NOWHERE = "nowhere"
@@ -52,31 +52,42 @@ def roots(cluster: Cluster) -> Roots:
     return Roots(hops)
 
 
-def witnesses(cluster: Cluster) -> dict[str, str | None]:
-    """Return for each node the root of its time, None where it is known to have none.
+def witnesses(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
+    """Return for each node the root whose time its clock shows, None where it is known to show none.
 
-    A node of which neither is known is left out.
+    A daemon that says itself that its clock is off by more than the limit shows no source's time, for now. A
+    node of which nothing is known is left out.
     """
     known = roots(cluster)
+    found: dict[str, str | None] = {}
+    for name, node in cluster.items():
+        if node.status is None:
+            continue
+        key = source_key(node.status, name)
+        if _shows_nothing(node.status, limit_ns):
+            found[name] = None
+        elif key is not None:
+            root = known.root(key)
+            found[name] = None if root == NOWHERE else root
+    return found
+
+
+def accepted(cluster: Cluster) -> dict[str, frozenset[str]]:
+    """Return for each node the roots of all sources that its daemon holds for right."""
+    known = roots(cluster)
     return {
-        name: _root(node.status, name, known)
+        name: frozenset(
+            known.root(peer_key(peer, name)) for peer in usable(node.status) if peer.state in GOOD
+        )
+        - {NOWHERE}
         for name, node in cluster.items()
-        if node.status is not None and _tells(node.status, name)
+        if node.status is not None
     }
 
 
-def _tells(status: SyncStatus, name: str) -> bool:
-    return _follows_nothing(status) or source_key(status, name) is not None
-
-
-def _follows_nothing(status: SyncStatus) -> bool:
-    return status.synchronized is False or status.daemon == "none" or is_island(status)
-
-
-def _root(status: SyncStatus, name: str, known: Roots) -> str | None:
-    key = None if _follows_nothing(status) else source_key(status, name)
-    root = NOWHERE if key is None else known.root(key)
-    return None if root == NOWHERE else root
+def _shows_nothing(status: SyncStatus, limit_ns: int) -> bool:
+    admitted = abs(status.offset_s or 0.0) * NS_PER_S > limit_ns
+    return status.synchronized is False or status.daemon == "none" or is_island(status) or admitted
 
 
 def _told_of(server: Peer) -> str | None:

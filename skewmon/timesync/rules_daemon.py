@@ -8,7 +8,7 @@ from skewmon.timesync.catalogue import finding
 from skewmon.timesync.complaints import Outcome
 from skewmon.timesync.evidence import NodeEvidence, followed, names, span, speaker
 from skewmon.timesync.facts import DISCIPLINES
-from skewmon.timesync.source import is_island, is_provided, is_refclock, servers, usable
+from skewmon.timesync.source import GOOD, is_island, is_provided, is_refclock, servers, usable
 
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
@@ -25,9 +25,6 @@ ENOUGH_SOURCES = 4
 
 #: ntpd and the kernel stop at 500 ppm (RFC 5905 MAXFREQ); at the stop ntpd reports 500.000 or just below.
 FREQUENCY_LIMIT_PPM = 499.9
-
-#: States in which a source is held for right.
-_GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
 
 #: An SNTP client follows one server by design; counting its sources would say so for ever.
 _SNTP = frozenset({"timesyncd"})
@@ -132,7 +129,7 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     false = [peer.name for peer in status.peers if peer.state == "falseticker"]
     if not false:
         return
-    good = [peer for peer in usable(status) if peer.state in _GOOD]
+    good = [peer for peer in usable(status) if peer.state in GOOD]
     # Who follows a source has found a majority: a receiver's late sentences beside its pulse are no dispute.
     lost = followed(status) is None and len(false) >= len(good)
     verdict = "no majority is left to follow" if lost else "outvoted by the others"

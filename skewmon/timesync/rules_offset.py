@@ -1,8 +1,6 @@
 """Findings from the measurement: against what the node claims, and from what its own clocks show."""
 
 from collections.abc import Iterator
-from itertools import islice
-from math import ceil, floor
 from statistics import median
 
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
@@ -10,9 +8,7 @@ from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span, speaker
 from skewmon.timesync.facts import BUSYBOX
-
-#: The reference is the nodes' median; with two nodes it lies between them and accuses nobody.
-JURY = 3
+from skewmon.timesync.jury import Jury
 
 #: ntpd gives up beyond 1000 s unless started with -g, and beyond 128 ms steps rather than slews.
 PANIC_NS = 1_000 * NS_PER_S
@@ -37,40 +33,16 @@ SLEW_PPM = 50.0
 _NTPD = frozenset({"ntpd", "ntpsec"})
 
 
-def offset_rules(node: NodeEvidence, cluster: Cluster) -> Iterator[Finding]:
+def offset_rules(node: NodeEvidence, cluster: Cluster, judges: Jury) -> Iterator[Finding]:
     """Yield what one node's measured offset and its history amount to."""
-    if node.offset is not None and _is_apart(node.offset, node.status) and _can_judge(cluster):
-        offset = node.offset - _median(cluster)
+    offset = judges.distance(node)
+    if offset is not None:
         yield from _zone(node, offset)
         yield from _scale(node, offset)
         if node.status is not None:
-            yield from _panic(node, offset, node.status)
-            yield from _off(node, offset, node.status, cluster)
+            yield from _panic(node, offset, node.status, judges.name)
+            yield from _off(node, offset, node.status, cluster, judges.name)
     yield from _history(node)
-
-
-def _is_apart(offset: Interval, status: SyncStatus | None) -> bool:
-    """Tell whether any of the rules below may apply, so that a healthy node costs nothing."""
-    claimed_ns = STEP_NS if status is None else claimed_bound_s(status) * NS_PER_S
-    return offset.proven_ns > min(STEP_NS, claimed_ns)
-
-
-def _median(cluster: Cluster) -> Interval:
-    """Return where the median of the nodes' clocks may truly lie, by the offsets to that of their estimates.
-
-    Half of the nodes at the far end of one lopsided path shift the estimates' median by as much as their
-    bounds; a near node, measured well, is then no further off than that.
-    """
-    offsets = [one.offset for one in cluster.values() if one.offset is not None]
-    return Interval(
-        floor(median(offset.lower_ns for offset in offsets)),
-        ceil(median(offset.upper_ns for offset in offsets)),
-    )
-
-
-def _can_judge(cluster: Cluster) -> bool:
-    measured = (True for one in cluster.values() if one.offset is not None)
-    return sum(islice(measured, JURY)) == JURY  # asked of every node, so it stops counting at enough
 
 
 def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
@@ -108,42 +80,46 @@ def _s(interval: Interval) -> float:
     return interval.furthest_ns / NS_PER_S
 
 
-def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus) -> Iterator[Finding]:
+def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) -> Iterator[Finding]:
     if status.daemon not in _NTPD or BUSYBOX in status.daemons:  # busybox's steps a clock however far off
         return
     if offset.proven_ns > PANIC_NS:
         yield finding(
             "panic-threshold",
-            f"{node.name} is {proven(offset)}; beyond 1000 s {status.daemon} exits and corrects nothing",
+            f"{node.name} is {proven(offset, whom)}; "
+            f"beyond 1000 s {status.daemon} exits and corrects nothing",
             advice.restart(node),
             worst=True,
         )
     elif offset.proven_ns > STEP_NS and node.history.step_s is None:
         yield finding(
             "panic-threshold",
-            f"{node.name} is {proven(offset)}; {status.daemon} steps a clock that is more than 128 ms off, "
-            "and has not yet",
+            f"{node.name} is {proven(offset, whom)}; "
+            f"{status.daemon} steps a clock that is more than 128 ms off, and has not yet",
             advice.state(node),
         )
 
 
-def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Cluster) -> Iterator[Finding]:
+def _off(
+    node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Cluster, whom: str
+) -> Iterator[Finding]:
     """Accuse only where the claim, and the claim of a typical other node, cannot both be true."""
+    own_s = claimed_bound_s(status)
+    if not status.synchronized or offset.proven_ns <= own_s * NS_PER_S:
+        return  # nothing to refute, and the others' claims need not be gathered
     others = [
         claimed_bound_s(other.status)
         for other in cluster.values()
         if other.name != node.name and other.status is not None and other.status.synchronized
     ]
-    if not status.synchronized or not others:
-        return
-    own_s = claimed_bound_s(status)
-    if offset.proven_ns <= (own_s + median(others)) * NS_PER_S:
+    if not others or offset.proven_ns <= (own_s + median(others)) * NS_PER_S:
         return
     source = "" if status.source is None else f" to {status.source}"
     claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
     yield finding(
         "claims-sync-but-off",
-        f"{speaker(node, status)} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)}",
+        f"{speaker(node, status)} on {node.name} says synchronized{claim}, "
+        f"yet its clock is {proven(offset, whom)}",
         advice.sources(node),
     )
 

@@ -9,6 +9,9 @@ from skewmon.timesync.evidence import followed
 #: Amazon's time service by IPv6; its IPv4 address, and that of Google's, are link-local.
 _PROVIDED = frozenset({"fd00:ec2::123"})
 
+#: States in which a daemon holds a source for right.
+GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
+
 
 def is_island(status: SyncStatus) -> bool:
     """Tell whether the node follows nothing but its own oscillator."""

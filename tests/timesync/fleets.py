@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from skewmon.clock.culprit import vote
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus, Vote
 from skewmon.timesync import sheet
-from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, jury, node_findings
 from skewmon.timesync.refid import of_address
-from skewmon.timesync.roots import witnesses
+from skewmon.timesync.roots import accepted, witnesses
 from skewmon.timesync.status import assemble
 
 NONCE = "fleet4711fleet"
@@ -207,9 +207,10 @@ def judged(*nodes: NodeEvidence, limit_s: float = 0.05) -> Verdicts:
     }
     offsets = {name: one.offset for name, one in cluster.items() if one.offset is not None}
     limit_ns = round(limit_s * NS_PER_S)
-    verdict = vote(offsets, limit_ns, witnesses(cluster))
+    verdict = vote(offsets, limit_ns, witnesses(cluster, limit_ns), accepted(cluster))
+    judges = jury(cluster, verdict)
     return Verdicts(
-        {name: node_findings(one, cluster) for name, one in cluster.items()},
+        {name: node_findings(one, cluster, judges) for name, one in cluster.items()},
         cluster_findings(cluster, verdict, limit_ns),
         verdict,
     )

@@ -10,7 +10,7 @@ from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
 from skewmon.timesync.catalogue import FINDINGS, anchor
 from skewmon.timesync.evidence import proven, span
 from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, node_findings
-from skewmon.timesync.roots import witnesses
+from skewmon.timesync.roots import accepted, witnesses
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -237,7 +237,8 @@ def said(*nodes: NodeEvidence, limit_ns: int = 50 * MS) -> tuple[Finding, ...]:
     """Return what is found of the cluster once its nodes have voted."""
     offsets = {one.name: one.offset for one in nodes if one.offset is not None}
     cluster = {one.name: one for one in nodes}
-    return cluster_findings(cluster, vote(offsets, limit_ns, witnesses(cluster)), limit_ns)
+    verdict = vote(offsets, limit_ns, witnesses(cluster, limit_ns), accepted(cluster))
+    return cluster_findings(cluster, verdict, limit_ns)
 
 
 def wrong_upstream(name: str) -> NodeEvidence:

@@ -528,6 +528,51 @@ def test_three_of_five_behind_one_wrong_server() -> None:
     )
 
 
+def test_those_who_are_right_are_not_called_liars_by_the_larger_camp() -> None:
+    """The median stands with the three; they are measured by the two whom the sources clear."""
+    said = judged(*camps(2, lambda _: chronyd(WRONG)))  # type: ignore[arg-type]
+    assert "claims-sync-but-off" not in [*said.kinds("n1"), *said.kinds("n2")]
+    assert "its clock is at least 69.9 s ahead of n1, n2" in said.message("claims-sync-but-off", "n3")
+
+
+def test_a_tie_calls_nobody_a_liar() -> None:
+    """Where the vote cannot tell, no node's finding does."""
+    good = [node(f"n{k}", chronyd("192.0.2.1")) for k in (1, 2)]
+    said = judged(*good, *(node(f"n{k}", chronyd(WRONG), 70.0) for k in (3, 4, 5)))
+    assert said.vote.verdict == "undetermined"
+    assert "claims-sync-but-off" not in said.all_kinds
+
+
+def test_a_minute_is_wrong_also_among_those_who_disagree_by_milliseconds() -> None:
+    """No majority agrees to 50 ms, and one clock is further from all than they are from each other."""
+    scattered = [node(f"n{k}", HEALTHY, 0.06 * k) for k in (1, 2, 3, 4)]
+    said = judged(*scattered, node("n5", HEALTHY, 70.0))
+    assert said.vote.verdict == "undetermined"
+    assert said.kinds("n5") == ["claims-sync-but-off"]
+    assert said.kinds("n1") == []
+
+
+def test_two_guests_of_a_wrong_host_do_not_outvote_eighteen() -> None:
+    """Eighteen follow one of the four servers that all of them hold for right; four witnesses against two."""
+    fleet = [node(f"n{k:02}", HEALTHY) for k in range(1, 19)]
+    guests = [node(name, azure(), 70.0) for name in ("n19", "n20")]  # type: ignore[arg-type]
+    said = judged(*fleet, *guests)
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n19", "n20"))
+
+
+@pytest.mark.parametrize("admitted_s", [0.0, 3_600.0])
+def test_servers_that_all_nodes_have_do_not_divide_them(admitted_s: float) -> None:
+    """Two nodes an hour ahead follow other servers of the same four than the rest does."""
+    a, b, c, d = FOUR
+    fleet = [node(f"n{k}", chronyd(a, b, c, d)) for k in (1, 2, 3)]
+    fleet += [node("n4", chronyd(b, a, c, d, ahead_s=admitted_s), 3_600.0)]
+    fleet += [node("n5", chronyd(c, a, b, d, ahead_s=admitted_s), 3_600.0)]
+    said = judged(*fleet)
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
+    assert "time-zone-error" in said.kinds("n4")
+    assert said.kinds("n1") == []
+
+
 def test_three_nodes_on_three_upstreams() -> None:
     """Two sources against one."""
     said = judged(*camps(2, lambda _: chronyd(WRONG), 1))  # type: ignore[arg-type]
