@@ -23,12 +23,17 @@ _LOCAL_DRIVER = re.compile(r"127\.127\.1\.[0-9]{1,3}|LOCAL\([0-9]+\)", re.ASCII)
 _HEX = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 
 
+#: The same few are asked of for every source of every node, each round.
+_remembered = lru_cache(maxsize=4096)
+
+
 def word(refid: str) -> str:
     """Strip the dots that mark a name in ntpq: ``.GPS.`` → ``GPS``; an address keeps its own."""
     inner = refid.strip()
     return inner.strip(".") if inner.startswith(".") or inner.endswith(".") else inner
 
 
+@_remembered
 def is_local(refid: str | None) -> bool:
     """Tell whether the identifier or source name means the undisciplined local clock."""
     if refid is None:
@@ -42,12 +47,13 @@ def is_orphan_parent(refid: str | None) -> bool:
     return refid is not None and word(refid) in _ORPHAN_PARENTS
 
 
+@_remembered
 def is_none(refid: str | None) -> bool:
     """Tell whether the identifier says that there is no source."""
     return refid is None or word(refid).upper() in _NONE_WORDS or refid == str(_ANY_ADDRESS)
 
 
-@lru_cache(maxsize=4096)  # asked of every source of every node, each round
+@_remembered
 def of_address(address: str) -> str | None:
     """Return the refid of a server, as dotted quad: its IPv4 address, or the MD5 head of its IPv6 one."""
     try:

@@ -7,6 +7,7 @@ timesyncd's last packet, and, where the server is a node of the cluster itself, 
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from skewmon.model import NS_PER_S, Peer, SyncStatus
 from skewmon.timesync import refid as refids
@@ -42,7 +43,8 @@ def roots(cluster: Cluster) -> Roots:
     hops: dict[str, str] = {}
     nodes = [cluster[name] for name in sorted(cluster)]
     for peer in (peer for node in nodes if node.status is not None for peer in node.status.peers):
-        key, upper = refids.of_address(peer.name), _told_of(peer)
+        key = refids.of_address(peer.name)
+        upper = None if key is None else _told_of(peer)
         if key is not None and upper is not None and upper != key:
             hops.setdefault(key, upper)
     for node in nodes:
@@ -92,13 +94,19 @@ def _shows_nothing(status: SyncStatus, limit_ns: int) -> bool:
 
 def _told_of(server: Peer) -> str | None:
     """Return what a server follows by its own reference identifier, which stands in an ntpd's table."""
-    refid = server.refid
-    if refid is None or is_refclock(server) or refids.is_none(refid):
+    if server.refid is None or is_refclock(server):
+        return None
+    return _upper(server.name, server.refid, server.stratum or 0)
+
+
+@lru_cache(maxsize=4096)  # the same few for every source of every node, each round
+def _upper(address: str, refid: str, stratum: int) -> str | None:
+    if refids.is_none(refid):
         return None
     if refids.is_local(refid) or refids.is_orphan_parent(refid):
         return NOWHERE
-    upper = refids.of_address(refid) or refids.of_address(refids.of_hex(refid, server.stratum) or "")
-    if upper is None or (server.stratum or 0) < 2 or (_is_public(server.name) and not _is_public(upper)):
+    upper = refids.of_address(refid) or refids.of_address(refids.of_hex(refid, stratum) or "")
+    if upper is None or stratum < 2 or (_is_public(address) and not _is_public(upper)):
         return None  # many a public server follows some 10.0.0.1 of its own, and each another one
     return upper
 

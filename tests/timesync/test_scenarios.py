@@ -422,6 +422,13 @@ def test_a_server_is_known_by_what_any_node_says_of_it() -> None:
     assert said.vote.culprits == ("n3", "n4", "n5")
 
 
+@pytest.mark.parametrize("name", ["2a01:3f7:2:202:", "ntp.example", "198.51.100.9%x", "time1.example.co"])
+def test_a_server_whose_name_is_no_address_has_no_known_root(name: str) -> None:
+    """An IPv6 address that ntpq cuts off, or a name where ``-n`` was not obeyed, disturbs nothing."""
+    fleet = [node(f"n{k}", ntpd((name, "192.0.2.77", 2))) for k in (1, 2)]
+    assert judged(*fleet, node("n3", HEALTHY, 70.0)).vote.culprits == ("n3",)
+
+
 def test_strangers_private_addresses_are_not_one_root() -> None:
     """Public servers behind networks of their own may all follow some 10.0.0.1."""
     fleet = [node(f"n{k}", ntpd((f"5.9.{k}.1", "10.0.0.1", 2))) for k in (1, 2)]
