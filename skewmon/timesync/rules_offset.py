@@ -51,13 +51,12 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     if steps == 0 or abs(steps) * ZONE_STEP_NS > ZONE_MOST_NS or rest.furthest_ns > ZONE_SLACK_NS:
         return
     side = "ahead" if steps > 0 else "behind"
-    kept = (
-        " It says so itself: RTC in local time." if node.status is not None and node.status.rtc_local else ""
-    )
+    says_so = node.status is not None and node.status.rtc_local
+    kept = ", and systemd says so, too" if says_so else ""
     yield finding(
         "time-zone-error",
         f"{node.name} is {abs(steps) / 2:g} h {side} to within {span(_s(rest))}: "
-        f"its hardware clock is probably kept in local time.{kept}",
+        f"its hardware clock is probably kept in local time{kept}",
         advice.hardware_clock(node),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skewmon.clock import pairs
 from skewmon.clock.culprit import vote
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus, Vote
 from skewmon.timesync import sheet
@@ -192,9 +193,8 @@ def node(
 
 def judged(*nodes: NodeEvidence, limit_s: float = 0.05) -> Verdicts:
     """Return what a round says of these nodes, whose offsets become those to their median as in a round."""
-    measured = sorted(one.offset.estimate_ns for one in nodes if one.offset is not None)
-    half = len(measured) // 2
-    reference_ns = measured[half] if len(measured) % 2 else (measured[half - 1] + measured[half]) // 2
+    measured = {one.name: one.offset for one in nodes if one.offset is not None}
+    reference_ns = pairs.reference_ns(measured) if measured else 0
     cluster = {
         one.name: NodeEvidence(
             one.name,
