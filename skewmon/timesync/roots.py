@@ -20,9 +20,17 @@ NOWHERE = "nowhere"
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """What each upstream follows itself, as far as anybody told."""
+    """What each upstream follows itself, as far as anybody told, and the address of each.
+
+    An upstream's key is its reference identifier, which for an IPv6 server looks like some IPv4 address.
+    """
 
     hops: Mapping[str, str]
+    addresses: Mapping[str, str]
+
+    def name(self, key: str) -> str:
+        """Return what to call an upstream."""
+        return self.addresses.get(key, key)
 
     def above(self, key: str) -> tuple[str, ...]:
         """Return an upstream, what it follows, and so on; ``NOWHERE`` at the end where that is no source."""
@@ -41,17 +49,21 @@ class Roots:
 def roots(cluster: Cluster) -> Roots:
     """Gather what the nodes tell of each other's servers, each of itself last: it knows best."""
     hops: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     nodes = [cluster[name] for name in sorted(cluster)]
     for peer in (peer for node in nodes if node.status is not None for peer in node.status.peers):
         key = refids.of_address(peer.name)
-        upper = None if key is None else _told_of(peer)
-        if key is not None and upper is not None and upper != key:
+        if key is None:
+            continue
+        addresses.setdefault(key, peer.name)
+        upper = _told_of(peer)
+        if upper is not None and upper != key:
             hops.setdefault(key, upper)
     for node in nodes:
         at, key = refids.of_address(node.address), source_key(node.status, node.name)
         if at is not None and key is not None and node.status is not None and key != at:
             hops[at] = NOWHERE if is_island(node.status) else key
-    return Roots(hops)
+    return Roots(hops, addresses)
 
 
 def witnesses(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
@@ -70,7 +82,7 @@ def witnesses(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
             found[name] = None
         elif key is not None:
             root = known.root(key)
-            found[name] = None if root == NOWHERE else root
+            found[name] = None if root == NOWHERE else known.name(root)
     return found
 
 
@@ -79,7 +91,7 @@ def accepted(cluster: Cluster) -> dict[str, frozenset[str]]:
     known = roots(cluster)
     return {
         name: frozenset(
-            known.root(peer_key(peer, name)) for peer in usable(node.status) if peer.state in GOOD
+            known.name(known.root(peer_key(peer, name))) for peer in usable(node.status) if peer.state in GOOD
         )
         - {NOWHERE}
         for name, node in cluster.items()

@@ -74,7 +74,8 @@ def _common_wrong_source(
     how = f"get{s} {'its' if s else 'their'} time from" if direct is None else f"follow{s}"
     yield finding(
         "common-wrong-source",
-        f"{names([node.name for node in wrong])} deviate{s} and {how} {shared}, which no other node uses",
+        f"{names([node.name for node in wrong])} deviate{s} and {how} {known.name(shared)}, "
+        "which no other node uses",
         advice.sources(wrong[0]),
     )
 
@@ -97,7 +98,7 @@ def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_
         return
     measured = [node for node in nodes if node.offset is not None]
     by_root = {node.name: _root(node, known) for node in measured}
-    keys = sorted({root or NOWHERE for root in by_root.values()})
+    keys = sorted({root or NOWHERE for root in by_root.values()}, key=known.name)
     if len(keys) != 2 or NOWHERE in keys or len(measured) == 2:
         return
     first, second = ([node for node in measured if by_root[node.name] == key] for key in keys)
@@ -106,7 +107,7 @@ def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_
     if apart_ns <= limit_ns or crossed:
         return
     camps = " and ".join(
-        f"{names([node.name for node in camp])} with {key}"
+        f"{names([node.name for node in camp])} with {known.name(key)}"
         for camp, key in zip((first, second), keys, strict=True)
     )
     yield finding(

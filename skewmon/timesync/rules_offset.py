@@ -9,6 +9,7 @@ from skewmon.timesync.catalogue import finding
 from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span, speaker
 from skewmon.timesync.facts import BUSYBOX
 from skewmon.timesync.jury import Jury
+from skewmon.timesync.refid import of_address
 
 #: ntpd gives up beyond 1000 s unless started with -g, and beyond 128 ms steps rather than slews.
 PANIC_NS = 1_000 * NS_PER_S
@@ -114,6 +115,8 @@ def _off(
     if not others or offset.proven_ns <= (own_s + median(others)) * NS_PER_S:
         return
     source = "" if status.source is None else f" to {status.source}"
+    if not source and of_address(status.refid or "") is not None:
+        source = f" to the reference ID {status.refid}"  # of an IPv6 server it only looks like an address
     claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
     yield finding(
         "claims-sync-but-off",

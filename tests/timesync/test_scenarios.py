@@ -396,6 +396,67 @@ def test_two_daemons_at_once_are_named() -> None:
     assert said.message("two-time-daemons", "n1").startswith("ntpd, timesyncd run on n1")
 
 
+def test_a_chronyd_that_lost_its_servers_is_stale() -> None:
+    """It says synchronized for hours more."""
+    lost = status_of(
+        CHRONYD,
+        chronyc_tracking=tracking(FOUR[0], ref_time="Sun Nov 22 11:20:00 2026"),
+        chronyc_sources=sources(*(row("^?", a, poll=10, reach="0", last="126m") for a in FOUR)),
+    )
+    said = judged(node("n1", lost), node("n2", HEALTHY), node("n3", HEALTHY))
+    assert said.kinds("n1") == ["no-reachable-source"]  # 7,455 s are not yet eight polls of 1024 s
+    longer = status_of(
+        CHRONYD,
+        chronyc_tracking=tracking(FOUR[0], ref_time="Sun Nov 22 10:20:00 2026"),
+        chronyc_sources=sources(*(row("^?", a, poll=10, reach="0", last="184m") for a in FOUR)),
+    )
+    said = judged(node("n1", longer), node("n2", HEALTHY), node("n3", HEALTHY))
+    assert said.kinds("n1") == ["stale-sync", "no-reachable-source"]
+    assert "last heard 3.07 h ago" in said.message("stale-sync", "n1")
+
+
+def test_an_ntpd_that_lost_its_servers_is_stale() -> None:
+    """No tally, reach 0, stratum and leap as if nothing were."""
+    table = peers(*((" ", a, ".GPS.", 1) for a in FOUR)).replace(" 21   64  377", "44m   64    0")
+    lost = status_of(NTPD, ntpq=table, ntpq_rv=variables(FOUR[0]).replace("eead6bd0", "eead6154"))
+    said = judged(node("n1", lost), node("n2", HEALTHY), node("n3", HEALTHY))
+    assert said.kinds("n1") == ["stale-sync", "no-reachable-source"]
+
+
+def test_openntpds_constraint_and_pool_are_understood() -> None:
+    """Synced with four peers; one name of the pool is not resolved yet."""
+    said_it = status_of(
+        "process 5 ntpd /usr/sbin/ntpd",
+        "process 6 ntpd ntpd: ntp engine",
+        ntpctl=(
+            "4/4 peers valid, constraint offset -1s, clock synced, stratum 2\n\n"
+            "peer\n   wt tl st  next  poll          offset       delay      jitter\n"
+            + "".join(
+                f"{a}\n {'*' if a == FOUR[0] else ' '}  1 10  1   21s   34s"
+                "         0.012ms     0.412ms     0.021ms\n"
+                for a in FOUR
+            )
+        ),
+    )
+    assert (said_it.daemon, said_it.unparsed) == ("openntpd", ())
+    assert judged(*(node(f"n{k}", said_it) for k in (1, 2, 3))).all_kinds == set()
+
+
+def test_ntpd_rs_is_healthy_with_four_sources() -> None:
+    """It names none of them as the one that it follows, and is judged by its clock alone."""
+    metrics = "ntp_system_leap_indicator 0\nntp_system_root_delay_seconds 0.0008\n"
+    metrics += "ntp_system_root_dispersion_seconds 0.0003\nntp_system_stratum 2\n"
+    for number, address in enumerate(FOUR):
+        labels = f'{{name="t{number}:123",address="{address}:123",id="{number}"}}'
+        metrics += f"ntp_source_poll_interval_seconds{labels} 64\nntp_source_unanswered_polls{labels} 0\n"
+        metrics += f"ntp_source_offset_seconds{labels} -0.00001\n"
+        metrics += f"ntp_source_uncertainty_seconds{labels} 0.00002\n"
+    rs = status_of("process 5 ntp-daemon /usr/bin/ntp-daemon", ntp_ctl=metrics)
+    assert judged(*(node(f"n{k}", rs) for k in (1, 2, 3))).all_kinds == set()
+    off = judged(node("n1", rs, 70.0), node("n2", rs), node("n3", rs))
+    assert off.message("claims-sync-but-off", "n1").startswith("ntpd-rs on n1 says synchronized to within")
+
+
 # --- who is a witness ------------------------------------------------------------------------------------
 
 
@@ -593,6 +654,24 @@ def test_one_server_by_two_addresses_may_pass_for_two() -> None:
     assert "by address" in said.message("no-common-reference")
 
 
+def test_an_ipv6_server_is_named_by_its_address() -> None:
+    """Its reference identifier is a digest that looks like some IPv4 address, and is nobody's."""
+    said = judged(*camps(2, lambda _: chronyd("2001:db8::bad")))  # type: ignore[arg-type]
+    told = said.message("common-wrong-source")
+    assert told == "n3, n4, n5 deviate and follow 2001:db8::bad, which no other node uses"
+    good = [node(f"n{k}", chronyd("2001:db8::1")) for k in (1, 2, 3)]
+    tied = judged(*good, *(node(f"n{k}", chronyd("2001:db8::bad"), 70.0) for k in (4, 5)))
+    assert "shares the source 2001:db8::bad" in tied.vote.evidence
+    assert "n1, n2, n3 with 2001:db8::1 and n4, n5 with 2001:db8::bad" in tied.message("common-wrong-source")
+
+
+def test_a_server_that_only_ntpds_variables_name_is_named() -> None:
+    """Its table timed out; the reference identifier tells, and is called what it is."""
+    alone = status_of(NTPD, ntpq_rv=variables(WRONG), ntpq=("", "***Request timed out\n", 1))
+    said = judged(node("n1", alone, 70.0), *(node(f"n{k}", HEALTHY) for k in (2, 3)))
+    assert f"synchronized to the reference ID {WRONG} to within" in said.message("claims-sync-but-off", "n1")
+
+
 # --- leap seconds ----------------------------------------------------------------------------------------
 
 
@@ -603,6 +682,13 @@ def test_a_clock_that_somebody_sets_back_by_a_second_is_no_leap() -> None:
     for step_s in (1.0, -1.0):
         said = judged(node("n1", odd, step_s, step_s=step_s), *rest)
         assert "leap-smear-split" not in said.all_kinds
+
+
+def test_a_leap_second_that_all_announce_is_no_trouble() -> None:
+    """On the last day of the month every healthy daemon says so."""
+    assert (
+        judged(*(node(f"n{k}", chronyd(*FOUR, leap="Insert second")) for k in (1, 2, 3))).all_kinds == set()
+    )
 
 
 def test_a_smear_is_told_from_those_who_insert() -> None:
