@@ -11,7 +11,7 @@ from skewmon.clock.drift import Rate, Rates
 from skewmon.clock.forecast import discipline, forecast
 from skewmon.clock.memory import STEPS
 from skewmon.clock.steps import Kind, Movement
-from skewmon.jury import Bystander, Jury
+from skewmon.hearing import Bystander, Hearing
 from skewmon.ledger import Ledger, Record, place_of
 from skewmon.model import (
     NS_PER_S,
@@ -27,7 +27,7 @@ from skewmon.model import (
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
-from skewmon.timesync.findings import cluster_findings, node_findings
+from skewmon.timesync.findings import cluster_findings, jury, node_findings
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -75,8 +75,10 @@ def evaluate(
         bystander = None
         if not _is_measured(outcomes, sweep.admin):
             bystander = Bystander(sweep.admin.shifted(-reference_ns), ledger.admin_status)
-        jury = Jury(offsets, records, bystander, sweep.at_ns, wall_ns)
-        verdict_on_nodes = jury.verdict(limit_ns, published[0])
+        jumps = {name: _jumps(record) for name, record in records.items()}
+        hearing = Hearing(evidence, bystander, jumps, sweep.at_ns, wall_ns)
+        verdict_on_nodes = hearing.verdict(limit_ns, published[0])
+    judges = jury(evidence, verdict_on_nodes)
     ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
@@ -84,7 +86,8 @@ def evaluate(
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            replace(view, findings=node_findings(evidence[name], evidence)) for name, view in views.items()
+            replace(view, findings=node_findings(evidence[name], evidence, judges))
+            for name, view in views.items()
         ),
         skew=skew,
         worst=published[0] if published else None,
@@ -168,7 +171,8 @@ def _with_outlook(
 
 
 def _evidence(node: Node, view: NodeView, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
-    return NodeEvidence(node.name, record.timesync, view.offset, _history(view, record, moved), login(node))
+    history = _history(view, record, moved)
+    return NodeEvidence(node.name, record.timesync, view.offset, history, login(node), node.address)
 
 
 def _history(view: NodeView, record: Record, moved: Sequence[Movement]) -> History:
@@ -210,3 +214,7 @@ def _is_measured(outcomes: Mapping[str, Outcome], admin: Interval) -> bool:
         and 0 in one.estimate.wall - admin
         for one in outcomes.values()
     )
+
+
+def _jumps(record: Record) -> list[Movement]:
+    return [movement for _, movement in record.recent if movement.kind in STEPS]

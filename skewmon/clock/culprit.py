@@ -7,7 +7,9 @@ tell from offsets alone who is right, and nobody is named.
 Fifty nodes that follow one wrong server are one witness, not fifty. Where the nodes follow three sources or
 more, each source has one voice, shared by its followers, and nodes without a source have none. With fewer
 sources no majority of them exists; then each node has a voice, but a camp that shares a source of its own is
-not called wrong for being the smaller one.
+not called wrong for being the smaller one. Where the sources would convict half of the nodes or more, those
+are no single witness if their daemons hold as many upstreams for right as their accusers' do. Nor are those
+who follow a source called wrong by nodes all of which admit that they follow none.
 
 What the time daemons claim is heard last. Where offsets alone name nobody and a majority of the upstreams
 agrees on where true time lies, whoever is provably far from there is wrong. Where offsets accuse the very
@@ -40,16 +42,17 @@ Voices = Mapping[str, int | Fraction]
 def vote(
     walls: Mapping[str, Interval],
     limit_ns: int,
-    sources: Mapping[str, str] | None = None,
+    sources: Mapping[str, str | None] | None = None,
+    accepted: Mapping[str, Collection[str]] | None = None,
     witnesses: Collection[Witness] = (),
 ) -> Vote:
     """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
-    ``sources`` maps a node to the upstream that it follows; nodes without one are left out of it.
-    ``witnesses`` are the clocks that claim to be right, on the axis of ``walls``.
+    ``sources`` maps a node to the upstream that it follows, or to None where it admits to follow none;
+    nodes of which neither is known are left out of it. ``accepted`` maps a node to all upstreams that its
+    daemon holds for right. ``witnesses`` are the clocks that claim to be right, on the axis of ``walls``.
     """
-    followed = {name: source for name, source in (sources or {}).items() if name in walls}
-    ballot = _by_offsets(walls, limit_ns, followed)
+    ballot = _by_offsets(walls, limit_ns, sources or {}, accepted or {})
     if ballot.verdict == "none":
         return ballot
     said = hear(witnesses)
@@ -61,21 +64,33 @@ def vote(
     return ballot
 
 
-def _by_offsets(walls: Mapping[str, Interval], limit_ns: int, followed: Mapping[str, str]) -> Vote:
+def _by_offsets(
+    walls: Mapping[str, Interval],
+    limit_ns: int,
+    sources: Mapping[str, str | None],
+    accepted: Mapping[str, Collection[str]],
+) -> Vote:
     """Return what the measured distances say, with a voice a source or, where those are few, a node."""
     each_node = dict.fromkeys(walls, 1)
     opponents = voices_against(walls, limit_ns, each_node)
     if not any(opponents.values()):
         return NOBODY
+    followed = {name: source for name, source in sources.items() if name in walls and source is not None}
+    by_source = False
     if len(set(followed.values())) >= MIN_SOURCES:
         guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
-        if guilty:
+        balance = _balance(guilty, followed, accepted)
+        if guilty and (len(guilty) * 2 < len(walls) or balance < 0):
             return Vote("named", guilty, _by_source(guilty, followed, limit_ns))
-    else:
+        # A majority of the nodes has at least as many sources of its own: then they are no single witness.
+        by_source = not guilty or balance == 0
+    if not by_source:
         guilty = _guilty(walls, limit_ns, each_node)
         rival = _rival_source(guilty, followed)
         if rival:
             return Vote("undetermined", (), _two_camps(guilty, rival))
+        if _is_judged_by_the_lost(guilty, walls, sources):
+            return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
         if guilty:
             return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
     accused = sum(1 for count in opponents.values() if count)
@@ -122,11 +137,47 @@ def _shared_voices(walls: Iterable[str], followed: Mapping[str, str]) -> Voices:
     return {name: Fraction(1, followers[followed[name]]) if name in followed else 0 for name in walls}
 
 
+def _balance(
+    guilty: tuple[str, ...], followed: Mapping[str, str], accepted: Mapping[str, Collection[str]]
+) -> int:
+    """Return how many witnesses more the accused have than their accusers.
+
+    A witness is a node with an upstream that no other witness has and the other side does not hold for right:
+    what both sides hold for right explains nothing. Where that leaves neither side any, one is returned, for
+    sources then tell nothing and each node is to have its voice.
+    """
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for name in followed:
+        sides[name in set(guilty)].append(name)
+    own, others = (
+        {source for name in sides[side] for source in (followed[name], *accepted.get(name, ()))}
+        for side in (True, False)
+    )
+    ours, theirs = min(len(sides[True]), len(own - others)), min(len(sides[False]), len(others - own))
+    return ours - theirs if ours or theirs else 1
+
+
 def _rival_source(guilty: tuple[str, ...], followed: Mapping[str, str]) -> str | None:
     """Return the source that two or more of the accused share and nobody else follows."""
     rivals = Counter(followed[name] for name in guilty if name in followed)
     outside = {source for name, source in followed.items() if name not in set(guilty)}
     return next((source for source, count in rivals.items() if count > 1 and source not in outside), None)
+
+
+def _is_judged_by_the_lost(
+    guilty: tuple[str, ...], walls: Iterable[str], sources: Mapping[str, str | None]
+) -> bool:
+    """Tell whether somebody who follows a source is accused by nodes that are all known to follow none."""
+    others = [name for name in walls if name not in set(guilty)]
+    nobody = all(name in sources and sources[name] is None for name in others)
+    return nobody and any(sources.get(name) is not None for name in guilty)
+
+
+def _by_the_lost(guilty: tuple[str, ...], nodes: int) -> str:
+    return (
+        f"{_names(guilty)} and the {nodes - len(guilty)} other nodes disagree, and those follow no source: "
+        "who is wrong cannot be known from the nodes alone."
+    )
 
 
 def _by_node(guilty: tuple[str, ...], opponents: int, nodes: int, limit_ns: int) -> str:

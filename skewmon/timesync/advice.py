@@ -3,14 +3,18 @@
 from collections.abc import Mapping
 
 from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.facts import BUSYBOX
+
+#: A login by ssh finds no programs of the administrator's on many systems, ntpq on some among them.
+_SBIN = "PATH=$PATH:/usr/sbin:/sbin;"
 
 #: What shows a daemon's sources.
 _SOURCES: Mapping[str, str] = {
     "chronyd": "chronyc -n sources -v",
-    "ntpd": "ntpq -pn",
-    "ntpsec": "ntpq -pn",
+    "ntpd": f"'{_SBIN} ntpq -pn'",
+    "ntpsec": f"'{_SBIN} ntpq -pn'",
     "timesyncd": "timedatectl timesync-status",
-    "openntpd": "ntpctl -s all",
+    "openntpd": f"'{_SBIN} ntpctl -s all'",
     "ntpd-rs": "ntp-ctl status",
 }
 
@@ -18,9 +22,12 @@ _SOURCES: Mapping[str, str] = {
 _STATE: Mapping[str, str] = {
     **_SOURCES,
     "chronyd": "chronyc -n tracking",
-    "ntpd": "ntpq -n -c rv",
-    "ntpsec": "ntpq -n -c rv",
+    "ntpd": f"'{_SBIN} ntpq -n -c rv'",
+    "ntpsec": f"'{_SBIN} ntpq -n -c rv'",
 }
+
+#: The programs of linuxptp.
+_PTP = ("phc2sys", "ptp4l", "timemaster")
 
 #: Names of the units, which differ between distributions; journalctl takes any that exist.
 _LOG: Mapping[str, str] = {
@@ -32,7 +39,8 @@ _LOG: Mapping[str, str] = {
     "ntpd-rs": "-u ntpd-rs",
 }
 
-_FALLBACK = "timedatectl"
+#: What shows the kernel's clock; not every system has systemd.
+_FALLBACK = f"'timedatectl || {{ {_SBIN} ntptime || adjtimex; }}'"
 
 
 def sources(node: NodeEvidence) -> str:
@@ -54,13 +62,26 @@ def log(node: NodeEvidence) -> str:
 def restart(node: NodeEvidence) -> str:
     """Restart an ntpd, whose unit differs between distributions; with -g it steps once, however far."""
     if _daemon(node) == "ntpsec":
-        return node.on_node("sudo systemctl restart ntpsec")
-    return node.on_node('"sudo systemctl restart ntpd || sudo systemctl restart ntp"')
+        return node.on_node("sudo systemctl restart ntpsec", terminal=True)
+    return node.on_node('"sudo systemctl restart ntpd || sudo systemctl restart ntp"', terminal=True)
 
 
 def units(node: NodeEvidence) -> str:
     """Show which time daemons the node's systemd knows and runs."""
-    return node.on_node("\"systemctl list-units --all '*chron*' '*ntp*' '*timesync*'\"")
+    shown = "systemctl list-units --all '*chron*' '*ntp*' '*timesync*' '*ptp*' '*phc2sys*'"
+    return node.on_node(f"\"{shown} || ps | grep -E 'chron|ntp|timesync'\"")
+
+
+def hardware_clock(node: NodeEvidence) -> str:
+    """Show whether the hardware clock is kept in local time."""
+    return node.on_node("'timedatectl || cat /etc/adjtime'")
+
+
+def time_scale(node: NodeEvidence) -> str:
+    """Show the options of PTP's programs, which hold the difference; without them, the daemon's sources."""
+    status = node.status
+    by_ptp = status is not None and any(name in _PTP for name in status.daemons)
+    return node.on_node(f"ps -C {','.join(_PTP)} -o args") if by_ptp else sources(node)
 
 
 def tool(node: NodeEvidence, name: str) -> str:
@@ -71,24 +92,28 @@ def tool(node: NodeEvidence, name: str) -> str:
 def reparse(node: NodeEvidence, tool: str) -> str:
     """Show which lines of a tool skewmon does not understand."""
     command = _COMMANDS.get(tool)
-    return node.on_node(f"{command} | skewmon parse {tool}") if command else node.on_node("true")
+    # The facts come from no tool, but from the table of processes.
+    return node.on_node(f"{command} | skewmon parse {tool}" if command else "ps -A -o pid= -o comm=")
 
 
 #: Tool of ``skewmon parse`` → the command whose text it takes.
 _COMMANDS: Mapping[str, str] = {
-    "ntpq": "ntpq -pn",
-    "ntpq-rv": "ntpq -n -c rv",
+    "ntpq": f"'{_SBIN} ntpq -pn'",
+    "ntpq-rv": f"'{_SBIN} ntpq -n -c rv'",
     "ntpstat": "ntpstat",
     "chronyc-tracking": "chronyc -n tracking",
     "chronyc-sources": "chronyc -n sources",
     "timedatectl": "timedatectl status",
     "timesync-status": "timedatectl timesync-status",
     "show-timesync": "timedatectl show-timesync",
-    "ntpctl": "ntpctl -s all",
+    "ntpctl": f"'{_SBIN} ntpctl -s all'",
     "ntp-ctl": "ntp-ctl status -f prometheus",
-    "ntptime": "ntptime",
+    "ntptime": f"'{_SBIN} ntptime || adjtimex --print || busybox adjtimex'",
 }
 
 
 def _daemon(node: NodeEvidence) -> str:
-    return "unknown" if node.status is None else node.status.daemon
+    """Return whose tools the node has; busybox's ntpd has none."""
+    if node.status is None or BUSYBOX in node.status.daemons:
+        return "unknown"
+    return node.status.daemon

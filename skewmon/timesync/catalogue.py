@@ -22,6 +22,10 @@ FINDINGS: Mapping[str, Kind] = {
         "The clock is off by whole half hours: its hardware clock is probably kept in local time.",
         "critical",
     ),
+    "time-scale-error": Kind(
+        "The clock is off by the whole seconds between UTC and another time scale: TAI, or that of GPS.",
+        "critical",
+    ),
     "panic-threshold": Kind(
         "The clock is further off than its ntpd corrects by itself.", "warning", worst="critical"
     ),

@@ -6,8 +6,9 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 
 from skewmon.model import NS_PER_S, Interval, Peer, SyncStatus
 
-#: A daemon that holds its clock but states no bound: ntpd's step threshold, which no synchronised daemon's
-#: clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well before).
+#: A daemon that holds its clock but states no bound, nor the kernel one for it: ntpd's step threshold, which
+#: no synchronised daemon's clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well
+#: before).
 UNSAID_BOUND_S = 0.128
 
 
@@ -23,13 +24,17 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class NodeEvidence:
-    """One node; ``offset`` is measured, to the cluster's reference; ``login`` is the command to get there."""
+    """One node; ``offset`` is measured, to the cluster's reference; ``login`` is the command to get there.
+
+    ``address`` is where other nodes would reach it, should they follow it.
+    """
 
     name: str
     status: SyncStatus | None = None
     offset: Interval | None = None
     history: History = field(default_factory=History)
     login: str = ""
+    address: str = ""
 
     @property
     def is_mute(self) -> bool:
@@ -37,9 +42,13 @@ class NodeEvidence:
         said = self.status
         return said is None or not (said.stratum is not None or said.leap or said.source or said.peers)
 
-    def on_node(self, command: str) -> str:
-        """Return the line to type on the admin box that runs a command on this node."""
-        return f"{self.login or f'ssh {self.name}'} {command}"
+    def on_node(self, command: str, *, terminal: bool = False) -> str:
+        """Return the line to type on the admin box that runs a command on this node.
+
+        With a ``terminal`` the command may ask for a password, as sudo does.
+        """
+        login = self.login or f"ssh {self.name}"
+        return f"{login.replace('ssh', 'ssh -t', 1) if terminal else login} {command}"
 
 
 #: All nodes of one cluster by name, the one that is judged included.
@@ -53,8 +62,20 @@ def followed(status: SyncStatus) -> Peer | None:
 
 def claimed_bound_s(status: SyncStatus) -> float:
     """Return how far the daemon says its clock may be off: |offset| + root delay / 2 + root dispersion."""
-    distance_s = UNSAID_BOUND_S if status.root_distance_s is None else status.root_distance_s
+    distance_s = status.root_distance_s
+    if distance_s is None:
+        kernel = status.kernel
+        told_s = kernel.max_error_s if kernel is not None and kernel.synchronized else None
+        distance_s = max(UNSAID_BOUND_S, told_s or 0.0)
     return abs(status.offset_s or 0.0) + distance_s
+
+
+def speaker(node: NodeEvidence, status: SyncStatus) -> str:
+    """Return whose word on synchronization a status holds."""
+    by_kernel = status.kernel is not None and status.kernel.synchronized == status.synchronized
+    if by_kernel and (node.is_mute or status.daemon == "unknown"):
+        return "The kernel"
+    return "The time daemon" if status.daemon == "unknown" else status.daemon
 
 
 #: Figures that a reader needs.
@@ -89,10 +110,10 @@ def _spelt(seconds: float, rounding: str) -> str:
     return f"{figures.divide(size_s, unit_s).normalize():,f} {unit}"
 
 
-def proven(offset: Interval) -> str:
+def proven(offset: Interval, whom: str = "the cluster's median") -> str:
     """Say what a measured offset proves: ``at least 69.9 s ahead of the cluster's median``."""
     side = "ahead of" if offset.lower_ns > 0 else "behind"
-    return f"at least {at_least(offset.proven_ns / NS_PER_S)} {side} the cluster's median"
+    return f"at least {at_least(offset.proven_ns / NS_PER_S)} {side} {whom}"
 
 
 def names(nodes: "list[str] | tuple[str, ...]", most: int = 5) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from skewmon.timesync.values import number
 
-_PROCESS = re.compile(r"process (?P<pid>[0-9]{1,10}) (?P<name>\S+) ?(?P<command>.*)")
+_PROCESS = re.compile(r"(?P<place>process|contained) (?P<pid>[0-9]{1,10}) (?P<name>\S+) ?(?P<command>.*)")
 
 _HIDDEN_LINE = "processes hidden"
 _BUSYBOX_LINE = "ntpd busybox"
@@ -17,17 +17,26 @@ _NAMES = {"systemd-timesyn": "timesyncd", "systemd-timesyncd": "timesyncd", "ntp
 #: What busybox's ntpd is called among the daemons; for the status it is an ntpd that nobody can ask.
 BUSYBOX = "busybox ntpd"
 
-#: Daemons that steer the system clock. PTP programs are named but not counted: whether phc2sys steers it, or
-#: only feeds another daemon, depends on its arguments.
-DISCIPLINES = frozenset({"ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", BUSYBOX})
+#: Of the PTP programs only this one may steer the system clock; its arguments tell.
+_PHC2SYS = "phc2sys"
+
+_SYSTEM_CLOCK = "CLOCK_REALTIME"
+
+#: Daemons that steer the system clock.
+DISCIPLINES = frozenset({"ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", BUSYBOX, _PHC2SYS})
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A time daemon that runs, by the name it has in a status; a watcher leaves the clock alone."""
+    """A time daemon that runs, by the name it has in a status; a watcher leaves the clock alone.
+
+    One that is contained runs in a container of the machine: it seldom may touch the clock, and the tools
+    outside do not reach it.
+    """
 
     daemon: str
     watcher: bool = False
+    contained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +56,19 @@ class NodeFacts:
         return tuple(dict.fromkeys(process.daemon for process in self.processes))
 
     @property
+    def at_hand(self) -> tuple[str, ...]:
+        """Those that the tools of the machine itself can ask."""
+        return tuple(dict.fromkeys(process.daemon for process in self.processes if not process.contained))
+
+    @property
     def watching(self) -> tuple[str, ...]:
         """Those that run and leave the clock alone, such as ``chronyd -x``."""
         return tuple(name for name in self.running if name not in self._hands_on)
 
     @property
     def _hands_on(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(process.daemon for process in self.processes if not process.watcher))
+        steering = (one.daemon for one in self.processes if not (one.watcher or one.contained))
+        return tuple(dict.fromkeys(steering))
 
     def knowing(self, implementation: str) -> "NodeFacts":
         """Return the same facts with every ntpd named after what it turned out to be."""
@@ -78,7 +93,8 @@ def read(text: str) -> NodeFacts:
         word, _, rest = line.partition(" ")
         found = _PROCESS.fullmatch(line)
         if found:
-            processes.append(_process(found["name"], found["command"], busybox=busybox))
+            process = _process(found["name"], found["command"], busybox=busybox)
+            processes.append(replace(process, contained=found["place"] == "contained"))
         elif word in _WORDS:
             values[word] = rest
         elif line.strip() and line not in {_HIDDEN_LINE, _BUSYBOX_LINE}:
@@ -107,7 +123,27 @@ def _process(name: str, command: str, *, busybox: bool) -> Process:
         return Process("chronyd", watcher=any(_has_flag(word, flag) for word in words[1:] for flag in "xQ"))
     if name == "ntpd":
         return Process(_ntpd(command, busybox=busybox), watcher=_queries_only(words, busybox=busybox))
+    if name == _PHC2SYS:
+        return Process(name, watcher=not _steers_the_system_clock(words[1:]))
     return Process(_NAMES.get(name, name))
+
+
+def _steers_the_system_clock(words: list[str]) -> bool:
+    """Tell whether phc2sys is told to (phc2sys(8)), and not to set another clock or to feed a daemon."""
+    if _value(words, "E") == "ntpshm":
+        return False
+    if any(_has_flag(word, "a") for word in words):
+        return any(_has_flag(word, "r") for word in words)
+    source, sink = _value(words, "s"), _value(words, "c")
+    return source not in {None, _SYSTEM_CLOCK} and sink in {None, _SYSTEM_CLOCK}
+
+
+def _value(words: list[str], flag: str) -> str | None:
+    """Return what follows a short option, in the same word or in the next."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith(f"-{flag}"):
+            return word.removeprefix(f"-{flag}") or after
+    return None
 
 
 def _ntpd(command: str, *, busybox: bool) -> str:

@@ -5,18 +5,31 @@ from collections.abc import Iterable
 from skewmon.model import Finding, Vote
 from skewmon.timesync.catalogue import FINDINGS
 from skewmon.timesync.evidence import Cluster, History, NodeEvidence
+from skewmon.timesync.jury import Jury, jury
 from skewmon.timesync.rules_cluster import cluster_rules
 from skewmon.timesync.rules_daemon import daemon_rules
 from skewmon.timesync.rules_offset import offset_rules
 
-__all__ = ["FINDINGS", "Cluster", "History", "NodeEvidence", "cluster_findings", "node_findings"]
+__all__ = [
+    "FINDINGS",
+    "Cluster",
+    "History",
+    "Jury",
+    "NodeEvidence",
+    "cluster_findings",
+    "jury",
+    "node_findings",
+]
 
 _ORDER = {kind: place for place, kind in enumerate(FINDINGS)}
 
 
-def node_findings(node: NodeEvidence, cluster: Cluster) -> tuple[Finding, ...]:
-    """Return what is to be said of one node beside its cluster, itself included; nothing of a healthy one."""
-    return _ordered([*daemon_rules(node), *offset_rules(node, cluster)])
+def node_findings(node: NodeEvidence, cluster: Cluster, judges: Jury | None = None) -> tuple[Finding, ...]:
+    """Return what is to be said of one node beside its cluster, itself included; nothing of a healthy one.
+
+    The judges are all nodes where the cluster has not voted; a round has them ready for every node.
+    """
+    return _ordered([*daemon_rules(node), *offset_rules(node, cluster, judges or jury(cluster))])
 
 
 def cluster_findings(cluster: Cluster, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:

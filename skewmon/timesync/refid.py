@@ -13,13 +13,18 @@ _NONE_WORDS = frozenset(
     {"", "INIT", "STEP", "XFAC", "POOL", "NONE", "RATE", "DENY", "RSTR", "TIME", "AUTH", "CRYP", "00000000"}
 )
 
-#: So many names and addresses are looked up again and again, each round for every source of every node.
-SERVERS = 4096
+#: The root of an orphan's subnet: ntpd that has lost its servers and serves its own oscillator to the others
+#: (``tos orphan``). Only as what a clock follows: a server may well be reached at the loopback address.
+_ORPHAN_PARENTS = frozenset({"127.0.0.1", "LOOP"})
 
 _ANY_ADDRESS = ipaddress.IPv4Address(0)
 
 _LOCAL_DRIVER = re.compile(r"127\.127\.1\.[0-9]{1,3}|LOCAL\([0-9]+\)", re.ASCII)
 _HEX = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+
+
+#: The same few are asked of for every source of every node, each round.
+_remembered = lru_cache(maxsize=4096)
 
 
 def word(refid: str) -> str:
@@ -28,7 +33,7 @@ def word(refid: str) -> str:
     return inner.strip(".") if inner.startswith(".") or inner.endswith(".") else inner
 
 
-@lru_cache(maxsize=SERVERS)
+@_remembered
 def is_local(refid: str | None) -> bool:
     """Tell whether the identifier or source name means the undisciplined local clock."""
     if refid is None:
@@ -37,12 +42,18 @@ def is_local(refid: str | None) -> bool:
     return plain.upper() in _LOCAL_WORDS or _LOCAL_DRIVER.fullmatch(plain) is not None
 
 
+def is_orphan_parent(refid: str | None) -> bool:
+    """Tell whether the reference identifier of a clock means that it heads an orphan subnet."""
+    return refid is not None and word(refid) in _ORPHAN_PARENTS
+
+
+@_remembered
 def is_none(refid: str | None) -> bool:
     """Tell whether the identifier says that there is no source."""
     return refid is None or word(refid).upper() in _NONE_WORDS or refid == str(_ANY_ADDRESS)
 
 
-@lru_cache(maxsize=SERVERS)
+@_remembered
 def of_address(address: str) -> str | None:
     """Return the refid of a server, as dotted quad: its IPv4 address, or the MD5 head of its IPv6 one."""
     try:

@@ -7,7 +7,9 @@ from skewmon.model import NS_PER_S, Finding, Interval, Vote
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.evidence import Cluster, NodeEvidence, at_least, names, span
-from skewmon.timesync.source import peer_key, source_key, usable
+from skewmon.timesync.refid import of_address
+from skewmon.timesync.roots import NOWHERE, Roots, roots
+from skewmon.timesync.source import is_island, peer_key, source_key, usable
 
 #: A smear is told from ordinary error by its size, and from a wrong clock by never passing one second.
 SMEAR_LEAST_NS = 10_000_000
@@ -20,10 +22,12 @@ CAMP_RATIO = 4
 def cluster_rules(cluster: Cluster, vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
     """Yield what the nodes of one cluster amount to together; the vote has said who is wrong."""
     nodes = [cluster[name] for name in sorted(cluster)]
-    yield from _common_wrong_source(nodes, vote)
-    yield from _two_sources(nodes, vote, limit_ns)
+    known = roots(cluster)
+    if limit_ns is not None:
+        yield from _common_wrong_source(nodes, known, vote, limit_ns)
+        yield from _two_sources(nodes, known, vote, limit_ns)
     yield from _leap_smear_split(nodes)
-    yield from _no_common_reference(nodes)
+    yield from _no_common_reference(nodes, known)
     yield from _mixed_daemons(nodes)
 
 
@@ -31,49 +35,79 @@ def _key(node: NodeEvidence) -> str | None:
     return source_key(node.status, node.name)
 
 
-def _upstreams(node: NodeEvidence) -> frozenset[str]:
-    """Everything that a node follows or could follow at once."""
+def _root(node: NodeEvidence, known: Roots) -> str | None:
+    key = _key(node)
+    return None if key is None or _is_island(node) else known.root(key)
+
+
+def _is_island(node: NodeEvidence) -> bool:
+    return node.status is not None and is_island(node.status)
+
+
+def _upstreams(node: NodeEvidence, known: Roots) -> frozenset[str]:
+    """Everything that a node follows or could follow at once, and what stands above that."""
     key = _key(node)
     listed = () if node.status is None else usable(node.status)
-    return frozenset({*(peer_key(peer, node.name) for peer in listed), *({key} if key else ())})
+    keys = [*(peer_key(peer, node.name) for peer in listed), *([key] if key else ())]
+    return frozenset(one for each in keys for one in known.above(each)) - {NOWHERE}
 
 
-def _common_wrong_source(nodes: Sequence[NodeEvidence], vote: Vote) -> Iterator[Finding]:
+def _common_wrong_source(
+    nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_ns: int
+) -> Iterator[Finding]:
     """Speak where the culprits share what nobody else uses; the vote, not the median, says who they are.
 
     The median stands with the larger camp, which may be the one that follows the wrong server.
     """
     wrong = [node for node in nodes if node.name in vote.culprits]
     right = [node for node in nodes if node.offset is not None and node not in wrong]
-    shared = _shared_key(wrong)
-    if shared is None or any(shared in _upstreams(node) for node in right):
+    direct, root = _shared([_key(node) for node in wrong]), _shared([_root(node, known) for node in wrong])
+    shared = root if direct is None else direct
+    if shared is None or root in {None, NOWHERE} or any(shared in _upstreams(node, known) for node in right):
+        return
+    if all(_tells_right_time(node, right, limit_ns) for node in wrong):
         return
     # One node alone always follows "something else" where every node follows its own; that proves nothing.
     if len(wrong) == 1 and len({_key(node) for node in right}) == len(right):
         return
+    s = "s" if len(wrong) == 1 else ""
+    how = f"get{s} {'its' if s else 'their'} time from" if direct is None else f"follow{s}"
     yield finding(
         "common-wrong-source",
-        f"{names([node.name for node in wrong])} deviate{'s' if len(wrong) == 1 else ''} and "
-        f"follow{'s' if len(wrong) == 1 else ''} {shared}, which no other node uses",
+        f"{names([node.name for node in wrong])} deviate{s} and {how} {known.name(shared)}, "
+        "which no other node uses",
         advice.sources(wrong[0]),
     )
 
 
-def _two_sources(nodes: Sequence[NodeEvidence], vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
+def _tells_right_time(node: NodeEvidence, right: Sequence[NodeEvidence], limit_ns: int) -> bool:
+    """Tell whether a node's source agrees with most of the nodes that are right.
+
+    A daemon that says by how much its clock is off was told so by its source: that one is not to blame.
+    """
+    if node.offset is None or node.status is None or not node.status.offset_s:
+        return False
+    source = node.offset.shifted(-round(node.status.offset_s * NS_PER_S))
+    offsets = [one.offset for one in right if one.offset is not None]
+    return sum((source - offset).proven_ns <= limit_ns for offset in offsets) * 2 > len(offsets)
+
+
+def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_ns: int) -> Iterator[Finding]:
     """Speak where two camps follow a source each: one of the two is wrong, and the vote cannot say which."""
-    if vote.verdict != "undetermined" or limit_ns is None:
+    if vote.verdict != "undetermined":
         return
     measured = [node for node in nodes if node.offset is not None]
-    keys = sorted({_key(node) or "" for node in measured})
-    if len(keys) != 2 or "" in keys or len(measured) == 2:
+    by_root = {node.name: _root(node, known) for node in measured}
+    keys = sorted({root or NOWHERE for root in by_root.values()}, key=known.name)
+    if len(keys) != 2 or NOWHERE in keys or len(measured) == 2:
         return
-    first, second = ([node for node in measured if _key(node) == key] for key in keys)
+    first, second = ([node for node in measured if by_root[node.name] == key] for key in keys)
     apart_ns = _gap_ns(first, second)
-    crossed = any(_upstreams(node) >= set(keys) for node in measured)
+    crossed = any(_upstreams(node, known) >= set(keys) for node in measured)
     if apart_ns <= limit_ns or crossed:
         return
     camps = " and ".join(
-        f"{names([node.name for node in camp])} with {key}"
+        f"{names([node.name for node in camp])} with {known.name(key)}"
         for camp, key in zip((first, second), keys, strict=True)
     )
     yield finding(
@@ -84,9 +118,9 @@ def _two_sources(nodes: Sequence[NodeEvidence], vote: Vote, limit_ns: int | None
     )
 
 
-def _shared_key(nodes: Sequence[NodeEvidence]) -> str | None:
-    keys = {_key(node) for node in nodes}
-    return keys.pop() if len(keys) == 1 else None
+def _shared(keys: Sequence[str | None]) -> str | None:
+    different = set(keys)
+    return different.pop() if len(different) == 1 else None
 
 
 def _gap_ns(one: Sequence[NodeEvidence], other: Sequence[NodeEvidence]) -> int:
@@ -104,11 +138,13 @@ def _leap_smear_split(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         ((node.offset, node) for node in nodes if node.offset is not None),
         key=lambda pair: pair[0].estimate_ns,
     )
-    if len(offsets) < 2 or not any(_speaks_of_leap(node) for _, node in offsets):
+    if len(offsets) < 2:
         return
     gaps = [after[0].estimate_ns - before[0].estimate_ns for before, after in pairwise(offsets)]
     cut = gaps.index(max(gaps)) + 1
     low, high = offsets[:cut], offsets[cut:]
+    if not any(_speaks_of_leap(node) for _, node in offsets) and not any(map(_inserted, (low, high))):
+        return
     apart = _apart([offset for offset, _ in low], [offset for offset, _ in high])
     if apart is None or not _differ([node for _, node in low], [node for _, node in high]):
         return
@@ -123,10 +159,13 @@ def _leap_smear_split(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
 
 def _speaks_of_leap(node: NodeEvidence) -> bool:
     status = node.status
-    stepped_a_second = node.history.step_s is not None and 0.9 < abs(node.history.step_s) < 1.1
-    return stepped_a_second or (
-        status is not None and (status.leap in {"insert", "delete"} or bool(status.smear_s))
-    )
+    return status is not None and (status.leap in {"insert", "delete"} or bool(status.smear_s))
+
+
+def _inserted(camp: Sequence[tuple[Interval, NodeEvidence]]) -> bool:
+    """Tell whether a whole camp went back by a second; one node alone may have been set by somebody."""
+    steps = [node.history.step_s or 0.0 for _, node in camp]
+    return len(steps) > 1 and all(-1.1 < step_s < -0.9 for step_s in steps)
 
 
 def _apart(low: Sequence[Interval], high: Sequence[Interval]) -> int | None:
@@ -143,9 +182,11 @@ def _differ(low: Sequence[NodeEvidence], high: Sequence[NodeEvidence]) -> bool:
     return bool(camps[0] and camps[1]) and not camps[0] & camps[1]
 
 
-def _no_common_reference(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+def _no_common_reference(nodes: Sequence[NodeEvidence], known: Roots) -> Iterator[Finding]:
     following = [
-        (node, _upstreams(node)) for node in nodes if _key(node) is not None and not _has_own_clock(node)
+        (node, _upstreams(node, known) | {of_address(node.address) or node.name})
+        for node in nodes
+        if _key(node) is not None and not _has_own_clock(node)
     ]
     if len(following) < 2:
         return
@@ -156,7 +197,7 @@ def _no_common_reference(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         seen |= upstreams
     yield finding(
         "no-common-reference",
-        f"No two of {names([node.name for node, _ in following])} share an upstream; "
+        f"No two of {names([node.name for node, _ in following])} share an upstream by address; "
         "each is only as right as its own",
         advice.sources(following[0][0]),
     )
@@ -173,4 +214,6 @@ def _mixed_daemons(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
             by_daemon.setdefault(node.status.daemon, []).append(node.name)
     if len(by_daemon) > 1:
         camps = "; ".join(f"{daemon} on {names(camp)}" for daemon, camp in sorted(by_daemon.items()))
-        yield finding("mixed-daemons", f"The nodes run different time daemons: {camps}")
+        rarest = min(by_daemon.values(), key=len)[0]
+        command = advice.units(next(node for node in nodes if node.name == rarest))
+        yield finding("mixed-daemons", f"The nodes run different time daemons: {camps}", command)

@@ -7,18 +7,15 @@ from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.claim import age_s, is_stale, poll_s
 from skewmon.timesync.complaints import Outcome
-from skewmon.timesync.evidence import NodeEvidence, followed, names, span
+from skewmon.timesync.evidence import NodeEvidence, followed, names, span, speaker
 from skewmon.timesync.facts import DISCIPLINES
-from skewmon.timesync.source import is_island, is_refclock, servers, usable
+from skewmon.timesync.source import GOOD, is_island, is_provided, is_refclock, servers, usable
 
 #: With four sources one wrong one is outvoted by three (RFC 8633 section 3.2, "use enough time sources").
 ENOUGH_SOURCES = 4
 
 #: ntpd and the kernel stop at 500 ppm (RFC 5905 MAXFREQ); at the stop ntpd reports 500.000 or just below.
 FREQUENCY_LIMIT_PPM = 499.9
-
-#: States in which a source is held for right.
-_GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
 
 #: An SNTP client follows one server by design; counting its sources would say so for ever.
 _SNTP = frozenset({"timesyncd"})
@@ -52,12 +49,12 @@ def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if status.synchronized is False and status.daemon != "none":
-        message = f"{_speaker(node, status)} on {node.name} {_denial(status)}"
+        message = f"{speaker(node, status)} on {node.name} {_denial(status)}"
         yield finding("unsynchronized", message, advice.state(node))
     if status.synchronized and is_island(status):
         yield finding(
             "local-island",
-            f"{_speaker(node, status)} on {node.name} follows the machine's own oscillator "
+            f"{speaker(node, status)} on {node.name} follows the machine's own oscillator "
             "and calls that synchronized",
             advice.sources(node),
         )
@@ -65,17 +62,10 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     if status.synchronized and heard_s is not None and is_stale(status):
         yield finding(
             "stale-sync",
-            f"{_speaker(node, status)} on {node.name} says synchronized, but last heard {span(heard_s)} ago, "
+            f"{speaker(node, status)} on {node.name} says synchronized, but last heard {span(heard_s)} ago, "
             f"{heard_s / poll_s(status):.0f} poll intervals",
             advice.sources(node),
         )
-
-
-def _speaker(node: NodeEvidence, status: SyncStatus) -> str:
-    by_kernel = status.kernel is not None and status.kernel.synchronized == status.synchronized
-    if by_kernel and (node.is_mute or status.daemon == "unknown"):
-        return "The kernel"
-    return "The time daemon" if status.daemon == "unknown" else status.daemon
 
 
 def _denial(status: SyncStatus) -> str:
@@ -93,8 +83,10 @@ def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if not answering:
         message = f"No source of {node.name} answers ({names([peer.name for peer in listed])})"
         yield finding("no-reachable-source", message, advice.sources(node))
-    elif status.daemon in _SNTP or any(is_refclock(peer) for peer in answering):
-        return  # a clock of the machine's own needs no majority of servers
+    elif status.daemon in _SNTP or any(is_refclock(peer) or is_provided(peer) for peer in answering):
+        # A clock of the machine's own needs no majority of servers, and a cloud's wants none beside it: its
+        # provider smears leap seconds, and others do not.
+        return
     elif len(answering) == 1:
         yield finding(
             "single-source",
@@ -114,7 +106,7 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     false = [peer.name for peer in status.peers if peer.state == "falseticker"]
     if not false:
         return
-    good = [peer for peer in usable(status) if peer.state in _GOOD]
+    good = [peer for peer in usable(status) if peer.state in GOOD]
     # Who follows a source has found a majority: a receiver's late sentences beside its pulse are no dispute.
     lost = followed(status) is None and len(false) >= len(good)
     verdict = "no majority is left to follow" if lost else "outvoted by the others"

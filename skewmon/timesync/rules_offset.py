@@ -1,16 +1,15 @@
 """Findings from the measurement: against what the node claims, and from what its own clocks show."""
 
 from collections.abc import Iterator
-from itertools import islice
 from statistics import median
 
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span
-
-#: The reference is the nodes' median; with two nodes it lies between them and accuses nobody.
-JURY = 3
+from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span, speaker
+from skewmon.timesync.facts import BUSYBOX
+from skewmon.timesync.jury import Jury
+from skewmon.timesync.refid import of_address
 
 #: ntpd gives up beyond 1000 s unless started with -g, and beyond 128 ms steps rather than slews.
 PANIC_NS = 1_000 * NS_PER_S
@@ -21,25 +20,30 @@ ZONE_STEP_NS = 1_800 * NS_PER_S
 ZONE_SLACK_NS = 5 * NS_PER_S
 ZONE_MOST_NS = 14 * 3_600 * NS_PER_S
 
+#: How far two other time scales are ahead of UTC: TAI since the leap second of 2016, and for ever 19 s less
+#: the time of GPS. The next leap second, if ever there is one, will move both.
+TIME_SCALES_NS = ((37 * NS_PER_S, "TAI, which PTP carries,"), (18 * NS_PER_S, "the time of GPS"))
+
+#: Who takes one scale for the other is otherwise held well: a quarter of a second leaves room for a slow
+#: path, and little for chance.
+SCALE_SLACK_NS = NS_PER_S // 4
+
 #: A rate beyond this is steering, not an oscillator: crystals differ by some tens of ppm.
 SLEW_PPM = 50.0
 
 _NTPD = frozenset({"ntpd", "ntpsec"})
 
 
-def offset_rules(node: NodeEvidence, cluster: Cluster) -> Iterator[Finding]:
+def offset_rules(node: NodeEvidence, cluster: Cluster, judges: Jury) -> Iterator[Finding]:
     """Yield what one node's measured offset and its history amount to."""
-    if node.offset is not None and _can_judge(cluster):
-        yield from _zone(node, node.offset)
+    offset = judges.distance(node)
+    if offset is not None:
+        yield from _zone(node, offset)
+        yield from _scale(node, offset)
         if node.status is not None:
-            yield from _panic(node, node.offset, node.status)
-            yield from _off(node, node.offset, node.status, cluster)
+            yield from _panic(node, offset, node.status, judges.name)
+            yield from _off(node, offset, node.status, cluster, judges)
     yield from _history(node)
-
-
-def _can_judge(cluster: Cluster) -> bool:
-    measured = (True for one in cluster.values() if one.offset is not None)
-    return sum(islice(measured, JURY)) == JURY  # asked of every node, so it stops counting at enough
 
 
 def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
@@ -48,57 +52,81 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     if steps == 0 or abs(steps) * ZONE_STEP_NS > ZONE_MOST_NS or rest.furthest_ns > ZONE_SLACK_NS:
         return
     side = "ahead" if steps > 0 else "behind"
-    kept = (
-        " It says so itself: RTC in local time." if node.status is not None and node.status.rtc_local else ""
-    )
+    says_so = node.status is not None and node.status.rtc_local
+    kept = ", and systemd says so, too" if says_so else ""
     yield finding(
         "time-zone-error",
         f"{node.name} is {abs(steps) / 2:g} h {side} to within {span(_s(rest))}: "
-        f"its hardware clock is probably kept in local time.{kept}",
-        node.on_node("timedatectl"),
+        f"its hardware clock is probably kept in local time{kept}",
+        advice.hardware_clock(node),
     )
+
+
+def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
+    for scale_ns, name in TIME_SCALES_NS:
+        rest = offset.shifted(-scale_ns if offset.estimate_ns > 0 else scale_ns)
+        if rest.furthest_ns > SCALE_SLACK_NS:
+            continue
+        side = "ahead" if offset.estimate_ns > 0 else "behind"
+        yield finding(
+            "time-scale-error",
+            f"{node.name} is {scale_ns // NS_PER_S} s {side} to within {span(_s(rest))}, and by so much "
+            f"{name} is ahead of UTC: it, or its source, takes one for the other",
+            advice.time_scale(node),
+        )
 
 
 def _s(interval: Interval) -> float:
     return interval.furthest_ns / NS_PER_S
 
 
-def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus) -> Iterator[Finding]:
-    if status.daemon not in _NTPD:
+def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) -> Iterator[Finding]:
+    if status.daemon not in _NTPD or BUSYBOX in status.daemons:  # busybox's steps a clock however far off
         return
     if offset.proven_ns > PANIC_NS:
         yield finding(
             "panic-threshold",
-            f"{node.name} is {proven(offset)}; beyond 1000 s {status.daemon} exits and corrects nothing",
+            f"{node.name} is {proven(offset, whom)}; "
+            f"beyond 1000 s {status.daemon} exits and corrects nothing",
             advice.restart(node),
             worst=True,
         )
     elif offset.proven_ns > STEP_NS and node.history.step_s is None:
         yield finding(
             "panic-threshold",
-            f"{node.name} is {proven(offset)}; {status.daemon} steps a clock that is more than 128 ms off, "
-            "and has not yet",
+            f"{node.name} is {proven(offset, whom)}; "
+            f"{status.daemon} steps a clock that is more than 128 ms off, and has not yet",
             advice.state(node),
         )
 
 
-def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Cluster) -> Iterator[Finding]:
-    """Accuse only where the claim, and the claim of a typical other node, cannot both be true."""
+def _off(
+    node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Cluster, judges: Jury
+) -> Iterator[Finding]:
+    """Accuse only where the claim, and the claim of a typical other node, cannot both be true.
+
+    Where no other node claims anything, only one that the vote convicts.
+    """
+    own_s = claimed_bound_s(status)
+    if not status.synchronized or offset.proven_ns <= own_s * NS_PER_S:
+        return  # nothing to refute, and the others' claims need not be gathered
     others = [
         claimed_bound_s(other.status)
         for other in cluster.values()
         if other.name != node.name and other.status is not None and other.status.synchronized
     ]
-    if not status.synchronized or not others:
+    if not others and node.name not in judges.convicted:
         return
-    own_s = claimed_bound_s(status)
-    if offset.proven_ns <= (own_s + median(others)) * NS_PER_S:
+    if offset.proven_ns <= (own_s + (median(others) if others else 0.0)) * NS_PER_S:
         return
     source = "" if status.source is None else f" to {status.source}"
+    if not source and of_address(status.refid or "") is not None:
+        source = f" to the reference ID {status.refid}"  # of an IPv6 server it only looks like an address
     claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
     yield finding(
         "claims-sync-but-off",
-        f"{status.daemon} on {node.name} says synchronized{claim}, yet its clock is {proven(offset)}",
+        f"{speaker(node, status)} on {node.name} says synchronized{claim}, "
+        f"yet its clock is {proven(offset, judges.name)}",
         advice.sources(node),
     )
 

@@ -82,16 +82,28 @@ reading() {
   { within "$patience" cat | head -c "$bytes"; } 2>/dev/null
 }
 
+# A process that has another number in a namespace below this one's runs in a container.
+contained() {
+  while read -r key _ inner; do
+    if [ "$key" = NSpid: ]; then
+      [ -n "$inner" ]
+      return
+    fi
+  done <"/proc/$1/status"
+  return 1
+}
+
 daemon() {
   case $2 in
     ntpd | chronyd | systemd-timesyn* | openntpd | ntp-daemon | ptp4l | phc2sys | timemaster | busybox) ;;
     *) return ;;
   esac
+  if contained "$1"; then place=contained; else place=process; fi
   command=$(tr '\000\n' '  ' <"/proc/$1/cmdline" | head -c 300)
   case $2$command in
-    busybox*ntpd*) echo "process $1 ntpd $command" ;;
+    busybox*ntpd*) echo "$place $1 ntpd $command" ;;
     busybox*) ;;
-    *) echo "process $1 $2 $command" ;;
+    *) echo "$place $1 $2 $command" ;;
   esac
 }
 

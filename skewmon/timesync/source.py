@@ -1,11 +1,22 @@
 """Which upstream a node follows: the identity that gives each upstream one vote, however many follow it."""
 
+import ipaddress
+
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
+from skewmon.timesync.evidence import followed
+
+#: Amazon's time service by IPv6; its IPv4 address, and that of Google's, are link-local.
+_PROVIDED = frozenset({"fd00:ec2::123"})
+
+#: States in which a daemon holds a source for right.
+GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
 
 
 def is_island(status: SyncStatus) -> bool:
     """Tell whether the node follows nothing but its own oscillator."""
+    if refids.is_orphan_parent(status.refid) and followed(status) is None:
+        return True
     return refids.is_local(status.refid) or refids.is_local(status.source) or status.source == "local net"
 
 
@@ -19,6 +30,9 @@ def source_key(status: SyncStatus | None, node: str = "") -> str | None:
         return None
     if is_island(status):
         return f"local clock of {node}"
+    peer = followed(status)
+    if peer is not None and is_refclock(peer):  # with a stratum set by hand its letters look like an address
+        return f"{peer.refid or peer.name} of {node}"
     if status.refid is None or refids.is_none(status.refid):
         return status.source
     if refids.of_address(status.refid) is None:
@@ -36,6 +50,15 @@ def peer_key(peer: Peer, node: str = "") -> str:
 def is_refclock(peer: Peer) -> bool:
     """Tell whether the source is a reference clock of the machine's own, its own oscillator excepted."""
     return (peer.kind in {"l", "refclock"} or peer.name.startswith("127.127.")) and not _is_local(peer)
+
+
+def is_provided(peer: Peer) -> bool:
+    """Tell whether the source is the time service of a cloud, on the link of each of its machines."""
+    try:
+        address = ipaddress.ip_address(peer.name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_link_local or str(address) in _PROVIDED
 
 
 def usable(status: SyncStatus) -> tuple[Peer, ...]:

@@ -73,7 +73,7 @@ def assemble(outputs: Mapping[str, ToolOutput]) -> SyncStatus:
     return replace(
         status,
         kernel=kernel,
-        daemons=tuple(steering or daemons),  # who only watches is named where nobody else is there
+        daemons=tuple(steering or [*daemons][:1]),  # one who only watches is named where nobody else is there
         unparsed=_unparsed(heard),
         suspects=_suspects(heard, status, kernel),
         failures=_failures(heard),
@@ -165,7 +165,7 @@ def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
     """Return the status of a node whose daemons did not answer: what runs, and what others say of it."""
     facts = heard.facts
     said = merged(heard.parsed("ntpstat"))
-    running = next(iter(facts.disciplining), None)
+    running = next(iter(sorted(facts.disciplining, key=lambda name: _literal(name) == "unknown")), None)
     synchronized = said.synchronized
     if synchronized is None and kernel is not None and (kernel.synchronized or _tells_the_kernel(facts)):
         synchronized = kernel.synchronized
@@ -201,7 +201,7 @@ def _relevant(heard: _Heard, tool: str) -> bool:
 def _runs(heard: _Heard, tool: str) -> bool:
     """Tell whether the daemon of a tool is seen to run."""
     family = next((name for name, tools in FAMILIES.items() if tool in tools), None)
-    return any(_FAMILY_OF.get(name, name) == family for name in heard.facts.running)
+    return any(_FAMILY_OF.get(name, name) == family for name in heard.facts.at_hand)
 
 
 def _failures(heard: _Heard) -> tuple[str, ...]:

@@ -233,7 +233,9 @@ def test_two_nodes_and_a_witness_of_another_source_name_the_wrong_one() -> None:
     """The admin box's clock, held by a source of its own, breaks the tie."""
     walls = at(0, 70)
     admin = Witness("the admin box", "b", Interval.around(0, SECOND // 50))
-    found = vote(walls, SECOND, {"n1": "a", "n2": "c"}, [*claims(walls, {"n1": "a", "n2": "c"}), admin])
+    found = vote(
+        walls, SECOND, {"n1": "a", "n2": "c"}, witnesses=[*claims(walls, {"n1": "a", "n2": "c"}), admin]
+    )
     assert (found.verdict, found.culprits) == ("named", ("n2",))
     assert "2 of 3 independent sources" in found.evidence
     assert "n1 by a, the admin box by b" in found.evidence
@@ -243,14 +245,16 @@ def test_a_witness_of_the_same_source_breaks_no_tie() -> None:
     """It would repeat the error of the node that it agrees with."""
     walls = at(0, 70)
     admin = Witness("the admin box", "a", Interval.around(0, SECOND // 50))
-    found = vote(walls, SECOND, {"n1": "a", "n2": "c"}, [*claims(walls, {"n1": "a", "n2": "c"}), admin])
+    found = vote(
+        walls, SECOND, {"n1": "a", "n2": "c"}, witnesses=[*claims(walls, {"n1": "a", "n2": "c"}), admin]
+    )
     assert (found.verdict, found.culprits) == ("undetermined", ())
 
 
 def test_one_claim_against_silence_is_said_and_names_nobody() -> None:
     """The node that claims may follow a wrong server; the other may be right by accident."""
     walls = at(0, 70)
-    found = vote(walls, SECOND, {"n1": "a"}, claims(walls, {"n1": "a"}))
+    found = vote(walls, SECOND, {"n1": "a"}, witnesses=claims(walls, {"n1": "a"}))
     assert (found.verdict, found.culprits) == ("undetermined", ())
     assert "Only n1 claims to know the time, from a, and one source is no proof." in found.evidence
 
@@ -258,7 +262,7 @@ def test_one_claim_against_silence_is_said_and_names_nobody() -> None:
 def test_of_two_camps_that_with_two_sources_is_right() -> None:
     """Two against two: one camp claims nothing, the other has its time from two sources that agree."""
     walls = at(0, 0, 70, 70)
-    found = vote(walls, SECOND, {"n1": "a", "n2": "b"}, claims(walls, {"n1": "a", "n2": "b"}))
+    found = vote(walls, SECOND, {"n1": "a", "n2": "b"}, witnesses=claims(walls, {"n1": "a", "n2": "b"}))
     assert (found.verdict, found.culprits) == ("named", ("n3", "n4"))
 
 
@@ -266,16 +270,16 @@ def test_a_majority_of_one_wrong_source_is_found_out_by_a_third_one() -> None:
     """Three nodes follow the wrong server, two the right one; the admin box has its time from elsewhere."""
     walls, followed = at(0, 0, 5, 5, 5), {"n1": "a", "n2": "a", "n3": "w", "n4": "w", "n5": "w"}
     witnesses = claims(walls, followed)
-    assert vote(walls, SECOND, followed, witnesses).verdict == "undetermined"
+    assert vote(walls, SECOND, followed, witnesses=witnesses).verdict == "undetermined"
     admin = Witness("the admin box", "b", Interval.around(0, SECOND // 50))
-    assert vote(walls, SECOND, followed, [*witnesses, admin]).culprits == ("n3", "n4", "n5")
+    assert vote(walls, SECOND, followed, witnesses=[*witnesses, admin]).culprits == ("n3", "n4", "n5")
 
 
 def test_a_majority_that_claims_nothing_does_not_condemn_two_sources() -> None:
     """Three free clocks agree, perhaps since one hypervisor set them; two sources say that they are wrong."""
     walls, followed = at(0, 0, 70, 70, 70), {"n1": "a", "n2": "b"}
     assert vote(walls, SECOND, followed).culprits == ("n1", "n2")
-    found = vote(walls, SECOND, followed, claims(walls, followed))
+    found = vote(walls, SECOND, followed, witnesses=claims(walls, followed))
     assert (found.verdict, found.culprits) == ("undetermined", ())
     assert "side with them" in found.evidence
 
@@ -283,7 +287,7 @@ def test_a_majority_that_claims_nothing_does_not_condemn_two_sources() -> None:
 def test_claims_that_agree_with_the_vote_leave_it_as_it_is() -> None:
     """What offsets prove is told by the offsets."""
     walls, followed = at(0, 0, 70), {"n1": "a", "n2": "b"}
-    assert vote(walls, SECOND, followed, claims(walls, followed)) == vote(walls, SECOND, followed)
+    assert vote(walls, SECOND, followed, witnesses=claims(walls, followed)) == vote(walls, SECOND, followed)
 
 
 def test_claims_with_wide_bounds_accuse_nobody() -> None:
@@ -291,7 +295,7 @@ def test_claims_with_wide_bounds_accuse_nobody() -> None:
     walls = at(0, 70)
     admin = Witness("the admin box", "b", Interval.around(0, 100 * SECOND))
     witnesses = [*claims(walls, {"n1": "a", "n2": "c"}, 100 * SECOND), admin]
-    assert vote(walls, SECOND, {"n1": "a", "n2": "c"}, witnesses).verdict == "undetermined"
+    assert vote(walls, SECOND, {"n1": "a", "n2": "c"}, witnesses=witnesses).verdict == "undetermined"
 
 
 @given(clusters, limits, st.data())
@@ -301,7 +305,7 @@ def test_without_claims_of_two_sources_nothing_changes_but_words(
     """A single source adds no verdict to what offsets say."""
     names = data.draw(st.lists(st.sampled_from(sorted(walls)), unique=True))
     witnesses = claims(walls, dict.fromkeys(names, "a"), data.draw(st.integers(0, 3_000)))
-    alone, beside = vote(walls, limit_ns), vote(walls, limit_ns, None, witnesses)
+    alone, beside = vote(walls, limit_ns), vote(walls, limit_ns, None, witnesses=witnesses)
     assert (alone.verdict, alone.culprits) == (beside.verdict, beside.culprits)
 
 
@@ -312,7 +316,7 @@ def test_whom_claims_accuse_is_provably_away_from_another_node(
     """Whatever is claimed: nobody is named while no pair is provably apart, and never everybody."""
     upstreams = data.draw(st.dictionaries(st.sampled_from(sorted(walls)), st.sampled_from("abcd")))
     witnesses = claims(walls, upstreams, data.draw(st.integers(0, 3_000)))
-    found = vote(walls, limit_ns, upstreams, witnesses)
+    found = vote(walls, limit_ns, upstreams, witnesses=witnesses)
     assert (found.verdict == "named") == bool(found.culprits)
     assert len(found.culprits) < len(walls)
     if not any(apart(one, other, limit_ns) for one in walls.values() for other in walls.values()):

@@ -15,6 +15,10 @@ SLOW = [f"10.78.0.{last}" for last in (21, 22, 23, 24)]
 FAST = [f"10.78.0.{last}" for last in (31, 32, 33, 34)]
 ABSENT = "10.78.0.99"
 
+#: Servers that all follow one other, and say so in their reference identifier.
+PASSING_ON = [f"10.78.0.{last}" for last in (41, 42, 43)]
+ROOT = "192.0.2.1"
+
 #: Where a real daemon may serve instead of one that lies.
 SPARE = "10.78.0.50"
 
@@ -22,6 +26,7 @@ SERVERS = [
     *(f"{address}:0:1" for address in TRUE),
     *(f"{address}:-{AHEAD_S}:1" for address in SLOW),
     *(f"{address}:{AHEAD_S}:1" for address in FAST),
+    *(f"{address}:0:2" for address in PASSING_ON),
 ]
 
 #: How long a daemon may take to make up its mind; ntpd wants four replies at eight seconds each.

@@ -8,6 +8,8 @@ from skewmon.model import NS_PER_S
 from skewmon.timesync.claim import MIN_POLL_S, STALE_POLLS
 from tests.integration.houses import (
     ABSENT,
+    PASSING_ON,
+    ROOT,
     TRUE,
     chronyd,
     kinds_of,
@@ -97,15 +99,31 @@ def test_three_of_five_behind_one_wrong_server_are_one_witness(here: Town, good:
     settle(houses, lambda said: said.synchronized)
     cluster = here.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
     told = {found["kind"]: found["message"] for found in cluster["findings"]}
+    liars = {name for name, node in cluster["by_name"].items() if "claims-sync-but-off" in kinds_of(node)}
     if len(set(good)) == 2:
         assert (cluster["culprit_verdict"], cluster["culprits"]) == ("named", ["n3", "n4", "n5"])
         assert (
             told["common-wrong-source"] == f"n3, n4, n5 deviate and follow {wrong}, which no other node uses"
         )
+        assert liars == {"n3", "n4", "n5"}
     else:
         assert (cluster["culprit_verdict"], cluster["culprits"]) == ("undetermined", [])
+        assert liars == set()
         assert "Two camps stand at least 69.9 s apart" in told["common-wrong-source"]
         assert f"n1, n2 with {good[0]} and n3, n4, n5 with {wrong}" in told["common-wrong-source"]
+
+
+def test_three_servers_that_follow_one_are_one_witness(here: Town) -> None:
+    """Each of three nodes has its own, and what stands above them is outvoted by two sources and named."""
+    houses = [chronyd(here, [server]) for server in TRUE[:2]]
+    houses += [ntpsec(here, [server], ahead_ns=70 * NS_PER_S) for server in PASSING_ON]
+    settle(houses, lambda said: said.synchronized)
+    cluster = here.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
+    told = {found["kind"]: found["message"] for found in cluster["findings"]}
+    assert (cluster["culprit_verdict"], cluster["culprits"]) == ("named", ["n3", "n4", "n5"])
+    assert told["common-wrong-source"] == (
+        f"n3, n4, n5 deviate and get their time from {ROOT}, which no other node uses"
+    )
 
 
 @pytest.mark.prove

@@ -1,20 +1,18 @@
 """Who is wrong in one cluster: what its offsets prove, what its clocks claim, and which of them moved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
 
 from skewmon.clock.culprit import vote
-from skewmon.clock.memory import STEPS
 from skewmon.clock.mover import Mover, who_moved
 from skewmon.clock.steps import Movement
 from skewmon.clock.testimony import Witness
-from skewmon.ledger import Record
 from skewmon.model import NS_PER_S, Interval, Pair, SyncStatus, Vote
 from skewmon.timesync.claim import claim_of
-from skewmon.timesync.evidence import span
-from skewmon.timesync.source import source_key
+from skewmon.timesync.evidence import NodeEvidence, span
+from skewmon.timesync.roots import accepted, root_of, roots, sources_of
 
 #: What the admin box is called among the witnesses.
 ADMIN_BOX = "the admin box"
@@ -29,39 +27,41 @@ class Bystander:
 
 
 @dataclass(frozen=True, slots=True)
-class Jury:
-    """All that is known of the clocks of one cluster at one instant, ``at_ns`` on the base."""
+class Hearing:
+    """All that is known of the clocks of one cluster at one instant, ``at_ns`` on the base.
 
-    offsets: Mapping[str, Interval]
-    records: Mapping[str, Record]
+    ``jumps`` holds each node's steps, oldest first.
+    """
+
+    cluster: Mapping[str, NodeEvidence]
     bystander: Bystander | None
+    jumps: Mapping[str, Sequence[Movement]]
     at_ns: int
     at_wall_ns: int
 
     def verdict(self, limit_ns: int, worst: Pair) -> Vote:
         """Return who is wrong of nodes that are more than ``limit_ns`` apart, the ``worst`` pair most."""
-        keys = {name: source_key(record.timesync, name) for name, record in self.records.items()}
-        sources = {name: key for name, key in keys.items() if key is not None}
-        found = vote(self.offsets, limit_ns, sources, self._witnesses())
+        offsets = {name: node.offset for name, node in self.cluster.items() if node.offset is not None}
+        sources = sources_of(self.cluster, limit_ns)
+        found = vote(offsets, limit_ns, sources, accepted(self.cluster), self._witnesses())
         if found.verdict != "undetermined":
             return found
-        moved = who_moved(worst, limit_ns, {name: self._jumps(name) for name in (worst.node, worst.peer)})
+        moved = who_moved(worst, limit_ns, self.jumps)
         return replace(found, evidence=f"{found.evidence} {self._moved(moved, limit_ns)}") if moved else found
 
     def _witnesses(self) -> list[Witness]:
-        """Return every clock that claims to be right."""
-        clocks = [(name, offset, self.records[name].timesync) for name, offset in self.offsets.items()]
+        """Return every clock that claims to be right; servers that pass on one time speak for one source."""
+        clocks = [(name, node.offset, node.status) for name, node in self.cluster.items()]
         if self.bystander is not None:
             clocks.append((ADMIN_BOX, self.bystander.offset, self.bystander.status))
-        claims = ((name, offset, claim_of(status, name)) for name, offset, status in clocks)
-        return [
-            Witness(name, claim.upstream, offset.widened(ceil(claim.bound_s * NS_PER_S)))
-            for name, offset, claim in claims
-            if claim is not None
-        ]
-
-    def _jumps(self, name: str) -> list[Movement]:
-        return [movement for _, movement in self.records[name].recent if movement.kind in STEPS]
+        known = roots(self.cluster)
+        found = []
+        for name, offset, status in clocks:
+            claim = claim_of(status, name)
+            root = None if claim is None else root_of(claim.upstream, known)
+            if offset is not None and claim is not None and root is not None:
+                found.append(Witness(name, root, offset.widened(ceil(claim.bound_s * NS_PER_S))))
+        return found
 
     def _moved(self, mover: Mover, limit_ns: int) -> str:
         wall_ns = self.at_wall_ns - self.at_ns + mover.before_ns

@@ -1,0 +1,132 @@
+"""Where the nodes' time comes from in the end: servers that pass on one clock are one witness, not several.
+
+A node names the server that it follows. What that server follows is told by the table of any node's ntpd, by
+timesyncd's last packet, and, where the server is a node of the cluster itself, by its own daemon.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from skewmon.model import NS_PER_S, Peer, SyncStatus
+from skewmon.timesync import refid as refids
+from skewmon.timesync.evidence import Cluster
+from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, usable
+
+#: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
+NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """What each upstream follows itself, as far as anybody told, and the address of each.
+
+    An upstream's key is its reference identifier, which for an IPv6 server looks like some IPv4 address.
+    """
+
+    hops: Mapping[str, str]
+    addresses: Mapping[str, str]
+
+    def name(self, key: str) -> str:
+        """Return what to call an upstream."""
+        return self.addresses.get(key, key)
+
+    def above(self, key: str) -> tuple[str, ...]:
+        """Return an upstream, what it follows, and so on; ``NOWHERE`` at the end where that is no source."""
+        line = [key]
+        while (upper := self.hops.get(line[-1])) is not None:
+            if upper in line:
+                return (*line, NOWHERE)
+            line.append(upper)
+        return tuple(line)
+
+    def root(self, key: str) -> str:
+        """Return the end of the line."""
+        return self.above(key)[-1]
+
+
+def roots(cluster: Cluster) -> Roots:
+    """Gather what the nodes tell of each other's servers, each of itself last: it knows best."""
+    hops: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    nodes = [cluster[name] for name in sorted(cluster)]
+    for peer in (peer for node in nodes if node.status is not None for peer in node.status.peers):
+        key = refids.of_address(peer.name)
+        if key is None:
+            continue
+        addresses.setdefault(key, peer.name)
+        upper = _told_of(peer)
+        if upper is not None and upper != key:
+            hops.setdefault(key, upper)
+    for node in nodes:
+        at, key = refids.of_address(node.address), source_key(node.status, node.name)
+        if at is not None and key is not None and node.status is not None and key != at:
+            hops[at] = NOWHERE if is_island(node.status) else key
+    return Roots(hops, addresses)
+
+
+def sources_of(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
+    """Return for each node the root whose time its clock shows, None where it admits to show none.
+
+    A daemon that says itself that its clock is off by more than the limit shows no source's time, for now. A
+    node without a daemon admits nothing, and is left out as one of which nothing is known.
+    """
+    known = roots(cluster)
+    found: dict[str, str | None] = {}
+    for name, node in cluster.items():
+        if node.status is None or node.status.daemon == "none":
+            continue
+        key = source_key(node.status, name)
+        if _shows_nothing(node.status, limit_ns):
+            found[name] = None
+        elif key is not None:
+            found[name] = root_of(key, known)
+    return found
+
+
+def root_of(key: str, known: Roots) -> str | None:
+    """Return what to call the source at the end of an upstream's line; None where there is none."""
+    root = known.root(key)
+    return None if root == NOWHERE else known.name(root)
+
+
+def accepted(cluster: Cluster) -> dict[str, frozenset[str]]:
+    """Return for each node the roots of all sources that its daemon holds for right."""
+    known = roots(cluster)
+    return {
+        name: frozenset(
+            known.name(known.root(peer_key(peer, name))) for peer in usable(node.status) if peer.state in GOOD
+        )
+        - {NOWHERE}
+        for name, node in cluster.items()
+        if node.status is not None
+    }
+
+
+def _shows_nothing(status: SyncStatus, limit_ns: int) -> bool:
+    admitted = abs(status.offset_s or 0.0) * NS_PER_S > limit_ns
+    return status.synchronized is False or is_island(status) or admitted
+
+
+def _told_of(server: Peer) -> str | None:
+    """Return what a server follows by its own reference identifier, which stands in an ntpd's table."""
+    if server.refid is None or is_refclock(server):
+        return None
+    return _upper(server.name, server.refid, server.stratum or 0)
+
+
+@lru_cache(maxsize=4096)  # the same few for every source of every node, each round
+def _upper(address: str, refid: str, stratum: int) -> str | None:
+    if refids.is_none(refid):
+        return None
+    if refids.is_local(refid) or refids.is_orphan_parent(refid):
+        return NOWHERE
+    upper = refids.of_address(refid) or refids.of_address(refids.of_hex(refid, stratum) or "")
+    if upper is None or stratum < 2 or (_is_public(address) and not _is_public(upper)):
+        return None  # many a public server follows some 10.0.0.1 of its own, and each another one
+    return upper
+
+
+def _is_public(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_global
