@@ -42,7 +42,7 @@ CSV_FIELDS = (
 )
 
 _NUMBER = r"([0-9.eE+-]+)"
-_LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?: ?(.*?)\s*")
+_LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?:\s*+(.*?)\s*")
 _REFERENCE = re.compile(r"([0-9A-Fa-f.]+)(?:\s+\((.*)\))?")
 _FAST_OR_SLOW = re.compile(rf"{_NUMBER} (?:seconds|ppm) (fast|slow)(?: of NTP time)?")
 _QUANTITY = re.compile(rf"{_NUMBER}(?: (?:seconds|ppm))?")

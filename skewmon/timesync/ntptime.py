@@ -42,10 +42,11 @@ _ADJTIMEX = {
 }
 
 _ADJTIMEX_LINE = re.compile(r"\s*+(?:-[a-z]\s++)?([a-z_.][a-z_. ]*?)\s*[:=]\s*(-?[0-9]+)(?![0-9]).*")
-_CALL = re.compile(r"ntp_(?:gettime|adjtime)\(\) returns code [0-9]+ \([A-Z]+\)")
-_TIME = re.compile(r"\s+time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
-_STATUS = re.compile(r"\s+status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)
-_MODES = re.compile(r"\s+modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
+_CALL = re.compile(r"\s*ntp_(?:gettime|adjtime)\(\) returns code [0-9]+ \([A-Z]+\)")
+_TIME = re.compile(r"\s*time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
+_RAW_TIME = re.compile(r"\s*ntptime=[0-9a-f]+\.[0-9a-f]+ unixtime=[0-9a-f]+\.[0-9]+ .*")  # ntptime -r
+_STATUS = re.compile(r"\s*status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)
+_MODES = re.compile(r"\s*modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
 _ITEM = re.compile(r"\s*([A-Za-z][A-Za-z ]*?) (-?[0-9.]+)(?: (us|ppm|s|ns))?\s*")
 _ITEMS = frozenset(
     {
@@ -88,7 +89,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
 
 
 def _ntptime(line: str, facts: dict[str, float]) -> bool:
-    if _CALL.fullmatch(line) or _TIME.fullmatch(line) or _MODES.fullmatch(line):
+    if any(pattern.fullmatch(line) for pattern in (_CALL, _TIME, _RAW_TIME, _MODES)):
         return True
     flags = _STATUS.fullmatch(line)
     if flags is not None:
