@@ -63,9 +63,9 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         position += 1
     ledger.others(stderr.splitlines())
     # A daemon that nobody is configured for says that its clock is unsynced, too: that is no other answer.
-    found = bool(peers) or (summary is not None and not nobody)
+    answered = bool(peers) or (summary is not None and not nobody)
     empty = Outcome.NO_SOURCES if nobody else Outcome.UNPARSED
-    return ledger.report(_status(summary, tuple(peers)), found=found, exit_status=status, empty=empty)
+    return ledger.report(_status(summary, tuple(peers)), found=answered, exit_status=status, empty=empty)
 
 
 def _entry(name: str, numbers: str, *, sensor: bool) -> Peer | None:

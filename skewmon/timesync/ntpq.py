@@ -8,6 +8,7 @@ ntpq's offset is peer minus local; here it is turned round, so that positive mea
 """
 
 import re
+from dataclasses import replace
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
@@ -39,7 +40,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     peers: list[Peer] = []
     wrapped: str | None = None  # a name too wide for its column, which waits for its row
     for line in lines:
-        layout = of_header(line) or layout
+        layout = _layout(line, layout)
         continued = None if wrapped is None else _continued(wrapped, line, layout)
         if continued is not None:
             peers.append(continued)
@@ -98,6 +99,13 @@ def _upstream(followed: Peer) -> str | None:
     return refids.of_address(followed.name)
 
 
+def _layout(line: str, layout: Layout) -> Layout:
+    """Return what is known of the table after this line; its rule begins where rows do."""
+    if _RULE.fullmatch(line) and line.strip() and not layout.server:
+        return replace(layout, indent=len(line) - len(line.lstrip()))
+    return of_header(line) or layout
+
+
 def _is_noise(line: str) -> bool:
     known = (_RULE, _BANNER, _LEGEND)
     return any(pattern.fullmatch(line) for pattern in known) or of_header(line) is not None
@@ -105,27 +113,33 @@ def _is_noise(line: str) -> bool:
 
 def _may_be_wrapped(line: str) -> bool:
     """Tell whether this is a lone name, wider than its field: the first half of a wrapped row."""
-    name = line.strip()
-    return len(name) > NAME_WIDTH and len(name.split()) == 1 and not _is_noise(line)
+    words = line.split()
+    lone = len(words) == 1 and len(words[0]) > NAME_WIDTH
+    return (lone or words[1:2] == ["vrf"]) and len(words) in {1, 3} and not _is_noise(line)
 
 
 def _row(line: str, layout: Layout) -> Peer | None:
     """Read a whole row."""
+    line = line.expandtabs()
     line = " " * layout.server + line[layout.server :]
     fields = layout.fields(line)
     head = "" if fields is None else _head_of(line, fields, layout)
     if fields is None or not head.strip():
         return None
+    if len(head) - len(head.lstrip()) >= layout.indent + _WRAP_INDENT and len(head.split()) == 1:
+        return None  # the second half of a wrapped row, whose name is missing
     tally, name, refid = _head(head, layout)
     return _peer(tally, name, _refid(refid, layout), fields, layout) if name else None
 
 
 def _continued(wrapped: str, line: str, layout: Layout) -> Peer | None:
     """Read a row whose name, too wide for its column, stands on the line before."""
+    line = line.expandtabs()
     fields = layout.fields(line)
     if fields is None or line[:_WRAP_INDENT].strip():
         return None
     tally, name = _tally(wrapped, layout)
+    name = name.partition(" ")[0]  # Cisco names a source's routing table behind its address
     refid = _refid(_head_of(line, fields, layout).strip(), layout)
     return _peer(tally, name, refid, fields, layout)
 
