@@ -39,7 +39,7 @@ _ROW = re.compile(
     re.ASCII,
 )
 _NOISE = re.compile(
-    r"\s*+(?:210 Number of sources = [0-9]+|MS Name/IP address\s+Stratum Poll Reach LastRx Last sample"
+    r"\s*+(?:(?:210 )?Number of sources = [0-9]+|MS Name/IP address\s+Stratum Poll Reach LastRx Last sample"
     r"|[=\s]++|\.-- Source mode .*|/ \.- Source state .*|\| /[ |\\]+.*|\|\|[ |\\]+.*)\s*"
 )
 

@@ -53,6 +53,9 @@ _LOCAL_IDS = frozenset({"7F7F0101", "127.127.1.1"})
 #: The reference ID of a clock that never followed anything.
 _NO_IDS = frozenset({"00000000", "0.0.0.0"})  # noqa: S104  # a reference ID, not an address to listen on
 
+#: One of these alone, as grep leaves it, is an answer.
+_FACTS = frozenset({"stratum", "leap status", "system time"})
+
 _DATE = "%a %b %d %H:%M:%S %Y"
 
 
@@ -71,7 +74,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         else:
             ledger.other(line)
     ledger.others(stderr.splitlines())
-    return ledger.report(_status(fields), found="stratum" in fields, exit_status=status)
+    return ledger.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
 
 
 def _labelled(line: str) -> tuple[str, str] | None:

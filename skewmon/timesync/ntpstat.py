@@ -17,7 +17,7 @@ _LOCAL_NET = "local net"
 _NAMELESS = frozenset({"NTP server", "unspecified", "unknown source"})
 
 _SYNCHRONIZED = re.compile(
-    r"synchroni[sz]ed to (?P<kind>.+?)"
+    r"synchroni[sz]ed to (?P<kind>\S+(?: \S+){0,2}?)"
     r"(?: \((?P<parens>[^()]*)\)| (?P<bare>[0-9A-Fa-f:.]+)| <IP (?:unreadable|unknown)>)?"
     r"(?: at stratum (?P<stratum>[0-9]+)|, stratum (?:unknown|unreadable))?"
 )
