@@ -80,6 +80,8 @@ COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
     ("is currently not installed", Outcome.NOT_INSTALLED),
     ("is not a typo you can use command-not-found", Outcome.NOT_INSTALLED),
     ("connection refused", Outcome.NOT_RUNNING),
+    ("remote peer disconnected", Outcome.NOT_RUNNING),
+    (" timed out", Outcome.TIMED_OUT),
 )
 
 

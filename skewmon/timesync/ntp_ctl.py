@@ -27,7 +27,7 @@ UNSYNCHRONIZED_STRATUM = 16
 #: After eight polls without an answer ntpd-rs holds a source for unreachable, as NTP's register does.
 REACH_POLLS = 8
 
-_SAMPLE = re.compile(r"(ntp_[a-z_]+)(?:\{(.*)\})? ([0-9.eE+-]+|NaN)")
+_SAMPLE = re.compile(r"(ntp_[a-z_]+)(?:\{(.*)\})? ([0-9.eE+-]+|NaN|[+-]?Inf)")
 _LABEL = re.compile(r"([a-z_]+)=\"((?:[^\"\\]|\\.)*)\"")
 _COMMENT = re.compile(r"# (?:HELP|TYPE|UNIT|EOF).*|# EOF|Warning: Unable to load configuration file: .*")
 _HEADING = re.compile(r"(?:Synchronization status|Sources|Peers|Servers):")
@@ -98,7 +98,7 @@ def _sample(line: str, said: _Said) -> bool:
     labels = dict(_LABEL.findall(found[2] or ""))
     said.version = labels.get("version", said.version)
     if value is None:
-        return found[3] == "NaN"
+        return found[3].endswith(("NaN", "Inf"))
     if name.startswith("ntp_source_") and "address" in labels:
         said.sources.setdefault((labels["address"], labels.get("id", "")), {})[name] = value
     elif name.startswith("ntp_system_"):

@@ -49,6 +49,13 @@ def test_every_shell_has_its_way_to_say_that_there_is_no_such_tool(line: str) ->
             "not-running",
         ),
         ("timedatectl", "Failed to query server: Transport endpoint is not connected", Outcome.NOT_RUNNING),
+        (
+            "timedatectl",
+            "Failed to query server: Activation of org.freedesktop.timedate1 timed out",
+            Outcome.TIMED_OUT,
+        ),
+        ("timesync-status", "Failed to query server: Method call timed out", Outcome.TIMED_OUT),
+        ("timesync-status", "Failed to query server: Remote peer disconnected", Outcome.NOT_RUNNING),
         ("timesync-status", "Unknown operation timesync-status", Outcome.NOT_INSTALLED),
         ("show-timesync", "Unknown command verb show-timesync.", Outcome.NOT_INSTALLED),
         ("ntptime", "Must be root to set kernel values", Outcome.REFUSED),
