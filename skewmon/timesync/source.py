@@ -3,9 +3,14 @@
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 
+#: The refid of an ntpd in orphan mode that others are to follow (ntp_timer.c): its own loopback address.
+_ORPHAN_PARENT = frozenset({"127.0.0.1", "LOOP"})
+
 
 def is_island(status: SyncStatus) -> bool:
     """Tell whether the node follows nothing but its own oscillator."""
+    if status.daemon in {"ntpd", "ntpsec"} and status.refid in _ORPHAN_PARENT:
+        return True
     return refids.is_local(status.refid) or refids.is_local(status.source) or status.source == "local net"
 
 
