@@ -25,6 +25,8 @@ LEAPS = {
     "01": "insert",
     "10": "delete",
     "11": "unsynchronized",
+    "02": "delete",
+    "03": "unsynchronized",
 }
 
 #: The selection in a peer's status word, decoded → state; before 4.2.6 some had other names.
@@ -67,6 +69,7 @@ _NAME = re.compile(r"\"[^\"]*\"?|(?:^|(?<=[\s,]))([A-Za-z_][A-Za-z0-9_]*)=")
 
 #: Where a terminal or a mail broke a line within quotes, the rest of the text stands before the next quote.
 _REST_OF_QUOTE = re.compile(r"([^\"=]*)\"\??\s*(?:,|$)")
+_STATUS = re.compile(r"(?:0x)?([0-9a-f]{4})\b", re.IGNORECASE)
 _FREQUENCY = re.compile(r"([0-9.eE+-]+)(pp[tbmk])?")
 _TIMESTAMP = re.compile(r"(?:0x)?([0-9a-f]{8})\.([0-9a-f]{8})\b", re.IGNORECASE)
 
@@ -140,7 +143,7 @@ def _peer(variables: Mapping[str, str]) -> Peer:
 
 
 def _status(variables: Mapping[str, str]) -> SyncStatus:
-    leap = LEAPS.get(variables.get("leap", ""))
+    leap = LEAPS.get(variables.get("leap", "")) or _leap_of_status(variables.get("status", ""))
     stratum = whole(variables.get("stratum", ""))
     refid = variables.get("refid")
     version = variables.get("version")
@@ -156,10 +159,16 @@ def _status(variables: Mapping[str, str]) -> SyncStatus:
         last_update_s=_age_s(variables.get("clock"), variables.get("reftime")),
         poll_s=_poll_s(variables.get("tc", variables.get("poll"))),
         leap=leap,
-        frequency_ppm=flipped(_ppm(variables, "frequency")),
+        frequency_ppm=flipped(_ppm(variables.get("frequency", variables.get("freq", "")))),
         smear_s=_ms(variables, "leapsmearoffset"),
         version=version,
     )
+
+
+def _leap_of_status(text: str) -> str | None:
+    """Return the leap indicator from the first two bits of a status word (RFC 1305, B.2.2)."""
+    found = _STATUS.match(text)
+    return None if found is None else LEAPS[str(int(found[1], 16) >> 14)]
 
 
 def _refid(text: str) -> str:
@@ -190,9 +199,9 @@ def _ms(variables: Mapping[str, str], *names: str) -> float | None:
     return next((value for value in values if value is not None), None)
 
 
-def _ppm(variables: Mapping[str, str], name: str) -> float | None:
+def _ppm(text: str) -> float | None:
     """Return a frequency; a bare number is in ppm, ``ntpq -u`` adds a unit."""
-    found = _FREQUENCY.fullmatch(variables.get(name, ""))
+    found = _FREQUENCY.fullmatch(text)
     value = None if found is None else number(found[1])
     return None if found is None or value is None else value * PPM[found[2]]
 
