@@ -41,6 +41,9 @@ CSV_FIELDS = (
     "leap status",
 )
 
+#: ``chronyc ntpdata`` begins with this, and goes on with a source's stratum and leap under the same labels.
+_OF_A_SOURCE = re.compile(r"\s*Remote address\s*:.*")
+
 _NUMBER = r"([0-9.eE+-]+)"
 _LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?:\s*+(.*?)\s*")
 _REFERENCE = re.compile(r"([0-9A-Fa-f.]+)(?:\s+\((.*)\))?")
@@ -74,6 +77,8 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         else:
             ledger.other(line)
     ledger.others(stderr.splitlines())
+    if any(_OF_A_SOURCE.fullmatch(line) for line in ledger.unparsed):
+        fields = {}  # what was said is no word of this node's clock
     return ledger.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
 
 
