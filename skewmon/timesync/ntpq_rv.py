@@ -153,8 +153,7 @@ def _status(variables: Mapping[str, str]) -> SyncStatus:
         synchronized=synchronized,
         stratum=stratum,
         refid=None if refid is None else _refid(refid),
-        # Before the first update the loop filter holds a zero that nobody measured.
-        offset_s=None if synchronized is False else flipped(_ms(variables, "offset", "phase")),
+        offset_s=_offset_s(variables, synchronized=synchronized),
         root_distance_s=distance_s(_ms(variables, "rootdelay"), _ms(variables, "rootdisp", "rootdispersion")),
         last_update_s=_age_s(variables.get("clock"), variables.get("reftime")),
         poll_s=_poll_s(variables.get("tc", variables.get("poll"))),
@@ -192,6 +191,12 @@ def _synchronized(leap: str | None, stratum: int | None) -> bool | None:
     if leap == "unsynchronized" or (stratum is not None and stratum >= UNSYNCHRONIZED_STRATUM):
         return False
     return None if leap is None or stratum is None else True
+
+
+def _offset_s(variables: Mapping[str, str], *, synchronized: bool | None) -> float | None:
+    """Return how far the clock is ahead; a zero before the first update is no measurement."""
+    offset_s = flipped(_ms(variables, "offset", "phase"))
+    return None if synchronized is False and offset_s == 0 else offset_s
 
 
 def _ms(variables: Mapping[str, str], *names: str) -> float | None:

@@ -18,7 +18,7 @@ _NAMELESS = frozenset({"NTP server", "unspecified", "unknown source"})
 
 _SYNCHRONIZED = re.compile(
     r"synchroni[sz]ed to (?P<kind>\S+(?: \S+){0,2}?)"
-    r"(?: \((?P<parens>[^()]*)\)| (?P<bare>[0-9A-Fa-f:.]+)| <IP (?:unreadable|unknown)>)?"
+    r"(?: \((?P<parens>[^()]*(?:\([^()]*\))?)\)| (?P<bare>[0-9A-Fa-f:.]+)| <IP (?:unreadable|unknown)>)?"
     r"(?: at stratum (?P<stratum>[0-9]+)|, stratum (?:unknown|unreadable))?"
 )
 _UNSYNCHRONIZED = re.compile(r"unsynchroni[sz]ed|clock is not synchroni[sz]ed", re.IGNORECASE)
