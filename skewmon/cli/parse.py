@@ -20,6 +20,9 @@ OF_SEVERAL_TOOLS = frozenset({"unparsed", "suspects", "failures", "daemons"})
 #: of byte order.
 TERMINAL = re.compile(r"\ufeff|\x1b\[[0-9;?]{0,20}[A-Za-z]|\r+(?=\n)")
 
+#: What a web page has in place of blanks, so that its columns stay in line.
+NO_BREAK_SPACE = "\u00a0"
+
 #: Exit status where lines were left over that no rule knows.
 EXIT_UNPARSED = 1
 
@@ -95,7 +98,7 @@ def _read(file: str | None) -> str:
         raise ConfigError(
             Fault(f"is longer than {BYTES_MAX} bytes; no time tool prints that much", source=name)
         )
-    return TERMINAL.sub("", data.decode(errors="replace"))
+    return TERMINAL.sub("", data.decode(errors="replace")).replace(NO_BREAK_SPACE, " ")
 
 
 def _outside(name: str) -> str:

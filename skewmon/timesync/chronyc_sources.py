@@ -39,7 +39,7 @@ _ROW = re.compile(
     re.ASCII,
 )
 _NOISE = re.compile(
-    r"\s*+(?:210 Number of sources = [0-9]+|MS Name/IP address\s+Stratum Poll Reach LastRx Last sample"
+    r"\s*+(?:(?:210 )?Number of sources = [0-9]+|MS Name/IP address\s+Stratum Poll Reach LastRx Last sample"
     r"|[=\s]++|\.-- Source mode .*|/ \.- Source state .*|\| /[ |\\]+.*|\|\|[ |\\]+.*)\s*"
 )
 
@@ -95,7 +95,9 @@ def _peer(
 ) -> Peer:
     kind, state, name, stratum, poll, reach = head
     exponent = number(poll)
-    sampled = last_heard_s is not None
+    # Never heard is a dash, and was ten years before 3.0: a source without a stratum, and without an error,
+    # which no measurement has.
+    sampled = last_heard_s is not None and (whole(stratum), octal(reach), error_s) != (0, 0, 0.0)
     return Peer(
         name=name,
         state="rejected" if state == "?" and octal(reach) else STATES[state or " "],
@@ -103,7 +105,7 @@ def _peer(
         # A source that never answered has no stratum, offset or error; chronyc prints zeroes.
         stratum=whole(stratum) if sampled else None,
         kind=KINDS[kind],
-        last_heard_s=last_heard_s,
+        last_heard_s=last_heard_s if sampled else None,
         poll_s=None if exponent is None or abs(exponent) > MAX_POLL_EXPONENT else 2.0**exponent,
         reach=octal(reach),
         offset_s=offset_s if sampled else None,

@@ -41,8 +41,11 @@ CSV_FIELDS = (
     "leap status",
 )
 
+#: ``chronyc ntpdata`` begins with this, and goes on with a source's stratum and leap under the same labels.
+_OF_A_SOURCE = re.compile(r"\s*Remote address\s*:.*")
+
 _NUMBER = r"([0-9.eE+-]+)"
-_LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?: ?(.*?)\s*")
+_LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?:\s*+(.*?)\s*")
 _REFERENCE = re.compile(r"([0-9A-Fa-f.]+)(?:\s+\((.*)\))?")
 _FAST_OR_SLOW = re.compile(rf"{_NUMBER} (?:seconds|ppm) (fast|slow)(?: of NTP time)?")
 _QUANTITY = re.compile(rf"{_NUMBER}(?: (?:seconds|ppm))?")
@@ -52,6 +55,9 @@ _LOCAL_IDS = frozenset({"7F7F0101", "127.127.1.1"})
 
 #: The reference ID of a clock that never followed anything.
 _NO_IDS = frozenset({"00000000", "0.0.0.0"})  # noqa: S104  # a reference ID, not an address to listen on
+
+#: One of these alone, as grep leaves it, is an answer.
+_FACTS = frozenset({"stratum", "leap status", "system time"})
 
 _DATE = "%a %b %d %H:%M:%S %Y"
 
@@ -71,7 +77,9 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         else:
             ledger.other(line)
     ledger.others(stderr.splitlines())
-    return ledger.report(_status(fields), found="stratum" in fields, exit_status=status)
+    if any(_OF_A_SOURCE.fullmatch(line) for line in ledger.unparsed):
+        fields = {}  # what was said is no word of this node's clock
+    return ledger.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
 
 
 def _labelled(line: str) -> tuple[str, str] | None:

@@ -21,6 +21,9 @@ COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
     # of whichever tool, and also where another complaint stands before it: a socket that only root may open
     ("permission denied", Outcome.REFUSED),
     ("operation not permitted", Outcome.REFUSED),
+    ("access denied", Outcome.REFUSED),
+    ("need root privileges", Outcome.REFUSED),
+    ("must be root", Outcome.REFUSED),
     # ntpq, classic and NTPsec
     ("no association id", Outcome.NO_SOURCES),
     ("no peers", Outcome.NO_SOURCES),
@@ -50,15 +53,35 @@ COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
     ("connection timed out", Outcome.TIMED_OUT),
     ("no reply", Outcome.TIMED_OUT),
     ("no route to host", Outcome.NOT_RUNNING),
+    ("network is unreachable", Outcome.NOT_RUNNING),
+    ("transport endpoint is not connected", Outcome.NOT_RUNNING),
+    ("disconnected from message bus without replying", Outcome.NOT_RUNNING),
+    (".service is masked", Outcome.NOT_RUNNING),
+    ("launch helper exited", Outcome.NOT_RUNNING),
+    (" exited with status ", Outcome.NOT_RUNNING),
+    # a systemd older than the verb: timesync-status and show came with 239
+    ("unknown operation", Outcome.NOT_INSTALLED),
+    ("unknown command verb", Outcome.NOT_INSTALLED),
     # ntpctl, ntp-ctl
     ("could not open socket at", Outcome.NOT_RUNNING),
     ("ntpctl: connect", Outcome.NOT_RUNNING),
     ("failed to read state from observation socket", Outcome.UNPARSED),
+    ("no such file or directory (os error 2)", Outcome.NOT_RUNNING),
+    ("os { code: 2,", Outcome.NOT_RUNNING),
     # the shell and the C library, of whichever tool
     ("command not found", Outcome.NOT_INSTALLED),
     ("applet not found", Outcome.NOT_INSTALLED),
     (": not found", Outcome.NOT_INSTALLED),
+    ("executable file not found", Outcome.NOT_INSTALLED),
+    ("unknown command: ", Outcome.NOT_INSTALLED),
+    # the helpers of distributions that know which package has the command
+    ("not found, but can be installed with", Outcome.NOT_INSTALLED),
+    ("not found, did you mean", Outcome.NOT_INSTALLED),
+    ("is currently not installed", Outcome.NOT_INSTALLED),
+    ("is not a typo you can use command-not-found", Outcome.NOT_INSTALLED),
     ("connection refused", Outcome.NOT_RUNNING),
+    ("remote peer disconnected", Outcome.NOT_RUNNING),
+    (" timed out", Outcome.TIMED_OUT),
 )
 
 
@@ -70,14 +93,31 @@ _WHOLE_LINES = {
 }
 
 
-#: What stands around a tool's text: warnings of the shell and of sudo, ssh, a pasted prompt.
+#: A shell, or a program that starts others, about a path where nothing is. Of a tool itself the same words
+#: mean a socket or a file of its own.
+_NO_SUCH_TOOL = re.compile(
+    r"(?:-?(?:/\S{1,60}/)?(?:ba|da|a|z|k|mk|c|tc)?sh|env|timeout|nice|nohup|sudo|chroot): "
+    r"(?:.*: no such file or directory|no such file or directory: .*)"
+)
+
+_TOOLS = "ntpq|ntpstat|chronyc|timedatectl|ntpctl|ntp-ctl|ntptime|adjtimex"
+
+#: What stands around a tool's text: warnings of the shell, of sudo and of ssh, a pasted prompt.
 _CHATTER = re.compile(
     r"\s*+(?:sudo: unable to resolve host .*|\[sudo\] password for .*"
-    r"|\S+: warning: setlocale: .*|perl: warning: .*|manpath: can't set the locale.*|locale: Cannot set LC_.*"
+    r"|\S+: (?:line [0-9]+: )?(?:warning: )?setlocale: .*"
+    r"|perl: warning: .*|manpath: can't set the locale.*|locale: Cannot set LC_.*"
     r"|Warning: Permanently added .* to the list of known hosts\.|Pseudo-terminal will not be allocated .*"
-    r"|Connection to \S+ closed\."
-    r"|(?:[^\s*#^=+-]\S{0,60} ?[^\s*#^=+-]?\S{0,60})?[#$%>] ?(?:sudo )?(?:/\S{1,60}/)?"
-    r"(?:ntpq|ntpstat|chronyc|timedatectl|ntpctl|ntp-ctl|ntptime|adjtimex)(?: .*)?)"
+    r"|\*\* (?:WARNING: connection is not using a post-quantum|This session may be vulnerable"
+    r"|The server may need to be upgraded).*"
+    r"|stdin: is not a tty|(?:mesg|stty): .*: Inappropriate ioctl for device|tput: .*TERM.*"
+    r"|bash: cannot set terminal process group .*|bash: no job control in this shell"
+    r"|Connection to \S+ closed\.|Last login: .*"
+    r"|You can install it by typing:|(?:Try: )?(?:sudo )?(?:apt|apt-get|snap|dnf|yum|zypper) install .*"
+    r"|(?:ntpq|chronyc)>.*|\[?[\w.-]{1,60}@[\w.-]{1,80}[: ][^\s\]]{0,80}\]?[#$%>] ?"
+    r"|(?:[^\s*#^=+-]\S{0,60} ?[^\s*#^=+-]?\S{0,60})?[#$%>] ?"
+    r"(?:sudo |watch |[A-Z_]{1,30}=\S{0,60} |docker exec (?:-\S{1,10} ){0,3}\S{1,80} ){0,3}(?:/\S{1,60}/)?"
+    rf"(?:{_TOOLS})(?: .*)?)"
 )
 
 
@@ -88,7 +128,9 @@ def is_chatter(line: str) -> bool:
 
 def complaint(line: str) -> Outcome | None:
     """Return what a line means as a complaint, or None where it is none."""
-    folded = line.casefold()
-    if folded.strip() in _WHOLE_LINES:
-        return _WHOLE_LINES[folded.strip()]
+    folded = " ".join(line.casefold().split())
+    if folded in _WHOLE_LINES:
+        return _WHOLE_LINES[folded]
+    if _NO_SUCH_TOOL.fullmatch(folded):
+        return Outcome.NOT_INSTALLED
     return next((outcome for words, outcome in COMPLAINTS if words in folded), None)

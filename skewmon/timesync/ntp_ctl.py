@@ -27,10 +27,10 @@ UNSYNCHRONIZED_STRATUM = 16
 #: After eight polls without an answer ntpd-rs holds a source for unreachable, as NTP's register does.
 REACH_POLLS = 8
 
-_SAMPLE = re.compile(r"(ntp_[a-z_]+)(?:\{(.*)\})? ([0-9.eE+-]+|NaN)")
+_SAMPLE = re.compile(r"(ntp_[a-z_]+)(?:\{(.*)\})? ([0-9.eE+-]+|NaN|[+-]?Inf)")
 _LABEL = re.compile(r"([a-z_]+)=\"((?:[^\"\\]|\\.)*)\"")
-_COMMENT = re.compile(r"# (?:HELP|TYPE|UNIT|EOF).*|# EOF")
-_HEADING = re.compile(r"(?:Synchronization status|Sources|Servers):")
+_COMMENT = re.compile(r"# (?:HELP|TYPE|UNIT|EOF).*|# EOF|Warning: Unable to load configuration file: .*")
+_HEADING = re.compile(r"(?:Synchronization status|Sources|Peers|Servers):")
 _SOURCE = re.compile(r"(?P<name>\S+) (?P<address>\S+?)(?: \[NTS\])? \((?P<id>\S+)\)")
 _VALUE = re.compile(
     r"\t+(?P<label>[A-Za-z ]+?):?\t+(?P<value>[+\u00b1-]{0,2}[0-9.]+)s?(?:/[0-9]+ available)?"
@@ -54,6 +54,7 @@ _SOURCE_METRICS = {
     "Poll interval": "ntp_source_poll_interval_seconds",
     "Missing polls": "ntp_source_unanswered_polls",
     "poll interval": "ntp_source_poll_interval_seconds",
+    "pollinterval": "ntp_source_poll_interval_seconds",  # before 1.0
     "missing polls": "ntp_source_unanswered_polls",
 }
 _SYSTEM_METRICS = {
@@ -97,7 +98,7 @@ def _sample(line: str, said: _Said) -> bool:
     labels = dict(_LABEL.findall(found[2] or ""))
     said.version = labels.get("version", said.version)
     if value is None:
-        return found[3] == "NaN"
+        return found[3].endswith(("NaN", "Inf"))
     if name.startswith("ntp_source_") and "address" in labels:
         said.sources.setdefault((labels["address"], labels.get("id", "")), {})[name] = value
     elif name.startswith("ntp_system_"):
@@ -126,7 +127,7 @@ def _value(line: str, said: _Said) -> bool:
 
 def _source(line: str, said: _Said) -> bool:
     """Begin a source from ``name address (id)``, or ``name/address (id): offset±uncertainty(±delay)s``."""
-    if said.section != "Sources":
+    if said.section not in {"Sources", "Peers"}:  # they were called peers before 1.0
         return False
     entry, sentence = _SOURCE.fullmatch(line), _SENTENCE.fullmatch(line)
     if sentence is not None:
@@ -206,7 +207,7 @@ def _peer(address: str, values: Mapping[str, float]) -> Peer:
         name=host,
         state="unreachable" if reach == 0 else "candidate",
         refid=refids.of_address(host),
-        kind="server",
+        kind="refclock" if host.startswith("/") else "server",  # a device or socket, by its path
         poll_s=values.get("ntp_source_poll_interval_seconds"),
         reach=reach,
         delay_s=_measured(values, "ntp_source_delay_seconds"),

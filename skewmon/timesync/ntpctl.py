@@ -5,7 +5,7 @@ from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.report import Ledger, ToolReport
+from skewmon.timesync.report import Ledger, Outcome, ToolReport
 from skewmon.timesync.values import flipped, number, seconds, whole
 
 TOOL = "ntpctl"
@@ -17,8 +17,10 @@ _SUMMARY = re.compile(
 )
 _NOISE = re.compile(
     r"\s*(?:peer|sensor|wt +tl +st +next +poll +offset +delay +jitter"
-    r"|wt +gd +st +next +poll +offset +correction"
-    r"|no peers and no sensors configured|no peers configured|no sensors configured)\s*"
+    r"|wt +gd +st +next +poll +offset +correction)\s*"
+)
+_NOBODY = re.compile(
+    r"\s*(?:no peers and no sensors configured|no peers configured|no sensors configured)\s*"
 )
 _NUMBERS = re.compile(
     r"\s*(?P<star>\*?)\s*(?P<weight>[0-9]+)\s+(?P<trust>[0-9]+)\s+(?P<stratum>-|[0-9]+)"
@@ -36,7 +38,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     ledger = Ledger(TOOL)
     summary: re.Match[str] | None = None
     peers: list[Peer] = []
-    sensors = False
+    sensors = nobody = False
     lines = text.splitlines()
     position = 0
     while position < len(lines):
@@ -53,20 +55,30 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         elif _NOISE.fullmatch(line):
             sensors = sensors or line.strip() == "sensor"
             ledger.ignored()
+        elif _NOBODY.fullmatch(line):
+            nobody = True
+            ledger.understood()
         else:
             ledger.other(line)
         position += 1
     ledger.others(stderr.splitlines())
-    return ledger.report(
-        _status(summary, tuple(peers)), found=summary is not None or bool(peers), exit_status=status
-    )
+    # A daemon that nobody is configured for says that its clock is unsynced, too: that is no other answer.
+    answered = bool(peers) or (summary is not None and not nobody)
+    empty = Outcome.NO_SOURCES if nobody else Outcome.UNPARSED
+    return ledger.report(_status(summary, tuple(peers)), found=answered, exit_status=status, empty=empty)
 
 
 def _entry(name: str, numbers: str, *, sensor: bool) -> Peer | None:
     """Read one entry: its description, and below it its numbers or that it is not valid."""
     found = _NUMBERS.fullmatch(numbers)
     description = name.split()
-    if found is None or not description or _NOISE.fullmatch(name) or _NUMBERS.fullmatch(name):
+    if (
+        found is None
+        or not description
+        or _NOISE.fullmatch(name)
+        or _NOBODY.fullmatch(name)
+        or _NUMBERS.fullmatch(name)
+    ):
         return None
     values = _VALUES.fullmatch(found["rest"])
     if values is None and not _NOT_VALID.fullmatch(found["rest"]):

@@ -1,71 +1,46 @@
-"""``ntpq -p``: the table of peers, of ntp.org's ntpd and of NTPsec.
+"""``ntpq -p``: the table of peers, of ntp.org's ntpd, of NTPsec and of what is built on them.
 
-A row is read from its right end, where eight fields never hold a blank; what is left of them is a tally code,
-a name that may hold blanks, and a reference identifier that may be empty. Where the header stands tells where
-the name begins and ends, also in a table that was pasted with blanks before it.
+A row is read from its right end, where the fields, eight as a rule, never hold a blank; what is left of them
+is a tally code, a name that may hold blanks, and a reference identifier that may be empty. Where the header
+stands tells where the name begins and ends, also in a table that was pasted with blanks before it.
 
 ntpq's offset is peer minus local; here it is turned round, so that positive means that the node is ahead.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
+from skewmon.timesync.ntpq_layout import NAME_WIDTH, Layout, of_header
 from skewmon.timesync.report import Ledger, Outcome, ToolReport
-from skewmon.timesync.values import flipped, is_value, octal, seconds, whole
+from skewmon.timesync.values import flipped, octal, seconds, whole
 
 TOOL = "ntpq"
-
-#: Tally code → word (ntp.org, "Peer Status Word", select field).
-STATES = {
-    " ": "rejected",
-    "x": "falseticker",
-    ".": "excess",
-    "-": "outlier",
-    "+": "candidate",
-    "#": "backup",
-    "*": "system",
-    "o": "pps",
-}
-
-#: Codes that no name begins with; x and o do begin names, and so count in the tally's own column only.
-_PLAIN_TALLIES = ("*", "+", "-", "#", ".")
-
-#: The fields right of the reference identifier: st t when poll reach delay offset jitter.
-FIELDS = 8
-
-#: Where the name begins, how wide it is: "%c%-15.15s " of ntpq-subs.c, where no header tells otherwise.
-NAME_COLUMN, NAME_WIDTH = 1, 15
 
 #: A wrapped name is continued by a row that begins with as many blanks as the name's field is wide.
 _WRAP_INDENT = 12
 
-_HEADER = re.compile(r"\s*remote\s+(refid|local)\b.*\breach\b")
-_RULE = re.compile(r"[=\s]+")
-_BANNER = re.compile(r"\s*(?:server=\S+|host\s*:\s*\S+.*|ntpq> ?|remote)\s*")
-_INTERVAL = re.compile(r"-|[0-9]{1,6}[smhdy]?", re.ASCII)
-_KIND = re.compile(r"[A-Za-z0-9?-]", re.ASCII)
+_RULE = re.compile(r"[=\s]+|\s*-{20,}\s*")
+_BANNER = re.compile(r"\s*(?:server=\S+|host\s*:\s*\S+.*|remote|Total peers\s*: [0-9]+)\s*")
 
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where the columns of one table lie; the default is ntp.org's own, for rows without a header."""
-
-    indent: int = 0
-    refid: int = NAME_COLUMN + NAME_WIDTH + 1
-    assid: bool = False
-    local: bool = False
+#: Switches and routers print below or above the table what its codes mean.
+_LEGEND = re.compile(
+    r"\s*[*#+x=~-] (?=[^0-9]*\b(?:peer|selected|candidate|master|ticker|polled|configured)\b)[^0-9]*"
+)
+_HEX = re.compile(r"[0-9a-f]{1,8}", re.ASCII)
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the table of ``ntpq -p``, ``-c apeers`` or ``-c opeers``, wrapped and with units too."""
     ledger = Ledger(TOOL)
     lines = text.splitlines()
-    layout = _layout(lines)
+    headers = [layout for layout in map(of_header, lines) if layout is not None]
+    layout = headers[0] if headers else Layout()
     peers: list[Peer] = []
     wrapped: str | None = None  # a name too wide for its column, which waits for its row
     for line in lines:
+        layout = _layout(line, layout)
         continued = None if wrapped is None else _continued(wrapped, line, layout)
         if continued is not None:
             peers.append(continued)
@@ -86,12 +61,11 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     if wrapped is not None:
         ledger.other(wrapped)
     ledger.others(stderr.splitlines())
-    headed = any(_HEADER.match(line) for line in lines)
     return ledger.report(
         _status(tuple(peers)),
         found=bool(peers),
         exit_status=status,
-        empty=Outcome.NO_SOURCES if headed else Outcome.UNPARSED,
+        empty=Outcome.NO_SOURCES if headers else Outcome.UNPARSED,
     )
 
 
@@ -125,97 +99,82 @@ def _upstream(followed: Peer) -> str | None:
     return refids.of_address(followed.name)
 
 
-def _layout(lines: list[str]) -> _Layout:
-    for line in lines:
-        found = _HEADER.match(line)
-        if found:
-            # Both programs print "remote" five columns in, and the title of the next column five columns into
-            # its field; `apeers` squeezes the association in and prints it one column in.
-            assid = " assid" in line
-            return _Layout(
-                indent=max(0, line.index("remote") - 5),
-                refid=line.index(found[1]) - (1 if assid else 5),
-                assid=assid,
-                local=found[1] == "local",
-            )
-    return _Layout()
+def _layout(line: str, layout: Layout) -> Layout:
+    """Return what is known of the table after this line; its rule begins where rows do."""
+    if _RULE.fullmatch(line) and line.strip() and not layout.server:
+        return replace(layout, indent=len(line) - len(line.lstrip()))
+    return of_header(line) or layout
 
 
 def _is_noise(line: str) -> bool:
-    return any(pattern.fullmatch(line) for pattern in (_RULE, _BANNER)) or _HEADER.match(line) is not None
+    known = (_RULE, _BANNER, _LEGEND)
+    return any(pattern.fullmatch(line) for pattern in known) or of_header(line) is not None
 
 
 def _may_be_wrapped(line: str) -> bool:
     """Tell whether this is a lone name, wider than its field: the first half of a wrapped row."""
-    name = line.strip()
-    return len(name) > NAME_WIDTH and len(name.split()) == 1 and not _is_noise(line)
+    words = line.split()
+    lone = len(words) == 1 and len(words[0]) > NAME_WIDTH
+    return (lone or words[1:2] == ["vrf"]) and len(words) in {1, 3} and not _is_noise(line)
 
 
-def _row(line: str, layout: _Layout) -> Peer | None:
+def _row(line: str, layout: Layout) -> Peer | None:
     """Read a whole row."""
-    fields = _fields(line)
-    head = "" if fields is None else line[: _start_of(line, fields)].rstrip()
+    line = line.expandtabs()
+    line = " " * layout.server + line[layout.server :]
+    fields = layout.fields(line)
+    head = "" if fields is None else _head_of(line, fields, layout)
     if fields is None or not head.strip():
         return None
+    if len(head) - len(head.lstrip()) >= layout.indent + _WRAP_INDENT and len(head.split()) == 1:
+        return None  # the second half of a wrapped row, whose name is missing
     tally, name, refid = _head(head, layout)
-    return _peer(tally, name, _refid(refid, layout), fields) if name else None
+    return _peer(tally, name, _refid(refid, layout), fields, layout) if name else None
 
 
-def _continued(wrapped: str, line: str, layout: _Layout) -> Peer | None:
+def _continued(wrapped: str, line: str, layout: Layout) -> Peer | None:
     """Read a row whose name, too wide for its column, stands on the line before."""
-    fields = _fields(line)
+    line = line.expandtabs()
+    fields = layout.fields(line)
     if fields is None or line[:_WRAP_INDENT].strip():
         return None
     tally, name = _tally(wrapped, layout)
-    return _peer(tally, name, _refid(line[: _start_of(line, fields)].strip(), layout), fields)
+    name = name.partition(" ")[0]  # Cisco names a source's routing table behind its address
+    refid = _refid(_head_of(line, fields, layout).strip(), layout)
+    return _peer(tally, name, refid, fields, layout)
 
 
-def _refid(text: str, layout: _Layout) -> str:
-    """Return what of this column is a reference identifier: no association number, no local address."""
+def _refid(text: str, layout: Layout) -> str:
+    """Return what of this column is a reference identifier, and no local address."""
     if layout.local:
         return ""
-    return text.rpartition(" ")[0].strip() if layout.assid else text
+    if layout.hexadecimal and _HEX.fullmatch(text):  # the 32 bits of an address, without leading zeroes
+        return refids.of_hex(text.zfill(8), stratum=2) or text
+    return text
 
 
-def _fields(line: str) -> list[str] | None:
-    """Return the eight fields at a line's end, or None where they are not what they must be."""
-    parts = line.rsplit(None, FIELDS)[-FIELDS:]
-    return parts if len(parts) == FIELDS and _fields_fit(parts) else None
-
-
-def _start_of(line: str, fields: list[str]) -> int:
-    """Return the column where the eight fields begin, found from the right, where they are."""
+def _head_of(line: str, fields: dict[str, str], layout: Layout) -> str:
+    """Return what stands left of the fields, found from the right, where they are."""
     end = len(line)
-    for field in reversed(fields):
+    for field in reversed(fields.values()):
         end = line.rindex(field, 0, end)
-    return end
+    head = line[:end].rstrip()
+    return head.rpartition(" ")[0].rstrip() if layout.between else head
 
 
-def _fields_fit(fields: list[str]) -> bool:
-    stratum, kind, when, poll, reach, *values = fields
-    return (
-        whole(stratum) is not None
-        and _KIND.fullmatch(kind) is not None
-        and _INTERVAL.fullmatch(when) is not None
-        and _INTERVAL.fullmatch(poll) is not None
-        and octal(reach) is not None
-        and all(is_value(value) for value in values)
-    )
-
-
-def _tally(line: str, layout: _Layout) -> tuple[str, str]:
+def _tally(line: str, layout: Layout) -> tuple[str, str]:
     """Split a line's start into its tally code and what follows."""
     column = layout.indent if line[: layout.indent].strip() == "" else 0
     code, rest = line[column : column + 1], line[column + 1 :]
     stripped = line.strip()
-    if code in STATES and (code != " " or not stripped.startswith(_PLAIN_TALLIES)):
-        return code, rest.strip()
-    if stripped.startswith(_PLAIN_TALLIES):  # pasted with other blanks than the header
-        return stripped[0], stripped[1:].strip()
-    return " ", stripped
+    if code not in layout.states or (code == " " and stripped.startswith(layout.plain_codes)):
+        # pasted with other blanks than the header
+        plain = stripped.startswith(layout.plain_codes)
+        code, rest = (stripped[0], stripped[1:]) if plain else (" ", stripped)
+    return code, rest.strip().removeprefix("~")  # Cisco's mark of a source that is configured
 
 
-def _head(head: str, layout: _Layout) -> tuple[str, str, str]:
+def _head(head: str, layout: Layout) -> tuple[str, str, str]:
     """Split what stands left of the fields into tally code, name and reference identifier."""
     column = layout.refid
     if column < len(head) and head[column - 1] == " " and head[column] != " ":
@@ -229,20 +188,20 @@ def _head(head: str, layout: _Layout) -> tuple[str, str, str]:
     return tally, name, refid
 
 
-def _peer(tally: str, name: str, refid: str, fields: list[str]) -> Peer:
-    stratum, kind, when, poll, reach, delay, offset, jitter = fields
+def _peer(tally: str, name: str, refid: str, fields: dict[str, str], layout: Layout) -> Peer:
+    jitter = fields.get("jitter", fields.get("disp", ""))
     return Peer(
         name=name,
-        state=STATES[tally],
+        state=layout.states[tally],
         refid=refids.word(refid) or None,
-        stratum=whole(stratum),
-        kind=kind,
-        last_heard_s=_interval_s(when),
-        poll_s=_interval_s(poll),
-        reach=octal(reach),
-        delay_s=seconds(delay, "ms"),
-        offset_s=flipped(seconds(offset, "ms")),
-        jitter_s=seconds(jitter, "ms"),
+        stratum=whole(fields["st"]),
+        kind=fields.get("t"),
+        last_heard_s=_interval_s(fields.get("when", "-")),
+        poll_s=_interval_s(fields.get("poll", "-")),
+        reach=octal(fields["reach"]),
+        delay_s=seconds(fields.get("delay", ""), layout.unit),
+        offset_s=flipped(seconds(fields.get("offset", ""), layout.unit)),
+        jitter_s=seconds(jitter, layout.unit),
         tally=tally,
     )
 

@@ -17,15 +17,17 @@ _LOCAL_NET = "local net"
 _NAMELESS = frozenset({"NTP server", "unspecified", "unknown source"})
 
 _SYNCHRONIZED = re.compile(
-    r"synchroni[sz]ed to (?P<kind>.+?)(?: \((?P<parens>[^()]*)\)| (?P<bare>[0-9A-Fa-f:.]+))?"
-    r"(?: at stratum (?P<stratum>[0-9]+)|, stratum unknown)?"
+    r"synchroni[sz]ed to (?P<kind>\S+(?: \S+){0,2}?)"
+    r"(?: \((?P<parens>[^()]*(?:\([^()]*\))?)\)| (?P<bare>[0-9A-Fa-f:.]+)| <IP (?:unreadable|unknown)>)?"
+    r"(?: at stratum (?P<stratum>[0-9]+)|, stratum (?:unknown|unreadable))?"
 )
 _UNSYNCHRONIZED = re.compile(r"unsynchroni[sz]ed|clock is not synchroni[sz]ed", re.IGNORECASE)
 _WITHIN = re.compile(r"time correct to within (?P<ms>[0-9.]+) ms(?: \(exceeded maximum of \S+ ms\))?")
 _POLL = re.compile(r"polling server every (?P<s>[0-9]+) s")
 _NOT_SAID = re.compile(
-    r"time server re-?starting|poll interval unknown|accuracy unknown|"
-    r"time uncertainty unknown|(?:time|accuracy) correct to within unknown.*|"
+    r"time server re-?starting|poll interval (?:unknown|unreadable)|"
+    r"(?:time )?(?:accuracy|uncertainty) (?:unknown|unreadable)|"
+    r"(?:time|accuracy) correct to within unknown.*|"
     r".*ntpstat: line [0-9]+: .*: exponent less than 0 .*"  # bash, of a reference clock polled each second
 )
 

@@ -13,6 +13,10 @@ from skewmon.timesync.values import flipped, number
 
 TOOL = "ntptime"
 
+#: What the call returns where the clock is not synchronized to a reliable source (adjtimex(2)): besides
+#: STA_UNSYNC also for a clock that failed, and for a pulse that is asked for and does not come.
+TIME_ERROR = 5
+
 #: Bits of timex.status (linux/timex.h).
 STA_INS, STA_DEL, STA_UNSYNC, STA_NANO = 0x0010, 0x0020, 0x0040, 0x2000
 
@@ -42,10 +46,11 @@ _ADJTIMEX = {
 }
 
 _ADJTIMEX_LINE = re.compile(r"\s*+(?:-[a-z]\s++)?([a-z_.][a-z_. ]*?)\s*[:=]\s*(-?[0-9]+)(?![0-9]).*")
-_CALL = re.compile(r"ntp_(?:gettime|adjtime)\(\) returns code [0-9]+ \([A-Z]+\)")
-_TIME = re.compile(r"\s+time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
-_STATUS = re.compile(r"\s+status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)
-_MODES = re.compile(r"\s+modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
+_CALL = re.compile(r"\s*ntp_(?:gettime|adjtime)\(\) returns code ([0-9]) \([A-Z]+\)")
+_TIME = re.compile(r"\s*time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
+_RAW_TIME = re.compile(r"\s*ntptime=[0-9a-f]+\.[0-9a-f]+ unixtime=[0-9a-f]+\.[0-9]+ .*")  # ntptime -r
+_STATUS = re.compile(r"\s*status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)
+_MODES = re.compile(r"\s*modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
 _ITEM = re.compile(r"\s*([A-Za-z][A-Za-z ]*?) (-?[0-9.]+)(?: (us|ppm|s|ns))?\s*")
 _ITEMS = frozenset(
     {
@@ -88,7 +93,11 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
 
 
 def _ntptime(line: str, facts: dict[str, float]) -> bool:
-    if _CALL.fullmatch(line) or _TIME.fullmatch(line) or _MODES.fullmatch(line):
+    call = _CALL.fullmatch(line)
+    if call is not None:
+        facts["code"] = float(call[1])
+        return True
+    if any(pattern.fullmatch(line) for pattern in (_TIME, _RAW_TIME, _MODES)):
         return True
     flags = _STATUS.fullmatch(line)
     if flags is not None:
@@ -125,7 +134,7 @@ def _kernel(facts: Mapping[str, float]) -> KernelClock:
     per_s = NS_PER_S if flags is not None and flags & STA_NANO and "freq" in facts else US_PER_S
     raw = facts.get("freq")
     return KernelClock(
-        synchronized=None if flags is None else not flags & STA_UNSYNC,
+        synchronized=None if flags is None else not (flags & STA_UNSYNC or facts.get("code") == TIME_ERROR),
         max_error_s=_over(facts.get("maximum error", facts.get("maxerror")), US_PER_S),
         offset_s=flipped(_over(facts.get("offset"), per_s)),
         frequency_ppm=flipped(facts.get("frequency") if raw is None else raw / PPM_SCALE),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from skewmon.model import SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.report import Ledger, ToolReport
-from skewmon.timesync.values import distance_s, flipped, number, span_s, whole
+from skewmon.timesync.values import below, distance_s, flipped, number, span_s, whole
 
 TOOL = "show-timesync"
 
@@ -79,17 +79,19 @@ def _message(value: str) -> dict[str, str]:
 
 def _status(fields: Mapping[str, str]) -> SyncStatus:
     message = _message(fields.get("NTPMessage", ""))
+    heard = bool(whole(message.get("PacketCount", "")))
+    if not heard:
+        message = {}  # --all shows the zeroes of a packet that never came
     address = _address(fields.get("ServerAddress", ""))
     stratum = whole(message.get("Stratum", ""))
     frequency = number(fields.get("Frequency", ""))
     leap = LEAPS.get(message.get("Leap", ""))
-    heard = bool(whole(message.get("PacketCount", "")))
     offset_s = flipped(_offset_s(message))
     arrived_s = _wall_s(message.get("DestinationTimestamp", ""))
     return SyncStatus(
         "timesyncd" if fields else "unknown",
         synchronized=None if not fields else heard and leap != "unsynchronized",
-        stratum=None if stratum is None else stratum + 1,
+        stratum=below(stratum),
         source=address,
         refid=None if address is None else refids.of_address(address),
         offset_s=offset_s,

@@ -12,10 +12,14 @@ _PROVIDED = frozenset({"fd00:ec2::123"})
 #: States in which a daemon holds a source for right.
 GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
 
+#: Daemons with an orphan mode by ntp.org's design; chronyd's has no refid of its own.
+_HAVE_ORPHANS = frozenset({"ntpd", "ntpsec"})
+
 
 def is_island(status: SyncStatus) -> bool:
     """Tell whether the node follows nothing but its own oscillator."""
-    if refids.is_orphan_parent(status.refid) and followed(status) is None:
+    heads_orphans = status.daemon in _HAVE_ORPHANS and refids.is_orphan_parent(status.refid)
+    if heads_orphans and followed(status) is None:
         return True
     return refids.is_local(status.refid) or refids.is_local(status.source) or status.source == "local net"
 

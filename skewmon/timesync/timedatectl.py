@@ -44,8 +44,12 @@ _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9 .-]*?)\s*(?::|=)\s*(.*?)\s*")
 #: Under its "DST change" labels systemd prints the two dates on lines of their own.
 _DST_DATE = re.compile(r"\s+[A-Z][a-z]{2} [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} \S+")
 
-#: It warns of a hardware clock in local time in a paragraph whose wording differs from version to version.
+#: It warns of a hardware clock in local time in a paragraph whose wording differs from version to version,
+#: below its first line indented, or as pasted.
 _WARNING = re.compile(r"\s*Warning: .*")
+_MORE_WARNING = re.compile(
+    r"\s+.*|.*\b(?:mode|supported|time ?zone|daylight|RTC|external facilities|set-local-rtc)\b.*"
+)
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
@@ -54,14 +58,14 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     facts: dict[str, bool] = {}
     known = warning = False
     for line in text.splitlines():
-        warning = _WARNING.fullmatch(line) is not None or (warning and line.startswith(" "))
-        if warning or _DST_DATE.fullmatch(line):
-            ledger.ignored()
-            continue
         verdict = _understand(line, facts)
         known = known or verdict
+        more = warning and not verdict and _MORE_WARNING.fullmatch(line) is not None
+        warning = more or _WARNING.fullmatch(line) is not None
         if verdict:
             ledger.understood()
+        elif warning or _DST_DATE.fullmatch(line):
+            ledger.ignored()
         else:
             ledger.other(line)
     ledger.others(stderr.splitlines())

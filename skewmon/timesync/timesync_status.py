@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.report import Ledger, ToolReport
-from skewmon.timesync.values import flipped, number, span_s, whole
+from skewmon.timesync.values import below, flipped, number, span_s, whole
 
 TOOL = "timesync-status"
 
@@ -34,6 +34,9 @@ _LABELS = frozenset(
         "frequency",
     }
 )
+
+#: What stands where systemd has no text to print.
+_NOT_SAID = frozenset({"", "n/a", "(null)"})
 
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z ]*?)\s*:\s*(.*?)\s*")
 _SERVER = re.compile(r"(?P<address>\S+)(?: \((?P<name>.*)\))?")
@@ -83,7 +86,7 @@ def _ppm(value: str) -> float | None:
 def _status(fields: Mapping[str, str]) -> SyncStatus:
     leap = LEAPS.get(fields.get("leap", "").lower())
     server = _SERVER.fullmatch(fields.get("server", ""))
-    address = None if server is None or server["address"].lower() in {"n/a", "(null)"} else server["address"]
+    address = None if server is None or server["address"].lower() in _NOT_SAID else server["address"]
     stratum = whole(fields.get("stratum", ""))
     offset_s = flipped(_span(fields.get("offset", "")))
     poll_s = _span(fields.get("poll interval", "")) or None  # zero: it does not poll yet
@@ -93,7 +96,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
         # Its own word on synchronisation is a packet that it took: before that these lines are missing.
         synchronized=_synchronized(leap, heard=heard, asked="server" in fields),
         # The line is the server's stratum; the node that follows it is one further away.
-        stratum=None if stratum is None else stratum + 1,
+        stratum=below(stratum),
         source=address,
         refid=None if address is None else refids.of_address(address),
         offset_s=offset_s,
@@ -119,7 +122,7 @@ def _peer(
     return Peer(
         name=address,
         state="system",
-        refid=fields.get("reference"),
+        refid=None if fields.get("reference", "").lower() in _NOT_SAID else fields["reference"],
         stratum=stratum,
         kind="server",
         poll_s=poll_s,

@@ -87,6 +87,11 @@ def flipped(value: float | None) -> float | None:
     return None if value is None else 0.0 - value
 
 
+def below(stratum: int | None) -> int | None:
+    """Return the stratum of who follows a server; one of 0 or 16 is not synchronised itself, and has none."""
+    return stratum + 1 if stratum is not None and 0 < stratum < 16 else None
+
+
 def distance_s(delay_s: float | None, dispersion_s: float | None) -> float | None:
     """Return root delay / 2 + root dispersion (RFC 5905), where both were said."""
     return None if delay_s is None or dispersion_s is None else delay_s / 2 + dispersion_s

@@ -37,6 +37,16 @@ def test_standard_input_is_read(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert json.loads(capsys.readouterr().out)["status"]["synchronized"] is False
 
 
+def test_a_table_copied_from_a_page_is_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page keeps its columns in line with blanks that are none."""
+    row = "^* 192.0.2.1   2   6   377    23   -923us[ -924us] +/-   43ms\n".replace(" ", "\u00a0")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(row.encode())))
+    assert run(["parse", "chronyc-sources"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"]["offset_seconds"] == -0.000923
+
+
 def test_what_a_terminal_adds_is_no_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,3 +76,17 @@ def test_placeholders_and_the_own_clock_are_no_servers() -> None:
     assert "0.debian.pool.ntp.org" not in [peer.name for peer in servers(named("ntpq-ntpsec-nts").status)]
     assert "10.78.0.16" not in [peer.name for peer in usable(named("ntpq-4.2.8p15-synchronized").status)]
     assert len(usable(named("ntpctl-6.2p3-unsynced").status)) == 4
+
+
+def test_the_parent_of_orphans_is_an_island() -> None:
+    """An ntpd in orphan mode that others follow calls its own loopback address its reference."""
+    status = named("ntpq-rv-4.2.8-orphan-parent").status
+    assert source_key(status, "n1") == "local clock of n1"
+    assert source_key(replace(status, daemon="chronyd"), "n1") == "127.0.0.1"
+
+
+def test_a_kernel_whose_pulse_is_lost_is_not_synchronized() -> None:
+    """The call's own answer counts, where the flag of a daemon that keeps the clock is not set."""
+    kernel = named("ntptime-pps-lost").status.kernel
+    assert kernel is not None
+    assert kernel.synchronized is False

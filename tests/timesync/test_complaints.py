@@ -1,0 +1,95 @@
+"""What shells, systemd and the tools themselves say instead of an answer, one line each."""
+
+import pytest
+
+from skewmon.timesync.parsers import PARSERS
+from skewmon.timesync.report import Outcome
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-bash: /usr/sbin/ntpq: No such file or directory",
+        "bash: line 1: /usr/sbin/ntpq: No such file or directory",
+        "zsh: no such file or directory: /usr/sbin/ntpq",
+        "env: 'ntpq': No such file or directory",
+        "timeout: failed to run command 'ntpq': No such file or directory",
+        "ksh: ntpq:  not found.",
+        "fish: Unknown command: ntpq",
+        'exec: "ntpq": executable file not found in $PATH: unknown',
+        "Command 'ntpq' not found, but can be installed with:",
+        "Command 'ntpq' not found, did you mean:",
+        "The program 'ntpq' is currently not installed. You can install it by typing:",
+        "If 'ntpq' is not a typo you can use command-not-found to lookup the package",
+    ],
+)
+def test_every_shell_has_its_way_to_say_that_there_is_no_such_tool(line: str) -> None:
+    """A path where nothing is means the same as a name that no path has."""
+    report = PARSERS["ntpq"](line, "", 0)
+    assert (report.outcome, report.unparsed) == (Outcome.NOT_INSTALLED, ())
+
+
+@pytest.mark.parametrize(
+    ("tool", "line", "outcome"),
+    [
+        ("ntpctl", "ntpctl: connect: /var/run/ntpd.sock: No such file or directory", Outcome.NOT_RUNNING),
+        ("ntpctl", "ntpctl: need root privileges", Outcome.REFUSED),
+        ("ntp-ctl", "Error: No such file or directory (os error 2)", Outcome.NOT_RUNNING),
+        ("ntp-ctl", 'Error: Os { code: 2, kind: NotFound, message: "No such file"}', Outcome.NOT_RUNNING),
+        ("ntpq", "ntpq: write to ::1 failed: Network is unreachable", Outcome.NOT_RUNNING),
+        ("timedatectl", "Failed to query server: Access denied", Outcome.REFUSED),
+        (
+            "timedatectl",
+            "Failed to query server: Unit dbus-org.freedesktop.timedate1.service is masked.",
+            Outcome.NOT_RUNNING,
+        ),
+        (
+            "timedatectl",
+            "Failed to query server: Launch helper exited with unknown return code 1",
+            "not-running",
+        ),
+        ("timedatectl", "Failed to query server: Transport endpoint is not connected", Outcome.NOT_RUNNING),
+        (
+            "timedatectl",
+            "Failed to query server: Activation of org.freedesktop.timedate1 timed out",
+            Outcome.TIMED_OUT,
+        ),
+        ("timesync-status", "Failed to query server: Method call timed out", Outcome.TIMED_OUT),
+        ("timesync-status", "Failed to query server: Remote peer disconnected", Outcome.NOT_RUNNING),
+        ("timesync-status", "Unknown operation timesync-status", Outcome.NOT_INSTALLED),
+        ("show-timesync", "Unknown command verb show-timesync.", Outcome.NOT_INSTALLED),
+        ("ntptime", "Must be root to set kernel values", Outcome.REFUSED),
+    ],
+)
+def test_the_tools_own_words_keep_their_meaning(tool: str, line: str, outcome: Outcome) -> None:
+    """A socket that is missing is no missing tool, and a verb that systemd does not have yet is no daemon."""
+    report = PARSERS[tool](line, "", 1)
+    assert (report.outcome, report.unparsed) == (outcome, ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "root@n1:~#",
+        "[operator@n1 ~]$ ",
+        "ntpq> rv",
+        "chronyc> tracking",
+        "$ sudo ntpq -p",
+        "# LC_ALL=C chronyc -n sources",
+        "$ docker exec -it time chronyc tracking",
+        "bash: line 1: warning: setlocale: LC_ALL: cannot change locale (C.UTF-8): No such file or directory",
+        "** WARNING: connection is not using a post-quantum key exchange algorithm.",
+        "sudo apt install ntpsec  # version 1.2.1",
+        "stdin: is not a tty",
+    ],
+)
+def test_what_stands_around_is_noise(line: str) -> None:
+    """Prompts, warnings of the login and advice of a distribution say nothing of the clock."""
+    report = PARSERS["timedatectl"](f"{line}\nSystem clock synchronized: yes\n", "", 0)
+    assert (report.outcome, report.parsed, report.noise) == (Outcome.PARSED, 1, 1)
+
+
+@pytest.mark.parametrize("line", ["# unable to run ntpq", "Error: unable to run ntpq"])
+def test_a_sentence_about_a_tool_is_no_prompt(line: str) -> None:
+    """Only a command behind a prompt is one; what might be a fault is shown."""
+    assert PARSERS["timedatectl"](line, "", 0).unparsed == (line,)
