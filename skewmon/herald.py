@@ -94,6 +94,7 @@ class Herald:
             loop_lag_s=self.loop_lag_s,
             journal_healthy=not self._journal.trouble,
             journal_held_up=self._journal.held_up,
+            journal_given_up=self._journal.given_up,
             self_check_failures=dict(self._ledger.contradictions),
         )
 

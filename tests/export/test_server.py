@@ -10,7 +10,7 @@ import time
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, JournalError
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
@@ -226,6 +226,18 @@ async def test_events_come_from_the_journal(serve, client) -> None:
     async with client.get(f"{url}/api/v1/events?limit=all") as answer:
         assert answer.status == 400
     assert asked == [EventQuery(7)]
+
+
+async def test_a_journal_that_cannot_be_read_is_no_empty_list(serve, client) -> None:
+    """No events would mean that nothing happened."""
+
+    async def events(_query):
+        raise JournalError("The journal cannot be read: disk I/O error.")
+
+    _, url = await serve(Hooks(events=events))
+    async with client.get(f"{url}/api/v1/events") as answer:
+        assert answer.status == 503
+        assert json.loads(await answer.text()) == {"error": "The journal cannot be read: disk I/O error."}
 
 
 async def test_events_are_chosen_by_node_kind_cluster_and_age(serve, client) -> None:
