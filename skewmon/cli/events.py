@@ -18,8 +18,15 @@ DEFAULT_LIMIT = 1000
 LIMIT_MAX = 1_000_000
 
 
+#: Also what was written while the admin box believed that it was 1970, and before.
+EVER = "all"
+EVER_NS = -(2**63)
+
+
 @click.command()
-@click.option("--since", default="2d", metavar="DURATION", show_default=True, help="No older events.")
+@click.option(
+    "--since", default="2d", metavar="DURATION", show_default=True, help="No older events; all for every one."
+)
 @click.option("--node", metavar="NODE", help="Only events of this node.")
 @click.option("--cluster", metavar="NAME", help="Only events of this cluster.")
 @click.option("--kind", metavar="KIND", help="Only events of this kind, such as step.")
@@ -41,10 +48,20 @@ def command(
     config_file: str | None,
     state_directory: str | None,
 ) -> int:
-    """Read the journal: steps, alerts, outages and restarts, oldest first."""
+    """Read the journal: steps, alerts, outages and restarts, oldest first. Times are in UTC.
+
+    Kinds: step, leap-second, suspend, reboot, alert-firing, alert-resolved, not-measured, measured-again,
+    culprits, started, stopped, reloaded, inventory, admin-box-paused, events-lost.
+
+    \b
+    Examples:
+      skewmon events
+      skewmon events --since 1h --node n3
+      skewmon events --since all --kind step -o json
+    """
     from skewmon.journal_file import read
 
-    since_ns = time.time_ns() - _duration_ns(since)
+    since_ns = EVER_NS if since == EVER else time.time_ns() - _duration_ns(since)
     directory = state_directory or _configured(config_file)
     node, cluster, kind = _storable(node), _storable(cluster), _storable(kind)
     events = read(directory, since_ns, node, limit, kind=kind, cluster=cluster)[::-1]
@@ -57,7 +74,8 @@ def command(
             click.echo(f"Only the newest {limit} are shown; --limit asks for more.", err=True)
     else:
         narrowed = "".join(f" of {one}" for one in (kind, node, cluster) if one)
-        click.echo(f"No events in the last {since}{narrowed}.", err=True)
+        span = "at all" if since == EVER else f"in the last {since}"
+        click.echo(f"No events {span}{narrowed}.", err=True)
     return 0
 
 

@@ -61,6 +61,20 @@ async def test_events_are_narrowed(
     assert capsys.readouterr().err == "No events in the last 30d of other.\n"
 
 
+async def test_all_events_are_all_whatever_their_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An admin box whose battery is empty begins in 1970; what it wrote then can be read later."""
+    base = ["events", "--state-directory", str(tmp_path)]
+    async with Journal.open(str(tmp_path)) as journal:
+        await journal.append(Event(-5, "step", "In 1969."))
+        await journal.append(Event(NS_PER_S, "step", "In 1970."))
+    assert run([*base, "--since", "all"]) == 0
+    assert [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()] == ["In 1969.", "In 1970."]
+    assert run([*base, "--since", "all", "--kind", "reboot"]) == 0
+    assert capsys.readouterr().err == "No events at all of reboot.\n"
+
+
 async def test_the_journal_is_read_while_the_daemon_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
