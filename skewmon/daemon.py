@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from skewmon.cadence import every
+from skewmon.changes import changes
 from skewmon.claims import Claims
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
@@ -152,9 +153,10 @@ class Daemon:
             self._herald.reload_successful = True
             self._herald.reloaded_wall_ns = time.time_ns()
             if (config, clusters) != (self._config, self._clusters):  # else no round is disturbed
+                changed = changes(self._clusters, clusters)
                 await self._end_generation()
                 self._put_in_force(config, clusters)
-                self._herald.note("reloaded", "The configuration was read again.")
+                self._herald.note("reloaded", f"The configuration was read again: {changed}.")
             log.info("reloaded", nodes=len(self._places()))
             self._supervisor.ready(f"{len(self._places())} nodes, configuration reloaded")
 
@@ -218,8 +220,9 @@ class Daemon:
                     continue
                 failing = ""
                 if clusters != self._clusters:
-                    log.info("inventory changed")
-                    self._herald.note("inventory", "A live inventory changed.")
+                    changed = changes(self._clusters, clusters)
+                    log.info("inventory changed", changes=changed)
+                    self._herald.note("inventory", f"A live inventory changed: {changed}.")
                     await self._end_generation()
                     self._put_in_force(self._config, clusters)
 
