@@ -37,6 +37,7 @@ class Herald:
         self._alerting = alerting
         self._exporter = exporter
         self._supervisor = supervisor
+        self._contradicted: set[str] = set()
         self._bookmark = Bookmark(ledger, journal)
         self._bookmark.open(time.time_ns())
 
@@ -52,6 +53,7 @@ class Herald:
 
         Nothing is awaited, so the events and the bookmark that rests on them reach the disk together.
         """
+        self._log_contradictions()
         events = [*admin_box_events(self._ledger, time.time_ns())]
         for view in views:
             before = self._views.get(view.name)
@@ -101,6 +103,13 @@ class Herald:
     def _write(self, events: Iterable[Event]) -> None:
         for event in events:
             self._journal.note(event)
+
+    def _log_contradictions(self) -> None:
+        """Log the first failure of each self-check; the rest is a counter."""
+        for check, failures in self._ledger.contradictions.items():
+            if failures and check not in self._contradicted:
+                self._contradicted.add(check)
+                log.error("a self-check failed: an interval misses the truth", check=check)
 
     @staticmethod
     def _log_verdict(view: ClusterView, before: ClusterView | None) -> None:
