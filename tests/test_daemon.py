@@ -200,6 +200,27 @@ async def test_an_unusable_start_is_one_sentence_and_code_78(tmp_path: Path) -> 
     assert "Traceback" not in daemon.log
 
 
+@pytest.mark.parametrize("lack", ["a free port", "an address", "an inventory"])
+async def test_a_start_that_may_succeed_later_ends_with_a_code_that_systemd_tries_again(
+    tmp_path: Path, lack: str
+) -> None:
+    """After a reboot the network or the inventory may be late, and nobody is there to start it again."""
+    path = tmp_path / "skewmon.yml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}" if lack == "a free port" else "127.0.0.1:0"
+        listen = "192.0.2.1:0" if lack == "an address" else listen
+        nodes = "inventory: [{http_sd: 'http://127.0.0.1:1/'}]" if lack == "an inventory" else "nodes: [n1]"
+        path.write_text(
+            f"clusters: {{fleet: {{{nodes}}}}}\nweb: {{listen: '{listen}'}}\nstate_directory: {tmp_path}\n"
+        )
+        daemon = Running(path)
+        with pytest.raises(AssertionError):
+            await daemon.__aenter__()
+        assert daemon.process.wait() == 1
+    assert "skewmon: " in daemon.log
+    assert "Traceback" not in daemon.log
+
+
 async def test_an_alert_advises_a_command_that_reads_the_daemon_s_own_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,9 @@ def command(
 ) -> int:
     """Run the daemon: measure on schedule, export metrics, serve the page, alert.
 
-    SIGHUP reloads the configuration; SIGTERM ends within seconds. Exit code 78: unusable configuration.
+    SIGHUP reloads the configuration; SIGTERM ends within seconds.
+
+    Exit code: 78 unusable configuration, 1 no start for what may pass, such as a port that is taken.
 
     \b
     Examples:
