@@ -54,7 +54,7 @@ def command(
     """Read the journal: steps, alerts, outages and restarts, oldest first. Times are in UTC.
 
     Kinds: step, leap-second, suspend, reboot, alert-firing, alert-resolved, not-measured, measured-again,
-    culprits, started, stopped, reloaded, inventory, admin-box-paused, events-lost.
+    culprits, started, stopped, reloaded, reload-refused, inventory, admin-box-paused, events-lost.
 
     \b
     Examples:
