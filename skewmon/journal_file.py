@@ -168,7 +168,8 @@ class JournalFile:
         if not self._name.means_another():
             return False
         self.lost = True
-        self._checkpoint()  # it may only have been renamed: leave it whole
+        with contextlib.suppress(sqlite3.DatabaseError):
+            self._checkpoint()  # it may only have been renamed: leave it whole
         self.close()
         self._name.remove_companions()
         self._name.forget()
@@ -178,17 +179,23 @@ class JournalFile:
         """Let go of a file that somebody else wrote to, or whose log somebody removed."""
         if not self._name.disturbed():
             return False
-        self._checkpoint()  # what is in a removed log is nowhere else
+        try:
+            busy = self._checkpoint()
+        except sqlite3.DatabaseError as fault:
+            busy = not _is_broken(fault)
+        if busy:  # what is in a removed log is nowhere else: it stays open until it has been copied
+            raise JournalError(f"The journal {self.path} was disturbed, and its log cannot be copied yet.")
         self.close()
         self.lost = self.lost or self._name.is_empty()
         self._name.forget()
         return True
 
-    def _checkpoint(self) -> None:
-        """Copy the log into the file."""
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.DatabaseError):
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def _checkpoint(self) -> bool:
+        """Copy the log into the file; return True where a reader keeps some of it from being copied."""
+        if self._connection is None:
+            return False
+        (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return bool(busy)
 
     def _set_aside(self) -> None:
         """Rename a broken file and its companions, so that nothing is lost and a new one can begin."""

@@ -204,6 +204,28 @@ async def test_a_log_that_is_removed_during_a_write_costs_no_event(tmp_path: Pat
         assert _numbers(read(str(tmp_path), 0, None, 10)) == [2, 1]
 
 
+async def test_a_removed_log_that_somebody_reads_is_kept_open_until_it_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letting go of it earlier would lose what nobody else has."""
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    monkeypatch.setattr(journal_file, "BUSY_S", 0.01)
+    async with Journal.open(str(tmp_path)) as journal:
+        await _begin(journal)
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM event").fetchone() == (1,)
+            assert await journal.append(_event(2))
+            for path in tmp_path.glob(f"{FILE_NAME}-*"):
+                path.unlink()
+            assert not await journal.append(_event(3))
+            assert "cannot be copied yet" in journal.trouble
+        async with asyncio.timeout(10):
+            while journal.trouble:
+                await asyncio.sleep(0.01)
+        assert _numbers(read(str(tmp_path), 0, None, 10)) == [3, 2, 1]
+
+
 @pytest.mark.parametrize("overwritten", ["all", "head", "middle", "truncated"])
 async def test_a_file_that_is_overwritten_in_place_is_noticed(tmp_path: Path, overwritten: str) -> None:
     """It keeps its inode; what is acknowledged from then on is on disk all the same."""
