@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
 from skewmon.journal import Event
-from skewmon.journal_file import instant
+from skewmon.journal_event import instant
 from skewmon.ledger import Ledger, Place, place_of
 from skewmon.model import NS_PER_S, ClusterView, Failed, Interval, NodeView
+from skewmon.past import Past, failed_for
 from skewmon.units import span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
@@ -20,16 +21,16 @@ CLOCK_EVENTS = {
 }
 
 
-def events_of(view: ClusterView, before: ClusterView | None, ledger: Ledger) -> Iterator[Event]:
-    """Yield what this round of a cluster changed against the one before."""
-    past = {node.name: node for node in before.nodes} if before else {}
+def events_of(view: ClusterView, before: ClusterView | Past | None, ledger: Ledger) -> Iterator[Event]:
+    """Yield what this round of a cluster changed against the one before, or against what was told last."""
+    past = Past.of(before) if isinstance(before, ClusterView) else before
     places = {node.name: place_of(node) for node in view.cluster.nodes}
     for node in view.nodes:
         yield from _clock_events(view, node, places[node.name], ledger)
-        if node.name in past:
-            yield from _outage(view, node, past[node.name])
-    if before:
-        yield from _culprits(view, before)
+        if past:
+            yield from _outage(view, node, past.failed.get(node.name))
+    if past and not past.says(view.vote):
+        yield _culprits(view)
 
 
 def admin_box_events(ledger: Ledger, wall_ns: int) -> Iterator[Event]:
@@ -99,28 +100,27 @@ def _size(size: Interval | None) -> dict[str, float]:
     }
 
 
-def _outage(view: ClusterView, node: NodeView, past: NodeView) -> Iterator[Event]:
-    failed = node.outcome if isinstance(node.outcome, Failed) else None
-    was_failed = past.outcome if isinstance(past.outcome, Failed) else None
-    if failed and (was_failed is None or was_failed.reason is not failed.reason):
+def _outage(view: ClusterView, node: NodeView, known: str | None) -> Iterator[Event]:
+    reason = failed_for(node, known)
+    if reason == known:
+        return
+    if isinstance(node.outcome, Failed):
         yield Event(
             view.at_wall_ns,
             "not-measured",
-            f"{node.name} is not measured: {failed.detail}",
+            f"{node.name} is not measured: {node.outcome.detail}",
             view.name,
             node.name,
-            {"reason": str(failed.reason)},
+            {"reason": reason},
         )
-    elif was_failed and not failed:
+    else:
         yield Event(
             view.at_wall_ns, "measured-again", f"{node.name} is measured again.", view.name, node.name
         )
 
 
-def _culprits(view: ClusterView, before: ClusterView) -> Iterator[Event]:
-    if (view.vote.verdict, view.vote.culprits) == (before.vote.verdict, before.vote.culprits):
-        return
-    yield Event(
+def _culprits(view: ClusterView) -> Event:
+    return Event(
         view.at_wall_ns,
         "culprits",
         view.vote.evidence,

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from skewmon.cadence import every
+from skewmon.changes import changes
 from skewmon.claims import Claims
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
@@ -155,6 +156,11 @@ class Daemon:
                 config = await asyncio.to_thread(load, self._options.config_file)
                 clusters = await _resolved(config, self._options)
             except SkewmonError as error:
+                if self._herald.reload_successful:  # the same again, from a timer, is not worth an event
+                    self._herald.note(
+                        "reload-refused",
+                        f"The configuration was not reloaded, and the old one holds: {error}",
+                    )
                 self._herald.reload_successful = False
                 log.error(  # noqa: TRY400  # the user's fault, told in one line
                     "reload failed; the old configuration stays in force", error=str(error)
@@ -162,12 +168,16 @@ class Daemon:
                 self._supervisor.ready("the last reload failed; the old configuration is in force")
                 self._herald.publish()
                 raise
+            told = not self._herald.reload_successful  # that it was refused, so that its end is told, too
             self._herald.reload_successful = True
             self._herald.reloaded_wall_ns = time.time_ns()
+            changed = changes(self._clusters, clusters)
             if (config, clusters) != (self._config, self._clusters):  # else no round is disturbed
+                told = True
                 await self._end_generation()
                 self._put_in_force(config, clusters)
-                self._herald.note("reloaded", "The configuration was read again.")
+            if told:
+                self._herald.note("reloaded", f"The configuration was read again: {changed}.")
             log.info("reloaded", nodes=len(self._places()))
             self._supervisor.ready(f"{len(self._places())} nodes, configuration reloaded")
 
@@ -235,8 +245,9 @@ class Daemon:
                     continue
                 failing = ""
                 if clusters != self._clusters:
-                    log.info("inventory changed")
-                    self._herald.note("inventory", "A live inventory changed.")
+                    changed = changes(self._clusters, clusters)
+                    log.info("inventory changed", changes=changed)
+                    self._herald.note("inventory", f"A live inventory changed: {changed}.")
                     await self._end_generation()
                     self._put_in_force(self._config, clusters)
 

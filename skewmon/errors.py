@@ -3,6 +3,7 @@
 SkewmonError
 ├── ConfigError             the user's configuration or arguments: file:line:col, expectation, hint
 ├── InventoryError          a source of nodes cannot be read
+├── ListenError             an address cannot be listened at now
 ├── JournalError            the state directory cannot be used
 └── NodeError               one node was not measured this round; carries a Reason
     ├── ConnectError        no authenticated session: name, network, host key, key, login
@@ -60,6 +61,10 @@ class SkewmonError(Exception):
 
 class InventoryError(SkewmonError):
     """A source of nodes cannot be read or understood."""
+
+
+class ListenError(SkewmonError):
+    """An address to listen at is taken, or is not there yet; both may pass."""
 
 
 class JournalError(SkewmonError):

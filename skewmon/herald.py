@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,7 @@ from skewmon.journal import Event, Journal
 from skewmon.ledger import Ledger
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Snapshot, Verdict
 from skewmon.notify.alerting import Alerting
+from skewmon.past import KEY, Past
 from skewmon.probe.base import base_ns
 from skewmon.supervisor import Supervisor
 
@@ -37,6 +39,9 @@ class Herald:
         self._alerting = alerting
         self._exporter = exporter
         self._supervisor = supervisor
+        self._contradicted: set[str] = set()
+        self._pasts = _pasts(journal.load(KEY))
+        self._kept = dict(self._pasts)
         self._bookmark = Bookmark(ledger, journal)
         self._bookmark.open(time.time_ns())
 
@@ -45,6 +50,7 @@ class Herald:
         names = {cluster.name for cluster in clusters}
         self._clusters = clusters
         self._views = {name: view for name, view in self._views.items() if name in names}
+        self._pasts = {name: past for name, past in self._pasts.items() if name in names}
         self._write(alert_events(self._alerting.retain(names, time.time_ns())))
 
     def tell(self, views: Iterable[ClusterView]) -> None:
@@ -52,14 +58,17 @@ class Herald:
 
         Nothing is awaited, so the events and the bookmark that rests on them reach the disk together.
         """
+        self._log_contradictions()
         events = [*admin_box_events(self._ledger, time.time_ns())]
         for view in views:
             before = self._views.get(view.name)
             self._views[view.name] = view
             self._log_verdict(view, before)
-            events += events_of(view, before, self._ledger)
+            events += events_of(view, self._pasts.get(view.name, Past()), self._ledger)
+            self._pasts[view.name] = Past.of(view, self._pasts.get(view.name))
             events += alert_events(self._alerting.take(view, base_ns()))
         self._write(events)
+        self._keep_pasts()
         moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
         self._bookmark.keep(base_ns() / NS_PER_S, at_once=moved)
         self.publish()
@@ -94,12 +103,26 @@ class Herald:
             loop_lag_s=self.loop_lag_s,
             journal_healthy=not self._journal.trouble,
             journal_held_up=self._journal.held_up,
+            journal_given_up=self._journal.given_up,
             self_check_failures=dict(self._ledger.contradictions),
         )
 
     def _write(self, events: Iterable[Event]) -> None:
         for event in events:
             self._journal.note(event)
+
+    def _keep_pasts(self) -> None:
+        """Keep what was told; in the transaction of the events that told it."""
+        if self._pasts != self._kept:
+            self._kept = dict(self._pasts)
+            self._journal.save(KEY, {name: past.to_json() for name, past in self._pasts.items()})
+
+    def _log_contradictions(self) -> None:
+        """Log the first failure of each self-check; the rest is a counter."""
+        for check, failures in self._ledger.contradictions.items():
+            if failures and check not in self._contradicted:
+                self._contradicted.add(check)
+                log.error("a self-check failed: an interval misses the truth", check=check)
 
     @staticmethod
     def _log_verdict(view: ClusterView, before: ClusterView | None) -> None:
@@ -116,6 +139,12 @@ class Herald:
             skew_upper_s=view.skew.upper_ns / NS_PER_S if view.skew else None,
             measured=f"{view.measured}/{len(view.nodes)}",
         )
+
+
+def _pasts(kept: Any) -> dict[str, Past]:
+    """Return what the daemon before this one told, without what is damaged."""
+    pasts = {str(name): Past.from_json(one) for name, one in kept.items()} if isinstance(kept, dict) else {}
+    return {name: past for name, past in pasts.items() if past is not None}
 
 
 def _status_line(views: Sequence[ClusterView]) -> str:

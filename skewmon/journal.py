@@ -3,7 +3,8 @@
 An event is acknowledged once it is on disk: killing the daemon afterwards neither loses nor doubles it. A
 disk that refuses stops nothing: events wait in memory, the trouble is told once, and what waited is written
 when the disk recovers. A file that is no database any more is set aside under another name, never deleted.
-Where somebody deletes or replaces the file, what he took is lost, and everything since goes into the new one.
+Where somebody deletes, replaces or overwrites the file, what he took is lost, and everything since goes into
+the new one.
 
 All of SQLite runs in one thread of its own, so the event loop never waits for a disk; what arrives meanwhile
 is written together in the next transaction.
@@ -20,13 +21,12 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from skewmon.errors import JournalError
-from skewmon.journal_file import Event, JournalFile, Row
+from skewmon.journal_event import Event, Row
+from skewmon.journal_file import JournalFile
+from skewmon.journal_queue import Queue
 from skewmon.model import EventQuery
 
 __all__ = ["Event", "Journal"]
-
-#: Events that wait in memory while the disk refuses; beyond that the oldest are given up.
-MAX_WAITING = 10_000
 
 #: How long a disk that refused is left alone.
 RETRY_S = 5.0
@@ -45,7 +45,7 @@ class Journal:
     def __init__(self, directory: str) -> None:
         self._file = JournalFile(Path(directory))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._rows: list[Row] = []
+        self._queue = Queue()
         self._states: dict[str, str] = {}
         self._waiters: list[asyncio.Future[bool]] = []
         self._wake = asyncio.Event()
@@ -75,21 +75,24 @@ class Journal:
     @property
     def held_up(self) -> int:
         """How many events wait in memory because the journal cannot be written."""
-        return len(self._rows) if self._trouble else 0
+        return len(self._queue) if self._trouble else 0
+
+    @property
+    def given_up(self) -> int:
+        """How many events were given up since the start because too many waited."""
+        return self._queue.given_up
 
     async def append(self, event: Event) -> bool:
         """Write an event and return True once it is on disk.
 
         Returns False at once while the disk refuses: the event then waits in memory.
         """
-        self._rows.append(Row.of(event))
+        self._add(event)
         return await self.flush()
 
     def note(self, event: Event) -> None:
         """Write an event soon; for those who must not wait for a disk."""
-        self._rows.append(Row.of(event))
-        if self._trouble:
-            del self._rows[:-MAX_WAITING]
+        self._add(event)
         self._wake.set()
 
     def save(self, key: str, value: Any) -> None:
@@ -109,7 +112,6 @@ class Journal:
     async def flush(self) -> bool:
         """Return True once everything handed over so far is on disk, False at once where it cannot be."""
         if self._trouble:
-            del self._rows[:-MAX_WAITING]
             return False
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -125,9 +127,16 @@ class Journal:
         kind: str | None = None,
         cluster: str | None = None,
     ) -> list[Event]:
-        """Return at most ``limit`` events since an instant of the wall clock, newest first."""
+        """Return at most ``limit`` events since an instant of the wall clock, newest first.
+
+        Raises JournalError where the journal cannot be read. What waits in memory is not among them.
+        """
         query = EventQuery(limit, since_ns, node, kind, cluster)
         return await self._in_thread(self._file.events, query)
+
+    def _add(self, event: Event) -> None:
+        if self._queue.add(Row.of(event)):
+            _log.warning("too many events wait for the journal; the oldest are given up")
 
     async def _load(self) -> None:
         try:
@@ -147,12 +156,15 @@ class Journal:
     async def _write(self) -> None:
         """Write everything that waits in one transaction, and tell those who wait how it went."""
         self._wake.clear()
-        rows, states, waiters = self._rows[:], dict(self._states), self._waiters[:]
+        rows, states, waiters = self._queue.take(), dict(self._states), self._waiters[:]
         try:
             await self._in_thread(self._file.write, rows, states)
         except JournalError as fault:
             self._tell(str(fault))
             waiters = self._waiters[:]  # nobody waits for a disk that refuses
+        except Exception as defect:  # noqa: BLE001  # the edge: a bug costs the journal, not the daemon
+            self._tell_defect(defect)
+            waiters = self._waiters[:]
         else:
             self._written(rows, states)
         del self._waiters[: len(waiters)]
@@ -163,12 +175,13 @@ class Journal:
         self._tell_set_aside()
 
     def _written(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
-        done = {row.id for row in rows}
-        self._rows = [row for row in self._rows if row.id not in done]
+        lost = self._queue.settle()
         self._states = {key: text for key, text in self._states.items() if states.get(key) != text}
         if self._trouble:
             _log.info("the journal is written again", waited=len(rows))
             self._trouble = ""
+        if lost:
+            _log.warning("events are lost: the journal could not be written for too long", events=lost)
 
     def _tell(self, trouble: str) -> None:
         """Log a trouble when it begins or changes, not while it lasts."""
@@ -176,16 +189,25 @@ class Journal:
             _log.warning("the journal cannot be written; events wait in memory", reason=trouble)
             self._trouble = trouble
 
+    def _tell_defect(self, defect: Exception) -> None:
+        trouble = f"The journal's writer failed: {defect!r}."
+        if trouble != self._trouble:
+            _log.error("the journal's writer failed; please report this as a bug", exc_info=defect)
+        self._tell(trouble)
+
     def _tell_set_aside(self) -> None:
         if self._file.set_aside is not None:
-            _log.warning("the journal was damaged; a new one was begun", kept=str(self._file.set_aside))
+            _log.warning(
+                "the journal was damaged, or another program's; it was set aside and a new one was begun",
+                kept=str(self._file.set_aside),
+            )
             self._file.set_aside = None
 
     def _tell_lost(self) -> None:
         if self._file.lost:
             _log.warning(
-                "somebody deleted or replaced the journal's file; skewmon continues in the present one, "
-                "without its earlier events",
+                "somebody deleted, replaced or emptied the journal's file; skewmon continues in the present "
+                "one, without its earlier events",
                 path=str(self._file.path),
             )
             self._file.lost = False
@@ -195,8 +217,8 @@ class Journal:
             async with asyncio.timeout(CLOSE_S):
                 await self._write()
                 await self._in_thread(self._file.close)
-        if self._rows:
-            _log.warning("the journal could not be written; events are lost", events=len(self._rows))
+        if self._queue:
+            _log.warning("the journal could not be written; events are lost", events=len(self._queue))
         self._thread.shutdown(wait=False)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:

@@ -5,13 +5,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from skewmon.errors import JournalError
+from skewmon.journal_event import Event, Row
 from skewmon.journal_name import FileName
 from skewmon.model import NS_PER_S, EventQuery
 
@@ -22,6 +22,9 @@ MAX_AGE_NS = 90 * 86_400 * NS_PER_S
 
 #: No more events than this are kept: about 30 MB at 300 bytes each.
 MAX_EVENTS = 100_000
+
+#: Nor more bytes, however long single events are; beyond that the older half goes.
+MAX_BYTES = 64 * 1024 * 1024
 
 #: The newest events stay however old they claim to be: the admin box's wall clock may itself be wrong.
 KEPT_EVENTS = 1_000
@@ -50,57 +53,13 @@ CREATE INDEX IF NOT EXISTS event_node ON event (node, sequence);
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
+#: What skewmon reads of its tables; a database that cannot answer these is another program's.
+_USED = (
+    "SELECT sequence, id, wall_ns, kind, cluster, node, message, detail FROM event LIMIT 0",
+    "SELECT key, value FROM state LIMIT 0",
+)
+
 T = TypeVar("T")
-
-
-def instant(wall_ns: int) -> str:
-    """Return an instant of the wall clock in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall_ns % NS_PER_S // 1_000_000:03d}Z"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened: a step, an alert's transition, an outage, a restart.
-
-    ``kind`` is kebab-case, ``message`` one sentence for a person, ``detail`` JSON values for a program.
-    """
-
-    wall_ns: int
-    kind: str
-    message: str
-    cluster: str | None = None
-    node: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the event as the HTTP interface and ``skewmon events -o json`` show it."""
-        return {
-            "time": instant(self.wall_ns),
-            "kind": self.kind,
-            "cluster": self.cluster,
-            "node": self.node,
-            "message": self.message,
-            "detail": dict(self.detail),
-        }
-
-
-class Row(NamedTuple):
-    """One event on its way to disk; the id makes writing it twice the same as writing it once."""
-
-    id: str
-    wall_ns: int
-    kind: str
-    cluster: str | None
-    node: str | None
-    message: str
-    detail: str
-
-    @classmethod
-    def of(cls, event: Event) -> Self:
-        """Return the row of a new event."""
-        detail = json.dumps(event.detail, separators=(",", ":"))
-        return cls(uuid4().hex, event.wall_ns, event.kind, event.cluster, event.node, event.message, detail)
 
 
 class JournalFile:
@@ -109,7 +68,7 @@ class JournalFile:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self.set_aside: Path | None = None
-        self.lost = False  # somebody deleted or replaced the file while it was in use
+        self.lost = False  # somebody deleted, replaced or emptied the file while it was in use
         self._connection: sqlite3.Connection | None = None
         self._name = FileName(self.path)
         self._states: dict[str, str] = {}  # all that is known, for a file that was opened anew
@@ -122,9 +81,9 @@ class JournalFile:
         What was written is found under the file's name, even where somebody deletes or replaces it meanwhile.
         """
         self._states |= states
-        self._forsake_lost()  # before: what lies in the place of a lost file must not pay for its faults
+        self._mistrust()  # before: what lies in the place of a lost file must not pay for its faults
         self._guarded(lambda: self._write(rows, states))
-        if self._forsake_lost():
+        if self._mistrust():
             self._guarded(lambda: self._write(rows, states))
 
     def states(self) -> dict[str, str]:
@@ -163,13 +122,16 @@ class JournalFile:
         if self._unpruned >= PRUNE_EVERY:
             _prune(connection, time.time_ns())
             self._unpruned = 0
+        if _bytes_used(connection) > MAX_BYTES:
+            _halve(connection)
+        self._name.note_content()
 
     def events(self, query: EventQuery) -> list[Event]:
-        """Return events as ``select`` does; none while the file cannot be had."""
+        """Return events as ``select`` does; raise JournalError where the file cannot be read."""
         try:
             return select(self._connected(), query)
-        except (sqlite3.DatabaseError, JournalError):
-            return []  # the writer meets the same fault, and tells
+        except sqlite3.DatabaseError as fault:
+            raise JournalError(f"The journal {self.path} cannot be read: {fault}.") from fault
 
     def close(self) -> None:
         """Let go of the file; whatever was not committed is undone."""
@@ -197,18 +159,43 @@ class JournalFile:
             self._name.remember()
         return self._connection
 
+    def _mistrust(self) -> bool:
+        """Let go of a file that is not as this process left it; opening it again examines it."""
+        return self._forsake_lost() or self._leave_disturbed()
+
     def _forsake_lost(self) -> bool:
         """Let go of a file that has lost its name to another one or to nobody."""
         if not self._name.means_another():
             return False
         self.lost = True
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.DatabaseError):  # it may only have been renamed: leave it whole
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with contextlib.suppress(sqlite3.DatabaseError):
+            self._checkpoint()  # it may only have been renamed: leave it whole
         self.close()
         self._name.remove_companions()
         self._name.forget()
         return True
+
+    def _leave_disturbed(self) -> bool:
+        """Let go of a file that somebody else wrote to, or whose log somebody removed."""
+        if not self._name.disturbed():
+            return False
+        try:
+            busy = self._checkpoint()
+        except sqlite3.DatabaseError as fault:
+            busy = not _is_broken(fault)
+        if busy:  # what is in a removed log is nowhere else: it stays open until it has been copied
+            raise JournalError(f"The journal {self.path} was disturbed, and its log cannot be copied yet.")
+        self.close()
+        self.lost = self.lost or self._name.is_empty()
+        self._name.forget()
+        return True
+
+    def _checkpoint(self) -> bool:
+        """Copy the log into the file; return True where a reader keeps some of it from being copied."""
+        if self._connection is None:
+            return False
+        (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return bool(busy)
 
     def _set_aside(self) -> None:
         """Rename a broken file and its companions, so that nothing is lost and a new one can begin."""
@@ -241,10 +228,39 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_size_limit = 4194304")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        damage = sqlite3.DatabaseError(f"damaged: {verdict}")
-        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damage
-    connection.executescript(_SCHEMA)
+        raise _damage(verdict)
+    try:
+        connection.executescript(_SCHEMA)
+        for query in _USED:
+            connection.execute(query)
+    except sqlite3.OperationalError as fault:
+        if fault.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # no disk's word: the tables are another program's
+            raise _damage(str(fault)) from fault
+        raise
+
+
+def _damage(verdict: str) -> sqlite3.DatabaseError:
+    damage = sqlite3.DatabaseError(f"damaged: {verdict}")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return damage
+
+
+def _bytes_used(connection: sqlite3.Connection) -> int:
+    """Return the size of the file without the pages that are free to be used again."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    used: int = (pages - free) * size
+    return used
+
+
+def _halve(connection: sqlite3.Connection) -> None:
+    """Remove the older half of the events."""
+    with connection:
+        connection.execute(
+            "DELETE FROM event WHERE sequence <= (SELECT (min(sequence) + max(sequence)) / 2 FROM event)"
+        )
 
 
 def _prune(connection: sqlite3.Connection, now_wall_ns: int) -> None:

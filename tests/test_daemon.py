@@ -92,6 +92,34 @@ async def test_a_broken_file_keeps_the_old_configuration(tmp_path: Path) -> None
         assert "Traceback" not in daemon.log
 
 
+async def test_the_journal_tells_of_reloads_in_words(tmp_path: Path) -> None:
+    """What came and went; a refusal once, with its reason, and its end although nothing changed by it."""
+    async with Fleet(3) as fleet:
+        place = Place(tmp_path, fleet)
+        path = place.write("n1", "n2")
+        async with Running(path) as daemon:
+
+            def told() -> list[str]:
+                return [one["message"] for one in daemon.events() if one["kind"].startswith("reload")][::-1]
+
+            await daemon.until(lambda: daemon.measured() == ["n1", "n2"])
+            place.write("n2", "n3")
+            daemon.send(signal.SIGHUP)
+            await daemon.until(lambda: len(told()) == 1)
+            path.write_text("clusters: {fleet: {nodez: [n1]}}")
+            for refusals in (1, 2):
+                daemon.send(signal.SIGHUP)
+                await daemon.until(lambda count=refusals: daemon.log.count("reload failed") == count)
+            place.write("n2", "n3")
+            daemon.send(signal.SIGHUP)
+            await daemon.until(lambda: len(told()) == 3)
+            changed, refused, mended = told()
+    assert changed == "The configuration was read again: n3 joined fleet; n1 left fleet."
+    assert refused.startswith("The configuration was not reloaded, and the old one holds: ")
+    assert "skewmon.yml:1:" in refused
+    assert mended == "The configuration was read again: the clusters and their nodes are the same."
+
+
 async def test_a_node_of_two_clusters_with_other_intervals_is_shared(tmp_path: Path) -> None:
     """One login, two cadences, and neither disturbs the other."""
     async with Fleet(3) as fleet:
@@ -197,6 +225,27 @@ async def test_an_unusable_start_is_one_sentence_and_code_78(tmp_path: Path) -> 
         await daemon.__aenter__()
     assert daemon.process.wait() == 78
     assert "nodez" in daemon.log
+    assert "Traceback" not in daemon.log
+
+
+@pytest.mark.parametrize("lack", ["a free port", "an address", "an inventory"])
+async def test_a_start_that_may_succeed_later_ends_with_a_code_that_systemd_tries_again(
+    tmp_path: Path, lack: str
+) -> None:
+    """After a reboot the network or the inventory may be late, and nobody is there to start it again."""
+    path = tmp_path / "skewmon.yml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}" if lack == "a free port" else "127.0.0.1:0"
+        listen = "192.0.2.1:0" if lack == "an address" else listen
+        nodes = "inventory: [{http_sd: 'http://127.0.0.1:1/'}]" if lack == "an inventory" else "nodes: [n1]"
+        path.write_text(
+            f"clusters: {{fleet: {{{nodes}}}}}\nweb: {{listen: '{listen}'}}\nstate_directory: {tmp_path}\n"
+        )
+        daemon = Running(path)
+        with pytest.raises(AssertionError):
+            await daemon.__aenter__()
+        assert daemon.process.wait() == 1
+    assert "skewmon: " in daemon.log
     assert "Traceback" not in daemon.log
 
 

@@ -1,6 +1,7 @@
 """The journal: acknowledged events survive everything, and no disk stops the daemon."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -17,11 +18,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from skewmon import journal as journal_module
-from skewmon import journal_file
+from skewmon import journal_event, journal_file
 from skewmon.errors import JournalError
 from skewmon.journal import Event, Journal
 from skewmon.journal_file import FILE_NAME, read
 from skewmon.model import EventQuery
+
+SET_ASIDE = "the journal was damaged, or another program's; it was set aside and a new one was begun"
 
 
 def _event(number: int, *, node: str | None = "n1", wall_ns: int | None = None) -> Event:
@@ -102,7 +105,7 @@ async def test_many_writers_share_transactions(tmp_path: Path) -> None:
 async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
     """A transaction whose outcome was unknown can be repeated."""
     file = journal_file.JournalFile(tmp_path)
-    row = journal_file.Row.of(_event(1))
+    row = journal_event.Row.of(_event(1))
     file.write([row], {})
     file.write([row], {})
     assert len(file.events(EventQuery(10))) == 1
@@ -116,11 +119,11 @@ async def test_old_events_go_and_the_newest_stay(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(journal_file, "PRUNE_EVERY", 10)
     file = journal_file.JournalFile(tmp_path)
     for number in range(100):
-        file.write([journal_file.Row.of(_event(number))], {})
+        file.write([journal_event.Row.of(_event(number))], {})
     assert len(file.events(EventQuery(1000))) < 60
     monkeypatch.setattr(journal_file.time, "time_ns", lambda: 4 * 10**18)
     for number in range(100, 110):
-        file.write([journal_file.Row.of(_event(number))], {})
+        file.write([journal_event.Row.of(_event(number))], {})
     kept = _numbers(file.events(EventQuery(1000)))
     assert kept[:5] == [109, 108, 107, 106, 105]
     assert len(kept) < 5 + 10
@@ -139,7 +142,8 @@ async def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> 
             assert not await journal.append(_event(2))
             journal.save("alerts", 1)
             assert journal.load("alerts") == 1
-            assert await journal.events() == []
+            with pytest.raises(JournalError, match="cannot be used"):
+                await journal.events()
             assert "cannot be used" in journal.trouble
     assert [entry["event"] for entry in logs] == [
         "the journal cannot be written; events wait in memory",
@@ -168,18 +172,6 @@ async def test_what_waited_is_written_when_the_disk_recovers(
     assert [entry["log_level"] for entry in logs] == ["warning", "info"]
     async with Journal.open(str(blocker)) as journal:
         assert journal.load("key") == "value"
-
-
-async def test_memory_stays_bounded_while_the_disk_refuses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Beyond the limit the oldest events are given up."""
-    monkeypatch.setattr(journal_module, "MAX_WAITING", 10)
-    (tmp_path / "taken").write_text("")
-    async with Journal.open(str(tmp_path / "taken")) as journal:
-        for number in range(50):
-            await journal.append(_event(number))
-        assert len(journal._rows) == 10
 
 
 FULL_DISK = """
@@ -239,9 +231,92 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
         async with Journal.open(str(tmp_path)) as journal:
             assert await journal.append(_event(7))
             assert _numbers(await journal.events()) == [7]
-    assert [entry["event"] for entry in logs] == ["the journal was damaged; a new one was begun"]
+    assert [entry["event"] for entry in logs] == [SET_ASIDE]
     (kept,) = tmp_path.glob("journal.db.broken-*")
     assert kept.read_bytes() == bytes(content)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event(1, "step", "half a \ud800 character", "a\udc80b", "n\udcff"),
+        Event(2**80, "step", "after the end of time"),
+        Event(-(2**80), "step", "before its beginning"),
+    ],
+    ids=["surrogates", "far future", "far past"],
+)
+async def test_what_sqlite_cannot_hold_stops_no_other_event(tmp_path: Path, event: Event) -> None:
+    """A name that is no UTF-8, or a clock beyond SQLite's integers, is written as it can be."""
+    async with Journal.open(str(tmp_path)) as journal:
+        async with asyncio.timeout(10):
+            assert await journal.append(event)
+            assert await journal.append(_event(2))
+        stored = await journal.events(since_ns=-(2**63))
+        assert len(stored) == 2
+        assert json.dumps([one.to_json() for one in stored]).isascii()
+
+
+async def test_a_defect_of_the_writer_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it raises, nobody waits for ever, the trouble shows, and it is tried again."""
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    async with Journal.open(str(tmp_path)) as journal:
+        plain = journal._file.write
+
+        def defective(*_: object) -> None:
+            raise RuntimeError("a defect")
+
+        journal._file.write = defective  # type: ignore[method-assign]  # fails
+        with capture_logs() as logs:
+            async with asyncio.timeout(10):
+                assert not await journal.append(_event(1))
+        assert "a defect" in journal.trouble
+        assert "please report this as a bug" in logs[0]["event"]
+        journal._file.write = plain  # type: ignore[method-assign]  # works again
+        async with asyncio.timeout(10):
+            while journal.trouble:
+                await asyncio.sleep(0.01)
+        assert _numbers(await journal.events()) == [1]
+
+
+async def test_another_programs_database_is_set_aside(tmp_path: Path) -> None:
+    """Tables of the same names with other columns can take no event."""
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        other.execute("CREATE TABLE event (place TEXT, price REAL)")
+        other.execute("INSERT INTO event VALUES ('hall', 3.5)")
+        other.commit()
+    with capture_logs() as logs:
+        async with Journal.open(str(tmp_path)) as journal:
+            assert await journal.append(_event(7))
+    assert [entry["event"] for entry in logs] == [SET_ASIDE]
+    (kept,) = tmp_path.glob("journal.db.broken-*")
+    with contextlib.closing(sqlite3.connect(kept)) as other:
+        assert other.execute("SELECT * FROM event").fetchall() == [("hall", 3.5)]
+
+
+async def test_a_journal_that_cannot_be_read_is_no_empty_journal(tmp_path: Path) -> None:
+    """Who asks is told why; no events would mean that nothing happened."""
+    (tmp_path / FILE_NAME).mkdir()
+    async with Journal.open(str(tmp_path)) as journal:
+        with pytest.raises(JournalError, match="unable to open"):
+            await journal.events()
+
+
+def test_the_file_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large single events are: they are cut, the oldest go, and the newest stay."""
+    monkeypatch.setattr(journal_file, "MAX_BYTES", 500_000)
+    file = journal_file.JournalFile(tmp_path)
+    for number in range(300):
+        text = "x" * 1_000_000
+        event = Event(number, "culprits", text, detail={"culprits": [text], "number": number})
+        file.write([journal_event.Row.of(event)], {})
+    stored = file.events(EventQuery(1000))
+    assert 10 < len(stored) < 300
+    assert stored[0].wall_ns == 299
+    assert len(stored[0].message) == journal_event.MAX_MESSAGE
+    file.close()
+    assert (tmp_path / FILE_NAME).stat().st_size < 1_000_000
 
 
 # --- processes that die ------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from skewmon.journal import Event, Journal
 from skewmon.journal_file import FILE_NAME, read
 
 LOST = (
-    "somebody deleted or replaced the journal's file; skewmon continues in the present one, "
+    "somebody deleted, replaced or emptied the journal's file; skewmon continues in the present one, "
     "without its earlier events"
 )
+
+SET_ASIDE = "the journal was damaged, or another program's; it was set aside and a new one was begun"
 
 
 def _event(number: int) -> Event:
@@ -111,7 +115,7 @@ async def test_garbage_in_the_place_of_the_file_is_set_aside(tmp_path: Path) -> 
             (tmp_path / FILE_NAME).write_bytes(b"no database" * 500)
             assert await journal.append(_event(2))
             assert _numbers(read(str(tmp_path), 0, None, 10)) == [2]
-    assert [entry["event"] for entry in logs] == [LOST, "the journal was damaged; a new one was begun"]
+    assert [entry["event"] for entry in logs] == [LOST, SET_ASIDE]
 
 
 async def test_a_file_that_is_renamed_keeps_its_events(tmp_path: Path) -> None:
@@ -168,3 +172,118 @@ async def test_what_waits_for_a_full_disk_goes_into_a_new_file(
     async with Journal.open(str(tmp_path)) as journal:
         assert _numbers(await journal.events()) == [3, 2]
         assert journal.load("alerts") == ["firing"]
+
+
+async def test_a_log_that_is_removed_costs_no_event(tmp_path: Path) -> None:
+    """What SQLite writes into a file without a name would be gone with the process."""
+    async with Journal.open(str(tmp_path)) as journal:
+        await _begin(journal)
+        for path in tmp_path.glob(f"{FILE_NAME}-*"):
+            path.unlink()
+        assert await journal.append(_event(2))
+        copy = tmp_path / "as after a SIGKILL"
+        copy.mkdir()
+        for path in tmp_path.glob(f"{FILE_NAME}*"):
+            shutil.copy(path, copy)
+        assert _numbers(read(str(copy), 0, None, 10)) == [2, 1]
+
+
+async def test_a_log_that_is_removed_during_a_write_costs_no_event(tmp_path: Path) -> None:
+    """An event is acknowledged only when the next process would find it."""
+    async with Journal.open(str(tmp_path)) as journal:
+        await _begin(journal)
+        plain = journal._file._write
+
+        def robbed(*arguments: object) -> None:
+            plain(*arguments)  # type: ignore[arg-type]  # passed on
+            journal._file._write = plain  # type: ignore[method-assign]  # once
+            (tmp_path / f"{FILE_NAME}-wal").unlink()
+
+        journal._file._write = robbed  # type: ignore[method-assign]  # robs
+        assert await journal.append(_event(2))
+        assert _numbers(read(str(tmp_path), 0, None, 10)) == [2, 1]
+
+
+async def test_a_removed_log_that_somebody_reads_is_kept_open_until_it_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letting go of it earlier would lose what nobody else has."""
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
+    monkeypatch.setattr(journal_file, "BUSY_S", 0.01)
+    async with Journal.open(str(tmp_path)) as journal:
+        await _begin(journal)
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM event").fetchone() == (1,)
+            assert await journal.append(_event(2))
+            for path in tmp_path.glob(f"{FILE_NAME}-*"):
+                path.unlink()
+            assert not await journal.append(_event(3))
+            assert "cannot be copied yet" in journal.trouble
+        async with asyncio.timeout(10):
+            while journal.trouble:
+                await asyncio.sleep(0.01)
+        assert _numbers(read(str(tmp_path), 0, None, 10)) == [3, 2, 1]
+
+
+@pytest.mark.parametrize("overwritten", ["all", "head", "middle", "truncated"])
+async def test_a_file_that_is_overwritten_in_place_is_noticed(tmp_path: Path, overwritten: str) -> None:
+    """It keeps its inode; what is acknowledged from then on is on disk all the same."""
+    path = tmp_path / FILE_NAME
+    async with Journal.open(str(tmp_path)) as journal:
+        journal.save("alerts", ["firing"])
+        for number in range(200):
+            assert await journal.append(_event(number))
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint").fetchall()
+        assert await journal.append(_event(1000))  # the log begins anew
+        content = path.read_bytes()
+        with path.open("r+b") as file:
+            file.truncate(0)
+            if overwritten == "all":
+                file.write(os.urandom(len(content)))
+            elif overwritten == "head":
+                file.write(b"\xff" * 4096 + content[4096:])
+            elif overwritten == "middle":
+                file.write(content[:8192] + b"\xff" * 8192 + content[16384:])
+            else:
+                file.write(content[:10_000])
+        with capture_logs() as logs:
+            assert await journal.append(_event(2))
+            assert await journal.append(_event(3))
+        assert _numbers(read(str(tmp_path), 0, None, 10)) == [3, 2]
+    assert [entry["event"] for entry in logs] == [SET_ASIDE]
+    async with Journal.open(str(tmp_path)) as journal:
+        assert journal.load("alerts") == ["firing"]
+
+
+async def test_a_file_that_is_emptied_in_place_is_begun_anew_and_told(tmp_path: Path) -> None:
+    """As a rotation of logs does that copies and truncates."""
+    path = tmp_path / FILE_NAME
+    async with Journal.open(str(tmp_path)) as journal:
+        await _begin(journal)
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint").fetchall()
+        os.truncate(path, 0)
+        with capture_logs() as logs:
+            assert await journal.append(_event(2))
+        assert _numbers(read(str(tmp_path), 0, None, 10)) == [2]
+    assert [entry["event"] for entry in logs] == [LOST]
+    async with Journal.open(str(tmp_path)) as journal:
+        assert journal.load("alerts") == ["firing"]
+
+
+async def test_a_neighbour_that_writes_properly_disturbs_nothing(tmp_path: Path) -> None:
+    """A person who tidies up with sqlite3 is no damage, and nothing is told."""
+    async with Journal.open(str(tmp_path)) as journal:
+        for number in range(20):
+            assert await journal.append(_event(number))
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+            other.execute("DELETE FROM event WHERE wall_ns < 18")
+            other.commit()
+            other.execute("VACUUM")
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with capture_logs() as logs:
+            assert await journal.append(_event(20))
+        assert _numbers(read(str(tmp_path), 0, None, 10)) == [20, 19, 18]
+    assert logs == []

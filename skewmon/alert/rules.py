@@ -217,6 +217,13 @@ def _meta(interval_s: float) -> Iterable[Rule]:
         "the log says why.",
     )
     yield _alert(
+        "SkewmonSelfCheckFailed",
+        "increase(skewmon_self_check_failures_total[1h]) > 0",
+        Threshold("warning", 0),
+        "skewmon contradicts itself.",
+        "The check {{ $labels.check }} of {{ $labels.instance }} found an interval that misses the truth.",
+    )
+    yield _alert(
         "SkewmonNodesUnreachable",
         "cluster_name:skewmon_node_success:avg < 0.5",
         Threshold("critical", 0, for_s=600.0),

@@ -24,6 +24,10 @@ def test(path: str) -> int:
     """Send one marked test alert to every receiver, and say what each answered.
 
     Exits with 0 if all took it, 1 if one did not, 3 if there is no receiver.
+
+    \b
+    Example:
+      skewmon alerts test --config.file /etc/skewmon/skewmon.yml
     """
     import asyncio
 

@@ -53,13 +53,14 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
     reaches them as ssh would: ~/.ssh/config, the agent and known_hosts count; host keys are always verified.
 
     \b
-    Exit code: 0 in order, 1 warning proven, 2 critical proven, 3 unknown, ambiguous or unusable input.
+    Exit code: 0 in order, 1 warning proven, 2 critical proven,
+    3 unknown, ambiguous or unusable input.
 
     \b
     Examples:
       skewmon check n[1-5]
       skewmon check -w 10ms -c 100ms root@db[1-3].example.com:2222
-      skewmon check --config.file /etc/skewmon/skewmon.yml --cluster etcd -o nagios
+      skewmon check --config.file /etc/skewmon/skewmon.yml -o nagios --cluster db
     """
     from skewmon.cli import targets
     from skewmon.cli.outputs import OUTPUT_OF, exit_code

@@ -30,7 +30,12 @@ def command() -> None:
 @_FILE
 @_OPTION
 def check(file: str | None, option: str) -> None:
-    """List every fault of FILE with line and column, or say what it means."""
+    """List every fault of FILE with line and column, or say what it means.
+
+    \b
+    Example:
+      skewmon config check /etc/skewmon/skewmon.yml
+    """
     from skewmon.config.loader import load
 
     path = file or option
@@ -46,7 +51,12 @@ def check(file: str | None, option: str) -> None:
 @_FILE
 @_OPTION
 def show(file: str | None, option: str) -> None:
-    """Print FILE with every default filled in and secrets masked."""
+    """Print FILE with every default filled in and secrets masked.
+
+    \b
+    Example:
+      skewmon config show /etc/skewmon/skewmon.yml
+    """
     from skewmon.config.effective import shown
     from skewmon.config.loader import load
 
@@ -55,7 +65,12 @@ def show(file: str | None, option: str) -> None:
 
 @command.command()
 def schema() -> None:
-    """Print the JSON Schema, for editors that complete and check YAML."""
+    """Print the JSON Schema, for editors that complete and check YAML.
+
+    \b
+    Example:
+      skewmon config schema > skewmon.schema.json
+    """
     import json
 
     from skewmon.config.schema import Config
@@ -67,7 +82,12 @@ def schema() -> None:
 @command.command()
 @click.argument("nodes", nargs=-1, required=True)
 @click.option(
-    "--config.file", "path", metavar="FILE", default=DEFAULT_CONFIG, show_default=True, help="- prints."
+    "--config.file",
+    "path",
+    metavar="FILE",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="Where to write; - prints.",
 )
 @click.option(
     "--cluster", default="main", show_default=True, metavar="NAME", help="What the cluster is called."
@@ -76,6 +96,11 @@ def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
     """Write a first configuration that measures NODES, such as etcd[1-3].example.com.
 
     A file that exists is never overwritten.
+
+    \b
+    Examples:
+      skewmon config init --config.file skewmon.yml n[1-5]
+      skewmon config init --config.file - --cluster etcd etcd[1-3].example.com
     """
     from skewmon.config.loader import loads
     from skewmon.config.starter import starter

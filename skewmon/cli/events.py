@@ -18,8 +18,18 @@ DEFAULT_LIMIT = 1000
 LIMIT_MAX = 1_000_000
 
 
+#: Where systemd keeps the state of the service; the shell of whoever is paged knows nothing of it.
+SERVICE_STATE_DIRECTORY = "/var/lib/skewmon"
+
+#: Also what was written while the admin box believed that it was 1970, and before.
+EVER = "all"
+EVER_NS = -(2**63)
+
+
 @click.command()
-@click.option("--since", default="2d", metavar="DURATION", show_default=True, help="No older events.")
+@click.option(
+    "--since", default="2d", metavar="DURATION", show_default=True, help="No older events; all for every one."
+)
 @click.option("--node", metavar="NODE", help="Only events of this node.")
 @click.option("--cluster", metavar="NAME", help="Only events of this cluster.")
 @click.option("--kind", metavar="KIND", help="Only events of this kind, such as step.")
@@ -41,11 +51,21 @@ def command(
     config_file: str | None,
     state_directory: str | None,
 ) -> int:
-    """Read the journal: steps, alerts, outages and restarts, oldest first."""
+    """Read the journal: steps, alerts, outages and restarts, oldest first. Times are in UTC.
+
+    Kinds: step, leap-second, suspend, reboot, alert-firing, alert-resolved, not-measured, measured-again,
+    culprits, started, stopped, reloaded, reload-refused, inventory, admin-box-paused, events-lost.
+
+    \b
+    Examples:
+      skewmon events
+      skewmon events --since 1h --node n3
+      skewmon events --since all --kind step -o json
+    """
     from skewmon.journal_file import read
 
-    since_ns = time.time_ns() - _duration_ns(since)
-    directory = state_directory or _configured(config_file)
+    since_ns = EVER_NS if since == EVER else time.time_ns() - _duration_ns(since)
+    directory = state_directory or _directory(config_file)
     node, cluster, kind = _storable(node), _storable(cluster), _storable(kind)
     events = read(directory, since_ns, node, limit, kind=kind, cluster=cluster)[::-1]
     if output == "json":
@@ -57,7 +77,8 @@ def command(
             click.echo(f"Only the newest {limit} are shown; --limit asks for more.", err=True)
     else:
         narrowed = "".join(f" of {one}" for one in (kind, node, cluster) if one)
-        click.echo(f"No events in the last {since}{narrowed}.", err=True)
+        span = "at all" if since == EVER else f"in the last {since}"
+        click.echo(f"No events {span}{narrowed}.", err=True)
     return 0
 
 
@@ -73,6 +94,30 @@ def _duration_ns(text: str) -> int:
         return parse_duration_ns(text)
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--since") from None
+
+
+def _directory(config_file: str | None) -> str:
+    """Return where the journal is: as a configuration says, else where the service or this user has one."""
+    from skewmon.config.paths import default_state_directory
+
+    configured = _configured(config_file)
+    if configured != default_state_directory():
+        return configured
+    usual = config_file in (None, DEFAULT_CONFIG)  # then it is the service's
+    candidates = (SERVICE_STATE_DIRECTORY, configured) if usual else (configured, SERVICE_STATE_DIRECTORY)
+    return next(filter(_has_journal, candidates), configured)
+
+
+def _has_journal(directory: str) -> bool:
+    """Tell whether a directory has a journal, or may not be looked into, which is then told."""
+    from pathlib import Path
+
+    from skewmon.journal_file import FILE_NAME
+
+    try:
+        return (Path(directory) / FILE_NAME).exists()
+    except PermissionError:
+        return True
 
 
 def _configured(config_file: str | None) -> str:

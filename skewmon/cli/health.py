@@ -21,6 +21,10 @@ def command(url: str) -> int:
 
     Exit code: 0 where it answers /-/healthy, 1 where it does not, 3 for an unusable URL. A daemon that asks
     for a password is well: it answered. Its certificate is not verified: nothing secret is sent or read.
+
+    \b
+    Example:
+      skewmon health --url http://127.0.0.1:10061
     """
     import http.client
     import ssl

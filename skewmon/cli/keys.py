@@ -89,6 +89,11 @@ def scan(**selection: Any) -> int:
 
     \b
     Exit code: 0 every node answered, 3 one did not.
+
+    \b
+    Examples:
+      skewmon keys scan n[1-5]
+      skewmon keys scan --config.file /etc/skewmon/skewmon.yml
     """
     from skewmon.cli import targets
     from skewmon.probe.scan import scan as scan_nodes

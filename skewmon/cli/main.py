@@ -10,7 +10,7 @@ import click
 
 from skewmon import __version__
 from skewmon.cli import account
-from skewmon.errors import ConfigError, SkewmonError
+from skewmon.errors import ConfigError, InventoryError, ListenError, SkewmonError
 
 #: One file a command; imported when the command is named, so that --help stays instant.
 COMMANDS = {
@@ -38,6 +38,9 @@ EXIT_UNUSABLE = 3
 
 #: What ``run`` exits with on unusable configuration (EX_CONFIG of sysexits.h; systemd then does not loop).
 EXIT_CONFIG = 78
+
+#: What ``run`` exits with where it could not start for what may pass: systemd then tries again.
+EXIT_TRY_AGAIN = 1
 
 #: Characters of one fault; a dozen lines of a terminal, and none of skewmon's own words has as many.
 MAX_FAULT = 1_000
@@ -95,7 +98,8 @@ def run(arguments: list[str]) -> int:
         return EXIT_UNUSABLE if end.code else 0
     except (click.ClickException, SkewmonError, OSError) as error:
         _tell(error)
-        return unusable
+        passing = isinstance(error, InventoryError | ListenError)
+        return EXIT_TRY_AGAIN if passing and unusable == EXIT_CONFIG else unusable
     return code if isinstance(code, int) else 0
 
 

@@ -55,6 +55,7 @@ def command(tool: str, file: str | None) -> int:
     """Turn the text of a time tool, from FILE or standard input, into JSON.
 
     \b
+    Examples:
       ssh n3 ntpq -pn | skewmon parse ntpq
       skewmon parse chronyc-tracking tracking.txt
 

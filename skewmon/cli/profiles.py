@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(name: str | None, output: str) -> None:
-    """List threshold profiles, or show the one called NAME with its source."""
+    """List threshold profiles, or show the one called NAME with its source.
+
+    \b
+    Example:
+      skewmon profiles etcd
+    """
     from skewmon.alert.profiles import PROFILES
 
     chosen = list(PROFILES.values()) if name is None else [_found(name)]

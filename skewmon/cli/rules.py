@@ -21,7 +21,8 @@ def command(path: str | None) -> None:
     """Print Prometheus rules that draw the same lines as the configuration.
 
     \b
-    skewmon rules --config.file /etc/skewmon/skewmon.yml > /etc/prometheus/skewmon.rules.yml
+    Example:
+      skewmon rules --config.file /etc/skewmon/skewmon.yml > skewmon.rules.yml
     """
     click.echo(render(path), nl=False)
 

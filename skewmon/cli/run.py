@@ -40,6 +40,13 @@ def command(
     """Run the daemon: measure on schedule, export metrics, serve the page, alert.
 
     SIGHUP reloads the configuration; SIGTERM ends within seconds.
+
+    Exit code: 78 unusable configuration, 1 no start for what may pass, such as a port that is taken.
+
+    \b
+    Examples:
+      skewmon run --config.file /etc/skewmon/skewmon.yml
+      skewmon run --config.file skewmon.yml --dry-run --log.level debug
     """
     from skewmon import logs
     from skewmon.config.address import parse_listen

@@ -96,11 +96,16 @@ def _node(target: Target, selection: Selection, around: Surroundings) -> Node:
 
 
 def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
-    for option in ("user", "port", "identities", "known_hosts", "jump"):
-        if getattr(selection, option):
-            raise _fault(
-                f"--{option.replace('_', '-')}", "has no effect with a configuration file", "set it there"
-            )
+    given = {
+        "--user": selection.user,
+        "--port": selection.port,
+        "--identity": selection.identities,
+        "--known-hosts": selection.known_hosts,
+        "--jump": selection.jump,
+    }
+    for option, value in given.items():
+        if value:
+            raise _fault(option, "has no effect with a configuration file", "set it there")
     if selection.cluster is not None and selection.cluster not in config.clusters:
         raise _fault("--cluster", f"there is no cluster {echoed(selection.cluster)}", _known(config.clusters))
     clusters = asyncio.run(resolve(config))

@@ -8,6 +8,10 @@ from skewmon.errors import ConfigError, Fault, echoed
 #: Marks a secret that systemd hands over (LoadCredential=); the name is looked up at use.
 CREDENTIAL = "credential:"
 
+#: Where systemd keeps the credentials of the running service: root, whom an alert tells to run a command that
+#: reads the service's configuration, has the same key there.
+SERVICE_CREDENTIALS = "/run/credentials/skewmon.service"
+
 
 def absolute(text: str, base: str) -> str:
     """Return a path with ``~`` expanded and relative to ``base``; a credential stays as it is.
@@ -27,15 +31,21 @@ def secret_file(text: str) -> str:
     """Return the file that holds a secret: a path, or ``credential:NAME`` in $CREDENTIALS_DIRECTORY."""
     if not text.startswith(CREDENTIAL):
         return text
+    name = text.removeprefix(CREDENTIAL)
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if directory is None and os.access(Path(SERVICE_CREDENTIALS) / name, os.R_OK):
+        directory = SERVICE_CREDENTIALS
     if directory is None:
         raise ConfigError(
             Fault(
                 f"{text} cannot be read: systemd gave this process no credentials",
-                hint=f"add LoadCredential={text.removeprefix(CREDENTIAL)}:/path/of/the/secret to the unit",
+                hint=(
+                    f"the service needs LoadCredential={name}:/path/of/the/secret; "
+                    "a command needs root, and the service to run"
+                ),
             )
         )
-    return str(Path(directory) / text.removeprefix(CREDENTIAL))
+    return str(Path(directory) / name)
 
 
 def default_state_directory() -> str:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
+from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
 from skewmon.export.answers import fault
 from skewmon.export.current import Current
@@ -80,7 +81,10 @@ class Api:
             query = _event_query(request, time.time_ns())
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
-        events = await self._hooks.events(query)
+        try:
+            events = await self._hooks.events(query)
+        except SkewmonError as error:  # no events would mean that nothing happened
+            return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         body = status.encode({"schema": status.SCHEMA, "events": list(events)}, status.LIST_DEPTH)
         return web.Response(body=body, content_type="application/json")
 

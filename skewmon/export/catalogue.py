@@ -153,6 +153,10 @@ _DAEMON_METRICS = (
         "Events that wait in memory because the journal cannot be written; they are lost if the daemon ends.",
     ),
     _counter(
+        "journal_lost_events",
+        "Events since the start that were given up because too many waited for the journal.",
+    ),
+    _counter(
         "self_check_failures",
         "Contradictions that skewmon found in its own results since the start; any is a defect.",
         ("check",),

@@ -209,5 +209,6 @@ def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
     healthy = None if facts.journal_healthy is None else float(facts.journal_healthy)
     samples.add("journal_healthy", {}, healthy)
     samples.add("journal_waiting_events", {}, facts.journal_held_up)
+    samples.add("journal_lost_events_total", {}, facts.journal_given_up)
     for check, count in facts.self_check_failures.items():
         samples.add("self_check_failures_total", {"check": check}, count)

@@ -17,6 +17,6 @@ async def _no_events(_query: EventQuery) -> Sequence[dict[str, Any]]:
 class Hooks:
     """Injected by the composition root; what is None is answered with 404."""
 
-    events: Events = _no_events  # of the journal, newest first
+    events: Events = _no_events  # newest first; raises SkewmonError where the journal is unreadable
     reload: Callable[[], Awaitable[None]] | None = None  # raises SkewmonError where the new file is unusable
     config_text: Callable[[], str] | None = None  # the configuration in force, secrets masked

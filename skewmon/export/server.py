@@ -1,5 +1,6 @@
 """The HTTP server: takes a snapshot a round, and gives it to whoever asks."""
 
+import errno
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 
 from skewmon.config.address import Listen, parse_listen
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, ListenError
 from skewmon.export.answers import add_headers, explain_faults
 from skewmon.export.api import Api
 from skewmon.export.collector import PairExport
@@ -25,6 +26,9 @@ from skewmon.model import Snapshot
 
 #: No request has a body that anybody reads.
 REQUEST_BYTES_MAX = 4_096
+
+#: The process before this one is still ending, or the network is not there yet.
+MAY_PASS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL}
 
 #: Answers that are under way at the end may finish; systemd waits twenty seconds, users less.
 SHUTDOWN_S = 2.0
@@ -67,7 +71,7 @@ class Exporter:
     async def start(self, *addresses: str) -> tuple[str, ...]:
         """Listen at ``host:port``, ``:port`` or ``[address]:port``; return what is listened at.
 
-        Raise ConfigError where an address cannot be had.
+        Raise ConfigError where an address cannot be had, ListenError where that may pass.
         """
         await self._runner.setup()
         server = self._runner.server
@@ -80,8 +84,10 @@ class Exporter:
         try:
             await self._door.open(server, listen.host or None, listen.port, self._web_file.listener_context)
         except OSError as error:
+            passing = isinstance(error, socket.gaierror) or error.errno in MAY_PASS
             reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error)
-            raise ConfigError(Fault(f"cannot listen at {listen}: {reason}")) from None
+            told = f"cannot listen at {listen}: {reason}"
+            raise (ListenError(told) if passing else ConfigError(Fault(told))) from None
 
     def export_pairs(self, pairs: PairExport) -> None:
         """Change which pairs become series, from the next round on."""

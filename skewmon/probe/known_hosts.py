@@ -16,6 +16,10 @@ import asyncssh
 from skewmon.config.files import open_regular
 from skewmon.errors import ConnectError, Reason
 
+#: X.509 counts for nothing: else asyncssh trusts ~/.ssh/ca-bundle.crt and ~/.ssh/crt of whoever runs skewmon,
+#: and measures no node under a HOME that it may not look into, such as that of root, which runuser leaves.
+NO_CERTIFICATES: dict[str, Any] = {"x509_trusted_certs": None, "x509_trusted_cert_paths": []}
+
 #: Files are parsed once per set and modification; a reload of the configuration makes a new set.
 CACHED_SETS = 64
 

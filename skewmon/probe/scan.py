@@ -82,7 +82,10 @@ async def _key(node: Node, algorithm: str) -> asyncssh.SSHKey | None:
     try:
         async with asyncio.timeout(node.ssh.connect_timeout_s):
             return await asyncssh.get_server_host_key(
-                node.address, node.ssh.port, server_host_key_algs=[algorithm], config=None
+                node.address,
+                node.ssh.port,
+                server_host_key_algs=[algorithm],
+                options=asyncssh.SSHClientConnectionOptions(config=None, **known_hosts.NO_CERTIFICATES),
             )
     except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost, ConnectionResetError):
         return None  # servers say so, or just hang up, where they have no key of this algorithm

@@ -208,6 +208,7 @@ def _options(ssh: SshSettings, offered: identity.Identity) -> dict[str, object]:
         "agent_path": None,
         "known_hosts": known_hosts.lookup(ssh.known_hosts),
         "host_key_alias": ssh.host_key_alias,
+        **known_hosts.NO_CERTIFICATES,
         "preferred_auth": ("publickey",),
         "password_auth": False,
         "kbdint_auth": False,

@@ -61,6 +61,20 @@ async def test_events_are_narrowed(
     assert capsys.readouterr().err == "No events in the last 30d of other.\n"
 
 
+async def test_all_events_are_all_whatever_their_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An admin box whose battery is empty begins in 1970; what it wrote then can be read later."""
+    base = ["events", "--state-directory", str(tmp_path)]
+    async with Journal.open(str(tmp_path)) as journal:
+        await journal.append(Event(-5, "step", "In 1969."))
+        await journal.append(Event(NS_PER_S, "step", "In 1970."))
+    assert run([*base, "--since", "all"]) == 0
+    assert [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()] == ["In 1969.", "In 1970."]
+    assert run([*base, "--since", "all", "--kind", "reboot"]) == 0
+    assert capsys.readouterr().err == "No events at all of reboot.\n"
+
+
 async def test_the_journal_is_read_while_the_daemon_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,3 +167,24 @@ def test_a_journal_that_is_none_is_told_with_the_reason(
     os.mkfifo(path)
     assert run(["events", "--state-directory", str(tmp_path)]) == EXIT_UNUSABLE
     assert "is no regular file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["none of one's own", "one of one's own"])
+async def test_the_journal_of_the_service_is_found_from_any_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, own: bool
+) -> None:
+    """The daemon learns from systemd where its state is, and nobody tells the person who is paged."""
+    service, home, trial = tmp_path / "service", tmp_path / "home", tmp_path / "trial.yml"
+    trial.write_text("clusters: {lab: {nodes: [n1]}}\n")
+    monkeypatch.setattr("skewmon.cli.events.SERVICE_STATE_DIRECTORY", str(service))
+    monkeypatch.setattr("skewmon.cli.events.DEFAULT_CONFIG", str(tmp_path / "none.yml"))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    for directory, message in ((service, "Of the service."), (home / "skewmon", "Of a trial.")):
+        if own or directory is service:
+            async with Journal.open(str(directory)) as journal:
+                await journal.append(Event(time.time_ns(), "step", message))
+    assert run(["events"]) == 0
+    assert "Of the service." in capsys.readouterr().out
+    assert run(["events", "--config.file", str(trial)]) == 0
+    assert ("Of a trial." if own else "Of the service.") in capsys.readouterr().out

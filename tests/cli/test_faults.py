@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.cli.main import MAX_FAULT, run
+from skewmon.cli.main import EXIT_UNUSABLE, MAX_FAULT, run
 from skewmon.config.loader import loads
 from skewmon.config.targets import check_user
 from skewmon.errors import MAX_ECHOED, ConfigError, echoed
@@ -103,3 +103,14 @@ def test_an_address_to_listen_at_is_refused_by_the_name_of_its_option(
 
 def _yaml(value: dict[str, str]) -> str:
     return json.dumps(value, ensure_ascii=True)
+
+
+@pytest.mark.parametrize("option", ["--user", "--port", "--identity", "--known-hosts", "--jump"])
+def test_an_option_that_a_file_overrules_is_named_as_it_was_typed(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And where to set it instead."""
+    config = tmp_path / "skewmon.yml"
+    config.write_text("clusters: {lab: {nodes: [n1]}}\n")
+    assert run(["check", "--config.file", str(config), option, "22"]) == EXIT_UNUSABLE
+    assert f"{option}: has no effect with a configuration file (set it there)" in capsys.readouterr().err

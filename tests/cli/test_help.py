@@ -64,6 +64,25 @@ def test_help_says_what_the_command_does(name):
     assert "-h, --help" in output
 
 
+#: Every command, and those below commands.
+ALL_COMMANDS = (
+    *(name for name in COMMANDS if name not in ("config", "alerts", "keys")),
+    *(f"config {name}" for name in ("check", "init", "schema", "show")),
+    "alerts test",
+    *(f"keys {name}" for name in ("authorize", "scan")),
+)
+
+
+@pytest.mark.parametrize("name", ALL_COMMANDS)
+def test_help_has_an_example_and_fits_a_terminal(name):
+    """Somebody who was just woken copies the line that is nearest; no line is wider than 80 columns."""
+    output = CliRunner().invoke(skewmon, [*name.split(), "--help"], terminal_width=80).output
+    usage, _, rest = output.partition("\n")
+    assert usage.startswith(f"Usage: skewmon {name}")
+    assert f" skewmon {name}" in rest
+    assert max(len(line) for line in output.splitlines() if "completion" not in line) <= 80
+
+
 def test_the_list_of_commands_is_complete_without_importing_them():
     """`skewmon --help` names every command with its sentence."""
     output = CliRunner().invoke(skewmon, ["--help"]).output

@@ -62,6 +62,7 @@ FACTS = DaemonFacts(
     history_resets={"rebooted": 1},
     journal_healthy=False,
     journal_held_up=3,
+    journal_given_up=2,
     self_check_failures={"canary": 0},
 )
 

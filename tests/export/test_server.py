@@ -10,7 +10,7 @@ import time
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from skewmon.errors import ConfigError, Fault
+from skewmon.errors import ConfigError, Fault, JournalError, ListenError
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
@@ -228,6 +228,18 @@ async def test_events_come_from_the_journal(serve, client) -> None:
     assert asked == [EventQuery(7)]
 
 
+async def test_a_journal_that_cannot_be_read_is_no_empty_list(serve, client) -> None:
+    """No events would mean that nothing happened."""
+
+    async def events(_query):
+        raise JournalError("The journal cannot be read: disk I/O error.")
+
+    _, url = await serve(Hooks(events=events))
+    async with client.get(f"{url}/api/v1/events") as answer:
+        assert answer.status == 503
+        assert json.loads(await answer.text()) == {"error": "The journal cannot be read: disk I/O error."}
+
+
 async def test_events_are_chosen_by_node_kind_cluster_and_age(serve, client) -> None:
     """Each filter reaches the journal; what is misspelt is refused, for it would let everything through."""
     asked = []
@@ -351,30 +363,30 @@ async def test_a_port_alone_means_every_address(client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listen", "words"),
+    ("listen", "kind", "words"),
     [
-        ("127.0.0.1", "expected host:port"),
-        ("::1:10061", "brackets"),
-        ("192.0.2.1:0", "cannot assign requested address"),
-        ("no-such-host.invalid:0", "no such host"),
+        ("127.0.0.1", ConfigError, "expected host:port"),
+        ("::1:10061", ConfigError, "brackets"),
+        ("192.0.2.1:0", ListenError, "cannot assign requested address"),
+        ("no-such-host.invalid:0", ListenError, "no such host"),
     ],
 )
-async def test_an_address_that_cannot_be_had_is_explained(listen, words) -> None:
-    """The fault is one readable message, not a traceback."""
+async def test_an_address_that_cannot_be_had_is_explained(listen, kind, words) -> None:
+    """The fault is one readable message, not a traceback; what may pass is told apart."""
     exporter = Exporter()
     try:
-        with pytest.raises(ConfigError, match=words):
+        with pytest.raises(kind, match=words):
             await exporter.start(listen)
     finally:
         await exporter.stop()
 
 
 async def test_a_taken_port_is_explained() -> None:
-    """Two servers at one port are a fault of the configuration."""
+    """It may pass: the process before this one may still be ending."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         exporter = Exporter()
         try:
-            with pytest.raises(ConfigError, match="address already in use"):
+            with pytest.raises(ListenError, match="address already in use"):
                 await exporter.start(f"127.0.0.1:{taken.getsockname()[1]}")
         finally:
             await exporter.stop()

@@ -1,7 +1,9 @@
 """Ways in: the restricted key with the installed program, and the agent."""
 
+import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,3 +108,18 @@ async def test_an_agent_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyP
         assert "agent" in outcome.detail
         node = node_of(fleet, fleet["n1"], agent=True)
         assert_inside(fleet["n1"], (await measured_once([node])).outcomes[0])
+
+
+async def test_a_home_that_cannot_be_looked_into_is_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of root is under runuser; asyncssh would look there for certificates to trust."""
+    monkeypatch.setenv("HOME", f"/{'x' * 300}")  # refused even to root
+    async with Fleet(1) as fleet:
+        config = fleet.write_config(tmp_path / "skewmon.yml")
+        for command in (["probe", "n1"], ["keys", "scan", "n1"]):
+            arguments = [sys.executable, "-m", "skewmon", *command, "--config.file", str(config)]
+            done = await asyncio.to_thread(
+                subprocess.run, arguments, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr

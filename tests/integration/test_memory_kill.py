@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from skewmon.errors import JournalError
-from skewmon.journal_file import FILE_NAME, Event, read
+from skewmon.journal_event import Event
+from skewmon.journal_file import FILE_NAME, read
 from skewmon.model import NS_PER_S
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running

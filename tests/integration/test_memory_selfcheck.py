@@ -36,6 +36,7 @@ async def test_an_interval_that_misses_a_known_truth_is_counted(tmp_path: Path) 
             assert 0 <= daemon.metric("skewmon_loop_lag_seconds") < PATIENCE_S
             fleet["n2"].clock.pause(1)
             await daemon.until(lambda: daemon.metric(CANARY) > 0 and daemon.metric(ONE_KERNEL) > 0)
+            assert daemon.log.count("a self-check failed") == 2, "the first of each check, and no more"
             fleet["n3"].stop()
             await daemon.until(lambda: "not-measured" in {event["kind"] for event in events(daemon)})
             (started,) = [event for event in events(daemon) if event["kind"] == "started"]

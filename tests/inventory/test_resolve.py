@@ -94,6 +94,20 @@ async def test_a_credential_is_looked_up_where_systemd_puts_it(monkeypatch: pyte
         await resolved(text)
 
 
+async def test_a_command_by_root_finds_the_credentials_of_the_running_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What an alert advises to type reads the service's configuration, and runs outside the service."""
+    text = "ssh: {identity: 'credential:key'}\nclusters: {etcd: {nodes: [n1]}}"
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("skewmon.config.paths.SERVICE_CREDENTIALS", str(tmp_path))
+    with pytest.raises(ConfigError, match="a command needs root, and the service to run"):
+        await resolved(text)
+    (tmp_path / "key").write_text("")
+    cluster = await resolved(text)
+    assert cluster.nodes[0].ssh.identities == (f"{tmp_path}/key",)
+
+
 async def test_every_source_that_the_schema_knows_is_registered() -> None:
     """One list, one dict."""
     with pytest.raises(ConfigError) as caught:

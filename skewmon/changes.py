@@ -1,0 +1,47 @@
+"""What a reload or a live inventory changed, in words for the journal."""
+
+from collections.abc import Iterator, Sequence
+
+from skewmon.model import Cluster
+
+#: Names that a sentence lists; of more it says how many.
+MAX_NAMED = 5
+
+
+def changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> str:
+    """Return what is measured now that was not, and the reverse, as the second half of a sentence."""
+    return "; ".join(_changes(before, after)) or "the clusters and their nodes are the same"
+
+
+def _changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> Iterator[str]:
+    old, new = ({cluster.name: cluster for cluster in clusters} for clusters in (before, after))
+    for name in sorted(new.keys() - old.keys()):
+        yield f"cluster {name} was added, with {_count(len(new[name].nodes))}"
+    for name in sorted(old.keys() - new.keys()):
+        yield f"cluster {name} was removed"
+    for name in sorted(old.keys() & new.keys()):
+        if old[name] != new[name]:
+            yield from _changes_of(old[name], new[name])
+
+
+def _changes_of(before: Cluster, after: Cluster) -> Iterator[str]:
+    old, new = ({node.name: node for node in cluster.nodes} for cluster in (before, after))
+    came, went = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
+    reached_otherwise = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
+    if came:
+        yield f"{_named(came)} joined {after.name}"
+    if went:
+        yield f"{_named(went)} left {after.name}"
+    if reached_otherwise:
+        yield f"{_named(reached_otherwise)} of {after.name} will be reached otherwise"
+    if not (came or went or reached_otherwise):
+        yield f"settings of {after.name} changed"
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMED])
+    return f"{shown} and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown
+
+
+def _count(nodes: int) -> str:
+    return f"{nodes} node{'' if nodes == 1 else 's'}"

@@ -1,0 +1,82 @@
+"""Events on their way to disk: in order, bounded, and those that are given up are counted and told."""
+
+import time
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from skewmon.journal_event import Event, Row, instant
+
+#: Events that wait in memory while the disk refuses or hangs; beyond that the oldest are given up.
+MAX_WAITING = 10_000
+
+
+@dataclass(slots=True)
+class Gap:
+    """Events in a row that were given up: one event of the journal, in their place."""
+
+    since_ns: int
+    until_ns: int
+    events: int = 0
+    id: str = field(default_factory=lambda: uuid4().hex)  # the same at every attempt to write it
+
+    def grow(self, until_ns: int, events: int) -> None:
+        """Let more events be given up, after these."""
+        self.until_ns = until_ns
+        self.events += events
+
+    def row(self) -> Row:
+        """Return the row that tells of them."""
+        since, until = instant(self.since_ns), instant(self.until_ns)
+        message = (
+            f"{self.events} event{' is' if self.events == 1 else 's are'} lost, from {since} to {until}: "
+            f"the journal could not be written, and no more than {MAX_WAITING} wait."
+        )
+        detail = {"events": self.events, "since": since, "until": until}
+        return Row.of(Event(time.time_ns(), "events-lost", message, detail=detail))._replace(id=self.id)
+
+
+class Queue:
+    """What waits, and what the journal's thread has in its hands, which may yet be written."""
+
+    def __init__(self) -> None:
+        self.given_up = 0  # since the start
+        self._waiting: list[Row] = []
+        self._taken: list[Row] = []
+        self._gap: Gap | None = None
+        self._gap_taken: Gap | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._taken)
+
+    def add(self, row: Row) -> bool:
+        """Let an event wait; return True where one is given up for it, the first since the last writing."""
+        whole = self._gap is self._gap_taken is None
+        self._waiting.append(row)
+        self._bound()
+        return whole and self._gap is not None
+
+    def take(self) -> list[Row]:
+        """Return everything to be written; what was taken before and not settled comes again, and first."""
+        self._waiting[:0] = self._taken
+        self._bound()
+        self._taken, self._waiting = self._waiting, []
+        if self._gap_taken and self._gap:
+            self._gap_taken.grow(self._gap.until_ns, self._gap.events)
+        self._gap_taken, self._gap = self._gap_taken or self._gap, None
+        return [*([self._gap_taken.row()] if self._gap_taken else ()), *self._taken]
+
+    def settle(self) -> int:
+        """Forget what was taken, for it is on disk; return how many given up events were told with it."""
+        told = self._gap_taken.events if self._gap_taken else 0
+        self._taken, self._gap_taken = [], None
+        return told
+
+    def _bound(self) -> None:
+        excess = len(self._waiting) - MAX_WAITING
+        if excess <= 0:
+            return
+        lost = self._waiting[:excess]
+        del self._waiting[:excess]
+        self._gap = self._gap or Gap(lost[0].wall_ns, lost[0].wall_ns)
+        self._gap.grow(lost[-1].wall_ns, excess)
+        self.given_up += excess
