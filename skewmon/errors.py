@@ -3,6 +3,7 @@
 SkewmonError
 ├── ConfigError             the user's configuration or arguments: file:line:col, expectation, hint
 ├── InventoryError          a source of nodes cannot be read
+│   └── InventoryAwayError  its server does not answer now
 ├── ListenError             an address cannot be listened at now
 ├── JournalError            the state directory cannot be used
 └── NodeError               one node was not measured this round; carries a Reason
@@ -61,6 +62,10 @@ class SkewmonError(Exception):
 
 class InventoryError(SkewmonError):
     """A source of nodes cannot be read or understood."""
+
+
+class InventoryAwayError(InventoryError):
+    """A source of nodes is a server that does not answer now; that may pass."""
 
 
 class ListenError(SkewmonError):

@@ -249,6 +249,18 @@ async def test_a_start_that_may_succeed_later_ends_with_a_code_that_systemd_trie
     assert "Traceback" not in daemon.log
 
 
+async def test_an_inventory_that_is_not_there_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
+    """A file does not come by itself, so systemd must not try for ever."""
+    path = tmp_path / "skewmon.yml"
+    missing = f"inventory: [{{file_sd: '{tmp_path}/missing.yml'}}]"
+    path.write_text(f"clusters: {{fleet: {{{missing}}}}}\nstate_directory: {tmp_path}\n")
+    daemon = Running(path)
+    with pytest.raises(AssertionError):
+        await daemon.__aenter__()
+    assert daemon.process.wait() == 78
+    assert "missing.yml" in daemon.log
+
+
 async def test_an_alert_advises_a_command_that_reads_the_daemon_s_own_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import click
 
 from skewmon import __version__
 from skewmon.cli import account
-from skewmon.errors import ConfigError, InventoryError, ListenError, SkewmonError
+from skewmon.errors import ConfigError, InventoryAwayError, ListenError, SkewmonError
 
 #: One file a command; imported when the command is named, so that --help stays instant.
 COMMANDS = {
@@ -98,7 +98,7 @@ def run(arguments: list[str]) -> int:
         return EXIT_UNUSABLE if end.code else 0
     except (click.ClickException, SkewmonError, OSError) as error:
         _tell(error)
-        passing = isinstance(error, InventoryError | ListenError)
+        passing = isinstance(error, InventoryAwayError | ListenError)
         return EXIT_TRY_AGAIN if passing and unusable == EXIT_CONFIG else unusable
     return code if isinstance(code, int) else 0
 

@@ -6,7 +6,7 @@ import aiohttp
 
 from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.schema import SourceSpec
-from skewmon.errors import InventoryError
+from skewmon.errors import InventoryAwayError, InventoryError
 from skewmon.inventory.settings import Context
 from skewmon.inventory.target_groups import nodes_of
 from skewmon.model import Node
@@ -41,7 +41,7 @@ async def _fetch(url: str) -> bytes:
             session.get(url, headers={"Accept": "application/json"}, max_redirects=MAX_REDIRECTS) as response,
         ):
             if response.status != 200:
-                raise InventoryError(f"{url} answered {response.status} {response.reason or ''}".rstrip())
+                raise InventoryAwayError(f"{url} answered {response.status} {response.reason or ''}".rstrip())
             body = bytearray()
             async for chunk in response.content.iter_chunked(65_536):
                 body += chunk
@@ -49,6 +49,6 @@ async def _fetch(url: str) -> bytes:
                     raise InventoryError(f"{url} sent more than {MAX_FILE_BYTES // 2**20} MiB")
             return bytes(body)
     except TimeoutError:
-        raise InventoryError(f"{url} did not answer within {TIMEOUT_S:g} s") from None
+        raise InventoryAwayError(f"{url} did not answer within {TIMEOUT_S:g} s") from None
     except aiohttp.ClientError as error:
-        raise InventoryError(f"{url} cannot be read: {error}") from None
+        raise InventoryAwayError(f"{url} cannot be read: {error}") from None

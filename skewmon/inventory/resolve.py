@@ -43,7 +43,7 @@ async def _cluster(name: str, spec: ClusterSpec, config: Config) -> Cluster:
         try:
             nodes += await _reader(source)(source, Context(ssh))
         except InventoryError as error:
-            raise InventoryError(f"cluster {name}, {source.choice}: {error}") from None
+            raise type(error)(f"cluster {name}, {source.choice}: {error}") from None
     if len(nodes) > MAX_NODES:
         raise InventoryError(f"cluster {name} has {len(nodes)} nodes; at most {MAX_NODES} are allowed")
     return Cluster(
