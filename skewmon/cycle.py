@@ -12,7 +12,7 @@ from skewmon.clock.selfcheck import contradictions
 from skewmon.evaluation import evaluate
 from skewmon.ledger import Ledger, Place, place_of
 from skewmon.model import Cluster, ClusterView, Measured
-from skewmon.probe.base import own_boot_id, own_clocksource
+from skewmon.probe.base import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 
@@ -26,6 +26,7 @@ async def cycle(
     interval_s = min(cluster.interval_s for cluster in clusters)
     sweep = await sweeper.sweep([links[place] for place in places], samples, interval_s)
     wall_ns = time.time_ns()
+    ledger.note_base_sleep(own_sleep_ns())
     followed = sum(map(ledger.follows, places))
     outcomes = {
         place: ledger.note_outcome(place, outcome, wall_ns)

@@ -19,6 +19,9 @@ Place = tuple[str, SshSettings]
 #: Movements of one node that a cluster of a longer interval may still have to be told.
 RECENT_MOVEMENTS = 32
 
+#: No machine falls asleep and wakes within this, and no five reads of its clocks take so long.
+LEAST_SLEEP_NS = 100_000_000
+
 
 def place_of(node: Node) -> Place:
     """Return where and how a node is reached."""
@@ -137,6 +140,7 @@ class Ledger:
     _clusters: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     _base_paused: Interval | None = None
     _latest_ns: int = 0  # the common instant of the newest round
+    _base_slept_ns: int | None = None  # since the admin box's boot
 
     def record(self, place: Place) -> Record:
         """Return a node's record, a new one where it was never seen."""
@@ -171,6 +175,20 @@ class Ledger:
     def contradicted(self, places: Iterable[Place]) -> list[Interval]:
         """Return by how much the nodes that left their prediction in this round left it."""
         return [left for place in places if (left := self.record(place).left) is not None]
+
+    def note_base_sleep(self, slept_ns: int) -> None:
+        """Drop every past against the base where the admin box slept since the last round, by its own clocks.
+
+        Its connections may be gone as well, so that too few nodes are left to show it by number.
+        """
+        before_ns, self._base_slept_ns = self._base_slept_ns, slept_ns
+        if before_ns is None or slept_ns - before_ns < LEAST_SLEEP_NS:
+            return
+        self._base_paused = Interval.around(slept_ns - before_ns, LEAST_SLEEP_NS)
+        for record in self.records.values():
+            if record.memory is not None:
+                record.memory = forgotten(record.memory)
+                record.resets[ResetReason.BASE_PAUSED] += 1
 
     def forget_oscillators(self) -> None:
         """Drop every past against the base, which itself stood still; no node is blamed for it."""

@@ -186,6 +186,34 @@ async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> Non
     assert line.latest_s < 22_000
 
 
+@pytest.mark.parametrize("rung", ["python3", "bash"])
+async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
+    monkeypatch: pytest.MonkeyPatch, rung: str
+) -> None:
+    """With one node there is no number to tell by, and after an hour its connections may be all gone."""
+    slept_ns, hour_ns = 5 * NS_PER_S, 3600 * NS_PER_S
+    monkeypatch.setattr("skewmon.cycle.own_sleep_ns", lambda: slept_ns)
+    machine = Machine(Random(1), rung=rung, rate_ppt=20_000_000)
+    cluster, ledger = Cluster("c", (node("n1"),)), Ledger()
+    paused, events = [], []
+    for number in range(6):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        if number == 3:
+            pause_base([machine], start_ns - NS_PER_S, hour_ns)
+            slept_ns += hour_ns
+        machine.rest_until(start_ns)
+        seen = machine.observe(start_ns)
+        one: Outcome = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
+        views = await run([cluster], Canned({"n1": one}, seen.tau_ns), ledger)
+        paused += [ledger.take_base_pause()]
+        events += list(events_of(views[0], None, ledger))
+    assert events == []
+    (asleep,) = filter(None, paused)
+    assert paused.index(asleep) == 3
+    assert hour_ns in asleep
+    assert +ledger.record(place_of(node("n1"))).resets == {"base-paused": 1}
+
+
 async def test_two_names_of_one_place_are_one_measurement() -> None:
     """Reached at the same address in the same way."""
     outcomes, at_ns = answers(0, 0)

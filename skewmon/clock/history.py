@@ -253,7 +253,9 @@ def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:
     if len(moved) < 2 or len(moved) * 2 <= followed:
         return None
     common: Interval | None = None
-    for interval in moved:
+    for gained in moved:
+        # While the base stood still the oscillators did not, and ran apart.
+        interval = aged(gained, gained.furthest_ns, RHO_RAW_PPB)
         common = interval if common is None else common.meet(interval)
         if common is None:
             return None

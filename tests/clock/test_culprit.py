@@ -126,6 +126,12 @@ def test_a_chain_of_small_steps_accuses_only_its_ends() -> None:
     assert found.evidence.startswith("2 of 3 nodes")
 
 
+def test_half_of_the_nodes_are_not_called_wrong_by_the_other_half() -> None:
+    """Both ends of a chain of four are apart from two others each; those who remain are no majority."""
+    found = vote(at(0, 0.9, 1.8, 2.7), SECOND)
+    assert (found.verdict, found.culprits) == ("undetermined", ())
+
+
 def test_exactly_the_line_is_not_beyond_it() -> None:
     """A pair that is provably as far apart as the line, and not a nanosecond more, accuses nobody."""
     exact = {"n1": Interval(0, 0), "n2": Interval(0, 0), "n3": Interval(SECOND, SECOND)}

@@ -361,3 +361,38 @@ def test_a_step_back_between_slow_reads_does_not_pass_for_a_narrow_bracket() -> 
             node.round()
         assert len(node.told) <= 1
         assert all(movement.size is not None and size_ns in movement.size for movement in node.told)
+
+
+def test_a_step_that_nothing_dates_came_after_the_one_before_it() -> None:
+    """Where all that was read since agrees with it, it came since the last step, and not before."""
+    undated = 0
+    for seed in range(40):
+        node = Follower(Machine(Random(seed), rung="python3-uml"))
+        node.round()
+        (first,) = node.round(Step(MS))
+        node.round(Step(12 * US))
+        for _ in range(12):
+            node.round()
+        for second in node.told[1:]:
+            assert second.after_ns >= first.after_ns
+            undated += second.after_ns < first.before_ns
+    assert undated
+
+
+def test_a_step_amid_a_burst_of_slow_reads_has_its_size() -> None:
+    """Exchanges that agree with both sides have narrowed what was known before by what held after."""
+    told = 0
+    for seed in range(130, 350):
+        node = Follower(Machine(Random(seed), rung="python3-uml"))
+        for _ in range(seed % 6):
+            node.round()
+        start_ns = node.machine.at_ns + ROUND_NS
+        node.machine.rest_until(start_ns)
+        node.machine.schedule(start_ns + seed * 7919 % (1200 * US), Step(25 * US))
+        node.take(node.machine.observe(start_ns))
+        for _ in range(6):
+            node.round()
+        assert len(node.told) <= 1
+        assert all(movement.size is not None and 25 * US in movement.size for movement in node.told)
+        told += len(node.told)
+    assert told > 150

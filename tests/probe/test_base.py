@@ -332,3 +332,12 @@ def test_what_the_base_counts_with_is_read_anew(tmp_path: Path, monkeypatch: pyt
     for clocksource in ("tsc", "hpet"):
         name.write_text(f"{clocksource}\n", encoding="ascii")
         assert base.own_clocksource() == clocksource
+
+
+def test_how_long_the_admin_box_slept_is_not_taken_from_an_interrupted_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """BOOTTIME minus MONOTONIC, and the least of a few."""
+    clocks = iter([100, 7_000_100, 200, 5_203, 300, 5_301, 400, 5_409, 500, 9_000])
+    monkeypatch.setattr(base.time, "clock_gettime_ns", lambda _: next(clocks))
+    assert base.own_sleep_ns() == 5_001
