@@ -154,6 +154,13 @@ def test_a_guest_in_a_container_is_kept_by_its_host() -> None:
     assert judged(*(node(f"n{k}", tool) for k in (1, 2, 3))).all_kinds == set()
 
 
+@pytest.mark.parametrize("max_error_s", [16.0, 0.7])
+def test_a_container_cannot_keep_a_clock(max_error_s: float) -> None:
+    """Nobody there could; and whether the host's daemon tells the kernel is not to be seen from inside."""
+    guest = status_of("container", ntptime=kernel(unsync=max_error_s == 16, max_error_s=max_error_s))
+    assert judged(*(node(f"n{k}", guest) for k in (1, 2, 3))).all_kinds == set()
+
+
 def test_both_tools_and_one_daemon_is_one_daemon() -> None:
     """Chrony is installed and stopped beside an ntpd that runs, and the other way round."""
     servers = tuple((address, ".GPS.", 1) for address in FOUR)
@@ -639,6 +646,27 @@ def test_servers_that_all_nodes_have_do_not_divide_them(admitted_s: float) -> No
     assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
     assert "time-zone-error" in said.kinds("n4")
     assert said.kinds("n1") == []
+
+
+def test_two_that_are_wrong_differently_are_both_named() -> None:
+    """Each of the two happens to follow another server of the four that all five hold for right."""
+    a, b, c, d = FOUR
+    fleet = [node(f"n{k}", chronyd(a, b, c, d)) for k in (1, 2, 3)]
+    said = judged(*fleet, node("n4", chronyd(b, a, c, d), 70.0), node("n5", chronyd(c, a, b, d), 3_600.0))
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
+    assert said.kinds("n4") == ["claims-sync-but-off"]
+    assert said.kinds("n5") == ["time-zone-error", "claims-sync-but-off"]
+
+
+def test_one_server_is_outvoted_by_the_four_of_the_others() -> None:
+    """Both camps follow one server; three daemons hold four for right, which makes them three witnesses."""
+    said = judged(
+        *(node(f"n{k}", HEALTHY) for k in (1, 2, 3)), *(node(f"n{k}", chronyd(WRONG), 70.0) for k in (4, 5))
+    )
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
+    assert (
+        said.message("common-wrong-source") == f"n4, n5 deviate and follow {WRONG}, which no other node uses"
+    )
 
 
 def test_three_nodes_on_three_upstreams() -> None:
