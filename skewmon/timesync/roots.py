@@ -77,7 +77,7 @@ def sources_of(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
     for name, node in cluster.items():
         if node.status is None or node.status.daemon == "none":
             continue
-        key = source_key(node.status, name)
+        key = _key(node.status, name)
         if _shows_nothing(node.status, limit_ns):
             found[name] = None
         elif key is not None:
@@ -102,6 +102,14 @@ def accepted(cluster: Cluster) -> dict[str, frozenset[str]]:
         for name, node in cluster.items()
         if node.status is not None
     }
+
+
+def _key(status: SyncStatus, name: str) -> str | None:
+    """Return the upstream that a node follows; of several that ntpd-rs combines, always the same one."""
+    key = source_key(status, name)
+    if key is not None or not status.synchronized:
+        return key
+    return min((peer_key(peer, name) for peer in usable(status) if peer.state in GOOD), default=None)
 
 
 def _shows_nothing(status: SyncStatus, limit_ns: int) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from skewmon.model import SyncStatus
 from skewmon.timesync.findings import History
 from tests.timesync.captures import DIRECTORY
 from tests.timesync.fleets import (
@@ -66,7 +67,9 @@ def test_a_clouds_own_time_service_needs_no_second_one(server: str) -> None:
 
 def test_a_single_server_of_ones_own_is_told() -> None:
     """It may be wrong, and nobody would know."""
-    assert judged(*(node(f"n{k}", chronyd("10.0.0.5")) for k in (1, 2, 3))).kinds("n1") == ["single-source"]
+    for server in ("10.0.0.5", "fe80::1"):
+        fleet = [node(f"n{k}", chronyd(server)) for k in (1, 2, 3)]
+        assert judged(*fleet).kinds("n1") == ["single-source"]
 
 
 def azure() -> object:
@@ -449,19 +452,35 @@ def test_openntpds_constraint_and_pool_are_understood() -> None:
     assert judged(*(node(f"n{k}", said_it) for k in (1, 2, 3))).all_kinds == set()
 
 
-def test_ntpd_rs_is_healthy_with_four_sources() -> None:
-    """It names none of them as the one that it follows, and is judged by its clock alone."""
+def ntpd_rs(*servers: str) -> SyncStatus:
+    """Return a healthy ntpd-rs, which combines its sources and names none of them as the one it follows."""
     metrics = "ntp_system_leap_indicator 0\nntp_system_root_delay_seconds 0.0008\n"
     metrics += "ntp_system_root_dispersion_seconds 0.0003\nntp_system_stratum 2\n"
-    for number, address in enumerate(FOUR):
+    for number, address in enumerate(servers):
         labels = f'{{name="t{number}:123",address="{address}:123",id="{number}"}}'
         metrics += f"ntp_source_poll_interval_seconds{labels} 64\nntp_source_unanswered_polls{labels} 0\n"
         metrics += f"ntp_source_offset_seconds{labels} -0.00001\n"
         metrics += f"ntp_source_uncertainty_seconds{labels} 0.00002\n"
-    rs = status_of("process 5 ntp-daemon /usr/bin/ntp-daemon", ntp_ctl=metrics)
+    return status_of("process 5 ntp-daemon /usr/bin/ntp-daemon", ntp_ctl=metrics)
+
+
+def test_ntpd_rs_is_healthy_with_four_sources() -> None:
+    """Its clock is judged like any other's."""
+    rs = ntpd_rs(*FOUR)
     assert judged(*(node(f"n{k}", rs) for k in (1, 2, 3))).all_kinds == set()
     off = judged(node("n1", rs, 70.0), node("n2", rs), node("n3", rs))
     assert off.message("claims-sync-but-off", "n1").startswith("ntpd-rs on n1 says synchronized to within")
+
+
+def test_ntpd_rs_speaks_for_its_sources() -> None:
+    """Three nodes that combine the same two wrong servers are one witness against two others, not none."""
+    said = judged(*camps(2, lambda _: ntpd_rs(WRONG, "198.51.100.10")))  # type: ignore[arg-type]
+    assert "sources that the nodes follow" in said.vote.evidence or said.vote.verdict == "undetermined"
+    third = [node("n3", ntpd_rs("192.0.2.3", "192.0.2.4"))]
+    two = camps(2, lambda _: ntpd_rs(WRONG), 3)  # type: ignore[arg-type]
+    mixed = judged(*two[:2], *third, *(replace(one, name=f"w{k}") for k, one in enumerate(two[2:])))  # type: ignore[arg-type,type-var]
+    assert mixed.vote.culprits == ("w0", "w1", "w2")
+    assert "4 sources" in mixed.vote.evidence
 
 
 # --- who is a witness ------------------------------------------------------------------------------------
