@@ -12,7 +12,7 @@ from functools import lru_cache
 from skewmon.model import NS_PER_S, Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.evidence import Cluster
-from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, usable
+from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, spoken_for, usable
 
 #: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
 NOWHERE = "nowhere"
@@ -77,7 +77,7 @@ def sources_of(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
     for name, node in cluster.items():
         if node.status is None or node.status.daemon == "none":
             continue
-        key = _key(node.status, name)
+        key = spoken_for(node.status, name)
         if _shows_nothing(node.status, limit_ns):
             found[name] = None
         elif key is not None:
@@ -102,14 +102,6 @@ def accepted(cluster: Cluster) -> dict[str, frozenset[str]]:
         for name, node in cluster.items()
         if node.status is not None
     }
-
-
-def _key(status: SyncStatus, name: str) -> str | None:
-    """Return the upstream that a node follows; of several that ntpd-rs combines, always the same one."""
-    key = source_key(status, name)
-    if key is not None or not status.synchronized:
-        return key
-    return min((peer_key(peer, name) for peer in usable(status) if peer.state in GOOD), default=None)
 
 
 def _shows_nothing(status: SyncStatus, limit_ns: int) -> bool:

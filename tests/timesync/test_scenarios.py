@@ -541,8 +541,11 @@ def test_islands_are_no_witnesses() -> None:
     island = status_of(CHRONYD, chronyc_tracking=tracking("7F7F0101 ()", stratum=10))
     said = judged(*camps(2, lambda _: island))  # type: ignore[arg-type]
     assert "local-island" in said.kinds("n4")
-    assert (said.vote.verdict, said.vote.culprits) == ("undetermined", ())
-    assert "n1, n2 and the 3 other nodes disagree, and those follow no source" in said.vote.evidence
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n3", "n4", "n5"))
+    assert "2 of 2 independent sources" in said.vote.evidence
+    alone = judged(*camps(1, lambda _: island))  # type: ignore[arg-type]
+    assert (alone.vote.verdict, alone.vote.culprits) == ("undetermined", ())
+    assert "n1 and the 3 other nodes disagree, and those follow no source" in alone.vote.evidence
     many = judged(*camps(3, lambda _: island, 4))  # type: ignore[arg-type]
     assert (many.vote.verdict, many.vote.culprits) == ("named", ("n4", "n5", "n6", "n7"))
 
