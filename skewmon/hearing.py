@@ -1,6 +1,6 @@
 """Who is wrong in one cluster: what its offsets prove, what its clocks claim, and which of them moved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -43,25 +43,32 @@ class Hearing:
         """Return who is wrong of nodes that are more than ``limit_ns`` apart, the ``worst`` pair most."""
         offsets = {name: node.offset for name, node in self.cluster.items() if node.offset is not None}
         sources = sources_of(self.cluster, limit_ns)
-        found = vote(offsets, limit_ns, sources, accepted(self.cluster), self._witnesses())
+        held = accepted(self.cluster)
+        found = vote(offsets, limit_ns, sources, held, list(self._witnesses(held)))
         if found.verdict != "undetermined":
             return found
         moved = who_moved(worst, limit_ns, self.jumps)
         return replace(found, evidence=f"{found.evidence} {self._moved(moved, limit_ns)}") if moved else found
 
-    def _witnesses(self) -> list[Witness]:
-        """Return every clock that claims to be right; servers that pass on one time speak for one source."""
+    def _witnesses(self, held: Mapping[str, frozenset[str]]) -> Iterator[Witness]:
+        """Yield every clock that claims to be right, each for one source that its daemon holds for right.
+
+        Servers that pass on one time are one source. A clock speaks for the one that it follows, unless
+        another did: where all follow the best of four servers that they agree with, four are heard.
+        """
         clocks = [(name, node.offset, node.status) for name, node in self.cluster.items()]
         if self.bystander is not None:
             clocks.append((ADMIN_BOX, self.bystander.offset, self.bystander.status))
-        known = roots(self.cluster)
-        found = []
+        known, heard = roots(self.cluster), set[str]()
         for name, offset, status in clocks:
             claim = claim_of(status, name)
             root = None if claim is None else root_of(claim.upstream, known)
-            if offset is not None and claim is not None and root is not None:
-                found.append(Witness(name, root, offset.widened(ceil(claim.bound_s * NS_PER_S))))
-        return found
+            if offset is None or claim is None or root is None:
+                continue
+            free = sorted(held.get(name, frozenset()) - heard)
+            source = free[0] if root in heard and free else root
+            heard.add(source)
+            yield Witness(name, source, offset.widened(ceil(claim.bound_s * NS_PER_S)))
 
     def _moved(self, mover: Mover, limit_ns: int) -> str:
         wall_ns = self.at_wall_ns - self.at_ns + mover.before_ns

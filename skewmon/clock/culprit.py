@@ -7,9 +7,12 @@ tell from offsets alone who is right, and nobody is named.
 Fifty nodes that follow one wrong server are one witness, not fifty. Where the nodes follow three sources or
 more, each source has one voice, shared by its followers, and nodes without a source have none. With fewer
 sources no majority of them exists; then each node has a voice, but a camp that shares a source of its own is
-not called wrong for being the smaller one. Where the sources would convict half of the nodes or more, those
-are no single witness if their daemons hold as many upstreams for right as their accusers' do. Nor are those
-who follow a source called wrong by nodes all of which admit that they follow none.
+not called wrong for being the smaller one, unless the others have more sources.
+
+Whose sources are more is told by all upstreams that the daemons hold for right, and the other side's do not,
+but never more than a side has nodes. Where the sources would convict half of the nodes or more, that is asked
+first: those who hold as many for right as their accusers are no single witness. Those who follow a source are
+not called wrong by nodes all of which admit that they follow none.
 
 What the time daemons claim is heard last. Where offsets alone name nobody and a majority of the upstreams
 agrees on where true time lies, whoever is provably far from there is wrong. Where offsets accuse the very
@@ -76,23 +79,22 @@ def _by_offsets(
     if not any(opponents.values()):
         return NOBODY
     followed = {name: source for name, source in sources.items() if name in walls and source is not None}
-    by_source = False
-    if len(set(followed.values())) >= MIN_SOURCES:
+    divided = len(set(followed.values())) >= MIN_SOURCES
+    if divided:
         guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
-        balance = _balance(guilty, followed, accepted)
-        if guilty and (len(guilty) * 2 < len(walls) or balance < 0):
+        own, others = _witnesses(guilty, followed, accepted)
+        if guilty and (len(guilty) * 2 < len(walls) or own < others):
             return Vote("named", guilty, _by_source(guilty, followed, limit_ns))
-        # A majority of the nodes has at least as many sources of its own: then they are no single witness.
-        by_source = not guilty or balance == 0
-    if not by_source:
-        guilty = _guilty(walls, limit_ns, each_node)
-        rival = _rival_source(guilty, followed)
-        if rival:
-            return Vote("undetermined", (), _two_camps(guilty, rival))
-        if _is_judged_by_the_lost(guilty, walls, sources):
-            return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
-        if guilty:
-            return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
+        # A majority of the nodes has at least as many sources of its own: it is no single witness.
+    guilty = _guilty(walls, limit_ns, each_node)
+    own, others = _witnesses(guilty, followed, accepted)
+    rival = _rival_source(guilty, followed)
+    if rival and own >= others:
+        return Vote("undetermined", (), _two_camps(guilty, rival))
+    if _is_judged_by_the_lost(guilty, walls, sources):
+        return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
+    if guilty and (not divided or own < others or own == others == 0):
+        return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
     accused = sum(1 for count in opponents.values() if count)
     return Vote("undetermined", (), _no_majority(accused, len(walls)))
 
@@ -137,24 +139,23 @@ def _shared_voices(walls: Iterable[str], followed: Mapping[str, str]) -> Voices:
     return {name: Fraction(1, followers[followed[name]]) if name in followed else 0 for name in walls}
 
 
-def _balance(
+def _witnesses(
     guilty: tuple[str, ...], followed: Mapping[str, str], accepted: Mapping[str, Collection[str]]
-) -> int:
-    """Return how many witnesses more the accused have than their accusers.
+) -> tuple[int, int]:
+    """Return how many witnesses the accused have, and how many the other nodes.
 
     A witness is a node with an upstream that no other witness has and the other side does not hold for right:
-    what both sides hold for right explains nothing. Where that leaves neither side any, one is returned, for
-    sources then tell nothing and each node is to have its voice.
+    what both sides hold for right explains nothing.
     """
     sides: dict[bool, list[str]] = {True: [], False: []}
+    accused = set(guilty)
     for name in followed:
-        sides[name in set(guilty)].append(name)
+        sides[name in accused].append(name)
     own, others = (
         {source for name in sides[side] for source in (followed[name], *accepted.get(name, ()))}
         for side in (True, False)
     )
-    ours, theirs = min(len(sides[True]), len(own - others)), min(len(sides[False]), len(others - own))
-    return ours - theirs if ours or theirs else 1
+    return min(len(sides[True]), len(own - others)), min(len(sides[False]), len(others - own))
 
 
 def _rival_source(guilty: tuple[str, ...], followed: Mapping[str, str]) -> str | None:

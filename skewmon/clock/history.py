@@ -20,7 +20,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
-from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, age_slack_ns, intersection, middle_ns
+from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, age_slack_ns, aged, intersection, middle_ns
 from skewmon.clock.polygon import REACH_NS, Band, Polygon
 from skewmon.model import NS_PER_S, Burst, Estimate, Interval
 

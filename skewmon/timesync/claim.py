@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from skewmon.model import SyncStatus
 from skewmon.timesync.evidence import claimed_bound_s, followed
-from skewmon.timesync.source import is_island, servers, source_key
+from skewmon.timesync.source import is_island, servers, spoken_for
 
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
@@ -33,7 +33,7 @@ def claim_of(status: SyncStatus | None, node: str) -> Claim | None:
     A node that follows its own oscillator knows no other time than its own; one that has not heard of its
     source for long repeats what it once knew.
     """
-    upstream = source_key(status, node)
+    upstream = spoken_for(status, node)
     if status is None or upstream is None or is_island(status) or is_stale(status):
         return None
     bound_s = claimed_bound_s(status)

@@ -9,7 +9,7 @@ _PROCESS = re.compile(r"(?P<place>process|contained) (?P<pid>[0-9]{1,10}) (?P<na
 
 _HIDDEN_LINE = "processes hidden"
 _BUSYBOX_LINE = "ntpd busybox"
-_WORDS = frozenset({"clock", "boot", "uname"})
+_WORDS = frozenset({"clock", "boot", "uname", "container"})
 
 #: The kernel cuts a process's name after 15 characters (TASK_COMM_LEN), as in ``systemd-timesyn``.
 _NAMES = {"systemd-timesyn": "timesyncd", "systemd-timesyncd": "timesyncd", "ntp-daemon": "ntpd-rs"}
@@ -41,13 +41,17 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What no time tool tells; ``hidden`` where other users' processes cannot be seen."""
+    """What no time tool tells; ``hidden`` where other users' processes cannot be seen.
+
+    ``guest`` of a container, whose clock is its host's.
+    """
 
     clock_s: float | None = None
     boot_id: str = ""
     system: str = ""
     processes: tuple[Process, ...] = ()
     hidden: bool = True
+    guest: bool = False
     unparsed: tuple[str, ...] = ()
 
     @property
@@ -105,6 +109,7 @@ def read(text: str) -> NodeFacts:
         system=values.get("uname", ""),
         processes=_resolved(processes),
         hidden=_HIDDEN_LINE in lines or not lines,
+        guest="container" in values,
         unparsed=tuple(unparsed),
     )
 

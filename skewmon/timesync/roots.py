@@ -12,7 +12,7 @@ from functools import lru_cache
 from skewmon.model import NS_PER_S, Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.evidence import Cluster
-from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, usable
+from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, spoken_for, usable
 
 #: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
 NOWHERE = "nowhere"
@@ -77,7 +77,7 @@ def sources_of(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
     for name, node in cluster.items():
         if node.status is None or node.status.daemon == "none":
             continue
-        key = source_key(node.status, name)
+        key = spoken_for(node.status, name)
         if _shows_nothing(node.status, limit_ns):
             found[name] = None
         elif key is not None:

@@ -111,6 +111,7 @@ facts() {
   echo "uname $(uname -srm)"
   echo "clock $(date +%s)"
   if read -r boot </proc/sys/kernel/random/boot_id; then echo "boot $boot"; fi
+  if [ -e /run/systemd/container ]; then echo container; fi
   case $(readlink -f "$(command -v ntpd)") in *busybox*) echo "ntpd busybox" ;; esac
   if [ -r /proc/1/comm ]; then
     for comm in /proc/[0-9]*/comm; do

@@ -6,7 +6,7 @@ from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.evidence import followed
 
-#: Amazon's time service by IPv6; its IPv4 address, and that of Google's, are link-local.
+#: Amazon's time service by IPv6; its IPv4 address, and those of Google's and Oracle's, are link-local.
 _PROVIDED = frozenset({"fd00:ec2::123"})
 
 #: States in which a daemon holds a source for right.
@@ -44,6 +44,14 @@ def source_key(status: SyncStatus | None, node: str = "") -> str | None:
     return status.refid
 
 
+def spoken_for(status: SyncStatus | None, node: str = "") -> str | None:
+    """Return whose time the node shows; of several sources that ntpd-rs combines, always the same one."""
+    key = source_key(status, node)
+    if key is not None or status is None or not status.synchronized:
+        return key
+    return min((peer_key(peer, node) for peer in usable(status) if peer.state in GOOD), default=None)
+
+
 def peer_key(peer: Peer, node: str = "") -> str:
     """Return what identifies one source of a daemon, comparable with ``source_key`` where it is a server."""
     if is_refclock(peer):
@@ -57,12 +65,15 @@ def is_refclock(peer: Peer) -> bool:
 
 
 def is_provided(peer: Peer) -> bool:
-    """Tell whether the source is the time service of a cloud, on the link of each of its machines."""
+    """Tell whether the source is the time service of a cloud, on the link of each of its machines.
+
+    A link-local address of IPv6 may be that of any router.
+    """
     try:
         address = ipaddress.ip_address(peer.name.partition("%")[0])
     except ValueError:
         return False
-    return address.is_link_local or str(address) in _PROVIDED
+    return (address.version == 4 and address.is_link_local) or str(address) in _PROVIDED
 
 
 def usable(status: SyncStatus) -> tuple[Peer, ...]:

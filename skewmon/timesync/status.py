@@ -173,14 +173,17 @@ def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
         # A kernel that is kept in step without a daemon in sight is kept from elsewhere: the host of a
         # container, a hypervisor's agent, PTP.
         kept = synchronized and not _abandoned(kernel)
-        nobody = not facts.hidden and not facts.running and not kept
+        nobody = not facts.hidden and not facts.guest and not facts.running and not kept
         return replace(said, daemon="none" if nobody else "unknown", synchronized=synchronized)
     return replace(said, daemon=_literal(running), synchronized=synchronized)
 
 
 def _tells_the_kernel(facts: NodeFacts) -> bool:
-    """Tell whether an unsynchronized kernel says something of those that run; phc2sys need not tell it."""
-    return all(name in _TELL_THE_KERNEL for name in facts.running)
+    """Tell whether an unsynchronized kernel says something of those that run; phc2sys need not tell it.
+
+    Of a container's host it is not known who runs there.
+    """
+    return not facts.guest and all(name in _TELL_THE_KERNEL for name in facts.running)
 
 
 def _abandoned(kernel: KernelClock | None) -> bool:

@@ -218,6 +218,57 @@ def test_the_named_never_hold_half_of_the_voices(
         assert 2 * share < len(followers)
 
 
+# --- what the daemons hold for right -------------------------------------------------------------------
+
+
+def test_a_large_camp_with_many_sources_is_no_single_witness() -> None:
+    """Three nodes that follow one of four are not outvoted by two with one each."""
+    walls = at(0, 0, 0, 5, 5)
+    sources = {"n1": "a", "n2": "a", "n3": "a", "n4": "d", "n5": "e"}
+    assert vote(walls, SECOND, sources).culprits == ("n1", "n2", "n3")
+    accepted = dict.fromkeys(("n1", "n2", "n3"), ("a", "b", "c", "x"))
+    assert vote(walls, SECOND, sources, accepted).culprits == ("n4", "n5")
+
+
+def test_as_many_sources_on_either_side_tell_nothing() -> None:
+    """Two against two, whichever camp has more nodes."""
+    walls = at(0, 0, 0, 5, 5)
+    sources = {"n1": "a", "n2": "a", "n3": "a", "n4": "d", "n5": "e"}
+    found = vote(walls, SECOND, sources, dict.fromkeys(("n1", "n2", "n3"), ("a", "b")))
+    assert (found.verdict, found.culprits) == ("undetermined", ())
+
+
+def test_one_node_is_one_witness_however_many_sources_it_has() -> None:
+    """A whole pool on one clock that somebody set does not outvote four nodes of one server."""
+    sources = {"n1": "a", "n2": "a", "n3": "a", "n4": "a", "n5": "p"}
+    accepted = {"n5": ("p", "q", "r", "s")}
+    assert vote(at(0, 0, 0, 0, 5), SECOND, sources, accepted).culprits == ("n5",)
+
+
+def test_nodes_that_follow_nothing_convict_nobody_who_does() -> None:
+    """None stands for a source that a node is known not to have; one that is not mentioned is not known."""
+    found = vote(at(5, 0, 0), SECOND, {"n1": "a", "n2": None, "n3": None})
+    assert (found.verdict, found.culprits) == ("undetermined", ())
+    assert "follow no source" in found.evidence
+    assert vote(at(5, 0, 0), SECOND, {"n1": "a", "n2": None}).culprits == ("n1",)
+    assert vote(at(5, 0, 0), SECOND, {"n1": None, "n2": "a", "n3": None}).culprits == ("n1",)
+
+
+@given(clusters, limits, st.data())
+def test_whatever_is_held_for_right_the_named_are_apart_from_somebody_else(
+    walls: dict[str, Interval], limit_ns: int, data: st.DataObject
+) -> None:
+    """Named or not, somebody is always left, and each culprit is provably apart from one of those."""
+    names, letters = st.sampled_from(sorted(walls)), st.sampled_from("abcd")
+    sources = data.draw(st.dictionaries(names, st.one_of(st.none(), letters)))
+    accepted = data.draw(st.dictionaries(names, st.frozensets(letters)))
+    found = vote(walls, limit_ns, sources, accepted)
+    assert (found.verdict == "named") == bool(found.culprits)
+    cleared = set(walls) - set(found.culprits)
+    for name in found.culprits:
+        assert any(apart(walls[name], walls[other], limit_ns) for other in cleared)
+
+
 def test_the_evidence_names_a_handful_and_counts_the_rest() -> None:
     """An alert is read by a person."""
     found = vote(at(*[0] * 20, *[9] * (MAX_NAMES + 2)), SECOND)

@@ -15,6 +15,7 @@ from tests.integration.houses import (
     kinds_of,
     ntpd,
     ntpsec,
+    put,
     settle,
     start_openntpd,
 )
@@ -48,10 +49,12 @@ def test_a_daemon_that_follows_a_wrong_server_is_refuted_and_the_server_named(he
 
 
 def test_whoever_holds_no_clock_is_told(here: Town) -> None:
-    """An island, no server that answers, two daemons, none at all, one that ended and one that hangs."""
+    """An island, no server that answers, two daemons, none, one that ended, one that hangs; and a guest."""
     island = chronyd(here, [], lines="local stratum 8")
     lost = chronyd(here, [ABSENT])
     nobody = here.house(package_environment("chrony", "ntpsec", "openntpd", "ntpstat"))
+    guest = here.house(package_environment("chrony"))
+    put(guest, "/run/systemd/container", "lxc\n")
     rivals = ntpsec(here, TRUE)
     start_openntpd(rivals, TRUE, str(CACHE / "bookworm/openntpd/usr/sbin/ntpd"))
     classic = ntpd(here, TRUE)
@@ -71,6 +74,7 @@ def test_whoever_holds_no_clock_is_told(here: Town) -> None:
         island.node.name: {"local-island"},
         lost.node.name: {"unsynchronized", "no-reachable-source"},
         nobody.node.name: {"no-time-daemon"},
+        guest.node.name: set(),
         rivals.node.name: {"two-time-daemons"},
         classic.node.name: set(),
         stopped.node.name: {"no-time-daemon"},

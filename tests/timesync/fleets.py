@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skewmon.clock import pairs
-from skewmon.clock.culprit import vote
+from skewmon.clock.culprit import NOBODY
+from skewmon.hearing import Hearing
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus, Vote
 from skewmon.timesync import sheet
 from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, jury, node_findings
 from skewmon.timesync.refid import of_address
-from skewmon.timesync.roots import accepted, sources_of
 from skewmon.timesync.status import assemble
 
 NONCE = "fleet4711fleet"
@@ -207,7 +207,12 @@ def judged(*nodes: NodeEvidence, limit_s: float = 0.05) -> Verdicts:
     }
     offsets = {name: one.offset for name, one in cluster.items() if one.offset is not None}
     limit_ns = round(limit_s * NS_PER_S)
-    verdict = vote(offsets, limit_ns, sources_of(cluster, limit_ns), accepted(cluster))
+    skew = pairs.skew(offsets)
+    verdict = NOBODY
+    if skew is not None and skew.lower_ns > limit_ns:
+        (worst,) = pairs.worst_pairs(offsets, 1)
+        hearing = Hearing(cluster, None, {}, 0, NOW_S * NS_PER_S)
+        verdict = hearing.verdict(limit_ns, pairs.pair_offset(offsets, *worst))
     judges = jury(cluster, verdict)
     return Verdicts(
         {name: node_findings(one, cluster, judges) for name, one in cluster.items()},

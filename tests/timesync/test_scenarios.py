@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from skewmon.model import SyncStatus
 from skewmon.timesync.findings import History
 from tests.timesync.captures import DIRECTORY
 from tests.timesync.fleets import (
@@ -66,7 +67,9 @@ def test_a_clouds_own_time_service_needs_no_second_one(server: str) -> None:
 
 def test_a_single_server_of_ones_own_is_told() -> None:
     """It may be wrong, and nobody would know."""
-    assert judged(*(node(f"n{k}", chronyd("10.0.0.5")) for k in (1, 2, 3))).kinds("n1") == ["single-source"]
+    for server in ("10.0.0.5", "fe80::1"):
+        fleet = [node(f"n{k}", chronyd(server)) for k in (1, 2, 3)]
+        assert judged(*fleet).kinds("n1") == ["single-source"]
 
 
 def azure() -> object:
@@ -152,6 +155,13 @@ def test_a_guest_in_a_container_is_kept_by_its_host() -> None:
     assert judged(*(node(f"n{k}", guest) for k in (1, 2, 3))).all_kinds == set()
     tool = status_of(timedatectl=capture("timedatectl-252").replace("active", "n/a"))
     assert judged(*(node(f"n{k}", tool) for k in (1, 2, 3))).all_kinds == set()
+
+
+@pytest.mark.parametrize("max_error_s", [16.0, 0.7])
+def test_a_container_cannot_keep_a_clock(max_error_s: float) -> None:
+    """Nobody there could; and whether the host's daemon tells the kernel is not to be seen from inside."""
+    guest = status_of("container", ntptime=kernel(unsync=max_error_s == 16, max_error_s=max_error_s))
+    assert judged(*(node(f"n{k}", guest) for k in (1, 2, 3))).all_kinds == set()
 
 
 def test_both_tools_and_one_daemon_is_one_daemon() -> None:
@@ -442,19 +452,35 @@ def test_openntpds_constraint_and_pool_are_understood() -> None:
     assert judged(*(node(f"n{k}", said_it) for k in (1, 2, 3))).all_kinds == set()
 
 
-def test_ntpd_rs_is_healthy_with_four_sources() -> None:
-    """It names none of them as the one that it follows, and is judged by its clock alone."""
+def ntpd_rs(*servers: str) -> SyncStatus:
+    """Return a healthy ntpd-rs, which combines its sources and names none of them as the one it follows."""
     metrics = "ntp_system_leap_indicator 0\nntp_system_root_delay_seconds 0.0008\n"
     metrics += "ntp_system_root_dispersion_seconds 0.0003\nntp_system_stratum 2\n"
-    for number, address in enumerate(FOUR):
+    for number, address in enumerate(servers):
         labels = f'{{name="t{number}:123",address="{address}:123",id="{number}"}}'
         metrics += f"ntp_source_poll_interval_seconds{labels} 64\nntp_source_unanswered_polls{labels} 0\n"
         metrics += f"ntp_source_offset_seconds{labels} -0.00001\n"
         metrics += f"ntp_source_uncertainty_seconds{labels} 0.00002\n"
-    rs = status_of("process 5 ntp-daemon /usr/bin/ntp-daemon", ntp_ctl=metrics)
+    return status_of("process 5 ntp-daemon /usr/bin/ntp-daemon", ntp_ctl=metrics)
+
+
+def test_ntpd_rs_is_healthy_with_four_sources() -> None:
+    """Its clock is judged like any other's."""
+    rs = ntpd_rs(*FOUR)
     assert judged(*(node(f"n{k}", rs) for k in (1, 2, 3))).all_kinds == set()
     off = judged(node("n1", rs, 70.0), node("n2", rs), node("n3", rs))
     assert off.message("claims-sync-but-off", "n1").startswith("ntpd-rs on n1 says synchronized to within")
+
+
+def test_ntpd_rs_speaks_for_its_sources() -> None:
+    """Three nodes that combine the same two wrong servers are one witness against two others, not none."""
+    said = judged(*camps(2, lambda _: ntpd_rs(WRONG, "198.51.100.10")))  # type: ignore[arg-type]
+    assert "sources that the nodes follow" in said.vote.evidence or said.vote.verdict == "undetermined"
+    third = [node("n3", ntpd_rs("192.0.2.3", "192.0.2.4"))]
+    two = camps(2, lambda _: ntpd_rs(WRONG), 3)  # type: ignore[arg-type]
+    mixed = judged(*two[:2], *third, *(replace(one, name=f"w{k}") for k, one in enumerate(two[2:])))  # type: ignore[arg-type,type-var]
+    assert mixed.vote.culprits == ("w0", "w1", "w2")
+    assert "4 sources" in mixed.vote.evidence
 
 
 # --- who is a witness ------------------------------------------------------------------------------------
@@ -515,8 +541,11 @@ def test_islands_are_no_witnesses() -> None:
     island = status_of(CHRONYD, chronyc_tracking=tracking("7F7F0101 ()", stratum=10))
     said = judged(*camps(2, lambda _: island))  # type: ignore[arg-type]
     assert "local-island" in said.kinds("n4")
-    assert (said.vote.verdict, said.vote.culprits) == ("undetermined", ())
-    assert "n1, n2 and the 3 other nodes disagree, and those follow no source" in said.vote.evidence
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n3", "n4", "n5"))
+    assert "2 of 2 independent sources" in said.vote.evidence
+    alone = judged(*camps(1, lambda _: island))  # type: ignore[arg-type]
+    assert (alone.vote.verdict, alone.vote.culprits) == ("undetermined", ())
+    assert "n1 and the 3 other nodes disagree, and those follow no source" in alone.vote.evidence
     many = judged(*camps(3, lambda _: island, 4))  # type: ignore[arg-type]
     assert (many.vote.verdict, many.vote.culprits) == ("named", ("n4", "n5", "n6", "n7"))
 
@@ -639,6 +668,27 @@ def test_servers_that_all_nodes_have_do_not_divide_them(admitted_s: float) -> No
     assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
     assert "time-zone-error" in said.kinds("n4")
     assert said.kinds("n1") == []
+
+
+def test_two_that_are_wrong_differently_are_both_named() -> None:
+    """Each of the two happens to follow another server of the four that all five hold for right."""
+    a, b, c, d = FOUR
+    fleet = [node(f"n{k}", chronyd(a, b, c, d)) for k in (1, 2, 3)]
+    said = judged(*fleet, node("n4", chronyd(b, a, c, d), 70.0), node("n5", chronyd(c, a, b, d), 3_600.0))
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
+    assert said.kinds("n4") == ["claims-sync-but-off"]
+    assert said.kinds("n5") == ["time-zone-error", "claims-sync-but-off"]
+
+
+def test_one_server_is_outvoted_by_the_four_of_the_others() -> None:
+    """Both camps follow one server; three daemons hold four for right, which makes them three witnesses."""
+    said = judged(
+        *(node(f"n{k}", HEALTHY) for k in (1, 2, 3)), *(node(f"n{k}", chronyd(WRONG), 70.0) for k in (4, 5))
+    )
+    assert (said.vote.verdict, said.vote.culprits) == ("named", ("n4", "n5"))
+    assert (
+        said.message("common-wrong-source") == f"n4, n5 deviate and follow {WRONG}, which no other node uses"
+    )
 
 
 def test_three_nodes_on_three_upstreams() -> None:
