@@ -26,15 +26,15 @@ async def cycle(
     interval_s = min(cluster.interval_s for cluster in clusters)
     sweep = await sweeper.sweep([links[place] for place in places], samples, interval_s)
     wall_ns = time.time_ns()
-    ledger.note_base_sleep(own_sleep_ns())
+    slept = ledger.base_slept(own_sleep_ns())
     followed = sum(map(ledger.follows, places))
     outcomes = {
         place: ledger.note_outcome(place, outcome, wall_ns)
         for place, outcome in zip(places, sweep.outcomes, strict=True)
     }
-    if paused := base_pause(ledger.contradicted(places), followed) is not None:
+    if paused := slept is not None or base_pause(ledger.contradicted(places), followed) is not None:
         # The admin box itself stood still: its past, and every bound that it tightened, is wrong.
-        ledger.forget_oscillators()
+        ledger.forget_oscillators(slept)
     if paused or own_clocksource() not in STEADY_CLOCKSOURCES:
         # A base that may stand still for less than the nodes can see proves nothing of the past either.
         outcomes = dict(zip(places, sweep.outcomes, strict=True))

@@ -176,25 +176,21 @@ class Ledger:
         """Return by how much the nodes that left their prediction in this round left it."""
         return [left for place in places if (left := self.record(place).left) is not None]
 
-    def note_base_sleep(self, slept_ns: int) -> None:
-        """Drop every past against the base where the admin box slept since the last round, by its own clocks.
+    def base_slept(self, slept_ns: int) -> Interval | None:
+        """Return for how long the admin box slept since the last round, by its own clocks, or None.
 
         Its connections may be gone as well, so that too few nodes are left to show it by number.
         """
         before_ns, self._base_slept_ns = self._base_slept_ns, slept_ns
         if before_ns is None or slept_ns - before_ns < LEAST_SLEEP_NS:
-            return
-        self._base_paused = Interval.around(slept_ns - before_ns, LEAST_SLEEP_NS)
-        for record in self.records.values():
-            if record.memory is not None:
-                record.memory = forgotten(record.memory)
-                record.resets[ResetReason.BASE_PAUSED] += 1
+            return None
+        return Interval.around(slept_ns - before_ns, LEAST_SLEEP_NS)
 
-    def forget_oscillators(self) -> None:
+    def forget_oscillators(self, slept: Interval | None = None) -> None:
         """Drop every past against the base, which itself stood still; no node is blamed for it."""
         current = [record for record in self.records.values() if self._is_current(record)]
         moved = [left for record in current if (left := record.left) is not None]
-        self._base_paused = base_pause(moved, len(moved))
+        self._base_paused = slept or base_pause(moved, len(moved))
         for record in self.records.values():
             if self._is_current(record):
                 record.forget_base()

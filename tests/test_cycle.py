@@ -186,9 +186,10 @@ async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> Non
     assert line.latest_s < 22_000
 
 
+@pytest.mark.parametrize("before_ns", [NS_PER_S, -40_000_000], ids=["between rounds", "amid a round"])
 @pytest.mark.parametrize("rung", ["python3", "bash"])
 async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
-    monkeypatch: pytest.MonkeyPatch, rung: str
+    monkeypatch: pytest.MonkeyPatch, rung: str, before_ns: int
 ) -> None:
     """With one node there is no number to tell by, and after an hour its connections may be all gone."""
     slept_ns, hour_ns = 5 * NS_PER_S, 3600 * NS_PER_S
@@ -199,10 +200,10 @@ async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
     for number in range(6):
         start_ns = 10**15 + number * 15 * NS_PER_S
         if number == 3:
-            pause_base([machine], start_ns - NS_PER_S, hour_ns)
+            pause_base([machine], start_ns - before_ns, hour_ns)
             slept_ns += hour_ns
         machine.rest_until(start_ns)
-        seen = machine.observe(start_ns)
+        seen = machine.observe(start_ns, tau_ns=start_ns + 50_000_000)
         one: Outcome = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
         views = await run([cluster], Canned({"n1": one}, seen.tau_ns), ledger)
         paused += [ledger.take_base_pause()]
