@@ -73,7 +73,8 @@ def next_command(view: ClusterView, node: NodeView) -> str:
 
 def probe_command(view: ClusterView, node: NodeView) -> str:
     """Return the command that shows a node's transcript, reached as in the round."""
-    return shlex.join(["skewmon", "probe", *_from_file(view), node.name, "-v"])
+    named = ["-v", "--", node.name] if node.name.startswith("-") else [node.name, "-v"]
+    return shlex.join(["skewmon", "probe", *_from_file(view), *named])
 
 
 def check_command(view: ClusterView) -> str:

@@ -112,8 +112,9 @@ def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
     chosen = [one for one in clusters if selection.cluster in (None, one.name)]
     if not selection.nodes:
         return tuple(chosen)
-    wanted = {str(target) for text in selection.nodes for target in _expand(text)}
-    unknown = wanted - {node.name for one in chosen for node in one.nodes}
+    names = {node.name for one in chosen for node in one.nodes}
+    wanted = {name for text in selection.nodes for name in _named(text, names)}
+    unknown = wanted - names
     if unknown:
         raise _fault(
             "NODES",
@@ -122,6 +123,11 @@ def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
         )
     picked = (replace(one, nodes=tuple(n for n in one.nodes if n.name in wanted)) for one in chosen)
     return tuple(one for one in picked if one.nodes)
+
+
+def _named(text: str, names: set[str]) -> set[str]:
+    """Return the nodes that a text names; a node's whole name is no range, whatever signs it holds."""
+    return {text} if text in names else {str(target) for target in _expand(text)}
 
 
 def _judged(cluster: Cluster, selection: Selection) -> Cluster:

@@ -73,6 +73,8 @@ def test_a_name_that_a_shell_would_obey_is_quoted() -> None:
     """Names come from inventories of others, and commands are pasted."""
     found = view(node("a;reboot"))
     assert words.probe_command(found, found.nodes[0]) == "skewmon probe 'a;reboot' -v"
+    found = view(node("--help"))
+    assert words.probe_command(found, found.nodes[0]) == "skewmon probe -v -- --help"
 
 
 def test_a_rate_reads_as_parts_per_million() -> None:

@@ -114,3 +114,15 @@ def test_an_option_that_a_file_overrules_is_named_as_it_was_typed(
     config.write_text("clusters: {lab: {nodes: [n1]}}\n")
     assert run(["check", "--config.file", str(config), option, "22"]) == EXIT_UNUSABLE
     assert f"{option}: has no effect with a configuration file (set it there)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["-v", "--help", "a b", "a;reboot", "n[1", "n1,n2"])
+def test_a_node_is_found_by_its_whole_name(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An alert advises to probe it by the name that a configuration or an inventory gave it."""
+    config = tmp_path / "skewmon.yml"
+    nodes = [{"name": name, "address": "127.0.0.1", "port": 1}]
+    config.write_text(json.dumps({"ssh": {"identity": []}, "clusters": {"lab": {"nodes": nodes}}}))
+    assert run(["probe", "--config.file", str(config), "-v", "--", name]) == EXIT_UNUSABLE
+    assert f"{name} at 127.0.0.1:1" in capsys.readouterr().out
