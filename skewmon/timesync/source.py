@@ -1,6 +1,7 @@
 """Which upstream a node follows: the identity that gives each upstream one vote, however many follow it."""
 
 import ipaddress
+from functools import lru_cache
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
@@ -69,8 +70,13 @@ def is_provided(peer: Peer) -> bool:
 
     A link-local address of IPv6 may be that of any router.
     """
+    return _is_provided(peer.name)
+
+
+@lru_cache(maxsize=4096)  # the same few for every node, each round
+def _is_provided(name: str) -> bool:
     try:
-        address = ipaddress.ip_address(peer.name.partition("%")[0])
+        address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
         return False
     return (address.version == 4 and address.is_link_local) or str(address) in _PROVIDED
