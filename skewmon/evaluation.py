@@ -17,6 +17,7 @@ from skewmon.model import (
     NS_PER_S,
     Cluster,
     ClusterView,
+    Finding,
     Interval,
     Measured,
     Node,
@@ -27,7 +28,7 @@ from skewmon.model import (
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
-from skewmon.timesync.findings import cluster_findings, jury, node_findings
+from skewmon.timesync.findings import claimed_findings, cluster_findings, jury, node_findings
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -86,7 +87,12 @@ def evaluate(
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            replace(view, findings=node_findings(evidence[name], evidence, judges))
+            replace(
+                view,
+                findings=node_findings(
+                    evidence[name], evidence, judges, _claimed(evidence[name], records[name])
+                ),
+            )
             for name, view in views.items()
         ),
         skew=skew,
@@ -173,6 +179,13 @@ def _with_outlook(
 def _evidence(node: Node, view: NodeView, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
     history = _history(view, record, moved)
     return NodeEvidence(node.name, record.timesync, view.offset, history, login(node), node.address)
+
+
+def _claimed(evidence: NodeEvidence, record: Record) -> tuple[Finding, ...]:
+    """Return what a node's claims amount to, worked out once each time its daemon was asked."""
+    if evidence.name not in record.claimed:
+        record.claimed[evidence.name] = claimed_findings(evidence)
+    return record.claimed[evidence.name]
 
 
 def _history(view: NodeView, record: Record, moved: Sequence[Movement]) -> History:

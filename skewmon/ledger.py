@@ -10,7 +10,7 @@ from skewmon.clock.selfcheck import CHECKS
 from skewmon.clock.standing import Standing, standing_of
 from skewmon.clock.steps import Movement
 from skewmon.errors import Reason
-from skewmon.model import Cluster, Failed, Interval, Measured, Node, Outcome, SshSettings, SyncStatus
+from skewmon.model import Cluster, Failed, Finding, Interval, Measured, Node, Outcome, SshSettings, SyncStatus
 
 #: A node that belongs to several clusters is one machine, reached at one place, measured once.
 Place = tuple[str, SshSettings]
@@ -46,6 +46,7 @@ class Record:
     recollection: Recollection = field(default_factory=Recollection)
     timesync: SyncStatus | None = None
     unparsed_lines: int = 0
+    claimed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)  # of the claims alone, by node name
     standing: Standing | None = None  # what an earlier daemon kept, until it is compared
     unwatched_since_wall_ns: int | None = None  # in the round that compared it: when it was taken
     recent: tuple[tuple[int, Movement], ...] = ()  # each with the common instant that showed it
@@ -166,6 +167,7 @@ class Ledger:
         """Remember what a node's time daemon claims."""
         record = self.record(place)
         record.timesync = status
+        record.claimed.clear()
         record.unparsed_lines += len(status.unparsed)
 
     def follows(self, place: Place) -> bool:

@@ -16,6 +16,7 @@ __all__ = [
     "History",
     "Jury",
     "NodeEvidence",
+    "claimed_findings",
     "cluster_findings",
     "jury",
     "node_findings",
@@ -24,12 +25,24 @@ __all__ = [
 _ORDER = {kind: place for place, kind in enumerate(FINDINGS)}
 
 
-def node_findings(node: NodeEvidence, cluster: Cluster, judges: Jury | None = None) -> tuple[Finding, ...]:
+def claimed_findings(node: NodeEvidence) -> tuple[Finding, ...]:
+    """Return what one node's claims amount to by themselves: the same until its daemon is asked again."""
+    return tuple(daemon_rules(node))
+
+
+def node_findings(
+    node: NodeEvidence,
+    cluster: Cluster,
+    judges: Jury | None = None,
+    claimed: tuple[Finding, ...] | None = None,
+) -> tuple[Finding, ...]:
     """Return what is to be said of one node beside its cluster, itself included; nothing of a healthy one.
 
-    The judges are all nodes where the cluster has not voted; a round has them ready for every node.
+    The judges are all nodes where the cluster has not voted; a round has them ready for every node, and may
+    have kept ``claimed_findings``.
     """
-    return _ordered([*daemon_rules(node), *offset_rules(node, cluster, judges or jury(cluster))])
+    own = claimed_findings(node) if claimed is None else claimed
+    return _ordered([*own, *offset_rules(node, judges or jury(cluster))])
 
 
 def cluster_findings(cluster: Cluster, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:

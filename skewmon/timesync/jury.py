@@ -1,12 +1,13 @@
 """Against whom a node's clock is judged: the median of those nodes that the vote has left unaccused."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from statistics import median
 
 from skewmon.model import Interval, Vote
-from skewmon.timesync.evidence import Cluster, NodeEvidence, names
+from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, names
 from skewmon.timesync.source import source_key
 
 #: The reference is a median; that of two nodes lies between them and accuses nobody.
@@ -27,12 +28,21 @@ class Jury:
     name: str = THE_MEDIAN
     accused: str | None = None  # the only node that is judged, where the judges do not agree on each other
     convicted: frozenset[str] = frozenset()  # whom the vote names
+    claims_s: tuple[float, ...] = ()  # how far off each synchronized node says it may be, sorted
 
     def distance(self, node: NodeEvidence) -> Interval | None:
         """Return how far a node is from the judges; None where nobody judges it."""
         if self.median is None or node.offset is None or self.accused not in {None, node.name}:
             return None
         return node.offset - self.median
+
+    def typical_claim_s(self, own_s: float) -> float | None:
+        """Return the median of the claims but a node's own; None where no other node claims anything."""
+        at, count = bisect_left(self.claims_s, own_s), len(self.claims_s) - 1
+        if count < 1:
+            return None
+        middle = (count - 1) // 2, count // 2
+        return sum(self.claims_s[place + (place >= at)] for place in middle) / 2
 
 
 HUNG = Jury(None)
@@ -43,6 +53,11 @@ def jury(cluster: Cluster, vote: Vote | None = None) -> Jury:
     measured = [one for one in cluster.values() if one.offset is not None]
     if len(measured) < LEAST_MEASURED:
         return HUNG
+    said = (one.status for one in cluster.values() if one.status is not None and one.status.synchronized)
+    return replace(_judges(measured, vote), claims_s=tuple(sorted(map(claimed_bound_s, said))))
+
+
+def _judges(measured: Sequence[NodeEvidence], vote: Vote | None) -> Jury:
     if vote is None or vote.verdict == "none":
         return Jury(_median(measured))
     if vote.verdict == "undetermined":

@@ -1,12 +1,11 @@
 """Findings from the measurement: against what the node claims, and from what its own clocks show."""
 
 from collections.abc import Iterator
-from statistics import median
 
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, proven, span, speaker
+from skewmon.timesync.evidence import NodeEvidence, claimed_bound_s, proven, span, speaker
 from skewmon.timesync.facts import BUSYBOX
 from skewmon.timesync.jury import Jury
 from skewmon.timesync.refid import of_address
@@ -34,7 +33,7 @@ SLEW_PPM = 50.0
 _NTPD = frozenset({"ntpd", "ntpsec"})
 
 
-def offset_rules(node: NodeEvidence, cluster: Cluster, judges: Jury) -> Iterator[Finding]:
+def offset_rules(node: NodeEvidence, judges: Jury) -> Iterator[Finding]:
     """Yield what one node's measured offset and its history amount to."""
     offset = judges.distance(node)
     if offset is not None:
@@ -42,7 +41,7 @@ def offset_rules(node: NodeEvidence, cluster: Cluster, judges: Jury) -> Iterator
         yield from _scale(node, offset)
         if node.status is not None:
             yield from _panic(node, offset, node.status, judges.name)
-            yield from _off(node, offset, node.status, cluster, judges)
+            yield from _off(node, offset, node.status, judges)
     yield from _history(node)
 
 
@@ -100,24 +99,18 @@ def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) 
         )
 
 
-def _off(
-    node: NodeEvidence, offset: Interval, status: SyncStatus, cluster: Cluster, judges: Jury
-) -> Iterator[Finding]:
+def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, judges: Jury) -> Iterator[Finding]:
     """Accuse only where the claim, and the claim of a typical other node, cannot both be true.
 
     Where no other node claims anything, only one that the vote convicts.
     """
     own_s = claimed_bound_s(status)
     if not status.synchronized or offset.proven_ns <= own_s * NS_PER_S:
-        return  # nothing to refute, and the others' claims need not be gathered
-    others = [
-        claimed_bound_s(other.status)
-        for other in cluster.values()
-        if other.name != node.name and other.status is not None and other.status.synchronized
-    ]
-    if not others and node.name not in judges.convicted:
+        return  # nothing to refute
+    typical_s = judges.typical_claim_s(own_s)
+    if typical_s is None and node.name not in judges.convicted:
         return
-    if offset.proven_ns <= (own_s + (median(others) if others else 0.0)) * NS_PER_S:
+    if offset.proven_ns <= (own_s + (typical_s or 0.0)) * NS_PER_S:
         return
     source = "" if status.source is None else f" to {status.source}"
     if not source and of_address(status.refid or "") is not None:
