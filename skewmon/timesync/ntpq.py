@@ -122,9 +122,9 @@ def _row(line: str, layout: Layout) -> Peer | None:
     """Read a whole row."""
     line = line.expandtabs()
     line = " " * layout.server + line[layout.server :]
-    fields = layout.fields(line)
-    head = "" if fields is None else _head_of(line, fields, layout)
-    if fields is None or not head.strip():
+    head, fields = layout.split(line) or ("", {})
+    head = _without_between(head, layout)
+    if not head.strip():
         return None
     if len(head) - len(head.lstrip()) >= layout.indent + _WRAP_INDENT and len(head.split()) == 1:
         return None  # the second half of a wrapped row, whose name is missing
@@ -135,12 +135,12 @@ def _row(line: str, layout: Layout) -> Peer | None:
 def _continued(wrapped: str, line: str, layout: Layout) -> Peer | None:
     """Read a row whose name, too wide for its column, stands on the line before."""
     line = line.expandtabs()
-    fields = layout.fields(line)
-    if fields is None or line[:_WRAP_INDENT].strip():
+    head, fields = layout.split(line) or ("", {})
+    if not fields or line[:_WRAP_INDENT].strip():
         return None
     tally, name = _tally(wrapped, layout)
     name = name.partition(" ")[0]  # Cisco names a source's routing table behind its address
-    refid = _refid(_head_of(line, fields, layout).strip(), layout)
+    refid = _refid(_without_between(head, layout).strip(), layout)
     return _peer(tally, name, refid, fields, layout)
 
 
@@ -153,12 +153,8 @@ def _refid(text: str, layout: Layout) -> str:
     return text
 
 
-def _head_of(line: str, fields: dict[str, str], layout: Layout) -> str:
-    """Return what stands left of the fields, found from the right, where they are."""
-    end = len(line)
-    for field in reversed(fields.values()):
-        end = line.rindex(field, 0, end)
-    head = line[:end].rstrip()
+def _without_between(head: str, layout: Layout) -> str:
+    """Return the tally code, the name and the reference identifier alone."""
     return head.rpartition(" ")[0].rstrip() if layout.between else head
 
 

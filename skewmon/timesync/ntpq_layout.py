@@ -104,20 +104,22 @@ class Layout:
         """Return the codes that no name begins with."""
         return tuple(code for code in self.states if code not in f" {_LETTERS}")
 
-    def fields(self, line: str) -> dict[str, str] | None:
-        """Return the fields at a line's end by their titles, or None where they are not what they must be."""
-        parts = line.rsplit(None, len(self.columns))[-len(self.columns) :]
-        if len(parts) != len(self.columns):
-            return None
-        fits = all(_CHECKS.get(title, bool)(part) for title, part in zip(self.columns, parts, strict=True))
-        return dict(zip(self.columns, parts, strict=True)) if fits else None
+    def split(self, line: str) -> tuple[str, dict[str, str]] | None:
+        """Return what stands left of the fields, and these by their titles; None where they do not fit."""
+        words = line.rsplit(None, len(self.columns))
+        parts = words[-len(self.columns) :]
+        fits = len(parts) == len(self.columns) and all(
+            _CHECKS.get(title, bool)(part) for title, part in zip(self.columns, parts, strict=True)
+        )
+        head = words[0] if len(words) > len(parts) else ""
+        return (head, dict(zip(self.columns, parts, strict=True))) if fits else None
 
 
 def of_header(line: str) -> Layout | None:
     """Return the layout that a header announces, or None where the line is none."""
     found = _HEADER.match(line)
     titles = [] if found is None else found["rest"].split()
-    if found is None or "reach" not in titles or "st" not in titles:
+    if found is None or "reach" not in titles or "st" not in titles or len(set(titles)) < len(titles):
         return None
     first = titles.index("st")
     name = found.start("name")
