@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
 from skewmon.clock.culprit import NOBODY
-from skewmon.clock.drift import Rate, Rates
-from skewmon.clock.forecast import discipline, forecast
 from skewmon.clock.memory import STEPS
 from skewmon.clock.steps import Kind, Movement
 from skewmon.hearing import Bystander, Hearing
@@ -24,11 +21,16 @@ from skewmon.model import (
     NodeView,
     Outcome,
     Pair,
+    Threshold,
 )
+from skewmon.outlook import UNKNOWN, Outlook, outlooks
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
 from skewmon.timesync.findings import claimed_findings, cluster_findings, jury, node_findings
+
+#: Nearly every node, nearly every round.
+NOTHING_MOVED = History()
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -49,25 +51,10 @@ def evaluate(
     reference_ns = pairs.reference_ns(walls) if walls else 0
     offsets = {name: wall.shifted(-reference_ns) for name, wall in walls.items()}
     skew = pairs.skew(offsets)
-    nets = _net_rates({name: records[name].recollection.rates for name in offsets})
-    rates, apart = _rates_to_reference(nets), _against_the_other(offsets, nets)
-    published = _published_pairs(cluster, offsets)
-    views = {
-        node.name: _node_view(
-            node,
-            outcomes[node.name],
-            offsets.get(node.name),
-            sweep.admin,
-            records[node.name],
-            moved[node.name],
-        )
-        for node in cluster.nodes
-    }
-    views = {
-        name: _with_outlook(view, rates.get(name), apart.get(name), cluster) for name, view in views.items()
-    }
+    lines = skew_lines(cluster.thresholds)
+    published = _published_pairs(offsets, lines)
     evidence = {
-        node.name: _evidence(node, views[node.name], records[node.name], moved[node.name])
+        node.name: _evidence(node, offsets.get(node.name), records[node.name], moved[node.name])
         for node in cluster.nodes
     }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
@@ -80,6 +67,12 @@ def evaluate(
         hearing = Hearing(evidence, bystander, jumps, sweep.at_ns, wall_ns)
         verdict_on_nodes = hearing.verdict(limit_ns, published[0])
     judges = jury(evidence, verdict_on_nodes)
+    going = outlooks(
+        offsets,
+        {name: records[name].recollection.rates for name in offsets},
+        {name: records[name].timesync for name in offsets},
+        [line.limit_ns for line in lines],
+    )
     ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
@@ -87,13 +80,16 @@ def evaluate(
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            replace(
-                view,
-                findings=node_findings(
-                    evidence[name], evidence, judges, _claimed(evidence[name], records[name])
-                ),
+            _node_view(
+                outcomes[name],
+                sweep.admin,
+                records[name],
+                moved[name],
+                node,
+                node_findings(node, evidence, judges, _claimed(node, records[name])),
+                going.get(name, UNKNOWN),
             )
-            for name, view in views.items()
+            for name, node in evidence.items()
         ),
         skew=skew,
         worst=published[0] if published else None,
@@ -105,80 +101,40 @@ def evaluate(
 
 
 def _node_view(
-    node: Node,
     outcome: Outcome,
-    offset: Interval | None,
     admin: Interval,
     record: Record,
     moved: Sequence[Movement],
+    node: NodeEvidence,
+    findings: tuple[Finding, ...],
+    going: Outlook,
 ) -> NodeView:
-    jumps = [m.size for m in moved if m.kind in STEPS and m.size is not None]
     return NodeView(
         name=node.name,
         address=node.address,
         outcome=outcome,
-        offset=offset,
+        offset=node.offset,
         admin_offset=outcome.estimate.wall - admin if isinstance(outcome, Measured) else None,
+        drift=going.drift,
+        forecast=going.forecast,
         steps=record.recollection.steps,
-        stepped=max(jumps, key=lambda size: size.proven_ns, default=None),
+        stepped=_largest_step(moved),
         last_success_wall_ns=record.last_success_wall_ns,
         timesync=record.timesync,
+        findings=findings,
         failures=dict(record.failures),
         unparsed_lines=record.unparsed_lines,
     )
 
 
-def _net_rates(rates: Mapping[str, Rates]) -> dict[str, Rate]:
-    """Return each node's net rate; nothing where one of them is unknown, for then the reference's is too."""
-    nets = {name: one.net for name, one in rates.items() if one.net is not None}
-    return nets if len(nets) == len(rates) else {}
+def _largest_step(moved: Sequence[Movement]) -> Interval | None:
+    jumps = [one.size for one in moved if one.kind in STEPS and one.size is not None]
+    return max(jumps, key=lambda size: size.proven_ns, default=None)
 
 
-def _rates_to_reference(nets: Mapping[str, Rate]) -> dict[str, Rate]:
-    """Return each node's net rate against the cluster's reference instead of the base.
-
-    The reference moves as the median node does; a median of intervals is the interval of the medians.
-    """
-    if not nets:
-        return {}
-    lower = median(net.lower for net in nets.values())
-    upper = median(net.upper for net in nets.values())
-    samples = min(net.samples for net in nets.values())
-    return {name: net.plus(Rate(-upper, -lower, net.basis, samples)) for name, net in nets.items()}
-
-
-def _against_the_other(
-    offsets: Mapping[str, Interval], nets: Mapping[str, Rate]
-) -> dict[str, tuple[Interval, Rate]]:
-    """Return how each of two clocks stands and drifts against the other; nothing of more or fewer.
-
-    The reference of two lies midway and moves with both: their skew passes a line long before either is as
-    far from the reference.
-    """
-    if len(offsets) != 2 or not nets:
-        return {}
-    one, other = offsets
-    return {
-        name: (offsets[name] - offsets[peer], nets[name].minus(nets[peer]))
-        for name, peer in ((one, other), (other, one))
-    }
-
-
-def _with_outlook(
-    view: NodeView, rate: Rate | None, apart: tuple[Interval, Rate] | None, cluster: Cluster
-) -> NodeView:
-    """Return the view with its drift, and where that leads as far as it is certain."""
-    if rate is None or view.offset is None or not rate.meaningful:
-        return view
-    limits_ns = [line.limit_ns for line in skew_lines(cluster.thresholds)]
-    offset, leaving = apart or (view.offset, rate)
-    outlook = forecast(offset, leaving, limits_ns, discipline(view.timesync))
-    return replace(view, drift=Rates(net=rate).published, forecast=outlook)
-
-
-def _evidence(node: Node, view: NodeView, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
-    history = _history(view, record, moved)
-    return NodeEvidence(node.name, record.timesync, view.offset, history, login(node), node.address)
+def _evidence(node: Node, offset: Interval | None, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
+    history = _history(record, moved)
+    return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address)
 
 
 def _claimed(evidence: NodeEvidence, record: Record) -> tuple[Finding, ...]:
@@ -188,13 +144,15 @@ def _claimed(evidence: NodeEvidence, record: Record) -> tuple[Finding, ...]:
     return record.claimed[evidence.name]
 
 
-def _history(view: NodeView, record: Record, moved: Sequence[Movement]) -> History:
+def _history(record: Record, moved: Sequence[Movement]) -> History:
     """Return what the node's own clocks told since the cluster's last round, and a slew while it lasts."""
     by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in moved}
     slept = by_kind[Kind.SUSPEND].size if Kind.SUSPEND in by_kind else None
-    slew_ppb = record.recollection.rates.slew_ppb
+    stepped, slew_ppb = _largest_step(moved), record.recollection.rates.slew_ppb
+    if not by_kind and slew_ppb is None:
+        return NOTHING_MOVED
     return History(
-        step_s=view.stepped.estimate_ns / NS_PER_S if view.stepped else None,
+        step_s=stepped.estimate_ns / NS_PER_S if stepped else None,
         suspended_s=slept.estimate_ns / NS_PER_S if slept else None,
         rebooted=True if Kind.REBOOT in by_kind else None,
         slew_ppm=slew_ppb.estimate_ns / 1000 if slew_ppb else None,
@@ -209,9 +167,8 @@ def login(node: Node) -> str:
     return f"ssh{port}{jump} {user}{node.address}"
 
 
-def _published_pairs(cluster: Cluster, offsets: Mapping[str, Interval]) -> list[Pair]:
+def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) -> list[Pair]:
     """Return every pair of a small cluster, the worst of a large one, worst first, each with its verdict."""
-    lines = skew_lines(cluster.thresholds)
     if len(offsets) <= ALL_PAIRS_NODES:
         chosen = pairs.all_pairs(offsets)
     else:
