@@ -110,7 +110,7 @@ def _tell(error: click.ClickException | SkewmonError | OSError) -> None:
         error.show(shown)
         click.echo(_readable(shown.getvalue()), err=True, nl=False)
     elif isinstance(error, OSError):  # of a file that was named, or of standard output
-        named = f"{error.filename}: " if error.filename else ""
+        named = f"{error.filename}: " if error.filename else "standard output: " if _lost_output() else ""
         click.echo(_readable(f"skewmon: {named}{error.strerror or error}"), err=True)
     else:
         faults = error.faults if isinstance(error, ConfigError) else (error,)
@@ -129,14 +129,20 @@ def main() -> None:
     """Run as a program."""
     _take_streams()
     code = run(sys.argv[1:])
+    error = _lost_output()
+    if error is not None and not isinstance(error, BrokenPipeError):
+        click.echo(f"skewmon: standard output: {error.strerror}", err=True)
+    sys.exit(code or (EXIT_UNUSABLE if error else 0))
+
+
+def _lost_output() -> OSError | None:
+    """Return why what was printed did not arrive: a full disk, a reader that went away; None where it did."""
     try:
         sys.stdout.flush()
-    except OSError as error:  # what was printed last did not arrive: a full disk, a reader that went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"skewmon: standard output: {error.strerror}", err=True)
-        code = code or EXIT_UNUSABLE
-    sys.exit(code)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it is tried, and told, once more
+        return error
+    return None
 
 
 def _take_streams() -> None:

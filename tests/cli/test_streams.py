@@ -12,10 +12,17 @@ def shell(text: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_full_disk_behind_standard_output_is_told():
-    """What could not be printed is no success, and one sentence says why."""
-    done = shell(f"{COMMAND} profiles >/dev/full")
-    assert (done.returncode, done.stderr) == (3, "skewmon: No space left on device\n")
+@pytest.mark.parametrize(
+    ("buffered", "told"),
+    [
+        ("env -u PYTHONUNBUFFERED", "skewmon: standard output: No space left on device\n"),
+        ("env PYTHONUNBUFFERED=1", "skewmon: No space left on device\n"),
+    ],
+)
+def test_a_full_disk_behind_standard_output_is_told(buffered, told):
+    """What could not be printed is no success, and one sentence says why, once."""
+    done = shell(f"{buffered} {COMMAND} profiles >/dev/full")
+    assert (done.returncode, done.stderr) == (3, told)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
