@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from skewmon.cadence import every
-from skewmon.changes import changes
-from skewmon.claims import Claims
+from skewmon.cluster_changes import cluster_changes
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
@@ -25,6 +24,7 @@ from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.fleet import Fleet
 from skewmon.herald import Herald
+from skewmon.inquiry import Inquiry
 from skewmon.inventory.resolve import resolve
 from skewmon.journal import Journal
 from skewmon.ledger import Ledger, Place, place_of
@@ -73,7 +73,7 @@ class Options:
 async def run(options: Options, config: Config) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    Raises ConfigError or InventoryError where the start is impossible.
+    Raises ConfigError, InventoryError or ListenError where the start is impossible.
     """
     clusters = await _resolved(config, options)
     collect_seldom()
@@ -171,7 +171,7 @@ class Daemon:
             told = not self._herald.reload_successful  # that it was refused, so that its end is told, too
             self._herald.reload_successful = True
             self._herald.reloaded_wall_ns = time.time_ns()
-            changed = changes(self._clusters, clusters)
+            changed = cluster_changes(self._clusters, clusters)
             if (config, clusters) != (self._config, self._clusters):  # else no round is disturbed
                 told = True
                 await self._end_generation()
@@ -203,11 +203,11 @@ class Daemon:
         ]
         by_status_interval = self._links_by_status_interval()
         self._generation += [
-            self._group.create_task(Claims(self._ledger).keep_asking(links, interval_s))
+            self._group.create_task(Inquiry(self._ledger).keep_asking(links, interval_s))
             for interval_s, links in by_status_interval.items()
         ]
         if by_status_interval:
-            here = Claims(self._ledger).keep_asking_here(min(by_status_interval))
+            here = Inquiry(self._ledger).keep_asking_here(min(by_status_interval))
             self._generation.append(self._group.create_task(here))
 
     async def _end_generation(self) -> None:
@@ -245,7 +245,7 @@ class Daemon:
                     continue
                 failing = ""
                 if clusters != self._clusters:
-                    changed = changes(self._clusters, clusters)
+                    changed = cluster_changes(self._clusters, clusters)
                     log.info("inventory changed", changes=changed)
                     self._herald.note("inventory", f"A live inventory changed: {changed}.")
                     await self._end_generation()

@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 
 from skewmon.cadence import every
-from skewmon.claims import Claims
 from skewmon.cycle import cycle
 from skewmon.fleet import Fleet
+from skewmon.inquiry import Inquiry
 from skewmon.ledger import Ledger
 from skewmon.model import Cluster, Snapshot
 from skewmon.probe.sweep import Sweeper
@@ -36,8 +36,8 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
     try:
         fleet.adjust(clusters)
         await fleet.first_attempts(FIRST_ROUND_PATIENCE_S)
-        spawn(Claims(ledger).keep_asking(fleet.links, STATUS_INTERVAL_S))
-        spawn(Claims(ledger).keep_asking_here(STATUS_INTERVAL_S))
+        spawn(Inquiry(ledger).keep_asking(fleet.links, STATUS_INTERVAL_S))
+        spawn(Inquiry(ledger).keep_asking_here(STATUS_INTERVAL_S))
         async for _missed in every(interval_s):
             yield Snapshot(time.time_ns(), tuple(await cycle(clusters, fleet.links, sweeper, ledger)))
     finally:

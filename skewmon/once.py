@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from skewmon.claims import Claims
 from skewmon.cycle import cycle
 from skewmon.errors import NodeError, Reason
+from skewmon.inquiry import Inquiry
 from skewmon.ledger import Ledger, Place, place_of
 from skewmon.model import Cluster, ClusterView, Failed, Node, Snapshot
 from skewmon.probe.base import ArrivalClock
@@ -37,7 +37,7 @@ async def check(
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
         # Before the first round, so that the daemons' tools cannot disturb it.
-        await Claims(ledger).ask(links, timeout_s * STAGE_SHARE)
+        await Inquiry(ledger).ask(links, timeout_s * STAGE_SHARE)
         sweeper = Sweeper()
         for number in range(rounds):
             if number:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.claims import Claims
 from skewmon.cycle import cycle
+from skewmon.inquiry import Inquiry
 from skewmon.ledger import Ledger, Place
 from skewmon.model import Cluster, ClusterView, Measured, SyncStatus, Threshold
 from skewmon.once import opened
@@ -89,7 +89,7 @@ async def asked(fleet: Fleet) -> tuple[ClusterView, float]:
     ledger = Ledger()
     async with opened(list(cluster.nodes), TIMEOUT_S) as links:
         began = time.monotonic()
-        await Claims(ledger).ask(links, TIMEOUT_S)
+        await Inquiry(ledger).ask(links, TIMEOUT_S)
         took_s = time.monotonic() - began
         (view,) = await cycle([cluster], links, Sweeper(), ledger)
     return view, took_s
@@ -114,7 +114,7 @@ async def test_a_check_in_a_hurry_tells_that_the_tools_were_late(tmp_path: Path)
         node = node_of(fleet, fleet["n1"])
         ledger = Ledger()
         async with opened([node], TIMEOUT_S) as links:
-            await Claims(ledger).ask(links, 1.0)
+            await Inquiry(ledger).ask(links, 1.0)
             (view,) = await cycle([Cluster("fleet", (node,))], links, Sweeper(), ledger)
     assert view.nodes[0].timesync == SyncStatus(
         "unknown", failures=("The time tools did not end within 1 s.",)
@@ -134,7 +134,7 @@ async def test_rounds_beside_bad_tools_are_as_narrow_as_alone(tmp_path: Path) ->
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
         async with opened(list(cluster.nodes), TIMEOUT_S) as links:
             alone = await rounds(cluster, links, 1.5)
-            asking = asyncio.create_task(Claims(Ledger()).keep_asking(links, 1.0))
+            asking = asyncio.create_task(Inquiry(Ledger()).keep_asking(links, 1.0))
             beside = await rounds(cluster, links, TOOL_LIMIT_S + 1.0)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)

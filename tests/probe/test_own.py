@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.claims import Claims
+from skewmon.inquiry import Inquiry
 from skewmon.ledger import Ledger
 from skewmon.probe import own
 from skewmon.probe.own import own_status
@@ -75,5 +75,5 @@ async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pyte
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
     monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
     ledger = Ledger(admin_status=await own_status())
-    await Claims(ledger).ask({}, 0.3)
+    await Inquiry(ledger).ask({}, 0.3)
     assert ledger.admin_status is None

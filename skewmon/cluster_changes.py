@@ -8,7 +8,7 @@ from skewmon.model import Cluster
 MAX_NAMED = 5
 
 
-def changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> str:
+def cluster_changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> str:
     """Return what is measured now that was not, and the reverse, as the second half of a sentence."""
     return "; ".join(_changes(before, after)) or "the clusters and their nodes are the same"
 

@@ -12,7 +12,7 @@ from skewmon.probe.own import own_status
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
 
 
-class Claims:
+class Inquiry:
     """Asks the time daemons and notes what they say in the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:

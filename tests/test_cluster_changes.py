@@ -2,7 +2,7 @@
 
 import pytest
 
-from skewmon.changes import changes
+from skewmon.cluster_changes import cluster_changes
 from skewmon.model import Cluster, Node
 
 
@@ -32,4 +32,4 @@ def _cluster(name: str, *nodes: str, interval_s: float = 15.0, address: str = ""
 )
 def test_what_changed_is_told_in_words(before: list[Cluster], after: list[Cluster], told: str) -> None:
     """Which clusters and nodes came and went, and what else."""
-    assert changes(before, after) == told
+    assert cluster_changes(before, after) == told
