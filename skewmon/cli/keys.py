@@ -127,7 +127,9 @@ def _public_key(identity: str) -> str:
         with open_regular(str(path)) as file:
             text = file.read(PUBLIC_KEY_BYTES_MAX).decode().strip()
     except FileNotFoundError:
-        hint = f"make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {path.with_suffix('')}"
+        key = path.with_suffix("")
+        folder = "" if key.parent.is_dir() else f"install -d {key.parent} && "
+        hint = f"make a key: {folder}ssh-keygen -t ed25519 -N '' -C skewmon -f {key}"
         raise ConfigError(Fault("there is no such public key", str(path), hint=hint)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"

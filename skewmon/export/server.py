@@ -85,7 +85,7 @@ class Exporter:
             await self._door.open(server, listen.host or None, listen.port, self._web_file.listener_context)
         except OSError as error:
             passing = isinstance(error, socket.gaierror) or error.errno in MAY_PASS
-            reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error)
+            reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error, listen.port)
             told = f"cannot listen at {listen}: {reason}"
             raise (ListenError(told) if passing else ConfigError(Fault(told))) from None
 
@@ -113,6 +113,7 @@ def _parsed(address: str) -> Listen:
         raise ConfigError(Fault(str(error))) from None
 
 
-def _reason(error: OSError) -> str:
-    """Return why; asyncio's own text repeats the address."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+def _reason(error: OSError, port: int) -> str:
+    """Return why, and how to see who has a port that is taken; asyncio's own text repeats the address."""
+    holder = f" (see by whom: ss -ltnp 'sport = :{port}')" if error.errno == errno.EADDRINUSE else ""
+    return os.strerror(error.errno).lower() + holder if error.errno else str(error)

@@ -172,7 +172,15 @@ def test_authorize_lets_nothing_out_of_its_quotes(arguments, tmp_path):
 def test_authorize_says_how_to_make_a_key(tmp_path, capsys):
     """Where there is no key yet, the fault names the command that makes one."""
     assert run(["keys", "authorize", "-i", str(tmp_path / "id")]) == 3
-    assert f"ssh-keygen -t ed25519 -N '' -C skewmon -f {tmp_path / 'id'}" in capsys.readouterr().err
+    assert (
+        f"make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {tmp_path / 'id'}" in capsys.readouterr().err
+    )
+
+
+def test_authorize_says_how_to_make_a_key_in_a_directory_that_is_not_there(tmp_path, capsys):
+    """ssh-keygen makes no directory, so the command does."""
+    assert run(["keys", "authorize", "-i", str(tmp_path / "ssh" / "id")]) == 3
+    assert f"make a key: install -d {tmp_path / 'ssh'} && ssh-keygen " in capsys.readouterr().err
 
 
 def test_authorize_refuses_what_is_no_public_key(tmp_path, capsys):

@@ -131,3 +131,11 @@ def test_an_alias_is_looked_up_instead_of_the_address(write) -> None:
     """HostKeyAlias: many machines behind one address keep their own keys."""
     ssh = SshSettings(known_hosts=(write(f"mine {OTHER}"),), host_key_alias="mine")
     assert host_key_error("n1", "10.0.0.1", ssh).reason is Reason.HOST_KEY_CHANGED
+
+
+def test_who_has_no_known_hosts_file_is_told_so() -> None:
+    """A newcomer's first check: the sentence names the file that would be read."""
+    told = host_key_error("n1", "n1", SshSettings(known_hosts=())).detail
+    assert (
+        told == "The host key of n1 is not known: there is no known_hosts file, such as ~/.ssh/known_hosts."
+    )
