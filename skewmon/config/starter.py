@@ -10,8 +10,8 @@ _TEMPLATE = """\
 # Check it with: skewmon config check {path}
 ssh:
   user: skewmon
-  identity: /etc/skewmon/ssh/id_ed25519       # make it with: skewmon keys authorize
-  known_hosts: /etc/skewmon/ssh/known_hosts   # fill it with: skewmon keys scan
+  identity: /etc/skewmon/ssh/id_ed25519       # what to put on the nodes: skewmon keys authorize
+  known_hosts: /etc/skewmon/ssh/known_hosts   # what to compare and put here: skewmon keys scan
 clusters:
   {cluster}:
     nodes:
