@@ -90,6 +90,7 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
     alias = ssh.host_key_alias or address
     listed = alias if ssh.port == 22 else f"[{alias}]:{ssh.port}"
     files = ", ".join(ssh.known_hosts)
+    unknown = f"in {files}" if files else "known: there is no known_hosts file, such as ~/.ssh/known_hosts"
     if known_hosts.is_known(ssh.known_hosts, alias, ssh.port):
         return ConnectError(
             Reason.HOST_KEY_CHANGED,
@@ -99,9 +100,7 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
         )
     return ConnectError(
         Reason.HOST_KEY_UNKNOWN,
-        f"The host key of {listed} is not in {files}."
-        if files
-        else f"The host key of {listed} is not known: there is no known_hosts file, such as ~/.ssh/known_hosts.",
+        f"The host key of {listed} is not {unknown}.",
         f"Compare it over a trusted path, then add it: {scan_command(address, ssh)}",
     )
 
