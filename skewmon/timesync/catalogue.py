@@ -1,4 +1,4 @@
-"""Every kind of finding: how severe, what it means, where the runbook explains it. Text and data only."""
+"""Every kind of finding: how severe, and what it means; docs/runbook.md explains it. Text and data only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ class Kind:
     summary: str
     severity: Severity
     worst: Severity | None = None
-    cluster_wide: bool = False
 
 
 #: The order is that in which findings are shown: what explains the most comes first.
@@ -33,7 +32,7 @@ FINDINGS: Mapping[str, Kind] = {
         "The time daemon says that it is synchronized, and the measurement proves it wrong.", "critical"
     ),
     "common-wrong-source": Kind(
-        "The nodes that deviate share an upstream that the others do not use.", "critical", cluster_wide=True
+        "The nodes that deviate share an upstream that the others do not use.", "critical"
     ),
     "local-island": Kind("The node follows its own oscillator and calls that synchronized.", "warning"),
     "no-time-daemon": Kind("Nothing disciplines the clock.", "warning"),
@@ -49,22 +48,12 @@ FINDINGS: Mapping[str, Kind] = {
     "suspended": Kind("The machine was suspended.", "warning"),
     "rebooted": Kind("The machine was rebooted.", "info"),
     "slewing": Kind("The clock is being slewed.", "info"),
-    "leap-smear-split": Kind(
-        "Around a leap second some nodes smear it and others do not.", "warning", cluster_wide=True
-    ),
-    "no-common-reference": Kind("No two nodes share an upstream.", "info", cluster_wide=True),
-    "mixed-daemons": Kind("The nodes run different time daemons.", "info", cluster_wide=True),
+    "leap-smear-split": Kind("Around a leap second some nodes smear it and others do not.", "warning"),
+    "no-common-reference": Kind("No two nodes share an upstream.", "info"),
+    "mixed-daemons": Kind("The nodes run different time daemons.", "info"),
     "tool-failed": Kind("A time tool did not answer, or not to the end.", "info"),
     "unparsed-output": Kind("Some lines of a time tool were not understood.", "info"),
 }
-
-#: Where each kind is explained, for links from the page and from alerts.
-RUNBOOK = "docs/runbook.md"
-
-
-def anchor(kind: str) -> str:
-    """Return where the runbook explains this kind."""
-    return f"{RUNBOOK}#{kind}"
 
 
 def finding(kind: str, message: str, command: str | None = None, *, worst: bool = False) -> Finding:
