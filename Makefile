@@ -45,11 +45,11 @@ bench: setup
 	$(BIN)/pip install --quiet --group bench
 	$(BIN)/python -m tests.bench
 
-# The full counts: a million simulated bursts, ten thousand over real SSH.
+# The full counts: a million simulated bursts, a thousand steps and a thousand slews over real SSH.
 prove: setup
 	$(BIN)/python -m pytest -m prove --timeout=7200
 
-# Mutated input without end for everything that reads foreign text, then every law on many more examples.
+# Ten minutes of wounded output for every parser of foreign text, then every law on many more examples.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
 	$(BIN)/python -m pytest tests $(SLOW:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200
