@@ -60,9 +60,7 @@ def evaluate(
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
     verdict_on_nodes = NOBODY
     if limit_ns is not None:
-        bystander = None
-        if not _is_measured(outcomes, sweep.admin):
-            bystander = Bystander(sweep.admin.shifted(-reference_ns), ledger.admin_status)
+        bystander = _bystander(outcomes, sweep.admin, reference_ns, ledger)
         jumps = {name: _jumps(record) for name, record in records.items()}
         hearing = Hearing(evidence, bystander, jumps, sweep.at_ns, wall_ns)
         verdict_on_nodes = hearing.verdict(limit_ns, published[0])
@@ -176,14 +174,18 @@ def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) ->
     return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
 
 
-def _is_measured(outcomes: Mapping[str, Outcome], admin: Interval) -> bool:
-    """Tell whether the admin box is one of the nodes: the same kernel, and no other wall clock."""
-    return any(
-        isinstance(one, Measured)
-        and one.burst.program.boot_id == own_boot_id()
-        and 0 in one.estimate.wall - admin
-        for one in outcomes.values()
-    )
+def _bystander(
+    outcomes: Mapping[str, Outcome], admin: Interval, reference_ns: int, ledger: Ledger
+) -> Bystander | None:
+    """Return the admin box as a witness; None where it is a node: its kernel, and its wall clock."""
+    for one in outcomes.values():
+        if isinstance(one, Measured) and _is_here(one, admin):
+            return None
+    return Bystander(admin.shifted(-reference_ns), ledger.admin_status)
+
+
+def _is_here(node: Measured, admin: Interval) -> bool:
+    return node.burst.program.boot_id == own_boot_id() and 0 in node.estimate.wall - admin
 
 
 def _jumps(record: Record) -> list[Movement]:

@@ -106,6 +106,7 @@ def test_variables_and_annotations_ask_for_metrics_that_exist() -> None:
     text = [variable["definition"] for variable in VARIABLES.values() if variable["type"] == "query"]
     notes = dashboard.load()["annotations"]["list"]
     names = set(re.findall(r"skewmon_\w+", " ".join([*text, *(note["expr"] for note in notes)])))
+    assert names
     assert names <= set(BY_NAME)
     assert 'ALERTS{alertname=~"Skewmon.*"' in notes[0]["expr"]
     for note in notes:
