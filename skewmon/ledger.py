@@ -60,7 +60,7 @@ class Record:
     @property
     def has_one_clock(self) -> bool:
         """Whether the node's wall clock is all that can be read, so that only the base tells its steps."""
-        past = self.memory.ledger if self.memory else None
+        past = self.memory.readings if self.memory else None
         return past is not None and past.raw_ns is None
 
     @property
@@ -85,7 +85,7 @@ class Record:
             return outcome
         if memory is None and self.standing is not None:
             memory, self.unwatched_since_wall_ns = (
-                Memory(ledger=self.standing.resumed()),
+                Memory(readings=self.standing.resumed()),
                 self.standing.wall_ns,
             )
         self.standing = None
@@ -104,7 +104,7 @@ class Record:
         Rounds of different intervals overlap, and a node's past takes readings in their order only: otherwise
         its oscillator would seem to run backwards, and a step between the two to be undone and made again.
         """
-        past = self.memory.ledger if self.memory else None
+        past = self.memory.readings if self.memory else None
         return past is not None and outcome.burst.opening[0].sent_ns < past.seen_ns
 
     def forget_base(self) -> None:
@@ -242,8 +242,8 @@ class Ledger:
         kept = dict(self._recalled)
         for place, record in self.records.items():
             standing = record.standing
-            if record.memory is not None and record.memory.ledger is not None:
-                standing = standing_of(record.memory.ledger, record.last_success_wall_ns or 0)
+            if record.memory is not None and record.memory.readings is not None:
+                standing = standing_of(record.memory.readings, record.last_success_wall_ns or 0)
             if standing is not None:
                 kept[_name_of(place)] = standing
         return kept

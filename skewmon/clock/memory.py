@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Point, Rates, Steering, fit, rates, steer
 from skewmon.clock.history import History, Plausible, Proven, Reset, ResetReason, review
-from skewmon.clock.steps import Kind, Ledger, Movement, follow, went_backwards
+from skewmon.clock.steps import Kind, Movement, Readings, follow, went_backwards
 from skewmon.model import Burst, Estimate
 
 #: What a ``Movement`` must be to count as a step of the node's wall clock.
@@ -20,7 +20,7 @@ class Memory:
     """Everything that is known of one node's past; bounded, and a value."""
 
     history: History | None = None
-    ledger: Ledger | None = None
+    readings: Readings | None = None
     steering: Steering = NOTHING_SEEN
     points: tuple[Point, ...] = ()  # newest first: of the oscillator, or of the wall clock without one
     steps: int = 0
@@ -51,8 +51,8 @@ def remember(
     """
     assert estimate.at_ns == tau_ns, "the estimate of this very round"
     past = memory or Memory()
-    backwards = past.ledger is not None and went_backwards(past.ledger, burst)
-    ledger, movements = follow(past.ledger, burst, estimate)
+    backwards = past.readings is not None and went_backwards(past.readings, burst)
+    readings, movements = follow(past.readings, burst, estimate)
     broken = _broken(movements, backwards=backwards)
     if broken is not None:
         past = Memory(steps=past.steps)
@@ -62,7 +62,7 @@ def remember(
     history, proven, plausible, reset = _reviewed(past, burst, estimate)
     stepped = sum(movement.kind in STEPS for movement in movements)
     kept = () if reset or (history is None and stepped) else past.points
-    now = Memory(history, ledger, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
+    now = Memory(history, readings, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
     drift = rates(steering, plausible, history.bursts, now.points) if history else Rates(net=fit(now.points))
     reset = reset if broken is None else Reset(broken)
     return now, Recollection(proven, plausible, movements, drift, reset, now.steps)
@@ -110,5 +110,5 @@ def forgotten(memory: Memory, mistaken_steps: int = 0) -> Memory:
 
     A wall clock that is known against the base alone seems to have stepped then: ``mistaken_steps``.
     """
-    ledger = memory.ledger if memory.ledger is not None and memory.ledger.raw_ns is not None else None
-    return replace(memory, history=None, ledger=ledger, points=(), steps=memory.steps - mistaken_steps)
+    readings = memory.readings if memory.readings is not None and memory.readings.raw_ns is not None else None
+    return replace(memory, history=None, readings=readings, points=(), steps=memory.steps - mistaken_steps)

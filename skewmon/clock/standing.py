@@ -7,7 +7,7 @@ admin box may have been restarted too.
 
 from typing import Any, NamedTuple
 
-from skewmon.clock.steps import UNWATCHED_NS, Bracket, Ledger
+from skewmon.clock.steps import UNWATCHED_NS, Bracket, Readings
 
 #: No clock of this century reads more than a signed 64-bit count of nanoseconds can hold.
 READABLE_NS = 2**63
@@ -23,9 +23,9 @@ class Standing(NamedTuple):
     stepped: Bracket
     slept: Bracket | None
 
-    def resumed(self) -> Ledger:
-        """Return the ledger that the next burst is compared with."""
-        return Ledger(
+    def resumed(self) -> Readings:
+        """Return the readings that the next burst is compared with."""
+        return Readings(
             boot_id=self.boot_id,
             seen_ns=UNWATCHED_NS,
             real_ns=self.real_ns,
@@ -41,11 +41,13 @@ class Standing(NamedTuple):
         return [*self[:4], [*self.stepped], self.slept and [*self.slept]]
 
 
-def standing_of(ledger: Ledger, wall_ns: int) -> Standing | None:
+def standing_of(readings: Readings, wall_ns: int) -> Standing | None:
     """Return what is worth keeping; None of a node that does not tell its boot or steps by its own clocks."""
-    if ledger.stepped is None or ledger.raw_ns is None or not ledger.boot_id:
+    if readings.stepped is None or readings.raw_ns is None or not readings.boot_id:
         return None
-    return Standing(wall_ns, ledger.boot_id, ledger.real_ns, ledger.raw_ns, ledger.stepped, ledger.slept)
+    return Standing(
+        wall_ns, readings.boot_id, readings.real_ns, readings.raw_ns, readings.stepped, readings.slept
+    )
 
 
 def standing_from(kept: Any) -> Standing | None:

@@ -30,8 +30,7 @@ SLEW_LIMIT_PPB = 100_500_000
 LEAP_NS = NS_PER_S
 LEAP_TOLERANCE_NS = 10_000_000
 
-
-#: When a ledger was last seen that another daemon kept: before anything that this base can date.
+#: When readings were taken that another daemon kept: before anything that this base can date.
 UNWATCHED_NS = 0
 
 
@@ -68,7 +67,7 @@ class Bracket(NamedTuple):
     upper_ns: int
 
 
-class Ledger(NamedTuple):
+class Readings(NamedTuple):
     """Where a node's clocks stood against each other when last seen, ``seen_ns`` on the base."""
 
     boot_id: str
@@ -83,23 +82,25 @@ class Ledger(NamedTuple):
     since_ns: int = UNWATCHED_NS  # ``stepped`` is of exchanges from here on
 
 
-def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Ledger, tuple[Movement, ...]]:
-    """Return the ledger after one more burst, and every movement that it proves; each is told once."""
+def follow(
+    readings: Readings | None, burst: Burst, estimate: Estimate
+) -> tuple[Readings, tuple[Movement, ...]]:
+    """Return the readings after one more burst, and every movement that it proves; each is told once."""
     first, last = burst.opening[0], burst.closing or burst.opening[-1]
     boot_id = burst.program.boot_id
     movements: tuple[Movement, ...] = ()
     wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     stepped = slept = None
     since_ns = first.sent_ns
-    if ledger is not None and _started_anew(ledger, burst):
-        movements = (Movement(Kind.REBOOT, ledger.seen_ns, first.received_ns),)
-        ledger = None
+    if readings is not None and _started_anew(readings, burst):
+        movements = (Movement(Kind.REBOOT, readings.seen_ns, first.received_ns),)
+        readings = None
     if burst.program.mono is not None and first.mono_ns is not None:
-        stepped, slept, since_ns, movements = _compare(ledger, burst, movements)
+        stepped, slept, since_ns, movements = _compare(readings, burst, movements)
     else:
-        wall, displaced = _displace(ledger, burst, wall, estimate.at_ns)
+        wall, displaced = _displace(readings, burst, wall, estimate.at_ns)
         movements += displaced
-    now = Ledger(
+    now = Readings(
         boot_id=boot_id,
         seen_ns=last.sent_ns,
         real_ns=last.real_out_ns,
@@ -114,28 +115,28 @@ def follow(ledger: Ledger | None, burst: Burst, estimate: Estimate) -> tuple[Led
     return now, movements
 
 
-def _started_anew(ledger: Ledger, burst: Burst) -> bool:
+def _started_anew(readings: Readings, burst: Burst) -> bool:
     """Tell whether a node was rebooted; where its boot has no name, only RAW can tell."""
     boot_id = burst.program.boot_id
-    return boot_id != ledger.boot_id or (not boot_id and went_backwards(ledger, burst))
+    return boot_id != readings.boot_id or (not boot_id and went_backwards(readings, burst))
 
 
-def went_backwards(ledger: Ledger, burst: Burst) -> bool:
+def went_backwards(readings: Readings, burst: Burst) -> bool:
     """Tell whether RAW ran backwards since: a restored snapshot, or a boot that kept its name."""
     raw_ns = burst.opening[0].raw_in_ns
-    return ledger.raw_ns is not None and raw_ns is not None and raw_ns < ledger.raw_ns
+    return readings.raw_ns is not None and raw_ns is not None and raw_ns < readings.raw_ns
 
 
 def _compare(
-    ledger: Ledger | None, burst: Burst, movements: tuple[Movement, ...]
+    readings: Readings | None, burst: Burst, movements: tuple[Movement, ...]
 ) -> tuple[Bracket | None, Bracket | None, int, tuple[Movement, ...]]:
     """Return the node's brackets after all exchanges of a burst, since when, and what moved on the way."""
-    stepped = ledger.stepped if ledger else None
-    slept = ledger.slept if ledger else None
-    after_ns = ledger.seen_ns if ledger else 0
-    real_ns = ledger.real_ns if ledger else 0
+    stepped = readings.stepped if readings else None
+    slept = readings.slept if readings else None
+    after_ns = readings.seen_ns if readings else 0
+    real_ns = readings.real_ns if readings else 0
     exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
-    since_ns = ledger.since_ns if ledger and ledger.stepped else exchanges[0].sent_ns
+    since_ns = readings.since_ns if readings and readings.stepped else exchanges[0].sent_ns
     calm = _undisturbed(exchanges, burst.program)
     if calm is not None and _apart(stepped, calm[0]) is None and _apart(slept, calm[1]) is None:
         return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), since_ns, movements
@@ -150,7 +151,7 @@ def _compare(
             jump = _remainder(stepped, wall, woken)
             stepped = None
         elif jump is not None:
-            left_ns, jump = _left(ledger, exchanges[:number], burst.program, wall, jump)
+            left_ns, jump = _left(readings, exchanges[:number], burst.program, wall, jump)
         if jump is not None:
             kind = Kind.LEAP if _is_leap(jump, real_ns, exchange.real_out_ns) else Kind.STEP
             movements += (Movement(kind, max(left_ns, since_ns), exchange.received_ns, jump),)
@@ -164,7 +165,7 @@ def _compare(
 
 
 def _left(
-    ledger: Ledger | None,
+    readings: Readings | None,
     exchanges: tuple[Exchange, ...],
     program: Program,
     wall: Bracket | None,
@@ -176,8 +177,8 @@ def _left(
     step, and it may have narrowed what was known before by what held after: then that is no measure of it.
     """
     seen = [(exchange.sent_ns, exchange, program) for exchange in exchanges]
-    if ledger is not None and ledger.last is not None:
-        seen.insert(0, (ledger.seen_ns, *ledger.last))
+    if readings is not None and readings.last is not None:
+        seen.insert(0, (readings.seen_ns, *readings.last))
     for unclear, (sent_ns, exchange, its_program) in enumerate(reversed(seen)):
         apart = _apart(_stepped(exchange, its_program), wall)
         if apart is not None:
@@ -324,7 +325,7 @@ def _month(real_ns: int) -> tuple[int, int] | None:
 
 
 def _displace(
-    ledger: Ledger | None, burst: Burst, wall: Bracket, at_ns: int
+    readings: Readings | None, burst: Burst, wall: Bracket, at_ns: int
 ) -> tuple[Bracket, tuple[Movement, ...]]:
     """Return where a burst leaves a wall clock, as of ``at_ns``, and its movements that no drift explains.
 
@@ -337,8 +338,8 @@ def _displace(
     closing = intersection((burst.closing,), burst.program, at_ns, WALL) if burst.closing else None
     apart = opening is not None and closing is not None and opening.meet(closing) is None
     earlier = Bracket(opening.lower_ns, opening.upper_ns) if apart and opening else wall
-    if ledger is not None and ledger.wall is not None:
-        movements.append(_displaced(ledger.wall, earlier, ledger.wall_at_ns, at_ns))
+    if readings is not None and readings.wall is not None:
+        movements.append(_displaced(readings.wall, earlier, readings.wall_at_ns, at_ns))
     if apart and closing and burst.closing:
         wall = Bracket(closing.lower_ns, closing.upper_ns)
         movements.append(_displaced(earlier, wall, last.sent_ns, burst.closing.received_ns))

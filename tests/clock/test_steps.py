@@ -7,7 +7,7 @@ import pytest
 
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
-from skewmon.clock.steps import Kind, Ledger, Movement, follow, went_backwards
+from skewmon.clock.steps import Kind, Movement, Readings, follow, went_backwards
 from skewmon.model import NS_PER_S, Burst, Exchange
 from tests.clock.simulator import (
     MS,
@@ -34,11 +34,11 @@ class Follower:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.ledger: Ledger | None = None
+        self.readings: Readings | None = None
         self.told: list[Movement] = []
 
     def take(self, seen: Observation) -> list[Movement]:
-        self.ledger, movements = follow(self.ledger, seen.burst, estimate(seen.burst, seen.tau_ns))
+        self.readings, movements = follow(self.readings, seen.burst, estimate(seen.burst, seen.tau_ns))
         self.told += movements
         return list(movements)
 
@@ -186,13 +186,13 @@ def test_raw_that_runs_backwards_is_noticed() -> None:
     machine = Machine(Random(10))
     node = Follower(machine)
     node.round()
-    assert node.ledger is not None
+    assert node.readings is not None
     start_ns = machine.at_ns + ROUND_NS
     machine.rest_until(start_ns)
     seen = machine.observe(start_ns)
-    assert not went_backwards(node.ledger, seen.burst)
+    assert not went_backwards(node.readings, seen.burst)
     restored = tuple(_earlier(exchange, 3600 * NS_PER_S) for exchange in seen.burst.opening)
-    assert went_backwards(node.ledger, replace(seen.burst, opening=restored))
+    assert went_backwards(node.readings, replace(seen.burst, opening=restored))
 
 
 def _earlier(exchange: Exchange, by_ns: int) -> Exchange:
@@ -341,7 +341,7 @@ def test_a_quiet_burst_is_judged_at_once_as_its_exchanges_are_one_by_one(
                 if not at_once:
                     patch.setattr(steps, "_undisturbed", lambda *_: None)
                 node = Follower(machine)
-                told.append([(node.take(seen), node.ledger) for seen in found])
+                told.append([(node.take(seen), node.readings) for seen in found])
         assert told[0] == told[1]
 
 
