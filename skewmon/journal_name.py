@@ -4,6 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
+FILE_NAME = "journal.db"
+
 #: What SQLite keeps beside a file that is open.
 _COMPANIONS = ("-wal", "-shm")
 

@@ -13,7 +13,8 @@ from skewmon.clock.standing import Standing, standing_from
 from skewmon.clock.steps import Bracket
 from skewmon.evaluation import evaluate
 from skewmon.journal import Event, Journal
-from skewmon.journal_file import FILE_NAME, MAX_AGE_NS, JournalFile
+from skewmon.journal_file import MAX_AGE_NS, JournalFile
+from skewmon.journal_name import FILE_NAME
 from skewmon.ledger import Ledger, place_of
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node
 from skewmon.probe.sweep import Sweep

@@ -21,7 +21,8 @@ from skewmon import journal as journal_module
 from skewmon import journal_event, journal_file
 from skewmon.errors import JournalError
 from skewmon.journal import Event, Journal
-from skewmon.journal_file import FILE_NAME, read
+from skewmon.journal_name import FILE_NAME
+from skewmon.journal_reader import read
 from skewmon.model import EventQuery
 
 SET_ASIDE = "the journal was damaged, or another program's; it was set aside and a new one was begun"

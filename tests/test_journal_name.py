@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from skewmon import journal as journal_module
 from skewmon import journal_file
 from skewmon.journal import Event, Journal
-from skewmon.journal_file import FILE_NAME, read
+from skewmon.journal_name import FILE_NAME
+from skewmon.journal_reader import read
 
 LOST = (
     "somebody deleted, replaced or emptied the journal's file; skewmon continues in the present one, "

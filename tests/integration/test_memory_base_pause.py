@@ -9,7 +9,7 @@ from skewmon.chronicle import admin_box_events, events_of
 from skewmon.clock.burst import estimate
 from skewmon.cycle import cycle
 from skewmon.journal import Event
-from skewmon.journal_file import read
+from skewmon.journal_reader import read
 from skewmon.ledger import Ledger, place_of
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node
 from skewmon.probe.sweep import Sweep

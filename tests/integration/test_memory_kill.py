@@ -15,7 +15,8 @@ import pytest
 
 from skewmon.errors import JournalError
 from skewmon.journal_event import Event
-from skewmon.journal_file import FILE_NAME, read
+from skewmon.journal_name import FILE_NAME
+from skewmon.journal_reader import read
 from skewmon.model import NS_PER_S
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from skewmon.journal_event import Event
-from skewmon.journal_file import read
+from skewmon.journal_reader import read
 from skewmon.model import NS_PER_S
 from tests.integration.running import Running
 from tests.lab.cluster import Lab
