@@ -8,9 +8,9 @@ import pytest
 
 from skewmon.bookmark import KEEP_EVERY_S, KEY, Bookmark
 from skewmon.chronicle import events_of
+from skewmon.clock.bracket import Bracket
 from skewmon.clock.burst import estimate
 from skewmon.clock.standing import Standing, standing_from
-from skewmon.clock.steps import Bracket
 from skewmon.evaluation import evaluate
 from skewmon.journal import Event, Journal
 from skewmon.journal_file import MAX_AGE_NS, JournalFile

@@ -7,7 +7,8 @@ admin box may have been restarted too.
 
 from typing import Any, NamedTuple
 
-from skewmon.clock.steps import UNWATCHED_NS, Bracket, Readings
+from skewmon.clock.bracket import Bracket
+from skewmon.clock.steps import UNWATCHED_NS, Readings
 
 #: No clock of this century reads more than a signed 64-bit count of nanoseconds can hold.
 READABLE_NS = 2**63

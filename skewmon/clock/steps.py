@@ -4,10 +4,6 @@ REALTIME − MONOTONIC changes on a discontinuity alone: slewing moves both. Bot
 step is known to the width of the reads' own bracket, whatever the network did, and it is the node's own step.
 BOOTTIME − MONOTONIC is the time slept, MONOTONIC − RAW everything that a time daemon steers.
 
-A change is judged by the measured brackets: only readings that cannot agree are a change. A virtual machine
-that takes 10 µs to read a clock has brackets of 40 µs, and steps smaller than that show up once a narrower
-bracket comes by; a constant in their place would cry wolf there and sleep elsewhere.
-
 Without MONOTONIC only what cannot be anything else is told: offsets that no permitted slew connects.
 """
 
@@ -16,14 +12,18 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from skewmon.clock.interval import ANYWHERE_NS, RHO_WALL_PPB, WALL, age_slack_ns, intersection
+from skewmon.clock.bracket import (
+    SLEW_LIMIT_PPB,
+    Bracket,
+    change,
+    narrowed,
+    remainder,
+    sleep_bracket,
+    undisturbed,
+    wall_bracket,
+)
+from skewmon.clock.interval import RHO_WALL_PPB, WALL, age_slack_ns, intersection
 from skewmon.model import NS_PER_S, Burst, Estimate, Exchange, Interval, Program
-
-#: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
-AGREEMENT_NS = 100
-
-#: Linux lets nobody slew by more than 10 % (adjtimex(2): tick 9,000 to 11,000 µs, and ±500 ppm of frequency).
-SLEW_LIMIT_PPB = 100_500_000
 
 #: A leap second is one second, by a kernel that inserts it at a tick: up to 10 ms late at HZ=100, and the
 #: daemon corrects that on its own account.
@@ -58,13 +58,6 @@ class Movement:
     before_ns: int
     size: Interval | None = None
     rate_ppb: Interval | None = None
-
-
-class Bracket(NamedTuple):
-    """Two ends that enclose a difference of two clocks."""
-
-    lower_ns: int
-    upper_ns: int
 
 
 class Readings(NamedTuple):
@@ -137,18 +130,18 @@ def _compare(
     real_ns = readings.real_ns if readings else 0
     exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
     since_ns = readings.since_ns if readings and readings.stepped else exchanges[0].sent_ns
-    calm = _undisturbed(exchanges, burst.program)
-    if calm is not None and _apart(stepped, calm[0]) is None and _apart(slept, calm[1]) is None:
-        return _narrowed(stepped, calm[0]), _narrowed(slept, calm[1]), since_ns, movements
+    calm = undisturbed(exchanges, burst.program)
+    if calm is not None and change(stepped, calm[0]) is None and change(slept, calm[1]) is None:
+        return narrowed(stepped, calm[0]), narrowed(slept, calm[1]), since_ns, movements
     for number, exchange in enumerate(exchanges):
-        wall, sleep = _stepped(exchange, burst.program), _slept(exchange, burst.program)
-        woken = _apart(slept, sleep)
-        jump = _apart(stepped, wall)
+        wall, sleep = wall_bracket(exchange, burst.program), sleep_bracket(exchange, burst.program)
+        woken = change(slept, sleep)
+        jump = change(stepped, wall)
         left_ns = after_ns
         if woken is not None and _is_sleep(woken, jump, stepped, wall):
             movements += (Movement(Kind.SUSPEND, after_ns, exchange.received_ns, woken),)
             # On waking REALTIME and BOOTTIME are moved alike: only what differs is a step.
-            jump = _remainder(stepped, wall, woken)
+            jump = remainder(stepped, wall, woken)
             stepped = None
         elif jump is not None:
             left_ns, jump = _left(readings, exchanges[:number], burst.program, wall, jump)
@@ -158,8 +151,8 @@ def _compare(
             stepped = None
         if stepped is None:
             since_ns = exchange.sent_ns
-        stepped = _narrowed(stepped, wall)
-        slept = sleep if woken is not None else _narrowed(slept, sleep)
+        stepped = narrowed(stepped, wall)
+        slept = sleep if woken is not None else narrowed(slept, sleep)
         after_ns, real_ns = exchange.sent_ns, exchange.real_out_ns
     return stepped, slept, since_ns, movements
 
@@ -180,7 +173,7 @@ def _left(
     if readings is not None and readings.last is not None:
         seen.insert(0, (readings.seen_ns, *readings.last))
     for unclear, (sent_ns, exchange, its_program) in enumerate(reversed(seen)):
-        apart = _apart(_stepped(exchange, its_program), wall)
+        apart = change(wall_bracket(exchange, its_program), wall)
         if apart is not None:
             return sent_ns, apart if unclear else jump
     return UNWATCHED_NS, jump.widened(jump.width_ns) if seen else jump
@@ -192,119 +185,6 @@ def _is_sleep(woken: Interval, jump: Interval | None, before: Bracket | None, af
     A kernel that steers the one but not the other must not look like a node that sleeps a little every round.
     """
     return woken.lower_ns > 0 and (jump is not None or before is None or after is None)
-
-
-def _undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket] | None:
-    """Return what all exchanges share, or None where they differ or say too little.
-
-    The usual case, quickly: the same brackets as ``_stepped`` and ``_slept`` give one by one.
-    """
-    if program.raw is None or program.boot is None:
-        return None
-    wall, sleep = _shared_wall(exchanges, program), _shared_sleep(exchanges, program)
-    return (wall, sleep) if wall is not None and sleep is not None else None
-
-
-def _shared_wall(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
-    real, raw, mono = program.real, program.raw, program.mono
-    assert raw is not None
-    assert mono is not None
-    quanta = raw.early_ns + raw.late_ns + real.early_ns + real.late_ns
-    lowers, uppers = [], []
-    for one in exchanges:
-        if one.mono_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
-            return None
-        if one.real_out_ns - one.real_in_ns < one.raw_out_ns - one.raw_in_ns - quanta:
-            return None  # perhaps a step backward between the reads
-        lowers.append(one.real_in_ns - one.mono_ns)
-        uppers.append(one.real_out_ns - one.mono_ns)
-    lower = max(lowers) - real.early_ns - mono.late_ns
-    upper = min(uppers) + real.late_ns + mono.early_ns
-    return Bracket(lower, upper) if lower <= upper else None
-
-
-def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
-    boot, raw, mono = program.boot, program.raw, program.mono
-    assert boot is not None
-    assert raw is not None
-    assert mono is not None
-    quanta = raw.early_ns + raw.late_ns
-    lower_ns, uppers = -ANYWHERE_NS, []
-    for one in exchanges:
-        if one.mono_ns is None or one.boot_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
-            return None
-        between = one.raw_out_ns - one.raw_in_ns + quanta
-        if between < 0:
-            return None
-        difference = one.boot_ns - one.mono_ns
-        uppers.append(difference)
-        if difference - between > lower_ns:  # else it says nothing new, even before slack is taken off
-            lower_ns = max(lower_ns, difference - between - age_slack_ns(between, SLEW_LIMIT_PPB))
-    lower = lower_ns - boot.early_ns - mono.late_ns
-    upper = min(uppers) + boot.late_ns + mono.early_ns
-    return Bracket(lower, upper) if lower <= upper else None
-
-
-def _stepped(exchange: Exchange, program: Program) -> Bracket | None:
-    """Return REALTIME − MONOTONIC: REALTIME was read before MONOTONIC and again after it.
-
-    A step forward between the reads only widens the bracket. A step backward would narrow it to what was
-    never true: then REALTIME advanced by less than RAW did meanwhile, and the exchange says nothing.
-    """
-    assert exchange.mono_ns is not None
-    assert program.mono is not None
-    if exchange.raw_in_ns is not None and exchange.raw_out_ns is not None and program.raw is not None:
-        least = exchange.raw_out_ns - exchange.raw_in_ns - program.raw.early_ns - program.raw.late_ns
-        least -= age_slack_ns(least, SLEW_LIMIT_PPB) + program.real.early_ns + program.real.late_ns
-        if exchange.real_out_ns - exchange.real_in_ns < least:
-            return None
-    lower = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
-    upper = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
-    return Bracket(lower, upper) if lower <= upper else None
-
-
-def _slept(exchange: Exchange, program: Program) -> Bracket | None:
-    """Return BOOTTIME − MONOTONIC: BOOTTIME was read after MONOTONIC and before REALTIME's second reading."""
-    if exchange.boot_ns is None or exchange.raw_out_ns is None or exchange.raw_in_ns is None:
-        return None
-    assert exchange.mono_ns is not None
-    boot, mono, raw = program.boot, program.mono, program.raw
-    assert boot is not None
-    assert mono is not None
-    assert raw is not None
-    between = exchange.raw_out_ns - exchange.raw_in_ns + raw.early_ns + raw.late_ns
-    if between < 0:  # a RAW that runs backwards between two reads encloses nothing
-        return None
-    between += age_slack_ns(between, SLEW_LIMIT_PPB)
-    difference = exchange.boot_ns - exchange.mono_ns
-    return Bracket(
-        difference - between - boot.early_ns - mono.late_ns, difference + boot.late_ns + mono.early_ns
-    )
-
-
-def _apart(before: Bracket | None, after: Bracket | None) -> Interval | None:
-    """Return the change between two brackets that cannot agree, or None where they can."""
-    if before is None or after is None:
-        return None
-    if after[0] - before[1] <= AGREEMENT_NS and before[0] - after[1] <= AGREEMENT_NS:
-        return None
-    return Interval(after[0] - before[1], after[1] - before[0])
-
-
-def _remainder(before: Bracket | None, after: Bracket | None, woken: Interval) -> Interval | None:
-    """Return what a wall clock moved beyond the time slept, or None where nothing need be left."""
-    if before is None or after is None:
-        return None
-    left = Interval(after.lower_ns - before.upper_ns, after.upper_ns - before.lower_ns) - woken
-    return left if left.proven_ns > AGREEMENT_NS else None
-
-
-def _narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
-    """Return what both brackets allow of a difference that did not change."""
-    if known is None or seen is None:
-        return known or seen
-    lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
-    return Bracket(lower, upper) if lower <= upper else seen
 
 
 def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
@@ -351,6 +231,6 @@ def _displaced(before: Bracket, after: Bracket, after_ns: int, before_ns: int) -
     for kind, rate_ppb in ((Kind.STEP, SLEW_LIMIT_PPB), (Kind.MOVED, RHO_WALL_PPB)):
         slack = age_slack_ns(before_ns - after_ns, rate_ppb)
         reach = Bracket(before.lower_ns - slack, before.upper_ns + slack)
-        if (size := _apart(reach, after)) is not None:
+        if (size := change(reach, after)) is not None:
             return Movement(kind, after_ns, before_ns, size)
     return None

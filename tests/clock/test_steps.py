@@ -339,7 +339,7 @@ def test_a_quiet_burst_is_judged_at_once_as_its_exchanges_are_one_by_one(
         for at_once in (True, False):
             with monkeypatch.context() as patch:
                 if not at_once:
-                    patch.setattr(steps, "_undisturbed", lambda *_: None)
+                    patch.setattr(steps, "undisturbed", lambda *_: None)
                 node = Follower(machine)
                 told.append([(node.take(seen), node.readings) for seen in found])
         assert told[0] == told[1]

@@ -143,6 +143,6 @@ def test_the_quick_way_tells_what_the_thorough_one_tells(seed: int, monkeypatch:
         machine.schedule(machine.at_ns + rng.randrange(ROUND_NS * 30), happening)
     seen = observed(machine, 30)
     quick = told(seen)
-    monkeypatch.setattr(steps, "_undisturbed", lambda *_: None)
+    monkeypatch.setattr(steps, "undisturbed", lambda *_: None)
     assert told(seen) == quick
     assert any(said.movements for said in quick)

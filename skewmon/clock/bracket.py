@@ -1,0 +1,137 @@
+"""What a node's clocks say of each other: brackets around REALTIME − MONOTONIC and BOOTTIME − MONOTONIC.
+
+A change is judged by the measured brackets: only readings that cannot agree are a change. A virtual machine
+that takes 10 µs to read a clock has brackets of 40 µs, and steps smaller than that show up once a narrower
+bracket comes by; a constant in their place would cry wolf there and sleep elsewhere.
+"""
+
+from typing import NamedTuple
+
+from skewmon.clock.interval import ANYWHERE_NS, age_slack_ns
+from skewmon.model import Exchange, Interval, Program
+
+#: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
+AGREEMENT_NS = 100
+
+#: Linux lets nobody slew by more than 10 % (adjtimex(2): tick 9,000 to 11,000 µs, and ±500 ppm of frequency).
+SLEW_LIMIT_PPB = 100_500_000
+
+
+class Bracket(NamedTuple):
+    """Two ends that enclose a difference of two clocks."""
+
+    lower_ns: int
+    upper_ns: int
+
+
+def undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket] | None:
+    """Return what all exchanges share, or None where they differ or say too little.
+
+    The usual case, quickly: the same brackets as ``wall_bracket`` and ``sleep_bracket`` give one by one.
+    """
+    if program.raw is None or program.boot is None:
+        return None
+    wall, sleep = _shared_wall(exchanges, program), _shared_sleep(exchanges, program)
+    return (wall, sleep) if wall is not None and sleep is not None else None
+
+
+def _shared_wall(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
+    real, raw, mono = program.real, program.raw, program.mono
+    assert raw is not None
+    assert mono is not None
+    quanta = raw.early_ns + raw.late_ns + real.early_ns + real.late_ns
+    lowers, uppers = [], []
+    for one in exchanges:
+        if one.mono_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
+            return None
+        if one.real_out_ns - one.real_in_ns < one.raw_out_ns - one.raw_in_ns - quanta:
+            return None  # perhaps a step backward between the reads
+        lowers.append(one.real_in_ns - one.mono_ns)
+        uppers.append(one.real_out_ns - one.mono_ns)
+    lower = max(lowers) - real.early_ns - mono.late_ns
+    upper = min(uppers) + real.late_ns + mono.early_ns
+    return Bracket(lower, upper) if lower <= upper else None
+
+
+def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
+    boot, raw, mono = program.boot, program.raw, program.mono
+    assert boot is not None
+    assert raw is not None
+    assert mono is not None
+    quanta = raw.early_ns + raw.late_ns
+    lower_ns, uppers = -ANYWHERE_NS, []
+    for one in exchanges:
+        if one.mono_ns is None or one.boot_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
+            return None
+        between = one.raw_out_ns - one.raw_in_ns + quanta
+        if between < 0:
+            return None
+        difference = one.boot_ns - one.mono_ns
+        uppers.append(difference)
+        if difference - between > lower_ns:  # else it says nothing new, even before slack is taken off
+            lower_ns = max(lower_ns, difference - between - age_slack_ns(between, SLEW_LIMIT_PPB))
+    lower = lower_ns - boot.early_ns - mono.late_ns
+    upper = min(uppers) + boot.late_ns + mono.early_ns
+    return Bracket(lower, upper) if lower <= upper else None
+
+
+def wall_bracket(exchange: Exchange, program: Program) -> Bracket | None:
+    """Return REALTIME − MONOTONIC: REALTIME was read before MONOTONIC and again after it.
+
+    A step forward between the reads only widens the bracket. A step backward would narrow it to what was
+    never true: then REALTIME advanced by less than RAW did meanwhile, and the exchange says nothing.
+    """
+    assert exchange.mono_ns is not None
+    assert program.mono is not None
+    if exchange.raw_in_ns is not None and exchange.raw_out_ns is not None and program.raw is not None:
+        least = exchange.raw_out_ns - exchange.raw_in_ns - program.raw.early_ns - program.raw.late_ns
+        least -= age_slack_ns(least, SLEW_LIMIT_PPB) + program.real.early_ns + program.real.late_ns
+        if exchange.real_out_ns - exchange.real_in_ns < least:
+            return None
+    lower = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
+    upper = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
+    return Bracket(lower, upper) if lower <= upper else None
+
+
+def sleep_bracket(exchange: Exchange, program: Program) -> Bracket | None:
+    """Return BOOTTIME − MONOTONIC: BOOTTIME was read after MONOTONIC and before REALTIME's second reading."""
+    if exchange.boot_ns is None or exchange.raw_out_ns is None or exchange.raw_in_ns is None:
+        return None
+    assert exchange.mono_ns is not None
+    boot, mono, raw = program.boot, program.mono, program.raw
+    assert boot is not None
+    assert mono is not None
+    assert raw is not None
+    between = exchange.raw_out_ns - exchange.raw_in_ns + raw.early_ns + raw.late_ns
+    if between < 0:  # a RAW that runs backwards between two reads encloses nothing
+        return None
+    between += age_slack_ns(between, SLEW_LIMIT_PPB)
+    difference = exchange.boot_ns - exchange.mono_ns
+    return Bracket(
+        difference - between - boot.early_ns - mono.late_ns, difference + boot.late_ns + mono.early_ns
+    )
+
+
+def change(before: Bracket | None, after: Bracket | None) -> Interval | None:
+    """Return the change between two brackets that cannot agree, or None where they can."""
+    if before is None or after is None:
+        return None
+    if after[0] - before[1] <= AGREEMENT_NS and before[0] - after[1] <= AGREEMENT_NS:
+        return None
+    return Interval(after[0] - before[1], after[1] - before[0])
+
+
+def remainder(before: Bracket | None, after: Bracket | None, woken: Interval) -> Interval | None:
+    """Return what a wall clock moved beyond the time slept, or None where nothing need be left."""
+    if before is None or after is None:
+        return None
+    left = Interval(after.lower_ns - before.upper_ns, after.upper_ns - before.lower_ns) - woken
+    return left if left.proven_ns > AGREEMENT_NS else None
+
+
+def narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
+    """Return what both brackets allow of a difference that did not change."""
+    if known is None or seen is None:
+        return known or seen
+    lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
+    return Bracket(lower, upper) if lower <= upper else seen
