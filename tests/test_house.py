@@ -1,9 +1,20 @@
-"""What CONTRIBUTING says of the house is what is there."""
+"""What the documents say of the house is what is there, and they can be read in a terminal."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+
+#: What people wrote; docs/metrics.md and the tables of docs/accuracy.md are written by commands.
+PROSE = [
+    path
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "systemd" / "README.md")
+    if path.name not in {"metrics.md", "accuracy.md"}
+]
+
+LINE_MAX = 120
 
 
 def test_the_listing_names_every_part_of_the_package() -> None:
@@ -18,3 +29,26 @@ def test_the_listing_names_every_part_of_the_package() -> None:
         if (path.suffix == ".py" and not path.name.startswith("__")) or (path / "__init__.py").exists()
     }
     assert sorted(parts) == sorted(there)
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    """What nobody links to, nobody reads."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md")]
+    assert len(pages) > 5
+    assert [page for page in pages if f"({page})" not in readme] == []
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_the_lines_of_a_document_are_short(path: Path) -> None:
+    """Tables and what a program prints are as long as they are."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > LINE_MAX and not line.startswith(("|", "    "))] == []
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_the_links_of_a_document_lead_somewhere(path: Path) -> None:
+    """To a file of the repository, or to the world."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    near = [link for link in links if not link.startswith("https://")]
+    assert [link for link in near if not (path.parent / link).exists()] == []
