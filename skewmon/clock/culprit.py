@@ -94,9 +94,10 @@ def _by_offsets(
     if _is_judged_by_the_lost(guilty, walls, sources):
         return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
     if guilty and (not divided or own < others or own == others == 0):
-        return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
+        return Vote("named", guilty, _by_node(guilty, walls, limit_ns))
     accused = sum(1 for count in opponents.values() if count)
-    return Vote("undetermined", (), _no_majority(accused, len(walls)))
+    why = _by_no_more_sources(guilty) if guilty else _no_majority(accused, len(walls))
+    return Vote("undetermined", (), why)
 
 
 def _weighed(ballot: Vote, said: Testimony, walls: Mapping[str, Interval], limit_ns: int) -> Vote:
@@ -181,41 +182,51 @@ def _by_the_lost(guilty: tuple[str, ...], nodes: int) -> str:
     )
 
 
-def _by_node(guilty: tuple[str, ...], opponents: int, nodes: int, limit_ns: int) -> str:
-    who = f"{_names(guilty)} {'is' if len(guilty) == 1 else 'are'}"
-    others = nodes - len(guilty)
-    all_of_them = "both" if others == 2 else f"all {others}"
-    whom = all_of_them if opponents >= others else f"{opponents} of the {others}"
-    return f"{who} provably more than {span(limit_ns)} from {whom} other nodes, which are the majority."
+def _by_node(guilty: tuple[str, ...], walls: Mapping[str, Interval], limit_ns: int) -> str:
+    cleared = voices_against(walls, limit_ns, {name: int(name not in guilty) for name in walls})
+    opponents, others = min(cleared[name] for name in guilty), len(walls) - len(guilty)
+    which = "those that remain" if len(guilty) > 1 and opponents < others else "which"
+    whom = f"{'both' if others == 2 else f'all {others}'} other nodes,"
+    if opponents < others:
+        # Several have different opponents, and may be each other's.
+        whom = f"{opponents} of the {others} other nodes," if len(guilty) == 1 else "most other nodes, and"
+    return f"{_who_are(guilty)} provably more than {span(limit_ns)} from {whom} {which} are the majority."
+
+
+def _by_no_more_sources(guilty: tuple[str, ...]) -> str:
+    whom = "that one" if len(guilty) == 1 else "those"
+    return (
+        f"Most nodes are provably apart from {_names(guilty)}, but have no more sources than {whom}: "
+        "who is wrong cannot be known from the nodes alone."
+    )
 
 
 def _by_source(guilty: tuple[str, ...], followed: Mapping[str, str], limit_ns: int) -> str:
     return (
-        f"{_names(guilty)}: provably more than {span(limit_ns)} from the majority of the "
+        f"{_who_are(guilty)} provably more than {span(limit_ns)} from the majority of the "
         f"{len(set(followed.values()))} sources that the nodes follow, each counted once."
     )
 
 
 def _two_camps(guilty: tuple[str, ...], source: str) -> str:
     return (
-        f"{_names(guilty)} and the other nodes disagree, and the smaller camp shares the source {source}: "
-        "which of the sources is wrong cannot be known from the nodes alone."
+        f"{_names(guilty)} and the other nodes disagree, and the source {source} has its followers "
+        "in the smaller camp alone: which of the sources is wrong cannot be known from the nodes alone."
     )
 
 
 def _by_testimony(wrong: tuple[str, ...], said: Testimony, limit_ns: int) -> str:
-    who = f"{_names(wrong)} {'is' if len(wrong) == 1 else 'are'}"
     return (
-        f"{who} provably more than {span(limit_ns)} from where {_upstreams(said)} place true time "
-        f"({_words(said.agreeing)}). The offsets alone name nobody."
+        f"{_who_are(wrong)} provably more than {span(limit_ns)} from where {_upstreams(said)} place "
+        f"true time ({_words(said.agreeing)}). The offsets alone name nobody."
     )
 
 
 def _against_testimony(accused: tuple[str, ...], said: Testimony) -> str:
     whom = "it" if len(accused) == 1 else "them"
     return (
-        f"Most nodes are provably apart from {_names(accused)}, but {_upstreams(said)} side with {whom} "
-        f"({_words(said.agreeing)}): most nodes may share one wrong source."
+        f"The offsets alone accuse {_names(accused)}, but {_upstreams(said)} side with {whom} "
+        f"({_words(said.agreeing)}): the nodes that accuse may share one wrong source."
     )
 
 
@@ -237,6 +248,10 @@ def _lone_word(witnesses: Collection[Witness]) -> str:
 
 def _no_majority(accused: int, nodes: int) -> str:
     return f"{accused} of {nodes} nodes are provably apart, and no majority agrees on who is right."
+
+
+def _who_are(names: tuple[str, ...]) -> str:
+    return f"{_names(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _names(names: tuple[str, ...]) -> str:

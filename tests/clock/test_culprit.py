@@ -276,6 +276,32 @@ def test_the_evidence_names_a_handful_and_counts_the_rest() -> None:
     assert "n25 and 2 more are provably more than 1 s from all 20 other nodes" in found.evidence
 
 
+def test_the_evidence_counts_only_those_whom_nobody_accuses() -> None:
+    """That n4 is far from n5, which is wrong as well, does not make it far from n3."""
+    found = vote(at(0, 0, 0.5, 1.2, -5), SECOND)
+    assert found.culprits == ("n4", "n5")
+    assert found.evidence == (
+        "n4, n5 are provably more than 1 s from most other nodes, and those that remain are the majority."
+    )
+
+
+def test_one_whom_not_all_others_are_far_from_is_told_with_their_number() -> None:
+    """n3 stands between the two."""
+    assert vote(at(0, 0, 0.5, 0, 1.2), SECOND).evidence == (
+        "n5 is provably more than 1 s from 3 of the 4 other nodes, which are the majority."
+    )
+
+
+def test_where_nodes_and_sources_disagree_both_are_told() -> None:
+    """A majority of the nodes that has no more sources is no reason to say that no majority agrees."""
+    sources = {"n1": "a", "n2": "a", "n3": "a", "n4": "d", "n5": "e"}
+    found = vote(at(0, 0, 0, 5, 5), SECOND, sources, dict.fromkeys(("n1", "n2", "n3"), ("a", "b")))
+    assert found.evidence == (
+        "Most nodes are provably apart from n4, n5, but have no more sources than those: "
+        "who is wrong cannot be known from the nodes alone."
+    )
+
+
 # --- what the clocks claim ----------------------------------------------------------------------------
 
 
