@@ -45,7 +45,7 @@ class Claims:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 status = await own_status()
-        self._ledger.admin_status = status
+        self._ledger.admin_word.note(status)
 
     async def _ask_in_time(self, place: Place, link: Link, limit_s: float) -> None:
         try:

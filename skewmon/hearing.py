@@ -30,7 +30,7 @@ class Bystander:
 class Hearing:
     """All that is known of the clocks of one cluster at one instant, ``at_ns`` on the base.
 
-    ``jumps`` holds each node's steps, oldest first.
+    ``jumps`` holds each node's steps, oldest first; ``missed`` are nodes that are not measured for a moment.
     """
 
     cluster: Mapping[str, NodeEvidence]
@@ -38,6 +38,7 @@ class Hearing:
     jumps: Mapping[str, Sequence[Movement]]
     at_ns: int
     at_wall_ns: int
+    missed: frozenset[str] = frozenset()
 
     def verdict(self, limit_ns: int, worst: Pair) -> Vote:
         """Return who is wrong of nodes that are more than ``limit_ns`` apart, the ``worst`` pair most."""
@@ -45,7 +46,9 @@ class Hearing:
         clocks = self._clocks()
         held = accepted(clocks)
         said = _spoken(_witnesses(clocks), held)
-        found = vote(offsets, limit_ns, sources_of(clocks, limit_ns), held, said)
+        sources = sources_of(clocks, limit_ns)
+        silent = {source for name, source in sources.items() if name in self.missed and source is not None}
+        found = vote(offsets, limit_ns, sources, held, said, silent)
         if found.verdict != "undetermined":
             return found
         moved = who_moved(worst, limit_ns, self.jumps)

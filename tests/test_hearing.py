@@ -144,3 +144,13 @@ def test_the_order_of_the_nodes_decides_nothing(
     bystander = Bystander(offset, admin[1]) if admin else None
     one, other = (verdict({node.name: node for node in order}, bystander) for order in (nodes, shuffled))
     assert (one.verdict, sorted(one.culprits)) == (other.verdict, sorted(other.culprits))
+
+
+def test_a_node_that_is_away_for_a_moment_still_stands_for_its_source() -> None:
+    """The others do not become a majority while it reboots."""
+    away = replace(named(0, held("192.0.2.2"), "n2"), offset=None)
+    wrong = [named(5, held("192.0.2.66"), name) for name in ("n3", "n4", "n5")]
+    cluster = {one.name: one for one in (named(0, held("192.0.2.1"), "n1"), away, *wrong)}
+    hearing = Hearing(cluster, None, {}, AT_NS, AT_WALL_NS, frozenset({"n2"}))
+    assert hearing.verdict(LIMIT_NS, WORST).verdict == "undetermined"
+    assert replace(hearing, missed=frozenset()).verdict(LIMIT_NS, WORST).culprits == ("n1",)

@@ -48,14 +48,17 @@ def vote(
     sources: Mapping[str, str | None] | None = None,
     accepted: Mapping[str, Collection[str]] | None = None,
     witnesses: Collection[Witness] = (),
+    silent: Collection[str] = (),
 ) -> Vote:
     """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
     ``sources`` maps a node to the upstream that it follows, or to None where it admits to follow none;
     nodes of which neither is known are left out of it. ``accepted`` maps a node to all upstreams that its
     daemon holds for right. ``witnesses`` are the clocks that claim to be right, on the axis of ``walls``.
+    ``silent`` are sources whose followers are missing for a moment: they accuse nobody, and nobody wins a
+    majority because they are away.
     """
-    ballot = _by_offsets(walls, limit_ns, sources or {}, accepted or {})
+    ballot = _by_offsets(walls, limit_ns, sources or {}, accepted or {}, silent)
     if ballot.verdict == "none":
         return ballot
     said = hear(witnesses)
@@ -72,6 +75,7 @@ def _by_offsets(
     limit_ns: int,
     sources: Mapping[str, str | None],
     accepted: Mapping[str, Collection[str]],
+    silent: Collection[str],
 ) -> Vote:
     """Return what the measured distances say, with a voice a source or, where those are few, a node."""
     each_node = dict.fromkeys(walls, 1)
@@ -79,9 +83,10 @@ def _by_offsets(
     if not any(opponents.values()):
         return NOBODY
     followed = {name: source for name, source in sources.items() if name in walls and source is not None}
-    divided = len(set(followed.values())) >= MIN_SOURCES
+    away = len(set(silent) - set(followed.values()))
+    divided = len(set(followed.values())) + away >= MIN_SOURCES
     if divided:
-        guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
+        guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed), away)
         own, others = _witnesses(guilty, followed, accepted)
         if guilty and (len(guilty) * 2 < len(walls) or own < others):
             return Vote("named", guilty, _by_source(guilty, followed, limit_ns))
@@ -126,11 +131,14 @@ def voices_against(walls: Mapping[str, Interval], limit_ns: int, voices: Voices)
     }
 
 
-def _guilty(walls: Mapping[str, Interval], limit_ns: int, voices: Voices) -> tuple[str, ...]:
-    """Return the nodes that more than half of the other voices accuse, while the rest keeps the majority."""
+def _guilty(walls: Mapping[str, Interval], limit_ns: int, voices: Voices, away: int = 0) -> tuple[str, ...]:
+    """Return the nodes that more than half of the other voices accuse, while the rest keeps the majority.
+
+    ``away`` voices are not heard now.
+    """
     against = voices_against(walls, limit_ns, voices)
     total = sum(voices.values())
-    guilty = tuple(name for name in walls if against[name] * 2 > total - voices[name])
+    guilty = tuple(name for name in walls if against[name] * 2 > total + away - voices[name])
     return guilty if sum(voices[name] for name in guilty) * 2 < total else ()
 
 

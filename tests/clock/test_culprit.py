@@ -218,6 +218,22 @@ def test_the_named_never_hold_half_of_the_voices(
         assert 2 * share < len(followers)
 
 
+def test_nobody_is_convicted_because_a_source_is_away_for_a_moment() -> None:
+    """Of five nodes, three follow the wrong server; one of the right two is rebooting."""
+    walls, sources = at(0, 0, 5, 5, 5), {"n1": "a", "n2": "b", "n3": "w", "n4": "w", "n5": "w"}
+    assert vote(walls, SECOND, sources).culprits == ("n3", "n4", "n5")
+    here = {name: wall for name, wall in walls.items() if name != "n2"}
+    assert vote(here, SECOND, sources).culprits == ("n1",)
+    found = vote(here, SECOND, sources, silent=["b"])
+    assert (found.verdict, found.culprits) == ("undetermined", ())
+
+
+def test_a_source_that_somebody_else_follows_is_not_away() -> None:
+    """Its voice is heard."""
+    walls, sources = at(0, 0, 5), {"n1": "a", "n2": "b", "n3": "c", "n4": "a"}
+    assert vote(walls, SECOND, sources, silent=["a"]) == vote(walls, SECOND, sources)
+
+
 # --- what the daemons hold for right -------------------------------------------------------------------
 
 
