@@ -1,7 +1,7 @@
 """What the time daemons claim, asked on the connections that are open already, beside the rounds."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from skewmon.cadence import every
@@ -10,6 +10,27 @@ from skewmon.model import SyncStatus
 from skewmon.probe.link import Link
 from skewmon.probe.own import own_status
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
+from skewmon.probe.ssh import Connection
+
+#: A node is asked so soon after it was connected: the vote of its first rounds needs to know whom it follows,
+#: and what it said before it rebooted is no longer true.
+NEWCOMERS_S = 1.0
+
+#: How often it is looked whether all have answered.
+LOOK_S = 0.1
+
+
+async def first_answers(ledger: Ledger, links: Mapping[Place, Link], timeout_s: float) -> None:
+    """Wait until every node that is connected was asked once, at most ``timeout_s``.
+
+    A vote that does not know yet whom the nodes follow may accuse the wrong ones.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            async for _ in every(LOOK_S):
+                connected = (place for place, link in links.items() if link.connection is not None)
+                if all(ledger.record(place).timesync is not None for place in connected):
+                    return
 
 
 class Claims:
@@ -18,6 +39,7 @@ class Claims:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
+        self._asked: dict[Place, Connection] = {}
 
     async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
         """Ask every node that is connected, once; of one that takes longer, note that."""
@@ -27,18 +49,30 @@ class Claims:
                 group.create_task(self._ask_in_time(place, link, limit_s))
 
     async def keep_asking(self, links: Mapping[Place, Link], interval_s: float) -> None:
-        """Ask the nodes again and again; a slow one is not asked while it still answers."""
+        """Ask the nodes again and again, and each as soon as it is connected.
+
+        A slow one is not asked while it still answers.
+        """
         busy: dict[Place, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            async for _ in every(interval_s):
-                for place, link in links.items():
-                    if place not in busy or busy[place].done():
-                        busy[place] = group.create_task(self._ask_one(place, link))
+
+            async def ask_each(period_s: float, is_due: Callable[[Place, Link], bool]) -> None:
+                async for _ in every(period_s):
+                    for place, link in links.items():
+                        if is_due(place, link) and (place not in busy or busy[place].done()):
+                            busy[place] = group.create_task(self._ask_one(place, link))
+
+            group.create_task(ask_each(interval_s, lambda _place, _link: True))
+            group.create_task(ask_each(NEWCOMERS_S, self._is_new))
 
     async def keep_asking_here(self, interval_s: float) -> None:
         """Ask the admin box's own time daemon again and again."""
         async for _ in every(interval_s):
             await self._ask_here(interval_s)
+
+    def _is_new(self, place: Place, link: Link) -> bool:
+        """Tell whether a node is connected anew since it was asked last."""
+        return link.connection is not None and link.connection is not self._asked.get(place)
 
     async def _ask_here(self, limit_s: float) -> None:
         status = None
@@ -57,5 +91,7 @@ class Claims:
 
     async def _ask_one(self, place: Place, link: Link) -> None:
         async with self._at_once:
-            if link.connection is not None:
-                self._ledger.note_status(place, await read_or_say_why(link.connection))
+            connection = link.connection
+            if connection is not None:
+                self._asked[place] = connection
+                self._ledger.note_status(place, await read_or_say_why(connection))

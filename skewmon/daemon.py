@@ -15,7 +15,7 @@ import structlog
 
 from skewmon.cadence import every
 from skewmon.changes import changes
-from skewmon.claims import Claims
+from skewmon.claims import Claims, first_answers
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
@@ -37,7 +37,8 @@ from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.supervisor import Supervisor
 
-#: The first round waits this long for the first connections, so that it does not call every node unreachable.
+#: The first round waits this long for the first connections, so that it does not call every node unreachable,
+#: and as long again for the time daemons' first answers, so that it does not call the wrong ones wrong.
 FIRST_ROUND_PATIENCE_S = 10.0
 
 #: Live inventories are read again this often; a machine that is added is measured within a minute or two.
@@ -217,7 +218,10 @@ class Daemon:
 
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""
-        await self._fleet.first_attempts(min(FIRST_ROUND_PATIENCE_S, interval_s))
+        patience_s = min(FIRST_ROUND_PATIENCE_S, interval_s)
+        await self._fleet.first_attempts(patience_s)
+        places = {place_of(node) for cluster in clusters for node in cluster.nodes}
+        await first_answers(self._ledger, {place: self._fleet.links[place] for place in places}, patience_s)
         async for tick in every(interval_s):
             self._due[interval_s] = time.monotonic() + max(STUCK_INTERVALS * interval_s, STUCK_S)
             self._herald.loop_lag_s = tick.late_s
