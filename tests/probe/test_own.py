@@ -71,6 +71,12 @@ async def test_an_admin_box_without_a_shell_claims_nothing(monkeypatch: pytest.M
     assert await own_status() is None
 
 
+async def test_a_sheet_that_is_cut_off_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a tool is missing from it does not mean that the admin box has none."""
+    monkeypatch.setattr(sheet, "script", lambda nonce: f"printf '\n{nonce} begin facts\n'; kill -KILL $$")
+    assert await own_status() is None
+
+
 async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking ends with the limit; an older claim is kept for a moment, and not for long."""
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
