@@ -11,7 +11,8 @@ not called wrong for being the smaller one, unless the others have more sources.
 
 Whose sources are more is told by all upstreams that the daemons hold for right, and the other side's do not,
 but never more than a side has nodes. Where the sources would convict half of the nodes or more, that is asked
-first: those who hold as many for right as their accusers are no single witness. Those who follow a source are
+first: those who hold as many for right as their accusers are no single witness, and one of whom nothing is
+known may hold one more. Those who follow a source are
 not called wrong by nodes all of which admit that they follow none.
 
 What the time daemons claim is heard last. Where offsets alone name nobody and a majority of the upstreams
@@ -88,7 +89,8 @@ def _by_offsets(
     if divided:
         guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed), away)
         own, others = _witnesses(guilty, followed, accepted)
-        if guilty and (len(guilty) * 2 < len(walls) or own < others):
+        unknown = sum(name not in sources for name in guilty)
+        if guilty and (len(guilty) * 2 < len(walls) or own + unknown < others):
             return Vote("named", guilty, _by_source(guilty, followed, limit_ns))
         # A majority of the nodes has at least as many sources of its own: it is no single witness.
     guilty = _guilty(walls, limit_ns, each_node)

@@ -246,6 +246,15 @@ def test_a_large_camp_with_many_sources_is_no_single_witness() -> None:
     assert vote(walls, SECOND, sources, accepted).culprits == ("n4", "n5")
 
 
+def test_a_majority_of_which_one_was_not_heard_is_not_convicted_by_sources() -> None:
+    """The daemon of n1 does not answer: it may follow a source that outvotes the others."""
+    walls = at(0, 0, 0, 5, 5)
+    sources: dict[str, str | None] = {"n1": "a", "n2": None, "n3": "b", "n4": "d", "n5": "e"}
+    heard = {name: source for name, source in sources.items() if name != "n1"}
+    assert vote(walls, SECOND, {**heard, "n1": None}).culprits == ("n1", "n2", "n3")
+    assert vote(walls, SECOND, heard).verdict == "undetermined"
+
+
 def test_as_many_sources_on_either_side_tell_nothing() -> None:
     """Two against two, whichever camp has more nodes."""
     walls = at(0, 0, 0, 5, 5)
