@@ -97,14 +97,14 @@ def _by_offsets(
     own, others = _witnesses(guilty, followed, accepted)
     rival = _rival_source(guilty, followed)
     if rival and own >= others:
-        return Vote("undetermined", (), _two_camps(guilty, rival))
+        return Vote("undetermined", (), _two_camps(guilty, rival), guilty)
     if _is_judged_by_the_lost(guilty, walls, sources):
-        return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
+        return Vote("undetermined", (), _by_the_lost(guilty, len(walls)), guilty)
     if guilty and (not divided or own < others or own == others == 0):
         return Vote("named", guilty, _by_node(guilty, walls, limit_ns))
     accused = sum(1 for count in opponents.values() if count)
     why = _by_no_more_sources(guilty) if guilty else _no_majority(accused, len(walls))
-    return Vote("undetermined", (), why)
+    return Vote("undetermined", (), why, guilty)
 
 
 def _weighed(ballot: Vote, said: Testimony, walls: Mapping[str, Interval], limit_ns: int) -> Vote:
@@ -114,7 +114,7 @@ def _weighed(ballot: Vote, said: Testimony, walls: Mapping[str, Interval], limit
         return ballot
     if not ballot.culprits:
         return Vote("named", wrong, _by_testimony(wrong, said, limit_ns))
-    return Vote("undetermined", (), _against_testimony(ballot.culprits, said))
+    return Vote("undetermined", (), _against_testimony(ballot.culprits, said), ballot.culprits)
 
 
 def voices_against(walls: Mapping[str, Interval], limit_ns: int, voices: Voices) -> dict[str, int | Fraction]:
