@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from weakref import ref
 
 from skewmon.cadence import every
 from skewmon.ledger import Ledger, Place
@@ -39,7 +40,7 @@ class Claims:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
-        self._asked: dict[Place, Connection] = {}
+        self._asked: dict[Place, ref[Connection]] = {}  # weak: one that was lost is not kept
 
     async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
         """Ask every node that is connected, once; of one that takes longer, note that."""
@@ -72,7 +73,8 @@ class Claims:
 
     def _is_new(self, place: Place, link: Link) -> bool:
         """Tell whether a node is connected anew since it was asked last."""
-        return link.connection is not None and link.connection is not self._asked.get(place)
+        asked = self._asked.get(place)
+        return link.connection is not None and (asked is None or asked() is not link.connection)
 
     async def _ask_here(self, limit_s: float) -> None:
         status = None
@@ -93,5 +95,5 @@ class Claims:
         async with self._at_once:
             connection = link.connection
             if connection is not None:
-                self._asked[place] = connection
+                self._asked[place] = ref(connection)
                 self._ledger.note_status(place, await read_or_say_why(connection))

@@ -16,10 +16,14 @@ PLACE = place_of(Node("n1", "10.0.0.1"))
 HELD = SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
 
 
+class Connection:
+    """A connection on which nothing happens."""
+
+
 class Canned:
     """A link whose connection a test sets."""
 
-    connection: object | None = None
+    connection: Connection | None = None
 
 
 def links_of(link: Canned) -> Mapping[Place, Link]:
@@ -44,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -> None:
     """Not an interval later, and once a connection; anew after it was lost: the node may have rebooted."""
-    link, first, second = Canned(), object(), object()
+    link, first, second = Canned(), Connection(), Connection()
     asking = asyncio.create_task(Claims(Ledger()).keep_asking(links_of(link), 3600.0))
     for connection in (None, first, None, second):
         link.connection = connection
@@ -59,7 +63,7 @@ async def test_the_first_round_waits_for_the_first_answers(asked: list[object]) 
     link, ledger = Canned(), Ledger()
     async with asyncio.timeout(5):
         await first_answers(ledger, links_of(link), 60.0)
-        link.connection = object()
+        link.connection = Connection()
         await first_answers(ledger, links_of(link), 0.05)
         assert ledger.record(PLACE).timesync is None
         asking = asyncio.create_task(Claims(ledger).keep_asking(links_of(link), 3600.0))
