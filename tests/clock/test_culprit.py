@@ -429,3 +429,29 @@ def test_whom_claims_accuse_is_provably_away_from_another_node(
     assert len(found.culprits) < len(walls)
     if not any(apart(one, other, limit_ns) for one in walls.values() for other in walls.values()):
         assert found == NOBODY
+
+
+# --- what decides nothing -----------------------------------------------------------------------------
+
+
+@given(clusters, limits, st.data())
+def test_neither_order_nor_names_decide(
+    walls: dict[str, Interval], limit_ns: int, data: st.DataObject
+) -> None:
+    """Nodes and sources called otherwise, and listed otherwise, fare the same."""
+    letters = st.sampled_from("abcd")
+    sources = data.draw(st.dictionaries(st.sampled_from(sorted(walls)), st.one_of(st.none(), letters)))
+    accepted = data.draw(st.dictionaries(st.sampled_from(sorted(walls)), st.frozensets(letters)))
+    heard = claims(walls, {name: source for name, source in sources.items() if source}, 2_000)
+    node = dict(zip(sorted(walls), data.draw(st.permutations(sorted(walls))), strict=True))
+    source = dict(zip("abcd", data.draw(st.permutations("dcba")), strict=True))
+    found = vote(walls, limit_ns, sources, accepted, heard)
+    again = vote(
+        {node[name]: walls[name] for name in data.draw(st.permutations(sorted(walls)))},
+        limit_ns,
+        {node[name]: followed and source[followed] for name, followed in reversed(sources.items())},
+        {node[name]: [source[one] for one in held] for name, held in reversed(accepted.items())},
+        [Witness(node[one.name], source[one.upstream], one.truth) for one in reversed(heard)],
+    )
+    assert (again.verdict, set(again.culprits)) == (found.verdict, {node[name] for name in found.culprits})
+    assert set(again.disputed) == {node[name] for name in found.disputed}
