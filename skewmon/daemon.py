@@ -24,7 +24,7 @@ from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.fleet import Fleet
 from skewmon.herald import Herald
-from skewmon.inquiry import Inquiry
+from skewmon.inquiry import Inquiry, first_answers
 from skewmon.inventory.resolve import resolve
 from skewmon.journal import Journal
 from skewmon.ledger import Ledger, Place, place_of
@@ -37,7 +37,8 @@ from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.supervisor import Supervisor
 
-#: The first round waits this long for the first connections, so that it does not call every node unreachable.
+#: The first round waits this long for the first connections, so that it does not call every node unreachable,
+#: and as long again for the time daemons' first answers, so that it does not call the wrong ones wrong.
 FIRST_ROUND_PATIENCE_S = 10.0
 
 #: Live inventories are read again this often; a machine that is added is measured within a minute or two.
@@ -218,6 +219,8 @@ class Daemon:
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""
         await self._fleet.first_attempts(min(FIRST_ROUND_PATIENCE_S, interval_s))
+        places = {place_of(node) for cluster in clusters for node in cluster.nodes}
+        await first_answers(self._ledger, {place: self._fleet.links[place] for place in places})
         async for tick in every(interval_s):
             self._due[interval_s] = time.monotonic() + max(STUCK_INTERVALS * interval_s, STUCK_S)
             self._herald.loop_lag_s = tick.late_s

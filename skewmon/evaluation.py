@@ -38,6 +38,10 @@ ALL_PAIRS_NODES = 64
 #: Beyond that, the pairs that are provably furthest apart.
 WORST_PAIRS = 100
 
+#: A node that was measured within this time may come back: nobody is convicted because it is away. A server
+#: with much memory takes some minutes to boot.
+MISSED_NS = 900 * NS_PER_S
+
 
 def evaluate(
     cluster: Cluster, outcomes: Mapping[str, Outcome], sweep: Sweep, ledger: Ledger, wall_ns: int
@@ -62,7 +66,11 @@ def evaluate(
     if limit_ns is not None:
         bystander = _bystander(outcomes, sweep.admin, reference_ns, ledger)
         jumps = {name: _jumps(record) for name, record in records.items()}
-        hearing = Hearing(evidence, bystander, jumps, sweep.at_ns, wall_ns)
+        heard = {name: replace(node, status=records[name].word.status) for name, node in evidence.items()}
+        missed = frozenset(
+            name for name in records if name not in walls and _is_missed(records[name], wall_ns)
+        )
+        hearing = Hearing(heard, bystander, jumps, sweep.at_ns, wall_ns, missed)
         verdict_on_nodes = hearing.verdict(limit_ns, published[0])
     judges = jury(evidence, verdict_on_nodes)
     going = outlooks(
@@ -181,11 +189,16 @@ def _bystander(
     for one in outcomes.values():
         if isinstance(one, Measured) and _is_here(one, admin):
             return None
-    return Bystander(admin.shifted(-reference_ns), ledger.admin_status)
+    return Bystander(admin.shifted(-reference_ns), ledger.admin_word.status)
 
 
 def _is_here(node: Measured, admin: Interval) -> bool:
     return node.burst.program.boot_id == own_boot_id() and 0 in node.estimate.wall - admin
+
+
+def _is_missed(record: Record, wall_ns: int) -> bool:
+    """Tell whether a node that is not measured now was, not long ago."""
+    return record.last_success_wall_ns is not None and wall_ns - record.last_success_wall_ns < MISSED_NS
 
 
 def _jumps(record: Record) -> list[Movement]:

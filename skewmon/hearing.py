@@ -1,6 +1,6 @@
 """Who is wrong in one cluster: what its offsets prove, what its clocks claim, and which of them moved."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -30,7 +30,7 @@ class Bystander:
 class Hearing:
     """All that is known of the clocks of one cluster at one instant, ``at_ns`` on the base.
 
-    ``jumps`` holds each node's steps, oldest first.
+    ``jumps`` holds each node's steps, oldest first; ``missed`` are nodes that are not measured for a moment.
     """
 
     cluster: Mapping[str, NodeEvidence]
@@ -38,37 +38,28 @@ class Hearing:
     jumps: Mapping[str, Sequence[Movement]]
     at_ns: int
     at_wall_ns: int
+    missed: frozenset[str] = frozenset()
 
     def verdict(self, limit_ns: int, worst: Pair) -> Vote:
         """Return who is wrong of nodes that are more than ``limit_ns`` apart, the ``worst`` pair most."""
         offsets = {name: node.offset for name, node in self.cluster.items() if node.offset is not None}
-        sources = sources_of(self.cluster, limit_ns)
-        held = accepted(self.cluster)
-        found = vote(offsets, limit_ns, sources, held, list(self._witnesses(held)))
+        clocks = self._clocks()
+        held = accepted(clocks)
+        said = _spoken(_witnesses(clocks), held)
+        sources = sources_of(clocks, limit_ns)
+        silent = {source for name, source in sources.items() if name in self.missed and source is not None}
+        found = vote(offsets, limit_ns, sources, held, said, silent)
         if found.verdict != "undetermined":
             return found
         moved = who_moved(worst, limit_ns, self.jumps)
         return replace(found, evidence=f"{found.evidence} {self._moved(moved, limit_ns)}") if moved else found
 
-    def _witnesses(self, held: Mapping[str, frozenset[str]]) -> Iterator[Witness]:
-        """Yield every clock that claims to be right, each for one source that its daemon holds for right.
-
-        Servers that pass on one time are one source. A clock speaks for the one that it follows, unless
-        another did: where all follow the best of four servers that they agree with, four are heard.
-        """
-        clocks = [(name, node.offset, node.status) for name, node in self.cluster.items()]
+    def _clocks(self) -> dict[str, NodeEvidence]:
+        """Return every clock that may be heard, in an order that no inventory changes."""
+        clocks = {name: self.cluster[name] for name in sorted(self.cluster)}
         if self.bystander is not None:
-            clocks.append((ADMIN_BOX, self.bystander.offset, self.bystander.status))
-        known, heard = roots(self.cluster), set[str]()
-        for name, offset, status in clocks:
-            claim = claim_of(status, name)
-            root = None if claim is None else root_of(claim.upstream, known)
-            if offset is None or claim is None or root is None:
-                continue
-            free = sorted(held.get(name, frozenset()) - heard)
-            source = free[0] if root in heard and free else root
-            heard.add(source)
-            yield Witness(name, source, offset.widened(ceil(claim.bound_s * NS_PER_S)))
+            clocks[ADMIN_BOX] = NodeEvidence(ADMIN_BOX, self.bystander.status, self.bystander.offset)
+        return clocks
 
     def _moved(self, mover: Mover, limit_ns: int) -> str:
         wall_ns = self.at_wall_ns - self.at_ns + mover.before_ns
@@ -79,3 +70,41 @@ class Hearing:
             f"before {at:%Y-%m-%d %H:%M:%S} UTC, and without that the two would agree to within "
             f"{span(limit_ns / NS_PER_S)}. It may have jumped to the right time."
         )
+
+
+def _witnesses(clocks: Mapping[str, NodeEvidence]) -> list[Witness]:
+    """Return every clock that claims to be right, each for the root that it follows."""
+    known, found = roots(clocks), []
+    for name, clock in clocks.items():
+        claim = claim_of(clock.status, name)
+        root = None if claim is None else root_of(claim.upstream, known)
+        if clock.offset is not None and claim is not None and root is not None:
+            found.append(Witness(name, root, clock.offset.widened(ceil(claim.bound_s * NS_PER_S))))
+    return found
+
+
+def _spoken(witnesses: Sequence[Witness], held: Mapping[str, frozenset[str]]) -> list[Witness]:
+    """Return each witness for the one source that it speaks for, of those that its daemon holds for right.
+
+    That is the one that it follows, unless another clock says the same for that one: then one that nobody
+    follows, so that four are heard where all follow the best of four servers that they agree with. A source
+    is never left to a clock that contradicts its other followers. Who has the fewest to choose from chooses
+    first.
+    """
+    followed = {one.upstream for one in witnesses}
+    free = {one.name: held.get(one.name, frozenset()) - followed for one in witnesses}
+    spoken: dict[str, Witness] = {}
+    taken = set[str]()
+    for one in sorted(witnesses, key=lambda one: len(free[one.name])):
+        others = sorted(free[one.name] - taken)
+        if others and any(_agree(one, other) for other in spoken.values()):
+            taken.add(others[0])
+            spoken[one.name] = one._replace(upstream=others[0])
+        else:
+            spoken[one.name] = one
+    return [spoken[one.name] for one in witnesses]
+
+
+def _agree(one: Witness, other: Witness) -> bool:
+    """Tell whether two clocks can both be right about what their one source says."""
+    return one.upstream == other.upstream and one.truth.meet(other.truth) is not None

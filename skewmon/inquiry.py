@@ -1,8 +1,9 @@
 """What the time daemons claim, asked on the connections that are open already, beside the rounds."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from weakref import ref
 
 from skewmon.cadence import every
 from skewmon.ledger import Ledger, Place
@@ -10,6 +11,31 @@ from skewmon.model import SyncStatus
 from skewmon.probe.link import Link
 from skewmon.probe.own import own_status
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
+from skewmon.probe.ssh import Connection
+
+#: A node is asked so soon after it was connected: the vote of its first rounds needs to know whom it follows,
+#: and what it said before it rebooted is no longer true.
+NEWCOMERS_S = 1.0
+
+#: The first round waits no longer than this for the first answers: healthy tools need a fraction of a second,
+#: and one that hangs must not hold up the clocks.
+FIRST_ANSWERS_S = 2.0
+
+#: How often it is looked whether all have answered.
+LOOK_S = 0.1
+
+
+async def first_answers(ledger: Ledger, links: Mapping[Place, Link]) -> None:
+    """Wait until every node that is connected was asked once, at most ``FIRST_ANSWERS_S``.
+
+    A vote that does not know yet whom the nodes follow may accuse the wrong ones.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_ANSWERS_S):
+            async for _ in every(LOOK_S):
+                connected = (place for place, link in links.items() if link.connection is not None)
+                if all(ledger.record(place).timesync is not None for place in connected):
+                    return
 
 
 class Inquiry:
@@ -18,6 +44,7 @@ class Inquiry:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
+        self._asked: dict[Place, ref[Connection]] = {}  # weak: one that was lost is not kept
 
     async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
         """Ask every node that is connected, once; of one that takes longer, note that."""
@@ -27,25 +54,38 @@ class Inquiry:
                 group.create_task(self._ask_in_time(place, link, limit_s))
 
     async def keep_asking(self, links: Mapping[Place, Link], interval_s: float) -> None:
-        """Ask the nodes again and again; a slow one is not asked while it still answers."""
+        """Ask the nodes again and again, and each as soon as it is connected.
+
+        A slow one is not asked while it still answers.
+        """
         busy: dict[Place, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            async for _ in every(interval_s):
-                for place, link in links.items():
-                    if place not in busy or busy[place].done():
-                        busy[place] = group.create_task(self._ask_one(place, link))
+
+            async def ask_each(period_s: float, is_due: Callable[[Place, Link], bool]) -> None:
+                async for _ in every(period_s):
+                    for place, link in links.items():
+                        if is_due(place, link) and (place not in busy or busy[place].done()):
+                            busy[place] = group.create_task(self._ask_one(place, link))
+
+            group.create_task(ask_each(interval_s, lambda _place, _link: True))
+            group.create_task(ask_each(NEWCOMERS_S, self._is_new))
 
     async def keep_asking_here(self, interval_s: float) -> None:
         """Ask the admin box's own time daemon again and again."""
         async for _ in every(interval_s):
             await self._ask_here(interval_s)
 
+    def _is_new(self, place: Place, link: Link) -> bool:
+        """Tell whether a node is connected anew since it was asked last."""
+        asked = self._asked.get(place)
+        return link.connection is not None and (asked is None or asked() is not link.connection)
+
     async def _ask_here(self, limit_s: float) -> None:
         status = None
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 status = await own_status()
-        self._ledger.admin_status = status
+        self._ledger.admin_word.note(status)
 
     async def _ask_in_time(self, place: Place, link: Link, limit_s: float) -> None:
         try:
@@ -57,5 +97,7 @@ class Inquiry:
 
     async def _ask_one(self, place: Place, link: Link) -> None:
         async with self._at_once:
-            if link.connection is not None:
-                self._ledger.note_status(place, await read_or_say_why(link.connection))
+            connection = link.connection
+            if connection is not None:
+                self._asked[place] = ref(connection)
+                self._ledger.note_status(place, await read_or_say_why(connection))

@@ -16,6 +16,10 @@ from skewmon.model import Cluster, Failed, Finding, Interval, Measured, Node, Ou
 Place = tuple[str, SshSettings]
 
 
+#: So many answers of a time daemon may be missing in a row before its last one is forgotten: a busy moment
+#: costs one or two, and by default these are two minutes.
+MISSED_ANSWERS = 2
+
 #: Movements of one node that a cluster of a longer interval may still have to be told.
 RECENT_MOVEMENTS = 32
 
@@ -35,6 +39,21 @@ def _name_of(place: Place) -> str:
 
 
 @dataclass
+class Word:
+    """What a time daemon said last: the vote does not turn because one answer is missing."""
+
+    status: SyncStatus | None = None
+    missed: int = 0
+
+    def note(self, status: SyncStatus | None) -> None:
+        """Take in an answer, or that there was none; the last one is kept while few are missing."""
+        answered = status is not None and not (status.failures and status.synchronized is None)
+        self.missed = 0 if answered else self.missed + 1
+        if answered or self.missed > MISSED_ANSWERS:
+            self.status = status
+
+
+@dataclass
 class Record:
     """One node's past."""
 
@@ -45,6 +64,7 @@ class Record:
     memory: Memory | None = None
     recollection: Recollection = field(default_factory=Recollection)
     timesync: SyncStatus | None = None
+    word: Word = field(default_factory=Word)
     unparsed_lines: int = 0
     claimed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)  # of the claims alone, by node name
     standing: Standing | None = None  # what an earlier daemon kept, until it is compared
@@ -135,7 +155,7 @@ class Ledger:
     records: dict[Place, Record] = field(default_factory=dict)
     rounds: Counter[str] = field(default_factory=Counter)
     contradictions: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
-    admin_status: SyncStatus | None = None  # what the admin box's own time daemon claims
+    admin_word: Word = field(default_factory=Word)  # what the admin box's own time daemon claims
     evaluated_ns: dict[str, int] = field(default_factory=dict)  # by cluster: its last common instant
     _recalled: dict[str, Standing] = field(default_factory=dict)
     _clusters: dict[Place, tuple[str, ...]] = field(default_factory=dict)
@@ -167,6 +187,7 @@ class Ledger:
         """Remember what a node's time daemon claims."""
         record = self.record(place)
         record.timesync = status
+        record.word.note(status)
         record.claimed.clear()
         record.unparsed_lines += len(status.unparsed)
 

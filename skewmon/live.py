@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Coroutine, Sequence
 from skewmon.cadence import every
 from skewmon.cycle import cycle
 from skewmon.fleet import Fleet
-from skewmon.inquiry import Inquiry
+from skewmon.inquiry import Inquiry, first_answers
 from skewmon.ledger import Ledger
 from skewmon.model import Cluster, Snapshot
 from skewmon.probe.sweep import Sweeper
 
-#: The first table waits this long for slow logins; later ones show them when they have succeeded.
+#: The first table waits this long for slow logins, and as long again for time tools; later ones show them
+#: when they have succeeded.
 FIRST_ROUND_PATIENCE_S = 5.0
 
 #: Time daemons are asked this often; what they say changes slowly, and each time costs the node a few forks.
@@ -38,6 +39,7 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
         await fleet.first_attempts(FIRST_ROUND_PATIENCE_S)
         spawn(Inquiry(ledger).keep_asking(fleet.links, STATUS_INTERVAL_S))
         spawn(Inquiry(ledger).keep_asking_here(STATUS_INTERVAL_S))
+        await first_answers(ledger, fleet.links)
         async for _missed in every(interval_s):
             yield Snapshot(time.time_ns(), tuple(await cycle(clusters, fleet.links, sweeper, ledger)))
     finally:

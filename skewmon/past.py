@@ -48,8 +48,8 @@ class Past:
         return asdict(self)
 
     def says(self, vote: Vote) -> bool:
-        """Tell whether a vote is what was told last."""
-        return (vote.verdict, tuple(vote.culprits)) == (self.verdict, self.culprits)
+        """Tell whether a vote is what was told last, in whichever order an inventory lists the culprits."""
+        return (vote.verdict, set(vote.culprits)) == (self.verdict, set(self.culprits))
 
 
 def failed_for(node: NodeView, known: str | None) -> str | None:

@@ -26,6 +26,7 @@ from skewmon.model import (
     Program,
     Quantum,
     Snapshot,
+    SyncStatus,
     Threshold,
 )
 from skewmon.probe.sweep import Sweep
@@ -307,3 +308,20 @@ async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject)
         assert b"Infinity" not in text
         assert views[0].skew is not None
         assert math.isfinite(views[0].skew.upper_ns / NS_PER_S)
+
+
+async def test_a_missing_answer_and_a_missing_node_turn_no_vote() -> None:
+    """Three of five nodes follow one wrong server; for a moment the daemon of n2 is silent, then n2 is."""
+    outcomes, at_ns = answers(0, 0, *[5 * NS_PER_S] * 3)
+    cluster, ledger = Cluster("five", tuple(map(node, outcomes)), thresholds=LINES), Ledger()
+    for one, server in zip(cluster.nodes, ("1", "2", "66", "66", "66"), strict=True):
+        ledger.note_status(place_of(one), SyncStatus("chronyd", synchronized=True, refid=f"192.0.2.{server}"))
+    (view,) = await run([cluster], Canned(outcomes, at_ns), ledger)
+    assert view.vote.culprits == ("n3", "n4", "n5")
+    silent = SyncStatus("unknown", failures=("The time tools did not end.",))
+    ledger.note_status(place_of(cluster.nodes[1]), silent)
+    (view,) = await run([cluster], Canned(outcomes, at_ns), ledger)
+    assert view.vote.culprits == ("n3", "n4", "n5")
+    assert view.nodes[1].timesync == silent
+    (view,) = await run([cluster], Canned({**outcomes, "n2": DOWN}, at_ns), ledger)
+    assert view.vote.culprits == ()

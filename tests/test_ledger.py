@@ -4,7 +4,7 @@ from random import Random
 
 from skewmon.clock.burst import estimate
 from skewmon.errors import Reason
-from skewmon.ledger import Ledger, place_of
+from skewmon.ledger import MISSED_ANSWERS, Ledger, place_of
 from skewmon.model import Cluster, Failed, Measured, Node, SshSettings, SyncStatus
 from tests.clock.simulator import Machine, holds
 
@@ -92,3 +92,25 @@ def test_nodes_that_left_are_forgotten() -> None:
         ledger.note_outcome(place, DOWN, 1)
     ledger.adopt((Cluster("c", (NODE,)),))
     assert set(ledger.records) == {PLACE}
+
+
+def test_one_answer_that_is_missing_takes_no_word_back() -> None:
+    """What is shown is the failure; what the vote hears is the last answer, for a moment."""
+    ledger, held = Ledger(), SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
+    silent = SyncStatus("unknown", failures=("chronyc timed out",))
+    ledger.note_status(PLACE, held)
+    record = ledger.record(PLACE)
+    for _ in range(MISSED_ANSWERS):
+        ledger.note_status(PLACE, silent)
+        assert (record.timesync, record.word.status) == (silent, held)
+    ledger.note_status(PLACE, silent)
+    assert record.word.status == silent
+
+
+def test_an_answer_that_is_heard_replaces_the_last_one_at_once() -> None:
+    """A daemon that says that it has lost its source says so."""
+    ledger = Ledger()
+    ledger.note_status(PLACE, SyncStatus("chronyd", synchronized=True))
+    lost = SyncStatus("chronyd", synchronized=False, failures=("ntpq timed out",))
+    ledger.note_status(PLACE, lost)
+    assert ledger.record(PLACE).word.status == lost

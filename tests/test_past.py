@@ -52,3 +52,10 @@ def test_it_is_kept_as_json() -> None:
 def test_what_is_damaged_is_passed_over(kept: Any) -> None:
     """The next round then tells once more."""
     assert Past.from_json(kept) is None
+
+
+def test_culprits_in_another_order_are_no_news() -> None:
+    """A live inventory lists its nodes as it likes."""
+    past = Past({}, "named", ("n2", "n3"))
+    assert past.says(Vote("named", ("n3", "n2"), "Both are wrong."))
+    assert not past.says(Vote("named", ("n3",), "One is wrong."))

@@ -11,7 +11,8 @@ not called wrong for being the smaller one, unless the others have more sources.
 
 Whose sources are more is told by all upstreams that the daemons hold for right, and the other side's do not,
 but never more than a side has nodes. Where the sources would convict half of the nodes or more, that is asked
-first: those who hold as many for right as their accusers are no single witness. Those who follow a source are
+first: those who hold as many for right as their accusers are no single witness, and one of whom nothing is
+known may hold one more. Those who follow a source are
 not called wrong by nodes all of which admit that they follow none.
 
 What the time daemons claim is heard last. Where offsets alone name nobody and a majority of the upstreams
@@ -48,14 +49,17 @@ def vote(
     sources: Mapping[str, str | None] | None = None,
     accepted: Mapping[str, Collection[str]] | None = None,
     witnesses: Collection[Witness] = (),
+    silent: Collection[str] = (),
 ) -> Vote:
     """Return the culprits among ``walls`` for pairs further apart than ``limit_ns``.
 
     ``sources`` maps a node to the upstream that it follows, or to None where it admits to follow none;
     nodes of which neither is known are left out of it. ``accepted`` maps a node to all upstreams that its
     daemon holds for right. ``witnesses`` are the clocks that claim to be right, on the axis of ``walls``.
+    ``silent`` are sources whose followers are missing for a moment: they accuse nobody, and nobody wins a
+    majority because they are away.
     """
-    ballot = _by_offsets(walls, limit_ns, sources or {}, accepted or {})
+    ballot = _by_offsets(walls, limit_ns, sources or {}, accepted or {}, silent)
     if ballot.verdict == "none":
         return ballot
     said = hear(witnesses)
@@ -72,6 +76,7 @@ def _by_offsets(
     limit_ns: int,
     sources: Mapping[str, str | None],
     accepted: Mapping[str, Collection[str]],
+    silent: Collection[str],
 ) -> Vote:
     """Return what the measured distances say, with a voice a source or, where those are few, a node."""
     each_node = dict.fromkeys(walls, 1)
@@ -79,24 +84,27 @@ def _by_offsets(
     if not any(opponents.values()):
         return NOBODY
     followed = {name: source for name, source in sources.items() if name in walls and source is not None}
-    divided = len(set(followed.values())) >= MIN_SOURCES
+    away = len(set(silent) - set(followed.values()))
+    divided = len(set(followed.values())) + away >= MIN_SOURCES
     if divided:
-        guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed))
+        guilty = _guilty(walls, limit_ns, _shared_voices(walls, followed), away)
         own, others = _witnesses(guilty, followed, accepted)
-        if guilty and (len(guilty) * 2 < len(walls) or own < others):
+        unknown = sum(name not in sources for name in guilty)
+        if guilty and (len(guilty) * 2 < len(walls) or own + unknown < others):
             return Vote("named", guilty, _by_source(guilty, followed, limit_ns))
         # A majority of the nodes has at least as many sources of its own: it is no single witness.
     guilty = _guilty(walls, limit_ns, each_node)
     own, others = _witnesses(guilty, followed, accepted)
     rival = _rival_source(guilty, followed)
     if rival and own >= others:
-        return Vote("undetermined", (), _two_camps(guilty, rival))
+        return Vote("undetermined", (), _two_camps(guilty, rival), guilty)
     if _is_judged_by_the_lost(guilty, walls, sources):
-        return Vote("undetermined", (), _by_the_lost(guilty, len(walls)))
+        return Vote("undetermined", (), _by_the_lost(guilty, len(walls)), guilty)
     if guilty and (not divided or own < others or own == others == 0):
-        return Vote("named", guilty, _by_node(guilty, int(opponents[guilty[0]]), len(walls), limit_ns))
+        return Vote("named", guilty, _by_node(guilty, walls, limit_ns))
     accused = sum(1 for count in opponents.values() if count)
-    return Vote("undetermined", (), _no_majority(accused, len(walls)))
+    why = _by_no_more_sources(guilty) if guilty else _no_majority(accused, len(walls))
+    return Vote("undetermined", (), why, guilty)
 
 
 def _weighed(ballot: Vote, said: Testimony, walls: Mapping[str, Interval], limit_ns: int) -> Vote:
@@ -106,7 +114,7 @@ def _weighed(ballot: Vote, said: Testimony, walls: Mapping[str, Interval], limit
         return ballot
     if not ballot.culprits:
         return Vote("named", wrong, _by_testimony(wrong, said, limit_ns))
-    return Vote("undetermined", (), _against_testimony(ballot.culprits, said))
+    return Vote("undetermined", (), _against_testimony(ballot.culprits, said), ballot.culprits)
 
 
 def voices_against(walls: Mapping[str, Interval], limit_ns: int, voices: Voices) -> dict[str, int | Fraction]:
@@ -125,11 +133,14 @@ def voices_against(walls: Mapping[str, Interval], limit_ns: int, voices: Voices)
     }
 
 
-def _guilty(walls: Mapping[str, Interval], limit_ns: int, voices: Voices) -> tuple[str, ...]:
-    """Return the nodes that more than half of the other voices accuse, while the rest keeps the majority."""
+def _guilty(walls: Mapping[str, Interval], limit_ns: int, voices: Voices, away: int = 0) -> tuple[str, ...]:
+    """Return the nodes that more than half of the other voices accuse, while the rest keeps the majority.
+
+    ``away`` voices are not heard now.
+    """
     against = voices_against(walls, limit_ns, voices)
     total = sum(voices.values())
-    guilty = tuple(name for name in walls if against[name] * 2 > total - voices[name])
+    guilty = tuple(name for name in walls if against[name] * 2 > total + away - voices[name])
     return guilty if sum(voices[name] for name in guilty) * 2 < total else ()
 
 
@@ -181,41 +192,51 @@ def _by_the_lost(guilty: tuple[str, ...], nodes: int) -> str:
     )
 
 
-def _by_node(guilty: tuple[str, ...], opponents: int, nodes: int, limit_ns: int) -> str:
-    who = f"{_names(guilty)} {'is' if len(guilty) == 1 else 'are'}"
-    others = nodes - len(guilty)
-    all_of_them = "both" if others == 2 else f"all {others}"
-    whom = all_of_them if opponents >= others else f"{opponents} of the {others}"
-    return f"{who} provably more than {span(limit_ns)} from {whom} other nodes, which are the majority."
+def _by_node(guilty: tuple[str, ...], walls: Mapping[str, Interval], limit_ns: int) -> str:
+    cleared = voices_against(walls, limit_ns, {name: int(name not in guilty) for name in walls})
+    opponents, others = min(cleared[name] for name in guilty), len(walls) - len(guilty)
+    which = "those that remain" if len(guilty) > 1 and opponents < others else "which"
+    whom = f"{'both' if others == 2 else f'all {others}'} other nodes,"
+    if opponents < others:
+        # Several have different opponents, and may be each other's.
+        whom = f"{opponents} of the {others} other nodes," if len(guilty) == 1 else "most other nodes, and"
+    return f"{_who_are(guilty)} provably more than {span(limit_ns)} from {whom} {which} are the majority."
+
+
+def _by_no_more_sources(guilty: tuple[str, ...]) -> str:
+    whom = "that one" if len(guilty) == 1 else "those"
+    return (
+        f"Most nodes are provably apart from {_names(guilty)}, but have no more sources than {whom}: "
+        "who is wrong cannot be known from the nodes alone."
+    )
 
 
 def _by_source(guilty: tuple[str, ...], followed: Mapping[str, str], limit_ns: int) -> str:
     return (
-        f"{_names(guilty)}: provably more than {span(limit_ns)} from the majority of the "
+        f"{_who_are(guilty)} provably more than {span(limit_ns)} from the majority of the "
         f"{len(set(followed.values()))} sources that the nodes follow, each counted once."
     )
 
 
 def _two_camps(guilty: tuple[str, ...], source: str) -> str:
     return (
-        f"{_names(guilty)} and the other nodes disagree, and the smaller camp shares the source {source}: "
-        "which of the sources is wrong cannot be known from the nodes alone."
+        f"{_names(guilty)} and the other nodes disagree, and the source {source} has its followers "
+        "in the smaller camp alone: which of the sources is wrong cannot be known from the nodes alone."
     )
 
 
 def _by_testimony(wrong: tuple[str, ...], said: Testimony, limit_ns: int) -> str:
-    who = f"{_names(wrong)} {'is' if len(wrong) == 1 else 'are'}"
     return (
-        f"{who} provably more than {span(limit_ns)} from where {_upstreams(said)} place true time "
-        f"({_words(said.agreeing)}). The offsets alone name nobody."
+        f"{_who_are(wrong)} provably more than {span(limit_ns)} from where {_upstreams(said)} place "
+        f"true time ({_words(said.agreeing)}). The offsets alone name nobody."
     )
 
 
 def _against_testimony(accused: tuple[str, ...], said: Testimony) -> str:
     whom = "it" if len(accused) == 1 else "them"
     return (
-        f"Most nodes are provably apart from {_names(accused)}, but {_upstreams(said)} side with {whom} "
-        f"({_words(said.agreeing)}): most nodes may share one wrong source."
+        f"The offsets alone accuse {_names(accused)}, but {_upstreams(said)} side with {whom} "
+        f"({_words(said.agreeing)}): the nodes that accuse may share one wrong source."
     )
 
 
@@ -237,6 +258,10 @@ def _lone_word(witnesses: Collection[Witness]) -> str:
 
 def _no_majority(accused: int, nodes: int) -> str:
     return f"{accused} of {nodes} nodes are provably apart, and no majority agrees on who is right."
+
+
+def _who_are(names: tuple[str, ...]) -> str:
+    return f"{_names(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _names(names: tuple[str, ...]) -> str:

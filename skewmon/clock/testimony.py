@@ -33,7 +33,7 @@ class Testimony(NamedTuple):
     """What a majority of the upstreams agrees on."""
 
     truth: Interval
-    agreeing: tuple[Witness, ...]
+    agreeing: tuple[Witness, ...]  # of these
     upstreams: int  # that agree
     heard: int  # upstreams in all
 
@@ -50,10 +50,11 @@ def hear(witnesses: Collection[Witness]) -> Testimony | None:
     agreeing = tuple(witness for witness in witnesses if witness.truth.meet(truth))
     spoken = Counter(witness.upstream for witness in agreeing)
     # An upstream whose followers mostly say otherwise is none that agrees, though it lends a part of a voice.
-    upstreams = sum(count * 2 > followers[upstream] for upstream, count in spoken.items())
-    if most * 2 <= len(followers) or upstreams < MIN_UPSTREAMS:
+    whole = {upstream for upstream, count in spoken.items() if count * 2 > followers[upstream]}
+    if most * 2 <= len(followers) or len(whole) * 2 <= len(followers) or len(whole) < MIN_UPSTREAMS:
         return None
-    return Testimony(truth, agreeing, upstreams, len(followers))
+    said = tuple(witness for witness in agreeing if witness.upstream in whole)
+    return Testimony(truth, said, len(whole), len(followers))
 
 
 def _most_allowed(witnesses: Collection[Witness], followers: Counter[str]) -> tuple[Fraction, Interval]:

@@ -52,11 +52,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Who is wrong: named culprits, or that nobody can be named, with the evidence in words."""
+    """Who is wrong: named culprits, or that nobody can be named, with the evidence in words.
+
+    ``disputed`` are those whom most nodes accuse and whom what the nodes follow defends: nobody knows.
+    """
 
     verdict: Literal["none", "named", "undetermined"]
     culprits: tuple[str, ...] = ()
     evidence: str = ""
+    disputed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ from skewmon.timesync.status import assemble
 
 
 async def own_status() -> SyncStatus | None:
-    """Return what the admin box's time daemons claim; None where they cannot be asked or do not end."""
+    """Return what the admin box's time daemons claim; None where they cannot be asked or do not end.
+
+    A sheet that ends before its last mark, as where memory ran out, tells nothing of the tools that it lacks.
+    """
     nonce = wire.new_nonce()
     try:
         shell = await asyncio.create_subprocess_exec(
@@ -35,4 +38,5 @@ async def own_status() -> SyncStatus | None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)  # its tools are of its own session
             await shell.wait()
-    return assemble(sheet.split(nonce, text.decode("utf-8", "replace")))
+    told = text.decode("utf-8", "replace")
+    return assemble(sheet.split(nonce, told)) if sheet.is_complete(nonce, told) else None

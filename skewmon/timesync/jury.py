@@ -61,7 +61,7 @@ def _judges(measured: Sequence[NodeEvidence], vote: Vote | None) -> Jury:
     if vote is None or vote.verdict == "none":
         return Jury(_median(measured))
     if vote.verdict == "undetermined":
-        return _of_an_outlier(measured)
+        return HUNG if vote.disputed else _of_an_outlier(measured)
     cleared = [one for one in measured if one.name not in vote.culprits]
     majority = len(cleared) * 2 > len(measured)  # then the median of all lies among them
     whom = THE_MEDIAN if majority else names([one.name for one in cleared])

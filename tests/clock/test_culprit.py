@@ -204,7 +204,7 @@ def test_sources_of_nodes_that_were_not_measured_do_not_count() -> None:
 def test_the_named_never_hold_half_of_the_voices(
     walls: dict[str, Interval], limit_ns: int, data: st.DataObject
 ) -> None:
-    """Whatever the sources: each culprit is apart from somebody, and the rest is a strict majority."""
+    """Each culprit is apart from somebody; the rest is a majority of sources, or at least of nodes."""
     sources = data.draw(st.dictionaries(st.sampled_from(sorted(walls)), st.sampled_from("abcd")))
     found = vote(walls, limit_ns, sources)
     assert (found.verdict == "named") == bool(found.culprits)
@@ -215,7 +215,36 @@ def test_the_named_never_hold_half_of_the_voices(
     if found.culprits and len(set(sources.values())) >= 3:
         followers = Counter(sources.values())
         share = sum(Fraction(1, followers[sources[name]]) for name in found.culprits if name in sources)
-        assert 2 * share < len(followers)
+        own = {sources[name] for name in found.culprits if name in sources}
+        others = {source for name, source in sources.items() if name not in found.culprits}
+        fewer_nodes, no_more_sources = (
+            2 * len(found.culprits) < len(walls),
+            len(own - others) <= len(others - own),
+        )
+        assert 2 * share < len(followers) or (fewer_nodes and no_more_sources)
+
+
+def test_sources_that_both_sides_follow_leave_it_to_the_nodes() -> None:
+    """Each of three servers has followers on either side: none of them explains who is right."""
+    walls = at(0, 0, 0, 5, 5, 5, 0)
+    sources = {"n1": "a", "n2": "b", "n3": "c", "n4": "a", "n5": "b", "n6": "c"}
+    assert vote(walls, SECOND, sources).culprits == ("n4", "n5", "n6")
+
+
+def test_nobody_is_convicted_because_a_source_is_away_for_a_moment() -> None:
+    """Of five nodes, three follow the wrong server; one of the right two is rebooting."""
+    walls, sources = at(0, 0, 5, 5, 5), {"n1": "a", "n2": "b", "n3": "w", "n4": "w", "n5": "w"}
+    assert vote(walls, SECOND, sources).culprits == ("n3", "n4", "n5")
+    here = {name: wall for name, wall in walls.items() if name != "n2"}
+    assert vote(here, SECOND, sources).culprits == ("n1",)
+    found = vote(here, SECOND, sources, silent=["b"])
+    assert (found.verdict, found.culprits) == ("undetermined", ())
+
+
+def test_a_source_that_somebody_else_follows_is_not_away() -> None:
+    """Its voice is heard."""
+    walls, sources = at(0, 0, 5), {"n1": "a", "n2": "b", "n3": "c", "n4": "a"}
+    assert vote(walls, SECOND, sources, silent=["a"]) == vote(walls, SECOND, sources)
 
 
 # --- what the daemons hold for right -------------------------------------------------------------------
@@ -228,6 +257,15 @@ def test_a_large_camp_with_many_sources_is_no_single_witness() -> None:
     assert vote(walls, SECOND, sources).culprits == ("n1", "n2", "n3")
     accepted = dict.fromkeys(("n1", "n2", "n3"), ("a", "b", "c", "x"))
     assert vote(walls, SECOND, sources, accepted).culprits == ("n4", "n5")
+
+
+def test_a_majority_of_which_one_was_not_heard_is_not_convicted_by_sources() -> None:
+    """The daemon of n1 does not answer: it may follow a source that outvotes the others."""
+    walls = at(0, 0, 0, 5, 5)
+    sources: dict[str, str | None] = {"n1": "a", "n2": None, "n3": "b", "n4": "d", "n5": "e"}
+    heard = {name: source for name, source in sources.items() if name != "n1"}
+    assert vote(walls, SECOND, {**heard, "n1": None}).culprits == ("n1", "n2", "n3")
+    assert vote(walls, SECOND, heard).verdict == "undetermined"
 
 
 def test_as_many_sources_on_either_side_tell_nothing() -> None:
@@ -274,6 +312,32 @@ def test_the_evidence_names_a_handful_and_counts_the_rest() -> None:
     found = vote(at(*[0] * 20, *[9] * (MAX_NAMES + 2)), SECOND)
     assert len(found.culprits) == MAX_NAMES + 2
     assert "n25 and 2 more are provably more than 1 s from all 20 other nodes" in found.evidence
+
+
+def test_the_evidence_counts_only_those_whom_nobody_accuses() -> None:
+    """That n4 is far from n5, which is wrong as well, does not make it far from n3."""
+    found = vote(at(0, 0, 0.5, 1.2, -5), SECOND)
+    assert found.culprits == ("n4", "n5")
+    assert found.evidence == (
+        "n4, n5 are provably more than 1 s from most other nodes, and those that remain are the majority."
+    )
+
+
+def test_one_whom_not_all_others_are_far_from_is_told_with_their_number() -> None:
+    """n3 stands between the two."""
+    assert vote(at(0, 0, 0.5, 0, 1.2), SECOND).evidence == (
+        "n5 is provably more than 1 s from 3 of the 4 other nodes, which are the majority."
+    )
+
+
+def test_where_nodes_and_sources_disagree_both_are_told() -> None:
+    """A majority of the nodes that has no more sources is no reason to say that no majority agrees."""
+    sources = {"n1": "a", "n2": "a", "n3": "a", "n4": "d", "n5": "e"}
+    found = vote(at(0, 0, 0, 5, 5), SECOND, sources, dict.fromkeys(("n1", "n2", "n3"), ("a", "b")))
+    assert found.evidence == (
+        "Most nodes are provably apart from n4, n5, but have no more sources than those: "
+        "who is wrong cannot be known from the nodes alone."
+    )
 
 
 # --- what the clocks claim ----------------------------------------------------------------------------
@@ -378,3 +442,29 @@ def test_whom_claims_accuse_is_provably_away_from_another_node(
     assert len(found.culprits) < len(walls)
     if not any(apart(one, other, limit_ns) for one in walls.values() for other in walls.values()):
         assert found == NOBODY
+
+
+# --- what decides nothing -----------------------------------------------------------------------------
+
+
+@given(clusters, limits, st.data())
+def test_neither_order_nor_names_decide(
+    walls: dict[str, Interval], limit_ns: int, data: st.DataObject
+) -> None:
+    """Nodes and sources called otherwise, and listed otherwise, fare the same."""
+    letters = st.sampled_from("abcd")
+    sources = data.draw(st.dictionaries(st.sampled_from(sorted(walls)), st.one_of(st.none(), letters)))
+    accepted = data.draw(st.dictionaries(st.sampled_from(sorted(walls)), st.frozensets(letters)))
+    heard = claims(walls, {name: source for name, source in sources.items() if source}, 2_000)
+    node = dict(zip(sorted(walls), data.draw(st.permutations(sorted(walls))), strict=True))
+    source = dict(zip("abcd", data.draw(st.permutations("dcba")), strict=True))
+    found = vote(walls, limit_ns, sources, accepted, heard)
+    again = vote(
+        {node[name]: walls[name] for name in data.draw(st.permutations(sorted(walls)))},
+        limit_ns,
+        {node[name]: followed and source[followed] for name, followed in reversed(sources.items())},
+        {node[name]: [source[one] for one in held] for name, held in reversed(accepted.items())},
+        [Witness(node[one.name], source[one.upstream], one.truth) for one in reversed(heard)],
+    )
+    assert (again.verdict, set(again.culprits)) == (found.verdict, {node[name] for name in found.culprits})
+    assert set(again.disputed) == {node[name] for name in found.disputed}

@@ -44,11 +44,12 @@ def test_it_is_what_going_through_every_instant_finds(heard: list[Witness]) -> N
         followers = Counter(one.upstream for one in heard)
         agreeing = Counter(one.upstream for one in heard if one.truth.meet(Interval(best[0], best[-1])))
         whole = [upstream for upstream, count in agreeing.items() if count * 2 > followers[upstream]]
-        assert most * 2 <= len(followers) or len(whole) < 2
+        assert 2 * most <= len(followers) or 2 * len(whole) <= len(followers) or len(whole) < 2
     else:
         assert found.truth == Interval(best[0], best[-1])
         assert most * 2 > found.heard
-        assert 2 <= found.upstreams <= found.heard
+        assert 2 <= found.upstreams <= found.heard < 2 * found.upstreams
+        assert len({one.upstream for one in found.agreeing}) == found.upstreams
 
 
 @given(witnesses, st.integers(-(10**15), 10**15))
@@ -94,6 +95,15 @@ def test_an_upstream_whose_followers_mostly_disagree_does_not_count_as_agreeing(
     """One of five followers strayed to where another upstream is: that is no second source."""
     strays = [said("A", 0), said("B", 0, name="stray")]
     assert hear([*strays, *(said("B", 100, name=f"n{number}") for number in range(4))]) is None
+
+
+def test_parts_of_voices_make_no_majority_of_upstreams() -> None:
+    """Two whole upstreams and half of a third are two of four."""
+    half = [said("C", 0, name="one"), said("C", 300, name="other")]
+    assert hear([said("A", 0), said("B", 0), *half, said("D", 100)]) is None
+    found = hear([said("A", 0), said("B", 0), *half])
+    assert found is not None
+    assert [one.name for one in found.agreeing] == ["nA", "nB"]
 
 
 def test_nobody_testifies() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from skewmon.inquiry import Inquiry
-from skewmon.ledger import Ledger
+from skewmon.ledger import MISSED_ANSWERS, Ledger
+from skewmon.model import SyncStatus
 from skewmon.probe import own
 from skewmon.probe.own import own_status
 from skewmon.timesync import sheet
@@ -70,10 +71,22 @@ async def test_an_admin_box_without_a_shell_claims_nothing(monkeypatch: pytest.M
     assert await own_status() is None
 
 
+async def test_a_sheet_that_is_cut_off_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a tool is missing from it does not mean that the admin box has none."""
+    monkeypatch.setattr(sheet, "script", lambda nonce: f"printf '\n{nonce} begin facts\n'; kill -KILL $$")
+    assert await own_status() is None
+
+
 async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asking ends with the limit, and an older claim is not kept."""
+    """Asking ends with the limit; an older claim is kept for a moment, and not for long."""
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
     monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
-    ledger = Ledger(admin_status=await own_status())
+    ledger, claim = Ledger(), SyncStatus("chronyd", synchronized=True)
     await Inquiry(ledger).ask({}, 0.3)
-    assert ledger.admin_status is None
+    assert ledger.admin_word.status is None
+    ledger.admin_word.note(claim)
+    for _ in range(MISSED_ANSWERS):
+        await Inquiry(ledger).ask({}, 0.3)
+        assert ledger.admin_word.status == claim
+    await Inquiry(ledger).ask({}, 0.3)
+    assert ledger.admin_word.status is None
