@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncssh
 
+from tests.fleet.clocks import build
 from tests.fleet.node import Keys, public_text
 from tests.fleet.processes import descendants, end_tree, state_of
 from tests.lab.console import Console
@@ -80,6 +81,7 @@ class Guest:
                 stdout=log,
                 stderr=log,
                 pass_fds=(there, forth),
+                env={**os.environ, "LD_PRELOAD": str(build("xstate", "xstate.c"))},
             )
         os.close(there)
         os.close(forth)
