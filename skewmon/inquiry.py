@@ -21,6 +21,9 @@ NEWCOMERS_S = 1.0
 #: and one that hangs must not hold up the clocks.
 FIRST_ANSWERS_S = 2.0
 
+#: When all nodes have answered, the admin box's own tools have this much more time.
+WITNESS_S = 0.5
+
 #: How often it is looked whether all have answered.
 LOOK_S = 0.1
 
@@ -48,10 +51,16 @@ class Inquiry:
 
     async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
         """Ask every node that is connected, once; of one that takes longer, note that."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._ask_here(limit_s))
-            for place, link in links.items():
-                group.create_task(self._ask_in_time(place, link, limit_s))
+        here = asyncio.create_task(self._ask_here(limit_s))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for place, link in links.items():
+                    group.create_task(self._ask_in_time(place, link, limit_s))
+            # What the nodes said is about to be compared with their clocks: no witness is worth a long wait.
+            await asyncio.wait([here], timeout=WITNESS_S)
+        finally:
+            here.cancel()
+            await asyncio.gather(here, return_exceptions=True)
 
     async def keep_asking(self, links: Mapping[Place, Link], interval_s: float) -> None:
         """Ask the nodes again and again, and each as soon as it is connected.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.inquiry import Inquiry
+from skewmon.inquiry import WITNESS_S, Inquiry
 from skewmon.ledger import MISSED_ANSWERS, Ledger
 from skewmon.model import SyncStatus
 from skewmon.probe import own
@@ -89,4 +89,16 @@ async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pyte
         await Inquiry(ledger).ask({}, 0.3)
         assert ledger.admin_word.status == claim
     await Inquiry(ledger).ask({}, 0.3)
+    assert ledger.admin_word.status is None
+
+
+async def test_tools_that_hang_on_the_admin_box_delay_no_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes' claims are to be compared with their clocks while they are fresh."""
+    tool(tmp_path, monkeypatch, "exec sleep 1000\n")
+    monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
+    ledger, began = Ledger(), time.monotonic()
+    await Inquiry(ledger).ask({}, 20.0)
+    assert time.monotonic() - began < 3 * WITNESS_S
     assert ledger.admin_word.status is None
