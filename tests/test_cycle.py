@@ -30,7 +30,7 @@ from skewmon.model import (
     Threshold,
 )
 from skewmon.probe.sweep import Sweep
-from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
+from tests.clock.simulator import Machine, Observation, Step, holds, observe_round, pause_base
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
@@ -91,6 +91,14 @@ async def test_a_node_of_two_clusters_is_measured_once() -> None:
     assert abs(views[1].nodes[0].offset.estimate_ns) < NS_PER_S
 
 
+def outcomes_of(seen: list[Observation], first: int = 0) -> dict[str, Outcome]:
+    """Return what was seen of simulated nodes as a sweep would, by names that count from ``first``."""
+    return {
+        f"n{number}": Measured(one.burst, estimate(one.burst, one.tau_ns))
+        for number, one in enumerate(seen, first)
+    }
+
+
 def steps_of(rounds: int, step_at: int) -> list[tuple[dict[str, Outcome], int]]:
     """Return rounds of n1 and n2, with n1 stepping by a second before one of them."""
     machines, found = [Machine(Random(1)), Machine(Random(2))], []
@@ -101,10 +109,7 @@ def steps_of(rounds: int, step_at: int) -> list[tuple[dict[str, Outcome], int]]:
         for machine in machines:
             machine.rest_until(start_ns)
         seen = observe_round(machines, start_ns)
-        outcomes: dict[str, Outcome] = {
-            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
-            for index, one in enumerate(seen, 1)
-        }
+        outcomes = outcomes_of(seen, first=1)
         found.append((outcomes, seen[0].tau_ns))
     return found
 
@@ -145,10 +150,7 @@ async def test_a_base_that_may_stand_still_has_no_past(
         for machine in machines:
             machine.rest_until(start_ns)
         seen = observe_round(machines, start_ns)
-        outcomes: dict[str, Outcome] = {
-            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
-            for index, one in enumerate(seen)
-        }
+        outcomes = outcomes_of(seen)
         (view,) = await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
         for shown, one in zip(view.nodes, seen, strict=True):
             assert isinstance(shown.outcome, Measured)
@@ -172,10 +174,7 @@ async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> Non
         for machine in machines:
             machine.rest_until(start_ns)
         seen = observe_round(machines, start_ns)
-        outcomes: dict[str, Outcome] = {
-            f"n{index}": Measured(one.burst, estimate(one.burst, one.tau_ns))
-            for index, one in enumerate(seen)
-        }
+        outcomes = outcomes_of(seen)
         views += await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
         apart_s = (seen[0].truth.wall_ns - seen[1].truth.wall_ns) / NS_PER_S
     outlook = views[-1].nodes[0].forecast
