@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,18 +132,23 @@ async def test_a_file_that_is_renamed_keeps_its_events(tmp_path: Path) -> None:
     assert _numbers(read(str(kept), 0, None, 10)) == [1]
 
 
+def _after_the_next_write(journal: Journal, act: Callable[[], None]) -> None:
+    """Have something happen once, after a write and before it is acknowledged."""
+    plain = journal._file._write
+
+    def watched(*arguments: object) -> None:
+        plain(*arguments)  # type: ignore[arg-type]  # passed on
+        journal._file._write = plain  # type: ignore[method-assign]  # once
+        act()
+
+    journal._file._write = watched  # type: ignore[method-assign]  # acts
+
+
 async def test_a_file_that_goes_away_during_a_write_loses_nothing_of_it(tmp_path: Path) -> None:
     """An event is acknowledged only when it is found under the file's name."""
     async with Journal.open(str(tmp_path)) as journal:
         await _begin(journal)
-        plain = journal._file._write
-
-        def robbed(*arguments: object) -> None:
-            plain(*arguments)  # type: ignore[arg-type]  # passed on
-            journal._file._write = plain  # type: ignore[method-assign]  # once
-            _remove(tmp_path)
-
-        journal._file._write = robbed  # type: ignore[method-assign]  # robs
+        _after_the_next_write(journal, lambda: _remove(tmp_path))
         assert await journal.append(_event(2))
         assert _numbers(read(str(tmp_path), 0, None, 10)) == [2]
 
@@ -193,14 +199,7 @@ async def test_a_log_that_is_removed_during_a_write_costs_no_event(tmp_path: Pat
     """An event is acknowledged only when the next process would find it."""
     async with Journal.open(str(tmp_path)) as journal:
         await _begin(journal)
-        plain = journal._file._write
-
-        def robbed(*arguments: object) -> None:
-            plain(*arguments)  # type: ignore[arg-type]  # passed on
-            journal._file._write = plain  # type: ignore[method-assign]  # once
-            (tmp_path / f"{FILE_NAME}-wal").unlink()
-
-        journal._file._write = robbed  # type: ignore[method-assign]  # robs
+        _after_the_next_write(journal, (tmp_path / f"{FILE_NAME}-wal").unlink)
         assert await journal.append(_event(2))
         assert _numbers(read(str(tmp_path), 0, None, 10)) == [2, 1]
 
@@ -246,7 +245,8 @@ async def test_a_file_that_is_overwritten_in_place_is_noticed(tmp_path: Path, ov
             elif overwritten == "head":
                 file.write(b"\xff" * 4096 + content[4096:])
             elif overwritten == "middle":
-                file.write(content[:8192] + b"\xff" * 8192 + content[16384:])
+                # More pages than the log holds: it would heal those that the last event changed.
+                file.write(content[:8192] + b"\xff" * 24_576 + content[32_768:])
             else:
                 file.write(content[:10_000])
         with capture_logs() as logs:
