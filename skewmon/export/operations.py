@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 from prometheus_client import PLATFORM_COLLECTOR, PROCESS_COLLECTOR, Metric
-from prometheus_client.exposition import gzip_accepted
+from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.registry import Collector
 
 from skewmon.errors import SkewmonError
@@ -18,10 +18,12 @@ from skewmon.export.answers import fault
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.current import Current
 from skewmon.export.hooks import Hooks
-from skewmon.export.negotiation import negotiate
 from skewmon.export.publication import Publication
 from skewmon.export.text import encodable
 from skewmon.model import Snapshot
+
+#: Format versions that exist. choose_encoder accepts any greater one too, and each content type is cached.
+VERSIONS = ("version=0.0.4;", "version=1.0.0;")
 
 
 class WithProcess(Collector):
@@ -58,14 +60,14 @@ class Operations:
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer in the format that the client prefers."""
         publication = self._current.publication
-        exposition = negotiate(",".join(request.headers.getall(hdrs.ACCEPT, ())))
+        encode, content_type = _encoder(",".join(request.headers.getall(hdrs.ACCEPT, ())))
 
         def render() -> bytes:
             collector = SnapshotCollector(publication.snapshot, publication.facts, publication.pairs)
-            return exposition.render(WithProcess(collector))
+            return encode(WithProcess(collector))
 
-        response = await rendered(request, publication, exposition, render)
-        response.headers[hdrs.CONTENT_TYPE] = exposition.content_type
+        response = await rendered(request, publication, content_type, render)
+        response.headers[hdrs.CONTENT_TYPE] = content_type
         response.headers[hdrs.VARY] = "Accept, Accept-Encoding"
         return response
 
@@ -101,6 +103,15 @@ class Operations:
         """List the nodes for Prometheus's http_sd, for instance to scrape their node exporters."""
         body = json.dumps(discovered(self._current.publication.snapshot))
         return web.Response(text=body, content_type="application/json")
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """Return encoder and content type for an Accept header: the oldest format for an unknown version."""
+    try:
+        encode, content_type = choose_encoder(accept)
+    except TypeError:  # a version that is not a number
+        return choose_encoder("")
+    return (encode, content_type) if any(one in content_type for one in VERSIONS) else choose_encoder("")
 
 
 async def rendered(

@@ -21,8 +21,12 @@ from tests.export import samples
 
 PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 PROMETHEUS_3 = (
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+PROMETHEUS_3_TEXT = (
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4"
 )
 
 
@@ -33,9 +37,11 @@ PROMETHEUS_3 = (
         ("*/*", "text/plain; version=0.0.4"),
         ("text/html", "text/plain; version=0.0.4"),
         (PROMETHEUS_2, "application/openmetrics-text; version=1.0.0"),
-        (PROMETHEUS_3, "text/plain; version=1.0.0"),
+        (PROMETHEUS_3, "application/openmetrics-text; version=1.0.0"),
+        (PROMETHEUS_3_TEXT, "text/plain; version=1.0.0"),
         ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0"),
         ("application/openmetrics-text; version=no.number; q=no", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text; version=9.9.9", "text/plain; version=0.0.4"),
     ],
 )
 async def test_metrics_are_negotiated(serve, client, accept, content_type) -> None:
@@ -50,6 +56,22 @@ async def test_metrics_are_negotiated(serve, client, accept, content_type) -> No
     assert "process_resident_memory_bytes" in body
     if content_type.startswith("application/openmetrics"):
         assert list(parse_openmetrics(body))
+
+
+async def test_a_client_cannot_choose_how_often_a_snapshot_is_rendered(serve, client, monkeypatch) -> None:
+    """Only format versions that exist are rendered; each would be kept in memory until the next round."""
+    renderings = []
+    collect = SnapshotCollector.collect
+    monkeypatch.setattr(SnapshotCollector, "collect", lambda self: renderings.append(1) or collect(self))
+    exporter, url = await serve()
+    exporter.publish(samples.healthy())
+    for kind in ("application/openmetrics-text", "text/plain"):
+        for version in ("1.0.1", "1.0.0.0", "2.0.0", "3", "1.0.0"):
+            async with client.get(
+                f"{url}/metrics", headers={"Accept": f"{kind};version={version}"}
+            ) as answer:
+                assert answer.status == 200
+    assert len(renderings) <= 3
 
 
 async def test_metrics_are_compressed_for_those_who_ask(serve, client) -> None:
