@@ -2,6 +2,7 @@
 
 SkewmonError
 ├── ConfigError             the user's configuration or arguments: file:line:col, expectation, hint
+│   └── MissingFileError    a file that the user names does not exist
 ├── InventoryError          a source of nodes cannot be read
 │   └── InventoryAwayError  its server does not answer now
 ├── ListenError             an address cannot be listened at now
@@ -100,6 +101,10 @@ class ConfigError(SkewmonError):
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
         super().__init__("\n".join(str(fault) for fault in faults))
+
+
+class MissingFileError(ConfigError):
+    """A file that the user names does not exist."""
 
 
 class NodeError(SkewmonError):

@@ -9,7 +9,7 @@ import click
 
 from skewmon.cli import check
 from skewmon.cli.main import EXIT_UNUSABLE
-from skewmon.errors import ConfigError, Fault, echoed
+from skewmon.errors import ConfigError, Fault, MissingFileError, echoed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,20 +120,16 @@ def _scanned(one: "Scan") -> "Iterator[str]":
 
 def _public_key(identity: str) -> str:
     """Return the public half of the key in a file, read from the file beside it."""
-    from skewmon.config.files import open_regular
+    from skewmon.files import read_text
 
     path = Path(identity.removesuffix(".pub") + ".pub").expanduser()
     try:
-        with open_regular(str(path)) as file:
-            text = file.read(PUBLIC_KEY_BYTES_MAX).decode().strip()
-    except FileNotFoundError:
+        text = read_text(str(path), PUBLIC_KEY_BYTES_MAX).strip()
+    except MissingFileError:
         key = path.with_suffix("")
         folder = "" if key.parent.is_dir() else f"install -d {key.parent} && "
         hint = f"make a key: {folder}ssh-keygen -t ed25519 -N '' -C skewmon -f {key}"
         raise ConfigError(Fault("there is no such public key", str(path), hint=hint)) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigError(Fault(f"cannot read the public key: {reason}", str(path))) from None
     public = _PUBLIC.fullmatch(text)
     if public is None:
         raise ConfigError(

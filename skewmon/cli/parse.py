@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 
 import click
 
@@ -86,19 +85,15 @@ def command(tool: str, file: str | None) -> int:
 
 def _read(file: str | None) -> str:
     """Return the text without a terminal's marks, and with undecodable bytes replaced."""
-    name = "standard input" if file in (None, "-") else str(file)
-    try:
-        if file in (None, "-"):
-            data = sys.stdin.buffer.read(BYTES_MAX + 1)
-        else:
-            with Path(name).open("rb") as stream:
-                data = stream.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise ConfigError(Fault(f"cannot be read: {error.strerror}", source=name)) from error
+    from skewmon.files import read_bytes
+
+    if file is not None and file != "-":
+        data = read_bytes(file, BYTES_MAX)
+    else:
+        data = sys.stdin.buffer.read(BYTES_MAX + 1)
     if len(data) > BYTES_MAX:
-        raise ConfigError(
-            Fault(f"is longer than {BYTES_MAX} bytes; no time tool prints that much", source=name)
-        )
+        message = f"is longer than {BYTES_MAX} bytes; no time tool prints that much"
+        raise ConfigError(Fault(message, source="standard input"))
     return TERMINAL.sub("", data.decode(errors="replace")).replace(NO_BREAK_SPACE, " ")
 
 

@@ -1,8 +1,10 @@
 """TLS of the listener, with certificates that may be renewed while it listens."""
 
+import errno
 import ssl
+import stat
+from pathlib import Path
 
-from skewmon.config.files import require_regular
 from skewmon.errors import ConfigError, Fault
 from skewmon.export.web_config import TlsSettings
 
@@ -29,7 +31,7 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
     try:
         # An encrypted key would make OpenSSL ask at the terminal; a daemon has none, so it gets no password.
         for path in (settings.cert_file, settings.key_file):
-            require_regular(path)
+            _require_regular(path)
         context.load_cert_chain(settings.cert_file, settings.key_file, password="")
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         message = f"cannot use {settings.cert_file} with {settings.key_file}: {_reason(error)}"
@@ -39,10 +41,16 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 def _load_client_ca(context: ssl.SSLContext, path: str) -> None:
     try:
-        require_regular(path)
+        _require_regular(path)
         context.load_verify_locations(path)
     except OSError as error:
         raise ConfigError(Fault(f"cannot use {path} as client CA: {_reason(error)}")) from None
+
+
+def _require_regular(path: str) -> None:
+    """Raise OSError for a pipe or device, for which OpenSSL would wait without end."""
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise OSError(errno.EINVAL, "this is not a regular file", path)
 
 
 def _reason(error: Exception) -> str:

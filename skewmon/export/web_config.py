@@ -13,9 +13,9 @@ from typing import Literal
 import pydantic
 
 from skewmon.config.explain import explain
-from skewmon.config.files import open_regular
 from skewmon.config.marks import Document, Value, parse
 from skewmon.errors import ConfigError, Fault
+from skewmon.files import read_text
 
 #: A web file names two users, not two thousand; more is a wrong file.
 FILE_BYTES_MAX = 256 * 1024
@@ -62,17 +62,7 @@ class WebConfig:
 
 def load_web_config(path: str) -> WebConfig:
     """Return what a web file says; raise ConfigError with every fault found."""
-    try:
-        with open_regular(path) as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(Fault(f"cannot read the web file: {reason}", path)) from None
-    except UnicodeDecodeError:
-        raise ConfigError(Fault("this is not UTF-8", path, hint="save the file as UTF-8")) from None
-    if len(data) > FILE_BYTES_MAX:
-        raise ConfigError(Fault(f"the file is larger than {FILE_BYTES_MAX // 1024} KiB", path))
+    text = read_text(path, FILE_BYTES_MAX, wait_s=0)  # also read on the event loop
     return _validated(parse(text, path))
 
 

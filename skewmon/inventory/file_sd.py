@@ -3,11 +3,11 @@
 import asyncio
 import glob
 
-from skewmon.config.files import open_regular
 from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.marks import parse
 from skewmon.config.schema import SourceSpec
 from skewmon.errors import ConfigError, InventoryError
+from skewmon.files import read_text
 from skewmon.inventory.settings import Context
 from skewmon.inventory.target_groups import nodes_of
 from skewmon.model import Node, SshSettings
@@ -35,17 +35,9 @@ def _read_all(pattern: str, ssh: SshSettings) -> list[Node]:
 def _read_one(path: str, ssh: SshSettings) -> list[Node]:
     """Return the nodes of one file."""
     try:
-        with open_regular(path) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InventoryError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise InventoryError(f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB")
-    try:
-        # JSON is YAML. Words such as `yes` in labels are other people's business, hence no look at faults.
-        return nodes_of(parse(data.decode("utf-8-sig"), path).value, ssh)
-    except UnicodeDecodeError:
-        raise InventoryError(f"{path} is not UTF-8") from None
+        # JSON is YAML. Faults are ignored: words such as `yes` in labels are legal in files of other tools.
+        document = parse(read_text(path, MAX_FILE_BYTES), path)
+        return nodes_of(document.value, ssh)
     except ConfigError as error:
         raise InventoryError(str(error)) from None
     except InventoryError as error:

@@ -4,9 +4,10 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from skewmon.config.files import open_regular
-from skewmon.errors import ConfigError, Fault, echoed
+from skewmon.errors import ConfigError, Fault, MissingFileError, echoed
+from skewmon.files import read_bytes
 
 #: ssh itself reads line by line; a configuration of more than this is another file.
 MAX_FILE_BYTES = 1024 * 1024
@@ -109,15 +110,10 @@ def _word(text: str, position: int) -> tuple[str, int]:
 def _read(path: str, *, private: bool) -> tuple[Line, ...]:
     """Return the lines of one file."""
     try:
-        with open_regular(path) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-            status = os.fstat(file.fileno())
-    except (FileNotFoundError, NotADirectoryError):
+        data = read_bytes(path, MAX_FILE_BYTES)
+        status = Path(path).stat()
+    except (MissingFileError, FileNotFoundError):
         return ()
-    except OSError as error:
-        raise ConfigError(Fault(f"cannot read it: {(error.strerror or str(error)).lower()}", path)) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(Fault(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB", path))
     if private and (status.st_uid not in {0, os.getuid()} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
         raise ConfigError(Fault("others may write to it, so ssh refuses it", path, hint=f"chmod 600 {path}"))
     return tuple(parse_lines(data.decode(errors="surrogateescape"), path))

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from yarl import URL
 
 from skewmon.alert.alerts import RUNBOOK_URL, Alert
-from skewmon.config.files import open_regular
 from skewmon.config.paths import secret_file
 from skewmon.errors import ConfigError, SkewmonError
+from skewmon.files import read_text
 from skewmon.model import NS_PER_S
 
 #: A secret file is a line or a few; more is a mistake, and memory stays bounded.
@@ -63,18 +63,9 @@ def shown(url: str) -> str:
 def read_secret(name: str) -> str:
     """Return the text of a secret file; raise SecretError, which does not quote it, where that fails."""
     try:
-        with open_regular(secret_file(name)) as file:
-            text = file.read(SECRET_BYTES_MAX + 1)
-    except OSError as fault:
-        raise SecretError(f"{name} cannot be read: {fault.strerror}") from None
+        return read_text(secret_file(name), SECRET_BYTES_MAX, wait_s=0)
     except ConfigError as fault:
         raise SecretError(str(fault)) from None
-    if len(text) > SECRET_BYTES_MAX:
-        raise SecretError(f"{name} is larger than {SECRET_BYTES_MAX} bytes")
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        raise SecretError(f"{name} is not UTF-8 text") from None
 
 
 def rfc3339(wall_ns: int) -> str:

@@ -5,15 +5,19 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import asyncssh
 
-from skewmon.config.files import require_regular
-from skewmon.errors import ConnectError, Reason
+from skewmon.errors import ConfigError, ConnectError, Reason
+from skewmon.files import read_bytes
 from skewmon.model import SshSettings
 
 #: Parsing an RSA key costs tens of milliseconds with OpenSSL 3, so each file is parsed once per modification.
 CACHED_KEYS = 256
+
+#: An RSA key of 16,384 bits is 12 KB of text.
+KEY_BYTES_MAX = 64 * 1024
 
 #: How long the agent may take to list its keys; a forwarded agent whose far end is gone would hang for ever.
 AGENT_TIMEOUT_S = 5.0
@@ -43,8 +47,8 @@ async def load(ssh: SshSettings) -> Identity:
     for path in ssh.identities:
         try:
             keys.append(_read(path, _modified_ns(path)))
-        except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
+        except ConfigError as error:
+            faults.append(str(error))
         except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
             locked = "passphrase" in str(error).lower()
             faults.append(f"{path} needs a passphrase" if locked else f"{path}: {error}")
@@ -85,16 +89,18 @@ async def _with_agent(
 def _public_half(path: str) -> bytes | None:
     """Return the public key of an identity, from the file beside it or from the identity itself."""
     for public in (f"{path}.pub", path):
-        with suppress(OSError, asyncssh.KeyImportError):
-            require_regular(public)
-            return asyncssh.read_public_key(public).public_data
+        with suppress(ConfigError, asyncssh.KeyImportError):
+            return asyncssh.import_public_key(read_bytes(public, KEY_BYTES_MAX, wait_s=0)).public_data
     return None
 
 
 def _modified_ns(path: str) -> int:
-    return require_regular(path).st_mtime_ns
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:  # reading it will say why
+        return 0
 
 
 @lru_cache(maxsize=CACHED_KEYS)
 def _read(path: str, _stamp_ns: int) -> asyncssh.SSHKey:
-    return asyncssh.read_private_key(path)
+    return asyncssh.import_private_key(read_bytes(path, KEY_BYTES_MAX, wait_s=0))

@@ -13,8 +13,8 @@ from typing import Any
 
 import asyncssh
 
-from skewmon.config.files import open_regular
-from skewmon.errors import ConnectError, Reason
+from skewmon.errors import ConfigError, ConnectError, Reason
+from skewmon.files import read_bytes
 
 #: X.509 counts for nothing: else asyncssh trusts ~/.ssh/ca-bundle.crt and ~/.ssh/crt of whoever runs skewmon,
 #: and measures no node under a HOME that it may not look into, such as that of root, which runuser leaves.
@@ -77,11 +77,10 @@ def _lowered(names: re.Match[str]) -> str:
 
 def _read(path: str) -> str:
     try:
-        with open_regular(path) as file:
-            return file.read(MAX_BYTES).decode("utf-8", "replace")
-    except OSError as error:
+        return read_bytes(path, MAX_BYTES, wait_s=0).decode("utf-8", "replace")
+    except ConfigError as error:
         raise ConnectError(
             Reason.HOST_KEY_UNKNOWN,
-            f"The known_hosts file {path} cannot be read: {error.strerror}.",
+            f"The known_hosts file cannot be used: {error}.",
             "Give the user that runs skewmon the right to read it.",
         ) from None

@@ -68,7 +68,10 @@ def test_a_flood_of_faults_is_cut() -> None:
     [
         (lambda path: None, "there is no such file (`skewmon config init` writes a first one)"),
         (lambda path: path.mkdir(), "this is a directory (name the file in it)"),
-        (lambda path: path.write_bytes(b"#" * (MAX_FILE_BYTES + 1)), "the file is larger than 4 MiB"),
+        (
+            lambda path: path.write_bytes(b"#" * (MAX_FILE_BYTES + 1)),
+            "the file is larger than 4 MiB (check that this is the file you mean)",
+        ),
         (lambda path: path.symlink_to(path), "cannot read the file: too many levels of symbolic links"),
     ],
     ids=["missing", "directory", "huge", "link to itself"],
