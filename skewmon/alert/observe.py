@@ -6,7 +6,7 @@ from skewmon.alert import observe_node
 from skewmon.alert.alerts import Key, Observation, Reading, Sight
 from skewmon.alert.observe_node import SIGHTS, Observer
 from skewmon.alert.reach import Reach, reaches
-from skewmon.alert.thresholds import judge, lines_of
+from skewmon.alert.thresholds import judge
 from skewmon.alert.words import check_command, direction, next_command, quoted, reasons, sentence, skew_bounds
 from skewmon.model import ClusterView, NodeView, Threshold
 
@@ -22,7 +22,7 @@ def observe(view: ClusterView) -> Observation:
     """
     readings = [
         reading
-        for line in lines_of(view.cluster)
+        for line in view.cluster.thresholds
         if len(view.nodes) >= 2 or line.kind not in COMPARING
         for reading in OBSERVERS[line.kind](view, line)
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skewmon.alert.alerts import NAMES, RUNBOOK_URL
-from skewmon.alert.thresholds import lines_of
+from skewmon.alert.thresholds import in_force
 from skewmon.model import NS_PER_S, Cluster, Threshold
 
 #: Rules look back at least this long, so that one late scrape is no news …
@@ -52,10 +52,10 @@ _SUMMARIES: Mapping[str, str] = {
 def build_rules(clusters: Sequence[Cluster] | None = None) -> dict[str, Any]:
     """Return a rule file for these clusters, or one that fits every cluster with the default lines."""
     if clusters is None:
-        lines = [_line_rule(line, None) for line in lines_of(Cluster("", ()))]
+        lines = [_line_rule(line, None) for line in in_force(None, ())]
         interval_s = Cluster("", ()).interval_s
     else:
-        lines = [_line_rule(line, one.name) for one in clusters for line in lines_of(one)]
+        lines = [_line_rule(line, one.name) for one in clusters for line in one.thresholds]
         interval_s = max((one.interval_s for one in clusters), default=0.0)
     return {
         "groups": [

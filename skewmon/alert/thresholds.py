@@ -1,14 +1,20 @@
-"""What may be said of a quantity and a line: passed, not passed, or neither.
+"""The thresholds in force, and the state of a quantity against one: passed, not passed, or neither.
 
 A quantity is an interval that contains the truth. A line is *passed* only where the near end lies beyond it
 and *not passed* only where the far end lies below it; in between nothing is proven.
 """
 
+import difflib
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal, get_args
 
 from skewmon.alert.profiles import NS_PER_MS, PROFILES
-from skewmon.model import Cluster, Interval, Skew, Threshold
+from skewmon.errors import echoed
+from skewmon.model import Interval, Skew, Threshold
+
+#: The profile of a cluster that names neither a profile nor a threshold with a limit.
+DEFAULT_PROFILE = "default"
 
 #: What a line may be drawn on. ``skew`` is the largest pair offset; ``ahead`` and ``behind`` one node against
 #: the reference; ``drift`` its rate in ns/s; ``step`` the size of a jump; the last three are states without
@@ -63,23 +69,35 @@ def _ends(quantity: Interval | Skew, kind: str) -> tuple[int, int]:
     return quantity.proven_ns, quantity.furthest_ns
 
 
-def lines_of(cluster: Cluster) -> tuple[Threshold, ...]:
-    """Return every line that is in force for a cluster.
+def in_force(profile: str | None, own: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    """Return every threshold of a cluster, from the name of its profile and its own thresholds.
 
-    A cluster's own lines replace those of its profile that have the same kind and severity. A cluster with
-    neither has the default profile. The standing lines are always drawn and may be replaced likewise.
-    Merging twice changes nothing, so it does not matter whether the configuration has merged already.
+    Own thresholds replace those of the profile that have the same kind and severity; of two own ones that are
+    alike, the last counts. Without a profile, a cluster whose own thresholds limit nothing has the default
+    one. The standing thresholds are always added, unless the cluster has its own of that kind.
     """
-    profile = cluster.profile or (None if draws_limit(cluster.thresholds) else "default")
-    given = (*(PROFILES[profile].thresholds if profile else ()), *cluster.thresholds)
-    standing = [line for line in _standing(given) if line.kind not in {own.kind for own in given}]
+    own = tuple(own)
+    named = effective_profile(profile, own)
+    given = (*(PROFILES[named].thresholds if named else ()), *own)
+    standing = [line for line in _standing(given) if line.kind not in {one.kind for one in given}]
     merged = {(line.kind, line.severity): line for line in (*given, *standing)}
     return tuple(_instant(line) for line in merged.values())
 
 
-def draws_limit(thresholds: tuple[Threshold, ...]) -> bool:
-    """Tell whether any line limits a quantity; lines on states alone leave the default ones standing."""
-    return any(line.kind not in STATES for line in thresholds)
+def effective_profile(profile: str | None, own: tuple[Threshold, ...]) -> str | None:
+    """Return the profile below a cluster's own thresholds; those on states alone keep the default one."""
+    if profile is None and not any(line.kind not in STATES for line in own):
+        return DEFAULT_PROFILE
+    return profile
+
+
+def check_profile(name: str) -> str:
+    """Return the name of a profile that exists; raise ValueError with the nearest one."""
+    if name in PROFILES:
+        return name
+    near = difflib.get_close_matches(name, PROFILES, n=1)
+    advice = f"did you mean {near[0]}?" if near else "`skewmon profiles` lists them"
+    raise ValueError(f"there is no profile {echoed(name)}; {advice}")
 
 
 def _standing(given: tuple[Threshold, ...]) -> tuple[Threshold, ...]:

@@ -162,6 +162,7 @@ def _line(line: "Threshold") -> str:
         "drift": "a drift of more than {ppm:g} ppm",
         "unsynchronized": "an unsynchronized clock",
         "unreachable": "a node that cannot be measured",
+        "unknown": "an unknown skew",
     }[line.kind].format(limit=format_duration(line.limit_ns), ppm=line.limit_ns / 1000)
     wait = f" for {format_duration(round(line.for_s * NS_PER_S))}" if line.for_s else ""
     return f"{line.severity} on {what}{wait}"

@@ -32,7 +32,7 @@ def command(name: str | None, output: str) -> None:
 
 def _found(name: str) -> "Profile":
     from skewmon.alert.profiles import PROFILES
-    from skewmon.config.thresholds import check_profile
+    from skewmon.alert.thresholds import check_profile
 
     try:
         return PROFILES[check_profile(name)]

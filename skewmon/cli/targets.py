@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from skewmon.alert.thresholds import check_profile, effective_profile, in_force
 from skewmon.cli.main import DEFAULT_CONFIG
 from skewmon.config.duration import parse_duration_ns
+from skewmon.config.effective import written
 from skewmon.config.loader import load
-from skewmon.config.schema import Config
+from skewmon.config.schema import ClusterSpec, Config
 from skewmon.config.targets import Target, check_user, expand
-from skewmon.config.thresholds import check_profile, effective
 from skewmon.errors import ConfigError, Fault, echoed
 from skewmon.inventory.resolve import distinct, resolve
 from skewmon.inventory.ssh_config import settings_for
@@ -60,15 +61,23 @@ def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
 
     Raises ConfigError or InventoryError where they cannot be told.
     """
+    if selection.profile is not None:
+        try:
+            check_profile(selection.profile)
+        except ValueError as error:
+            raise _fault("--profile", str(error)) from None
+    own = _own_lines(selection)
     config = configured(selection.config_file, selection.nodes)
     if config is None:
-        clusters: tuple[Cluster, ...] = (_from_command_line(selection),)
+        clusters: tuple[Cluster, ...] = (_from_command_line(selection, own),)
     else:
-        clusters = _from_file(config, selection)
-    return tuple(_judged(cluster, selection) for cluster in clusters)
+        clusters = _from_file(config, selection, own)
+    if selection.samples:
+        return tuple(replace(cluster, samples=selection.samples) for cluster in clusters)
+    return clusters
 
 
-def _from_command_line(selection: Selection) -> Cluster:
+def _from_command_line(selection: Selection, own: tuple[Threshold, ...]) -> Cluster:
     if selection.user is not None:
         try:
             check_user(selection.user)
@@ -80,7 +89,11 @@ def _from_command_line(selection: Selection) -> Cluster:
         )
     around = Surroundings.here()
     targets = [target for text in selection.nodes for target in _expand(text)]
-    return Cluster(COMMAND_LINE_CLUSTER, distinct([_node(target, selection, around) for target in targets]))
+    return Cluster(
+        COMMAND_LINE_CLUSTER,
+        distinct([_node(target, selection, around) for target in targets]),
+        thresholds=in_force(selection.profile, own),
+    )
 
 
 def _node(target: Target, selection: Selection, around: Surroundings) -> Node:
@@ -95,7 +108,7 @@ def _node(target: Target, selection: Selection, around: Surroundings) -> Node:
     return Node(target.host, address, ssh)
 
 
-def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
+def _from_file(config: Config, selection: Selection, own: tuple[Threshold, ...]) -> tuple[Cluster, ...]:
     given = {
         "--user": selection.user,
         "--port": selection.port,
@@ -108,7 +121,8 @@ def _from_file(config: Config, selection: Selection) -> tuple[Cluster, ...]:
             raise _fault(option, "has no effect with a configuration file", "set it there")
     if selection.cluster is not None and selection.cluster not in config.clusters:
         raise _fault("--cluster", f"there is no cluster {echoed(selection.cluster)}", _known(config.clusters))
-    clusters = asyncio.run(resolve(config))
+    specs = {name: _with_options(spec, selection.profile, own) for name, spec in config.clusters.items()}
+    clusters = asyncio.run(resolve(config.model_copy(update={"clusters": specs})))
     chosen = [one for one in clusters if selection.cluster in (None, one.name)]
     if not selection.nodes:
         return tuple(chosen)
@@ -130,22 +144,16 @@ def _named(text: str, names: set[str]) -> set[str]:
     return {text} if text in names else {str(target) for target in _expand(text)}
 
 
-def _judged(cluster: Cluster, selection: Selection) -> Cluster:
-    """Return the cluster with the lines and samples that the command line asks for."""
-    if selection.profile is not None:
-        try:
-            check_profile(selection.profile)
-        except ValueError as error:
-            raise _fault("--profile", str(error)) from None
-        cluster = replace(cluster, profile=selection.profile, thresholds=())
-    own = _own_lines(selection)
-    if own:
-        named = {line.severity for line in own}
-        kept = tuple(one for one in cluster.thresholds if one.kind != "skew" or one.severity not in named)
-        cluster = replace(cluster, thresholds=(*kept, *own))
-    if not cluster.thresholds:
-        cluster = replace(cluster, thresholds=effective(cluster.profile, ()))
-    return replace(cluster, samples=selection.samples) if selection.samples else cluster
+def _with_options(spec: ClusterSpec, profile: str | None, own: tuple[Threshold, ...]) -> ClusterSpec:
+    """Return a cluster of the file with the thresholds of the command line added.
+
+    A profile of the command line replaces the profile and the thresholds of the file. ``-w`` and ``-c``
+    replace thresholds of the same severity and leave the rest of the file's, or of the default profile's.
+    """
+    if profile is None:
+        profile = effective_profile(spec.profile, spec.own_lines)
+        own = (*spec.own_lines, *own)
+    return spec.model_copy(update={"profile": profile, "thresholds": tuple(written(line) for line in own)})
 
 
 def _own_lines(selection: Selection) -> tuple[Threshold, ...]:

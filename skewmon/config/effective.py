@@ -56,7 +56,7 @@ def _effective_cluster(spec: ClusterSpec, defaults: SshSpec) -> ClusterSpec:
         _effective_node(entry, defaults, spec.ssh) if isinstance(entry, NodeSpec) else entry
         for entry in spec.nodes
     )
-    lines = tuple(_written(line) for line in spec.lines)
+    lines = tuple(written(line) for line in spec.lines if line.kind in ThresholdSpec.choices)
     ssh = merged_ssh(defaults, spec.ssh)
     return spec.model_copy(update={"nodes": nodes, "thresholds": lines, "ssh": ssh})
 
@@ -67,7 +67,7 @@ def _effective_node(entry: NodeSpec, *layers: SshSpec) -> NodeSpec:
     return entry.model_copy(update={"port": None, "ssh": merged_ssh(*layers, entry.ssh, own)})
 
 
-def _written(line: Threshold) -> ThresholdSpec:
+def written(line: Threshold) -> ThresholdSpec:
     """Return a line as it is written in the file."""
     switch = line.kind in {"unsynchronized", "unreachable"}
     limit: dict[str, Any] = {line.kind: True if switch else line.limit_ns}

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from skewmon.alert.thresholds import check_profile, in_force
 from skewmon.config import limits, paths
 from skewmon.config.address import parse_listen
 from skewmon.config.fields import (
@@ -27,7 +28,6 @@ from skewmon.config.fields import (
     refused_by,
 )
 from skewmon.config.targets import expand
-from skewmon.config.thresholds import check_profile, effective
 from skewmon.errors import echoed
 from skewmon.model import NS_PER_S, Threshold
 
@@ -226,8 +226,13 @@ class ClusterSpec(Spec):
 
     @property
     def lines(self) -> tuple[Threshold, ...]:
-        """The thresholds that count: the profile's and its own, or the default ones."""
-        return effective(self.profile, tuple(line.threshold() for line in self.thresholds))
+        """The thresholds in force."""
+        return in_force(self.profile, self.own_lines)
+
+    @property
+    def own_lines(self) -> tuple[Threshold, ...]:
+        """The thresholds that the file gives."""
+        return tuple(line.threshold() for line in self.thresholds)
 
 
 class WebhookSpec(Exactly):

@@ -3,7 +3,8 @@
 from heapq import nsmallest
 from itertools import islice, takewhile
 
-from skewmon.alert.thresholds import judge, lines_of
+from skewmon.alert.thresholds import judge
+from skewmon.alert.verdict import skew_lines
 from skewmon.clock.pairs import pair_offset, worst_pairs
 from skewmon.export.courtesy import courteous
 from skewmon.model import ClusterView, Interval, Measured, Pair, PairVerdict, Threshold
@@ -51,8 +52,7 @@ def _rank(pair: Pair) -> tuple[int, int, str]:
 
 def skew_line(view: ClusterView) -> Threshold | None:
     """Return the cluster's lowest line for the skew, the one that a pair is judged by."""
-    lines = (line for line in lines_of(view.cluster) if line.kind == "skew")
-    return min(lines, key=lambda line: line.limit_ns, default=None)
+    return next(iter(skew_lines(view.cluster.thresholds)), None)
 
 
 def judged(pair: Pair, line: Threshold | None) -> Pair:

@@ -53,7 +53,6 @@ async def _cluster(name: str, spec: ClusterSpec, config: Config) -> Cluster:
         status_interval_s=spec.status_interval_ns / NS_PER_S,
         samples=spec.samples,
         thresholds=spec.lines,
-        profile=spec.profile,
     )
 
 

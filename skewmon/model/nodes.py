@@ -45,7 +45,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Nodes that must agree on the time, how often they are asked and where the lines are.
+    """Nodes that must agree on the time, how often they are measured, and every threshold in force.
 
     ``config_file`` is that of the daemon which measures it, for commands that are to find it again.
     """
@@ -56,5 +56,4 @@ class Cluster:
     status_interval_s: float = 60.0
     samples: int = 8
     thresholds: tuple[Threshold, ...] = ()
-    profile: str | None = None
     config_file: str = ""

@@ -3,8 +3,7 @@
 import pytest
 
 from skewmon.alert.profiles import PROFILES, Profile
-from skewmon.alert.thresholds import KINDS, STATES, lines_of
-from skewmon.model import Cluster
+from skewmon.alert.thresholds import KINDS, STATES, in_force
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -81,5 +80,5 @@ def test_known_lines_are_where_their_systems_draw_them(
 @EVERY
 def test_a_profile_can_be_put_in_force(profile: Profile) -> None:
     """A cluster with nothing but the profile has its lines and the standing ones."""
-    kinds = {line.kind for line in lines_of(Cluster("c", (), profile=profile.name))}
+    kinds = {line.kind for line in in_force(profile.name, ())}
     assert kinds >= {line.kind for line in profile.thresholds} | {"unreachable", "unknown"}

@@ -11,7 +11,7 @@ import yaml
 
 from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.rules import build_rules
-from skewmon.alert.thresholds import KINDS, STATES
+from skewmon.alert.thresholds import KINDS, STATES, in_force
 from skewmon.cli.rules import render
 from skewmon.model import Cluster, Threshold
 from tests.export.samples import BY_NAME
@@ -25,12 +25,18 @@ EVERYTHING = Cluster(
     'o"d\\d',
     (),
     interval_s=300.0,
-    thresholds=tuple(
-        Threshold(
-            severity, 0 if kind in STATES else 1_500_000, kind, for_s=0.0 if severity == "critical" else 90.5
-        )
-        for kind in KINDS
-        for severity in ("warning", "critical")
+    thresholds=in_force(
+        None,
+        [
+            Threshold(
+                severity,
+                0 if kind in STATES else 1_500_000,
+                kind,
+                for_s=0.0 if severity == "critical" else 90.5,
+            )
+            for kind in KINDS
+            for severity in ("warning", "critical")
+        ],
     ),
 )
 
@@ -76,7 +82,7 @@ def test_alertmanager_accepts_the_example_and_routes_by_severity() -> None:
 
 def test_promtool_accepts_rules_for_lines_of_every_kind(tmp_path: Path) -> None:
     """Two clusters with everything, one with an awkward name and a slow pace."""
-    document = build_rules([EVERYTHING, Cluster("plain", ())])
+    document = build_rules([EVERYTHING, Cluster("plain", (), thresholds=in_force(None, ()))])
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(document))
     _run("promtool", "check", "rules", tmp_path / "rules.yml")
     assert {rule["alert"] for rule in _rules(document) if "alert" in rule} >= set(NAMES.values())

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.alert.thresholds import STEP_LIMIT_NS, Judgement, judge, lines_of
-from skewmon.model import Cluster, Interval, Skew, Threshold
+from skewmon.alert.thresholds import STEP_LIMIT_NS, Judgement, in_force, judge
+from skewmon.model import Interval, Skew, Threshold
 from tests.alert.views import CRITICAL, MS, WARNING, S
 
 BREACH, OK, AMBIGUOUS = Judgement.BREACH, Judgement.OK, Judgement.AMBIGUOUS
@@ -83,51 +83,49 @@ def test_less_knowledge_never_proves_more(interval: Interval, more: int, limit_n
     assert judge(interval.widened(more), line) in {judge(interval, line), AMBIGUOUS}
 
 
-def _limits(cluster: Cluster) -> dict[tuple[str, str], int]:
-    return {(line.kind, line.severity): line.limit_ns for line in lines_of(cluster)}
+def _limits(profile: str | None = None, *own: Threshold) -> dict[tuple[str, str], int]:
+    return {(line.kind, line.severity): line.limit_ns for line in in_force(profile, own)}
 
 
-def test_a_cluster_without_lines_has_the_default_ones() -> None:
+def test_a_cluster_without_thresholds_has_the_default_ones() -> None:
     """Neither thresholds nor profile: the default profile."""
-    limits = _limits(Cluster("c", ()))
+    limits = _limits()
     assert limits["skew", "warning"] == 50 * MS
     assert limits["skew", "critical"] == 1 * S
 
 
-def test_own_lines_replace_those_of_the_profile() -> None:
-    """A line of the same kind and severity is one's own; the rest of the profile stays."""
-    limits = _limits(Cluster("c", (), profile="hbase", thresholds=(Threshold("warning", 7 * S),)))
+def test_own_thresholds_replace_those_of_the_profile() -> None:
+    """Those of the same kind and severity; the rest of the profile stays."""
+    limits = _limits("hbase", Threshold("warning", 7 * S))
     assert limits["skew", "warning"] == 7 * S
     assert limits["skew", "critical"] == 30 * S
 
 
-def test_own_lines_without_a_profile_stand_alone() -> None:
-    """Who draws a line wants no default beside it."""
-    assert ("skew", "critical") not in _limits(Cluster("c", (), thresholds=(Threshold("warning", 7 * S),)))
+def test_own_thresholds_without_a_profile_have_no_default_beside_them() -> None:
+    """The default profile is for clusters without a limit."""
+    assert ("skew", "critical") not in _limits(None, Threshold("warning", 7 * S))
 
 
-def test_own_states_do_not_switch_off_the_default_lines() -> None:
-    """Asking to be told of unreachable nodes is no wish to be blind to skew."""
-    limits = _limits(Cluster("c", (), thresholds=(Threshold("critical", 0, "unreachable"),)))
+def test_own_states_do_not_switch_off_the_default_thresholds() -> None:
+    """An alert about unreachable nodes says nothing about skew."""
+    limits = _limits(None, Threshold("critical", 0, "unreachable"))
     assert limits["skew", "critical"] == 1 * S
     assert ("unreachable", "warning") not in limits
 
 
-def test_merging_what_is_merged_changes_nothing() -> None:
-    """The configuration may have merged already."""
-    once = Cluster("c", (), profile="hbase", thresholds=(Threshold("warning", 7 * S),))
-    twice = Cluster("c", (), profile="hbase", thresholds=lines_of(once))
-    assert set(lines_of(twice)) == set(lines_of(once))
+def test_of_two_own_thresholds_that_are_alike_the_last_is_in_force() -> None:
+    """An alert is known by kind and severity, so there cannot be two."""
+    assert _limits(None, Threshold("warning", 7 * S), Threshold("warning", 9 * S))["skew", "warning"] == 9 * S
 
 
 def test_a_jump_counts_from_the_lowest_skew_line_on() -> None:
     """The standing line on steps follows the cluster's own idea of much."""
-    assert _limits(Cluster("c", (), thresholds=(CRITICAL, WARNING)))["step", "warning"] == 50 * MS
-    assert _limits(Cluster("c", (), profile="loki"))["step", "warning"] == STEP_LIMIT_NS
+    assert _limits(None, CRITICAL, WARNING)["step", "warning"] == 50 * MS
+    assert _limits("loki")["step", "warning"] == STEP_LIMIT_NS
 
 
 def test_a_line_on_steps_asks_for_no_patience() -> None:
     """A jump lasts an instant, so ``for`` would hide it; it is shown for a while instead."""
     own = Threshold("critical", 2 * S, "step", for_s=600.0, clear_for_s=1.0)
-    line = next(line for line in lines_of(Cluster("c", (), thresholds=(own,))) if line.kind == "step")
+    line = next(line for line in in_force(None, [own]) if line.kind == "step")
     assert (line.for_s, line.clear_for_s) == (0.0, 900.0)

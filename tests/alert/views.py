@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from skewmon.alert.thresholds import in_force
 from skewmon.errors import Reason
 from skewmon.model import (
     Burst,
@@ -59,7 +60,9 @@ def view(
     name: str = "prod",
 ) -> ClusterView:
     """Return a cluster after a round, with its skew and worst pair."""
-    cluster = Cluster(name, tuple(Node(one.name, one.address) for one in nodes), thresholds=lines)
+    cluster = Cluster(
+        name, tuple(Node(one.name, one.address) for one in nodes), thresholds=in_force(None, lines)
+    )
     offsets = {one.name: one.offset for one in nodes if one.offset is not None}
     skew, worst = _skew(offsets)
     return ClusterView(cluster, Verdict.OK, WALL_NS, 0.5, nodes, skew, worst, vote)

@@ -5,10 +5,12 @@ import socket
 import statistics
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from skewmon.cli.main import run
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Measured, Threshold
 from skewmon.once import check, opened
 from skewmon.probe.sweep import Sweeper
@@ -88,6 +90,17 @@ async def test_the_node_that_is_ahead_is_named_and_told_as_ahead() -> None:
     assert 69 * NS_PER_S < ahead.lower_ns < 71 * NS_PER_S
     assert view.skew is not None
     assert 70 * NS_PER_S - view.skew.lower_ns < 5_000_000
+
+
+def test_check_judges_by_the_profile_below_its_options(tmp_path: Path) -> None:
+    """``-w`` replaces the profile's warning alone: 70 s are critical for the profile, as for the daemon."""
+    with Fleet(3, offsets_ns=[0, 70 * NS_PER_S]) as fleet:
+        nodes = [f"{node.user}@{node.address}:{node.port}" for node in fleet.nodes]
+        keys = ["-i", str(fleet.identity), "--known-hosts", str(fleet.known_hosts)]
+        assert run(["check", "--profile", "cockroachdb", "-w", "10ms", *keys, *nodes]) == 2
+        config = str(fleet.write_config(tmp_path / "skewmon.yml", cluster={"profile": "cockroachdb"}))
+        assert run(["check", "--config.file", config, "-w", "10ms"]) == 2
+        assert run(["check", "-w", "10ms", *keys, *nodes]) == 1
 
 
 async def test_many_rounds_of_moving_clocks_hold_the_truth() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from skewmon.alert.thresholds import in_force
 from skewmon.config.loader import load, loads
 from skewmon.errors import ConfigError, InventoryError
 from skewmon.inventory.resolve import INVENTORIES, resolve
@@ -79,8 +80,7 @@ async def test_schedule_and_lines_are_carried_over() -> None:
         "clusters: {etcd: {nodes: [n1], interval: 1m30s, status_interval: 2m, samples: 3, profile: etcd}}"
     )
     assert (cluster.interval_s, cluster.status_interval_s, cluster.samples) == (90.0, 120.0, 3)
-    assert cluster.profile == "etcd"
-    assert cluster.thresholds
+    assert cluster.thresholds == in_force("etcd", ())
 
 
 async def test_a_credential_is_looked_up_where_systemd_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """One section a cluster: verdict, worst pair, evidence, and the nodes, worst first."""
 
-from skewmon.alert.thresholds import lines_of
+from skewmon.alert.verdict import skew_lines
 from skewmon.export.courtesy import courteous
 from skewmon.export.page import words
 from skewmon.export.page.bar import Scale
@@ -81,8 +81,7 @@ def _facts(view: ClusterView) -> Markup:
 
 
 def _lines(view: ClusterView) -> tuple[Threshold, ...]:
-    lines = (line for line in lines_of(view.cluster) if line.kind == "skew")
-    return tuple(sorted(lines, key=lambda line: line.limit_ns))
+    return tuple(skew_lines(view.cluster.thresholds))
 
 
 def _table(view: ClusterView, *, every_row: bool) -> Markup:
