@@ -51,7 +51,8 @@ class Herald:
         self._clusters = clusters
         self._views = {name: view for name, view in self._views.items() if name in names}
         self._pasts = {name: past for name, past in self._pasts.items() if name in names}
-        self._write(alert_events(self._alerting.retain(names, time.time_ns())))
+        withdrawn = self._alerting.retain(names, time.time_ns())
+        self._write(alert_events(withdrawn))
 
     def tell(self, views: Iterable[ClusterView]) -> None:
         """Tell of one round.
@@ -66,7 +67,8 @@ class Herald:
             self._log_verdict(view, before)
             events += events_of(view, self._pasts.get(view.name, Past()), self._ledger)
             self._pasts[view.name] = Past.of(view, self._pasts.get(view.name))
-            events += alert_events(self._alerting.take(view, base_ns()))
+            transitions = self._alerting.take(view, base_ns())
+            events += alert_events(transitions)
         self._write(events)
         self._keep_pasts()
         moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
