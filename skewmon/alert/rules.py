@@ -113,9 +113,9 @@ def _described(line: Threshold, limit: str) -> str:
         where = "cluster_name=%q,instance=%q" + "}"
         labels = "$labels.cluster_name $labels.instance"
         lower, upper = (
-            f'{{{{ with printf "skewmon_skew_{end}_seconds{{{where}" {labels} | query }}}}'
+            f'{{{{ with printf "{name}{{{where}" {labels} | query }}}}'
             "{{ . | first | value | humanizeDuration }}{{ else }}unknown now{{ end }}"
-            for end in ("lower", "upper")
+            for name in ("skewmon_skew_lower_seconds", "skewmon_skew_upper_seconds")
         )
         culprits = (
             f'{{{{ range printf "skewmon_node_culprit{{{where} == 1" {labels} | query }}}}'

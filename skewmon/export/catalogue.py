@@ -30,71 +30,111 @@ class Metric:
 
 
 def _gauge(name: str, help_text: str, labels: tuple[str, ...] = (), unit: str = "") -> Metric:
-    return Metric(f"skewmon_{name}", "gauge", help_text, labels, unit)
+    return Metric(name, "gauge", help_text, labels, unit)
 
 
 def _seconds(name: str, help_text: str, labels: tuple[str, ...] = ()) -> Metric:
-    return _gauge(f"{name}_seconds", help_text, labels, "seconds")
+    return _gauge(name, help_text, labels, "seconds")
 
 
 def _counter(name: str, help_text: str, labels: tuple[str, ...] = (), unit: str = "") -> Metric:
-    return Metric(f"skewmon_{name}_total", "counter", help_text, labels, unit)
+    return Metric(name, "counter", help_text, labels, unit)
 
 
 _CLUSTER_METRICS = (
-    _seconds("skew", "Largest clock difference between two nodes, best estimate of the last round.", CLUSTER),
-    _seconds("skew_lower", "Proven skew: the least it can be, given the bounds of the last round.", CLUSTER),
-    _seconds("skew_upper", "The most that the skew can be, given the bounds of the last round.", CLUSTER),
-    _gauge("verdict", "1 for the verdict on the last round, 0 for every other one.", (*CLUSTER, "verdict")),
-    _seconds("round_duration", "How long the last round took.", CLUSTER),
-    _seconds("round_timestamp", "Unix time of the last round, by the clock of the admin box.", CLUSTER),
-    _counter("rounds", "Rounds since the start.", CLUSTER),
+    _seconds(
+        "skewmon_skew_seconds",
+        "Largest clock difference between two nodes, best estimate of the last round.",
+        CLUSTER,
+    ),
+    _seconds(
+        "skewmon_skew_lower_seconds",
+        "Proven skew: the least it can be, given the bounds of the last round.",
+        CLUSTER,
+    ),
+    _seconds(
+        "skewmon_skew_upper_seconds",
+        "The most that the skew can be, given the bounds of the last round.",
+        CLUSTER,
+    ),
+    _gauge(
+        "skewmon_verdict",
+        "1 for the verdict on the last round, 0 for every other one.",
+        (*CLUSTER, "verdict"),
+    ),
+    _seconds("skewmon_round_duration_seconds", "How long the last round took.", CLUSTER),
+    _seconds(
+        "skewmon_round_timestamp_seconds",
+        "Unix time of the last round, by the clock of the admin box.",
+        CLUSTER,
+    ),
+    _counter("skewmon_rounds_total", "Rounds since the start.", CLUSTER),
 )
 
 _NODE_METRICS = (
-    _gauge("node_success", "1 if the node was measured in the last round, else 0.", NODE),
+    _gauge("skewmon_node_success", "1 if the node was measured in the last round, else 0.", NODE),
     _seconds(
-        "node_offset",
+        "skewmon_node_offset_seconds",
         "Clock of the node minus the cluster's reference, estimate of the last round; ahead is positive.",
         NODE,
     ),
-    _seconds("node_offset_lower", "Lower end of the interval that contains the node's offset.", NODE),
-    _seconds("node_offset_upper", "Upper end of the interval that contains the node's offset.", NODE),
     _seconds(
-        "node_admin_offset",
+        "skewmon_node_offset_lower_seconds",
+        "Lower end of the interval that contains the node's offset.",
+        NODE,
+    ),
+    _seconds(
+        "skewmon_node_offset_upper_seconds",
+        "Upper end of the interval that contains the node's offset.",
+        NODE,
+    ),
+    _seconds(
+        "skewmon_node_admin_offset_seconds",
         "Clock of the node minus the wall clock of the admin box, best estimate of the last round.",
         NODE,
     ),
-    _seconds("node_round_trip", "Shortest round trip to the node in the last round.", NODE),
-    _gauge("node_culprit", "1 if the last round names the clock of this node as wrong, else 0.", NODE),
+    _seconds("skewmon_node_round_trip_seconds", "Shortest round trip to the node in the last round.", NODE),
     _gauge(
-        "node_drift_ratio",
+        "skewmon_node_culprit", "1 if the last round names the clock of this node as wrong, else 0.", NODE
+    ),
+    _gauge(
+        "skewmon_node_drift_ratio",
         "Net rate of the node's offset in seconds per second, fitted over past rounds.",
         NODE,
         "ratio",
     ),
     _seconds(
-        "node_time_to_breach",
+        "skewmon_node_time_to_breach_seconds",
         "Least time until the node's offset passes the lowest skew threshold, were its drift to last; "
         "absent where the direction is uncertain.",
         NODE,
     ),
-    _seconds("node_last_success_timestamp", "Unix time of the last round that measured the node.", NODE),
-    _counter("node_steps", "Steps of the node's wall clock seen since the start.", NODE),
+    _seconds(
+        "skewmon_node_last_success_timestamp_seconds",
+        "Unix time of the last round that measured the node.",
+        NODE,
+    ),
+    _counter("skewmon_node_steps_total", "Steps of the node's wall clock seen since the start.", NODE),
     _counter(
-        "node_failures", "Rounds since the start that did not measure the node, by reason.", (*NODE, "reason")
+        "skewmon_node_failures_total",
+        "Rounds since the start that did not measure the node, by reason.",
+        (*NODE, "reason"),
     ),
 )
 
 _PAIR_METRICS = (
     _seconds(
-        "pair_offset",
+        "skewmon_pair_offset_seconds",
         "Clock of the node minus that of the peer, best estimate of the last round; "
         "of a large cluster only the worst pairs.",
         PAIR,
     ),
-    _seconds("pair_offset_lower", "Lower end of the interval that contains the pair offset.", PAIR),
-    _seconds("pair_offset_upper", "Upper end of the interval that contains the pair offset.", PAIR),
+    _seconds(
+        "skewmon_pair_offset_lower_seconds", "Lower end of the interval that contains the pair offset.", PAIR
+    ),
+    _seconds(
+        "skewmon_pair_offset_upper_seconds", "Upper end of the interval that contains the pair offset.", PAIR
+    ),
 )
 
 _TIMESYNC_METRICS = (
@@ -104,18 +144,20 @@ _TIMESYNC_METRICS = (
         "Time daemon of the node and the source that it follows, as last claimed.",
         (*NODE, "daemon", "source"),
     ),
-    _gauge("timesync_synchronized", "1 if the time daemon claims to be synchronized, else 0.", NODE),
-    _gauge("timesync_stratum", "Stratum that the time daemon claims.", NODE),
+    _gauge("skewmon_timesync_synchronized", "1 if the time daemon claims to be synchronized, else 0.", NODE),
+    _gauge("skewmon_timesync_stratum", "Stratum that the time daemon claims.", NODE),
     _seconds(
-        "timesync_offset",
+        "skewmon_timesync_offset_seconds",
         "Offset of the node's clock that the time daemon claims; ahead is positive. Compare it with the "
         "measured one.",
         NODE,
     ),
-    _seconds("timesync_root_distance", "Bound of its error that the time daemon claims.", NODE),
-    _gauge("timesync_reachable_sources", "Time sources that the daemon says it reaches.", NODE),
+    _seconds(
+        "skewmon_timesync_root_distance_seconds", "Bound of its error that the time daemon claims.", NODE
+    ),
+    _gauge("skewmon_timesync_reachable_sources", "Time sources that the daemon says it reaches.", NODE),
     _counter(
-        "timesync_unparsed_lines",
+        "skewmon_timesync_unparsed_lines_total",
         "Lines of time daemons' output since the start that skewmon did not understand.",
         NODE,
         "lines",
@@ -124,40 +166,53 @@ _TIMESYNC_METRICS = (
 
 _DAEMON_METRICS = (
     _gauge(
-        "finding",
+        "skewmon_finding",
         "1 for every finding of the last round; findings about the whole cluster have no node.",
         (*NODE, "kind"),
     ),
     _gauge(
-        "alert_firing",
+        "skewmon_alert_firing",
         "1 for every alert that skewmon has firing; alerts about the whole cluster have no node.",
         (*NODE, "severity", "alert"),
     ),
     Metric("skewmon_build_info", "info", "The version of skewmon that runs.", ("version",)),
-    _gauge("config_last_reload_successful", "1 if the last reading of the configuration succeeded, else 0."),
-    _seconds("config_last_reload_success_timestamp", "Unix time of the last successful reading."),
-    _counter("notifications", "Notifications sent since the start, failed ones included.", ("notifier",)),
+    _gauge(
+        "skewmon_config_last_reload_successful",
+        "1 if the last reading of the configuration succeeded, else 0.",
+    ),
+    _seconds(
+        "skewmon_config_last_reload_success_timestamp_seconds", "Unix time of the last successful reading."
+    ),
     _counter(
-        "notifications_failed",
+        "skewmon_notifications_total",
+        "Notifications sent since the start, failed ones included.",
+        ("notifier",),
+    ),
+    _counter(
+        "skewmon_notifications_failed_total",
         "Notifications since the start that could not be delivered, by reason.",
         ("notifier", "reason"),
     ),
-    _counter("history_resets", "Times that a node's past rounds were discarded, by reason.", ("reason",)),
-    _seconds("loop_lag", "How late the event loop was for the last round."),
+    _counter(
+        "skewmon_history_resets_total",
+        "Times that a node's past rounds were discarded, by reason.",
+        ("reason",),
+    ),
+    _seconds("skewmon_loop_lag_seconds", "How late the event loop was for the last round."),
     _gauge(
-        "journal_healthy",
+        "skewmon_journal_healthy",
         "1 if the journal could be written when it was last tried, else 0; the log says why.",
     ),
     _gauge(
-        "journal_waiting_events",
+        "skewmon_journal_waiting_events",
         "Events that wait in memory because the journal cannot be written; they are lost if the daemon ends.",
     ),
     _counter(
-        "journal_lost_events",
+        "skewmon_journal_lost_events_total",
         "Events since the start that were given up because too many waited for the journal.",
     ),
     _counter(
-        "self_check_failures",
+        "skewmon_self_check_failures_total",
         "Contradictions that skewmon found in its own results since the start; any is a defect.",
         ("check",),
     ),

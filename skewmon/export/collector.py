@@ -18,7 +18,6 @@ from skewmon.export.text import encodable, foreign, optional_seconds, seconds
 from skewmon.model import (
     ClusterView,
     Finding,
-    Interval,
     Measured,
     NodeView,
     Pair,
@@ -61,17 +60,9 @@ class Samples:
         self._by_name: defaultdict[str, list[Sample]] = defaultdict(list)
 
     def add(self, name: str, labels: Labels, value: float | None) -> None:
-        """Add one sample of the metric ``skewmon_<name>``."""
+        """Add one sample."""
         if value is not None:
-            name = f"skewmon_{name}"
             self._by_name[name].append(Sample(name, labels, value))
-
-    def add_interval(self, name: str, labels: Labels, interval: Interval | None) -> None:
-        """Add the three samples of an estimate and the ends of its interval."""
-        if interval is not None:
-            self.add(f"{name}_seconds", labels, seconds(interval.estimate_ns))
-            self.add(f"{name}_lower_seconds", labels, seconds(interval.lower_ns))
-            self.add(f"{name}_upper_seconds", labels, seconds(interval.upper_ns))
 
     def families(self) -> Iterator[Family]:
         """Yield the metrics that have samples, in the order of the catalogue."""
@@ -106,33 +97,38 @@ class SnapshotCollector(Collector):
 def _add_cluster(samples: Samples, view: ClusterView) -> None:
     labels = {"cluster_name": encodable(view.name)}
     if view.skew is not None:
-        samples.add("skew_seconds", labels, seconds(view.skew.estimate_ns))
-        samples.add("skew_lower_seconds", labels, seconds(view.skew.lower_ns))
-        samples.add("skew_upper_seconds", labels, seconds(view.skew.upper_ns))
+        samples.add("skewmon_skew_seconds", labels, seconds(view.skew.estimate_ns))
+        samples.add("skewmon_skew_lower_seconds", labels, seconds(view.skew.lower_ns))
+        samples.add("skewmon_skew_upper_seconds", labels, seconds(view.skew.upper_ns))
     for verdict in Verdict:
-        samples.add("verdict", {**labels, "verdict": verdict.value}, float(verdict is view.verdict))
-    samples.add("round_duration_seconds", labels, view.duration_s)
-    samples.add("round_timestamp_seconds", labels, seconds(view.at_wall_ns))
-    samples.add("rounds_total", labels, view.rounds)
+        samples.add("skewmon_verdict", {**labels, "verdict": verdict.value}, float(verdict is view.verdict))
+    samples.add("skewmon_round_duration_seconds", labels, view.duration_s)
+    samples.add("skewmon_round_timestamp_seconds", labels, seconds(view.at_wall_ns))
+    samples.add("skewmon_rounds_total", labels, view.rounds)
     _add_findings(samples, {**labels, "node": ""}, view.findings)
 
 
 def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:
     labels = {"cluster_name": encodable(view.name), "node": encodable(node.name)}
-    samples.add("node_success", labels, float(isinstance(node.outcome, Measured)))
+    samples.add("skewmon_node_success", labels, float(isinstance(node.outcome, Measured)))
     if isinstance(node.outcome, Measured):
-        samples.add_interval("node_offset", labels, node.offset)
+        if node.offset is not None:
+            samples.add("skewmon_node_offset_seconds", labels, seconds(node.offset.estimate_ns))
+            samples.add("skewmon_node_offset_lower_seconds", labels, seconds(node.offset.lower_ns))
+            samples.add("skewmon_node_offset_upper_seconds", labels, seconds(node.offset.upper_ns))
         if node.admin_offset is not None:
-            samples.add("node_admin_offset_seconds", labels, seconds(node.admin_offset.estimate_ns))
-        samples.add("node_round_trip_seconds", labels, seconds(node.outcome.estimate.round_trip_ns))
-        samples.add("node_culprit", labels, float(node.name in view.vote.culprits))
-        samples.add("node_drift_ratio", labels, node.drift.ratio if node.drift else None)
+            samples.add("skewmon_node_admin_offset_seconds", labels, seconds(node.admin_offset.estimate_ns))
+        samples.add("skewmon_node_round_trip_seconds", labels, seconds(node.outcome.estimate.round_trip_ns))
+        samples.add("skewmon_node_culprit", labels, float(node.name in view.vote.culprits))
+        samples.add("skewmon_node_drift_ratio", labels, node.drift.ratio if node.drift else None)
         breach_s = node.forecast.passings[0].earliest_s if node.forecast else None
-        samples.add("node_time_to_breach_seconds", labels, breach_s)
-    samples.add("node_last_success_timestamp_seconds", labels, optional_seconds(node.last_success_wall_ns))
-    samples.add("node_steps_total", labels, node.steps)
+        samples.add("skewmon_node_time_to_breach_seconds", labels, breach_s)
+    samples.add(
+        "skewmon_node_last_success_timestamp_seconds", labels, optional_seconds(node.last_success_wall_ns)
+    )
+    samples.add("skewmon_node_steps_total", labels, node.steps)
     for reason, count in node.failures.items():
-        samples.add("node_failures_total", {**labels, "reason": reason.value}, count)
+        samples.add("skewmon_node_failures_total", {**labels, "reason": reason.value}, count)
     _add_timesync(samples, labels, node)
     _add_findings(samples, labels, node.findings)
 
@@ -142,14 +138,14 @@ def _add_timesync(samples: Samples, labels: Labels, node: NodeView) -> None:
     if status is None:
         return
     source = foreign(status.source or "")
-    samples.add("timesync_info", {**labels, "daemon": status.daemon, "source": source}, 1)
+    samples.add("skewmon_timesync_info", {**labels, "daemon": status.daemon, "source": source}, 1)
     synchronized = None if status.synchronized is None else float(status.synchronized)
-    samples.add("timesync_synchronized", labels, synchronized)
-    samples.add("timesync_stratum", labels, status.stratum)
-    samples.add("timesync_offset_seconds", labels, status.offset_s)
-    samples.add("timesync_root_distance_seconds", labels, status.root_distance_s)
-    samples.add("timesync_reachable_sources", labels, _reachable_sources(status))
-    samples.add("timesync_unparsed_lines_total", labels, node.unparsed_lines)
+    samples.add("skewmon_timesync_synchronized", labels, synchronized)
+    samples.add("skewmon_timesync_stratum", labels, status.stratum)
+    samples.add("skewmon_timesync_offset_seconds", labels, status.offset_s)
+    samples.add("skewmon_timesync_root_distance_seconds", labels, status.root_distance_s)
+    samples.add("skewmon_timesync_reachable_sources", labels, _reachable_sources(status))
+    samples.add("skewmon_timesync_unparsed_lines_total", labels, node.unparsed_lines)
 
 
 def _reachable_sources(status: SyncStatus) -> int | None:
@@ -161,7 +157,7 @@ def _reachable_sources(status: SyncStatus) -> int | None:
 
 def _add_findings(samples: Samples, labels: Labels, findings: tuple[Finding, ...]) -> None:
     for kind in dict.fromkeys(finding.kind for finding in findings):
-        samples.add("finding", {**labels, "kind": kind}, 1)
+        samples.add("skewmon_finding", {**labels, "kind": kind}, 1)
 
 
 def _add_pairs(samples: Samples, view: ClusterView, export: PairExport) -> None:
@@ -171,7 +167,9 @@ def _add_pairs(samples: Samples, view: ClusterView, export: PairExport) -> None:
         if peer < node:  # a series keeps its name when the two clocks pass each other
             node, peer, offset = peer, node, -offset
         labels = {"cluster_name": cluster_name, "node": node, "peer": peer}
-        samples.add_interval("pair_offset", labels, offset)
+        samples.add("skewmon_pair_offset_seconds", labels, seconds(offset.estimate_ns))
+        samples.add("skewmon_pair_offset_lower_seconds", labels, seconds(offset.lower_ns))
+        samples.add("skewmon_pair_offset_upper_seconds", labels, seconds(offset.upper_ns))
 
 
 def exported_pairs(view: ClusterView, export: PairExport) -> Iterable[Pair]:
@@ -193,22 +191,24 @@ def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
         (key.cluster, key.node or "", key.severity, key.name) for key in facts.firing
     ):
         labels = {"cluster_name": encodable(cluster), "node": encodable(node)}
-        samples.add("alert_firing", {**labels, "severity": severity, "alert": alert}, 1)
-    samples.add("build_info", {"version": __version__}, 1)
-    samples.add("config_last_reload_successful", {}, float(facts.reload_successful))
+        samples.add("skewmon_alert_firing", {**labels, "severity": severity, "alert": alert}, 1)
+    samples.add("skewmon_build_info", {"version": __version__}, 1)
+    samples.add("skewmon_config_last_reload_successful", {}, float(facts.reload_successful))
     samples.add(
-        "config_last_reload_success_timestamp_seconds", {}, optional_seconds(facts.reload_success_wall_ns)
+        "skewmon_config_last_reload_success_timestamp_seconds",
+        {},
+        optional_seconds(facts.reload_success_wall_ns),
     )
     for notifier, count in facts.notifications.items():
-        samples.add("notifications_total", {"notifier": notifier}, count)
+        samples.add("skewmon_notifications_total", {"notifier": notifier}, count)
     for (notifier, reason), count in facts.notification_failures.items():
-        samples.add("notifications_failed_total", {"notifier": notifier, "reason": reason}, count)
+        samples.add("skewmon_notifications_failed_total", {"notifier": notifier, "reason": reason}, count)
     for reason, count in facts.history_resets.items():
-        samples.add("history_resets_total", {"reason": reason}, count)
-    samples.add("loop_lag_seconds", {}, facts.loop_lag_s)
+        samples.add("skewmon_history_resets_total", {"reason": reason}, count)
+    samples.add("skewmon_loop_lag_seconds", {}, facts.loop_lag_s)
     healthy = None if facts.journal_healthy is None else float(facts.journal_healthy)
-    samples.add("journal_healthy", {}, healthy)
-    samples.add("journal_waiting_events", {}, facts.journal_held_up)
-    samples.add("journal_lost_events_total", {}, facts.journal_given_up)
+    samples.add("skewmon_journal_healthy", {}, healthy)
+    samples.add("skewmon_journal_waiting_events", {}, facts.journal_held_up)
+    samples.add("skewmon_journal_lost_events_total", {}, facts.journal_given_up)
     for check, count in facts.self_check_failures.items():
-        samples.add("self_check_failures_total", {"check": check}, count)
+        samples.add("skewmon_self_check_failures_total", {"check": check}, count)

@@ -1,11 +1,13 @@
 """The catalogue is complete, well named, and says the same as the documentation and the collector."""
 
+import inspect
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from skewmon.export import catalogue
+from skewmon.export import catalogue, collector
 from skewmon.export.catalogue import METRICS, Metric
 from skewmon.export.collector import SnapshotCollector
 from tests.export import samples
@@ -41,3 +43,10 @@ def test_the_collector_exports_the_whole_catalogue_with_its_labels() -> None:
         for sample in family.samples:
             seen.setdefault(sample.name, set()).add(frozenset(sample.labels))
     assert seen == {metric.name: {frozenset(metric.labels)} for metric in METRICS}
+
+
+@pytest.mark.parametrize("module", [catalogue, collector], ids=["catalogue", "collector"])
+def test_a_metric_is_found_by_its_whole_name(module: ModuleType) -> None:
+    """A search for the name from a dashboard leads to its help and to its value."""
+    source = inspect.getsource(module)
+    assert [metric.name for metric in METRICS if f'"{metric.name}"' not in source] == []
