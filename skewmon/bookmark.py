@@ -6,7 +6,7 @@ transaction of that event, so that a daemon that is killed neither forgets the s
 
 from skewmon.clock.standing import standing_from
 from skewmon.journal import Journal
-from skewmon.journal_file import MAX_AGE_NS
+from skewmon.journal.store import MAX_AGE_NS
 from skewmon.ledger import Ledger
 
 KEY = "clocks"

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
-from skewmon.journal import Event
-from skewmon.journal_event import instant
 from skewmon.ledger import Ledger, Place, place_of
-from skewmon.model import NS_PER_S, ClusterView, Failed, Interval, NodeView
+from skewmon.model import NS_PER_S, ClusterView, Event, Failed, Interval, NodeView, instant
 from skewmon.past import Past, failed_for
 from skewmon.units import span
 

@@ -12,9 +12,9 @@ from skewmon.bookmark import Bookmark
 from skewmon.chronicle import CLOCK_EVENTS, admin_box_events, alert_events, events_of
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.server import Exporter
-from skewmon.journal import Event, Journal
+from skewmon.journal import Journal
 from skewmon.ledger import Ledger
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Snapshot, Verdict
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Snapshot, Verdict
 from skewmon.notify.alerting import Alerting
 from skewmon.past import KEY, Past
 from skewmon.probe.base import base_ns

@@ -12,11 +12,11 @@ from skewmon.clock.bracket import Bracket
 from skewmon.clock.burst import estimate
 from skewmon.clock.standing import Standing, standing_from
 from skewmon.evaluation import evaluate
-from skewmon.journal import Event, Journal
-from skewmon.journal_file import MAX_AGE_NS, JournalFile
-from skewmon.journal_name import FILE_NAME
+from skewmon.journal import Journal
+from skewmon.journal.name import FILE_NAME
+from skewmon.journal.store import MAX_AGE_NS, JournalFile
 from skewmon.ledger import Ledger, place_of
-from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node
+from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import MS, Happening, Machine, Reboot, Step, Suspend
 

@@ -9,7 +9,7 @@ import click
 from skewmon.cli.main import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from skewmon.journal import Event
+    from skewmon.model import Event
 
 #: What a person reads at most; ``--limit`` asks for more.
 DEFAULT_LIMIT = 1000
@@ -62,7 +62,7 @@ def command(
       skewmon events --since 1h --node n3
       skewmon events --since all --kind step -o json
     """
-    from skewmon.journal_reader import read
+    from skewmon.journal.read import read
 
     since_ns = EVER_NS if since == EVER else time.time_ns() - _duration_ns(since)
     directory = state_directory or _directory(config_file)
@@ -112,7 +112,7 @@ def _has_journal(directory: str) -> bool:
     """Tell whether a directory has a journal, or may not be looked into, which is then told."""
     from pathlib import Path
 
-    from skewmon.journal_name import FILE_NAME
+    from skewmon.journal.name import FILE_NAME
 
     try:
         return (Path(directory) / FILE_NAME).exists()

@@ -4,7 +4,7 @@ Instants and clock readings are integer nanoseconds. ``at_ns`` and every other i
 CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns`` and serve only as labels.
 """
 
-from skewmon.model.events import EventQuery
+from skewmon.model.events import Event, EventQuery, instant
 from skewmon.model.exchange import Burst, Estimate, Exchange, Failed, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import Cluster, Node, SshSettings, Threshold
@@ -33,6 +33,7 @@ __all__ = [
     "Discipline",
     "Drift",
     "Estimate",
+    "Event",
     "EventQuery",
     "Exchange",
     "Failed",
@@ -58,4 +59,5 @@ __all__ = [
     "Threshold",
     "Verdict",
     "Vote",
+    "instant",
 ]

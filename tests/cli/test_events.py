@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from skewmon.cli.main import EXIT_UNUSABLE, run
-from skewmon.journal import Event, Journal
-from skewmon.model import NS_PER_S
+from skewmon.journal import Journal
+from skewmon.model import NS_PER_S, Event
 
 
 async def _fill(directory: Path) -> None:

@@ -59,7 +59,7 @@ main()
 #: The daemon on a disk that takes its time: a page could be faster than what is remembered of it.
 SLOW_DISK = """\
 import time
-from skewmon.journal_file import JournalFile
+from skewmon.journal.store import JournalFile
 write = JournalFile.write
 def slowly(*arguments):
     time.sleep(0.3)

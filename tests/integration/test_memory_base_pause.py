@@ -8,10 +8,9 @@ import pytest
 from skewmon.chronicle import admin_box_events, events_of
 from skewmon.clock.burst import estimate
 from skewmon.cycle import cycle
-from skewmon.journal import Event
-from skewmon.journal_reader import read
+from skewmon.journal.read import read
 from skewmon.ledger import Ledger, place_of
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Measured, Node
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
 from tests.fleet.clocks import KnownClock

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from skewmon.errors import JournalError
-from skewmon.journal_event import Event
-from skewmon.journal_name import FILE_NAME
-from skewmon.journal_reader import read
-from skewmon.model import NS_PER_S
+from skewmon.journal.name import FILE_NAME
+from skewmon.journal.read import read
+from skewmon.model import NS_PER_S, Event
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 

@@ -13,9 +13,8 @@ from skewmon.chronicle import events_of
 from skewmon.clock.memory import Recollection
 from skewmon.clock.steps import Kind, Movement
 from skewmon.cycle import cycle
-from skewmon.journal import Event
 from skewmon.ledger import Ledger, Place, place_of
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Threshold
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Threshold
 from skewmon.once import opened
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper

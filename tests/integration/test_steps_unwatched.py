@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.journal_event import Event
-from skewmon.journal_reader import read
-from skewmon.model import NS_PER_S
+from skewmon.journal.read import read
+from skewmon.model import NS_PER_S, Event
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.journal_event import Event
-from skewmon.journal_reader import read
-from skewmon.model import NS_PER_S
+from skewmon.journal.read import read
+from skewmon.model import NS_PER_S, Event
 from tests.integration.running import Running
 from tests.lab.cluster import Lab
 from tests.lab.guest import until

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from skewmon.journal_reader import read
+from skewmon.journal.read import read
 from tests.integration.running import Running
 from tests.lab.cluster import Lab
 from tests.lab.watch import JUMPS, watched

@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from skewmon.journal_event import Event, Row, instant
+from skewmon.journal.row import Row
+from skewmon.model import Event, instant
 
 #: Events that wait in memory while the disk refuses or hangs; beyond that the oldest are given up.
 MAX_WAITING = 10_000

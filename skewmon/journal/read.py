@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from skewmon.errors import JournalError
-from skewmon.journal_event import Event
-from skewmon.journal_name import FILE_NAME
-from skewmon.model import EventQuery
+from skewmon.journal.name import FILE_NAME
+from skewmon.model import Event, EventQuery
 
 #: How long one who has the file open waits for another that holds it (a backup, a person with sqlite3).
 BUSY_S = 2.0

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from skewmon import journal as journal_module
-from skewmon import journal_file
-from skewmon.journal import Event, Journal
-from skewmon.journal_name import FILE_NAME
-from skewmon.journal_reader import read
+from skewmon.journal import Journal, store
+from skewmon.journal import journal as journal_module
+from skewmon.journal.name import FILE_NAME
+from skewmon.journal.read import read
+from skewmon.model import Event
 
 LOST = (
     "somebody deleted, replaced or emptied the journal's file; skewmon continues in the present one, "
@@ -93,7 +93,7 @@ async def test_a_lost_log_that_somebody_reads_is_applied_to_no_other_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader keeps the lost file's log from being emptied, so that it has to be removed."""
-    monkeypatch.setattr(journal_file, "BUSY_S", 0.01)
+    monkeypatch.setattr(store, "BUSY_S", 0.01)
     other, state = tmp_path / "other", tmp_path / "state"
     async with Journal.open(str(other)) as journal:
         for number in range(100, 200):
@@ -209,7 +209,7 @@ async def test_a_removed_log_that_somebody_reads_is_kept_open_until_it_is_copied
 ) -> None:
     """Letting go of it earlier would lose what nobody else has."""
     monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
-    monkeypatch.setattr(journal_file, "BUSY_S", 0.01)
+    monkeypatch.setattr(store, "BUSY_S", 0.01)
     async with Journal.open(str(tmp_path)) as journal:
         await _begin(journal)
         with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as reader:

@@ -9,10 +9,10 @@ from typing import TypeVar
 from uuid import uuid4
 
 from skewmon.errors import JournalError
-from skewmon.journal_event import Event, Row
-from skewmon.journal_name import FILE_NAME, FileName
-from skewmon.journal_reader import BUSY_S, select
-from skewmon.model import NS_PER_S, EventQuery
+from skewmon.journal.name import FILE_NAME, FileName
+from skewmon.journal.read import BUSY_S, select
+from skewmon.journal.row import Row
+from skewmon.model import NS_PER_S, Event, EventQuery
 
 #: Events older than this are pruned; enough for a quarterly review.
 MAX_AGE_NS = 90 * 86_400 * NS_PER_S

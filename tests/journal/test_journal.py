@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from skewmon import journal as journal_module
-from skewmon import journal_event, journal_file
 from skewmon.errors import JournalError
-from skewmon.journal import Event, Journal
-from skewmon.journal_name import FILE_NAME
-from skewmon.journal_reader import read
-from skewmon.model import EventQuery
+from skewmon.journal import Journal, store
+from skewmon.journal import journal as journal_module
+from skewmon.journal import row as journal_row
+from skewmon.journal.name import FILE_NAME
+from skewmon.journal.read import read
+from skewmon.model import Event, EventQuery
 
 SET_ASIDE = "the journal was damaged, or another program's; it was set aside and a new one was begun"
 
@@ -105,8 +105,8 @@ async def test_many_writers_share_transactions(tmp_path: Path) -> None:
 
 async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
     """A transaction whose outcome was unknown can be repeated."""
-    file = journal_file.JournalFile(tmp_path)
-    row = journal_event.Row.of(_event(1))
+    file = store.JournalFile(tmp_path)
+    row = journal_row.Row.of(_event(1))
     file.write([row], {})
     file.write([row], {})
     assert len(file.events(EventQuery(10))) == 1
@@ -115,16 +115,16 @@ async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
 
 async def test_old_events_go_and_the_newest_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounded by number and by age; but a clock that is wrong by years cannot empty the journal."""
-    monkeypatch.setattr(journal_file, "MAX_EVENTS", 50)
-    monkeypatch.setattr(journal_file, "KEPT_EVENTS", 5)
-    monkeypatch.setattr(journal_file, "PRUNE_EVERY", 10)
-    file = journal_file.JournalFile(tmp_path)
+    monkeypatch.setattr(store, "MAX_EVENTS", 50)
+    monkeypatch.setattr(store, "KEPT_EVENTS", 5)
+    monkeypatch.setattr(store, "PRUNE_EVERY", 10)
+    file = store.JournalFile(tmp_path)
     for number in range(100):
-        file.write([journal_event.Row.of(_event(number))], {})
+        file.write([journal_row.Row.of(_event(number))], {})
     assert len(file.events(EventQuery(1000))) < 60
-    monkeypatch.setattr(journal_file.time, "time_ns", lambda: 4 * 10**18)
+    monkeypatch.setattr(store.time, "time_ns", lambda: 4 * 10**18)
     for number in range(100, 110):
-        file.write([journal_event.Row.of(_event(number))], {})
+        file.write([journal_row.Row.of(_event(number))], {})
     kept = _numbers(file.events(EventQuery(1000)))
     assert kept[:5] == [109, 108, 107, 106, 105]
     assert len(kept) < 5 + 10
@@ -177,8 +177,9 @@ async def test_what_waited_is_written_when_the_disk_recovers(
 
 FULL_DISK = """
 import asyncio, resource, sys
-from skewmon import journal as module
-from skewmon.journal import Event, Journal
+from skewmon.journal import journal as module
+from skewmon.journal import Journal
+from skewmon.model import Event
 
 module.RETRY_S = 0.05
 
@@ -306,16 +307,16 @@ async def test_a_journal_that_cannot_be_read_is_no_empty_journal(tmp_path: Path)
 
 def test_the_file_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However large single events are: they are cut, the oldest go, and the newest stay."""
-    monkeypatch.setattr(journal_file, "MAX_BYTES", 500_000)
-    file = journal_file.JournalFile(tmp_path)
+    monkeypatch.setattr(store, "MAX_BYTES", 500_000)
+    file = store.JournalFile(tmp_path)
     for number in range(300):
         text = "x" * 1_000_000
         event = Event(number, "culprits", text, detail={"culprits": [text], "number": number})
-        file.write([journal_event.Row.of(event)], {})
+        file.write([journal_row.Row.of(event)], {})
     stored = file.events(EventQuery(1000))
     assert 10 < len(stored) < 300
     assert stored[0].wall_ns == 299
-    assert len(stored[0].message) == journal_event.MAX_MESSAGE
+    assert len(stored[0].message) == journal_row.MAX_MESSAGE
     file.close()
     assert (tmp_path / FILE_NAME).stat().st_size < 1_000_000
 
@@ -324,7 +325,8 @@ def test_the_file_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.Monkey
 
 WRITER = textwrap.dedent("""
     import asyncio, sys, time
-    from skewmon.journal import Event, Journal
+    from skewmon.journal import Journal
+    from skewmon.model import Event
 
     async def writer(journal, name):
         for number in range(1_000_000):

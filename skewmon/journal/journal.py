@@ -21,10 +21,10 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from skewmon.errors import JournalError
-from skewmon.journal_event import Event, Row
-from skewmon.journal_file import JournalFile
-from skewmon.journal_queue import Queue
-from skewmon.model import EventQuery
+from skewmon.journal.queue import Queue
+from skewmon.journal.row import Row
+from skewmon.journal.store import JournalFile
+from skewmon.model import Event, EventQuery
 
 __all__ = ["Event", "Journal"]
 

@@ -1,13 +1,10 @@
-"""One event of the journal: as it is told, and as it is stored."""
+"""One event on its way to disk."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self, overload
+from typing import NamedTuple, Self, overload
 from uuid import uuid4
 
-from skewmon.model import NS_PER_S
+from skewmon.model import Event
 
 #: Characters of an event's sentence; skewmon's own have some 300, but may quote names of any length.
 MAX_MESSAGE = 2_000
@@ -15,40 +12,8 @@ MAX_MESSAGE = 2_000
 #: Characters of an event's JSON values: a hundred culprits of ordinary names.
 MAX_DETAIL = 8_000
 
-#: What SQLite takes as an integer.
+#: The range of an integer in SQLite.
 _INT64 = (-(2**63), 2**63 - 1)
-
-
-def instant(wall_ns: int) -> str:
-    """Return an instant of the wall clock in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall_ns % NS_PER_S // 1_000_000:03d}Z"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened: a step, an alert's transition, an outage, a restart.
-
-    ``kind`` is kebab-case, ``message`` one sentence for a person, ``detail`` JSON values for a program.
-    """
-
-    wall_ns: int
-    kind: str
-    message: str
-    cluster: str | None = None
-    node: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the event as the HTTP interface and ``skewmon events -o json`` show it."""
-        return {
-            "time": instant(self.wall_ns),
-            "kind": self.kind,
-            "cluster": self.cluster,
-            "node": self.node,
-            "message": self.message,
-            "detail": dict(self.detail),
-        }
 
 
 class Row(NamedTuple):

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from skewmon import journal as journal_module
-from skewmon import journal_queue
-from skewmon.journal import Event, Journal
-from skewmon.journal_event import Row
-from skewmon.journal_queue import Queue
+from skewmon.journal import Journal
+from skewmon.journal import journal as journal_module
+from skewmon.journal import queue as journal_queue
+from skewmon.journal.queue import Queue
+from skewmon.journal.row import Row
+from skewmon.model import Event
 
 
 def _event(number: int) -> Event:
