@@ -54,6 +54,7 @@ class Reason(StrEnum):
     GARBLED_REPLY = "garbled-reply"
     TOO_MUCH_OUTPUT = "too-much-output"
     CLOCK_MOVED = "clock-moved"
+    TOO_MANY_OPEN_FILES = "too-many-open-files"
     INTERNAL = "internal"
 
 

@@ -43,10 +43,12 @@ async def status(base: str) -> Snapshot:
     """
     import aiohttp
 
+    from skewmon import client
+
     limit = aiohttp.ClientTimeout(total=TIMEOUT_S)
     try:
         async with (
-            aiohttp.ClientSession(timeout=limit) as session,
+            client.session(timeout=limit) as session,
             session.get(f"{base}/api/v1/status") as got,
         ):
             if got.status != 200:

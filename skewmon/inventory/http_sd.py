@@ -4,6 +4,7 @@ import json
 
 import aiohttp
 
+from skewmon import client
 from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.schema import SourceSpec
 from skewmon.errors import InventoryAwayError, InventoryError
@@ -37,7 +38,7 @@ async def _fetch(url: str) -> bytes:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            client.session(timeout=timeout) as session,
             session.get(url, headers={"Accept": "application/json"}, max_redirects=MAX_REDIRECTS) as response,
         ):
             if response.status != 200:

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import structlog
 
+from skewmon import client
 from skewmon.alert import memory
 from skewmon.alert.alerts import Alert, Transition
 from skewmon.alert.machine import State, retain, step
@@ -58,7 +59,7 @@ class Alerting:
             return  # an inventory that changes is no reason to begin every sending anew
         self._configured = configured
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = client.session()
         notifiers = build((*configured[0], LOG), origin, self._session)
         if self._dry_run is not None:
             notifiers = tuple(DryRun(one, self._dry_run) for one in notifiers if one.name != LOG.kind)

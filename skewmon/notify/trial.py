@@ -5,8 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import aiohttp
-
+from skewmon import client
 from skewmon.alert.alerts import Alert, Key
 from skewmon.notify.delivery import Delivery
 from skewmon.notify.registry import build
@@ -39,7 +38,7 @@ def trial_alert(now_ns: int) -> Alert:
 async def try_receivers(targets: Sequence[Target], origin: Origin) -> list[Answer]:
     """Send a test alert to every receiver at once; return their answers in the order of the targets."""
     now_ns = time.time_ns()
-    async with aiohttp.ClientSession() as session:
+    async with client.session() as session:
         notifiers = build(targets, origin, session)
         alerts = [trial_alert(now_ns)]
         deliveries = await asyncio.gather(*(notifier.send(alerts, now_ns) for notifier in notifiers))

@@ -1,12 +1,15 @@
 """What the network and asyncssh raise, translated once into reason, sentence and advice."""
 
 import errno
+import socket
 
 import asyncssh
 
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
+from skewmon.names import LookupTimeoutError
 from skewmon.probe import known_hosts
+from skewmon.probe.exhaustion import out_of_files
 
 #: How OpenSSH says that it refused as many keys as MaxAuthTries allows; a protocol error by its number.
 TOO_MANY_KEYS = "Too many authentication failures"
@@ -28,16 +31,44 @@ def place(address: str, port: int) -> str:
 
 def lookup_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
     """Return the error for a name that gave no address."""
-    detail = (
-        f"The name {address} was not resolved within {ssh.connect_timeout_s:g} s: no name server answers."
-        if isinstance(error, TimeoutError)
-        else f"The name {address} does not resolve."
+    if lack := out_of_files(error):
+        return lack
+    if getattr(error, "errno", None) == errno.EAGAIN:
+        return ConnectError(
+            Reason.NAME_NOT_RESOLVED,
+            f"The name {address} was not looked up: this machine starts no more threads.",
+            "Raise the limit on tasks of the process that runs skewmon: TasksMax= of its unit, or ulimit -u.",
+        )
+    return ConnectError(
+        Reason.NAME_NOT_RESOLVED, f"{_lookup_failure(error, address, ssh)}.", _lookup_advice(error, address)
     )
-    return ConnectError(Reason.NAME_NOT_RESOLVED, detail, f"Try: getent hosts {address}")
+
+
+def _lookup_failure(error: Exception, address: str, ssh: SshSettings) -> str:
+    if isinstance(error, LookupTimeoutError):
+        waited = f"The name {address} was not resolved within {ssh.connect_timeout_s:g} s"
+        if error.ahead:
+            return f"{waited}: its turn did not come, because {error.ahead} earlier lookups hang"
+        return f"{waited}: no name server answers"
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        return f"The name {address} does not resolve now: no name server gives an answer"
+    return f"The name {address} does not resolve"
+
+
+def _lookup_advice(error: Exception, address: str) -> str:
+    attempt = f"Try: getent hosts {address}"
+    if isinstance(error, LookupTimeoutError) or getattr(error, "errno", None) == socket.EAI_AGAIN:
+        return (
+            f"{attempt}; look at the name servers in /etc/resolv.conf. Nodes that are listed in /etc/hosts, "
+            "or whose address is given in numbers, need no name server."
+        )
+    return attempt
 
 
 def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
     """Return the error for a TCP connection that did not come about."""
+    if lack := out_of_files(error):
+        return lack
     where = place(address, ssh.port)
     number = getattr(error, "errno", None)
     if number == errno.ECONNREFUSED:
@@ -61,6 +92,8 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
 
 def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> ConnectError:
     """Return the error for a connection that was accepted but never became a login."""
+    if lack := out_of_files(error):
+        return lack
     where = place(address, ssh.port)
     if isinstance(error, TimeoutError):
         return ConnectError(

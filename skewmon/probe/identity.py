@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import asyncssh
 from skewmon.errors import ConfigError, ConnectError, Reason
 from skewmon.files import read_bytes
 from skewmon.model import SshSettings
+from skewmon.probe.exhaustion import out_of_files
 
 #: Parsing an RSA key costs tens of milliseconds with OpenSSL 3, so each file is parsed once per modification.
 CACHED_KEYS = 256
@@ -48,6 +48,8 @@ async def load(ssh: SshSettings) -> Identity:
         try:
             keys.append(_read(path, _modified_ns(path)))
         except ConfigError as error:
+            if lack := out_of_files(error):
+                raise lack from None
             faults.append(str(error))
         except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
             locked = "passphrase" in str(error).lower()
@@ -76,9 +78,11 @@ async def _with_agent(
             agent = await asyncssh.connect_agent(path)
             offered = await agent.get_keys()
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        faults.append(f"the agent at {path} does not answer{f': {error}' if str(error) else ''}")
         if agent:
             agent.close()
+        if lack := out_of_files(error):
+            raise lack from None
+        faults.append(f"the agent at {path} does not answer{f': {error}' if str(error) else ''}")
         return Identity(keys)
     if ssh.identities_only:
         named = {public for path in ssh.identities if (public := _public_half(path))}
@@ -89,8 +93,13 @@ async def _with_agent(
 def _public_half(path: str) -> bytes | None:
     """Return the public key of an identity, from the file beside it or from the identity itself."""
     for public in (f"{path}.pub", path):
-        with suppress(ConfigError, asyncssh.KeyImportError):
+        try:
             return asyncssh.import_public_key(read_bytes(public, KEY_BYTES_MAX, wait_s=0)).public_data
+        except ConfigError as error:
+            if lack := out_of_files(error):
+                raise lack from None
+        except asyncssh.KeyImportError:
+            pass
     return None
 
 

@@ -15,6 +15,7 @@ import asyncssh
 
 from skewmon.errors import ConfigError, ConnectError, Reason
 from skewmon.files import read_bytes
+from skewmon.probe.exhaustion import out_of_files
 
 #: X.509 counts for nothing: else asyncssh trusts ~/.ssh/ca-bundle.crt and ~/.ssh/crt of whoever runs skewmon,
 #: and measures no node under a HOME that it may not look into, such as that of root, which runuser leaves.
@@ -79,7 +80,7 @@ def _read(path: str) -> str:
     try:
         return read_bytes(path, MAX_BYTES, wait_s=0).decode("utf-8", "replace")
     except ConfigError as error:
-        raise ConnectError(
+        raise out_of_files(error) or ConnectError(
             Reason.HOST_KEY_UNKNOWN,
             f"The known_hosts file cannot be used: {error}.",
             "Give the user that runs skewmon the right to read it.",

@@ -10,10 +10,10 @@ import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
+from skewmon.names import resolver
 from skewmon.probe import identity, known_hosts
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.faults import dial_error, login_error, lookup_error
-from skewmon.probe.names import Resolver
 from skewmon.probe.stamped_socket import StampedSocket
 
 #: One AES-GCM call per packet costs a third of ChaCha20's six cipher contexts in Python; the rest is for
@@ -65,7 +65,6 @@ class Dialer:
     def __init__(self, arrivals: ArrivalClock) -> None:
         self._arrivals = arrivals
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
-        self._resolver = Resolver()
         self._hops: dict[HopKey, asyncio.Task[Connection]] = {}
 
     async def connect(self, node: Node) -> Connection:
@@ -141,8 +140,7 @@ class Dialer:
     async def _dial(self, address: str, ssh: SshSettings) -> StampedSocket:
         """Return a connected socket to the first of the address's addresses that answers."""
         try:
-            async with asyncio.timeout(ssh.connect_timeout_s):
-                places = await self._resolver.places(address, ssh.port)
+            places = await resolver().places(address, ssh.port, ssh.connect_timeout_s)
         except (OSError, UnicodeError) as error:
             raise lookup_error(error, address, ssh) from None
         last: OSError = OSError(errno.EADDRNOTAVAIL, "The name has no address")
