@@ -41,7 +41,6 @@ class Herald:
         self._supervisor = supervisor
         self._contradicted: set[str] = set()
         self._pasts = _pasts(journal.load(KEY))
-        self._kept = dict(self._pasts)
         self._bookmark = Bookmark(ledger, journal)
         self._bookmark.open(time.time_ns())
 
@@ -70,7 +69,7 @@ class Herald:
             transitions = self._alerting.take(view, base_ns())
             events += alert_events(transitions)
         self._write(events)
-        self._keep_pasts()
+        self._journal.save(KEY, {name: past.to_json() for name, past in self._pasts.items()})
         moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
         self._bookmark.keep(base_ns() / NS_PER_S, at_once=moved)
         self.publish()
@@ -106,18 +105,13 @@ class Herald:
             journal_healthy=not self._journal.trouble,
             journal_held_up=self._journal.held_up,
             journal_given_up=self._journal.given_up,
+            journal_restarted=self._journal.restarted,
             self_check_failures=dict(self._ledger.contradictions),
         )
 
     def _write(self, events: Iterable[Event]) -> None:
         for event in events:
             self._journal.note(event)
-
-    def _keep_pasts(self) -> None:
-        """Keep what was told; in the transaction of the events that told it."""
-        if self._pasts != self._kept:
-            self._kept = dict(self._pasts)
-            self._journal.save(KEY, {name: past.to_json() for name, past in self._pasts.items()})
 
     def _log_contradictions(self) -> None:
         """Log the first failure of each self-check; the rest is a counter."""

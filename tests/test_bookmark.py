@@ -13,7 +13,7 @@ from skewmon.clock.burst import estimate
 from skewmon.clock.standing import Standing, standing_from
 from skewmon.evaluation import evaluate
 from skewmon.journal import Journal
-from skewmon.journal.name import FILE_NAME
+from skewmon.journal.read import FILE_NAME
 from skewmon.journal.store import MAX_AGE_NS, JournalFile
 from skewmon.ledger import Ledger, place_of
 from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
@@ -157,7 +157,7 @@ def test_anything_else_is_nothing(kept: Any) -> None:
 async def test_a_damaged_bookmark_is_passed_over(tmp_path: Path, text: str) -> None:
     """The daemon starts as if there had never been one."""
     file = JournalFile(tmp_path)
-    file.write((), {KEY: text})
+    file.write((), {KEY: text}, {KEY})
     file.close()
     async with Journal.open(str(tmp_path)) as journal:
         assert Life(journal, Machine(Random(1))).round() == []

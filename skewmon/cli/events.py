@@ -54,7 +54,8 @@ def command(
     """Read the journal: steps, alerts, outages and restarts, oldest first. Times are in UTC.
 
     Kinds: step, leap-second, suspend, reboot, alert-firing, alert-resolved, not-measured, measured-again,
-    culprits, started, stopped, reloaded, reload-refused, inventory, admin-box-paused, events-lost.
+    culprits, started, stopped, reloaded, reload-refused, inventory, admin-box-paused, events-lost,
+    journal-restarted.
 
     \b
     Examples:
@@ -112,7 +113,7 @@ def _has_journal(directory: str) -> bool:
     """Tell whether a directory has a journal, or may not be looked into, which is then told."""
     from pathlib import Path
 
-    from skewmon.journal.name import FILE_NAME
+    from skewmon.journal.read import FILE_NAME
 
     try:
         return (Path(directory) / FILE_NAME).exists()

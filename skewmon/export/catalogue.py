@@ -212,6 +212,10 @@ _DAEMON_METRICS = (
         "Events since the start that were given up because too many waited for the journal.",
     ),
     _counter(
+        "skewmon_journal_restarts_total",
+        "New journal files since the start in place of one that was damaged, deleted, replaced or truncated.",
+    ),
+    _counter(
         "skewmon_self_check_failures_total",
         "Contradictions that skewmon found in its own results since the start; any is a defect.",
         ("check",),

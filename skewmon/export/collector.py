@@ -210,5 +210,6 @@ def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
     samples.add("skewmon_journal_healthy", {}, healthy)
     samples.add("skewmon_journal_waiting_events", {}, facts.journal_held_up)
     samples.add("skewmon_journal_lost_events_total", {}, facts.journal_given_up)
+    samples.add("skewmon_journal_restarts_total", {}, facts.journal_restarted)
     for check, count in facts.self_check_failures.items():
         samples.add("skewmon_self_check_failures_total", {"check": check}, count)

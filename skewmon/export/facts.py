@@ -23,4 +23,5 @@ class DaemonFacts:
     journal_healthy: bool | None = None  # None where there is no journal
     journal_held_up: int | None = None
     journal_given_up: int | None = None
+    journal_restarted: int | None = None
     self_check_failures: Mapping[str, int] = field(default_factory=dict)  # by check

@@ -1,10 +1,9 @@
 """The journal: what happened, and what must outlive a restart; one SQLite file in the state directory.
 
-An event is acknowledged once it is on disk: killing the daemon afterwards neither loses nor doubles it. A
-disk that refuses stops nothing: events wait in memory, the trouble is told once, and what waited is written
-when the disk recovers. A file that is no database any more is set aside under another name, never deleted.
-Where somebody deletes, replaces or overwrites the file, what he took is lost, and everything since goes into
-the new one.
+An event is acknowledged once it is on disk: killing the daemon afterwards neither loses nor doubles it. If
+the disk refuses, events wait in memory, the error is logged once, and they are written when the disk
+recovers. A damaged file is renamed, never deleted. If the file is deleted, replaced or truncated while the
+daemon runs, its events are lost; the daemon logs that and continues in a new file, with all saved states.
 
 All of SQLite runs in one thread of its own, so the event loop never waits for a disk; what arrives meanwhile
 is written together in the next transaction.
@@ -13,6 +12,7 @@ is written together in the next transaction.
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +21,7 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from skewmon.errors import JournalError
-from skewmon.journal.queue import Queue
-from skewmon.journal.row import Row
+from skewmon.journal.queue import Queue, Row
 from skewmon.journal.store import JournalFile
 from skewmon.model import Event, EventQuery
 
@@ -47,10 +46,11 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._queue = Queue()
         self._states: dict[str, str] = {}
+        self._changed: set[str] = set()  # keys of states that are not on disk yet
+        self._restarted = 0
         self._waiters: list[asyncio.Future[bool]] = []
         self._wake = asyncio.Event()
         self._trouble = ""
-        self._loaded: dict[str, str] = {}
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -82,6 +82,11 @@ class Journal:
         """How many events were given up since the start because too many waited."""
         return self._queue.given_up
 
+    @property
+    def restarted(self) -> int:
+        """How often since the start a new file took the place of a lost or damaged one."""
+        return self._restarted
+
     async def append(self, event: Event) -> bool:
         """Write an event and return True once it is on disk.
 
@@ -96,17 +101,23 @@ class Journal:
         self._wake.set()
 
     def save(self, key: str, value: Any) -> None:
-        """Keep JSON values under a key, soon; never raises for a disk. ``flush`` waits for it."""
-        self._loaded[key] = self._states[key] = json.dumps(value, separators=(",", ":"))
-        self._wake.set()
+        """Save JSON values under a key, soon and only if they changed; never raises for a disk.
+
+        ``flush`` waits until they are on disk.
+        """
+        text = json.dumps(value, separators=(",", ":"))
+        if text != self._states.get(key):
+            self._states[key] = text
+            self._changed.add(key)
+            self._wake.set()
 
     def load(self, key: str) -> Any:
-        """Return what was saved last under a key, or None; what is no JSON is told and passed over."""
-        text = self._loaded.get(key)
+        """Return what was saved last under a key, or None; damaged JSON is logged and ignored."""
+        text = self._states.get(key)
         try:
             return None if text is None else json.loads(text)
         except ValueError:
-            _log.warning("the journal holds a state that cannot be read; it is passed over", key=key)
+            _log.warning("a saved state in the journal is damaged and ignored", key=key)
             return None
 
     async def flush(self) -> bool:
@@ -140,10 +151,10 @@ class Journal:
 
     async def _load(self) -> None:
         try:
-            self._loaded = await self._in_thread(self._file.states)
+            self._states = await self._in_thread(self._file.states)
         except JournalError as fault:
             self._tell(str(fault))
-        self._tell_set_aside()
+        self._report_restarts()
 
     async def _write_for_ever(self) -> None:
         while True:
@@ -154,14 +165,16 @@ class Journal:
             await self._write()
 
     async def _write(self) -> None:
-        """Write everything that waits in one transaction, and tell those who wait how it went."""
+        """Write everything that waits in one transaction, and answer the tasks that wait for it."""
         self._wake.clear()
-        rows, states, waiters = self._queue.take(), dict(self._states), self._waiters[:]
+        rows, states, changed, waiters = (
+            self._queue.take(), dict(self._states), frozenset(self._changed), self._waiters[:]
+        )  # fmt: skip
         try:
-            await self._in_thread(self._file.write, rows, states)
+            await self._in_thread(self._file.write, rows, states, changed)
         except JournalError as fault:
             self._tell(str(fault))
-            waiters = self._waiters[:]  # nobody waits for a disk that refuses
+            waiters = self._waiters[:]  # no task waits for a disk that refuses
         except Exception as defect:  # noqa: BLE001  # the edge: a bug costs the journal, not the daemon
             self._tell_defect(defect)
             waiters = self._waiters[:]
@@ -171,12 +184,11 @@ class Journal:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(not self._trouble)
-        self._tell_lost()
-        self._tell_set_aside()
+        self._report_restarts()
 
     def _written(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
         lost = self._queue.settle()
-        self._states = {key: text for key, text in self._states.items() if states.get(key) != text}
+        self._changed = {key for key in self._changed if self._states[key] != states.get(key)}
         if self._trouble:
             _log.info("the journal is written again", waited=len(rows))
             self._trouble = ""
@@ -195,27 +207,21 @@ class Journal:
             _log.error("the journal's writer failed; please report this as a bug", exc_info=defect)
         self._tell(trouble)
 
-    def _tell_set_aside(self) -> None:
-        if self._file.set_aside is not None:
-            _log.warning(
-                "the journal was damaged, or another program's; it was set aside and a new one was begun",
-                kept=str(self._file.set_aside),
-            )
-            self._file.set_aside = None
-
-    def _tell_lost(self) -> None:
-        if self._file.lost:
-            _log.warning(
-                "somebody deleted, replaced or emptied the journal's file; skewmon continues in the present "
-                "one, without its earlier events",
-                path=str(self._file.path),
-            )
-            self._file.lost = False
+    def _report_restarts(self) -> None:
+        """Log each new file that took the place of a lost or damaged one, count it, and write an event."""
+        restarts, self._file.restarts = self._file.restarts, []
+        for reason, kept in restarts:
+            _log.error(reason, path=str(self._file.path), kept=kept or None)
+            self._restarted += 1
+            message = f"The {reason}{f' ({kept})' if kept else ''}."
+            self.note(Event(time.time_ns(), "journal-restarted", message, detail={"kept": kept or None}))
 
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self._write()
+                if self._queue and not self._trouble:  # an event about the file itself
+                    await self._write()
                 await self._in_thread(self._file.close)
         if self._queue:
             _log.warning("the journal could not be written; events are lost", events=len(self._queue))

@@ -1,4 +1,4 @@
-"""What the journal's file tells to whoever asks, whether a daemon writes to it or not."""
+"""Reads events from the journal's file, whether a daemon writes to it or not."""
 
 import contextlib
 import json
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from skewmon.errors import JournalError
-from skewmon.journal.name import FILE_NAME
 from skewmon.model import Event, EventQuery
+
+#: The journal's name in the state directory.
+FILE_NAME = "journal.db"
 
 #: How long one who has the file open waits for another that holds it (a backup, a person with sqlite3).
 BUSY_S = 2.0

@@ -3,15 +3,14 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import uuid4
 
 from skewmon.errors import JournalError
-from skewmon.journal.name import FILE_NAME, FileName
-from skewmon.journal.read import BUSY_S, select
-from skewmon.journal.row import Row
+from skewmon.journal.queue import Row
+from skewmon.journal.read import BUSY_S, FILE_NAME, select
 from skewmon.model import NS_PER_S, Event, EventQuery
 
 #: Events older than this are pruned; enough for a quarterly review.
@@ -53,7 +52,21 @@ _USED = (
     "SELECT key, value FROM state LIMIT 0",
 )
 
+#: Log messages for the two ways to lose the file; the daemon continues in a new one.
+LOST = "journal file was deleted, replaced or truncated; earlier events are lost"
+DAMAGED = "journal file is damaged or belongs to another program; it was set aside and a new one begun"
+
+#: Device and inode: the file itself, whatever its name.
+Identity = tuple[int, int]
+
 T = TypeVar("T")
+
+
+class Restart(NamedTuple):
+    """A new file in place of the old one: the reason, and the path where the old one is kept."""
+
+    reason: str
+    kept: str = ""
 
 
 class JournalFile:
@@ -61,32 +74,24 @@ class JournalFile:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
-        self.set_aside: Path | None = None
-        self.lost = False  # somebody deleted, replaced or emptied the file while it was in use
+        self.restarts: list[Restart] = []  # the journal reports and clears them
         self._connection: sqlite3.Connection | None = None
-        self._name = FileName(self.path)
-        self._states: dict[str, str] = {}  # all that is known, for a file that was opened anew
-        self._opened_anew = False
+        self._identity: Identity | None = None
+        self._is_new = True  # this connection has not written yet: its file may lack every state
         self._unpruned = PRUNE_EVERY
 
-    def write(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
-        """Write events and states in one transaction; raise JournalError where the disk refuses.
-
-        What was written is found under the file's name, even where somebody deletes or replaces it meanwhile.
-        """
-        self._states |= states
-        self._mistrust()  # before: what lies in the place of a lost file must not pay for its faults
-        self._guarded(lambda: self._write(rows, states))
-        if self._mistrust():
-            self._guarded(lambda: self._write(rows, states))
+    def write(self, rows: Sequence[Row], states: Mapping[str, str], changed: Collection[str]) -> None:
+        """Write events and the changed ones of all states in one transaction; raise JournalError."""
+        if self._is_lost():
+            self._abandon()
+        self._guarded(lambda: self._write(rows, states, changed))
 
     def states(self) -> dict[str, str]:
-        """Return every saved state; raise JournalError where the disk refuses."""
-        self._states = self._guarded(lambda: dict(self._connected().execute("SELECT key, value FROM state")))
-        return dict(self._states)
+        """Return every saved state; raise JournalError if the disk refuses."""
+        return self._guarded(lambda: dict(self._connected().execute("SELECT key, value FROM state")))
 
     def _guarded(self, action: Callable[[], T]) -> T:
-        """Do something to the file; where it turns out to be broken, once more with a new one."""
+        """Run an action on the file; if the file is damaged, set it aside and run it once more."""
         try:
             return action()
         except sqlite3.DatabaseError as fault:
@@ -98,27 +103,27 @@ class JournalFile:
             return action()
         except sqlite3.DatabaseError as fault:
             self.close()
-            raise JournalError(f"The journal {self.path} cannot be begun anew: {fault}.") from fault
+            raise JournalError(f"A new journal {self.path} cannot be started: {fault}.") from fault
 
-    def _write(self, rows: Sequence[Row], states: Mapping[str, str]) -> None:
+    def _write(self, rows: Sequence[Row], states: Mapping[str, str], changed: Collection[str]) -> None:
         connection = self._connected()
+        keys = states if self._is_new else changed
         with connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO event (id, wall_ns, kind, cluster, node, message, detail)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
-            # A file that was opened anew may be another one than before.
-            saved = self._states if self._opened_anew else states
-            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", saved.items())
-        self._opened_anew = False
+            connection.executemany(
+                "INSERT OR REPLACE INTO state VALUES (?, ?)", [(key, states[key]) for key in keys]
+            )
+        self._is_new = False
         self._unpruned += len(rows)
         if self._unpruned >= PRUNE_EVERY:
             _prune(connection, time.time_ns())
             self._unpruned = 0
         if _bytes_used(connection) > MAX_BYTES:
             _halve(connection)
-        self._name.note_content()
 
     def events(self, query: EventQuery) -> list[Event]:
         """Return events as ``select`` does; raise JournalError where the file cannot be read."""
@@ -128,14 +133,13 @@ class JournalFile:
             raise JournalError(f"The journal {self.path} cannot be read: {fault}.") from fault
 
     def close(self) -> None:
-        """Let go of the file; whatever was not committed is undone."""
+        """Close the file; whatever was not committed is undone."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._forsake_lost()
             try:
                 self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             except OSError as fault:
@@ -149,61 +153,49 @@ class JournalFile:
                 connection.close()
                 raise
             self._connection = connection
-            self._opened_anew = True
-            self._name.remember()
+            self._is_new = True
+            self._identity = _identity(self.path)
         return self._connection
 
-    def _mistrust(self) -> bool:
-        """Let go of a file that is not as this process left it; opening it again examines it."""
-        return self._forsake_lost() or self._leave_disturbed()
+    def _is_lost(self) -> bool:
+        """Return whether the path no longer is the file that is open; an error of the disk proves nothing."""
+        with contextlib.suppress(OSError):
+            return self._connection is not None and _identity(self.path) != self._identity
+        return False
 
-    def _forsake_lost(self) -> bool:
-        """Let go of a file that has lost its name to another one or to nobody."""
-        if not self._name.means_another():
-            return False
-        self.lost = True
-        with contextlib.suppress(sqlite3.DatabaseError):
-            self._checkpoint()  # it may only have been renamed: leave it whole
+    def _abandon(self) -> None:
+        """Close a file that was deleted, replaced or truncated; the next connection opens the path again."""
+        self.restarts.append(Restart(LOST))
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.DatabaseError):  # it may only have been renamed: keep it whole
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.close()
-        self._name.remove_companions()
-        self._name.forget()
-        return True
-
-    def _leave_disturbed(self) -> bool:
-        """Let go of a file that somebody else wrote to, or whose log somebody removed."""
-        if not self._name.disturbed():
-            return False
-        try:
-            busy = self._checkpoint()
-        except sqlite3.DatabaseError as fault:
-            busy = not _is_broken(fault)
-        if busy:  # what is in a removed log is nowhere else: it stays open until it has been copied
-            raise JournalError(f"The journal {self.path} was disturbed, and its log cannot be copied yet.")
-        self.close()
-        self.lost = self.lost or self._name.is_empty()
-        self._name.forget()
-        return True
-
-    def _checkpoint(self) -> bool:
-        """Copy the log into the file; return True where a reader keeps some of it from being copied."""
-        if self._connection is None:
-            return False
-        (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return bool(busy)
+        for ending in ("-wal", "-shm"):  # SQLite would apply the old log to any database at this path
+            with contextlib.suppress(OSError):
+                self.path.with_name(FILE_NAME + ending).unlink(missing_ok=True)
 
     def _set_aside(self) -> None:
-        """Rename a broken file and its companions, so that nothing is lost and a new one can begin."""
-        self.set_aside = self.path.with_name(f"{FILE_NAME}.broken-{uuid4().hex[:8]}")
-        self._name.forget()
+        """Rename a damaged file and its log, so that nothing is lost and a new one can begin."""
+        kept = self.path.with_name(f"{FILE_NAME}.broken-{uuid4().hex[:8]}")
         try:
-            self.path.rename(self.set_aside)
+            self.path.rename(kept)
             self.path.with_name(FILE_NAME + "-shm").unlink(missing_ok=True)
             with contextlib.suppress(FileNotFoundError):
-                self.path.with_name(FILE_NAME + "-wal").rename(f"{self.set_aside}-wal")
+                self.path.with_name(FILE_NAME + "-wal").rename(f"{kept}-wal")
         except OSError as fault:
             raise JournalError(
-                f"The broken journal {self.path} cannot be set aside: {_reason(fault)}."
+                f"The damaged journal {self.path} cannot be set aside: {_reason(fault)}."
             ) from fault
+        self.restarts.append(Restart(DAMAGED, str(kept)))
+
+
+def _identity(path: Path) -> Identity | None:
+    """Return device and inode of a file; None if it is missing or empty."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (found.st_dev, found.st_ino) if found.st_size else None
 
 
 def _reason(fault: OSError) -> str:

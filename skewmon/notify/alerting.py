@@ -6,7 +6,6 @@ all.
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 
 import aiohttp
 import structlog
@@ -41,7 +40,6 @@ class Alerting:
         self._dry_run = dry_run
         self._store = MemoryStore() if dry_run else store
         self._session: aiohttp.ClientSession | None = None
-        self._saved: Any = None
         self._configured: tuple[tuple[Target, ...], Origin] | None = None
         self._state = self._restored()
         self._outbox = Outbox((), self._store, self.counts)
@@ -94,10 +92,7 @@ class Alerting:
                 self._session = None
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
-        data = memory.to_json(self._state)
-        if data != self._saved:  # a healthy cluster costs no write
-            self._store.save(STATE, data)
-            self._saved = data
+        self._store.save(STATE, memory.to_json(self._state))
         self._outbox.submit([transition.alert for transition in transitions], self.firing)
 
     def _restored(self) -> State:

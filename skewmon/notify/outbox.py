@@ -35,7 +35,7 @@ class Store(Protocol):
         ...
 
     def save(self, name: str, data: Any) -> None:
-        """Keep JSON values under a name; returns soon and never raises for a full or broken disk."""
+        """Save JSON values under a name if they changed; returns soon, never raises for a disk."""
         ...
 
     async def flush(self) -> bool:
@@ -79,7 +79,6 @@ class _Receiver:
     wake: asyncio.Event
     complaint: str = ""
     dropped: Counter[Reason] = field(default_factory=Counter)
-    saved: Any = None
 
 
 class Outbox:
@@ -194,10 +193,7 @@ class Outbox:
             self._log.info("notifications work again", **about)
 
     def _save(self, receiver: _Receiver) -> None:
-        data = receiver.lane.to_json(self._base_clock())
-        if data != receiver.saved:
-            self._store.save(receiver.notifier.identity, data)
-            receiver.saved = data
+        self._store.save(receiver.notifier.identity, receiver.lane.to_json(self._base_clock()))
 
     def _restore(self, receiver: _Receiver) -> None:
         saved = self._store.load(receiver.notifier.identity)

@@ -63,6 +63,7 @@ FACTS = DaemonFacts(
     journal_healthy=False,
     journal_held_up=3,
     journal_given_up=2,
+    journal_restarted=1,
     self_check_failures={"canary": 0},
 )
 

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from skewmon.errors import JournalError
-from skewmon.journal.name import FILE_NAME
-from skewmon.journal.read import read
+from skewmon.journal.read import FILE_NAME, read
 from skewmon.model import NS_PER_S, Event
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running

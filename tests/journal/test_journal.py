@@ -20,12 +20,11 @@ from structlog.testing import capture_logs
 from skewmon.errors import JournalError
 from skewmon.journal import Journal, store
 from skewmon.journal import journal as journal_module
-from skewmon.journal import row as journal_row
-from skewmon.journal.name import FILE_NAME
-from skewmon.journal.read import read
+from skewmon.journal import queue as journal_queue
+from skewmon.journal.read import FILE_NAME, read
 from skewmon.model import Event, EventQuery
 
-SET_ASIDE = "the journal was damaged, or another program's; it was set aside and a new one was begun"
+SET_ASIDE = "journal file is damaged or belongs to another program; it was set aside and a new one begun"
 
 
 def _event(number: int, *, node: str | None = "n1", wall_ns: int | None = None) -> Event:
@@ -106,9 +105,9 @@ async def test_many_writers_share_transactions(tmp_path: Path) -> None:
 async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
     """A transaction whose outcome was unknown can be repeated."""
     file = store.JournalFile(tmp_path)
-    row = journal_row.Row.of(_event(1))
-    file.write([row], {})
-    file.write([row], {})
+    row = journal_queue.Row.of(_event(1))
+    file.write([row], {}, ())
+    file.write([row], {}, ())
     assert len(file.events(EventQuery(10))) == 1
     file.close()
 
@@ -120,11 +119,11 @@ async def test_old_events_go_and_the_newest_stay(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(store, "PRUNE_EVERY", 10)
     file = store.JournalFile(tmp_path)
     for number in range(100):
-        file.write([journal_row.Row.of(_event(number))], {})
+        file.write([journal_queue.Row.of(_event(number))], {}, ())
     assert len(file.events(EventQuery(1000))) < 60
     monkeypatch.setattr(store.time, "time_ns", lambda: 4 * 10**18)
     for number in range(100, 110):
-        file.write([journal_row.Row.of(_event(number))], {})
+        file.write([journal_queue.Row.of(_event(number))], {}, ())
     kept = _numbers(file.events(EventQuery(1000)))
     assert kept[:5] == [109, 108, 107, 106, 105]
     assert len(kept) < 5 + 10
@@ -232,10 +231,14 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     with capture_logs() as logs:
         async with Journal.open(str(tmp_path)) as journal:
             assert await journal.append(_event(7))
-            assert _numbers(await journal.events()) == [7]
-    assert [entry["event"] for entry in logs] == [SET_ASIDE]
+            newest, restarted = await journal.events()
+            assert newest.detail["number"] == 7
+            assert journal.restarted == 1
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [(SET_ASIDE, "error")]
     (kept,) = tmp_path.glob("journal.db.broken-*")
     assert kept.read_bytes() == bytes(content)
+    assert (restarted.kind, restarted.detail["kept"]) == ("journal-restarted", str(kept))
+    assert SET_ASIDE in restarted.message
 
 
 @pytest.mark.parametrize(
@@ -312,11 +315,11 @@ def test_the_file_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.Monkey
     for number in range(300):
         text = "x" * 1_000_000
         event = Event(number, "culprits", text, detail={"culprits": [text], "number": number})
-        file.write([journal_row.Row.of(event)], {})
+        file.write([journal_queue.Row.of(event)], {}, ())
     stored = file.events(EventQuery(1000))
     assert 10 < len(stored) < 300
     assert stored[0].wall_ns == 299
-    assert len(stored[0].message) == journal_row.MAX_MESSAGE
+    assert len(stored[0].message) == journal_queue.MAX_MESSAGE
     file.close()
     assert (tmp_path / FILE_NAME).stat().st_size < 1_000_000
 

@@ -10,8 +10,7 @@ from structlog.testing import capture_logs
 from skewmon.journal import Journal
 from skewmon.journal import journal as journal_module
 from skewmon.journal import queue as journal_queue
-from skewmon.journal.queue import Queue
-from skewmon.journal.row import Row
+from skewmon.journal.queue import Queue, Row
 from skewmon.model import Event
 
 

@@ -200,16 +200,6 @@ async def test_a_dry_run_tells_what_it_would_tell_and_leaves_no_trace() -> None:
     assert store.saved == {}
 
 
-async def test_a_healthy_cluster_costs_no_write() -> None:
-    """Thousands of rounds a day are not thousands of writes."""
-    store = MemoryStore()
-    async with _running(Alerting(store)) as alerting:
-        _rounds(alerting, RIGHT, 0)
-        first = store.saved[STATE]
-        _rounds(alerting, RIGHT, 15, 30)
-        assert store.saved[STATE] is first
-
-
 async def test_a_damaged_memory_begins_anew_and_says_so() -> None:
     """A state of the future, or of a broken disk."""
     store = MemoryStore()
