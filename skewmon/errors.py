@@ -108,14 +108,28 @@ class MissingFileError(ConfigError):
     """A file that the user names does not exist."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A node that was not measured in this round, and why; ``advice`` says what to do next."""
+
+    reason: Reason
+    detail: str
+    advice: str = ""
+
+
 class NodeError(SkewmonError):
-    """One node was not measured; ``advice`` says what to do next."""
+    """One node was not measured; ``failed`` is the same as a value."""
 
     def __init__(self, reason: Reason, detail: str, advice: str = "") -> None:
         self.reason = reason
         self.detail = detail
         self.advice = advice
         super().__init__(f"{detail} {advice}".strip())
+
+    @property
+    def failed(self) -> Failed:
+        """The outcome of the node's round."""
+        return Failed(self.reason, self.detail, self.advice)
 
 
 class ConnectError(NodeError):

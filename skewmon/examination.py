@@ -53,7 +53,7 @@ async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
         async with asyncio.timeout(timeout_s):
             await _measure(link, samples, found)
     except NodeError as error:
-        found.failure = Failed(error.reason, error.detail, error.advice)
+        found.failure = error.failed
     except TimeoutError:
         found.failure = Failed(Reason.NO_ANSWER, f"It was not measured within {timeout_s:g} s.")
     if link.connection is not None:
@@ -80,7 +80,7 @@ async def _ask_daemons(connection: Connection, found: Examination) -> None:
     try:
         nonce, text = await read_text(connection)
     except ProbeError as error:
-        found.status_failure = Failed(error.reason, error.detail, error.advice)
+        found.status_failure = error.failed
         return
     found.tools = sheet.split(nonce, text)
     found.status = assemble(found.tools)

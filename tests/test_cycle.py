@@ -298,7 +298,7 @@ async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject)
         try:
             wild: Outcome = Measured(burst, estimate(burst, at_ns))
         except ProbeError as error:
-            wild = Failed(error.reason, error.detail, error.advice)
+            wild = error.failed
         cluster = Cluster("c", (node("n1"), node("n2"), node("wild")), thresholds=LINES)
         views = await run([cluster], Canned({**healthy, "wild": wild}, at_ns), ledger)
         assert views[0].nodes[0].offset is not None

@@ -4,8 +4,9 @@ Instants and clock readings are integer nanoseconds. ``at_ns`` and every other i
 CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns`` and serve only as labels.
 """
 
+from skewmon.errors import Failed
 from skewmon.model.events import Event, EventQuery, instant
-from skewmon.model.exchange import Burst, Estimate, Exchange, Failed, Measured, Outcome, Program, Quantum
+from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import Cluster, Node, SshSettings, Threshold
 from skewmon.model.timesync import Daemon, Finding, KernelClock, Peer, Severity, SyncStatus

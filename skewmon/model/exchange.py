@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from skewmon.errors import Reason
+from skewmon.errors import Failed
 from skewmon.model.interval import Interval
 
 
@@ -87,15 +87,6 @@ class Measured:
 
     burst: Burst
     estimate: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A node that was not measured in this round, and why."""
-
-    reason: Reason
-    detail: str
-    advice: str = ""
 
 
 Outcome = Measured | Failed

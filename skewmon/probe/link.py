@@ -1,10 +1,10 @@
 """One node's link: opened, kept open with back-off, and asked for bursts."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from skewmon.backoff import Backoff
 from skewmon.clock.burst import moved
 from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
 from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
@@ -16,13 +16,11 @@ from skewmon.probe.ssh import Connection, Dialer
 
 #: The first wait after a failed connection, doubled up to the limit. It is short, because most failures
 #: are a restart of sshd.
-BACKOFF_FIRST_S = 1.0
-BACKOFF_LIMIT_S = 60.0
+BACKOFF = Backoff(first_s=1.0, limit_s=60.0)
 
 #: After a refused key or host key: nothing changes until a person acts, and OpenSSH 9.8's PerSourcePenalties
 #: ban an address for up to ten minutes that keeps on failing.
-BACKOFF_REFUSED_FIRST_S = 30.0
-BACKOFF_REFUSED_LIMIT_S = 600.0
+BACKOFF_REFUSED = Backoff(first_s=30.0, limit_s=600.0)
 
 REFUSED = frozenset(
     {Reason.PERMISSION_DENIED, Reason.KEY_UNUSABLE, Reason.HOST_KEY_CHANGED, Reason.HOST_KEY_UNKNOWN}
@@ -107,7 +105,7 @@ class Link:
             changed(self)
             if asyncio.get_running_loop().time() - opened > STEADY_S:
                 attempt = 0
-            await asyncio.sleep(self._backoff_s(attempt))
+            await asyncio.sleep(self._backoff().pause_s(attempt))
             attempt += 1
 
     async def burst(self, samples: int, timeout_s: float = BURST_TIMEOUT_S) -> Burst:
@@ -185,7 +183,7 @@ class Link:
         """Note a failure; the connection stays where only the program failed, both where a clock moved."""
         if error.reason is Reason.CLOCK_MOVED:
             return
-        self.failure = Failed(error.reason, error.detail, error.advice)
+        self.failure = error.failed
         if self._session:
             self._session.close()
         self._session = None
@@ -194,15 +192,9 @@ class Link:
             self._connection = None
         self._broken.set()
 
-    def _backoff_s(self, attempt: int) -> float:
+    def _backoff(self) -> Backoff:
         refused = self.failure is not None and self.failure.reason in REFUSED
-        first, limit = (
-            (BACKOFF_REFUSED_FIRST_S, BACKOFF_REFUSED_LIMIT_S)
-            if refused
-            else (BACKOFF_FIRST_S, BACKOFF_LIMIT_S)
-        )
-        longest = min(limit, first * 2 ** min(attempt, 16))
-        return random.uniform(longest / 2, longest)  # noqa: S311  # spreads connections, hides nothing
+        return BACKOFF_REFUSED if refused else BACKOFF
 
     async def _search(self, session: Session) -> Burst:
         """Return a burst whose requests arrive where a coarse clock ticks."""

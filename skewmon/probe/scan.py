@@ -52,7 +52,7 @@ async def scan(nodes: tuple[Node, ...]) -> list[Scan]:
             try:
                 return await _scan(node)
             except NodeError as error:
-                return Scan(node, (), known=False, failure=Failed(error.reason, error.detail, error.advice))
+                return Scan(node, (), known=False, failure=error.failed)
 
     return list(await asyncio.gather(*(one(node) for node in nodes)))
 

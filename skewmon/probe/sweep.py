@@ -121,7 +121,7 @@ class Sweeper:
             try:
                 return await ask(link)
             except NodeError as error:
-                return Failed(error.reason, error.detail, error.advice)
+                return error.failed
 
     async def _burst(self, link: Link, samples: int, repeats: _Repeats) -> _Taken:
         began = base_ns()
@@ -169,4 +169,4 @@ def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:
     try:
         return Measured(burst, estimate(burst, at_ns))
     except NodeError as error:
-        return Failed(error.reason, error.detail, error.advice)
+        return error.failed
