@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Every path that there is, told to whoever asks for another.
+#: Every path, listed in the answer to an unknown one.
 PATHS = (
     "/",
     "/metrics",
@@ -36,11 +37,20 @@ SECURITY_HEADERS = {
 }
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Complete an answer just before it leaves; everything is of this moment unless it says otherwise."""
+#: A client without a place, or with too many requests, is told to try again after this long.
+RETRY_AFTER_S = 10
+
+
+def general_headers(response: web.StreamResponse) -> None:
+    """Add the headers that every answer carries; answers are not cached unless they say otherwise."""
     response.headers.update(SECURITY_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Server"] = "skewmon"
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Complete an answer of the application just before it leaves."""
+    general_headers(response)
 
 
 @web.middleware
@@ -63,6 +73,14 @@ def fault(request: web.Request, status: int, message: str) -> web.Response:
         text = json.dumps({"error": message})
         return web.Response(status=status, text=text, content_type="application/json")
     return web.Response(status=status, text=f"{message}\n")
+
+
+def busy(request: web.Request, message: str, status: int = HTTPStatus.SERVICE_UNAVAILABLE) -> web.Response:
+    """Return a refusal that may pass, and end the connection: its place is needed."""
+    response = fault(request, status, message)
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    response.force_close()
+    return response
 
 
 def _words(refusal: web.HTTPException) -> str:

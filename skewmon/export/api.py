@@ -10,12 +10,13 @@ from aiohttp import hdrs, web
 
 from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
-from skewmon.export.answers import fault
+from skewmon.export.answers import busy, fault
+from skewmon.export.connection import Connection
 from skewmon.export.current import Current
 from skewmon.export.hooks import Hooks
 from skewmon.export.operations import rendered
 from skewmon.export.pairs import query
-from skewmon.export.stream import HEARTBEAT_S, Stream, TooManySubscribersError, event
+from skewmon.export.stream import HEARTBEAT_S, Stream, event
 from skewmon.export.text import rfc3339
 from skewmon.model import ClusterView, EventQuery, Snapshot
 
@@ -92,11 +93,10 @@ class Api:
         """Send an event now and one after every round, until either side leaves."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+        if isinstance(request.protocol, Connection) and not request.protocol.stream():
+            return busy(request, "Too many clients listen already.")
         async with aclosing(self._stream.subscribe(partial(_abort, request))) as messages:
-            try:
-                preamble = await anext(messages)
-            except TooManySubscribersError:
-                return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, "Too many clients listen already.")
+            preamble = await anext(messages)
             await response.prepare(request)
             await response.write(preamble + (self.round_event() if self._current.ready else b""))
             async for message in messages:

@@ -1,21 +1,28 @@
-"""One HTTP connection: how long it may take to ask, and how it is told that it asks wrongly."""
+"""One HTTP connection: its time limits, its place among the others, and the answer to malformed requests."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import socket
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
-from skewmon.export.answers import SECURITY_HEADERS, Handler
+from skewmon.export.answers import Handler, general_headers
+from skewmon.export.clients import client_of
+from skewmon.export.places import Phase, Places
 
 #: From the connection, or from the first byte of a later request, to the end of the request's header: a
-#: second even over a poor line. Who takes longer holds a descriptor that measuring needs.
+#: second even over a poor line. Slower clients hold a descriptor that measuring needs.
 HEADER_S = 10.0
 
 #: Longer than the usual scrape interval, so that a scraper keeps its connection between two requests.
 KEEPALIVE_S = 90.0
+
+#: From the first byte of an answer to its end, and to the end of the connection if that follows. Prometheus
+#: itself waits 10 s; a page of a thousand nodes over a mobile network takes as long.
+WRITE_S = 30.0
 
 #: Unread bodies are awaited this long before the connection is closed.
 LINGERING_S = 1.0
@@ -28,43 +35,65 @@ _OPTIONS: dict[str, Any] = {
 
 
 class Connection(web.RequestHandler):
-    """A connection that is closed when the header of a request does not come to its end in time.
+    """A connection that ends when a header or the reading of an answer takes too long."""
 
-    ``lost`` is called once the connection has ended.
-    """
-
-    def __init__(self, server: web.Server, lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, server: web.Server, places: Places, accepted: socket.socket, peer: object) -> None:
         self._events = asyncio.get_running_loop()
         super().__init__(server, loop=self._events, **_OPTIONS)
-        self._lost = lost
+        self.client = client_of(peer)
+        self._places = places
+        self._socket = accepted
         self._deadline: asyncio.TimerHandle | None = None
-        self._answering = False
+        self._resting = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time for the first request."""
         super().connection_made(transport)
-        self._await_header()
+        self._limit(HEADER_S)
 
     def data_received(self, data: bytes) -> None:
         """Start the time for a later request; bytes that follow do not prolong it."""
-        if not self._answering:
-            self._await_header()
+        if self._resting:
+            self._resting = False
+            self._limit(HEADER_S)
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Give the place free."""
-        self._header_came()
+        """Free the place."""
+        self._limit(None)
         super().connection_lost(exc)
-        self._lost(self)
+        self._places.leave(self)
 
-    def answering(self) -> None:
-        """Note that a request has come whole; its answer, such as a stream, may take as long as it likes."""
-        self._answering = True
-        self._header_came()
+    def evict(self) -> None:
+        """End the connection at once; a graceful end would wait for the client."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+            return
+        with contextlib.suppress(OSError):  # during the TLS handshake, which this ends
+            self._socket.shutdown(socket.SHUT_RDWR)
 
-    def answered(self) -> None:
-        """Note that the next bytes begin another request."""
-        self._answering = False
+    def working(self) -> None:
+        """Note that a whole request has come; making its answer may take as long as it likes."""
+        self._enter(Phase.WORKING, None)
+
+    def admit(self) -> bool:
+        """Take a place outside the lobby; return False if there is none."""
+        return self._places.admit(self)
+
+    def stream(self) -> bool:
+        """Take one of the places for streams; return False if there is none."""
+        return self._places.stream(self)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer within its time; after that, the connection rests or ends."""
+        self._enter(Phase.WRITING, WRITE_S)
+        sent = await super().finish_response(request, resp, start_time)
+        if sent[0].keep_alive and not sent[1] and self._places.admitted(self):
+            self._enter(Phase.RESTING, KEEPALIVE_S)
+            self._resting = True
+        return sent
 
     def handle_error(
         self,
@@ -73,36 +102,37 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP in one sentence, without the parser's internals."""
+        """Answer a malformed request in one sentence, without the parser's internals."""
         response = super().handle_error(request, status, exc, message)
-        if status != HTTPStatus.BAD_REQUEST:
-            return response
-        too_long = isinstance(exc, LineTooLong)
-        words = (
-            "The address or a header of the request is too long." if too_long else "This is no HTTP request."
-        )
-        plain = web.Response(status=status, text=f"{words}\n", headers=SECURITY_HEADERS)
-        plain.force_close()
-        return plain
+        if status == HTTPStatus.BAD_REQUEST:
+            too_long = isinstance(exc, LineTooLong)
+            words = (
+                "The address or a header of the request is too long."
+                if too_long
+                else "This is not an HTTP request."
+            )
+            response = web.Response(status=status, text=f"{words}\n")
+            response.force_close()
+        general_headers(response)  # no application completes this answer
+        return response
 
-    def _await_header(self) -> None:
-        if self._deadline is None:
-            self._deadline = self._events.call_later(HEADER_S, self.force_close)
+    def _enter(self, phase: Phase, limit_s: float | None) -> None:
+        self._resting = False
+        self._places.enter(self, phase)
+        self._limit(limit_s)
 
-    def _header_came(self) -> None:
+    def _limit(self, limit_s: float | None) -> None:
+        """End the connection after this long, unless a later call says otherwise."""
         if self._deadline is not None:
             self._deadline.cancel()
-            self._deadline = None
+        ended = self.transport is None
+        self._deadline = None if limit_s is None or ended else self._events.call_later(limit_s, self.evict)
 
 
 @web.middleware
-async def stop_the_header_clock(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the connection when a request has come whole, and when it is dealt with."""
+async def note_whole_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Stop the time limit of the header; it has come whole."""
     connection = request.protocol
-    if not isinstance(connection, Connection):
-        return await handler(request)
-    connection.answering()
-    try:
-        return await handler(request)
-    finally:
-        connection.answered()
+    if isinstance(connection, Connection):
+        connection.working()
+    return await handler(request)

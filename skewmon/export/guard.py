@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""Decides which requests go on: the password first, then a place, then the page that sent it."""
 
 from concurrent.futures import Executor
 from http import HTTPStatus
@@ -6,25 +6,27 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from skewmon.export.answers import Handler, fault
-from skewmon.export.auth import BasicAuth, BusyError
+from skewmon.export.answers import Handler, busy, fault
+from skewmon.export.auth import BasicAuth, BusyError, TooManyAttemptsError
+from skewmon.export.clients import client_of
+from skewmon.export.connection import Connection
 from skewmon.export.web_file import WebFile
 
-#: Where a browser says that a page asks, only these are of our own making.
+#: Values of a browser's Sec-Fetch-Site header that stand for skewmon's own pages or for the user.
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 _READING = frozenset({"GET", "HEAD"})
 
 
 class Guard:
-    """Asks for a password where the web file has users, and lets no foreign page act in a user's name."""
+    """Asks for a password if the web file has users, and lets no page of another site act for a user."""
 
     def __init__(self, web_file: WebFile, executor: Executor) -> None:
         self._web_file = web_file
         self._auth = BasicAuth(executor)
 
     def middleware(self) -> Middleware:
-        """Return what stands before every handler."""
+        """Return the middleware that runs before every handler."""
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,24 +36,38 @@ class Guard:
         return guard
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
-        users = self._web_file.config.users
-        try:
-            admitted = not users or await self._auth.admits(users, request.headers.get("Authorization", ""))
-        except BusyError:
-            return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, "Too many passwords wait to be checked.")
-        if not admitted:
-            response = fault(request, HTTPStatus.UNAUTHORIZED, "Name and password are needed.")
-            response.headers["WWW-Authenticate"] = 'Basic realm="skewmon", charset="UTF-8"'
-            return response
+        """Return the answer to a request that may not go on; it costs little and ends the connection."""
+        refusal = await self._unauthorized(request)
+        if refusal is not None:
+            return refusal
+        if isinstance(request.protocol, Connection) and not request.protocol.admit():
+            return busy(request, "Too many requests are being answered.")
         if request.method not in _READING and _foreign(request):
             return fault(request, HTTPStatus.FORBIDDEN, "A page of another site may not do this.")
         return None
 
+    async def _unauthorized(self, request: web.Request) -> web.Response | None:
+        users = self._web_file.config.users
+        if not users:
+            return None
+        client = client_of(request.transport and request.transport.get_extra_info("peername"))
+        try:
+            if await self._auth.admits(users, request.headers.get("Authorization", ""), client):
+                return None
+        except BusyError:
+            return busy(request, "Too many passwords wait to be checked.")
+        except TooManyAttemptsError:
+            return busy(request, "Too many wrong passwords.", HTTPStatus.TOO_MANY_REQUESTS)
+        response = fault(request, HTTPStatus.UNAUTHORIZED, "Name and password are needed.")
+        response.headers["WWW-Authenticate"] = 'Basic realm="skewmon", charset="UTF-8"'
+        response.force_close()
+        return response
+
 
 def _foreign(request: web.Request) -> bool:
-    """Return whether a page of another site asks; what is no browser says nothing and may ask.
+    """Return whether a page of another site sent the request; other programs than browsers may send any.
 
-    Where the browser itself has compared the sites, its word counts: a proxy may have changed the Host.
+    A browser's own comparison of the sites counts first: a proxy may have changed the Host.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

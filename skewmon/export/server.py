@@ -1,4 +1,4 @@
-"""The HTTP server: takes a snapshot a round, and gives it to whoever asks."""
+"""The HTTP server: takes a snapshot a round, and answers requests from it."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from skewmon.errors import ConfigError, Fault, ListenError
 from skewmon.export.answers import add_headers, explain_faults
 from skewmon.export.api import Api
 from skewmon.export.collector import PairExport
-from skewmon.export.connection import stop_the_header_clock
+from skewmon.export.connection import note_whole_requests
 from skewmon.export.current import Current
 from skewmon.export.door import Door
 from skewmon.export.facts import DaemonFacts
@@ -24,7 +24,7 @@ from skewmon.export.stream import Stream
 from skewmon.export.web_file import WebFile
 from skewmon.model import Snapshot
 
-#: No request has a body that anybody reads.
+#: No handler reads the body of a request.
 REQUEST_BYTES_MAX = 4_096
 
 #: The process before this one is still ending, or the network is not there yet.
@@ -33,15 +33,17 @@ MAY_PASS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL}
 #: Answers that are under way at the end may finish; systemd waits twenty seconds, users less.
 SHUTDOWN_S = 2.0
 
-#: One thread renders while the other checks a password; more would only take turns.
+#: Metrics are rendered while another thread selects pairs; more would only take turns.
 THREADS = 2
+
+#: Guessing passwords costs at most one core, and rendering never waits for it.
+PASSWORD_THREADS = 1
 
 
 class Exporter:
     """Publishes snapshots over HTTP.
 
-    ``publish`` and the rest are called in the event loop; nothing that grows with the number of nodes runs
-    in it.
+    All methods are called in the event loop; nothing that grows with the number of nodes runs in it.
     """
 
     def __init__(
@@ -49,15 +51,16 @@ class Exporter:
     ) -> None:
         self._web_file = WebFile(web_config_file)
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="export")
+        self._passwords = ThreadPoolExecutor(PASSWORD_THREADS, thread_name_prefix="password")
         self._current = Current(self._executor, pairs)
         self._stream = Stream()
         hooks = hooks or Hooks()
         self._api = Api(self._current, hooks, self._stream)
         app = web.Application(
             middlewares=[
-                stop_the_header_clock,
+                note_whole_requests,
                 explain_faults,
-                Guard(self._web_file, self._executor).middleware(),
+                Guard(self._web_file, self._passwords).middleware(),
             ],
             client_max_size=REQUEST_BYTES_MAX,
         )
@@ -103,7 +106,8 @@ class Exporter:
         self._stream.close()
         await self._door.close()
         await self._runner.cleanup()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._executor, self._passwords):
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _parsed(address: str) -> Listen:

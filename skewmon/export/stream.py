@@ -3,9 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
-#: Browsers of a team, not of a company: each costs a socket and a queue.
-SUBSCRIBERS_MAX = 32
-
 #: Rounds that a slow reader may lag behind before it is dropped; it may connect again and is then up to date.
 BACKLOG_MAX = 4
 
@@ -16,10 +13,6 @@ HEARTBEAT = b": still here\n\n"
 
 #: Tells a browser when to try again after a lost connection.
 PREAMBLE = b"retry: 2000\n\n"
-
-
-class TooManySubscribersError(Exception):
-    """Every place is taken."""
 
 
 class Stream:
@@ -43,12 +36,10 @@ class Stream:
             self._end(queue)
 
     async def subscribe(self, drop: Callable[[], None]) -> AsyncGenerator[bytes, None]:
-        """Yield what a subscriber is to be sent, until the end; raise where no place is free.
+        """Yield the bytes for one subscriber until the end; ``places.py`` limits their number.
 
-        ``drop`` is called where the subscriber reads too slowly, and cuts it off in the middle of a write.
+        ``drop`` is called if the subscriber reads too slowly, and cuts it off in the middle of a write.
         """
-        if len(self._subscribers) >= SUBSCRIBERS_MAX:
-            raise TooManySubscribersError
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG_MAX)
         self._subscribers[queue] = drop
         try:

@@ -7,10 +7,11 @@ import resource
 import socket
 import time
 
+import aiohttp
 import pytest
 import structlog
 
-from skewmon.export import connection, door
+from skewmon.export import connection, door, places
 from tests.export import samples
 from tests.export.certificates import Authority
 
@@ -55,28 +56,76 @@ async def answered(reader: asyncio.StreamReader) -> None:
 def test_a_tight_limit_leaves_most_descriptors_to_measuring(monkeypatch, soft, connections) -> None:
     """HTTP gets a quarter of few descriptors, and never more than it can use."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert door.connections_max() == connections
+    assert places.connections_max() == connections
 
 
-async def test_one_connection_too_many_is_closed_at_once(serve, monkeypatch) -> None:
-    """Those inside stay, those outside are told by one line of the log, and a place is free again later."""
-    monkeypatch.setattr(door, "CONNECTIONS_MAX", 5)
+async def test_a_full_lobby_closes_the_connection_that_waited_longest(serve, monkeypatch) -> None:
+    """The newest connections stay, and one line of the log reports all that were closed."""
+    monkeypatch.setattr(places, "limits", lambda: places.Limits(5, 5, 5, 1, 1))
     _, url = await serve()
-    inside = [await connected(url, b"GET /met") for _ in range(5)]
-    with structlog.testing.capture_logs() as told:
-        for _ in range(5):
-            reader, writer = await connected(url, b"GET /met")
+    with structlog.testing.capture_logs() as logged:
+        waiting = [await connected(url, b"GET /met") for _ in range(10)]
+        for reader, _ in waiting[:5]:
             await ended(reader)
-            writer.close()
-    assert [line["event"] for line in told] == ["an HTTP connection was refused"]
-    for reader, writer in inside:
+    assert [line["event"] for line in logged] == ["HTTP connections were closed to make room"]
+    for reader, writer in waiting[5:]:
         writer.write(b"rics HTTP/1.0\r\n\r\n")
         async with asyncio.timeout(5):
             assert (await reader.read()).startswith(b"HTTP/1.0 ")
+    for _, writer in waiting:
         writer.close()
+
+
+async def test_idle_connections_give_their_places_to_requests(serve, monkeypatch) -> None:
+    """A kept connection ends when its client asks on another one; the others stay."""
+    monkeypatch.setattr(places, "limits", lambda: places.Limits(2, 9, 3, 1, 1))
+    _, url = await serve()
+    kept = []
+    for _ in range(3):
+        kept.append(await connected(url, REQUEST))
+        await answered(kept[-1][0])
     reader, writer = await connected(url, REQUEST)
     await answered(reader)
-    writer.close()
+    await ended(kept[0][0])
+    for reader_of_kept, writer_of_kept in kept[1:]:
+        writer_of_kept.write(REQUEST)
+        await answered(reader_of_kept)
+    for _, each in (*kept, (reader, writer)):
+        each.close()
+
+
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(serve, monkeypatch) -> None:
+    """Half an answer in the server's buffers holds neither a place nor memory for long."""
+    monkeypatch.setattr(connection, "WRITE_S", HEADER_S)
+    exporter, url = await serve()
+    exporter.publish(samples.snapshot(*[samples.jumped().clusters[0]] * 3_000))
+    host, port = url.partition("://")[2].rsplit(":", 1)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((host, int(port)))
+        slow.sendall(b"GET /api/v1/status HTTP/1.0\r\n\r\n")
+        slow.settimeout(20)
+        await asyncio.to_thread(slow.recv, 1)
+        await until(lambda: not exporter._door._places)
+        received = await asyncio.to_thread(rest_of, slow)
+        async with aiohttp.ClientSession() as client, client.get(f"{url}/api/v1/status") as whole:
+            assert received < len(await whole.read())
+
+
+async def until(condition) -> None:
+    """Wait for a condition; fail if it does not come true."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def rest_of(connection: socket.socket) -> int:
+    """Return how many bytes come before the connection ends."""
+    received = 0
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := connection.recv(1 << 16):
+            received += len(chunk)
+    return received
 
 
 @pytest.mark.usefixtures("_short_patience")
@@ -138,15 +187,15 @@ async def test_half_a_handshake_is_counted_and_given_up(serve, tmp_path, monkeyp
     web_file.write_text(
         "tls_server_config: {cert_file: server.crt, key_file: server.key}\n", encoding="utf-8"
     )
-    monkeypatch.setattr(door, "CONNECTIONS_MAX", 1)
+    monkeypatch.setattr(places, "limits", lambda: places.Limits(1, 1, 1, 1, 1))
     _, url = await serve(scheme="https", web_config_file=str(web_file))
     began = time.monotonic()
-    silent, writer = await connected(url)
-    refused, outside = await connected(url)
-    await ended(refused)
+    evicted, writer = await connected(url)
+    silent, newest = await connected(url)
+    await ended(evicted)
     assert time.monotonic() - began < HEADER_S
     await ended(silent)
-    for each in (writer, outside):
+    for each in (writer, newest):
         each.close()
 
 

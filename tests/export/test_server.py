@@ -13,9 +13,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from skewmon.errors import ConfigError, Fault, JournalError, ListenError
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.hooks import Hooks
+from skewmon.export.places import limits
 from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
 from skewmon.export.status import encode, status, summary
-from skewmon.export.stream import SUBSCRIBERS_MAX
 from skewmon.model import EventQuery
 from tests.export import samples
 
@@ -441,13 +441,16 @@ async def next_round(answer):
             return json.loads(line[6:])
 
 
-async def test_subscribers_are_bounded_and_leave_no_trace(serve, client) -> None:
-    """One too many is refused in words, and a place is free again once somebody has left."""
+async def test_streams_are_bounded_and_leave_no_trace(serve, client) -> None:
+    """One stream too many of a client is refused with a time to retry; a place is free after one ends."""
     exporter, url = await serve()
     exporter.publish(samples.healthy())
-    answers = [await client.get(f"{url}/api/v1/stream") for _ in range(SUBSCRIBERS_MAX)]
+    answers = [await client.get(f"{url}/api/v1/stream") for _ in range(limits().client_streams)]
+    assert {answer.status for answer in answers} == {200}
     async with client.get(f"{url}/api/v1/stream") as refused:
         assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert refused.headers["Connection"] == "close"
         assert "error" in json.loads(await refused.text())
     answers.pop().close()
     async with asyncio.timeout(10):
