@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from skewmon.errors import SkewmonError
 from skewmon.export.answers import fault
+from skewmon.export.body import Body
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.current import Current
 from skewmon.export.hooks import Hooks
@@ -119,9 +120,9 @@ async def rendered(
 ) -> web.Response:
     """Return a body of the publication, compressed where the client takes it."""
     if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        return web.Response(body=await publication.body(key, render))
+        return web.Response(body=Body(await publication.body(key, render)))
     body = await publication.compressed(key, render)
-    return web.Response(body=body, headers={hdrs.CONTENT_ENCODING: "gzip"})
+    return web.Response(body=Body(body), headers={hdrs.CONTENT_ENCODING: "gzip"})
 
 
 def discovered(snapshot: Snapshot) -> list[dict[str, Any]]:
