@@ -7,7 +7,7 @@ transaction of that event, so that a daemon that is killed neither forgets the s
 from skewmon.clock.standing import standing_from
 from skewmon.journal import Journal
 from skewmon.journal.store import MAX_AGE_NS
-from skewmon.ledger import Ledger
+from skewmon.ledger import MonitorState
 
 KEY = "clocks"
 
@@ -18,8 +18,8 @@ KEEP_EVERY_S = 60.0
 class Bookmark:
     """What the journal keeps of the nodes' clocks."""
 
-    def __init__(self, ledger: Ledger, journal: Journal) -> None:
-        self._ledger = ledger
+    def __init__(self, state: MonitorState, journal: Journal) -> None:
+        self._state = state
         self._journal = journal
         self._kept_s: float | None = None
 
@@ -29,7 +29,7 @@ class Bookmark:
         if not isinstance(kept, dict):
             return
         standings = {name: standing_from(one) for name, one in kept.items()}
-        self._ledger.recall(
+        self._state.restore(
             {
                 name: one
                 for name, one in standings.items()
@@ -41,5 +41,5 @@ class Bookmark:
         """Write the bookmark where it is due."""
         if at_once or self._kept_s is None or now_s - self._kept_s >= KEEP_EVERY_S:
             self._kept_s = now_s
-            standings = self._ledger.standings()
+            standings = self._state.checkpoints()
             self._journal.save(KEY, {name: one.to_json() for name, one in standings.items()})

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.cycle import NodeMovements, Round
+from skewmon.ledger import Place, place_of
 from skewmon.model import NS_PER_S, ClusterView, Event, Failed, Interval, NodeView, instant
-from skewmon.past import Past, failed_for
+from skewmon.past import ReportedState, failed_for
 from skewmon.units import span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
@@ -19,29 +20,34 @@ CLOCK_EVENTS = {
 }
 
 
-def events_of(view: ClusterView, before: ClusterView | Past | None, ledger: Ledger) -> Iterator[Event]:
-    """Yield what this round of a cluster changed against the one before, or against what was told last."""
-    past = Past.of(before) if isinstance(before, ClusterView) else before
-    places = {node.name: place_of(node) for node in view.cluster.nodes}
-    for node in view.nodes:
-        yield from _clock_events(view, node, places[node.name], ledger)
-        if past:
-            yield from _outage(view, node, past.failed.get(node.name))
-    if past and not past.says(view.vote):
-        yield _culprits(view)
+def clock_events(round_: Round) -> Iterator[Event]:
+    """Yield the admin box's pause, then one event for each movement of a node's clocks.
 
-
-def admin_box_events(ledger: Ledger, wall_ns: int) -> Iterator[Event]:
-    """Yield what the last round found of the admin box itself: one event, however many nodes showed it."""
-    paused = ledger.take_base_pause()
-    if paused is not None:
+    A node of several clusters moved once: the event is of the first of them.
+    """
+    if round_.base_pause is not None:
         yield Event(
-            wall_ns,
+            round_.at_wall_ns,
             "admin-box-paused",
-            f"The admin box stood still for {span(paused.estimate_ns)}: "
+            f"The admin box stood still for {span(round_.base_pause.estimate_ns)}: "
             "every node's clock seemed to leap ahead by as much, and none of them did.",
-            detail=_size(paused),
+            detail=_size(round_.base_pause),
         )
+    reported = set[Place]()
+    for view in round_.views:
+        for node in view.cluster.nodes:
+            place = place_of(node)
+            if place in round_.movements and place not in reported:
+                reported.add(place)
+                yield from _movement_events(view, node.name, round_.movements[place])
+
+
+def cluster_events(view: ClusterView, reported: ReportedState) -> Iterator[Event]:
+    """Yield the changes of a cluster's outages and culprits against those reported last."""
+    for node in view.nodes:
+        yield from _outage(view, node, reported.failed.get(node.name))
+    if not reported.is_of(view.vote):
+        yield _culprits(view)
 
 
 def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
@@ -60,21 +66,19 @@ def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
         )
 
 
-def _clock_events(view: ClusterView, node: NodeView, place: Place, ledger: Ledger) -> Iterator[Event]:
-    """Yield what a node's clocks did: one event each, however many clusters the node belongs to."""
-    clusters = ledger.clusters_of(place)
-    since_ns = ledger.record(place).unwatched_since_wall_ns
-    for movement in ledger.take_movements(place):
+def _movement_events(view: ClusterView, name: str, moved: NodeMovements) -> Iterator[Event]:
+    since_ns = moved.unwatched_since_wall_ns
+    for movement in moved.movements:
         if movement.kind not in CLOCK_EVENTS:
             continue
-        sentence, detail = _clock_sentence(node.name, movement), dict[str, object](_size(movement.size))
+        sentence, detail = _clock_sentence(name, movement), dict[str, object](_size(movement.size))
         if since_ns is not None and movement.after_ns == UNWATCHED_NS:
             since, until = instant(since_ns), instant(view.at_wall_ns)
             sentence = f"{sentence[:-1]} while skewmon was not watching, between {since} and {until}."
             detail |= {"since": since, "until": until}
-        if len(clusters) > 1:
-            detail["clusters"] = list(clusters)
-        yield Event(view.at_wall_ns, CLOCK_EVENTS[movement.kind], sentence, view.name, node.name, detail)
+        if len(moved.clusters) > 1:
+            detail["clusters"] = list(moved.clusters)
+        yield Event(view.at_wall_ns, CLOCK_EVENTS[movement.kind], sentence, view.name, name, detail)
 
 
 def _clock_sentence(name: str, movement: Movement) -> str:

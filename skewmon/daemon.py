@@ -18,16 +18,16 @@ from skewmon.cluster_changes import cluster_changes
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.errors import SkewmonError
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.fleet import Fleet
-from skewmon.herald import Herald
+from skewmon.herald import Reporter
 from skewmon.inquiry import Inquiry, first_answers
 from skewmon.inventory.resolve import resolve
 from skewmon.journal import Journal
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import Cluster, EventQuery
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receivers import targets_of
@@ -101,7 +101,7 @@ class Daemon:
         self._config = config
         self._clusters: tuple[Cluster, ...] = ()
         self._journal = journal
-        self._ledger = Ledger()
+        self._state = MonitorState()
         self._sweeper = Sweeper()
         self._supervisor = Supervisor()
         self._alerting = Alerting(journal, dry_run=_say_only if options.dry_run else None)
@@ -110,7 +110,7 @@ class Daemon:
             pairs=config.export.pairs,
             web_config_file=options.web_config_file or config.web.config_file,
         )
-        self._herald = Herald(self._ledger, journal, self._alerting, self._exporter, self._supervisor)
+        self._reporter = Reporter(self._state, journal, self._alerting, self._exporter, self._supervisor)
         self._group = asyncio.TaskGroup()
         self._fleet = Fleet(self._group.create_task)
         self._generation: list[asyncio.Task[None]] = []
@@ -131,7 +131,7 @@ class Daemon:
                 self._listen_to_signals()
                 self._put_in_force(self._config, clusters)
                 self._supervisor.ready(f"{len(self._places())} nodes, first round under way")
-                self._herald.note("started", "skewmon was started.")
+                self._reporter.note("started", "skewmon was started.")
                 log.info("started", addresses=", ".join(addresses), nodes=len(self._places()))
                 helpers = [
                     self._group.create_task(self._watch_over()),
@@ -141,7 +141,7 @@ class Daemon:
                 await self._stop.wait()
                 self._supervisor.stopping()
                 log.info("stopping")
-                self._herald.stop()
+                self._reporter.stop()
                 for task in (*helpers, *self._generation, *self._reloads):
                     task.cancel()
                 self._fleet.adjust(())
@@ -157,28 +157,28 @@ class Daemon:
                 config = await asyncio.to_thread(load, self._options.config_file)
                 clusters = await _resolved(config, self._options)
             except SkewmonError as error:
-                if self._herald.reload_successful:  # the same again, from a timer, is not worth an event
-                    self._herald.note(
+                if self._reporter.reload_successful:  # the same again, from a timer, is not worth an event
+                    self._reporter.note(
                         "reload-refused",
                         f"The configuration was not reloaded, and the old one holds: {error}",
                     )
-                self._herald.reload_successful = False
+                self._reporter.reload_successful = False
                 log.error(  # noqa: TRY400  # the user's fault, told in one line
                     "reload failed; the old configuration stays in force", error=str(error)
                 )
                 self._supervisor.ready("the last reload failed; the old configuration is in force")
-                self._herald.publish()
+                self._reporter.publish()
                 raise
-            told = not self._herald.reload_successful  # that it was refused, so that its end is told, too
-            self._herald.reload_successful = True
-            self._herald.reloaded_wall_ns = time.time_ns()
+            told = not self._reporter.reload_successful  # that it was refused, so that its end is told, too
+            self._reporter.reload_successful = True
+            self._reporter.reloaded_wall_ns = time.time_ns()
             changed = cluster_changes(self._clusters, clusters)
             if (config, clusters) != (self._config, self._clusters):  # else no round is disturbed
                 told = True
                 await self._end_generation()
                 self._put_in_force(config, clusters)
             if told:
-                self._herald.note("reloaded", f"The configuration was read again: {changed}.")
+                self._reporter.note("reloaded", f"The configuration was read again: {changed}.")
             log.info("reloaded", nodes=len(self._places()))
             self._supervisor.ready(f"{len(self._places())} nodes, configuration reloaded")
 
@@ -193,8 +193,8 @@ class Daemon:
         self._exporter.export_pairs(config.export.pairs)
         longest_s = max((cluster.interval_s for cluster in clusters), default=Origin().interval_s)
         self._alerting.configure(targets_of(config.alerts), Origin(longest_s, self._page_url))
-        self._herald.adopt(clusters)
-        self._ledger.adopt(clusters)
+        self._reporter.adopt(clusters)
+        self._state.adopt(clusters)
         self._fleet.adjust(clusters)
         self._due.clear()
         by_interval = sorted(clusters, key=lambda cluster: cluster.interval_s)
@@ -204,11 +204,11 @@ class Daemon:
         ]
         by_status_interval = self._links_by_status_interval()
         self._generation += [
-            self._group.create_task(Inquiry(self._ledger).keep_asking(links, interval_s))
+            self._group.create_task(Inquiry(self._state).keep_asking(links, interval_s))
             for interval_s, links in by_status_interval.items()
         ]
         if by_status_interval:
-            here = Inquiry(self._ledger).keep_asking_here(min(by_status_interval))
+            here = Inquiry(self._state).keep_asking_here(min(by_status_interval))
             self._generation.append(self._group.create_task(here))
 
     async def _end_generation(self) -> None:
@@ -220,14 +220,16 @@ class Daemon:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""
         await self._fleet.first_attempts(min(FIRST_ROUND_PATIENCE_S, interval_s))
         places = {place_of(node) for cluster in clusters for node in cluster.nodes}
-        await first_answers(self._ledger, {place: self._fleet.links[place] for place in places})
+        await first_answers(self._state, {place: self._fleet.links[place] for place in places})
         async for tick in every(interval_s):
             self._due[interval_s] = time.monotonic() + max(STUCK_INTERVALS * interval_s, STUCK_S)
-            self._herald.loop_lag_s = tick.late_s
+            self._reporter.loop_lag_s = tick.late_s
             if tick.missed:
                 log.warning("rounds missed: the last one took longer than the interval", missed=tick.missed)
             try:
-                self._herald.tell(await cycle(clusters, self._fleet.links, self._sweeper, self._ledger))
+                self._reporter.report(
+                    await run_round(clusters, self._fleet.links, self._sweeper, self._state)
+                )
             except Exception:  # the cycle's edge: a bug costs a round, not the daemon
                 log.exception("a round failed; please report this as a bug")
 
@@ -250,7 +252,7 @@ class Daemon:
                 if clusters != self._clusters:
                     changed = cluster_changes(self._clusters, clusters)
                     log.info("inventory changed", changes=changed)
-                    self._herald.note("inventory", f"A live inventory changed: {changed}.")
+                    self._reporter.note("inventory", f"A live inventory changed: {changed}.")
                     await self._end_generation()
                     self._put_in_force(self._config, clusters)
 

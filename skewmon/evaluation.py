@@ -9,7 +9,7 @@ from skewmon.clock.culprit import NOBODY
 from skewmon.clock.memory import STEPS
 from skewmon.clock.steps import Kind, Movement
 from skewmon.hearing import Bystander, Hearing
-from skewmon.ledger import Ledger, Record, place_of
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import (
     NS_PER_S,
     Cluster,
@@ -23,11 +23,12 @@ from skewmon.model import (
     Pair,
     Threshold,
 )
+from skewmon.node_state import NodeState
 from skewmon.outlook import UNKNOWN, Outlook, outlooks
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import History, NodeEvidence
-from skewmon.timesync.findings import claimed_findings, cluster_findings, jury, node_findings
+from skewmon.timesync.findings import cluster_findings, jury, node_findings
 
 #: Nearly every node, nearly every round.
 NOTHING_MOVED = History()
@@ -44,13 +45,13 @@ MISSED_NS = 900 * NS_PER_S
 
 
 def evaluate(
-    cluster: Cluster, outcomes: Mapping[str, Outcome], sweep: Sweep, ledger: Ledger, wall_ns: int
+    cluster: Cluster, found: Mapping[Place, Outcome], sweep: Sweep, state: MonitorState, wall_ns: int
 ) -> ClusterView:
-    """Return what one cluster amounts to, from each of its nodes' outcomes by name."""
-    records = {node.name: ledger.record(place_of(node)) for node in cluster.nodes}
-    since_ns = ledger.evaluated_ns.get(cluster.name, sweep.at_ns - round(cluster.interval_s * NS_PER_S))
-    ledger.evaluated_ns[cluster.name] = sweep.at_ns
-    moved = {name: record.moved_since(since_ns) for name, record in records.items()}
+    """Return the view of one cluster after the round was committed; changes nothing."""
+    records = {node.name: state.node(place_of(node)) for node in cluster.nodes}
+    outcomes = {node.name: found[place_of(node)] for node in cluster.nodes}
+    rounds = state.rounds(cluster.name)
+    moved = {name: record.moved_since(rounds.since_ns) for name, record in records.items()}
     walls = {name: one.estimate.wall for name, one in outcomes.items() if isinstance(one, Measured)}
     reference_ns = pairs.reference_ns(walls) if walls else 0
     offsets = {name: wall.shifted(-reference_ns) for name, wall in walls.items()}
@@ -64,9 +65,11 @@ def evaluate(
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
     verdict_on_nodes = NOBODY
     if limit_ns is not None:
-        bystander = _bystander(outcomes, sweep.admin, reference_ns, ledger)
+        bystander = _bystander(outcomes, sweep.admin, reference_ns, state)
         jumps = {name: _jumps(record) for name, record in records.items()}
-        heard = {name: replace(node, status=records[name].word.status) for name, node in evidence.items()}
+        heard = {
+            name: replace(node, status=records[name].last_answer.status) for name, node in evidence.items()
+        }
         missed = frozenset(
             name for name in records if name not in walls and _is_missed(records[name], wall_ns)
         )
@@ -79,7 +82,6 @@ def evaluate(
         {name: records[name].timesync for name in offsets},
         [line.limit_ns for line in lines],
     )
-    ledger.rounds[cluster.name] += 1
     return ClusterView(
         cluster=cluster,
         verdict=cluster_verdict(cluster.thresholds, skew, offsets, len(cluster.nodes)),
@@ -92,7 +94,7 @@ def evaluate(
                 records[name],
                 moved[name],
                 node,
-                node_findings(node, evidence, judges, _claimed(node, records[name])),
+                node_findings(node, evidence, judges, records[name].claimed_findings(node)),
                 going.get(name, UNKNOWN),
             )
             for name, node in evidence.items()
@@ -102,14 +104,14 @@ def evaluate(
         vote=verdict_on_nodes,
         pairs=tuple(published),
         findings=cluster_findings(evidence, verdict_on_nodes, limit_ns),
-        rounds=ledger.rounds[cluster.name],
+        rounds=rounds.number,
     )
 
 
 def _node_view(
     outcome: Outcome,
     admin: Interval,
-    record: Record,
+    record: NodeState,
     moved: Sequence[Movement],
     node: NodeEvidence,
     findings: tuple[Finding, ...],
@@ -138,19 +140,14 @@ def _largest_step(moved: Sequence[Movement]) -> Interval | None:
     return max(jumps, key=lambda size: size.proven_ns, default=None)
 
 
-def _evidence(node: Node, offset: Interval | None, record: Record, moved: Sequence[Movement]) -> NodeEvidence:
+def _evidence(
+    node: Node, offset: Interval | None, record: NodeState, moved: Sequence[Movement]
+) -> NodeEvidence:
     history = _history(record, moved)
     return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address)
 
 
-def _claimed(evidence: NodeEvidence, record: Record) -> tuple[Finding, ...]:
-    """Return what a node's claims amount to, worked out once each time its daemon was asked."""
-    if evidence.name not in record.claimed:
-        record.claimed[evidence.name] = claimed_findings(evidence)
-    return record.claimed[evidence.name]
-
-
-def _history(record: Record, moved: Sequence[Movement]) -> History:
+def _history(record: NodeState, moved: Sequence[Movement]) -> History:
     """Return what the node's own clocks told since the cluster's last round, and a slew while it lasts."""
     by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in moved}
     slept = by_kind[Kind.SUSPEND].size if Kind.SUSPEND in by_kind else None
@@ -183,23 +180,23 @@ def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) ->
 
 
 def _bystander(
-    outcomes: Mapping[str, Outcome], admin: Interval, reference_ns: int, ledger: Ledger
+    outcomes: Mapping[str, Outcome], admin: Interval, reference_ns: int, state: MonitorState
 ) -> Bystander | None:
     """Return the admin box as a witness; None where it is a node: its kernel, and its wall clock."""
     for one in outcomes.values():
         if isinstance(one, Measured) and _is_here(one, admin):
             return None
-    return Bystander(admin.shifted(-reference_ns), ledger.admin_word.status)
+    return Bystander(admin.shifted(-reference_ns), state.admin_answer.status)
 
 
 def _is_here(node: Measured, admin: Interval) -> bool:
     return node.burst.program.boot_id == own_boot_id() and 0 in node.estimate.wall - admin
 
 
-def _is_missed(record: Record, wall_ns: int) -> bool:
+def _is_missed(record: NodeState, wall_ns: int) -> bool:
     """Tell whether a node that is not measured now was, not long ago."""
     return record.last_success_wall_ns is not None and wall_ns - record.last_success_wall_ns < MISSED_NS
 
 
-def _jumps(record: Record) -> list[Movement]:
+def _jumps(record: NodeState) -> list[Movement]:
     return [movement for _, movement in record.recent if movement.kind in STEPS]

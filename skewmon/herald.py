@@ -9,39 +9,45 @@ import structlog
 
 from skewmon.alert.words import at_least
 from skewmon.bookmark import Bookmark
-from skewmon.chronicle import CLOCK_EVENTS, admin_box_events, alert_events, events_of
+from skewmon.chronicle import CLOCK_EVENTS, alert_events, clock_events, cluster_events
+from skewmon.cycle import Round
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.server import Exporter
 from skewmon.journal import Journal
-from skewmon.ledger import Ledger
+from skewmon.ledger import MonitorState
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Snapshot, Verdict
 from skewmon.notify.alerting import Alerting
-from skewmon.past import KEY, Past
+from skewmon.past import KEY, ReportedState
 from skewmon.probe.base import base_ns
 from skewmon.supervisor import Supervisor
 
 log = structlog.get_logger()
 
 
-class Herald:
+class Reporter:
     """Keeps the newest view of every cluster and tells what changes."""
 
     def __init__(
-        self, ledger: Ledger, journal: Journal, alerting: Alerting, exporter: Exporter, supervisor: Supervisor
+        self,
+        state: MonitorState,
+        journal: Journal,
+        alerting: Alerting,
+        exporter: Exporter,
+        supervisor: Supervisor,
     ) -> None:
         self.reload_successful = True
         self.reloaded_wall_ns = time.time_ns()
         self.loop_lag_s = 0.0
         self._views: dict[str, ClusterView] = {}
         self._clusters: tuple[Cluster, ...] = ()
-        self._ledger = ledger
+        self._state = state
         self._journal = journal
         self._alerting = alerting
         self._exporter = exporter
         self._supervisor = supervisor
-        self._contradicted: set[str] = set()
+        self._failed_checks: set[str] = set()
         self._pasts = _pasts(journal.load(KEY))
-        self._bookmark = Bookmark(ledger, journal)
+        self._bookmark = Bookmark(state, journal)
         self._bookmark.open(time.time_ns())
 
     def adopt(self, clusters: tuple[Cluster, ...]) -> None:
@@ -53,25 +59,25 @@ class Herald:
         withdrawn = self._alerting.retain(names, time.time_ns())
         self._write(alert_events(withdrawn))
 
-    def tell(self, views: Iterable[ClusterView]) -> None:
-        """Tell of one round.
+    def report(self, round_: Round) -> None:
+        """Report one round.
 
-        Nothing is awaited, so the events and the bookmark that rests on them reach the disk together.
+        Nothing is awaited, so the events and the saved readings that they rest on reach the disk together.
         """
-        self._log_contradictions()
-        events = [*admin_box_events(self._ledger, time.time_ns())]
-        for view in views:
-            before = self._views.get(view.name)
+        self._log_failed_checks(round_)
+        events = [*clock_events(round_)]
+        moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
+        for view in round_.views:
+            self._log_verdict(view, self._views.get(view.name))
             self._views[view.name] = view
-            self._log_verdict(view, before)
-            events += events_of(view, self._pasts.get(view.name, Past()), self._ledger)
-            self._pasts[view.name] = Past.of(view, self._pasts.get(view.name))
-            transitions = self._alerting.take(view, base_ns())
+            reported = self._pasts.get(view.name, ReportedState())
+            events += cluster_events(view, reported)
+            self._pasts[view.name] = ReportedState.of(view, reported)
+            transitions = self._alerting.take(view, round_.at_ns)
             events += alert_events(transitions)
         self._write(events)
-        self._journal.save(KEY, {name: past.to_json() for name, past in self._pasts.items()})
-        moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
-        self._bookmark.keep(base_ns() / NS_PER_S, at_once=moved)
+        self._journal.save(KEY, {name: one.to_json() for name, one in self._pasts.items()})
+        self._bookmark.keep(round_.at_ns / NS_PER_S, at_once=moved)
         self.publish()
 
     def stop(self) -> None:
@@ -91,8 +97,8 @@ class Herald:
 
     def _facts(self) -> DaemonFacts:
         resets: Counter[str] = Counter()
-        for record in self._ledger.records.values():
-            resets.update(record.resets)
+        for node in self._state.nodes.values():
+            resets.update(node.resets)
         counts = self._alerting.counts
         return DaemonFacts(
             reload_successful=self.reload_successful,
@@ -106,18 +112,18 @@ class Herald:
             journal_held_up=self._journal.held_up,
             journal_given_up=self._journal.given_up,
             journal_restarted=self._journal.restarted,
-            self_check_failures=dict(self._ledger.contradictions),
+            self_check_failures=dict(self._state.self_check_failures),
         )
 
     def _write(self, events: Iterable[Event]) -> None:
         for event in events:
             self._journal.note(event)
 
-    def _log_contradictions(self) -> None:
-        """Log the first failure of each self-check; the rest is a counter."""
-        for check, failures in self._ledger.contradictions.items():
-            if failures and check not in self._contradicted:
-                self._contradicted.add(check)
+    def _log_failed_checks(self, round_: Round) -> None:
+        """Log the first failure of each self-check; later ones only count."""
+        for check in dict.fromkeys(round_.failed_checks):
+            if check not in self._failed_checks:
+                self._failed_checks.add(check)
                 log.error("a self-check failed: an interval misses the truth", check=check)
 
     @staticmethod
@@ -137,9 +143,13 @@ class Herald:
         )
 
 
-def _pasts(kept: Any) -> dict[str, Past]:
+def _pasts(kept: Any) -> dict[str, ReportedState]:
     """Return what the daemon before this one told, without what is damaged."""
-    pasts = {str(name): Past.from_json(one) for name, one in kept.items()} if isinstance(kept, dict) else {}
+    pasts = (
+        {str(name): ReportedState.from_json(one) for name, one in kept.items()}
+        if isinstance(kept, dict)
+        else {}
+    )
     return {name: past for name, past in pasts.items() if past is not None}
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from weakref import ref
 
 from skewmon.cadence import every
-from skewmon.ledger import Ledger, Place
+from skewmon.ledger import MonitorState, Place
 from skewmon.model import SyncStatus
 from skewmon.probe.link import Link
 from skewmon.probe.own import own_status
@@ -28,7 +28,7 @@ WITNESS_S = 0.5
 LOOK_S = 0.1
 
 
-async def first_answers(ledger: Ledger, links: Mapping[Place, Link]) -> None:
+async def first_answers(state: MonitorState, links: Mapping[Place, Link]) -> None:
     """Wait until every node that is connected was asked once, at most ``FIRST_ANSWERS_S``.
 
     A vote that does not know yet whom the nodes follow may accuse the wrong ones.
@@ -37,15 +37,15 @@ async def first_answers(ledger: Ledger, links: Mapping[Place, Link]) -> None:
         async with asyncio.timeout(FIRST_ANSWERS_S):
             async for _ in every(LOOK_S):
                 connected = (place for place, link in links.items() if link.connection is not None)
-                if all(ledger.record(place).timesync is not None for place in connected):
+                if all(state.node(place).timesync is not None for place in connected):
                     return
 
 
 class Inquiry:
-    """Asks the time daemons and notes what they say in the ledger."""
+    """Asks the time daemons and notes what they say in the state."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, state: MonitorState) -> None:
+        self._state = state
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
         self._asked: dict[Place, ref[Connection]] = {}  # weak: one that was lost is not kept
 
@@ -94,7 +94,7 @@ class Inquiry:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 status = await own_status()
-        self._ledger.admin_word.note(status)
+        self._state.admin_answer.note(status)
 
     async def _ask_in_time(self, place: Place, link: Link, limit_s: float) -> None:
         try:
@@ -102,11 +102,11 @@ class Inquiry:
                 await self._ask_one(place, link)
         except TimeoutError:
             late = f"The time tools did not end within {limit_s:g} s."
-            self._ledger.note_status(place, SyncStatus("unknown", failures=(late,)))
+            self._state.note_status(place, SyncStatus("unknown", failures=(late,)))
 
     async def _ask_one(self, place: Place, link: Link) -> None:
         async with self._at_once:
             connection = link.connection
             if connection is not None:
                 self._asked[place] = ref(connection)
-                self._ledger.note_status(place, await read_or_say_why(connection))
+                self._state.note_status(place, await read_or_say_why(connection))

@@ -5,10 +5,10 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 
 from skewmon.cadence import every
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.fleet import Fleet
 from skewmon.inquiry import Inquiry, first_answers
-from skewmon.ledger import Ledger
+from skewmon.ledger import MonitorState
 from skewmon.model import Cluster, Snapshot
 from skewmon.probe.sweep import Sweeper
 
@@ -32,16 +32,16 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
         return tasks[-1]
 
     fleet = Fleet(spawn)
-    ledger = Ledger()
+    state = MonitorState()
     sweeper = Sweeper()
     try:
         fleet.adjust(clusters)
         await fleet.first_attempts(FIRST_ROUND_PATIENCE_S)
-        spawn(Inquiry(ledger).keep_asking(fleet.links, STATUS_INTERVAL_S))
-        spawn(Inquiry(ledger).keep_asking_here(STATUS_INTERVAL_S))
-        await first_answers(ledger, fleet.links)
+        spawn(Inquiry(state).keep_asking(fleet.links, STATUS_INTERVAL_S))
+        spawn(Inquiry(state).keep_asking_here(STATUS_INTERVAL_S))
+        await first_answers(state, fleet.links)
         async for _missed in every(interval_s):
-            yield Snapshot(time.time_ns(), tuple(await cycle(clusters, fleet.links, sweeper, ledger)))
+            yield Snapshot(time.time_ns(), (await run_round(clusters, fleet.links, sweeper, state)).views)
     finally:
         for task in tasks:
             task.cancel()

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.errors import NodeError, Reason
 from skewmon.inquiry import Inquiry
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import Cluster, ClusterView, Failed, Node, Snapshot
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.link import Link
@@ -32,18 +32,18 @@ async def check(
     clusters: Sequence[Cluster], rounds: int, timeout_s: float, progress: Progress = lambda _done, _all: None
 ) -> Snapshot:
     """Measure the clusters ``rounds`` times and return the last snapshot, within about ``timeout_s``."""
-    ledger = Ledger()
-    views: list[ClusterView] = []
+    state = MonitorState()
+    views: tuple[ClusterView, ...] = ()
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
         # Before the first round, so that the daemons' tools cannot disturb it.
-        await Inquiry(ledger).ask(links, timeout_s * STAGE_SHARE)
+        await Inquiry(state).ask(links, timeout_s * STAGE_SHARE)
         sweeper = Sweeper()
         for number in range(rounds):
             if number:
                 await asyncio.sleep(ROUND_GAP_S)
-            views = await cycle(clusters, links, sweeper, ledger)
-    return Snapshot(time.time_ns(), tuple(views))
+            views = (await run_round(clusters, links, sweeper, state)).views
+    return Snapshot(time.time_ns(), views)
 
 
 @asynccontextmanager

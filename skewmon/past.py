@@ -1,7 +1,6 @@
-"""What was last told of a cluster's outages and culprits; kept in the journal across restarts.
+"""Last-reported outages and culprits of a cluster; kept in the journal across restarts.
 
-Without it a daemon could not tell that a node fell silent while nobody watched, nor keep from telling again,
-after every restart, what its predecessor had told.
+After a restart the daemon reports outages that began meanwhile and repeats nothing that was reported before.
 """
 
 from collections.abc import Mapping
@@ -11,13 +10,13 @@ from typing import Any, Self
 from skewmon.errors import Reason
 from skewmon.model import ClusterView, Failed, NodeView, Vote
 
-#: Where the journal keeps it.
+#: The journal's key of it.
 KEY = "told"
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """Of one cluster: why which nodes were not measured, and who was called wrong."""
+class ReportedState:
+    """Of one cluster: the reason for each node not measured, the vote's verdict and its culprits."""
 
     failed: Mapping[str, str] = field(default_factory=dict)  # by node: the reason
     verdict: str = "none"
@@ -25,7 +24,7 @@ class Past:
 
     @classmethod
     def of(cls, view: ClusterView, before: Self | None = None) -> Self:
-        """Return what is known once this round has been told."""
+        """Return the state after this view was reported."""
         known = before.failed if before else {}
         failed = {node.name: failed_for(node, known.get(node.name)) for node in view.nodes}
         return cls(
@@ -36,7 +35,7 @@ class Past:
 
     @classmethod
     def from_json(cls, kept: Any) -> Self | None:
-        """Return what ``to_json`` gave, or None where it is damaged."""
+        """Return the state from ``to_json``, or None if it is damaged."""
         try:
             failed = {str(name): str(reason) for name, reason in kept["failed"].items()}
             return cls(failed, str(kept["verdict"]), tuple(map(str, kept["culprits"])))
@@ -47,13 +46,13 @@ class Past:
         """Return it as JSON values."""
         return asdict(self)
 
-    def says(self, vote: Vote) -> bool:
-        """Tell whether a vote is what was told last, in whichever order an inventory lists the culprits."""
+    def is_of(self, vote: Vote) -> bool:
+        """Whether a vote is the one reported last; the order of culprits does not count."""
         return (vote.verdict, set(vote.culprits)) == (self.verdict, set(self.culprits))
 
 
 def failed_for(node: NodeView, known: str | None) -> str | None:
-    """Return why a node is not measured, None where it is; at the first connection still what is known."""
+    """Return why a node is not measured, None if it is; during the first connection the last known reason."""
     if not isinstance(node.outcome, Failed):
         return None
     return known if node.outcome.reason is Reason.CONNECTING else str(node.outcome.reason)

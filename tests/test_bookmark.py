@@ -7,18 +7,17 @@ from typing import Any
 import pytest
 
 from skewmon.bookmark import KEEP_EVERY_S, KEY, Bookmark
-from skewmon.chronicle import events_of
+from skewmon.chronicle import clock_events
 from skewmon.clock.bracket import Bracket
 from skewmon.clock.burst import estimate
 from skewmon.clock.standing import Standing, standing_from
-from skewmon.evaluation import evaluate
 from skewmon.journal import Journal
 from skewmon.journal.read import FILE_NAME
 from skewmon.journal.store import MAX_AGE_NS, JournalFile
-from skewmon.ledger import Ledger, place_of
-from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
-from skewmon.probe.sweep import Sweep
+from skewmon.ledger import MonitorState, place_of
+from skewmon.model import NS_PER_S, Cluster, Event, Measured, Node
 from tests.clock.simulator import MS, Happening, Machine, Reboot, Step, Suspend
+from tests.monitor.rounds import round_of
 
 NODE = Node("n1", "10.0.0.1")
 CLUSTER = Cluster("lab", (NODE,))
@@ -28,22 +27,20 @@ WALL_NS = 1_790_000_000 * NS_PER_S
 class Life:
     """One daemon's life: what it knows of its single node."""
 
-    def __init__(self, journal: Journal, machine: Machine) -> None:
+    def __init__(self, journal: Journal, machine: Machine, wall_ns: int = WALL_NS) -> None:
         self.machine = machine
-        self.ledger = Ledger()
-        self.bookmark = Bookmark(self.ledger, journal)
+        self.wall_ns = wall_ns
+        self.state = MonitorState()
+        self.bookmark = Bookmark(self.state, journal)
         self.bookmark.open(WALL_NS)
-        self.ledger.adopt((CLUSTER,))
+        self.state.adopt((CLUSTER,))
 
     def round(self) -> list[Event]:
         """Measure the node once; return what the journal is told."""
         self.machine.rest_until(self.machine.at_ns + 15 * NS_PER_S)
         seen = self.machine.observe(self.machine.at_ns)
         found = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
-        outcome = self.ledger.note_outcome(place_of(NODE), found, WALL_NS)
-        sweep = Sweep(seen.tau_ns, Interval(0, 1), 0.1, [outcome])
-        view = evaluate(CLUSTER, {"n1": outcome}, sweep, self.ledger, WALL_NS + NS_PER_S)
-        return list(events_of(view, None, self.ledger))
+        return list(clock_events(round_of(self.state, CLUSTER, {"n1": found}, seen.tau_ns, self.wall_ns)))
 
 
 async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") -> list[list[Event]]:
@@ -56,7 +53,7 @@ async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") 
     for number, happening in enumerate(happenings, 1):
         machine.schedule(machine.at_ns + number * NS_PER_S, happening)
     async with Journal.open(str(tmp_path)) as journal:
-        second = Life(journal, machine)
+        second = Life(journal, machine, WALL_NS + NS_PER_S)
         return [second.round() for _ in range(3)]
 
 
@@ -115,7 +112,7 @@ async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path
     for _ in range(2):
         async with Journal.open(str(tmp_path)) as journal:
             life = Life(journal, machine)
-            life.ledger.record(place_of(NODE))
+            life.state.node(place_of(NODE))
             life.bookmark.keep(0.0)
     async with Journal.open(str(tmp_path)) as journal:
         assert [event.kind for event in Life(journal, machine).round()] == ["step"]
@@ -166,12 +163,12 @@ async def test_a_damaged_bookmark_is_passed_over(tmp_path: Path, text: str) -> N
 
 async def test_an_old_bookmark_is_passed_over(tmp_path: Path) -> None:
     """As old as the events that the journal prunes."""
-    ledger = Ledger()
+    state = MonitorState()
     for age_ns, expected in ((MAX_AGE_NS, {"10.0.0.1:22": KEPT}), (MAX_AGE_NS + 1, {})):
         async with Journal.open(str(tmp_path)) as journal:
             journal.save(KEY, {"10.0.0.1:22": KEPT.to_json()})
-            Bookmark(ledger, journal).open(WALL_NS + age_ns)
-            assert ledger.standings() == expected
+            Bookmark(state, journal).open(WALL_NS + age_ns)
+            assert state.checkpoints() == expected
 
 
 async def test_it_is_written_at_a_modest_pace(tmp_path: Path) -> None:
@@ -185,4 +182,4 @@ async def test_it_is_written_at_a_modest_pace(tmp_path: Path) -> None:
             kept.append(journal.load(KEY) != before)
         assert kept == [True, False, False, True, False]
         life.bookmark.keep(KEEP_EVERY_S + 2, at_once=True)
-        assert journal.load(KEY) == {name: one.to_json() for name, one in life.ledger.standings().items()}
+        assert journal.load(KEY) == {name: one.to_json() for name, one in life.state.checkpoints().items()}

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewmon.chronicle import events_of
+from skewmon.chronicle import clock_events
 from skewmon.clock.burst import estimate
-from skewmon.cycle import cycle
+from skewmon.cycle import Round, run_round
 from skewmon.errors import ProbeError, Reason
 from skewmon.export.status import encode, status
-from skewmon.ledger import Ledger, place_of
+from skewmon.ledger import MonitorState, place_of
 from skewmon.model import (
     NS_PER_S,
     Burst,
     Cluster,
+    ClusterView,
     Exchange,
     Failed,
     Interval,
@@ -53,10 +54,17 @@ def node(name: str) -> Node:
     return Node(name, f"{name}.example.com")
 
 
-async def run(clusters: list[Cluster], sweeper: Canned, ledger: Ledger | None = None):
+async def run(
+    clusters: list[Cluster], sweeper: Canned, state: MonitorState | None = None
+) -> tuple[ClusterView, ...]:
+    """Run one round over prepared outcomes and return its views."""
+    return (await found(clusters, sweeper, state or MonitorState())).views
+
+
+async def found(clusters: list[Cluster], sweeper: Canned, state: MonitorState) -> Round:
     """Run one round over prepared outcomes; a link is the name of its node."""
     links = {place_of(one): one.name for cluster in clusters for one in cluster.nodes}
-    return await cycle(clusters, links, sweeper, ledger or Ledger())  # type: ignore[arg-type]  # canned
+    return await run_round(clusters, links, sweeper, state)  # type: ignore[arg-type]  # canned
 
 
 def answers(*ahead_ns: int, seed: int = 1) -> tuple[dict[str, Outcome], int]:
@@ -119,12 +127,13 @@ async def test_a_step_reaches_every_cluster_of_the_node_and_is_one_event(slow_s:
     """Also one whose rounds are further apart: its page and alerts know, and the journal has it once."""
     quick = Cluster("quick", (node("n1"), node("n2")), thresholds=LINES)
     slow = Cluster("slow", (node("n1"),), interval_s=slow_s, thresholds=LINES)
-    ledger, events, stepped = Ledger(), [], []
-    ledger.adopt((quick, slow))
+    state, events, stepped = MonitorState(), [], []
+    state.adopt((quick, slow))
     for number, (outcomes, at_ns) in enumerate(steps_of(rounds=13, step_at=6)):
         due = [quick, slow] if number * 15 % slow_s == 0 else [quick]
-        for view in await run(due, Canned(outcomes, at_ns), ledger):
-            events += events_of(view, None, ledger)
+        result = await found(due, Canned(outcomes, at_ns), state)
+        events += clock_events(result)
+        for view in result.views:
             stepped += [(view.name, number) for one in view.nodes if one.stepped]
             if number > 9:
                 assert view.nodes[0].steps == 1
@@ -141,7 +150,7 @@ async def test_a_base_that_may_stand_still_has_no_past(
     """A pause of 20 ms is silent where replies take 75 ms; only a clock that no hypervisor stops has none."""
     monkeypatch.setattr("skewmon.cycle.own_clocksource", lambda: clocksource)
     machines = [Machine(Random(seed), network="wan-5-75") for seed in range(3)]
-    cluster, ledger = Cluster("c", tuple(node(f"n{number}") for number in range(3))), Ledger()
+    cluster, state = Cluster("c", tuple(node(f"n{number}") for number in range(3))), MonitorState()
     misses = 0
     for number in range(6):
         start_ns = 10**15 + number * 15 * NS_PER_S
@@ -151,7 +160,7 @@ async def test_a_base_that_may_stand_still_has_no_past(
             machine.rest_until(start_ns)
         seen = observe_round(machines, start_ns)
         outcomes = outcomes_of(seen)
-        (view,) = await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
+        (view,) = await run([cluster], Canned(outcomes, seen[0].tau_ns), state)
         for shown, one in zip(view.nodes, seen, strict=True):
             assert isinstance(shown.outcome, Measured)
             misses += not holds(shown.outcome.estimate.wall, one.truth.wall_units)
@@ -168,14 +177,15 @@ async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> Non
     for machine in machines:
         machine._mono = machine._mono_rest = 0  # they agree at first
     cluster = Cluster("c", tuple(node(f"n{number}") for number in range(1 + others)), thresholds=LINES[1:])
-    ledger, views, apart_s = Ledger(), [], 0.0
+    state, apart_s = MonitorState(), 0.0
+    views: tuple[ClusterView, ...] = ()
     for number in range(40):
         start_ns = 10**15 + number * 15 * NS_PER_S
         for machine in machines:
             machine.rest_until(start_ns)
         seen = observe_round(machines, start_ns)
         outcomes = outcomes_of(seen)
-        views += await run([cluster], Canned(outcomes, seen[0].tau_ns), ledger)
+        views += await run([cluster], Canned(outcomes, seen[0].tau_ns), state)
         apart_s = (seen[0].truth.wall_ns - seen[1].truth.wall_ns) / NS_PER_S
     outlook = views[-1].nodes[0].forecast
     assert outlook is not None
@@ -195,7 +205,7 @@ async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
     slept_ns, hour_ns = 5 * NS_PER_S, 3600 * NS_PER_S
     monkeypatch.setattr("skewmon.cycle.own_sleep_ns", lambda: slept_ns)
     machine = Machine(Random(1), rung=rung, rate_ppt=20_000_000)
-    cluster, ledger = Cluster("c", (node("n1"),)), Ledger()
+    cluster, state = Cluster("c", (node("n1"),)), MonitorState()
     paused, events = [], []
     for number in range(6):
         start_ns = 10**15 + number * 15 * NS_PER_S
@@ -205,14 +215,14 @@ async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
         machine.rest_until(start_ns)
         seen = machine.observe(start_ns, tau_ns=start_ns + 50_000_000)
         one: Outcome = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
-        views = await run([cluster], Canned({"n1": one}, seen.tau_ns), ledger)
-        paused += [ledger.take_base_pause()]
-        events += list(events_of(views[0], None, ledger))
-    assert events == []
+        result = await found([cluster], Canned({"n1": one}, seen.tau_ns), state)
+        paused += [result.base_pause]
+        events += [event.kind for event in clock_events(result)]
+    assert events == ["admin-box-paused"]
     (asleep,) = filter(None, paused)
     assert paused.index(asleep) == 3
     assert hour_ns in asleep
-    assert +ledger.record(place_of(node("n1"))).resets == {"base-paused": 1}
+    assert +state.node(place_of(node("n1"))).resets == {"base-paused": 1}
 
 
 async def test_two_names_of_one_place_are_one_measurement() -> None:
@@ -227,10 +237,10 @@ async def test_two_names_of_one_place_are_one_measurement() -> None:
 async def test_a_node_that_failed_is_absent_at_once() -> None:
     """From offsets, pairs and skew; its failure is counted by reason."""
     outcomes, at_ns = answers(0, 0, 70 * NS_PER_S)
-    cluster, ledger = Cluster("c", tuple(map(node, outcomes)), thresholds=LINES), Ledger()
-    (before,) = await run([cluster], Canned(outcomes, at_ns), ledger)
+    cluster, state = Cluster("c", tuple(map(node, outcomes)), thresholds=LINES), MonitorState()
+    (before,) = await run([cluster], Canned(outcomes, at_ns), state)
     assert before.verdict == "critical"
-    (after,) = await run([cluster], Canned({**outcomes, "n3": DOWN}, at_ns), ledger)
+    (after,) = await run([cluster], Canned({**outcomes, "n3": DOWN}, at_ns), state)
     assert after.nodes[2].offset is None
     assert after.nodes[2].failures == {Reason.NO_ANSWER: 1}
     assert {pair.node for pair in after.pairs} | {pair.peer for pair in after.pairs} == {"n1", "n2"}
@@ -290,7 +300,7 @@ def bursts(draw: st.DrawFn, start_ns: int) -> tuple[Burst, int]:
 @given(st.data())
 async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject) -> None:
     """Through history, drift, findings, verdict and JSON; the healthy nodes stay measured."""
-    ledger, start_ns = Ledger(), 10**15
+    state, start_ns = MonitorState(), 10**15
     healthy, _ = answers(0, 0)
     for _ in range(data.draw(st.integers(1, 3))):
         burst, at_ns = data.draw(bursts(start_ns))
@@ -300,7 +310,7 @@ async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject)
         except ProbeError as error:
             wild = error.failed
         cluster = Cluster("c", (node("n1"), node("n2"), node("wild")), thresholds=LINES)
-        views = await run([cluster], Canned({**healthy, "wild": wild}, at_ns), ledger)
+        views = await run([cluster], Canned({**healthy, "wild": wild}, at_ns), state)
         assert views[0].nodes[0].offset is not None
         text = encode(status(Snapshot(NS_PER_S, tuple(views))))
         assert b"NaN" not in text
@@ -312,15 +322,15 @@ async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject)
 async def test_a_missing_answer_and_a_missing_node_turn_no_vote() -> None:
     """Three of five nodes follow one wrong server; for a moment the daemon of n2 is silent, then n2 is."""
     outcomes, at_ns = answers(0, 0, *[5 * NS_PER_S] * 3)
-    cluster, ledger = Cluster("five", tuple(map(node, outcomes)), thresholds=LINES), Ledger()
+    cluster, state = Cluster("five", tuple(map(node, outcomes)), thresholds=LINES), MonitorState()
     for one, server in zip(cluster.nodes, ("1", "2", "66", "66", "66"), strict=True):
-        ledger.note_status(place_of(one), SyncStatus("chronyd", synchronized=True, refid=f"192.0.2.{server}"))
-    (view,) = await run([cluster], Canned(outcomes, at_ns), ledger)
+        state.note_status(place_of(one), SyncStatus("chronyd", synchronized=True, refid=f"192.0.2.{server}"))
+    (view,) = await run([cluster], Canned(outcomes, at_ns), state)
     assert view.vote.culprits == ("n3", "n4", "n5")
     silent = SyncStatus("unknown", failures=("The time tools did not end.",))
-    ledger.note_status(place_of(cluster.nodes[1]), silent)
-    (view,) = await run([cluster], Canned(outcomes, at_ns), ledger)
+    state.note_status(place_of(cluster.nodes[1]), silent)
+    (view,) = await run([cluster], Canned(outcomes, at_ns), state)
     assert view.vote.culprits == ("n3", "n4", "n5")
     assert view.nodes[1].timesync == silent
-    (view,) = await run([cluster], Canned({**outcomes, "n2": DOWN}, at_ns), ledger)
+    (view,) = await run([cluster], Canned({**outcomes, "n2": DOWN}, at_ns), state)
     assert view.vote.culprits == ()

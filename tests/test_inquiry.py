@@ -8,7 +8,7 @@ import pytest
 
 from skewmon import inquiry
 from skewmon.inquiry import Inquiry, first_answers
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import Node, SyncStatus
 from skewmon.probe.link import Link
 
@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -> None:
     """Not an interval later, and once a connection; anew after it was lost: the node may have rebooted."""
     link, first, second = Canned(), Connection(), Connection()
-    asking = asyncio.create_task(Inquiry(Ledger()).keep_asking(links_of(link), 3600.0))
+    asking = asyncio.create_task(Inquiry(MonitorState()).keep_asking(links_of(link), 3600.0))
     for connection in (None, first, None, second):
         link.connection = connection
         await asyncio.sleep(0.15)
@@ -60,15 +60,15 @@ async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -
 
 async def test_the_first_round_waits_for_the_first_answers(asked: list[object]) -> None:
     """Only for nodes that are connected, and not for long."""
-    link, ledger = Canned(), Ledger()
+    link, state = Canned(), MonitorState()
     async with asyncio.timeout(5):
-        await first_answers(ledger, links_of(link))
+        await first_answers(state, links_of(link))
         link.connection = Connection()
-        await first_answers(ledger, links_of(link))
-        assert ledger.record(PLACE).timesync is None
-        asking = asyncio.create_task(Inquiry(ledger).keep_asking(links_of(link), 3600.0))
-        await first_answers(ledger, links_of(link))
-        assert ledger.record(PLACE).timesync == HELD
+        await first_answers(state, links_of(link))
+        assert state.node(PLACE).timesync is None
+        asking = asyncio.create_task(Inquiry(state).keep_asking(links_of(link), 3600.0))
+        await first_answers(state, links_of(link))
+        assert state.node(PLACE).timesync == HELD
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert len(asked) == 1

@@ -4,9 +4,11 @@ from random import Random
 
 from skewmon.clock.burst import estimate
 from skewmon.errors import Reason
-from skewmon.ledger import MISSED_ANSWERS, Ledger, place_of
+from skewmon.ledger import MonitorState, place_of
 from skewmon.model import Cluster, Failed, Measured, Node, SshSettings, SyncStatus
+from skewmon.node_state import MISSED_ANSWERS
 from tests.clock.simulator import Machine, holds
+from tests.monitor.rounds import take_in
 
 NODE = Node("n1", "10.0.0.1")
 PLACE = place_of(NODE)
@@ -32,9 +34,9 @@ def test_a_place_is_an_address_and_the_way_to_it() -> None:
 
 def test_history_narrows_and_never_misses() -> None:
     """What is returned lies inside what this round alone says, and holds the truth."""
-    ledger, narrowed = Ledger(), 0
+    state, narrowed = MonitorState(), 0
     for outcome, truth in rounds(400):
-        told = ledger.note_outcome(PLACE, outcome, 1)
+        told = take_in(state, PLACE, outcome, 1)
         assert isinstance(told, Measured)
         assert holds(told.estimate.wall, truth)
         assert told.estimate.wall.width_ns <= outcome.estimate.wall.width_ns
@@ -44,73 +46,72 @@ def test_history_narrows_and_never_misses() -> None:
 
 def test_rounds_that_overlap_are_remembered_in_their_order() -> None:
     """One that another cluster's round overtook contradicts nobody, and counts as it is."""
-    ledger = Ledger()
+    state = MonitorState()
     *before, overtaken, newer, after = (outcome for outcome, _ in rounds(12))
     for outcome in (*before, newer):
-        ledger.note_outcome(PLACE, outcome, 1)
-    record = ledger.record(PLACE)
+        take_in(state, PLACE, outcome, 1)
+    record = state.node(PLACE)
     memory, rates = record.memory, record.recollection.rates
-    assert ledger.note_outcome(PLACE, overtaken, 2) is overtaken
+    assert take_in(state, PLACE, overtaken, 2) is overtaken
     assert (record.memory, record.recollection.rates) == (memory, rates)
     assert (record.recollection.movements, record.recollection.reset) == ((), None)
     assert record.last_success_wall_ns == 2
-    ledger.note_outcome(PLACE, after, 3)
+    take_in(state, PLACE, after, 3)
     assert not record.resets
     assert record.memory != memory
 
 
 def test_failures_are_counted_by_reason_and_the_last_success_is_kept() -> None:
     """A failure hides nothing of what was."""
-    ledger = Ledger()
+    state = MonitorState()
     (outcome, _), (again, _) = rounds(2)
-    ledger.note_outcome(PLACE, outcome, 111)
-    assert ledger.note_outcome(PLACE, DOWN, 222) is DOWN
-    ledger.note_outcome(PLACE, Failed(Reason.NO_REPLY, ""), 333)
-    ledger.note_outcome(PLACE, DOWN, 444)
-    record = ledger.record(PLACE)
+    take_in(state, PLACE, outcome, 111)
+    assert take_in(state, PLACE, DOWN, 222) is DOWN
+    take_in(state, PLACE, Failed(Reason.NO_REPLY, ""), 333)
+    take_in(state, PLACE, DOWN, 444)
+    record = state.node(PLACE)
     assert record.failures == {Reason.NO_ANSWER: 2, Reason.NO_REPLY: 1}
     assert record.last_success_wall_ns == 111
-    assert record.last is DOWN
-    ledger.note_outcome(PLACE, again, 555)
+    take_in(state, PLACE, again, 555)
     assert record.last_success_wall_ns == 555
 
 
 def test_lines_that_nobody_understood_add_up() -> None:
     """The status itself is only the last."""
-    ledger = Ledger()
+    state = MonitorState()
     for _ in range(3):
-        ledger.note_status(PLACE, SyncStatus("chronyd", unparsed=("what", "else")))
-    assert ledger.record(PLACE).unparsed_lines == 6
-    assert ledger.record(PLACE).timesync is not None
+        state.note_status(PLACE, SyncStatus("chronyd", unparsed=("what", "else")))
+    assert state.node(PLACE).unparsed_lines == 6
+    assert state.node(PLACE).timesync is not None
 
 
 def test_nodes_that_left_are_forgotten() -> None:
     """Memory does not grow with every name that ever was."""
-    ledger = Ledger()
+    state = MonitorState()
     others = [place_of(Node(f"n{number}", f"10.0.1.{number}")) for number in range(50)]
     for place in (PLACE, *others):
-        ledger.note_outcome(place, DOWN, 1)
-    ledger.adopt((Cluster("c", (NODE,)),))
-    assert set(ledger.records) == {PLACE}
+        take_in(state, place, DOWN, 1)
+    state.adopt((Cluster("c", (NODE,)),))
+    assert set(state.nodes) == {PLACE}
 
 
 def test_one_answer_that_is_missing_takes_no_word_back() -> None:
     """What is shown is the failure; what the vote hears is the last answer, for a moment."""
-    ledger, held = Ledger(), SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
+    state, held = MonitorState(), SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
     silent = SyncStatus("unknown", failures=("chronyc timed out",))
-    ledger.note_status(PLACE, held)
-    record = ledger.record(PLACE)
+    state.note_status(PLACE, held)
+    record = state.node(PLACE)
     for _ in range(MISSED_ANSWERS):
-        ledger.note_status(PLACE, silent)
-        assert (record.timesync, record.word.status) == (silent, held)
-    ledger.note_status(PLACE, silent)
-    assert record.word.status == silent
+        state.note_status(PLACE, silent)
+        assert (record.timesync, record.last_answer.status) == (silent, held)
+    state.note_status(PLACE, silent)
+    assert record.last_answer.status == silent
 
 
 def test_an_answer_that_is_heard_replaces_the_last_one_at_once() -> None:
     """A daemon that says that it has lost its source says so."""
-    ledger = Ledger()
-    ledger.note_status(PLACE, SyncStatus("chronyd", synchronized=True))
+    state = MonitorState()
+    state.note_status(PLACE, SyncStatus("chronyd", synchronized=True))
     lost = SyncStatus("chronyd", synchronized=False, failures=("ntpq timed out",))
-    ledger.note_status(PLACE, lost)
-    assert ledger.record(PLACE).word.status == lost
+    state.note_status(PLACE, lost)
+    assert state.node(PLACE).last_answer.status == lost

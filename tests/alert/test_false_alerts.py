@@ -10,8 +10,8 @@ from skewmon.alert.machine import State, step
 from skewmon.alert.memory import from_json, to_json
 from skewmon.alert.observe import observe
 from skewmon.clock.burst import estimate
-from skewmon.cycle import cycle
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.cycle import run_round
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node, Threshold
 from skewmon.probe.sweep import Sweep
 from tests.alert.views import MS, S, missing, named, node, offsets, view
@@ -77,7 +77,7 @@ class Simulated:
         nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(self.machines) + 1))
         self.cluster = Cluster("sim", nodes, thresholds=(LINE,))
         self.links = {place_of(one): index for index, one in enumerate(nodes)}
-        self.ledger = Ledger()
+        self.monitor = MonitorState()
 
     async def sweep(self, links: Sequence[int], _samples: int, _interval_s: float) -> Sweep:
         """Measure every node, as the real sweeper does."""
@@ -94,7 +94,7 @@ class Simulated:
             machine.rest_until(self.now_ns)
             path.change()
         links: dict[Place, int] = self.links
-        (found,) = await cycle([self.cluster], links, self, self.ledger)  # type: ignore[arg-type]  # simulated
+        (found,) = (await run_round([self.cluster], links, self, self.monitor)).views  # type: ignore[arg-type]  # simulated
         self.state, _ = step(self.state, observe(found), self.now_ns)
         self.now_ns = max(machine.at_ns for machine in self.machines) + INTERVAL_NS
         return found

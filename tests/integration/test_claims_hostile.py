@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.inquiry import Inquiry
-from skewmon.ledger import Ledger, Place
+from skewmon.ledger import MonitorState, Place
 from skewmon.model import Cluster, ClusterView, Measured, SyncStatus, Threshold
 from skewmon.once import opened
 from skewmon.probe.link import Link
@@ -86,12 +86,12 @@ async def test_a_bad_tool_costs_one_limit_and_a_finding(tmp_path: Path) -> None:
 async def asked(fleet: Fleet) -> tuple[ClusterView, float]:
     """Ask all nodes' daemons and measure once; return how long the asking took, too."""
     cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
-    ledger = Ledger()
+    state = MonitorState()
     async with opened(list(cluster.nodes), TIMEOUT_S) as links:
         began = time.monotonic()
-        await Inquiry(ledger).ask(links, TIMEOUT_S)
+        await Inquiry(state).ask(links, TIMEOUT_S)
         took_s = time.monotonic() - began
-        (view,) = await cycle([cluster], links, Sweeper(), ledger)
+        (view,) = (await run_round([cluster], links, Sweeper(), state)).views
     return view, took_s
 
 
@@ -112,10 +112,10 @@ async def test_a_check_in_a_hurry_tells_that_the_tools_were_late(tmp_path: Path)
     login = without_daemons(commands=commands(tmp_path, ntpq=HANGS))
     async with Fleet(1, login=login) as fleet:
         node = node_of(fleet, fleet["n1"])
-        ledger = Ledger()
+        state = MonitorState()
         async with opened([node], TIMEOUT_S) as links:
-            await Inquiry(ledger).ask(links, 1.0)
-            (view,) = await cycle([Cluster("fleet", (node,))], links, Sweeper(), ledger)
+            await Inquiry(state).ask(links, 1.0)
+            (view,) = (await run_round([Cluster("fleet", (node,))], links, Sweeper(), state)).views
     assert view.nodes[0].timesync == SyncStatus(
         "unknown", failures=("The time tools did not end within 1 s.",)
     )
@@ -134,7 +134,7 @@ async def test_rounds_beside_bad_tools_are_as_narrow_as_alone(tmp_path: Path) ->
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
         async with opened(list(cluster.nodes), TIMEOUT_S) as links:
             alone = await rounds(cluster, links, 1.5)
-            asking = asyncio.create_task(Inquiry(Ledger()).keep_asking(links, 1.0))
+            asking = asyncio.create_task(Inquiry(MonitorState()).keep_asking(links, 1.0))
             beside = await rounds(cluster, links, TOOL_LIMIT_S + 1.0)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
@@ -151,7 +151,7 @@ async def rounds(cluster: Cluster, links: Mapping[Place, Link], seconds: float) 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         # Each round stands for itself: history would narrow the later ones.
-        views += await cycle([cluster], links, sweeper, Ledger())
+        views += (await run_round([cluster], links, sweeper, MonitorState())).views
         await asyncio.sleep(0.05)
     return views
 

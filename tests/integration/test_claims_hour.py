@@ -3,11 +3,11 @@
 from random import Random
 
 from skewmon.clock.burst import estimate
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.demo.cast import Role
 from skewmon.demo.clock import Origin, Reading, SimulatedClock
 from skewmon.demo.sheets import sheet as sheet_of
-from skewmon.ledger import Ledger, place_of
+from skewmon.ledger import MonitorState, place_of
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, SyncStatus, Threshold
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync import sheet
@@ -56,19 +56,19 @@ async def test_an_hour_of_healthy_nodes_has_no_finding() -> None:
     nodes = tuple(Node(f"n{number}", f"n{number}.example.com") for number in range(5))
     cluster = Cluster("hour", nodes, thresholds=LINES)
     links = {place_of(one): one.name for one in nodes}
-    hour, ledger = Hour({f"n{number}": machine(number) for number in range(5)}), Ledger()
+    hour, state = Hour({f"n{number}": machine(number) for number in range(5)}), MonitorState()
     for elapsed_s in range(0, HOUR_S, INTERVAL_S):
         hour.at_ns = 10**15 + elapsed_s * NS_PER_S
         if elapsed_s % STATUS_INTERVAL_S == 0:
             for number, one in enumerate(nodes):
-                ledger.note_status(place_of(one), claim(number, elapsed_s))
-        (view,) = await cycle([cluster], links, hour, ledger)  # type: ignore[arg-type]  # a link is a name
+                state.note_status(place_of(one), claim(number, elapsed_s))
+        (view,) = (await run_round([cluster], links, hour, state)).views  # type: ignore[arg-type]  # a link is a name
         told = [found for node in view.nodes for found in node.findings] + list(view.findings)
         assert told == [], (elapsed_s, told)
         assert (view.verdict, view.measured) == ("ok", 5)
     hour.at_ns += INTERVAL_S * NS_PER_S
     hour.machines["n2"].schedule(hour.at_ns - 1, Step(70 * NS_PER_S))
-    (view,) = await cycle([cluster], links, hour, ledger)  # type: ignore[arg-type]  # a link is a name
+    (view,) = (await run_round([cluster], links, hour, state)).views  # type: ignore[arg-type]  # a link is a name
     told = {node.name: [found.kind for found in node.findings] for node in view.nodes if node.findings}
     assert told == {"n2": ["claims-sync-but-off", "stepped"]}
 

@@ -1,7 +1,6 @@
 """A clock that runs away: how fast, and when it will pass the line, in what is published."""
 
 import asyncio
-import urllib.request
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,14 +8,13 @@ from typing import Any
 import pytest
 
 from skewmon.clock.burst import estimate
-from skewmon.evaluation import evaluate
 from skewmon.export.status import status
-from skewmon.ledger import Ledger, place_of
-from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Outcome, Snapshot, Threshold
-from skewmon.probe.sweep import Sweep
+from skewmon.ledger import MonitorState
+from skewmon.model import NS_PER_S, Cluster, Measured, Node, Outcome, Snapshot, Threshold
 from tests.clock.simulator import PPM, Machine, holds, observe_round
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
+from tests.monitor.rounds import round_of
 
 RATE_PPM = 50
 LIMIT_S = 1.0
@@ -56,19 +54,21 @@ def test_ten_minutes_of_drift_are_known_to_half_a_ppm(network: str) -> None:
         machine._mono = 0  # all three begin together
     nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in (1, 2, 3))
     cluster = Cluster("c", nodes, interval_s=10, thresholds=(Threshold("critical", NS_PER_S),))
-    ledger, published = Ledger(), 0
+    state, published = MonitorState(), 0
     for number in range(1, ROUNDS + 1):
         start_ns = 10**15 + number * INTERVAL_NS
         for machine in machines:
             machine.rest_until(start_ns)
         outcomes: dict[str, Outcome] = {}
+        truths: dict[str, int] = {}
         for node, seen in zip(nodes, observe_round(machines, start_ns), strict=True):
             plain = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
-            outcomes[node.name] = told = ledger.note_outcome(place_of(node), plain, 0)
-            assert isinstance(told, Measured)
-            assert holds(told.estimate.wall, seen.truth.wall_units)
-        sweep = Sweep(seen.tau_ns, Interval(0, 1), 0.1, list(outcomes.values()))
-        view = evaluate(cluster, outcomes, sweep, ledger, number * INTERVAL_NS)
+            outcomes[node.name] = plain
+            truths[node.name] = seen.truth.wall_units
+        (view,) = round_of(state, cluster, outcomes, seen.tau_ns, number * INTERVAL_NS).views
+        for one in view.nodes:
+            assert isinstance(one.outcome, Measured)
+            assert holds(one.outcome.estimate.wall, truths[one.name])
         drift = view.nodes[0].drift
         if drift is not None:  # from the first moment on, not only in the end
             assert drift.lower <= RATE_PPM * 1e-6 <= drift.upper
@@ -103,11 +103,14 @@ async def drifting(directory: Path, *, interval_s: int, for_s: float, accuracy: 
 
 
 def _published(daemon: Running) -> tuple[dict[str, float], dict[str, Any]]:
-    """Return the node's samples of the metrics and its cluster of the JSON."""
-    with urllib.request.urlopen(f"http://{daemon.address}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
+    """Return the node's samples of the metrics and its cluster of the JSON, of one and the same round."""
+    while True:
+        before = daemon.cluster()
+        lines = daemon.metrics().splitlines()
+        if daemon.cluster()["round"] == before["round"]:
+            break
     samples = {line.partition("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines if 'node="n1"' in line}
-    return samples, daemon.cluster()
+    return samples, before
 
 
 async def test_a_real_node_that_drifts_is_foreseen(tmp_path: Path) -> None:

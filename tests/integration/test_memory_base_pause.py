@@ -5,12 +5,13 @@ from random import Random
 
 import pytest
 
-from skewmon.chronicle import admin_box_events, events_of
+from skewmon.chronicle import clock_events, cluster_events
 from skewmon.clock.burst import estimate
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.journal.read import read
-from skewmon.ledger import Ledger, place_of
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Measured, Node
+from skewmon.ledger import MonitorState, place_of
+from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
+from skewmon.past import ReportedState
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
 from tests.fleet.clocks import KnownClock
@@ -40,37 +41,41 @@ class Simulated:
         return Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, list(outcomes))
 
 
-async def journal_of(machines: list[Machine], pause_before: int, rounds: int) -> tuple[list[Event], Ledger]:
+async def journal_of(
+    machines: list[Machine], pause_before: int, rounds: int
+) -> tuple[list[Event], MonitorState]:
     """Run rounds with a pause of the base before one of them; return all events."""
     nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(machines) + 1))
     cluster = Cluster("c", nodes)
-    ledger, sweeper = Ledger(), Simulated(machines)
+    state, sweeper = MonitorState(), Simulated(machines)
     links = {place_of(node): node.name for node in nodes}
-    before: ClusterView | None = None
+    before: ReportedState | None = None
     events: list[Event] = []
     for number in range(rounds):
         if number == pause_before:
             at_ns = max(machine.at_ns for machine in machines) + NS_PER_S
             pause_base(machines, at_ns, PAUSE_NS)
-        (view,) = await cycle([cluster], links, sweeper, ledger)  # type: ignore[arg-type]  # simulated
+        found = await run_round([cluster], links, sweeper, state)  # type: ignore[arg-type]  # simulated
+        (view,) = found.views
         for one, truth in zip(view.nodes, sweeper.truths, strict=True):
             assert isinstance(one.outcome, Measured)
             assert holds(one.outcome.estimate.wall, truth)
-        events += [*admin_box_events(ledger, view.at_wall_ns), *events_of(view, before, ledger)]
-        before = view
-    return events, ledger
+        events += clock_events(found)
+        events += cluster_events(view, before) if before is not None else ()
+        before = ReportedState.of(view)
+    return events, state
 
 
 @pytest.mark.parametrize("rungs", [("python3",) * 3, RUNGS, ("bash",) * 3], ids=["python", "mixed", "bash"])
 async def test_a_pause_of_the_admin_box_is_one_event_and_nobodys_step(rungs: tuple[str, ...]) -> None:
     """Whatever the nodes can read; and the rounds after it are as calm as those before."""
     machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(rungs)]
-    events, ledger = await journal_of(machines, pause_before=6, rounds=12)
+    events, state = await journal_of(machines, pause_before=6, rounds=12)
     (event,) = events
     assert (event.kind, event.cluster, event.node) == ("admin-box-paused", None, None)
     assert event.message.startswith("The admin box stood still for ")
     assert event.detail["lower"] * NS_PER_S <= PAUSE_NS <= event.detail["upper"] * NS_PER_S
-    for record in ledger.records.values():
+    for record in state.nodes.values():
         assert +record.resets == {"base-paused": 1}
         assert record.memory is not None
         assert record.memory.steps == 0
@@ -89,9 +94,8 @@ async def test_one_node_that_leaps_ahead_is_no_pause_of_the_admin_box() -> None:
     """Its own affair, told as its own step where it has no other clock."""
     machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(RUNGS)]
     machines[2].schedule(machines[2].at_ns + 6 * ROUND_NS, Step(PAUSE_NS))
-    events, ledger = await journal_of(machines, pause_before=-1, rounds=12)
+    events, _ = await journal_of(machines, pause_before=-1, rounds=12)
     assert [(event.kind, event.node) for event in events if event.kind != "culprits"] == [("step", "n3")]
-    assert ledger.take_base_pause() is None
 
 
 async def test_the_daemon_tells_of_its_own_machines_pause(tmp_path: Path) -> None:

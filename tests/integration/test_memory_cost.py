@@ -13,10 +13,11 @@ from skewmon.clock.burst import estimate
 from skewmon.clock.memory import Memory, Recollection, remember
 from skewmon.daemon import collect_seldom
 from skewmon.evaluation import evaluate
-from skewmon.ledger import Ledger, place_of
+from skewmon.ledger import MonitorState, place_of
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Threshold
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import MS, PPM, Machine, Observation, Pause, Slew, Step, Suspend
+from tests.monitor.rounds import take_in
 from tests.timesync.test_claim import HELD
 
 NODES = 1_000
@@ -56,16 +57,16 @@ def observed(machine: Machine, rounds: int) -> list[Observation]:
     return seen
 
 
-def filled() -> tuple[Ledger, Costs]:
-    """Return the ledger of a thousand nodes after many rounds, and what the last ten rounds cost."""
+def filled() -> tuple[MonitorState, Costs]:
+    """Return the state of a thousand nodes after many rounds, and what the last ten rounds cost."""
     machines = [Machine(Random(seed), rate_ppt=(seed - 10) * PPM) for seed in range(MACHINES)]
     rounds = list(zip(*(observed(machine, ROUNDS) for machine in machines), strict=True))
     nodes = [Node(f"n{number}", f"10.0.{number // 250}.{number % 250}") for number in range(NODES)]
     places = [place_of(node) for node in nodes]
     cluster = Cluster("large", tuple(nodes), thresholds=LINES)
-    ledger, costs = Ledger(), Costs()
+    state, costs = MonitorState(), Costs()
     for place in places:
-        ledger.note_status(place, HELD)
+        state.note_status(place, HELD)
     for seen in rounds:
         began = time.process_time()
         found = [
@@ -73,15 +74,15 @@ def filled() -> tuple[Ledger, Costs]:
             for one in (seen[number % MACHINES] for number in range(NODES))
         ]
         estimated = time.process_time()
-        told = [ledger.note_outcome(place, outcome, 0) for place, outcome in zip(places, found, strict=True)]
+        told = [take_in(state, place, outcome, 0) for place, outcome in zip(places, found, strict=True)]
         remembered = time.process_time()
-        outcomes = {node.name: outcome for node, outcome in zip(nodes, told, strict=True)}
-        view = evaluate(cluster, outcomes, Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, told), ledger, 0)
+        outcomes = dict(zip(places, told, strict=True))
+        view = evaluate(cluster, outcomes, Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, told), state, 0)
         assert view.measured == NODES
         costs.estimate_s.append(estimated - began)
         costs.remember_s.append(remembered - estimated)
         costs.evaluate_s.append(time.process_time() - remembered)
-    return ledger, costs
+    return state, costs
 
 
 def size_of(root: object, shared: set[int]) -> int:
@@ -110,9 +111,9 @@ def _collected_seldom() -> Iterator[None]:
 @pytest.mark.usefixtures("_collected_seldom")
 def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
     """The best of the last rounds counts: whatever else runs on this machine only adds to it."""
-    ledger, costs = filled()
+    state, costs = filled()
     best = min(one + other for one, other in zip(costs.estimate_s[-10:], costs.remember_s[-10:], strict=True))
-    memories = [record.memory for record in ledger.records.values()]
+    memories = [record.memory for record in state.nodes.values()]
     bytes_ = size_of(memories, {id(None), id(True), id(False)})
     print(
         f"{NODES} nodes: estimate {min(costs.estimate_s[-10:]) * 1e3:.0f} ms, "

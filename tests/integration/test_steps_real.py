@@ -9,13 +9,14 @@ from random import Random
 
 import pytest
 
-from skewmon.chronicle import events_of
+from skewmon.chronicle import clock_events, cluster_events
 from skewmon.clock.memory import Recollection
 from skewmon.clock.steps import Kind, Movement
-from skewmon.cycle import cycle
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.cycle import run_round
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Threshold
 from skewmon.once import opened
+from skewmon.past import ReportedState
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.sshd import Fleet, FleetNode
@@ -59,17 +60,20 @@ class Watch:
     fleet: Fleet
     cluster: Cluster
     links: dict[Place, Link]
-    ledger: Ledger = field(default_factory=Ledger)
+    state: MonitorState = field(default_factory=MonitorState)
     sweeper: Sweeper = field(default_factory=Sweeper)
-    before: ClusterView | None = None
+    before: ReportedState | None = None
 
     async def round(self) -> Round:
         """Run a round in which every node is measured."""
-        (view,) = await cycle([self.cluster], self.links, self.sweeper, self.ledger)
+        found = await run_round([self.cluster], self.links, self.sweeper, self.state)
+        (view,) = found.views
         assert view.measured == len(self.fleet), [node.outcome for node in view.nodes]
-        events = list(events_of(view, self.before, self.ledger))
-        self.before = view
-        told = {node.name: self.ledger.record(place_of(node)).recollection for node in self.cluster.nodes}
+        events = list(clock_events(found))
+        if self.before is not None:
+            events += cluster_events(view, self.before)
+        self.before = ReportedState.of(view)
+        told = {node.name: self.state.node(place_of(node)).recollection for node in self.cluster.nodes}
         return Round(view, told, events)
 
 
@@ -177,10 +181,10 @@ async def test_a_step_in_the_middle_of_a_round_is_told_by_this_round_or_the_next
             at_s = rng.uniform(0, 0.005)
             asyncio.get_running_loop().call_later(at_s, node.clock.step, step_ns)
             told: list[tuple[str, Movement]] = []
-            (view,) = await cycle([watch.cluster], watch.links, watch.sweeper, watch.ledger)
+            (view,) = (await run_round([watch.cluster], watch.links, watch.sweeper, watch.state)).views
             told += _movements(watch)
             await asyncio.sleep(0.006)  # until the step was surely made
-            (view,) = await cycle([watch.cluster], watch.links, watch.sweeper, watch.ledger)
+            (view,) = (await run_round([watch.cluster], watch.links, watch.sweeper, watch.state)).views
             told += _movements(watch)
             ((name, movement),) = told
             assert (name, movement.kind) == (node.name, Kind.STEP)
@@ -193,7 +197,7 @@ def _movements(watch: Watch) -> list[tuple[str, Movement]]:
     return [
         (node.name, movement)
         for node in watch.cluster.nodes
-        for movement in watch.ledger.record(place_of(node)).recollection.movements
+        for movement in watch.state.node(place_of(node)).recollection.movements
     ]
 
 
@@ -235,20 +239,20 @@ async def test_what_is_no_step_is_not_called_one(happening: Happening) -> None:
     """A node that slept or was booted anew is told as such, once, and nothing of its past is believed."""
     async with Fleet(2) as fleet:
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
-        ledger, before = Ledger(), None
+        state = MonitorState()
         kinds: list[Kind] = []
         events: list[Event] = []
         for number in range(4):
             if number == 2:
                 happening.arrange(fleet["n1"])
             async with opened(nodes_of(fleet), TIMEOUT_S) as links:  # a node that was booted greets anew
-                (view,) = await cycle([cluster], links, Sweeper(), ledger)
+                found = await run_round([cluster], links, Sweeper(), state)
+            (view,) = found.views
             assert view.measured == 2, [node.outcome for node in view.nodes]
             for one in cluster.nodes:
-                said = ledger.record(place_of(one)).recollection
+                said = state.node(place_of(one)).recollection
                 kinds += [movement.kind for movement in said.movements]
-            events += events_of(view, before, ledger)
-            before = view
+            events += clock_events(found)
         assert kinds == [happening.kind]
         (told,) = [event for event in events if event.kind == happening.event]
         assert told.node == "n1"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.cycle import cycle
-from skewmon.ledger import Ledger
+from skewmon.cycle import run_round
+from skewmon.ledger import MonitorState
 from skewmon.model import Cluster, ClusterView, Threshold
 from skewmon.once import check, opened
 from skewmon.probe.sweep import Sweeper
@@ -79,9 +79,9 @@ async def test_with_two_nodes_who_moved_is_told() -> None:
 
 async def rounds_around_a_step(cluster: Cluster, fleet: Fleet) -> list[ClusterView]:
     """Measure, set the second node back by 70 s, and measure again."""
-    ledger, sweeper, views = Ledger(), Sweeper(), []
+    state, sweeper, views = MonitorState(), Sweeper(), []
     async with opened(list(cluster.nodes), TIMEOUT_S) as links:
         for step_ns in (0, -70 * S):
             fleet["n2"].clock.step(step_ns)
-            views += await cycle([cluster], links, sweeper, ledger)
+            views += (await run_round([cluster], links, sweeper, state)).views
     return views

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from skewmon.chronicle import events_of
+from skewmon.chronicle import clock_events, cluster_events
 from skewmon.clock.memory import Recollection
 from skewmon.clock.steps import Kind, Movement
-from skewmon.cycle import cycle
-from skewmon.ledger import Ledger, Place, place_of
+from skewmon.cycle import run_round
+from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Measured, Threshold
 from skewmon.once import opened
+from skewmon.past import ReportedState
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.lab.cluster import Lab
@@ -62,24 +63,27 @@ class Watch:
     lab: Lab
     cluster: Cluster
     links: dict[Place, Link]
-    ledger: Ledger = field(default_factory=Ledger)
+    state: MonitorState = field(default_factory=MonitorState)
     sweeper: Sweeper = field(default_factory=Sweeper)
-    before: ClusterView | None = None
+    before: ReportedState | None = None
 
     async def round(self, meanwhile: Callable[[], Awaitable[None]] = _nothing) -> Round:
         """Run a round; every node that it measured must be where its console says."""
         first = {guest.name: guest.console.wall() for guest in self.lab.guests}
         async with asyncio.TaskGroup() as group:
-            views = group.create_task(cycle([self.cluster], self.links, self.sweeper, self.ledger))
+            views = group.create_task(run_round([self.cluster], self.links, self.sweeper, self.state))
             group.create_task(meanwhile())
-        (view,) = views.result()
+        found = views.result()
+        (view,) = found.views
         truths = {guest.name: first[guest.name].until(guest.console.wall()) for guest in self.lab.guests}
-        events = list(events_of(view, self.before, self.ledger))
-        self.before = view
-        told = {node.name: self.ledger.record(place_of(node)).recollection for node in self.cluster.nodes}
-        found = Round(view, told, events, truths)
-        _assert_true(found)
-        return found
+        events = list(clock_events(found))
+        if self.before is not None:
+            events += cluster_events(view, self.before)
+        self.before = ReportedState.of(view)
+        told = {node.name: self.state.node(place_of(node)).recollection for node in self.cluster.nodes}
+        result = Round(view, told, events, truths)
+        _assert_true(result)
+        return result
 
 
 def _assert_true(found: Round) -> None:

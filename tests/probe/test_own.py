@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from skewmon.inquiry import WITNESS_S, Inquiry
-from skewmon.ledger import MISSED_ANSWERS, Ledger
+from skewmon.ledger import MonitorState
 from skewmon.model import SyncStatus
+from skewmon.node_state import MISSED_ANSWERS
 from skewmon.probe import own
 from skewmon.probe.own import own_status
 from skewmon.timesync import sheet
@@ -81,15 +82,15 @@ async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pyte
     """Asking ends with the limit; an older claim is kept for a moment, and not for long."""
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
     monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
-    ledger, claim = Ledger(), SyncStatus("chronyd", synchronized=True)
-    await Inquiry(ledger).ask({}, 0.3)
-    assert ledger.admin_word.status is None
-    ledger.admin_word.note(claim)
+    state, claim = MonitorState(), SyncStatus("chronyd", synchronized=True)
+    await Inquiry(state).ask({}, 0.3)
+    assert state.admin_answer.status is None
+    state.admin_answer.note(claim)
     for _ in range(MISSED_ANSWERS):
-        await Inquiry(ledger).ask({}, 0.3)
-        assert ledger.admin_word.status == claim
-    await Inquiry(ledger).ask({}, 0.3)
-    assert ledger.admin_word.status is None
+        await Inquiry(state).ask({}, 0.3)
+        assert state.admin_answer.status == claim
+    await Inquiry(state).ask({}, 0.3)
+    assert state.admin_answer.status is None
 
 
 async def test_tools_that_hang_on_the_admin_box_delay_no_check(
@@ -98,7 +99,7 @@ async def test_tools_that_hang_on_the_admin_box_delay_no_check(
     """The nodes' claims are to be compared with their clocks while they are fresh."""
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
     monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
-    ledger, began = Ledger(), time.monotonic()
-    await Inquiry(ledger).ask({}, 20.0)
+    state, began = MonitorState(), time.monotonic()
+    await Inquiry(state).ask({}, 20.0)
     assert time.monotonic() - began < 3 * WITNESS_S
-    assert ledger.admin_word.status is None
+    assert state.admin_answer.status is None

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import asyncssh
 import pytest
 
-from skewmon.cycle import cycle
+from skewmon.cycle import run_round
 from skewmon.errors import ProbeError, Reason
-from skewmon.ledger import Ledger
+from skewmon.ledger import MonitorState
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Threshold
 from skewmon.once import opened
 from skewmon.probe.session import PATIENT
@@ -35,10 +35,10 @@ async def node_with(script, directory: Path, address: str = "127.0.3.1"):
 
 async def rounds_of(cluster: Cluster, count: int) -> ClusterView:
     """Measure a cluster a few times with one history and return the last view."""
-    ledger, sweeper = Ledger(), Sweeper()
+    state, sweeper = MonitorState(), Sweeper()
     async with opened(cluster.nodes, TIMEOUT_S) as links:
         for _ in range(count):
-            (view,) = await cycle([cluster], links, sweeper, ledger)
+            (view,) = (await run_round([cluster], links, sweeper, state)).views
     return view
 
 

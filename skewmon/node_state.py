@@ -1,0 +1,186 @@
+"""One node between rounds: its clocks' state, its counters and its time daemon's last answer.
+
+``NodeState.update`` returns a value and changes nothing: a round computes the updates of all nodes, decides
+whether the base stood still, and commits each update once.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from skewmon.clock.history import Reset, ResetReason
+from skewmon.clock.memory import STEPS, Memory, Recollection, forgotten, remember, tightened
+from skewmon.clock.standing import Standing, standing_of
+from skewmon.clock.steps import Movement
+from skewmon.errors import Reason
+from skewmon.model import Failed, Finding, Interval, Measured, Outcome, SyncStatus
+from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings import claimed_findings
+
+#: This many answers of a time daemon may be missing in a row before the last one is forgotten: a busy moment
+#: costs one or two, and by default these are two minutes.
+MISSED_ANSWERS = 2
+
+#: Movements of one node kept for clusters with a longer interval, which report them later.
+RECENT_MOVEMENTS = 32
+
+
+@dataclass
+class LastAnswer:
+    """The last answer of a time daemon, kept while few are missing: one lost reply changes no vote."""
+
+    status: SyncStatus | None = None
+    missed: int = 0
+
+    def note(self, status: SyncStatus | None) -> None:
+        """Take in an answer, or None if there was none."""
+        answered = status is not None and not (status.failures and status.synchronized is None)
+        self.missed = 0 if answered else self.missed + 1
+        if answered or self.missed > MISSED_ANSWERS:
+            self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUpdate:
+    """The result of one round for one node, before it is committed.
+
+    ``plain`` is the outcome by this round alone, ``outcome`` the same with the bounds that history tightens.
+    ``unwatched_since_wall_ns`` is set in the first round after a restart: the time of the saved readings.
+    """
+
+    plain: Outcome
+    outcome: Outcome
+    memory: Memory | None
+    recollection: Recollection
+    resets: tuple[str, ...] = ()
+    unwatched_since_wall_ns: int | None = None
+    is_newest: bool = True  # False: another cluster's round that began later was committed before
+
+    @property
+    def has_one_clock(self) -> bool:
+        """Whether only the wall clock can be read, so that its steps are seen against the base alone."""
+        return _has_one_clock(self.memory)
+
+    @property
+    def deviation(self) -> Interval | None:
+        """By how much the node left its prediction against the base; None if it did not."""
+        if self.recollection.reset:
+            return self.recollection.reset.moved
+        steps = (movement.size for movement in self.recollection.movements if movement.kind in STEPS)
+        return next(steps, None) if self.has_one_clock else None
+
+    def without_base(self) -> "NodeUpdate":
+        """Return the update without conclusions from the base, which stood still."""
+        if self.memory is None:
+            return replace(self, outcome=self.plain)
+        if isinstance(self.plain, Failed) or not self.is_newest:
+            return replace(self, outcome=self.plain, memory=forgotten(self.memory))
+        latest = self.recollection
+        steps = sum(movement.kind in STEPS for movement in latest.movements)
+        mistaken = steps if self.has_one_clock else 0
+        memory = forgotten(self.memory, mistaken)
+        of_base = latest.reset is not None and latest.reset.moved is not None
+        return replace(
+            self,
+            outcome=self.plain,
+            memory=memory,
+            recollection=Recollection(
+                movements=() if mistaken else latest.movements,
+                reset=Reset(ResetReason.BASE_PAUSED),
+                steps=memory.steps,
+            ),
+            resets=(*(() if of_base else self.resets), ResetReason.BASE_PAUSED),
+        )
+
+
+@dataclass
+class NodeState:
+    """State of one node; changed by ``commit`` and ``note_status`` alone."""
+
+    failures: Counter[Reason] = field(default_factory=Counter)
+    resets: Counter[str] = field(default_factory=Counter)
+    last_success_wall_ns: int | None = None
+    memory: Memory | None = None
+    recollection: Recollection = field(default_factory=Recollection)  # of the newest round
+    timesync: SyncStatus | None = None
+    last_answer: LastAnswer = field(default_factory=LastAnswer)
+    unparsed_lines: int = 0
+    checkpoint: Standing | None = (
+        None  # of an earlier daemon, until the first measurement is compared with it
+    )
+    recent: tuple[tuple[int, Movement], ...] = ()  # each with the common instant that showed it
+    _claimed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether a round can contradict what is known of the node against the base."""
+        return self.memory is not None and (self.memory.history is not None or _has_one_clock(self.memory))
+
+    def update(self, outcome: Outcome) -> NodeUpdate:
+        """Return the result of one more round; nothing is changed."""
+        if isinstance(outcome, Failed):
+            steps = self.memory.steps if self.memory else 0
+            return NodeUpdate(outcome, outcome, self.memory, Recollection(steps=steps))
+        if self._is_overtaken(outcome):
+            latest = Recollection(rates=self.recollection.rates, steps=self.recollection.steps)
+            return NodeUpdate(outcome, outcome, self.memory, latest, is_newest=False)
+        memory, since_ns = self.memory, None
+        if memory is None and self.checkpoint is not None:
+            memory, since_ns = Memory(readings=self.checkpoint.resumed()), self.checkpoint.wall_ns
+        memory, latest = remember(memory, outcome.burst, outcome.estimate.at_ns, outcome.estimate)
+        resets = (latest.reset.reason,) if latest.reset and since_ns is None else ()
+        narrowed = Measured(outcome.burst, tightened(outcome.estimate, latest))
+        return NodeUpdate(outcome, narrowed, memory, latest, resets, since_ns)
+
+    def commit(self, update: NodeUpdate, wall_ns: int) -> None:
+        """Take in the result of one round, at ``wall_ns`` of the admin box's wall clock."""
+        self.memory, self.recollection = update.memory, update.recollection
+        self.resets.update(update.resets)
+        if isinstance(update.outcome, Failed):
+            self.failures[update.outcome.reason] += 1
+            return
+        self.last_success_wall_ns, self.checkpoint = wall_ns, None
+        at_ns = update.outcome.estimate.at_ns
+        shown = ((at_ns, movement) for movement in update.recollection.movements)
+        self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
+
+    def forget_base(self) -> None:
+        """Drop the history against a base that stood still; for nodes that were not part of that round."""
+        if self.memory is not None:
+            self.memory = forgotten(self.memory)
+
+    def note_status(self, status: SyncStatus) -> None:
+        """Take in the claims of the node's time daemon."""
+        self.timesync = status
+        self.last_answer.note(status)
+        self.unparsed_lines += len(status.unparsed)
+        self._claimed.clear()
+
+    def claimed_findings(self, evidence: NodeEvidence) -> tuple[Finding, ...]:
+        """Return the findings from claims alone; derived once for each answer and name of the node."""
+        if evidence.name not in self._claimed:
+            self._claimed[evidence.name] = claimed_findings(evidence)
+        return self._claimed[evidence.name]
+
+    def moved_since(self, at_ns: int) -> tuple[Movement, ...]:
+        """Return the movements that rounds after an instant showed, of whichever cluster."""
+        return tuple(movement for shown_ns, movement in self.recent if shown_ns > at_ns)
+
+    def current_checkpoint(self) -> Standing | None:
+        """Return the readings to save for the next daemon, or those of the previous one until compared."""
+        if self.memory is not None and self.memory.readings is not None:
+            return standing_of(self.memory.readings, self.last_success_wall_ns or 0) or self.checkpoint
+        return self.checkpoint
+
+    def _is_overtaken(self, outcome: Measured) -> bool:
+        """Whether a round that read the clocks after this one began is committed already.
+
+        Rounds of different intervals overlap, and history takes readings in order only: otherwise the
+        oscillator would seem to run backwards, and a step between the two would be undone and repeated.
+        """
+        readings = self.memory.readings if self.memory else None
+        return readings is not None and outcome.burst.opening[0].sent_ns < readings.seen_ns
+
+
+def _has_one_clock(memory: Memory | None) -> bool:
+    readings = memory.readings if memory else None
+    return readings is not None and readings.raw_ns is None

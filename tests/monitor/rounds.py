@@ -1,0 +1,35 @@
+"""Rounds without a sweep: a test supplies each node's outcome."""
+
+from collections.abc import Mapping
+
+from skewmon.cycle import NodeMovements, Round
+from skewmon.evaluation import evaluate
+from skewmon.ledger import MonitorState, Place, place_of
+from skewmon.model import Cluster, Interval, Outcome
+from skewmon.probe.sweep import Sweep
+
+
+def take_in(state: MonitorState, place: Place, outcome: Outcome, wall_ns: int) -> Outcome:
+    """Update and commit one node; return its outcome with the bounds that history tightens."""
+    node = state.node(place)
+    update = node.update(outcome)
+    node.commit(update, wall_ns)
+    return update.outcome
+
+
+def round_of(
+    state: MonitorState, cluster: Cluster, found: Mapping[str, Outcome], at_ns: int, wall_ns: int
+) -> Round:
+    """Return a round of one cluster with these outcomes by node name, on a base that never stood still."""
+    updates = {place_of(node): state.node(place_of(node)).update(found[node.name]) for node in cluster.nodes}
+    state.commit(updates, (cluster,), at_ns, wall_ns, admin_sleep_ns=0)
+    outcomes = {place: update.outcome for place, update in updates.items()}
+    sweep = Sweep(at_ns, Interval(0, 1_000), 0.1, list(outcomes.values()))
+    movements = {
+        place: NodeMovements(
+            one.recollection.movements, state.clusters_of(place), one.unwatched_since_wall_ns
+        )
+        for place, one in updates.items()
+        if one.recollection.movements
+    }
+    return Round(at_ns, wall_ns, (evaluate(cluster, outcomes, sweep, state, wall_ns),), movements)
