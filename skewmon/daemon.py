@@ -30,8 +30,7 @@ from skewmon.journal import Journal
 from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import Cluster, EventQuery
 from skewmon.notify.alerting import Alerting
-from skewmon.notify.receivers import targets_of
-from skewmon.notify.settings import Origin
+from skewmon.notify.receiver import Origin, targets_of
 from skewmon.ownership import owned
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper

@@ -26,7 +26,7 @@ from skewmon.inventory.settings import Context
 from skewmon.inventory.ssh_config import settings_for
 from skewmon.inventory.ssh_surroundings import ConfigFile, Given, Surroundings
 from skewmon.model import SshSettings
-from skewmon.notify.settings import SecretError, read_secret
+from skewmon.notify.receiver import SecretError, read_secret
 from skewmon.probe import identity, known_hosts
 
 pytestmark = pytest.mark.timeout(30)

@@ -7,7 +7,7 @@ import click
 from skewmon.cli.main import DEFAULT_CONFIG, EXIT_UNUSABLE
 
 if TYPE_CHECKING:
-    from skewmon.notify.trial import Answer
+    from skewmon.notify.test_alert import Answer
 
 #: What ``alerts test`` exits with where a receiver did not take the alert.
 EXIT_NOT_TAKEN = 1
@@ -32,15 +32,14 @@ def test(path: str) -> int:
     import asyncio
 
     from skewmon.config.loader import load
-    from skewmon.notify.receivers import targets_of
-    from skewmon.notify.settings import Origin
-    from skewmon.notify.trial import try_receivers
+    from skewmon.notify.receiver import Origin, targets_of
+    from skewmon.notify.test_alert import send_test_alert
 
     targets = targets_of(load(path).alerts)
     if not targets:
         click.echo(f"skewmon: {path} names no receiver; add one under alerts:", err=True)
         return EXIT_UNUSABLE
-    answers = asyncio.run(try_receivers(targets, Origin()))
+    answers = asyncio.run(send_test_alert(targets, Origin()))
     for answer in answers:
         click.echo(_told(answer))
     return 0 if all(_taken(answer) for answer in answers) else EXIT_NOT_TAKEN

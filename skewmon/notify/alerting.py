@@ -17,10 +17,10 @@ from skewmon.alert.machine import State, retain, step
 from skewmon.alert.observe import observe
 from skewmon.errors import JournalError
 from skewmon.model import ClusterView
+from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store
 from skewmon.notify.dry_run import DryRun, Say
-from skewmon.notify.outbox import Counts, MemoryStore, Outbox, Store
+from skewmon.notify.receiver import Origin, Target
 from skewmon.notify.registry import build
-from skewmon.notify.settings import Origin, Target
 
 #: The name under which the machine's state is kept in the store.
 STATE = "alerts"
@@ -30,7 +30,7 @@ LOG = Target("log")
 
 
 class Alerting:
-    """The alert machine with its memory and its outbox.
+    """The alert machine with its memory and its dispatcher.
 
     ``configure`` opens connections, in a running loop; the end of ``run`` closes them.
     """
@@ -42,7 +42,7 @@ class Alerting:
         self._session: aiohttp.ClientSession | None = None
         self._configured: tuple[tuple[Target, ...], Origin] | None = None
         self._state = self._restored()
-        self._outbox = Outbox((), self._store, self.counts)
+        self._dispatcher = Dispatcher((), self._store, self.counts)
         self._replaced = asyncio.Event()
 
     @property
@@ -61,8 +61,8 @@ class Alerting:
         notifiers = build((*configured[0], LOG), origin, self._session)
         if self._dry_run is not None:
             notifiers = tuple(DryRun(one, self._dry_run) for one in notifiers if one.name != LOG.kind)
-        self._outbox = Outbox(notifiers, self._store, self.counts)
-        self._outbox.submit((), self.firing)
+        self._dispatcher = Dispatcher(notifiers, self._store, self.counts)
+        self._dispatcher.submit((), self.firing)
         self._replaced.set()
 
     def take(self, view: ClusterView, base_ns: int) -> tuple[Transition, ...]:
@@ -83,7 +83,7 @@ class Alerting:
             while True:
                 self._replaced.clear()
                 async with asyncio.TaskGroup() as group:
-                    delivering = group.create_task(self._outbox.run())
+                    delivering = group.create_task(self._dispatcher.run())
                     await self._replaced.wait()
                     delivering.cancel()
         finally:
@@ -93,7 +93,7 @@ class Alerting:
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
         self._store.save(STATE, memory.to_json(self._state))
-        self._outbox.submit([transition.alert for transition in transitions], self.firing)
+        self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
 
     def _restored(self) -> State:
         saved = self._store.load(STATE)

@@ -12,8 +12,16 @@ from collections.abc import Sequence
 import aiohttp
 
 from skewmon.alert.alerts import Alert
-from skewmon.notify.delivery import Delivery, Reason, Result
-from skewmon.notify.settings import Origin, SecretError, Target, identity_of, read_secret
+from skewmon.notify.receiver import (
+    Delivery,
+    Origin,
+    Reason,
+    Result,
+    SecretError,
+    Target,
+    identity_of,
+    read_secret,
+)
 
 #: Mail servers are slower than web servers, but a person waits.
 SEND_TIMEOUT_S = 30.0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from skewmon.alert.alerts import Alert
-from skewmon.notify.delivery import Delivery, Notifier, Result
+from skewmon.notify.receiver import Delivery, Notifier, Result
 
 #: Takes one sentence; a logger's method or click.echo.
 Say = Callable[[str], object]

@@ -10,7 +10,7 @@ import aiohttp
 
 from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
-from skewmon.notify.delivery import Delivery, Reason, Result
+from skewmon.notify.receiver import Delivery, Reason, Result
 
 #: A receiver that has not answered by then will not matter to a person who waits for a page.
 REQUEST_TIMEOUT_S = 10.0

@@ -6,9 +6,8 @@ import aiohttp
 
 from skewmon.notify.alertmanager import Alertmanager
 from skewmon.notify.apprise import Apprise
-from skewmon.notify.delivery import Notifier
-from skewmon.notify.logged import Logged
-from skewmon.notify.settings import Origin, Target
+from skewmon.notify.log import Logged
+from skewmon.notify.receiver import Notifier, Origin, Target
 from skewmon.notify.webhook import Webhook
 
 Build = Callable[[Target, Origin, aiohttp.ClientSession], Notifier]

@@ -7,9 +7,19 @@ import aiohttp
 
 from skewmon import __version__
 from skewmon.alert.alerts import Alert
-from skewmon.notify.delivery import Delivery, Reason, Result
 from skewmon.notify.http import Reply, post, send_isolating
-from skewmon.notify.settings import Origin, SecretError, Target, identity_of, read_secret, rfc3339, shown
+from skewmon.notify.receiver import (
+    Delivery,
+    Origin,
+    Reason,
+    Result,
+    SecretError,
+    Target,
+    identity_of,
+    read_secret,
+    rfc3339,
+    shown,
+)
 
 #: Raised when a field changes its meaning or goes away; new fields may come at any time.
 SCHEMA = 1

@@ -16,12 +16,11 @@ from aiohttp import web
 
 from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
-from skewmon.notify import alertmanager, http, lanes
+from skewmon.notify import alertmanager, http, queues
 from skewmon.notify.alerting import Alerting
-from skewmon.notify.delivery import Reason, Result
-from skewmon.notify.outbox import MemoryStore
+from skewmon.notify.dispatcher import MemoryStore
+from skewmon.notify.receiver import Origin, Reason, Result, Target
 from skewmon.notify.registry import build
-from skewmon.notify.settings import Origin, Target
 from tests.alert.views import S, named, offsets
 from tests.notify.tools import NOW_NS, Receiver, ended, firing, raw_server, receiver
 
@@ -141,9 +140,9 @@ async def telling(*targets: Target) -> AsyncIterator[Alerting]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat each second instead of each minute, and wait a second for an answer instead of ten."""
-    for module in (alertmanager, lanes):
+    for module in (alertmanager, queues):
         monkeypatch.setattr(module, "RESEND_S", 1.0)
-    monkeypatch.setattr(lanes, "BACKOFF_MAX_S", 1.0)
+    monkeypatch.setattr(queues, "BACKOFF_MAX_S", 1.0)
     monkeypatch.setattr(http, "REQUEST_TIMEOUT_S", 1.0)
 
 

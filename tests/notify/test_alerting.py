@@ -11,8 +11,8 @@ from skewmon.alert.alerts import Cause
 from skewmon.chronicle import alert_events
 from skewmon.model import NS_PER_S, ClusterView, NodeView
 from skewmon.notify.alerting import STATE, Alerting
-from skewmon.notify.outbox import MemoryStore
-from skewmon.notify.settings import Origin, Target
+from skewmon.notify.dispatcher import MemoryStore
+from skewmon.notify.receiver import Origin, Target
 from tests.alert.views import UNDETERMINED, S, missing, named, node, offsets, view
 from tests.notify.tools import Receiver, receiver
 
@@ -115,11 +115,11 @@ async def test_a_reload_without_a_change_interrupts_nothing() -> None:
     """Live inventories change often, and receivers do not."""
     async with _running(Alerting(MemoryStore())) as alerting:
         alerting.configure([Target("log")], Origin())
-        before = alerting._outbox
+        before = alerting._dispatcher
         alerting.configure([Target("log")], Origin())
-        assert alerting._outbox is before
+        assert alerting._dispatcher is before
         alerting.configure([Target("log")], Origin(interval_s=60.0))
-        assert alerting._outbox is not before
+        assert alerting._dispatcher is not before
 
 
 async def test_a_cluster_that_is_gone_is_taken_back() -> None:

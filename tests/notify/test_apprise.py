@@ -10,8 +10,7 @@ import pytest
 
 from skewmon.notify import apprise as module
 from skewmon.notify.apprise import Apprise
-from skewmon.notify.delivery import Delivery, Reason, Result
-from skewmon.notify.settings import Origin, Target
+from skewmon.notify.receiver import Delivery, Origin, Reason, Result, Target
 from tests.notify.tools import NOW_NS, ended, firing, receiver
 
 # Apprise imports every service it knows, and one of them a module that Python 3.11 calls deprecated.

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from skewmon.notify import http
-from skewmon.notify.delivery import Delivery, Reason, Result
 from skewmon.notify.http import Reply, post, send_isolating
+from skewmon.notify.receiver import Delivery, Reason, Result
 from tests.notify.tools import firing, raw_server, receiver
 
 

@@ -10,10 +10,19 @@ import structlog
 from aiohttp import web
 
 from skewmon.model import NS_PER_S
-from skewmon.notify.delivery import Delivery, Reason, Result
 from skewmon.notify.dry_run import DryRun
+from skewmon.notify.receiver import (
+    SECRET_BYTES_MAX,
+    Delivery,
+    Origin,
+    Reason,
+    Result,
+    Target,
+    identity_of,
+    rfc3339,
+    shown,
+)
 from skewmon.notify.registry import NOTIFIERS, build
-from skewmon.notify.settings import SECRET_BYTES_MAX, Origin, Target, identity_of, rfc3339, shown
 from tests.notify.tools import NOW_NS, Scripted, ended, firing, receiver
 
 ORIGIN = Origin(interval_s=15.0, page_url="http://admin:10061/")

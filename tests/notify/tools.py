@@ -11,7 +11,7 @@ from aiohttp import web
 
 from skewmon.alert.alerts import Alert, Key
 from skewmon.model import NS_PER_S
-from skewmon.notify.delivery import Delivery, Result
+from skewmon.notify.receiver import Delivery, Result
 
 NOW_NS = 1_795_351_187_123_456_789  # 2026-11-22T12:39:47.123Z
 STARTED_NS = NOW_NS - 90 * NS_PER_S

@@ -1,6 +1,6 @@
-"""Everything that is still to be told, one lane and one task a receiver.
+"""Everything that is still to be told, one queue and one task a receiver.
 
-A receiver that is slow or dead holds up its own lane and nothing else: ``submit`` only files alerts and
+A receiver that is slow or dead holds up its own queue and nothing else: ``submit`` only files alerts and
 returns. What waits survives a restart through ``Store``.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import structlog
 
 from skewmon.alert.alerts import Alert
-from skewmon.notify.delivery import Delivery, Notifier, Reason, Result
-from skewmon.notify.lanes import Lane, Once, Repeating
+from skewmon.notify.queues import FifoQueue, Queue, ResendQueue
+from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
 
 #: One sending with all its parts: a refused batch is split in halves, each a request of at most 10 s.
 SEND_TIMEOUT_S = 120.0
@@ -28,7 +28,7 @@ STORE_TIMEOUT_S = 1.0
 
 
 class Store(Protocol):
-    """Where lanes are kept between runs; the journal has it."""
+    """Where queues are kept between runs; the journal has it."""
 
     def load(self, name: str) -> Any:
         """Return what was saved last under a name, or None."""
@@ -72,16 +72,16 @@ class Counts:
 
 @dataclass(slots=True)
 class _Receiver:
-    """A notifier with its lane; ``wake`` is set when something was filed."""
+    """A notifier with its queue; ``wake`` is set when something was filed."""
 
     notifier: Notifier
-    lane: Lane
+    queue: Queue
     wake: asyncio.Event
     complaint: str = ""
     dropped: Counter[Reason] = field(default_factory=Counter)
 
 
-class Outbox:
+class Dispatcher:
     """Delivers alerts to every receiver, each at its own pace."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Outbox:
         self._log = structlog.get_logger("skewmon.notify")
         rng = rng or random.Random()  # noqa: S311 - spreads retries, guards no secret
         self._receivers = [
-            _Receiver(notifier, Repeating(rng) if notifier.repeats else Once(rng), asyncio.Event())
+            _Receiver(notifier, ResendQueue(rng) if notifier.repeats else FifoQueue(rng), asyncio.Event())
             for notifier in notifiers
         ]
         for receiver in self._receivers:
@@ -115,7 +115,7 @@ class Outbox:
         """
         now_s = self._base_clock()
         for receiver in self._receivers:
-            receiver.lane.submit(changed, firing, now_s)
+            receiver.queue.submit(changed, firing, now_s)
             if changed:
                 self._save(receiver)
             receiver.wake.set()
@@ -130,17 +130,17 @@ class Outbox:
         while True:
             await self._until_due(receiver)
             await self._stored()
-            batch = receiver.lane.batch(self._base_clock())
+            batch = receiver.queue.batch(self._base_clock())
             if not batch:
                 continue
             delivery = await self._send(receiver.notifier, batch)
-            receiver.lane.settle(batch, delivery, self._base_clock())
+            receiver.queue.settle(batch, delivery, self._base_clock())
             self._count(receiver, batch, delivery)
             self._save(receiver)
 
     async def _until_due(self, receiver: _Receiver) -> None:
-        """Wait until the lane has something to send, or may have."""
-        due_at_s = receiver.lane.due_at_s()
+        """Wait until the queue has something to send, or may have."""
+        due_at_s = receiver.queue.due_at_s()
         wait_s = None if due_at_s is None else due_at_s - self._base_clock()
         if wait_s is not None and wait_s <= 0:
             return
@@ -173,9 +173,9 @@ class Outbox:
         self._counts.total[name] += len(batch)
         if failed and delivery.reason is not None:
             self._counts.failed[name, delivery.reason.value] += failed
-        for reason, lost in (receiver.lane.dropped - receiver.dropped).items():
+        for reason, lost in (receiver.queue.dropped - receiver.dropped).items():
             self._counts.failed[name, reason.value] += lost
-        receiver.dropped = receiver.lane.dropped.copy()
+        receiver.dropped = receiver.queue.dropped.copy()
         complaint = delivery.detail if failed else ""
         if complaint != receiver.complaint:
             self._tell(receiver, delivery, complaint)
@@ -193,14 +193,14 @@ class Outbox:
             self._log.info("notifications work again", **about)
 
     def _save(self, receiver: _Receiver) -> None:
-        self._store.save(receiver.notifier.identity, receiver.lane.to_json(self._base_clock()))
+        self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
 
     def _restore(self, receiver: _Receiver) -> None:
         saved = self._store.load(receiver.notifier.identity)
         if saved is None:
             return
         try:
-            receiver.lane.restore(saved, self._base_clock())
+            receiver.queue.restore(saved, self._base_clock())
         except (KeyError, TypeError, ValueError) as fault:
             self._log.warning(
                 "saved notifications are unreadable and were dropped",

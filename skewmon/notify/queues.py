@@ -1,8 +1,8 @@
-"""What waits for one receiver, when it is due and what a failure does to it. Time is an argument.
+"""Alerts that wait for one receiver: when they are due, and the effect of a failure. Time is an argument.
 
-Two kinds. A ``Repeating`` lane mirrors what fires: each alert is due at once when it changes, and again each
-resend interval; a receiver that was away learns the present, not the past. A ``Once`` lane is a queue of
-changes, each delivered in order and then gone.
+A ``ResendQueue`` mirrors what fires: each alert is due at once when it changes, and again each resend
+interval; a receiver that was away gets the present state, not the past. A ``FifoQueue`` delivers each change
+once, in order.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from skewmon.alert.alerts import Alert, Key
 from skewmon.alert.memory import alert_from_json, alert_to_json
 from skewmon.notify.alertmanager import RESEND_S
-from skewmon.notify.delivery import Delivery, Reason, Result
+from skewmon.notify.receiver import Delivery, Reason, Result
 
 #: Alerts in one request; an Alertmanager takes thousands, a chat service a screenful.
 BATCH_MAX = 64
@@ -36,7 +36,7 @@ BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = RESEND_S
 
 
-class Lane(Protocol):
+class Queue(Protocol):
     """What waits for one receiver."""
 
     dropped: Counter[Reason]
@@ -88,14 +88,14 @@ class Backoff:
 
 @dataclass(slots=True)
 class _Entry:
-    """One alert of a repeating lane: what to say, when next, and until when once it has ended."""
+    """One alert of a repeating queue: what to say, when next, and until when once it has ended."""
 
     alert: Alert
     due_s: float
     ended_s: float | None = None
 
 
-class Repeating:
+class ResendQueue:
     """Mirrors what fires."""
 
     def __init__(self, rng: random.Random) -> None:
@@ -124,12 +124,12 @@ class Repeating:
             del self._entries[key]
 
     def due_at_s(self) -> float | None:
-        """See ``Lane``."""
+        """See ``Queue``."""
         earliest = min((entry.due_s for entry in self._entries.values()), default=None)
         return None if earliest in (None, math.inf) else max(earliest, self._backoff.until_s)
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
-        """See ``Lane``."""
+        """See ``Queue``."""
         if now_s < self._backoff.until_s:
             return ()
         due = (entry.alert for entry in self._entries.values() if entry.due_s <= now_s)
@@ -152,7 +152,7 @@ class Repeating:
                 del self._entries[alert.key]
 
     def to_json(self, now_s: float) -> Any:
-        """See ``Lane``; only ends have to be kept, for what fires is known to the alert machine."""
+        """See ``Queue``; only ends have to be kept, for what fires is known to the alert machine."""
         return [
             {"ended_ago_s": max(0.0, now_s - entry.ended_s), "alert": alert_to_json(entry.alert)}
             for entry in self._entries.values()
@@ -160,13 +160,13 @@ class Repeating:
         ]
 
     def restore(self, data: Any, now_s: float) -> None:
-        """See ``Lane``."""
+        """See ``Queue``."""
         for one in data:
             alert = alert_from_json(one["alert"])
             self._entries[alert.key] = _Entry(alert, now_s, now_s - float(one["ended_ago_s"]))
 
 
-class Once:
+class FifoQueue:
     """A queue of changes."""
 
     def __init__(self, rng: random.Random) -> None:
@@ -182,11 +182,11 @@ class Once:
             self.dropped[Reason.QUEUE_FULL] += 1
 
     def due_at_s(self) -> float | None:
-        """See ``Lane``."""
+        """See ``Queue``."""
         return self._backoff.until_s if self._queue else None
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
-        """See ``Lane``."""
+        """See ``Queue``."""
         if now_s < self._backoff.until_s:
             return ()
         return tuple(alert for (alert, _), _ in zip(self._queue, range(BATCH_MAX), strict=False))
@@ -209,13 +209,13 @@ class Once:
                 self._queue.popleft()
 
     def to_json(self, now_s: float) -> Any:
-        """See ``Lane``."""
+        """See ``Queue``."""
         return [
             {"waited_s": max(0.0, now_s - since_s), "alert": alert_to_json(alert)}
             for alert, since_s in self._queue
         ]
 
     def restore(self, data: Any, now_s: float) -> None:
-        """See ``Lane``."""
+        """See ``Queue``."""
         kept = [(alert_from_json(one["alert"]), now_s - float(one["waited_s"])) for one in data]
         self._queue.extendleft(reversed(kept))

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from skewmon.notify.delivery import Delivery, Notifier, Reason, Result
-from skewmon.notify.outbox import SEND_TIMEOUT_S, STORE_TIMEOUT_S, Counts, MemoryStore, Outbox
+from skewmon.notify.dispatcher import SEND_TIMEOUT_S, STORE_TIMEOUT_S, Counts, Dispatcher, MemoryStore
+from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
 from tests.notify.tools import NOW_NS, Scripted, ended, firing
 
 pytestmark = pytest.mark.looptime
@@ -18,8 +18,10 @@ DOWN = Delivery(Result.RETRY, Reason.CONNECTION, "nobody listens")
 OK = Delivery(Result.OK)
 
 
-def _outbox(*notifiers: Notifier, store: MemoryStore | None = None, counts: Counts | None = None) -> Outbox:
-    return Outbox(
+def _dispatcher(
+    *notifiers: Notifier, store: MemoryStore | None = None, counts: Counts | None = None
+) -> Dispatcher:
+    return Dispatcher(
         notifiers,
         store or MemoryStore(),
         counts or Counts(),
@@ -30,8 +32,8 @@ def _outbox(*notifiers: Notifier, store: MemoryStore | None = None, counts: Coun
 
 
 @asynccontextmanager
-async def _running(outbox: Outbox) -> AsyncIterator[None]:
-    task = asyncio.create_task(outbox.run())
+async def _running(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatcher.run())
     try:
         yield
     finally:
@@ -40,12 +42,12 @@ async def _running(outbox: Outbox) -> AsyncIterator[None]:
 
 
 async def test_an_alert_is_sent_at_once() -> None:
-    """No polling: filing wakes the lane."""
+    """No polling: filing wakes the queue."""
     scripted = Scripted()
-    outbox = _outbox(scripted)
-    async with _running(outbox):
+    dispatcher = _dispatcher(scripted)
+    async with _running(dispatcher):
         await asyncio.sleep(1000)
-        outbox.submit([firing()], [firing()])
+        dispatcher.submit([firing()], [firing()])
         await asyncio.sleep(0.001)
     assert scripted.sent == [(1000.0, (firing(),))]
 
@@ -67,10 +69,10 @@ class SlowStore(MemoryStore):
 async def test_what_is_told_is_on_disk_first(takes_s: float, sent_s: float) -> None:
     """A process that is killed in between remembers; a disk that hangs delays a page by a second at most."""
     scripted = Scripted()
-    outbox = _outbox(scripted, store=SlowStore(takes_s))
-    async with _running(outbox):
+    dispatcher = _dispatcher(scripted, store=SlowStore(takes_s))
+    async with _running(dispatcher):
         began_s = asyncio.get_running_loop().time()
-        outbox.submit([firing()], [firing()])
+        dispatcher.submit([firing()], [firing()])
         await asyncio.sleep(10.0)
     assert [at_s - began_s for at_s, _ in scripted.sent] == [pytest.approx(sent_s)]
 
@@ -80,10 +82,10 @@ async def test_a_dead_receiver_delays_no_other() -> None:
     hanging = Scripted(identity="1", takes_s=3_600.0)
     dead = Scripted(identity="2", answers=[DOWN])
     alive = Scripted(identity="3")
-    outbox = _outbox(hanging, dead, alive)
-    async with _running(outbox):
+    dispatcher = _dispatcher(hanging, dead, alive)
+    async with _running(dispatcher):
         for number in range(3):
-            outbox.submit([firing(f"n{number}")], [])
+            dispatcher.submit([firing(f"n{number}")], [])
             await asyncio.sleep(1)
     assert [at_s for at_s, _ in alive.sent] == [0.0, 1.0, 2.0]
     assert len(hanging.sent) == 1
@@ -92,11 +94,11 @@ async def test_a_dead_receiver_delays_no_other() -> None:
 async def test_an_outage_loses_nothing() -> None:
     """An hour of refused connections, and then both changes arrive in order."""
     scripted = Scripted(answers=[DOWN] * 70 + [OK])
-    outbox = _outbox(scripted)
-    async with _running(outbox):
-        outbox.submit([firing()], [firing()])
+    dispatcher = _dispatcher(scripted)
+    async with _running(dispatcher):
+        dispatcher.submit([firing()], [firing()])
         await asyncio.sleep(30)
-        outbox.submit([ended(firing())], [])
+        dispatcher.submit([ended(firing())], [])
         await asyncio.sleep(6_000)
     assert scripted.sent[-1][1] == (firing(), ended(firing()))
     assert scripted.sent[-1][0] > 1_800
@@ -106,9 +108,9 @@ async def test_a_receiver_that_never_answers_is_given_up_each_time() -> None:
     """The time limit of one sending ends it, and it is tried again."""
     counts = Counts()
     hanging = Scripted(takes_s=1e9)
-    outbox = _outbox(hanging, counts=counts)
-    async with _running(outbox):
-        outbox.submit([firing()], [])
+    dispatcher = _dispatcher(hanging, counts=counts)
+    async with _running(dispatcher):
+        dispatcher.submit([firing()], [])
         await asyncio.sleep(SEND_TIMEOUT_S * 3)
     assert len(hanging.sent) == 3
     assert counts.failed["scripted", "timeout"] == 2
@@ -117,10 +119,12 @@ async def test_a_receiver_that_never_answers_is_given_up_each_time() -> None:
 async def test_attempts_and_failures_are_counted_by_reason() -> None:
     """Two failures and a success of two alerts; a rate has a series before the first."""
     counts = Counts()
-    outbox = _outbox(Scripted(answers=[DOWN, DOWN, OK]), Scripted("idle", identity="2"), counts=counts)
+    dispatcher = _dispatcher(
+        Scripted(answers=[DOWN, DOWN, OK]), Scripted("idle", identity="2"), counts=counts
+    )
     assert counts.total == {"scripted": 0, "idle": 0}
-    async with _running(outbox):
-        outbox.submit([firing("a"), firing("b")], [])
+    async with _running(dispatcher):
+        dispatcher.submit([firing("a"), firing("b")], [])
         await asyncio.sleep(60)
     assert counts.total["scripted"] == 6
     assert counts.failed == {("scripted", "connection"): 4}
@@ -130,20 +134,20 @@ async def test_a_refused_alert_is_counted_and_the_others_are_not() -> None:
     """One of a batch of two."""
     counts = Counts()
     partly = Delivery(Result.OK, Reason.REFUSED, "HTTP 400", (firing("bad"),))
-    outbox = _outbox(Scripted(answers=[partly]), counts=counts)
-    async with _running(outbox):
-        outbox.submit([firing("bad"), firing("good")], [])
+    dispatcher = _dispatcher(Scripted(answers=[partly]), counts=counts)
+    async with _running(dispatcher):
+        dispatcher.submit([firing("bad"), firing("good")], [])
         await asyncio.sleep(60)
     assert (counts.total["scripted"], counts.failed["scripted", "refused"]) == (2, 1)
 
 
 async def test_what_overflows_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that is too short for an outage shows in the metric."""
-    monkeypatch.setattr("skewmon.notify.lanes.QUEUE_MAX", 2)
+    monkeypatch.setattr("skewmon.notify.queues.QUEUE_MAX", 2)
     counts = Counts()
-    outbox = _outbox(Scripted(), counts=counts)
-    outbox.submit([firing("a"), firing("b"), firing("c")], [])
-    async with _running(outbox):
+    dispatcher = _dispatcher(Scripted(), counts=counts)
+    dispatcher.submit([firing("a"), firing("b"), firing("c")], [])
+    async with _running(dispatcher):
         await asyncio.sleep(1)
     assert counts.failed["scripted", "queue-full"] == 1
 
@@ -151,12 +155,12 @@ async def test_what_overflows_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_what_waits_survives_a_restart() -> None:
     """The next process delivers what the last one could not."""
     store = MemoryStore()
-    outbox = _outbox(Scripted(answers=[DOWN]), store=store)
-    async with _running(outbox):
-        outbox.submit([firing()], [firing()])
+    dispatcher = _dispatcher(Scripted(answers=[DOWN]), store=store)
+    async with _running(dispatcher):
+        dispatcher.submit([firing()], [firing()])
         await asyncio.sleep(10)
     after = Scripted()
-    async with _running(_outbox(after, store=store)):
+    async with _running(_dispatcher(after, store=store)):
         await asyncio.sleep(1)
     assert [alerts for _, alerts in after.sent] == [(firing(),)]
     assert store.saved["scripted-1"] == []
@@ -165,12 +169,12 @@ async def test_what_waits_survives_a_restart() -> None:
 async def test_what_was_delivered_is_not_repeated_after_a_restart() -> None:
     """A webhook is told once."""
     store = MemoryStore()
-    outbox = _outbox(Scripted(), store=store)
-    async with _running(outbox):
-        outbox.submit([firing()], [firing()])
+    dispatcher = _dispatcher(Scripted(), store=store)
+    async with _running(dispatcher):
+        dispatcher.submit([firing()], [firing()])
         await asyncio.sleep(1)
     after = Scripted()
-    restarted = _outbox(after, store=store)
+    restarted = _dispatcher(after, store=store)
     restarted.submit([], [firing()])
     async with _running(restarted):
         await asyncio.sleep(100)
@@ -183,10 +187,10 @@ async def test_a_damaged_memory_is_dropped_and_told() -> None:
     store.save("scripted-1", [{"nonsense": 1}])
     scripted = Scripted()
     with structlog.testing.capture_logs() as lines:
-        outbox = _outbox(scripted, store=store)
+        dispatcher = _dispatcher(scripted, store=store)
     assert lines[0]["event"] == "saved notifications are unreadable and were dropped"
-    async with _running(outbox):
-        outbox.submit([firing()], [])
+    async with _running(dispatcher):
+        dispatcher.submit([firing()], [])
         await asyncio.sleep(1)
     assert len(scripted.sent) == 1
 
@@ -194,10 +198,10 @@ async def test_a_damaged_memory_is_dropped_and_told() -> None:
 async def test_a_failure_is_logged_when_it_changes_and_not_each_time() -> None:
     """Twenty refusals are one line, the recovery another."""
     scripted = Scripted(answers=[DOWN] * 20 + [OK])
-    outbox = _outbox(scripted)
+    dispatcher = _dispatcher(scripted)
     with structlog.testing.capture_logs() as lines:
-        async with _running(outbox):
-            outbox.submit([firing()], [])
+        async with _running(dispatcher):
+            dispatcher.submit([firing()], [])
             await asyncio.sleep(3_600)
     assert [line["event"] for line in lines] == ["notification failed", "notifications work again"]
 
@@ -205,17 +209,17 @@ async def test_a_failure_is_logged_when_it_changes_and_not_each_time() -> None:
 async def test_a_repeating_receiver_is_told_each_minute() -> None:
     """For three hours, without drifting by more than the time that sending takes."""
     scripted = Scripted(repeats=True)
-    outbox = _outbox(scripted)
-    async with _running(outbox):
-        outbox.submit([firing()], [firing()])
+    dispatcher = _dispatcher(scripted)
+    async with _running(dispatcher):
+        dispatcher.submit([firing()], [firing()])
         for _ in range(720):
             await asyncio.sleep(15)
-            outbox.submit([], [firing()])
+            dispatcher.submit([], [firing()])
     assert [at_s for at_s, _ in scripted.sent[:180]] == [60.0 * minute for minute in range(180)]
 
 
 async def test_without_receivers_nothing_runs() -> None:
     """And nothing waits."""
-    outbox = _outbox()
-    outbox.submit([firing()], [firing()])
-    await outbox.run()
+    dispatcher = _dispatcher()
+    dispatcher.submit([firing()], [firing()])
+    await dispatcher.run()

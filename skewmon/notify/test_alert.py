@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from skewmon import client
 from skewmon.alert.alerts import Alert, Key
-from skewmon.notify.delivery import Delivery
+from skewmon.notify.receiver import Delivery, Origin, Target
 from skewmon.notify.registry import build
-from skewmon.notify.settings import Origin, Target
 
 #: No cluster of a configuration is measured under this name, so that the alert is nobody's.
 TEST_CLUSTER = "skewmon-test"
@@ -24,7 +23,7 @@ class Answer:
     delivery: Delivery
 
 
-def trial_alert(now_ns: int) -> Alert:
+def make_test_alert(now_ns: int) -> Alert:
     """Return an alert that nobody can take for a real one; nobody repeats it, so that it ends by itself."""
     return Alert(
         Key(TEST_CLUSTER, "skew", "warning"),
@@ -35,12 +34,12 @@ def trial_alert(now_ns: int) -> Alert:
     )
 
 
-async def try_receivers(targets: Sequence[Target], origin: Origin) -> list[Answer]:
+async def send_test_alert(targets: Sequence[Target], origin: Origin) -> list[Answer]:
     """Send a test alert to every receiver at once; return their answers in the order of the targets."""
     now_ns = time.time_ns()
     async with client.session() as session:
         notifiers = build(targets, origin, session)
-        alerts = [trial_alert(now_ns)]
+        alerts = [make_test_alert(now_ns)]
         deliveries = await asyncio.gather(*(notifier.send(alerts, now_ns) for notifier in notifiers))
     return [
         Answer(notifier.name, notifier.receiver, delivery)

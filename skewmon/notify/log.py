@@ -6,8 +6,7 @@ import aiohttp
 import structlog
 
 from skewmon.alert.alerts import Alert
-from skewmon.notify.delivery import Delivery, Result
-from skewmon.notify.settings import Origin, Target, identity_of
+from skewmon.notify.receiver import Delivery, Origin, Result, Target, identity_of
 
 
 class Logged:
