@@ -6,9 +6,9 @@ from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
 from skewmon.cycle import NodeMovements, Round
 from skewmon.ledger import Place, place_of
-from skewmon.model import NS_PER_S, ClusterView, Event, Failed, Interval, NodeView, instant
+from skewmon.model import NS_PER_S, ClusterView, Event, Failed, Interval, NodeView
 from skewmon.past import ReportedState, failed_for
-from skewmon.units import span
+from skewmon.text import rfc3339, span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
 CLOCK_EVENTS = {
@@ -73,7 +73,7 @@ def _movement_events(view: ClusterView, name: str, moved: NodeMovements) -> Iter
             continue
         sentence, detail = _clock_sentence(name, movement), dict[str, object](_size(movement.size))
         if since_ns is not None and movement.after_ns == UNWATCHED_NS:
-            since, until = instant(since_ns), instant(view.at_wall_ns)
+            since, until = rfc3339(since_ns), rfc3339(view.at_wall_ns)
             sentence = f"{sentence[:-1]} while skewmon was not watching, between {since} and {until}."
             detail |= {"since": since, "until": until}
         if len(moved.clusters) > 1:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from skewmon.model import Cluster
-
-#: Names that a sentence lists; of more it says how many.
-MAX_NAMED = 5
+from skewmon.text import names
 
 
 def cluster_changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> str:
@@ -29,18 +27,13 @@ def _changes_of(before: Cluster, after: Cluster) -> Iterator[str]:
     came, went = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
     reached_otherwise = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
     if came:
-        yield f"{_named(came)} joined {after.name}"
+        yield f"{names(came)} joined {after.name}"
     if went:
-        yield f"{_named(went)} left {after.name}"
+        yield f"{names(went)} left {after.name}"
     if reached_otherwise:
-        yield f"{_named(reached_otherwise)} of {after.name} will be reached otherwise"
+        yield f"{names(reached_otherwise)} of {after.name} will be reached otherwise"
     if not (came or went or reached_otherwise):
         yield f"settings of {after.name} changed"
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MAX_NAMED])
-    return f"{shown} and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown
 
 
 def _count(nodes: int) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from math import ceil
 
 from skewmon.clock.culprit import vote
@@ -10,8 +9,9 @@ from skewmon.clock.mover import Mover, who_moved
 from skewmon.clock.steps import Movement
 from skewmon.clock.testimony import Witness
 from skewmon.model import NS_PER_S, Interval, Pair, SyncStatus, Vote
+from skewmon.text import exact, span, utc
 from skewmon.timesync.claim import claim_of
-from skewmon.timesync.evidence import NodeEvidence, span
+from skewmon.timesync.evidence import NodeEvidence
 from skewmon.timesync.roots import accepted, root_of, roots, sources_of
 
 #: What the admin box is called among the witnesses.
@@ -63,12 +63,11 @@ class Hearing:
 
     def _moved(self, mover: Mover, limit_ns: int) -> str:
         wall_ns = self.at_wall_ns - self.at_ns + mover.before_ns
-        at = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC)
         side = "forward" if mover.size.estimate_ns > 0 else "backward"
         return (
-            f"It was {mover.name} that moved: it jumped {side} by {span(mover.size.estimate_ns / NS_PER_S)} "
-            f"before {at:%Y-%m-%d %H:%M:%S} UTC, and without that the two would agree to within "
-            f"{span(limit_ns / NS_PER_S)}. It may have jumped to the right time."
+            f"It was {mover.name} that moved: it jumped {side} by {span(abs(mover.size.estimate_ns))} "
+            f"before {utc(wall_ns)}, and without that the two would agree to within "
+            f"{exact(limit_ns)}. It may have jumped to the right time."
         )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-from skewmon.alert.words import at_least
 from skewmon.bookmark import Bookmark
 from skewmon.chronicle import CLOCK_EVENTS, alert_events, clock_events, cluster_events
 from skewmon.cycle import Round
@@ -20,6 +19,7 @@ from skewmon.notify.alerting import Alerting
 from skewmon.past import KEY, ReportedState
 from skewmon.probe.base import base_ns
 from skewmon.supervisor import Supervisor
+from skewmon.text import at_least
 
 log = structlog.get_logger()
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from skewmon.alert.alerts import Key, Reading, Sight
 from skewmon.alert.thresholds import Judgement, judge
-from skewmon.alert.words import bounds, next_command, probe_command, quoted, rate, sentence
+from skewmon.alert.words import bounds, next_command, probe_command, quoted, sentence
 from skewmon.model import ClusterView, Failed, Interval, Measured, NodeView, SyncStatus, Threshold
+from skewmon.text import rate
 
 Observer = Callable[[ClusterView, Threshold], Iterator[Reading]]
 

@@ -1,39 +1,17 @@
-"""Numbers and sentences as a person reads them in an alert."""
+"""Sentences as a person reads them in an alert."""
 
 import shlex
 
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Skew, Threshold
-from skewmon.units import span
-
-#: Digits that a reader needs; the page and the JSON have them all.
-_DIGITS = 4
+from skewmon.text import at_least, at_most, exact
 
 #: Findings that a description quotes at most; the page and the JSON have the rest.
 FINDINGS_QUOTED = 2
 
 
-def at_least(value_ns: int) -> str:
-    """Return a lower bound in few digits, never more than it is."""
-    return span(value_ns // _step(value_ns) * _step(value_ns))
-
-
-def at_most(value_ns: int) -> str:
-    """Return an upper bound in few digits, never less than it is."""
-    return span(-(-value_ns // _step(value_ns)) * _step(value_ns))
-
-
-def _step(value_ns: int) -> int:
-    return int(10 ** max(0, len(str(abs(value_ns))) - _DIGITS))
-
-
-def rate(value_ppb: int) -> str:
-    """Return a rate: nanoseconds a second read as parts per million."""
-    return f"{value_ppb / 1000:.4g} ppm"
-
-
 def bounds(least_ns: int, most_ns: int, line: Threshold) -> str:
     """Return what a quantity is at least and at most, and the line it passed."""
-    return f"at least {at_least(least_ns)} and at most {at_most(most_ns)} (line: {span(line.limit_ns)})"
+    return f"at least {at_least(least_ns)} and at most {at_most(most_ns)} (line: {exact(line.limit_ns)})"
 
 
 def skew_bounds(skew: Skew, line: Threshold) -> str:

@@ -71,7 +71,7 @@ OUTPUT_OF: dict[str, Callable[[Snapshot], None]] = {
 
 
 def _nagios_words(view: ClusterView) -> str:
-    from skewmon.alert.words import at_least, at_most
+    from skewmon.text import at_least, at_most
 
     measured = f"{view.measured}/{len(view.nodes)} nodes"
     if view.skew is None:

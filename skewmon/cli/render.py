@@ -7,9 +7,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from skewmon.cli.words import bound, few, harmless, offset, verdict_sentence
+from skewmon.cli.words import verdict_sentence
 from skewmon.clock import forecast
 from skewmon.model import ClusterView, Failed, Finding, NodeView, Snapshot, SyncStatus, Verdict
+from skewmon.text import bound, estimate, harmless, names
 
 STYLES = {
     Verdict.OK: "bold green",
@@ -93,15 +94,22 @@ def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[Renderabl
         blank = ("", "", "") if wide else ()
         return (name, Text("not measured", "magenta"), "", *blank, claim, Text(node.outcome.reason))
     assert node.offset is not None
-    estimate = node.outcome.estimate
+    admin, round_trip_ns = node.admin_offset, node.outcome.estimate.round_trip_ns
     explained = (
-        Text(offset(node.admin_offset)[0] if node.admin_offset else "", "dim"),
-        Text(bound(estimate.round_trip_ns), "dim"),
+        Text(estimate(admin.estimate_ns, admin.bound_ns) if admin else "", "dim"),
+        Text(bound(round_trip_ns), "dim"),
         Text(harmless(node.outcome.burst.program.probe), "dim"),
     )
-    value, plus_minus = offset(node.offset)
+    value = estimate(node.offset.estimate_ns, node.offset.bound_ns)
     note = Text("WRONG" if wrong else "", "bold red")
-    return (name, Text(value), Text(f"± {plus_minus}"), *(explained if wide else ()), claim, note)
+    return (
+        name,
+        Text(value),
+        Text(f"± {bound(node.offset.bound_ns)}"),
+        *(explained if wide else ()),
+        claim,
+        note,
+    )
 
 
 def _claim(status: SyncStatus | None) -> Text:
@@ -146,7 +154,7 @@ def _failures(shown: Iterable[NodeView]) -> dict[str, tuple[str, str]]:
     for node in shown:
         if isinstance(node.outcome, Failed):
             alike.setdefault(f"{node.outcome.detail} {node.outcome.advice}", []).append(node.name)
-    return {names[0]: (few(names), told) for told, names in alike.items()}
+    return {who[0]: (names(who), told) for told, who in alike.items()}
 
 
 def _finding(where: str, finding: Finding) -> Text:

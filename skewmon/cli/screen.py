@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.text import Text
 
 from skewmon.cli import render
-from skewmon.cli.words import harmless
 from skewmon.model import ClusterView, Failed, Snapshot
+from skewmon.text import harmless
 
 #: Without a terminal a table is printed when something changed, and this often when nothing did.
 PLAIN_INTERVAL_S = 15.0

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 
-from skewmon.cli.words import bound, harmless, offset
 from skewmon.clock.interval import WALL, offset_of
 from skewmon.examination import Examination, since_s
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
 from skewmon.probe.faults import place
 from skewmon.probe.transcript import Line, Side
+from skewmon.text import bound, harmless, offset
 
 #: Who says a line.
 MARKS: dict[Side, str] = {"command": "$", "sent": ">", "received": "<", "error": "!", "end": "."}
@@ -110,15 +110,15 @@ def _exchange(found: Examination, exchange: Exchange, name: str, first_ns: int) 
 def _against(wall: Interval, found: Examination) -> str:
     if found.admin is None:
         return ""
-    value, plus_minus = offset(wall - found.admin)
-    return f"{value} ± {plus_minus}"
+    apart = wall - found.admin
+    return offset(apart.estimate_ns, apart.bound_ns)
 
 
 def _result(found: Examination) -> Iterator[str]:
     if not found.estimate or not found.admin_offset:
         return
-    value, plus_minus = offset(found.admin_offset)
-    yield f"  offset      {value} ± {plus_minus}, against this machine's own clock"
+    apart = offset(found.admin_offset.estimate_ns, found.admin_offset.bound_ns)
+    yield f"  offset      {apart}, against this machine's own clock"
     yield f"  interval    [{found.admin_offset.lower_ns} ns, {found.admin_offset.upper_ns} ns]"
     best = bound(found.estimate.round_trip_ns)
     yield f"  round trip  {best}, the best of {found.estimate.samples} exchanges"

@@ -29,7 +29,7 @@ from itertools import accumulate
 
 from skewmon.clock.testimony import Testimony, Witness, hear
 from skewmon.model import Interval, Vote
-from skewmon.units import span
+from skewmon.text import exact
 
 #: Two sources that disagree are one word against another; three can have a majority.
 MIN_SOURCES = 3
@@ -200,7 +200,7 @@ def _by_node(guilty: tuple[str, ...], walls: Mapping[str, Interval], limit_ns: i
     if opponents < others:
         # Several have different opponents, and may be each other's.
         whom = f"{opponents} of the {others} other nodes," if len(guilty) == 1 else "most other nodes, and"
-    return f"{_who_are(guilty)} provably more than {span(limit_ns)} from {whom} {which} are the majority."
+    return f"{_who_are(guilty)} provably more than {exact(limit_ns)} from {whom} {which} are the majority."
 
 
 def _by_no_more_sources(guilty: tuple[str, ...]) -> str:
@@ -213,7 +213,7 @@ def _by_no_more_sources(guilty: tuple[str, ...]) -> str:
 
 def _by_source(guilty: tuple[str, ...], followed: Mapping[str, str], limit_ns: int) -> str:
     return (
-        f"{_who_are(guilty)} provably more than {span(limit_ns)} from the majority of the "
+        f"{_who_are(guilty)} provably more than {exact(limit_ns)} from the majority of the "
         f"{len(set(followed.values()))} sources that the nodes follow, each counted once."
     )
 
@@ -227,7 +227,7 @@ def _two_camps(guilty: tuple[str, ...], source: str) -> str:
 
 def _by_testimony(wrong: tuple[str, ...], said: Testimony, limit_ns: int) -> str:
     return (
-        f"{_who_are(wrong)} provably more than {span(limit_ns)} from where {_upstreams(said)} place "
+        f"{_who_are(wrong)} provably more than {exact(limit_ns)} from where {_upstreams(said)} place "
         f"true time ({_words(said.agreeing)}). The offsets alone name nobody."
     )
 

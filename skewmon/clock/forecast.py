@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from skewmon.clock.drift import Rate
 from skewmon.model import NS_PER_S, Discipline, Forecast, Interval, Passing, SyncStatus
-from skewmon.units import span
+from skewmon.text import coarse, exact
 
 #: Beyond a year the latest moment says no more than "perhaps never": no rate stays what it is for so long.
 FORESEEABLE_S = 365 * 86_400
@@ -48,7 +48,7 @@ def forecast(
 def sentence(outlook: Forecast) -> str:
     """Return a forecast in plain English; empty where every line is passed already."""
     side = "ahead" if outlook.ahead else "behind"
-    told = ", ".join(f"{span(one.limit_ns)} {side} {_when(one)}" for one in outlook.upcoming)
+    told = ", ".join(f"{exact(one.limit_ns)} {side} {_when(one)}" for one in outlook.upcoming)
     if not told:
         return ""
     match outlook.discipline:
@@ -62,15 +62,8 @@ def sentence(outlook: Forecast) -> str:
 
 def _when(passing: Passing) -> str:
     """Return both ends, rounded outwards."""
-    earliest = _time(passing.earliest_s, up=False) if passing.earliest_s >= 1 else ""
+    earliest = coarse(passing.earliest_s) if passing.earliest_s >= 1 else ""
     if passing.latest_s > FORESEEABLE_S:
         return f"in {earliest} at the earliest" if earliest else "at any time from now on"
-    latest = _time(passing.latest_s, up=True)
+    latest = coarse(passing.latest_s, up=True)
     return f"between {earliest} and {latest} from now" if earliest else f"within {latest} from now"
-
-
-def _time(seconds: float, *, up: bool) -> str:
-    size, unit = next(
-        (one for one in ((86_400, "d"), (3_600, "h"), (60, "min")) if seconds >= 2 * one[0]), (1, "s")
-    )
-    return f"{-(-seconds // size) if up else seconds // size:.0f} {unit}"

@@ -17,8 +17,8 @@ from skewmon.export.hooks import Hooks
 from skewmon.export.operations import rendered
 from skewmon.export.pairs import query
 from skewmon.export.stream import HEARTBEAT_S, Stream, event
-from skewmon.export.text import rfc3339
 from skewmon.model import ClusterView, EventQuery, Snapshot
+from skewmon.text import rfc3339
 
 PAIRS_DEFAULT = 100
 
@@ -130,7 +130,11 @@ def _cluster(snapshot: Snapshot, name: str) -> ClusterView | None:
 
 def _pairs_document(view: ClusterView, limit: int, node: str | None, min_ns: int) -> bytes:
     pairs = [status.pair_status(pair) for pair in query(view, limit, node, min_ns)]
-    head = {"schema": status.SCHEMA, "time": rfc3339(view.at_wall_ns), "cluster": view.name}
+    head = {
+        "schema": status.SCHEMA,
+        "time": rfc3339(view.at_wall_ns, status.WALL_DECIMALS),
+        "cluster": view.name,
+    }
     return status.encode({**head, "pairs": pairs}, status.LIST_DEPTH)
 
 

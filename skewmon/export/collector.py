@@ -12,9 +12,9 @@ from skewmon import __version__
 from skewmon.clock.pairs import all_pairs
 from skewmon.export import catalogue
 from skewmon.export.courtesy import courteous
+from skewmon.export.encode import encodable, foreign, optional_seconds, seconds
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.pairs import WORST_PAIRS, measured_offsets
-from skewmon.export.text import encodable, foreign, optional_seconds, seconds
 from skewmon.model import (
     ClusterView,
     Finding,

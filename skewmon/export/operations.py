@@ -18,9 +18,9 @@ from skewmon.export.answers import fault
 from skewmon.export.body import Body
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.current import Current
+from skewmon.export.encode import encodable
 from skewmon.export.hooks import Hooks
 from skewmon.export.publication import Publication
-from skewmon.export.text import encodable
 from skewmon.model import Snapshot
 
 #: Format versions that exist. choose_encoder accepts any greater one too, and each content type is cached.

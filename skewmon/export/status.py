@@ -10,7 +10,7 @@ from typing import Any
 from skewmon import __version__
 from skewmon.clock.forecast import sentence
 from skewmon.export.courtesy import courteous
-from skewmon.export.text import finite, rfc3339, seconds
+from skewmon.export.encode import finite, seconds
 from skewmon.model import (
     ClusterView,
     Drift,
@@ -27,8 +27,12 @@ from skewmon.model import (
     SyncStatus,
     Verdict,
 )
+from skewmon.text import rfc3339
 
 SCHEMA = 1
+
+#: Decimals of instants in the JSON.
+WALL_DECIMALS = 6
 
 #: Which verdict speaks for several clusters; the first that any of them has. The same order as exit codes.
 WORST_FIRST = (Verdict.CRITICAL, Verdict.WARNING, Verdict.UNKNOWN, Verdict.AMBIGUOUS, Verdict.OK)
@@ -104,7 +108,7 @@ def pair_status(pair: Pair) -> Json:
 def _head(snapshot: Snapshot) -> Json:
     return {
         "schema": SCHEMA,
-        "time": rfc3339(snapshot.wall_ns),
+        "time": rfc3339(snapshot.wall_ns, WALL_DECIMALS),
         "version": __version__,
         "verdict": overall_verdict(snapshot).value,
     }
@@ -120,7 +124,7 @@ def _cluster_head(view: ClusterView) -> Json:
         "culprit_verdict": view.vote.verdict,
         "culprit_evidence": view.vote.evidence or None,
         "round": {
-            "at": rfc3339(view.at_wall_ns),
+            "at": rfc3339(view.at_wall_ns, WALL_DECIMALS),
             "duration_seconds": view.duration_s,
             "nodes": len(view.nodes),
             "measured": view.measured,

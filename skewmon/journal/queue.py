@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self, overload
 from uuid import uuid4
 
-from skewmon.model import Event, instant
+from skewmon.model import Event
+from skewmon.text import rfc3339
 
 #: Events that wait in memory while the disk refuses or hangs; beyond that the oldest are given up.
 MAX_WAITING = 10_000
@@ -64,7 +65,7 @@ class Gap:
 
     def row(self) -> Row:
         """Return the row that tells of them."""
-        since, until = instant(self.since_ns), instant(self.until_ns)
+        since, until = rfc3339(self.since_ns), rfc3339(self.until_ns)
         message = (
             f"{self.events} event{' is' if self.events == 1 else 's are'} lost, from {since} to {until}: "
             f"the journal could not be written, and no more than {MAX_WAITING} wait."

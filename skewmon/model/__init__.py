@@ -5,7 +5,7 @@ CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns
 """
 
 from skewmon.errors import Failed
-from skewmon.model.events import Event, EventQuery, instant
+from skewmon.model.events import Event, EventQuery
 from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import Cluster, Node, SshSettings, Threshold
@@ -60,5 +60,4 @@ __all__ = [
     "Threshold",
     "Verdict",
     "Vote",
-    "instant",
 ]

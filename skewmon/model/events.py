@@ -2,16 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from skewmon.model.interval import NS_PER_S
-
-
-def instant(wall_ns: int) -> str:
-    """Return an instant of the wall clock in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(wall_ns // NS_PER_S, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall_ns % NS_PER_S // 1_000_000:03d}Z"
+from skewmon.text import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +24,7 @@ class Event:
     def to_json(self) -> dict[str, Any]:
         """Return the event as the HTTP interface and ``skewmon events -o json`` show it."""
         return {
-            "time": instant(self.wall_ns),
+            "time": rfc3339(self.wall_ns),
             "kind": self.kind,
             "cluster": self.cluster,
             "node": self.node,

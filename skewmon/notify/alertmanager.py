@@ -14,7 +14,8 @@ from yarl import URL
 from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
 from skewmon.notify.http import Reply, post, send_isolating
-from skewmon.notify.receiver import Delivery, Origin, Target, identity_of, rfc3339, shown
+from skewmon.notify.receiver import Delivery, Origin, Target, identity_of, shown
+from skewmon.text import rfc3339
 
 #: A firing alert is sent again this often.
 RESEND_S = 60.0

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,7 +13,6 @@ from skewmon.config.paths import secret_file
 from skewmon.config.schema import AlertsSpec
 from skewmon.errors import ConfigError, SkewmonError
 from skewmon.files import read_text
-from skewmon.model import NS_PER_S
 
 #: A secret file is a line or a few; more is a mistake, and memory stays bounded.
 SECRET_BYTES_MAX = 64 * 1024
@@ -70,13 +68,6 @@ def read_secret(name: str) -> str:
         return read_text(secret_file(name), SECRET_BYTES_MAX, wait_s=0)
     except ConfigError as fault:
         raise SecretError(str(fault)) from None
-
-
-def rfc3339(wall_ns: int) -> str:
-    """Return an instant of the wall clock as RFC 3339 with milliseconds."""
-    seconds, rest_ns = divmod(wall_ns, NS_PER_S)
-    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{stamp}.{rest_ns // 1_000_000:03d}Z"
 
 
 def targets_of(alerts: AlertsSpec) -> tuple[Target, ...]:

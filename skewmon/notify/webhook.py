@@ -17,9 +17,9 @@ from skewmon.notify.receiver import (
     Target,
     identity_of,
     read_secret,
-    rfc3339,
     shown,
 )
+from skewmon.text import rfc3339
 
 #: Raised when a field changes its meaning or goes away; new fields may come at any time.
 SCHEMA = 1

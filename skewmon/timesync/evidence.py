@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 
-from skewmon.model import NS_PER_S, Interval, Peer, SyncStatus
+from skewmon.model import Interval, Peer, SyncStatus
+from skewmon.text import at_least
 
 #: A daemon that holds its clock but states no bound, nor the kernel one for it: ntpd's step threshold, which
 #: no synchronised daemon's clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well
@@ -78,45 +78,7 @@ def speaker(node: NodeEvidence, status: SyncStatus) -> str:
     return "The time daemon" if status.daemon == "unknown" else status.daemon
 
 
-#: Figures that a reader needs.
-_FIGURES = 3
-
-#: From this size on a unit is used, and its length in seconds.
-_UNITS = (
-    (Decimal(172_800), Decimal(86_400), "days"),
-    (Decimal(7_200), Decimal(3_600), "h"),
-    (Decimal(1_000), Decimal(60), "min"),
-    (Decimal(1), Decimal(1), "s"),
-    (Decimal("1e-3"), Decimal("1e-3"), "ms"),
-    (Decimal("1e-6"), Decimal("1e-6"), "us"),
-    (Decimal(0), Decimal("1e-9"), "ns"),
-)
-
-
-def span(seconds: float) -> str:
-    """Return a span of time as a person reads it: ``70 s``, ``3.2 h``, ``312 ms``, ``48 us``."""
-    return _spelt(seconds, ROUND_HALF_EVEN)
-
-
-def at_least(seconds: float) -> str:
-    """Return a span of time that is proven, never more than it is."""
-    return _spelt(seconds, ROUND_DOWN)
-
-
-def _spelt(seconds: float, rounding: str) -> str:
-    figures, size_s = Context(prec=_FIGURES, rounding=rounding), Decimal(abs(seconds))
-    told_s = figures.plus(size_s)  # what is told chooses the unit: 999.9 ms are 1 s, and no 1000 ms
-    unit_s, unit = next((unit_s, unit) for limit_s, unit_s, unit in _UNITS if told_s >= limit_s)
-    return f"{figures.divide(size_s, unit_s).normalize():,f} {unit}"
-
-
 def proven(offset: Interval, whom: str = "the cluster's median") -> str:
     """Say what a measured offset proves: ``at least 69.9 s ahead of the cluster's median``."""
     side = "ahead of" if offset.lower_ns > 0 else "behind"
-    return f"at least {at_least(offset.proven_ns / NS_PER_S)} {side} {whom}"
-
-
-def names(nodes: "list[str] | tuple[str, ...]", most: int = 5) -> str:
-    """List names in a sentence, a long list cut short."""
-    shown = ", ".join(nodes[:most])
-    return shown if len(nodes) <= most else f"{shown} and {len(nodes) - most} more"
+    return f"at least {at_least(offset.proven_ns)} {side} {whom}"

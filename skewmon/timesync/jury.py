@@ -7,7 +7,8 @@ from math import ceil, floor
 from statistics import median
 
 from skewmon.model import Interval, Vote
-from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s, names
+from skewmon.text import names
+from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s
 from skewmon.timesync.source import source_key
 
 #: The reference is a median; that of two nodes lies between them and accuses nobody.

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from skewmon.model import NS_PER_S, Finding, Interval, Vote
+from skewmon.text import at_least, names, span
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import Cluster, NodeEvidence, at_least, names, span
+from skewmon.timesync.evidence import Cluster, NodeEvidence
 from skewmon.timesync.refid import of_address
 from skewmon.timesync.roots import NOWHERE, Roots, roots
 from skewmon.timesync.source import is_island, peer_key, source_key, usable
@@ -112,7 +113,7 @@ def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_
     )
     yield finding(
         "common-wrong-source",
-        f"Two camps stand at least {at_least(apart_ns / NS_PER_S)} apart, {camps}: "
+        f"Two camps stand at least {at_least(apart_ns)} apart, {camps}: "
         "which of the two sources is wrong cannot be known from the nodes alone",
         advice.sources(first[0]),
     )
@@ -150,7 +151,7 @@ def _leap_smear_split(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         return
     yield finding(
         "leap-smear-split",
-        f"The nodes stand in two camps {span(apart / NS_PER_S)} apart with different upstreams "
+        f"The nodes stand in two camps {span(apart)} apart with different upstreams "
         f"({names([node.name for _, node in low])} against {names([node.name for _, node in high])}): "
         "around this leap second one side smears it",
         advice.state(high[0][1]),

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from skewmon.model import Finding, SyncStatus
+from skewmon.text import names, span_of_seconds
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.claim import age_s, is_stale, poll_s
 from skewmon.timesync.complaints import Outcome
-from skewmon.timesync.evidence import NodeEvidence, followed, names, span, speaker
+from skewmon.timesync.evidence import NodeEvidence, followed, speaker
 from skewmon.timesync.facts import DISCIPLINES
 from skewmon.timesync.source import GOOD, is_island, is_provided, is_refclock, servers, usable
 
@@ -62,7 +63,8 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     if status.synchronized and heard_s is not None and is_stale(status):
         yield finding(
             "stale-sync",
-            f"{speaker(node, status)} on {node.name} says synchronized, but last heard {span(heard_s)} ago, "
+            f"{speaker(node, status)} on {node.name} says synchronized, but "
+            f"last heard {span_of_seconds(heard_s)} ago, "
             f"{heard_s / poll_s(status):.0f} poll intervals",
             advice.sources(node),
         )

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
+from skewmon.text import at_most, span_of_seconds
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import NodeEvidence, claimed_bound_s, proven, span, speaker
+from skewmon.timesync.evidence import NodeEvidence, claimed_bound_s, proven, speaker
 from skewmon.timesync.facts import BUSYBOX
 from skewmon.timesync.jury import Jury
 from skewmon.timesync.refid import of_address
@@ -55,7 +56,7 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     kept = ", and systemd says so, too" if says_so else ""
     yield finding(
         "time-zone-error",
-        f"{node.name} is {abs(steps) / 2:g} h {side} to within {span(_s(rest))}: "
+        f"{node.name} is {abs(steps) / 2:g} h {side} to within {at_most(rest.furthest_ns)}: "
         f"its hardware clock is probably kept in local time{kept}",
         advice.hardware_clock(node),
     )
@@ -69,14 +70,10 @@ def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
         side = "ahead" if offset.estimate_ns > 0 else "behind"
         yield finding(
             "time-scale-error",
-            f"{node.name} is {scale_ns // NS_PER_S} s {side} to within {span(_s(rest))}, and by so much "
-            f"{name} is ahead of UTC: it, or its source, takes one for the other",
+            f"{node.name} is {scale_ns // NS_PER_S} s {side} to within {at_most(rest.furthest_ns)}, "
+            f"and by so much {name} is ahead of UTC: it, or its source, takes one for the other",
             advice.time_scale(node),
         )
-
-
-def _s(interval: Interval) -> float:
-    return interval.furthest_ns / NS_PER_S
 
 
 def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) -> Iterator[Finding]:
@@ -115,7 +112,7 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, judges: Jury)
     source = "" if status.source is None else f" to {status.source}"
     if not source and of_address(status.refid or "") is not None:
         source = f" to the reference ID {status.refid}"  # of an IPv6 server it only looks like an address
-    claim = source if status.root_distance_s is None else f"{source} to within {span(own_s)}"
+    claim = source if status.root_distance_s is None else f"{source} to within {span_of_seconds(own_s)}"
     yield finding(
         "claims-sync-but-off",
         f"{speaker(node, status)} on {node.name} says synchronized{claim}, "
@@ -130,13 +127,13 @@ def _history(node: NodeEvidence) -> Iterator[Finding]:
         side = "forward" if history.step_s > 0 else "backward"
         yield finding(
             "stepped",
-            f"The wall clock of {node.name} jumped {side} by {span(history.step_s)}",
+            f"The wall clock of {node.name} jumped {side} by {span_of_seconds(history.step_s)}",
             advice.log(node),
         )
     if history.suspended_s:
         yield finding(
             "suspended",
-            f"{node.name} was suspended for {span(history.suspended_s)}",
+            f"{node.name} was suspended for {span_of_seconds(history.suspended_s)}",
             node.on_node("journalctl -t kernel --since -1h"),
         )
     if history.rebooted:

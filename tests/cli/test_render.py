@@ -9,7 +9,6 @@ from rich.console import Console
 
 from skewmon.cli import render
 from skewmon.cli.render import FORESEEN_WITHIN_S
-from skewmon.cli.words import MAX_NAMES, few
 from skewmon.clock.forecast import sentence
 from skewmon.errors import Reason
 from skewmon.model import ClusterView, Failed, Passing, SyncStatus
@@ -44,12 +43,6 @@ def test_a_fault_of_many_nodes_is_told_once():
         "  a, b, c  No key can be used: /key: No such file. Name one."
     ]
     assert "  d  It is silent. Is it up?" in lines
-
-
-def test_many_names_are_counted():
-    """The table has them all."""
-    assert few(["a", "b"]) == "a, b"
-    assert few(list("abcdefgh")) == f"a, b, c, d, e and {8 - MAX_NAMES} more"
 
 
 def test_a_node_without_a_time_daemon_has_none():

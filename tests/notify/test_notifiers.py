@@ -19,10 +19,10 @@ from skewmon.notify.receiver import (
     Result,
     Target,
     identity_of,
-    rfc3339,
     shown,
 )
 from skewmon.notify.registry import NOTIFIERS, build
+from skewmon.text import rfc3339
 from tests.notify.tools import NOW_NS, Scripted, ended, firing, receiver
 
 ORIGIN = Origin(interval_s=15.0, page_url="http://admin:10061/")

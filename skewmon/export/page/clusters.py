@@ -2,12 +2,13 @@
 
 from skewmon.alert.verdict import skew_lines
 from skewmon.export.courtesy import courteous
+from skewmon.export.encode import seconds
 from skewmon.export.page import words
 from skewmon.export.page.bar import Scale
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.nodes import finding_list, node_row
-from skewmon.export.text import rfc3339, seconds
 from skewmon.model import ClusterView, Interval, Measured, NodeView, Snapshot, Threshold
+from skewmon.text import exact, rfc3339, span
 
 #: Rows that are drawn unless all are asked for: the wrong, the silent and the rest that is worth a look.
 ROWS_MAX = 100
@@ -67,11 +68,11 @@ def _section(view: ClusterView, snapshot: Snapshot, *, every_row: bool) -> Marku
 def _facts(view: ClusterView) -> Markup:
     """Return the figures behind the verdict."""
     lines = _lines(view)
-    drawn = ", ".join(f"{words.span(line.limit_ns)} {line.severity}" for line in lines)
-    pairs = [("Round", f"{rfc3339(view.at_wall_ns)[:19]}Z, {view.duration_s:.2g} s")]
+    drawn = ", ".join(f"{exact(line.limit_ns)} {line.severity}" for line in lines)
+    pairs = [("Round", f"{rfc3339(view.at_wall_ns, 0)}, {view.duration_s:.2g} s")]
     pairs.append(("Measured", f"{view.measured} of {len(view.nodes)}"))
     if view.skew is not None:
-        pairs.append(("Skew", f"{words.span(view.skew.estimate_ns)}, {words.extent(view.skew)}"))
+        pairs.append(("Skew", f"{span(view.skew.estimate_ns)}, {words.extent(view.skew)}"))
     if view.worst is not None:
         pairs.append(("Worst pair", f"{view.worst.node} and {view.worst.peer}"))
     pairs.append(("Lines", drawn or "none"))

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from skewmon.clock import forecast
+from skewmon.export.encode import foreign
 from skewmon.export.page import words
 from skewmon.export.page.bar import Scale, bar
 from skewmon.export.page.markup import Markup, join, tag
-from skewmon.export.text import foreign
 from skewmon.model import ClusterView, Failed, Finding, Measured, NodeView, SyncStatus, Threshold
+from skewmon.text import bound, coarse, estimate, signed_seconds
 
 #: Findings that a row shows; the JSON has the rest.
 FINDINGS_MAX = 6
@@ -42,13 +43,16 @@ def _measured(
     offset = tag("td", "not known", class_="minor")
     drawing = tag("td")
     if node.offset is not None:
-        estimate, bound = words.offset(node.offset), words.bound(node.offset)
-        offset = tag("td", tag("span", estimate, class_="value"), " ", tag("span", bound, class_="minor"))
-        drawing = tag("td", bar(node.offset, lines, scale, f"offset {estimate} {bound}"))
+        value, plus_minus = (
+            estimate(node.offset.estimate_ns, node.offset.bound_ns),
+            f"± {bound(node.offset.bound_ns)}",
+        )
+        offset = tag("td", tag("span", value, class_="value"), " ", tag("span", plus_minus, class_="minor"))
+        drawing = tag("td", bar(node.offset, lines, scale, f"offset {value} {plus_minus}"))
     return (
         offset,
         drawing,
-        _cell("Round trip", words.span(outcome.estimate.round_trip_ns)),
+        _cell("Round trip", bound(outcome.estimate.round_trip_ns)),
         _cell("Time daemon", _claim(node.timesync)),
         _cell(None, _changes(node), finding_list(node.findings)),
     )
@@ -57,7 +61,7 @@ def _measured(
 def _not_measured(node: NodeView, failed: Failed, view: ClusterView) -> tuple[Markup, ...]:
     last = "never measured"
     if node.last_success_wall_ns is not None:
-        last = f"last measured {words.ago((view.at_wall_ns - node.last_success_wall_ns) / 1e9)} before"
+        last = f"last measured {coarse((view.at_wall_ns - node.last_success_wall_ns) / 1e9)} before"
     return (
         tag(
             "td",
@@ -90,7 +94,7 @@ def _claim(status: SyncStatus | None) -> Markup | None:
     if status.stratum is not None:
         source.append(f"stratum {status.stratum}")
     if status.offset_s is not None:
-        source.append(f"claims {words.claimed(status.offset_s)}")
+        source.append(f"claims {signed_seconds(status.offset_s)}")
     return join(
         (
             tag("span", f"{status.daemon}: ", tag("span", said, class_=state)),
