@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from skewmon.clock.history import STEADY_CLOCKSOURCES, base_pause
 from skewmon.clock.selfcheck import contradictions
 from skewmon.clock.steps import Movement
+from skewmon.containment import Where, node_error, translated
+from skewmon.errors import NodeError
 from skewmon.evaluation import evaluate
 from skewmon.ledger import MonitorState, Place, place_of
-from skewmon.model import Cluster, ClusterView, Interval, Measured
+from skewmon.model import Cluster, ClusterView, Interval, Measured, Outcome
 from skewmon.node_state import NodeUpdate
 from skewmon.probe.base import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
@@ -50,7 +52,7 @@ async def run_round(
     sweep = await sweeper.sweep([links[place] for place in places], samples, interval_s)
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
     swept = zip(places, sweep.outcomes, strict=True)
-    updates = {place: state.node(place).update(outcome) for place, outcome in swept}
+    updates = {place: _updated(state, place, outcome) for place, outcome in swept}
     paused = state.admin_slept(slept_ns) or _base_pause(updates, state)
     if paused is not None:  # every history against the base, and every bound that it tightened, is wrong
         updates = {place: update.without_base() for place, update in updates.items()}
@@ -80,3 +82,12 @@ def _movements(updates: Mapping[Place, NodeUpdate], state: MonitorState) -> dict
         for place, update in updates.items()
         if update.recollection.movements
     }
+
+
+def _updated(state: MonitorState, place: Place, outcome: Outcome) -> NodeUpdate:
+    """Return what a round adds to a node's history; an error in the history of one node costs that node."""
+    try:
+        with translated(Where.NODE, node_error, node=place[0]):
+            return state.node(place).update(outcome)
+    except NodeError as error:
+        return state.node(place).update(error.failed)

@@ -18,6 +18,7 @@ from skewmon.cluster_changes import cluster_changes
 from skewmon.config.effective import shown
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
+from skewmon.containment import Where, contained, translated
 from skewmon.cycle import run_round
 from skewmon.errors import SkewmonError
 from skewmon.export.hooks import Hooks
@@ -153,8 +154,9 @@ class Daemon:
         async with self._reloading:
             self._supervisor.reloading()
             try:
-                config = await asyncio.to_thread(load, self._options.config_file)
-                clusters = await _resolved(config, self._options)
+                with translated(Where.RELOAD, SkewmonError):
+                    config = await asyncio.to_thread(load, self._options.config_file)
+                    clusters = await _resolved(config, self._options)
             except SkewmonError as error:
                 if self._reporter.reload_successful:  # the same again, from a timer, is not worth an event
                     self._reporter.note(
@@ -225,12 +227,13 @@ class Daemon:
             self._reporter.loop_lag_s = tick.late_s
             if tick.missed:
                 log.warning("rounds missed: the last one took longer than the interval", missed=tick.missed)
-            try:
+            with contained(Where.ROUND) as measuring:
                 self._reporter.report(
                     await run_round(clusters, self._fleet.links, self._sweeper, self._state)
                 )
-            except Exception:  # the cycle's edge: a bug costs a round, not the daemon
-                log.exception("a round failed; please report this as a bug")
+            if measuring.error:  # the counter of these must not wait for a round that succeeds
+                with contained(Where.ROUND):
+                    self._reporter.publish()
 
     async def _refresh_inventory(self) -> None:
         """Read live inventories again and again; nodes come and go without a reload."""

@@ -55,7 +55,7 @@ class Reason(StrEnum):
     TOO_MUCH_OUTPUT = "too-much-output"
     CLOCK_MOVED = "clock-moved"
     TOO_MANY_OPEN_FILES = "too-many-open-files"
-    INTERNAL = "internal"
+    INTERNAL_ERROR = "internal-error"
 
 
 class SkewmonError(Exception):

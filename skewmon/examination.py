@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass, field
 
 from skewmon.clock.burst import estimate
-from skewmon.errors import NodeError, ProbeError, Reason
+from skewmon.containment import Where, contained, node_error, translated
+from skewmon.errors import NodeError, Reason
 from skewmon.model import NS_PER_S, Burst, Estimate, Failed, Interval, Node, SyncStatus
 from skewmon.probe.base import ArrivalClock, admin_wall, base_ns
 from skewmon.probe.link import Link
@@ -43,7 +44,7 @@ class Examination:
 
 
 async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
-    """Measure one node once and ask its time daemons; whatever fails is told in the result."""
+    """Measure one node once and ask its time daemons; the result has every failure."""
     found = Examination(node)
     arrivals = ArrivalClock()
     dialer = RecordingDialer(arrivals)
@@ -51,7 +52,8 @@ async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
     link = Link(node, dialer, arrivals)
     try:
         async with asyncio.timeout(timeout_s):
-            await _measure(link, samples, found)
+            with translated(Where.NODE, node_error):
+                await _measure(link, samples, found)
     except NodeError as error:
         found.failure = error.failed
     except TimeoutError:
@@ -59,7 +61,8 @@ async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
     if link.connection is not None:
         await _ask_daemons(link.connection, found)
     link.close()
-    await dialer.close()
+    with contained(Where.NODE):
+        await dialer.close()
     return found
 
 
@@ -78,12 +81,12 @@ async def _measure(link: Link, samples: int, found: Examination) -> None:
 
 async def _ask_daemons(connection: Connection, found: Examination) -> None:
     try:
-        nonce, text = await read_text(connection)
-    except ProbeError as error:
+        with translated(Where.STATUS, node_error):
+            nonce, text = await read_text(connection)
+            found.tools = sheet.split(nonce, text)
+            found.status = assemble(found.tools)
+    except NodeError as error:
         found.status_failure = error.failed
-        return
-    found.tools = sheet.split(nonce, text)
-    found.status = assemble(found.tools)
 
 
 def _facts(connection: Connection) -> dict[str, str]:

@@ -9,6 +9,7 @@ import structlog
 
 from skewmon.bookmark import Bookmark
 from skewmon.chronicle import CLOCK_EVENTS, alert_events, clock_events, cluster_events
+from skewmon.containment import internal_errors
 from skewmon.cycle import Round
 from skewmon.export.facts import DaemonFacts
 from skewmon.export.server import Exporter
@@ -113,6 +114,7 @@ class Reporter:
             journal_given_up=self._journal.given_up,
             journal_restarted=self._journal.restarted,
             self_check_failures=dict(self._state.self_check_failures),
+            internal_errors={str(where): count for where, count in internal_errors.counts.items()},
         )
 
     def _write(self, events: Iterable[Event]) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from weakref import ref
 
 from skewmon.cadence import every
+from skewmon.containment import Where, contained
 from skewmon.ledger import MonitorState, Place
 from skewmon.model import SyncStatus
 from skewmon.probe.link import Link
@@ -73,8 +74,9 @@ class Inquiry:
             async def ask_each(period_s: float, is_due: Callable[[Place, Link], bool]) -> None:
                 async for _ in every(period_s):
                     for place, link in links.items():
-                        if is_due(place, link) and (place not in busy or busy[place].done()):
-                            busy[place] = group.create_task(self._ask_one(place, link))
+                        with contained(Where.STATUS, node=link.node.name):
+                            if is_due(place, link) and (place not in busy or busy[place].done()):
+                                busy[place] = group.create_task(self._ask_one(place, link))
 
             group.create_task(ask_each(interval_s, lambda _place, _link: True))
             group.create_task(ask_each(NEWCOMERS_S, self._is_new))
@@ -91,7 +93,7 @@ class Inquiry:
 
     async def _ask_here(self, limit_s: float) -> None:
         status = None
-        with suppress(TimeoutError):
+        with suppress(TimeoutError), contained(Where.ADMIN_BOX):
             async with asyncio.timeout(limit_s):
                 status = await own_status()
         self._state.admin_answer.note(status)
@@ -105,8 +107,9 @@ class Inquiry:
             self._state.note_status(place, SyncStatus("unknown", failures=(late,)))
 
     async def _ask_one(self, place: Place, link: Link) -> None:
-        async with self._at_once:
-            connection = link.connection
-            if connection is not None:
-                self._asked[place] = ref(connection)
-                self._state.note_status(place, await read_or_say_why(connection))
+        with contained(Where.STATUS, node=link.node.name):
+            async with self._at_once:
+                connection = link.connection
+                if connection is not None:
+                    self._asked[place] = ref(connection)
+                    self._state.note_status(place, await read_or_say_why(connection))

@@ -13,6 +13,9 @@ ASYNCIO_TELL_AGAIN_S = 60.0
 
 LEVELS = ("debug", "info", "warning", "error")
 
+#: For commands whose output is their result: a failed node is part of it, and a log would be in its way.
+SILENT = "critical"
+
 
 def configure(level: str = "info", style: Format | None = None) -> None:
     """Set up structlog for the process; without a style, the terminal decides."""

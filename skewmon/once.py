@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from skewmon.containment import Where, contained
 from skewmon.cycle import run_round
 from skewmon.errors import NodeError, Reason
 from skewmon.inquiry import Inquiry
@@ -68,10 +69,11 @@ async def opened(
     async def open_one(link: Link) -> None:
         nonlocal done
         try:
-            async with asyncio.timeout(timeout_s):
-                await link.open()
+            with contained(Where.NODE, node=link.node.name):
+                async with asyncio.timeout(timeout_s):
+                    await link.open()
         except NodeError:
-            pass  # the link itself tells why, when the round asks for it
+            pass  # the round reads the reason from the link
         except TimeoutError:
             link.failure = Failed(Reason.NO_ANSWER, f"The connection was not ready within {timeout_s:g} s.")
         done += 1
@@ -86,7 +88,8 @@ async def opened(
     finally:
         for link in links.values():
             link.close()
-        await dialer.close()
+        with contained(Where.NODE):
+            await dialer.close()
 
 
 def _hurried(node: Node, stage_s: float) -> Node:

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from contextlib import suppress
 
 #: Twice in every watchdog interval, as sd_watchdog_enabled(3) recommends.
 WATCHDOG_SHARE = 0.5
@@ -47,8 +48,9 @@ class Supervisor:
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-            try:
-                notify.sendto(message.encode(), self._address)
-            except OSError:
-                return  # the service manager went away; there is nobody else to tell
+        # The service manager may have gone away, or no descriptor may be left for this moment.
+        with (
+            suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify,
+        ):
+            notify.sendto(message.encode(), self._address)

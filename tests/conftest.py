@@ -8,6 +8,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from skewmon.containment import InternalErrors, internal_errors
+
 #: Two cores that others use too make a single example slow now and then; that is no finding.
 settings.register_profile("default", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
@@ -26,3 +28,9 @@ def _logs_as_found() -> Iterator[None]:
     """Undo what a command run in this process made of the logs: a test that captures them wants them all."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _no_internal_errors() -> None:
+    """Begin with none counted and none logged."""
+    vars(internal_errors).update(vars(InternalErrors()))

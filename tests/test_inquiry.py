@@ -12,7 +12,8 @@ from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import Node, SyncStatus
 from skewmon.probe.link import Link
 
-PLACE = place_of(Node("n1", "10.0.0.1"))
+NODE = Node("n1", "10.0.0.1")
+PLACE = place_of(NODE)
 HELD = SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
 
 
@@ -23,6 +24,7 @@ class Connection:
 class Canned:
     """A link whose connection a test sets."""
 
+    node = NODE
     connection: Connection | None = None
 
 

@@ -224,6 +224,16 @@ def _meta(interval_s: float) -> Iterable[Rule]:
         "The check {{ $labels.check }} of {{ $labels.instance }} found an interval that misses the truth.",
     )
     yield _alert(
+        "SkewmonInternalError",
+        "increase(skewmon_internal_errors_total[1h]) > 0\n"
+        # A series that begins above 0 has no increase: an error before the first scrape counts, too.
+        "or\n(skewmon_internal_errors_total > 0 unless skewmon_internal_errors_total offset 1h)",
+        Threshold("warning", 0),
+        "An unexpected error cost skewmon a part of its work.",
+        "An internal error of {{ $labels.instance }} ({{ $labels.where }}) was contained; its log has the "
+        "traceback.",
+    )
+    yield _alert(
         "SkewmonNodesUnreachable",
         "cluster_name:skewmon_node_success:avg < 0.5",
         Threshold("critical", 0, for_s=600.0),

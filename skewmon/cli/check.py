@@ -1,6 +1,5 @@
 """``skewmon check``: measure once and say what is proven."""
 
-import asyncio
 import sys
 from typing import Any
 
@@ -62,6 +61,7 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
       skewmon check -w 10ms -c 100ms root@db[1-3].example.com:2222
       skewmon check --config.file /etc/skewmon/skewmon.yml -o nagios --cluster db
     """
+    from skewmon import containment
     from skewmon.cli import targets
     from skewmon.cli.outputs import OUTPUT_OF, exit_code
     from skewmon.cli.progress import progress
@@ -72,6 +72,6 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
         raise click.BadParameter("expected 1s or more", param_hint="--timeout")
     clusters = targets.clusters_of(targets.Selection(**selection))
     with progress(sys.stderr) as told:
-        snapshot = asyncio.run(check(clusters, rounds, timeout_s, told))
+        snapshot = containment.run(check(clusters, rounds, timeout_s, told))
     OUTPUT_OF[output](snapshot)
     return exit_code(snapshot) if snapshot.clusters else EXIT_UNUSABLE

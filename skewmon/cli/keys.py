@@ -1,6 +1,5 @@
 """``skewmon keys``: the restricted key and the host keys, for a person to put in place."""
 
-import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,12 +94,13 @@ def scan(**selection: Any) -> int:
       skewmon keys scan n[1-5]
       skewmon keys scan --config.file /etc/skewmon/skewmon.yml
     """
+    from skewmon import containment
     from skewmon.cli import targets
     from skewmon.probe.scan import scan as scan_nodes
 
     clusters = targets.clusters_of(targets.Selection(**selection))
     nodes = tuple(dict.fromkeys(node for cluster in clusters for node in cluster.nodes))
-    found = asyncio.run(scan_nodes(nodes))
+    found = containment.run(scan_nodes(nodes))
     click.echo("# Candidates, not verified. On each node: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
     for one in found:
         for line in _scanned(one):

@@ -100,7 +100,20 @@ def run(arguments: list[str]) -> int:
         _tell(error)
         passing = isinstance(error, InventoryAwayError | ListenError)
         return EXIT_TRY_AGAIN if passing and unusable == EXIT_CONFIG else unusable
+    except Exception as error:  # noqa: BLE001  # the outermost edge: Python's exit code 1 would mean "warning"
+        return _ended_by_defect(error, daemon=unusable == EXIT_CONFIG)
     return code if isinstance(code, int) else 0
+
+
+def _ended_by_defect(error: Exception, *, daemon: bool) -> int:
+    """Report an unexpected error: in the daemon's log with its traceback, else in one line."""
+    from skewmon.containment import Where, described, internal_errors
+
+    if daemon:
+        internal_errors.note(Where.LOOP, error)
+        return EXIT_TRY_AGAIN
+    click.echo(f"skewmon: {described(error)} Please report this as a bug.", err=True)
+    return EXIT_UNUSABLE
 
 
 def _tell(error: click.ClickException | SkewmonError | OSError) -> None:

@@ -1,6 +1,5 @@
 """``skewmon probe``: one node with its whole transcript."""
 
-import asyncio
 from typing import Any
 
 import click
@@ -32,6 +31,7 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
       skewmon probe db1
       skewmon probe -v root@db1.example.com:2222
     """
+    from skewmon import containment
     from skewmon.cli import targets
     from skewmon.cli.transcript import brief, full
     from skewmon.examination import examine
@@ -41,7 +41,7 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
     nodes = list(dict.fromkeys(one for cluster in clusters for one in cluster.nodes))
     if len(nodes) != 1:
         raise click.BadParameter(f"expected one node, found {len(nodes)}", param_hint="NODE")
-    found = asyncio.run(examine(nodes[0], clusters[0].samples, timeout_s))
+    found = containment.run(examine(nodes[0], clusters[0].samples, timeout_s))
     for line in full(found) if verbose else brief(found):
         click.echo(line)
     return 0 if found.estimate else EXIT_UNUSABLE

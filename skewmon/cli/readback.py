@@ -91,7 +91,7 @@ def _node(one: Json) -> NodeView:
 def _outcome(one: Json) -> Outcome:
     if not one["measured"]:
         known = {reason.value: reason for reason in Reason}  # a newer daemon may have more of them
-        return Failed(known.get(one["reason"], Reason.INTERNAL), one["detail"] or "")
+        return Failed(known.get(one["reason"], Reason.INTERNAL_ERROR), one["detail"] or "")
     # Who reads a daemon's table needs no clock readings: the estimate's own interval is not in the JSON.
     round_trip_ns = _ns(one["round_trip_seconds"])
     estimate = Estimate(0, Interval(0, 0), round_trip_ns, one["samples"])

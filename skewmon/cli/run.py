@@ -1,6 +1,5 @@
 """``skewmon run``: the daemon."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -48,7 +47,7 @@ def command(
       skewmon run --config.file /etc/skewmon/skewmon.yml
       skewmon run --config.file skewmon.yml --dry-run --log.level debug
     """
-    from skewmon import logs
+    from skewmon import containment, logs
     from skewmon.config.address import parse_listen
     from skewmon.config.loader import load
     from skewmon.daemon import Options, run
@@ -61,5 +60,5 @@ def command(
     config = load(config_file)
     logs.configure(level, style)
     options = Options(config_file, listen, web_config_file, dry_run)
-    asyncio.run(run(options, config))
+    containment.run(run(options, config))
     return 0

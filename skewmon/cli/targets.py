@@ -1,10 +1,10 @@
 """From the arguments of a command to the clusters it is about."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from skewmon import containment, logs
 from skewmon.alert.thresholds import check_profile, effective_profile, in_force
 from skewmon.cli.main import DEFAULT_CONFIG
 from skewmon.config.duration import parse_duration_ns
@@ -57,10 +57,11 @@ def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
 
 
 def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
-    """Return the clusters to measure.
+    """Return the clusters to measure, for a command that prints what it finds and logs nothing.
 
-    Raises ConfigError or InventoryError where they cannot be told.
+    Raises ConfigError or InventoryError if they cannot be determined.
     """
+    logs.configure(logs.SILENT)
     if selection.profile is not None:
         try:
             check_profile(selection.profile)
@@ -122,7 +123,7 @@ def _from_file(config: Config, selection: Selection, own: tuple[Threshold, ...])
     if selection.cluster is not None and selection.cluster not in config.clusters:
         raise _fault("--cluster", f"there is no cluster {echoed(selection.cluster)}", _known(config.clusters))
     specs = {name: _with_options(spec, selection.profile, own) for name, spec in config.clusters.items()}
-    clusters = asyncio.run(resolve(config.model_copy(update={"clusters": specs})))
+    clusters = containment.run(resolve(config.model_copy(update={"clusters": specs})))
     chosen = [one for one in clusters if selection.cluster in (None, one.name)]
     if not selection.nodes:
         return tuple(chosen)

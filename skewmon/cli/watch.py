@@ -43,7 +43,7 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
       skewmon watch --config.file /etc/skewmon/skewmon.yml
       skewmon watch --url http://127.0.0.1:10061
     """
-    from skewmon import logs
+    from skewmon import containment, logs
     from skewmon.cli import remote, render, targets
 
     interval_s = targets.duration_ns("--interval", interval) / 1e9
@@ -53,7 +53,7 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
         raise click.UsageError(
             "--url shows what a daemon measures; it goes with no node and no other option."
         )
-    logs.configure("error")  # the table tells the rest
+    logs.configure(logs.SILENT)
     if once:
         return _once(url, selection)
     console = render.console()
@@ -63,7 +63,7 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
         clusters = targets.clusters_of(targets.Selection(**selection))
         watching = _watch_nodes(console, clusters, interval_s)
     with suppress(asyncio.CancelledError):  # by SIGTERM; the terminal has its cursor back
-        asyncio.run(watching)
+        containment.run(watching)
     return EXIT_TERMINATED
 
 

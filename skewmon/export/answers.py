@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from skewmon.containment import Where, contained
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Every path, listed in the answer to an unknown one.
@@ -55,9 +57,13 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
 
 @web.middleware
 async def explain_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every refusal in words: as JSON below /api/, else as text."""
+    """Answer every refusal in words: as JSON below /api/, else as text.
+
+    A handler's unexpected error costs its own request; an OSError means that the client has left.
+    """
     try:
-        return await handler(request)
+        with contained(Where.HTTP, passing=(web.HTTPException, OSError), path=request.path):
+            return await handler(request)
     except web.HTTPException as refusal:
         if refusal.status < 400:
             raise
@@ -65,6 +71,11 @@ async def explain_faults(request: web.Request, handler: Handler) -> web.StreamRe
         if "Allow" in refusal.headers:
             response.headers["Allow"] = refusal.headers["Allow"]
         return response
+    if request.writer.output_size:
+        raise ConnectionError("The answer has begun and cannot be replaced; closing is all that is left.")
+    return fault(
+        request, HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error; skewmon's log has the details."
+    )
 
 
 def fault(request: web.Request, status: int, message: str) -> web.Response:

@@ -220,6 +220,11 @@ _DAEMON_METRICS = (
         "Contradictions that skewmon found in its own results since the start; any is a defect.",
         ("check",),
     ),
+    _counter(
+        "internal_errors",
+        "Unexpected exceptions since the start, by the part that they cost; the log has each kind once.",
+        ("where",),
+    ),
 )
 
 #: Every metric family, in the order of its appearance.

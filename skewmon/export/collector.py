@@ -213,3 +213,5 @@ def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
     samples.add("skewmon_journal_restarts_total", {}, facts.journal_restarted)
     for check, count in facts.self_check_failures.items():
         samples.add("skewmon_self_check_failures_total", {"check": check}, count)
+    for where, count in facts.internal_errors.items():
+        samples.add("skewmon_internal_errors_total", {"where": where}, count)

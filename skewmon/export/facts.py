@@ -25,3 +25,4 @@ class DaemonFacts:
     journal_given_up: int | None = None
     journal_restarted: int | None = None
     self_check_failures: Mapping[str, int] = field(default_factory=dict)  # by check
+    internal_errors: Mapping[str, int] = field(default_factory=dict)  # by the edge that contained them

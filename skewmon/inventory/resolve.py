@@ -9,6 +9,7 @@ from dataclasses import replace
 from skewmon.config.limits import MAX_NODES
 from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec
 from skewmon.config.targets import expand, parse_target
+from skewmon.containment import Where, translated
 from skewmon.errors import InventoryError
 from skewmon.inventory.settings import Context, merged, with_login
 from skewmon.model import NS_PER_S, Cluster, Node, SshSettings
@@ -41,7 +42,8 @@ async def _cluster(name: str, spec: ClusterSpec, config: Config) -> Cluster:
     nodes = [node for entry in spec.nodes for node in static_nodes(entry, ssh, config, spec)]
     for source in spec.inventory:
         try:
-            nodes += await _reader(source)(source, Context(ssh))
+            with translated(Where.INVENTORY, InventoryError, cluster=name):
+                nodes += await _reader(source)(source, Context(ssh))
         except InventoryError as error:
             raise type(error)(f"cluster {name}, {source.choice}: {error}") from None
     if len(nodes) > MAX_NODES:

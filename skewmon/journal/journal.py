@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
+from skewmon.containment import Where, contained, translated
 from skewmon.errors import JournalError
 from skewmon.journal.queue import Queue, Row
 from skewmon.journal.store import JournalFile
@@ -151,7 +152,8 @@ class Journal:
 
     async def _load(self) -> None:
         try:
-            self._states = await self._in_thread(self._file.states)
+            with translated(Where.JOURNAL, JournalError):
+                self._states = await self._in_thread(self._file.states)
         except JournalError as fault:
             self._tell(str(fault))
         self._report_restarts()
@@ -162,7 +164,8 @@ class Journal:
                 await asyncio.sleep(RETRY_S)
             else:
                 await self._wake.wait()
-            await self._write()
+            with contained(Where.JOURNAL):
+                await self._write()
 
     async def _write(self) -> None:
         """Write everything that waits in one transaction, and answer the tasks that wait for it."""
@@ -171,13 +174,11 @@ class Journal:
             self._queue.take(), dict(self._states), frozenset(self._changed), self._waiters[:]
         )  # fmt: skip
         try:
-            await self._in_thread(self._file.write, rows, states, changed)
+            with translated(Where.JOURNAL, JournalError):
+                await self._in_thread(self._file.write, rows, states, changed)
         except JournalError as fault:
             self._tell(str(fault))
             waiters = self._waiters[:]  # no task waits for a disk that refuses
-        except Exception as defect:  # noqa: BLE001  # the edge: a bug costs the journal, not the daemon
-            self._tell_defect(defect)
-            waiters = self._waiters[:]
         else:
             self._written(rows, states)
         del self._waiters[: len(waiters)]
@@ -201,12 +202,6 @@ class Journal:
             _log.warning("the journal cannot be written; events wait in memory", reason=trouble)
             self._trouble = trouble
 
-    def _tell_defect(self, defect: Exception) -> None:
-        trouble = f"The journal's writer failed: {defect!r}."
-        if trouble != self._trouble:
-            _log.error("the journal's writer failed; please report this as a bug", exc_info=defect)
-        self._tell(trouble)
-
     def _report_restarts(self) -> None:
         """Log each new file that took the place of a lost or damaged one, count it, and write an event."""
         restarts, self._file.restarts = self._file.restarts, []
@@ -219,10 +214,11 @@ class Journal:
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await self._write()
-                if self._queue and not self._trouble:  # an event about the file itself
+                with contained(Where.JOURNAL):
                     await self._write()
-                await self._in_thread(self._file.close)
+                    if self._queue and not self._trouble:  # an event about the file itself
+                        await self._write()
+                    await self._in_thread(self._file.close)
         if self._queue:
             _log.warning("the journal could not be written; events are lost", events=len(self._queue))
         self._thread.shutdown(wait=False)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from skewmon.alert.alerts import Alert
+from skewmon.containment import Where, contained
 from skewmon.notify.queues import FifoQueue, Queue, ResendQueue
 from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
 
@@ -25,6 +26,9 @@ SEND_TIMEOUT_S = 120.0
 #: What is told is on disk first, so that a process that is killed in between begins where it was. A disk that
 #: takes longer than this delays no page.
 STORE_TIMEOUT_S = 1.0
+
+#: After an internal error a queue rests: its cause may still be there, and must not keep a processor busy.
+DEFECT_PAUSE_S = 10.0
 
 
 class Store(Protocol):
@@ -115,9 +119,10 @@ class Dispatcher:
         """
         now_s = self._base_clock()
         for receiver in self._receivers:
-            receiver.queue.submit(changed, firing, now_s)
-            if changed:
-                self._save(receiver)
+            with contained(Where.RECEIVER, receiver=receiver.notifier.receiver):
+                receiver.queue.submit(changed, firing, now_s)
+                if changed:
+                    self._save(receiver)
             receiver.wake.set()
 
     async def run(self) -> None:
@@ -128,15 +133,22 @@ class Dispatcher:
 
     async def _serve(self, receiver: _Receiver) -> None:
         while True:
-            await self._until_due(receiver)
-            await self._stored()
-            batch = receiver.queue.batch(self._base_clock())
-            if not batch:
-                continue
-            delivery = await self._send(receiver.notifier, batch)
-            receiver.queue.settle(batch, delivery, self._base_clock())
-            self._count(receiver, batch, delivery)
-            self._save(receiver)
+            with contained(Where.RECEIVER, receiver=receiver.notifier.receiver) as delivering:
+                await self._deliver(receiver)
+            if delivering.error:
+                await asyncio.sleep(DEFECT_PAUSE_S)
+
+    async def _deliver(self, receiver: _Receiver) -> None:
+        """Wait for something to send, and try it once."""
+        await self._until_due(receiver)
+        await self._stored()
+        batch = receiver.queue.batch(self._base_clock())
+        if not batch:
+            return
+        delivery = await self._send(receiver.notifier, batch)
+        receiver.queue.settle(batch, delivery, self._base_clock())
+        self._count(receiver, batch, delivery)
+        self._save(receiver)
 
     async def _until_due(self, receiver: _Receiver) -> None:
         """Wait until the queue has something to send, or may have."""
@@ -159,10 +171,12 @@ class Dispatcher:
 
     async def _send(self, notifier: Notifier, batch: Sequence[Alert]) -> Delivery:
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                return await notifier.send(batch, self._wall_clock())
+            with contained(Where.RECEIVER, passing=(TimeoutError,), receiver=notifier.receiver) as sending:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    return await notifier.send(batch, self._wall_clock())
         except TimeoutError:
             return Delivery(Result.RETRY, Reason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
+        return Delivery(Result.RETRY, Reason.INTERNAL_ERROR, sending.error)
 
     def _count(self, receiver: _Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
         """Count alerts, and log a receiver's state when it changes, not each time it is the same."""

@@ -105,6 +105,7 @@ class Reason(StrEnum):
     NOT_INSTALLED = "not-installed"
     QUEUE_FULL = "queue-full"
     EXPIRED = "expired"
+    INTERNAL_ERROR = "internal-error"
 
 
 @dataclass(frozen=True, slots=True)

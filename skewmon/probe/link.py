@@ -1,13 +1,15 @@
 """One node's link: opened, kept open with back-off, and asked for bursts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from skewmon.backoff import Backoff
 from skewmon.clock.burst import moved
 from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
 from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
+from skewmon.containment import Where, contained, node_error, translated
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
 from skewmon.probe.base import ArrivalClock, base_ns
@@ -77,14 +79,12 @@ class Link:
         """
         self._broken.clear()
         try:
-            if self.connection is None:
-                self._connection = await self._dialer.connect(self.node)
-            assert self._connection is not None
-            session = Session(self._connection, self._patience)
-            await session.start()
-        except NodeError as error:
-            self._drop(error)
-            raise
+            with self._accounted():
+                if self.connection is None:
+                    self._connection = await self._dialer.connect(self.node)
+                assert self._connection is not None
+                session = Session(self._connection, self._patience)
+                await session.start()
         finally:
             self.attempted.set()
         self._session = session
@@ -92,20 +92,22 @@ class Link:
         session.on_failure = self._drop
 
     async def keep(self, changed: Callable[["Link"], None] = lambda _link: None) -> None:
-        """Keep the link open for ever; ``changed`` is told of every opening and every failure."""
+        """Keep the link open for ever; ``changed`` is called after every opening and every failure."""
         attempt = 0
         while True:
             opened = asyncio.get_running_loop().time()
-            try:
+            with suppress(NodeError), contained(Where.NODE, node=self.node.name) as standing:
                 await self.open()
                 changed(self)
                 await self._broken.wait()
-            except NodeError:
-                pass
-            changed(self)
+            if standing.error:
+                self._drop(node_error(standing.error))
             if asyncio.get_running_loop().time() - opened > STEADY_S:
                 attempt = 0
-            await asyncio.sleep(self._backoff().pause_s(attempt))
+            with contained(Where.NODE, node=self.node.name):
+                changed(self)
+            with contained(Where.NODE, node=self.node.name):
+                await asyncio.sleep(self._backoff().pause_s(attempt))
             attempt += 1
 
     async def burst(self, samples: int, timeout_s: float = BURST_TIMEOUT_S) -> Burst:
@@ -116,22 +118,18 @@ class Link:
         self._arrivals.calibrate()
         async with self._turn:
             session = self._ready()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    burst = await self._believable(
-                        lambda: self._search(session) if _is_coarse(session) else session.burst(samples)
-                    )
-            except TimeoutError:
-                error = ProbeError(
-                    Reason.NO_REPLY,
-                    f"The burst was not done within {timeout_s:g} s.",
-                    "The machine is overloaded, or the network loses packets.",
-                )
-                self._drop(error)
-                raise error from None
-            except NodeError as error:
-                self._drop(error)
-                raise
+            with self._accounted():
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        burst = await self._believable(
+                            lambda: self._search(session) if _is_coarse(session) else session.burst(samples)
+                        )
+                except TimeoutError:
+                    raise ProbeError(
+                        Reason.NO_REPLY,
+                        f"The burst was not done within {timeout_s:g} s.",
+                        "The machine is overloaded, or the network loses packets.",
+                    ) from None
         self.round_trip_ns = min(exchange.round_trip_ns for exchange in burst.opening)
         return burst
 
@@ -149,11 +147,8 @@ class Link:
                     "The node-side program was started anew in the middle of a round.",
                     "The next round measures it again.",
                 )
-            try:
+            with self._accounted():
                 return await self._believable(session.exchange)
-            except NodeError as error:
-                self._drop(error)
-                raise
 
     async def _believable(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return what a node answers, asked once more where the kernel's stamps proved another clock's."""
@@ -162,13 +157,32 @@ class Link:
         self._arrivals.confirm()
         return answer if self._arrivals.doubts == doubts else await ask()
 
+    @contextmanager
+    def _accounted(self) -> Iterator[None]:
+        """Drop the session after every failure of the block; an unexpected one becomes a NodeError."""
+        try:
+            with translated(Where.NODE, node_error, node=self.node.name):
+                yield
+        except NodeError as error:
+            self._drop(error)
+            raise
+
     def close(self) -> None:
         """Let go of program and connection."""
-        if self._session:
-            self._session.close()
-        if self._connection:
-            self._connection.abort()
-        self._session = self._connection = None
+        self._end_session()
+        self._end_connection()
+
+    def _end_session(self) -> None:
+        session, self._session = self._session, None
+        if session:
+            with contained(Where.NODE, node=self.node.name):
+                session.close()
+
+    def _end_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with contained(Where.NODE, node=self.node.name):
+                connection.abort()
 
     def _ready(self) -> Session:
         if self.session:
@@ -180,16 +194,13 @@ class Link:
         raise NodeError(failure.reason, failure.detail, failure.advice)
 
     def _drop(self, error: NodeError) -> None:
-        """Note a failure; the connection stays where only the program failed, both where a clock moved."""
+        """Note a failure; the connection stays if only the program failed, and both if a clock moved."""
         if error.reason is Reason.CLOCK_MOVED:
             return
         self.failure = error.failed
-        if self._session:
-            self._session.close()
-        self._session = None
-        if error.reason is not Reason.PROGRAM_ENDED and self._connection:
-            self._connection.abort()
-            self._connection = None
+        self._end_session()
+        if error.reason is not Reason.PROGRAM_ENDED:
+            self._end_connection()
         self._broken.set()
 
     def _backoff(self) -> Backoff:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
+from skewmon.containment import Where, node_error, translated
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
 from skewmon.probe import known_hosts
@@ -50,7 +51,8 @@ async def scan(nodes: tuple[Node, ...]) -> list[Scan]:
     async def one(node: Node) -> Scan:
         async with turns:
             try:
-                return await _scan(node)
+                with translated(Where.NODE, node_error, node=node.name):
+                    return await _scan(node)
             except NodeError as error:
                 return Scan(node, (), known=False, failure=error.failed)
 

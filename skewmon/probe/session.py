@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
+from skewmon.containment import Where, contained, internal_errors, node_error
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
@@ -141,6 +142,12 @@ class Session(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         """Take a piece of output; complete lines are handled at once."""
         received_ns = self._connection.stamps.received_ns
+        with contained(Where.NODE) as taking:
+            self._take(data, datatype, received_ns)
+        if taking.error:
+            self._fail(node_error(taking.error))
+
+    def _take(self, data: bytes, datatype: asyncssh.DataType, received_ns: int) -> None:
         if datatype is not None:
             self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
             self._count_noise(len(data))
@@ -163,6 +170,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
         """Note that the channel is gone."""
         if exc is None:
             self._fail(self._ended())
+        elif not isinstance(exc, asyncssh.Error | OSError):  # asyncssh closed it because of its own exception
+            self._fail(node_error(internal_errors.note(Where.NODE, exc)))
         else:
             self._fail(
                 ProbeError(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import asyncssh
 
+from skewmon.containment import Where, node_error, translated
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import SyncStatus
 from skewmon.probe import programs, wire
@@ -67,7 +68,8 @@ async def read_status(connection: Connection) -> SyncStatus:
 async def read_or_say_why(connection: Connection) -> SyncStatus:
     """Return what a node's time daemons claim, or a status that says why there is none."""
     try:
-        return await read_status(connection)
+        with translated(Where.STATUS, node_error):
+            return await read_status(connection)
     except NodeError as error:
         return SyncStatus("unknown", failures=(error.detail,))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncssh
 
+from skewmon.containment import Where, node_error, translated
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.names import resolver
@@ -94,7 +95,8 @@ class Dialer:
         via: Connection | None = None
         for hop, key in zip(node.ssh.jump, hop_keys(node.ssh), strict=True):
             try:
-                via = await self._hop(key, f"bastion {hop}", via)
+                with translated(Where.NODE, node_error, node=node.name):
+                    via = await self._hop(key, f"bastion {hop}", via)
             except NodeError as error:
                 raise ConnectError(
                     Reason.JUMP_FAILED, f"Through {hop}: {error.detail}", error.advice

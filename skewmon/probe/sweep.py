@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.usual import Usual, burst_width_ns, joined
+from skewmon.containment import Where, node_error, translated
 from skewmon.errors import NodeError
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
 from skewmon.probe.base import admin_wall, base_ns
@@ -117,11 +118,12 @@ class Sweeper:
 
     async def _one(self, link: Link, ask: Callable[[Link], Awaitable[Result]]) -> "Result | Failed":
         near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS
-        async with self._near if near else self._far:
-            try:
-                return await ask(link)
-            except NodeError as error:
-                return error.failed
+        try:
+            with translated(Where.NODE, node_error, node=link.node.name):
+                async with self._near if near else self._far:
+                    return await ask(link)
+        except NodeError as error:
+            return error.failed
 
     async def _burst(self, link: Link, samples: int, repeats: _Repeats) -> _Taken:
         began = base_ns()
@@ -167,6 +169,7 @@ def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:
         return closing
     burst = replace(taken.burst, closing=closing)
     try:
-        return Measured(burst, estimate(burst, at_ns))
+        with translated(Where.NODE, node_error):
+            return Measured(burst, estimate(burst, at_ns))
     except NodeError as error:
         return error.failed

@@ -65,6 +65,7 @@ FACTS = DaemonFacts(
     journal_given_up=2,
     journal_restarted=1,
     self_check_failures={"canary": 0},
+    internal_errors={"node": 1},
 )
 
 
