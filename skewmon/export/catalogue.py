@@ -221,7 +221,7 @@ _DAEMON_METRICS = (
         ("check",),
     ),
     _counter(
-        "internal_errors",
+        "skewmon_internal_errors_total",
         "Unexpected exceptions since the start, by the part that they cost; the log has each kind once.",
         ("where",),
     ),
