@@ -44,6 +44,7 @@ class Reason(StrEnum):
     KEY_UNUSABLE = "key-unusable"
     LOGIN_TIMEOUT = "login-timeout"
     NOT_SSH = "not-ssh"
+    NO_COMMON_ALGORITHM = "no-common-algorithm"
     JUMP_FAILED = "jump-failed"
     SESSION_REFUSED = "session-refused"
     DISCONNECTED = "disconnected"

@@ -31,6 +31,7 @@ def merged_ssh(*layers: SshSpec) -> SshSpec:
         "port": DEFAULT_PORT,
         "identity": () if said.get("agent") else (DEFAULT_IDENTITY,),
         "agent": False,
+        "legacy": False,
         "known_hosts": (DEFAULT_KNOWN_HOSTS,),
         "jump": (),
         "connect_timeout_ns": DEFAULT_CONNECT_TIMEOUT_NS,

@@ -93,6 +93,9 @@ class SshSpec(Spec):
         None, description=f"files of host keys, always verified; {DEFAULT_KNOWN_HOSTS} where none is given"
     )
     host_key_alias: Name | None = Field(None, description="the name to look up in known_hosts instead")
+    legacy: bool | None = Field(
+        None, description="also SHA-1 algorithms, for servers before OpenSSH 7.2; false by default"
+    )
     jump: Hops | None = Field(None, description="bastions as [user@]host[:port], first hop first")
     connect_timeout_ns: (
         Annotated[Duration, duration_within(limits.MIN_CONNECT_TIMEOUT_NS, limits.MAX_CONNECT_TIMEOUT_NS)]

@@ -27,6 +27,7 @@ def merged(*layers: SshSpec) -> SshSettings:
         known_hosts=spec.known_hosts or (),
         jump=spec.jump or (),
         agent=bool(spec.agent),
+        legacy=bool(spec.legacy),
         connect_timeout_s=spec.connect_timeout_ns / NS_PER_S,
         host_key_alias=spec.host_key_alias,
     )

@@ -43,6 +43,7 @@ def settings_for(host: str, around: Surroundings, given: Given | None = None) ->
         identities_only=values.identities_only,
         connect_timeout_s=values.connect_timeout_s() or CONNECT_TIMEOUT_S,
         host_key_alias=values.host_key_alias,
+        legacy=values.legacy,
     )
 
 
@@ -147,6 +148,7 @@ def _node(name: str, around: Surroundings, base: SshSettings) -> Node:
         identities_only=values.identities_only,
         connect_timeout_s=values.connect_timeout_s() or base.connect_timeout_s,
         host_key_alias=values.host_key_alias,
+        legacy=values.legacy or base.legacy,
     )
     return Node(name, found.hostname, settings)
 

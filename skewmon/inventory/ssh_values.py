@@ -18,6 +18,17 @@ USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _TIME = re.compile(r"(?:[0-9]{1,7}[smhdw]?)+", re.IGNORECASE | re.ASCII)
 
+#: Keywords by which a host is allowed older algorithms, and the names that mean them. hmac-sha1 does not, for
+#: it is among ssh's own defaults.
+_ALGORITHMS = ("kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes")
+_LEGACY = frozenset({"ssh-rsa", "diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1"})
+
+
+def _names_legacy(listed: str | None) -> bool:
+    """Return whether a list of algorithms, which may add to the defaults, allows one with SHA-1."""
+    text = listed or ""
+    return not text.startswith("-") and not _LEGACY.isdisjoint(text.lstrip("+^").split(","))
+
 
 class Values:
     """The values of one host, each as ssh would use it; raises ConfigError for what it cannot use."""
@@ -29,6 +40,7 @@ class Values:
         self.port = self._port()
         self.host_key_alias = found.value("hostkeyalias")
         self.identities_only = (found.value("identitiesonly") or "no").lower() in {"yes", "true"}
+        self.legacy = any(_names_legacy(found.value(keyword)) for keyword in _ALGORITHMS)
 
     def fault(self, message: str, hint: str = "") -> ConfigError:
         """Return an error about this host."""

@@ -17,6 +17,7 @@ class SshSettings:
     identities_only: bool = False  # of the agent's keys, only those whose public half is among identities
     connect_timeout_s: float = 10.0
     host_key_alias: str | None = None
+    legacy: bool = False  # also algorithms with SHA-1, which old servers need
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,31 @@
 """What the network and asyncssh raise, translated once into reason, sentence and advice."""
 
 import errno
+import re
 import socket
+from collections.abc import Sequence
 
 import asyncssh
 
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
 from skewmon.names import LookupTimeoutError
-from skewmon.probe import known_hosts
+from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.exhaustion import out_of_files
 
 #: How OpenSSH says that it refused as many keys as MaxAuthTries allows; a protocol error by its number.
 TOO_MANY_KEYS = "Too many authentication failures"
+
+#: How asyncssh reports that both sides have no algorithm of one kind in common.
+_NO_MATCH = re.compile(r"No matching (?P<kind>.+?) algorithm found, sent .* and received (?P<received>.*)")
+
+#: Added if an RSA key was refused: old servers do not say which signatures they take.
+_RSA_HINT = (
+    " A server before OpenSSH 7.2 takes RSA keys only with ssh.legacy: true; Ed25519 keys need nothing."
+)
+
+#: Where sshd_config lists the algorithms of each kind, by asyncssh's names.
+_DIRECTIVES = {"key exchange": "KexAlgorithms", "host key": "HostKeyAlgorithms", "MAC": "MACs"}
 
 #: What of a server's own words is repeated.
 MAX_QUOTED = 200
@@ -90,10 +103,13 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
     )
 
 
-def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> ConnectError:
-    """Return the error for a connection that was accepted but never became a login."""
-    if lack := out_of_files(error):
-        return lack
+def login_error(
+    error: Exception, name: str, address: str, ssh: SshSettings, *, with_rsa: bool = False
+) -> ConnectError:
+    """Return the error for a connection that was accepted but never became a login.
+
+    ``with_rsa`` says whether an RSA key was among those offered.
+    """
     where = place(address, ssh.port)
     if isinstance(error, TimeoutError):
         return ConnectError(
@@ -107,7 +123,8 @@ def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> 
         return ConnectError(
             Reason.PERMISSION_DENIED,
             f"{where} refused every key that was offered{f' for user {ssh.user}' if ssh.user else ''}.",
-            f"Add the public key to that user's authorized_keys on {name}, and look at the log of its sshd.",
+            f"Add the public key to that user's authorized_keys on {name}, and look at the log of its sshd."
+            f"{'' if ssh.legacy or not with_rsa else _RSA_HINT}",
         )
     if isinstance(error, asyncssh.ChannelOpenError):
         return ConnectError(
@@ -116,6 +133,28 @@ def login_error(error: Exception, name: str, address: str, ssh: SshSettings) -> 
             "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
         )
     return _broken_off(error, where, address, ssh)
+
+
+def host_key_algorithm_error(
+    served: Sequence[str], name: str, address: str, ssh: SshSettings
+) -> ConnectError:
+    """Return the error for a server that has none of the host key algorithms that were asked for."""
+    if set(served).isdisjoint(algorithms.signatures(legacy=ssh.legacy)):
+        return _no_common_algorithm(place(address, ssh.port), "host key", ",".join(served), ssh)
+    return host_key_error(name, address, ssh)
+
+
+def _no_common_algorithm(where: str, kind: str, received: str, ssh: SshSettings) -> ConnectError:
+    """Return the error for a server and a client that share no algorithm of one kind."""
+    cures = not ssh.legacy and not algorithms.LEGACY.isdisjoint(received.split(","))
+    return ConnectError(
+        Reason.NO_COMMON_ALGORITHM,
+        f"{where} has no {kind} algorithm that skewmon accepts, only {quoted(received)}.",
+        "Upgrade its sshd. Until then, allow older algorithms for this node: ssh.legacy: true in the "
+        "configuration, or HostKeyAlgorithms +ssh-rsa in ssh_config."
+        if cures
+        else f"Allow modern algorithms in its sshd_config: {_DIRECTIVES.get(kind, 'Ciphers')}",
+    )
 
 
 def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
@@ -146,12 +185,16 @@ def scan_command(address: str, ssh: SshSettings) -> str:
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:
+    if lack := out_of_files(error):
+        return lack
     if isinstance(error, asyncssh.ConnectionLost | ConnectionError):
         return ConnectError(
             Reason.DISCONNECTED,
             f"{where} closed the connection before the login was done.",
             "Its sshd may limit new connections: look for MaxStartups and PerSourcePenalties in its log.",
         )
+    if found := _NO_MATCH.match(str(error)):
+        return _no_common_algorithm(where, found["kind"], found["received"], ssh)
     return ConnectError(
         Reason.NOT_SSH,
         f"{where} and skewmon do not understand each other: {quoted(error)}.",

@@ -30,6 +30,11 @@ class Identity:
     keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey]
     agent: asyncssh.SSHAgentClient | None = None
 
+    @property
+    def has_rsa(self) -> bool:
+        """Whether an RSA key is among them."""
+        return any(key.algorithm.startswith(b"ssh-rsa") for key in self.keys)
+
     def close(self) -> None:
         """Let go of the agent."""
         if self.agent:

@@ -7,6 +7,7 @@ nothing", so it is always handed a function that looks the name up in what was l
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,32 @@ def lookup(paths: Sequence[str]) -> Lookup:
     return find
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the files say about one host: trusted, CA and revoked keys, and more as asyncssh has it."""
+
+    found: tuple[Sequence[Any], ...]
+
+    @property
+    def trusted(self) -> Sequence[asyncssh.SSHKey]:
+        """The host's own keys."""
+        return self.found[0]
+
+    @property
+    def authorities(self) -> Sequence[asyncssh.SSHKey]:
+        """The keys that may certify the host's keys."""
+        return self.found[1]
+
+
+def keys_of(paths: Sequence[str], host: str, port: int) -> Known:
+    """Return the keys of a host in these files; raises as ``lookup`` does."""
+    return Known(lookup(paths)(host, "", port if port != 22 else None))
+
+
 def is_known(paths: Sequence[str], host: str, port: int) -> bool:
-    """Return whether any key is trusted for a host: tells a changed key from an unknown one."""
-    trusted, authorities, *_ = lookup(paths)(host, "", port if port != 22 else None)
-    return bool(trusted) or bool(authorities)
+    """Return whether any key is trusted for a host, which distinguishes a changed key from an unknown one."""
+    known = keys_of(paths, host, port)
+    return bool(known.trusted or known.authorities)
 
 
 def _stamp(path: str) -> int:

@@ -1,6 +1,7 @@
 """The host keys that a server shows to whoever asks: candidates for known_hosts, which a person verifies."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncssh
@@ -8,17 +9,14 @@ import asyncssh
 from skewmon.containment import Where, node_error, translated
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
-from skewmon.probe import known_hosts
-from skewmon.probe.faults import dial_error, login_error, place, scan_command
+from skewmon.probe import algorithms, known_hosts
+from skewmon.probe.base import ArrivalClock
+from skewmon.probe.faults import host_key_algorithm_error, login_error, place, scan_command
+from skewmon.probe.ssh import Dialer
 
-#: One question for each, because a server shows only the key of the algorithm that both sides settle on.
-ALGORITHMS = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-)
+#: Algorithms of one kind of key. Each kind is asked for by itself, because a server shows only the key of the
+#: algorithm that both sides settle on.
+RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 #: Nodes asked at a time; each question is a whole key exchange.
 AT_ONCE = 16
@@ -66,8 +64,15 @@ async def _scan(node: Node) -> Scan:
             f"{node.name} is behind {', '.join(node.ssh.jump)}, which is not asked on its behalf.",
             f"Ask there: {scan_command(node.address, node.ssh)}",
         )
-    found = [await _key(node, algorithm) for algorithm in ALGORITHMS]
-    if not any(found):
+    dialer = Dialer(ArrivalClock())
+    found = [await _key(dialer, node, asked) for asked in _questions(node)]
+    shown = [one for one in found if isinstance(one, asyncssh.SSHKey)]
+    if not shown:
+        refused = next((one for one in found if isinstance(one, asyncssh.KeyExchangeFailed)), None)
+        if refused:
+            raise login_error(refused, node.name, node.address, node.ssh)
+        if isinstance(await _key(dialer, node, algorithms.LEGACY_SIGNATURES), asyncssh.SSHKey):
+            raise host_key_algorithm_error(algorithms.LEGACY_SIGNATURES, node.name, node.address, node.ssh)
         raise ConnectError(
             Reason.NOT_SSH,
             f"{place(node.address, node.ssh.port)} answers, but shows no host key.",
@@ -75,26 +80,42 @@ async def _scan(node: Node) -> Scan:
         )
     name = node.ssh.host_key_alias or node.address
     listed = name if node.ssh.port == 22 else f"[{name}]:{node.ssh.port}"
-    keys = tuple(_host_key(listed, key) for key in found if key is not None)
+    keys = tuple(_host_key(listed, key) for key in shown)
     return Scan(node, keys, known_hosts.is_known(node.ssh.known_hosts, name, node.ssh.port))
 
 
-async def _key(node: Node, algorithm: str) -> asyncssh.SSHKey | None:
-    """Return the node's key of one algorithm, or None where it has none."""
+def _questions(node: Node) -> list[tuple[str, ...]]:
+    """Return the algorithms to ask for, kind by kind; RSA is one kind of key with several signatures."""
+    allowed = algorithms.signatures(legacy=node.ssh.legacy)
+    rsa = tuple(one for one in allowed if one in RSA)
+    return [*((one,) for one in allowed if one not in RSA), rsa]
+
+
+async def _key(dialer: Dialer, node: Node, asked: Sequence[str]) -> asyncssh.SSHKey | asyncssh.Error:
+    """Return the node's key for these algorithms, or why it shows none for them."""
+    offered = algorithms.offered(legacy=node.ssh.legacy)
+    socket = await dialer.dial(node.address, node.ssh)
     try:
         async with asyncio.timeout(node.ssh.connect_timeout_s):
-            return await asyncssh.get_server_host_key(
+            key = await asyncssh.get_server_host_key(
                 node.address,
                 node.ssh.port,
-                server_host_key_algs=[algorithm],
-                options=asyncssh.SSHClientConnectionOptions(config=None, **known_hosts.NO_CERTIFICATES),
+                sock=socket,
+                server_host_key_algs=asked,
+                kex_algs=offered.pop("kex_algs"),
+                options=asyncssh.SSHClientConnectionOptions(
+                    config=None, **offered, **known_hosts.NO_CERTIFICATES
+                ),
             )
-    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost, ConnectionResetError):
-        return None  # servers say so, or just hang up, where they have no key of this algorithm
-    except asyncssh.Error as error:
+        return key or asyncssh.ConnectionLost("it showed none")
+    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost) as error:
+        return error  # servers say so, or just hang up, if they have no key of this algorithm
+    except ConnectionResetError as error:
+        return asyncssh.ConnectionLost(str(error))
+    except (asyncssh.Error, OSError) as error:
         raise login_error(error, node.name, node.address, node.ssh) from None
-    except OSError as error:
-        raise dial_error(error, node.address, node.ssh) from None
+    finally:
+        socket.close()
 
 
 def _host_key(listed: str, key: asyncssh.SSHKey) -> HostKey:

@@ -12,20 +12,10 @@ from skewmon.containment import Where, node_error, translated
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.names import resolver
-from skewmon.probe import identity, known_hosts
+from skewmon.probe import algorithms, identity, known_hosts
 from skewmon.probe.base import ArrivalClock
-from skewmon.probe.faults import dial_error, login_error, lookup_error
+from skewmon.probe.faults import dial_error, host_key_algorithm_error, login_error, lookup_error
 from skewmon.probe.stamped_socket import StampedSocket
-
-#: One AES-GCM call per packet costs a third of ChaCha20's six cipher contexts in Python; the rest is for
-#: servers that lack it.
-CIPHERS = (
-    "aes128-gcm@openssh.com",
-    "aes256-gcm@openssh.com",
-    "aes128-ctr",
-    "aes256-ctr",
-    "chacha20-poly1305@openssh.com",
-)
 
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15
@@ -117,9 +107,11 @@ class Dialer:
 
     async def _open(self, name: str, address: str, ssh: SshSettings, via: Connection | None) -> Connection:
         offered = await identity.load(ssh)
+        server = _Server()
         stamps: StampedSocket | None = None
         try:
-            stamps = via.stamps if via else await self._dial(address, ssh)
+            options = _options(address, ssh, offered)
+            stamps = via.stamps if via else await self.dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
                 connection = await asyncssh.connect(
                     address,
@@ -127,20 +119,26 @@ class Dialer:
                     sock=None if via else stamps,
                     tunnel=via.ssh if via else None,
                     config=None,
-                    **_options(ssh, offered),
+                    client_factory=lambda: server,
+                    **options,
                 )
         except BaseException as error:
             if stamps and not via:
                 stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
-                raise login_error(error, name, address, ssh) from None
+                if server.lacks(options["server_host_key_algs"]):
+                    raise host_key_algorithm_error(server.host_keys, name, address, ssh) from None
+                raise login_error(error, name, address, ssh, with_rsa=offered.has_rsa) from None
             raise
         finally:
             offered.close()
         return Connection(connection, stamps, via)
 
-    async def _dial(self, address: str, ssh: SshSettings) -> StampedSocket:
-        """Return a connected socket to the first of the address's addresses that answers."""
+    async def dial(self, address: str, ssh: SshSettings) -> StampedSocket:
+        """Return a connected socket to the first of the address's addresses that answers.
+
+        Raises ConnectError.
+        """
         try:
             places = await resolver().places(address, ssh.port, ssh.connect_timeout_s)
         except (OSError, UnicodeError) as error:
@@ -163,6 +161,29 @@ class Dialer:
             stamps.close()
             raise
         return stamps
+
+
+class _Server(asyncssh.SSHClient):
+    """Keeps the connection while it is set up, so that a server's host keys can explain its failure.
+
+    Only the server compares the lists of host key algorithms, and OpenSSH hangs up if none is in both.
+    """
+
+    def __init__(self) -> None:
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Keep the connection."""
+        self._connection = conn
+
+    @property
+    def host_keys(self) -> tuple[str, ...]:
+        """The algorithms of the server's host keys, empty before it listed them."""
+        return algorithms.host_keys_listed(getattr(self._connection, "_server_kexinit", b""))
+
+    def lacks(self, asked: Iterable[str]) -> bool:
+        """Return whether the server has listed its host keys, and none of those asked for is among them."""
+        return bool(self.host_keys) and set(self.host_keys).isdisjoint(asked)
 
 
 def _stands(hop: "asyncio.Task[Connection]") -> bool:
@@ -201,19 +222,23 @@ def parse_hop(text: str) -> tuple[str | None, str, int]:
     return user or None, address, int(port or 22)
 
 
-def _options(ssh: SshSettings, offered: identity.Identity) -> dict[str, object]:
+def _options(address: str, ssh: SshSettings, offered: identity.Identity) -> dict[str, Any]:
+    known = known_hosts.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port)
     return {
         "username": ssh.user or (),
         "client_keys": offered.keys,
         "agent_path": None,
-        "known_hosts": known_hosts.lookup(ssh.known_hosts),
+        "known_hosts": lambda *_: known.found,
         "host_key_alias": ssh.host_key_alias,
+        "server_host_key_algs": algorithms.host_keys(
+            known.trusted, authority=bool(known.authorities), legacy=ssh.legacy
+        ),
         **known_hosts.NO_CERTIFICATES,
         "preferred_auth": ("publickey",),
         "password_auth": False,
         "kbdint_auth": False,
         "gss_host": None,
-        "encryption_algs": CIPHERS,
+        **algorithms.offered(legacy=ssh.legacy),
         "compression_algs": ("none",),
         "keepalive_interval": KEEPALIVE_INTERVAL_S,
         "keepalive_count_max": KEEPALIVE_COUNT,

@@ -292,3 +292,23 @@ async def test_a_bad_file_is_told(text: str | None, words: str, home: Path) -> N
     path = f"{home}/none" if text is None else write(home, text)
     with pytest.raises(InventoryError, match=words):
         await read(path, "*")
+
+
+@pytest.mark.parametrize(
+    ("line", "legacy"),
+    [
+        ("HostKeyAlgorithms +ssh-rsa", True),
+        ("KexAlgorithms diffie-hellman-group14-sha1", True),
+        ("PubkeyAcceptedKeyTypes ^ssh-rsa,ssh-ed25519", True),
+        ("HostKeyAlgorithms -ssh-rsa", False),
+        ("HostKeyAlgorithms rsa-sha2-512", False),
+        ("MACs hmac-sha1", False),  # one of ssh's own defaults
+    ],
+)
+def test_a_host_that_ssh_allows_older_algorithms_may_use_them(
+    line: str, legacy: bool, home: Path, around: Surroundings
+) -> None:
+    """As with ``ssh.legacy: true`` in a configuration of skewmon."""
+    write(home, f"Host old*\n  {line}\n")
+    assert settings_for("old1", around)[1].legacy is legacy
+    assert settings_for("new1", around)[1].legacy is False
