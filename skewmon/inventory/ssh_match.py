@@ -16,6 +16,7 @@ MAX_INCLUDE_DEPTH = 16
 SINGLE = {
     "hostname", "user", "port", "proxyjump", "hostkeyalias",
     "identitiesonly", "identityagent", "connecttimeout",
+    "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes",
 }  # fmt: skip
 LISTS = {"userknownhostsfile", "globalknownhostsfile"}
 

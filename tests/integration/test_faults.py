@@ -130,7 +130,7 @@ async def test_more_keys_than_the_server_tries_are_denied() -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "No such file"), (b"not a key", "id_other"), (b"", "id_other")],
+    [(None, "no such file"), (b"not a key", "id_other"), (b"", "id_other")],
     ids=["missing", "nonsense", "empty"],
 )
 async def test_a_key_that_cannot_be_read_is_told_by_name(content: bytes | None, words: str) -> None:
