@@ -18,13 +18,15 @@ the ``reason`` of the JSON. Foreign exceptions are translated once, at the bound
 from dataclasses import dataclass
 from enum import StrEnum
 
+from skewmon.masking import masked_text
+
 #: Characters of a user's own text that a message repeats; they are there to find it again, not to read it.
 MAX_ECHOED = 60
 
 
 def echoed(value: object) -> str:
-    """Return what somebody wrote as evidence in a message: a text in quotes, and cut where it is long."""
-    return repr(_cut(value)) if isinstance(value, str) else _cut(repr(value))
+    """Return a user's own text as evidence in a message: in quotes, without secrets, cut if it is long."""
+    return repr(_cut(masked_text(value))) if isinstance(value, str) else _cut(masked_text(repr(value)))
 
 
 def _cut(text: str) -> str:

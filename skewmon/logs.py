@@ -6,6 +6,8 @@ from typing import Literal
 
 import structlog
 
+from skewmon.masking import masked_text
+
 Format = Literal["console", "logfmt", "json"]
 
 #: asyncio repeats some complaints a thousand times a second; the first one tells as much.
@@ -67,10 +69,20 @@ class _Paced(logging.Handler):
 def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:
     # The console renders exceptions itself; elsewhere a traceback has to become text, or it is lost.
     if style == "json":
-        return structlog.processors.format_exc_info, structlog.processors.JSONRenderer()
+        return structlog.processors.format_exc_info, _without_secrets, structlog.processors.JSONRenderer()
     if style == "logfmt":
         line = structlog.processors.LogfmtRenderer(
             key_order=["timestamp", "level", "event"], bool_as_flag=False
         )
-        return structlog.processors.format_exc_info, line
-    return (structlog.dev.ConsoleRenderer(),)
+        return structlog.processors.format_exc_info, _without_secrets, line
+    return _without_secrets, structlog.dev.ConsoleRenderer()
+
+
+def _without_secrets(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Mask the URLs in every text of a line, whoever quoted them."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = masked_text(value)
+    return event

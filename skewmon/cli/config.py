@@ -138,10 +138,14 @@ def _cluster(name: str, spec: "ClusterSpec") -> str:
     from skewmon.config.duration import format_duration
     from skewmon.config.schema import NodeSpec
     from skewmon.config.targets import expand
+    from skewmon.masking import masked_text
 
     count = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in spec.nodes)
     parts = [f"{count} node{'' if count == 1 else 's'}"] if count else []
-    parts += [f"the nodes of {source.choice} {getattr(source, source.choice)}" for source in spec.inventory]
+    parts += [
+        f"the nodes of {source.choice} {masked_text(getattr(source, source.choice))}"
+        for source in spec.inventory
+    ]
     lines = _joined([_line(line) for line in spec.lines])
     return (
         f"Cluster {name}: {_joined(parts)}, measured every {format_duration(spec.interval_ns)} "

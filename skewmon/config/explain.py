@@ -12,6 +12,7 @@ from skewmon.config import limits
 from skewmon.config.marks import Document
 from skewmon.config.schema import Config
 from skewmon.errors import MAX_ECHOED, Fault, echoed
+from skewmon.masking import masked_text
 
 
 def explain(document: Document, error: pydantic.ValidationError) -> list[Fault]:
@@ -43,7 +44,7 @@ def _steps(value: Any, loc: list[str | int]) -> Iterator[str]:
         if isinstance(value, dict) and step in value:
             value = value[str(step)]
             plain = len(str(step)) <= MAX_ECHOED and str(step).isprintable()
-            yield str(step) if plain else echoed(step)
+            yield masked_text(str(step)) if plain else echoed(step)
         elif isinstance(value, tuple) and isinstance(step, int) and step < len(value):
             value = value[step]
             yield str(step + 1)
@@ -102,7 +103,7 @@ def _quote_hint(kind: str, value: object) -> str:
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return "write it without quotes"
     if kind == "tuple_type" and isinstance(value, str) and value.isprintable():
-        return f"write [{value[:60]}]"
+        return f"write [{masked_text(value)[:MAX_ECHOED]}]"
     return ""
 
 

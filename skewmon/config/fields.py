@@ -8,6 +8,7 @@ import re
 import unicodedata
 import urllib.parse
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
@@ -25,6 +26,7 @@ from skewmon.config.limits import (
 )
 from skewmon.config.targets import check_host, check_user, expand, parse_target
 from skewmon.errors import echoed
+from skewmon.masking import masked_url
 
 _DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|ns))+$"
 _DRIFT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?ppm", re.ASCII)
@@ -146,12 +148,6 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def masked_url(url: str) -> str:
-    """Return a URL without its path and query, which are the password of many a webhook."""
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}/***" if parts.path.strip("/") or parts.query else url
-
-
 _SHOWN_DURATION = (
     PlainSerializer(format_duration, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["250us", "50ms", "1m30s"]}),
@@ -169,8 +165,12 @@ Port = Annotated[int, Field(ge=MIN_PORT, le=MAX_PORT)]
 Name = Annotated[str, AfterValidator(_name)]
 Host = Annotated[str, AfterValidator(refused_by(check_host))]
 User = Annotated[str, AfterValidator(refused_by(check_user))]
-Url = Annotated[str, AfterValidator(_url)]
-SecretUrl = Annotated[Url, PlainSerializer(masked_url, when_used="json")]
+Url = Annotated[str, AfterValidator(_url), PlainSerializer(masked_url, when_used="json")]
+SecretUrl = Annotated[
+    str,
+    AfterValidator(_url),
+    PlainSerializer(partial(masked_url, path_is_secret=True), when_used="json"),
+]
 Expression = Annotated[str, AfterValidator(refused_by(expand))]
 SecretPath = Annotated[str, AfterValidator(_path)]
 PlainPath = Annotated[str, AfterValidator(_plain_path)]

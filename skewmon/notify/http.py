@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from skewmon.alert.alerts import Alert
+from skewmon.masking import masked_text
 from skewmon.model import NS_PER_S
 from skewmon.notify.receiver import Delivery, Reason, Result
 
@@ -82,7 +83,8 @@ async def _read(answer: aiohttp.ClientResponse) -> str:
         if not piece:
             break
         text += piece
-    return " ".join(text.decode(errors="replace").split())[:ANSWER_QUOTED_MAX]
+    words = " ".join(text.decode(errors="replace").split())[:ANSWER_QUOTED_MAX]
+    return masked_text(words)  # error pages repeat the address that was asked for
 
 
 def _judge(status: int, text: str) -> Delivery:
