@@ -18,7 +18,7 @@ the ``reason`` of the JSON. Foreign exceptions are translated once, at the bound
 from dataclasses import dataclass
 from enum import StrEnum
 
-from skewmon.masking import masked_text
+from skewmon.text import masked_text
 
 #: Characters of a user's own text that a message repeats; they are there to find it again, not to read it.
 MAX_ECHOED = 60

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from skewmon.containment import InternalErrors, internal_errors
+from skewmon.runtime.containment import InternalErrors, internal_errors
 
 #: Two cores that others use too make a single example slow now and then; that is no finding.
 settings.register_profile("default", deadline=None)

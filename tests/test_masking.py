@@ -10,7 +10,7 @@ from skewmon.cli.config import summary
 from skewmon.config.effective import shown
 from skewmon.config.loader import loads
 from skewmon.errors import ConfigError
-from skewmon.masking import masked_text, masked_url
+from skewmon.text import masked_text, masked_url
 
 SECRET = "hunter2"
 RANDOM = "9f86d081884c7d659a2feaa0c55ad015"

@@ -61,11 +61,11 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
       skewmon check -w 10ms -c 100ms root@db[1-3].example.com:2222
       skewmon check --config.file /etc/skewmon/skewmon.yml -o nagios --cluster db
     """
-    from skewmon import containment
     from skewmon.cli import targets
     from skewmon.cli.outputs import OUTPUT_OF, exit_code
     from skewmon.cli.progress import progress
-    from skewmon.once import check
+    from skewmon.monitor.check import check
+    from skewmon.runtime import containment
 
     timeout_s = targets.duration_ns("--timeout", timeout) / 1e9
     if timeout_s < MIN_TIMEOUT_S:

@@ -138,7 +138,7 @@ def _cluster(name: str, spec: "ClusterSpec") -> str:
     from skewmon.config.duration import format_duration
     from skewmon.config.schema import NodeSpec
     from skewmon.config.targets import expand
-    from skewmon.masking import masked_text
+    from skewmon.text import masked_text
 
     count = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in spec.nodes)
     parts = [f"{count} node{'' if count == 1 else 's'}"] if count else []

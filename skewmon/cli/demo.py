@@ -53,8 +53,8 @@ def command(nodes: int, duration: str | None, port: int | None, no_table: bool) 
       skewmon demo
       skewmon demo --nodes 50 --duration 1m
     """
-    from skewmon import logs
     from skewmon.cli import render, targets
+    from skewmon.runtime import logs
 
     duration_s = targets.duration_ns("--duration", duration) / 1e9 if duration is not None else None
     logs.configure("error")  # the table tells the rest
@@ -86,7 +86,7 @@ async def _play(
 async def _run(console: "Console", playing: "Stage", port: int, *, table: bool) -> None:
     """Run the daemon, the table beside it, until the daemon is told to stop or the nodes break."""
     from skewmon.config.loader import load
-    from skewmon.daemon import Options, run
+    from skewmon.daemon.daemon import Options, run
 
     beside = [asyncio.create_task(playing.broken())]
     if table:

@@ -94,9 +94,9 @@ def scan(**selection: Any) -> int:
       skewmon keys scan n[1-5]
       skewmon keys scan --config.file /etc/skewmon/skewmon.yml
     """
-    from skewmon import containment
     from skewmon.cli import targets
     from skewmon.probe.scan import scan as scan_nodes
+    from skewmon.runtime import containment
 
     clusters = targets.clusters_of(targets.Selection(**selection))
     nodes = tuple(dict.fromkeys(node for cluster in clusters for node in cluster.nodes))
@@ -120,7 +120,7 @@ def _scanned(one: "Scan") -> "Iterator[str]":
 
 def _public_key(identity: str) -> str:
     """Return the public half of the key in a file, read from the file beside it."""
-    from skewmon.files import read_text
+    from skewmon.runtime.files import read_text
 
     path = Path(identity.removesuffix(".pub") + ".pub").expanduser()
     try:

@@ -107,7 +107,7 @@ def run(arguments: list[str]) -> int:
 
 def _ended_by_defect(error: Exception, *, daemon: bool) -> int:
     """Report an unexpected error: in the daemon's log with its traceback, else in one line."""
-    from skewmon.containment import Where, described, internal_errors
+    from skewmon.runtime.containment import Where, described, internal_errors
 
     if daemon:
         internal_errors.note(Where.LOOP, error)

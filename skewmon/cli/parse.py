@@ -85,7 +85,7 @@ def command(tool: str, file: str | None) -> int:
 
 def _read(file: str | None) -> str:
     """Return the text without a terminal's marks, and with undecodable bytes replaced."""
-    from skewmon.files import read_bytes
+    from skewmon.runtime.files import read_bytes
 
     if file is not None and file != "-":
         data = read_bytes(file, BYTES_MAX)

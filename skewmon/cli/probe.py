@@ -31,10 +31,10 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
       skewmon probe db1
       skewmon probe -v root@db1.example.com:2222
     """
-    from skewmon import containment
     from skewmon.cli import targets
     from skewmon.cli.transcript import brief, full
-    from skewmon.examination import examine
+    from skewmon.monitor.probe import examine
+    from skewmon.runtime import containment
 
     timeout_s = targets.duration_ns("--timeout", timeout) / 1e9
     clusters = targets.clusters_of(targets.Selection(nodes=(node,), **selection))

@@ -43,7 +43,7 @@ async def status(base: str) -> Snapshot:
     """
     import aiohttp
 
-    from skewmon import client
+    from skewmon.runtime import client
 
     limit = aiohttp.ClientTimeout(total=TIMEOUT_S)
     try:

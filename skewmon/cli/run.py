@@ -7,7 +7,7 @@ import click
 from skewmon.cli.main import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from skewmon.logs import Format
+    from skewmon.runtime.logs import Format
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json", "console")
@@ -47,10 +47,10 @@ def command(
       skewmon run --config.file /etc/skewmon/skewmon.yml
       skewmon run --config.file skewmon.yml --dry-run --log.level debug
     """
-    from skewmon import containment, logs
     from skewmon.config.address import parse_listen
     from skewmon.config.loader import load
-    from skewmon.daemon import Options, run
+    from skewmon.daemon.daemon import Options, run
+    from skewmon.runtime import containment, logs
 
     for address in listen:
         try:

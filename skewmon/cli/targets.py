@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skewmon import containment, logs
 from skewmon.alert.thresholds import check_profile, effective_profile, in_force
 from skewmon.cli.main import DEFAULT_CONFIG
 from skewmon.config.duration import parse_duration_ns
@@ -17,6 +16,7 @@ from skewmon.inventory.resolve import distinct, resolve
 from skewmon.inventory.ssh_config import settings_for
 from skewmon.inventory.ssh_surroundings import Given, Surroundings
 from skewmon.model import Cluster, Node, Threshold
+from skewmon.runtime import containment, logs
 
 #: What nodes from the command line are called together.
 COMMAND_LINE_CLUSTER = "check"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from skewmon.clock.interval import WALL, offset_of
-from skewmon.examination import Examination, since_s
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
+from skewmon.monitor.probe import Examination, since_s
 from skewmon.probe.faults import place
 from skewmon.probe.transcript import Line, Side
 from skewmon.text import bound, harmless, offset

@@ -43,8 +43,8 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
       skewmon watch --config.file /etc/skewmon/skewmon.yml
       skewmon watch --url http://127.0.0.1:10061
     """
-    from skewmon import containment, logs
     from skewmon.cli import remote, render, targets
+    from skewmon.runtime import containment, logs
 
     interval_s = targets.duration_ns("--interval", interval) / 1e9
     if interval_s < MIN_INTERVAL_S:
@@ -98,7 +98,7 @@ async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", inte
     from contextlib import aclosing
 
     from skewmon.cli.screen import screen
-    from skewmon.live import rounds
+    from skewmon.monitor.watch import rounds
 
     cancel_on(signal.SIGTERM)
     with screen(console) as shown:

@@ -12,7 +12,7 @@ from skewmon.config import limits
 from skewmon.config.marks import Document
 from skewmon.config.schema import Config
 from skewmon.errors import MAX_ECHOED, Fault, echoed
-from skewmon.masking import masked_text
+from skewmon.text import masked_text
 
 
 def explain(document: Document, error: pydantic.ValidationError) -> list[Fault]:

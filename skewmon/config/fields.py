@@ -26,7 +26,7 @@ from skewmon.config.limits import (
 )
 from skewmon.config.targets import check_host, check_user, expand, parse_target
 from skewmon.errors import echoed
-from skewmon.masking import masked_url
+from skewmon.text import masked_url
 
 _DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|ns))+$"
 _DRIFT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?ppm", re.ASCII)

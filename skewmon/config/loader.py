@@ -10,7 +10,7 @@ from skewmon.config.explain import explain
 from skewmon.config.marks import parse
 from skewmon.config.schema import Config
 from skewmon.errors import ConfigError, MissingFileError
-from skewmon.files import read_text
+from skewmon.runtime.files import read_text
 
 
 def load(path: str) -> Config:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from skewmon.containment import Where, contained
+from skewmon.runtime.containment import Where, contained
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

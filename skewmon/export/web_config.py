@@ -15,7 +15,7 @@ import pydantic
 from skewmon.config.explain import explain
 from skewmon.config.marks import Document, Value, parse
 from skewmon.errors import ConfigError, Fault
-from skewmon.files import read_text
+from skewmon.runtime.files import read_text
 
 #: A web file names two users, not two thousand; more is a wrong file.
 FILE_BYTES_MAX = 256 * 1024

@@ -7,10 +7,10 @@ from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.marks import parse
 from skewmon.config.schema import SourceSpec
 from skewmon.errors import ConfigError, InventoryError
-from skewmon.files import read_text
 from skewmon.inventory.settings import Context
 from skewmon.inventory.target_groups import nodes_of
 from skewmon.model import Node, SshSettings
+from skewmon.runtime.files import read_text
 
 #: A glob that matches more than this was meant for something else.
 MAX_FILES = 1_000

@@ -4,14 +4,14 @@ import json
 
 import aiohttp
 
-from skewmon import client
 from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.schema import SourceSpec
 from skewmon.errors import InventoryAwayError, InventoryError
 from skewmon.inventory.settings import Context
 from skewmon.inventory.target_groups import nodes_of
-from skewmon.masking import masked_text, masked_url
 from skewmon.model import Node
+from skewmon.runtime import client
+from skewmon.text import masked_text, masked_url
 
 #: A list that takes longer than a round is no live source.
 TIMEOUT_S = 10.0

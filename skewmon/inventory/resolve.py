@@ -9,10 +9,10 @@ from dataclasses import replace
 from skewmon.config.limits import MAX_NODES
 from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec
 from skewmon.config.targets import expand, parse_target
-from skewmon.containment import Where, translated
 from skewmon.errors import InventoryError
 from skewmon.inventory.settings import Context, merged, with_login
 from skewmon.model import NS_PER_S, Cluster, Node, SshSettings
+from skewmon.runtime.containment import Where, translated
 
 #: The signature of the family: what the file says and what its nodes start from, to nodes.
 Source = Callable[[SourceSpec, Context], Awaitable[list[Node]]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skewmon.errors import ConfigError, Fault, MissingFileError, echoed
-from skewmon.files import read_bytes
+from skewmon.runtime.files import read_bytes
 
 #: ssh itself reads line by line; a configuration of more than this is another file.
 MAX_FILE_BYTES = 1024 * 1024

@@ -20,11 +20,11 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
-from skewmon.containment import Where, contained, translated
 from skewmon.errors import JournalError
 from skewmon.journal.queue import Queue, Row
 from skewmon.journal.store import JournalFile
 from skewmon.model import Event, EventQuery
+from skewmon.runtime.containment import Where, contained, translated
 
 __all__ = ["Event", "Journal"]
 

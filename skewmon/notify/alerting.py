@@ -10,7 +10,6 @@ from collections.abc import Iterable
 import aiohttp
 import structlog
 
-from skewmon import client
 from skewmon.alert import memory
 from skewmon.alert.alerts import Alert, Transition
 from skewmon.alert.machine import State, retain, step
@@ -21,6 +20,7 @@ from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store
 from skewmon.notify.dry_run import DryRun, Say
 from skewmon.notify.receiver import Origin, Target
 from skewmon.notify.registry import build
+from skewmon.runtime import client
 
 #: The name under which the machine's state is kept in the store.
 STATE = "alerts"

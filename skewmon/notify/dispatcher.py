@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import structlog
 
 from skewmon.alert.alerts import Alert
-from skewmon.containment import Where, contained
 from skewmon.notify.queues import FifoQueue, Queue, ResendQueue
 from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
+from skewmon.runtime.containment import Where, contained
 
 #: One sending with all its parts: a refused batch is split in halves, each a request of at most 10 s.
 SEND_TIMEOUT_S = 120.0

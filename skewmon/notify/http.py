@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from skewmon.alert.alerts import Alert
-from skewmon.masking import masked_text
 from skewmon.model import NS_PER_S
 from skewmon.notify.receiver import Delivery, Reason, Result
+from skewmon.text import masked_text
 
 #: A receiver that has not answered by then will not matter to a person who waits for a page.
 REQUEST_TIMEOUT_S = 10.0

@@ -12,7 +12,7 @@ from skewmon.alert.alerts import RUNBOOK_URL, Alert
 from skewmon.config.paths import secret_file
 from skewmon.config.schema import AlertsSpec
 from skewmon.errors import ConfigError, SkewmonError
-from skewmon.files import read_text
+from skewmon.runtime.files import read_text
 
 #: A secret file is a line or a few; more is a mistake, and memory stays bounded.
 SECRET_BYTES_MAX = 64 * 1024

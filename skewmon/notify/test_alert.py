@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skewmon import client
 from skewmon.alert.alerts import Alert, Key
 from skewmon.notify.receiver import Delivery, Origin, Target
 from skewmon.notify.registry import build
+from skewmon.runtime import client
 
 #: No cluster of a configuration is measured under this name, so that the alert is nobody's.
 TEST_CLUSTER = "skewmon-test"

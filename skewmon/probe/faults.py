@@ -9,9 +9,9 @@ import asyncssh
 
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
-from skewmon.names import LookupTimeoutError
 from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.exhaustion import out_of_files
+from skewmon.runtime.resolver import LookupTimeoutError
 
 #: How OpenSSH says that it refused as many keys as MaxAuthTries allows; a protocol error by its number.
 TOO_MANY_KEYS = "Too many authentication failures"

@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncssh
 
 from skewmon.errors import ConfigError, ConnectError, Reason
-from skewmon.files import read_bytes
 from skewmon.model import SshSettings
 from skewmon.probe.exhaustion import out_of_files
+from skewmon.runtime.files import read_bytes
 
 #: Parsing an RSA key costs tens of milliseconds with OpenSSL 3, so each file is parsed once per modification.
 CACHED_KEYS = 256

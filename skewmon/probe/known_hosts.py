@@ -15,8 +15,8 @@ from typing import Any
 import asyncssh
 
 from skewmon.errors import ConfigError, ConnectError, Reason
-from skewmon.files import read_bytes
 from skewmon.probe.exhaustion import out_of_files
+from skewmon.runtime.files import read_bytes
 
 #: X.509 counts for nothing: else asyncssh trusts ~/.ssh/ca-bundle.crt and ~/.ssh/crt of whoever runs skewmon,
 #: and measures no node under a HOME that it may not look into, such as that of root, which runuser leaves.

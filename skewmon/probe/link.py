@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from skewmon.backoff import Backoff
 from skewmon.clock.burst import moved
 from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
 from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
-from skewmon.containment import Where, contained, node_error, translated
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
 from skewmon.probe.base import ArrivalClock, base_ns
 from skewmon.probe.session import PATIENT, Patience, Session
 from skewmon.probe.ssh import Connection, Dialer
+from skewmon.runtime.backoff import Backoff
+from skewmon.runtime.containment import Where, contained, node_error, translated
 
 #: The first wait after a failed connection, doubled up to the limit. It is short, because most failures
 #: are a restart of sshd.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import asyncssh
 
-from skewmon.containment import Where, node_error, translated
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
 from skewmon.probe import algorithms, known_hosts

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import asyncssh
 
-from skewmon.containment import Where, contained, internal_errors, node_error
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
 from skewmon.probe.base import base_ns
 from skewmon.probe.faults import quoted
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
+from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
 #: Banners and rc files may be long; 64 KiB of them is not a greeting any more.
 MAX_NOISE_BYTES = 64 * 1024

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import asyncssh
 
-from skewmon.containment import Where, node_error, translated
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import SyncStatus
 from skewmon.probe import programs, wire
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
+from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.timesync import sheet
 from skewmon.timesync.status import assemble
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import asyncssh
 
-from skewmon.containment import Where, node_error, translated
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
-from skewmon.names import resolver
 from skewmon.probe import algorithms, identity, known_hosts
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.faults import dial_error, host_key_algorithm_error, login_error, lookup_error
 from skewmon.probe.stamped_socket import StampedSocket
+from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.runtime.resolver import resolver
 
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15

@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.usual import Usual, burst_width_ns, joined
-from skewmon.containment import Where, node_error, translated
 from skewmon.errors import NodeError
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
 from skewmon.probe.base import admin_wall, base_ns
 from skewmon.probe.link import Link
+from skewmon.runtime.containment import Where, node_error, translated
 
 #: Bursts of near nodes in flight: each keeps this process busy, and with four the bounds are nearly those of
 #: one (`make bench`); beyond that, replies wait behind each other and the round grows longer.

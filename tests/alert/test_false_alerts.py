@@ -10,9 +10,9 @@ from skewmon.alert.machine import State, step
 from skewmon.alert.memory import from_json, to_json
 from skewmon.alert.observe import observe
 from skewmon.clock.burst import estimate
-from skewmon.cycle import run_round
-from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node, Threshold
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState, Place, place_of
 from skewmon.probe.sweep import Sweep
 from tests.alert.views import MS, S, missing, named, node, offsets, view
 from tests.clock.simulator import PPM, Machine, holds, observe_round

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import linear_regression, median
 
 from skewmon.model import Measured, Node, SshSettings
-from skewmon.once import opened
+from skewmon.monitor.check import opened
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.bench import contenders, echo

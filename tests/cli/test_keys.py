@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from skewmon.cli.keys import command
 from skewmon.cli.main import run
 from skewmon.errors import ConfigError
-from skewmon.examination import examine
 from skewmon.model import Node, SshSettings
+from skewmon.monitor.probe import examine
 from skewmon.probe import programs
 from skewmon.probe.wire import parse_hello
 from skewmon.timesync import sheet

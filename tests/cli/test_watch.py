@@ -27,9 +27,9 @@ from skewmon.demo.cast import cast
 from skewmon.demo.clock import Origin
 from skewmon.demo.server import Servers
 from skewmon.demo.workplace import make_identity, write_config
-from skewmon.examination import Examination
 from skewmon.export.status import encode, status
 from skewmon.model import Node, Snapshot, SyncStatus
+from skewmon.monitor.probe import Examination
 from skewmon.timesync.sheet import ToolOutput
 from tests.export import samples
 from tests.export.samples import JUMPED, healthy, jumped

@@ -1,4 +1,4 @@
-"""The outward contracts of skewmon as flat text: one line for each option, metric, field, event kind and exit code.
+"""The outward contracts as flat text: one line for each option, metric, field, event kind and exit code.
 
 ``python -m tests.contracts.surface`` prints them as JSON; ``baseline.json`` holds those of an earlier commit.
 """
@@ -11,6 +11,10 @@ from typing import Any
 
 import click
 
+from skewmon.cli.main import skewmon
+from skewmon.config.schema import Config
+from skewmon.export.catalogue import METRICS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -20,8 +24,6 @@ def surface() -> dict[str, str]:
 
 
 def _command_line() -> Iterator[tuple[str, str]]:
-    from skewmon.cli.main import skewmon
-
     context = click.Context(skewmon)
     for name in skewmon.list_commands(context):
         command = skewmon.get_command(context, name)
@@ -44,23 +46,17 @@ def _command(path: str, command: click.Command, context: click.Context) -> Itera
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
-    from skewmon.export.catalogue import METRICS
-
     for metric in METRICS:
         yield f"metric/{metric.name}", f"{metric.type} {{{','.join(metric.labels)}}} {metric.unit}".strip()
 
 
 def _schemas() -> Iterator[tuple[str, str]]:
-    from skewmon.config.schema import Config
-
     status = json.loads((ROOT / "docs" / "status.schema.json").read_text())
     for name, schema in (("json", status), ("config", Config.model_json_schema())):
         yield from _fields(name, schema, schema, ())
 
 
-def _fields(
-    path: str, node: Any, schema: dict[str, Any], seen: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
+def _fields(path: str, node: Any, schema: dict[str, Any], seen: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Yield the fields of a JSON Schema; references are followed, each once on a path."""
     if not isinstance(node, dict):
         return

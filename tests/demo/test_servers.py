@@ -14,9 +14,9 @@ from skewmon.demo.clock import Origin
 from skewmon.demo.server import Servers
 from skewmon.demo.workplace import make_identity, write_config
 from skewmon.errors import Reason
-from skewmon.examination import Examination, examine
 from skewmon.inventory.resolve import resolve
 from skewmon.model import Failed, Node
+from skewmon.monitor.probe import Examination, examine
 
 ORIGIN = Origin.now()
 

@@ -9,7 +9,7 @@ import json
 import sys
 
 from skewmon.model import Measured, Node, SshSettings
-from skewmon.once import opened
+from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from skewmon.errors import Reason
 from skewmon.model import Failed, Measured, Node, Outcome, SshSettings
-from skewmon.once import opened
+from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweep, Sweeper
 from tests.fleet.scripted import ScriptedNode
 from tests.fleet.sshd import Fleet, FleetNode

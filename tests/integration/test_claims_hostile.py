@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.cycle import run_round
-from skewmon.inquiry import Inquiry
-from skewmon.ledger import MonitorState, Place
 from skewmon.model import Cluster, ClusterView, Measured, SyncStatus, Threshold
-from skewmon.once import opened
+from skewmon.monitor.check import opened
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState, Place
+from skewmon.monitor.status_poller import Inquiry
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.timesync.sheet import TOOL_LIMIT_S

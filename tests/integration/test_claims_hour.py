@@ -3,12 +3,12 @@
 from random import Random
 
 from skewmon.clock.burst import estimate
-from skewmon.cycle import run_round
 from skewmon.demo.cast import Role
 from skewmon.demo.clock import Origin, Reading, SimulatedClock
 from skewmon.demo.sheets import sheet as sheet_of
-from skewmon.ledger import MonitorState, place_of
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, SyncStatus, Threshold
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState, place_of
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync import sheet
 from skewmon.timesync.status import assemble

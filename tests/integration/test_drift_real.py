@@ -9,8 +9,8 @@ import pytest
 
 from skewmon.clock.burst import estimate
 from skewmon.export.status import status
-from skewmon.ledger import MonitorState
 from skewmon.model import NS_PER_S, Cluster, Measured, Node, Outcome, Snapshot, Threshold
+from skewmon.monitor.state import MonitorState
 from tests.clock.simulator import PPM, Machine, holds, observe_round
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running

@@ -13,7 +13,7 @@ import pytest
 
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S, Cluster, Failed, Measured, Node, Outcome, Threshold
-from skewmon.once import check, opened
+from skewmon.monitor.check import check, opened
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.relay import Relay
 from tests.fleet.scripted import ScriptedNode, Session, raw

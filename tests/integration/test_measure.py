@@ -12,7 +12,7 @@ import pytest
 
 from skewmon.cli.main import run
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Measured, Threshold
-from skewmon.once import check, opened
+from skewmon.monitor.check import check, opened
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.relay import Relay
 from tests.fleet.sshd import Fleet, Login

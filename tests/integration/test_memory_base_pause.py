@@ -5,13 +5,13 @@ from random import Random
 
 import pytest
 
-from skewmon.chronicle import clock_events, cluster_events
 from skewmon.clock.burst import estimate
-from skewmon.cycle import run_round
+from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.read import read
-from skewmon.ledger import MonitorState, place_of
+from skewmon.journal.reported import ReportedState
 from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
-from skewmon.past import ReportedState
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState, place_of
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
 from tests.fleet.clocks import KnownClock

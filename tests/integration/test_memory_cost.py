@@ -11,10 +11,10 @@ import pytest
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
 from skewmon.clock.memory import Memory, Recollection, remember
-from skewmon.daemon import collect_seldom
-from skewmon.evaluation import evaluate
-from skewmon.ledger import MonitorState, place_of
+from skewmon.daemon.daemon import collect_seldom
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Threshold
+from skewmon.monitor.evaluate import evaluate
+from skewmon.monitor.state import MonitorState, place_of
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import MS, PPM, Machine, Observation, Pause, Slew, Step, Suspend
 from tests.monitor.rounds import take_in

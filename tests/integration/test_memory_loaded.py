@@ -11,7 +11,7 @@ import pytest
 
 from skewmon.clock.memory import Memory
 from skewmon.model import Measured
-from skewmon.once import opened
+from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper
 from tests.clock.gains import SAMPLES, WARM_UP, Bounds, Gain
 from tests.fleet.processes import descendants, end_tree

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from skewmon.model import NS_PER_S
-from skewmon.once import opened
+from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.sshd import Fleet, Login
 from tests.integration.measuring import assert_inside, measured, measured_once, nodes_of

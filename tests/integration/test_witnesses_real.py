@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.cycle import run_round
-from skewmon.ledger import MonitorState
 from skewmon.model import Cluster, ClusterView, Threshold
-from skewmon.once import check, opened
+from skewmon.monitor.check import check, opened
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.sshd import Fleet
 from tests.integration.measuring import TIMEOUT_S, nodes_of

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from skewmon.chronicle import clock_events, cluster_events
 from skewmon.clock.memory import Recollection
 from skewmon.clock.steps import Kind, Movement
-from skewmon.cycle import run_round
-from skewmon.ledger import MonitorState, Place, place_of
+from skewmon.journal.detect import clock_events, cluster_events
+from skewmon.journal.reported import ReportedState
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Measured, Threshold
-from skewmon.once import opened
-from skewmon.past import ReportedState
+from skewmon.monitor.check import opened
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState, Place, place_of
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.lab.cluster import Lab

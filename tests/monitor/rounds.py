@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from skewmon.cycle import NodeMovements, Round
-from skewmon.evaluation import evaluate
-from skewmon.ledger import MonitorState, Place, place_of
 from skewmon.model import Cluster, Interval, Outcome
+from skewmon.monitor.evaluate import evaluate
+from skewmon.monitor.round import NodeMovements, Round
+from skewmon.monitor.state import MonitorState, Place, place_of
 from skewmon.probe.sweep import Sweep
 
 

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from skewmon.alert.alerts import Cause
-from skewmon.chronicle import alert_events
+from skewmon.journal.detect import alert_events
 from skewmon.model import NS_PER_S, ClusterView, NodeView
 from skewmon.notify.alerting import STATE, Alerting
 from skewmon.notify.dispatcher import MemoryStore

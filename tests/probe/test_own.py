@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.inquiry import WITNESS_S, Inquiry
-from skewmon.ledger import MonitorState
 from skewmon.model import SyncStatus
-from skewmon.node_state import MISSED_ANSWERS
+from skewmon.monitor.node_state import MISSED_ANSWERS
+from skewmon.monitor.state import MonitorState
+from skewmon.monitor.status_poller import WITNESS_S, Inquiry
 from skewmon.probe import own
 from skewmon.probe.own import own_status
 from skewmon.timesync import sheet

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import asyncssh
 import pytest
 
-from skewmon.cycle import run_round
 from skewmon.errors import ProbeError, Reason
-from skewmon.ledger import MonitorState
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Threshold
-from skewmon.once import opened
+from skewmon.monitor.check import opened
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.session import PATIENT
 from skewmon.probe.session import Session as ProbeSession
 from skewmon.probe.sweep import Sweeper

@@ -1,0 +1,1 @@
+"""The service: configuration, signals, reload, watchdog, and the report of each round."""

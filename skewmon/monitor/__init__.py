@@ -1,0 +1,1 @@
+"""One round and its parts: state, status polling, measurement, evaluation."""

@@ -1,0 +1,96 @@
+"""A few rounds and then done: what ``check`` and ``probe`` run."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from skewmon.errors import NodeError, Reason
+from skewmon.model import Cluster, ClusterView, Failed, Node, Snapshot
+from skewmon.monitor.round import run_round
+from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.status_poller import Inquiry
+from skewmon.probe.base import ArrivalClock
+from skewmon.probe.link import Link
+from skewmon.probe.session import PATIENT, Patience
+from skewmon.probe.ssh import Dialer
+from skewmon.probe.sweep import Sweeper
+from skewmon.runtime.containment import Where, contained
+
+#: No single stage (connect, login, hello, reply) may use up the whole time: a node that hangs in one must
+#: fail with the reason of that stage while the others can still be measured.
+STAGE_SHARE = 0.4
+
+#: Between the rounds of one check; long enough for a stalled path to change, short enough to wait for.
+ROUND_GAP_S = 1.0
+
+#: Told how many nodes have answered or failed, of how many.
+Progress = Callable[[int, int], None]
+
+
+async def check(
+    clusters: Sequence[Cluster], rounds: int, timeout_s: float, progress: Progress = lambda _done, _all: None
+) -> Snapshot:
+    """Measure the clusters ``rounds`` times and return the last snapshot, within about ``timeout_s``."""
+    state = MonitorState()
+    views: tuple[ClusterView, ...] = ()
+    nodes = [node for cluster in clusters for node in cluster.nodes]
+    async with opened(nodes, timeout_s, progress) as links:
+        # Before the first round, so that the daemons' tools cannot disturb it.
+        await Inquiry(state).ask(links, timeout_s * STAGE_SHARE)
+        sweeper = Sweeper()
+        for number in range(rounds):
+            if number:
+                await asyncio.sleep(ROUND_GAP_S)
+            views = (await run_round(clusters, links, sweeper, state)).views
+    return Snapshot(time.time_ns(), views)
+
+
+@asynccontextmanager
+async def opened(
+    nodes: Sequence[Node],
+    timeout_s: float,
+    progress: Progress = lambda _done, _all: None,
+    *,
+    kernel_stamps: bool = True,
+) -> AsyncIterator[dict[Place, Link]]:
+    """Open a link to every node at once and yield them, those that failed with their reasons.
+
+    Without ``kernel_stamps`` arrivals are stamped by this process: what a benchmark compares with.
+    """
+    arrivals = ArrivalClock(enabled=kernel_stamps)
+    dialer = Dialer(arrivals)
+    stage_s = timeout_s * STAGE_SHARE
+    patience = Patience(hello_s=stage_s, reply_s=min(PATIENT.reply_s, stage_s))
+    links = {place_of(node): Link(_hurried(node, stage_s), dialer, arrivals, patience) for node in nodes}
+    done = 0
+
+    async def open_one(link: Link) -> None:
+        nonlocal done
+        try:
+            with contained(Where.NODE, node=link.node.name):
+                async with asyncio.timeout(timeout_s):
+                    await link.open()
+        except NodeError:
+            pass  # the round reads the reason from the link
+        except TimeoutError:
+            link.failure = Failed(Reason.NO_ANSWER, f"The connection was not ready within {timeout_s:g} s.")
+        done += 1
+        progress(done, len(links))
+
+    try:
+        progress(done, len(links))
+        async with asyncio.TaskGroup() as group:
+            for link in links.values():
+                group.create_task(open_one(link))
+        yield links
+    finally:
+        for link in links.values():
+            link.close()
+        with contained(Where.NODE):
+            await dialer.close()
+
+
+def _hurried(node: Node, stage_s: float) -> Node:
+    return replace(node, ssh=replace(node.ssh, connect_timeout_s=min(node.ssh.connect_timeout_s, stage_s)))

@@ -1,0 +1,202 @@
+"""What a round amounts to for one cluster: offsets, skew, culprits, drift, findings, verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
+from skewmon.clock import pairs
+from skewmon.clock.culprit import NOBODY
+from skewmon.clock.memory import STEPS
+from skewmon.clock.steps import Kind, Movement
+from skewmon.hearing import Bystander, Hearing
+from skewmon.model import (
+    NS_PER_S,
+    Cluster,
+    ClusterView,
+    Finding,
+    Interval,
+    Measured,
+    Node,
+    NodeView,
+    Outcome,
+    Pair,
+    Threshold,
+)
+from skewmon.monitor.node_state import NodeState
+from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.outlook import UNKNOWN, Outlook, outlooks
+from skewmon.probe.base import own_boot_id
+from skewmon.probe.sweep import Sweep
+from skewmon.timesync.evidence import History, NodeEvidence
+from skewmon.timesync.findings import cluster_findings, jury, node_findings
+
+#: Nearly every node, nearly every round.
+NOTHING_MOVED = History()
+
+#: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
+ALL_PAIRS_NODES = 64
+
+#: Beyond that, the pairs that are provably furthest apart.
+WORST_PAIRS = 100
+
+#: A node that was measured within this time may come back: nobody is convicted because it is away. A server
+#: with much memory takes some minutes to boot.
+MISSED_NS = 900 * NS_PER_S
+
+
+def evaluate(
+    cluster: Cluster, found: Mapping[Place, Outcome], sweep: Sweep, state: MonitorState, wall_ns: int
+) -> ClusterView:
+    """Return the view of one cluster after the round was committed; changes nothing."""
+    records = {node.name: state.node(place_of(node)) for node in cluster.nodes}
+    outcomes = {node.name: found[place_of(node)] for node in cluster.nodes}
+    rounds = state.rounds(cluster.name)
+    moved = {name: record.moved_since(rounds.since_ns) for name, record in records.items()}
+    walls = {name: one.estimate.wall for name, one in outcomes.items() if isinstance(one, Measured)}
+    reference_ns = pairs.reference_ns(walls) if walls else 0
+    offsets = {name: wall.shifted(-reference_ns) for name, wall in walls.items()}
+    skew = pairs.skew(offsets)
+    lines = skew_lines(cluster.thresholds)
+    published = _published_pairs(offsets, lines)
+    evidence = {
+        node.name: _evidence(node, offsets.get(node.name), records[node.name], moved[node.name])
+        for node in cluster.nodes
+    }
+    limit_ns = vote_limit_ns(cluster.thresholds, skew)
+    verdict_on_nodes = NOBODY
+    if limit_ns is not None:
+        bystander = _bystander(outcomes, sweep.admin, reference_ns, state)
+        jumps = {name: _jumps(record) for name, record in records.items()}
+        heard = {
+            name: replace(node, status=records[name].last_answer.status) for name, node in evidence.items()
+        }
+        missed = frozenset(
+            name for name in records if name not in walls and _is_missed(records[name], wall_ns)
+        )
+        hearing = Hearing(heard, bystander, jumps, sweep.at_ns, wall_ns, missed)
+        verdict_on_nodes = hearing.verdict(limit_ns, published[0])
+    judges = jury(evidence, verdict_on_nodes)
+    going = outlooks(
+        offsets,
+        {name: records[name].recollection.rates for name in offsets},
+        {name: records[name].timesync for name in offsets},
+        [line.limit_ns for line in lines],
+    )
+    return ClusterView(
+        cluster=cluster,
+        verdict=cluster_verdict(cluster.thresholds, skew, offsets, len(cluster.nodes)),
+        at_wall_ns=wall_ns,
+        duration_s=sweep.duration_s,
+        nodes=tuple(
+            _node_view(
+                outcomes[name],
+                sweep.admin,
+                records[name],
+                moved[name],
+                node,
+                node_findings(node, evidence, judges, records[name].claimed_findings(node)),
+                going.get(name, UNKNOWN),
+            )
+            for name, node in evidence.items()
+        ),
+        skew=skew,
+        worst=published[0] if published else None,
+        vote=verdict_on_nodes,
+        pairs=tuple(published),
+        findings=cluster_findings(evidence, verdict_on_nodes, limit_ns),
+        rounds=rounds.number,
+    )
+
+
+def _node_view(
+    outcome: Outcome,
+    admin: Interval,
+    record: NodeState,
+    moved: Sequence[Movement],
+    node: NodeEvidence,
+    findings: tuple[Finding, ...],
+    going: Outlook,
+) -> NodeView:
+    return NodeView(
+        name=node.name,
+        address=node.address,
+        outcome=outcome,
+        offset=node.offset,
+        admin_offset=outcome.estimate.wall - admin if isinstance(outcome, Measured) else None,
+        drift=going.drift,
+        forecast=going.forecast,
+        steps=record.recollection.steps,
+        stepped=_largest_step(moved),
+        last_success_wall_ns=record.last_success_wall_ns,
+        timesync=record.timesync,
+        findings=findings,
+        failures=dict(record.failures),
+        unparsed_lines=record.unparsed_lines,
+    )
+
+
+def _largest_step(moved: Sequence[Movement]) -> Interval | None:
+    jumps = [one.size for one in moved if one.kind in STEPS and one.size is not None]
+    return max(jumps, key=lambda size: size.proven_ns, default=None)
+
+
+def _evidence(
+    node: Node, offset: Interval | None, record: NodeState, moved: Sequence[Movement]
+) -> NodeEvidence:
+    history = _history(record, moved)
+    return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address)
+
+
+def _history(record: NodeState, moved: Sequence[Movement]) -> History:
+    """Return what the node's own clocks told since the cluster's last round, and a slew while it lasts."""
+    by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in moved}
+    slept = by_kind[Kind.SUSPEND].size if Kind.SUSPEND in by_kind else None
+    stepped, slew_ppb = _largest_step(moved), record.recollection.rates.slew_ppb
+    if not by_kind and slew_ppb is None:
+        return NOTHING_MOVED
+    return History(
+        step_s=stepped.estimate_ns / NS_PER_S if stepped else None,
+        suspended_s=slept.estimate_ns / NS_PER_S if slept else None,
+        rebooted=True if Kind.REBOOT in by_kind else None,
+        slew_ppm=slew_ppb.estimate_ns / 1000 if slew_ppb else None,
+    )
+
+
+def login(node: Node) -> str:
+    """Return the command that logs in to a node as skewmon does."""
+    port = f" -p {node.ssh.port}" if node.ssh.port != 22 else ""
+    jump = f" -J {','.join(node.ssh.jump)}" if node.ssh.jump else ""
+    user = f"{node.ssh.user}@" if node.ssh.user else ""
+    return f"ssh{port}{jump} {user}{node.address}"
+
+
+def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) -> list[Pair]:
+    """Return every pair of a small cluster, the worst of a large one, worst first, each with its verdict."""
+    if len(offsets) <= ALL_PAIRS_NODES:
+        chosen = pairs.all_pairs(offsets)
+    else:
+        chosen = [pairs.pair_offset(offsets, *pair) for pair in pairs.worst_pairs(offsets, WORST_PAIRS)]
+    return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
+
+
+def _bystander(
+    outcomes: Mapping[str, Outcome], admin: Interval, reference_ns: int, state: MonitorState
+) -> Bystander | None:
+    """Return the admin box as a witness; None where it is a node: its kernel, and its wall clock."""
+    for one in outcomes.values():
+        if isinstance(one, Measured) and _is_here(one, admin):
+            return None
+    return Bystander(admin.shifted(-reference_ns), state.admin_answer.status)
+
+
+def _is_here(node: Measured, admin: Interval) -> bool:
+    return node.burst.program.boot_id == own_boot_id() and 0 in node.estimate.wall - admin
+
+
+def _is_missed(record: NodeState, wall_ns: int) -> bool:
+    """Tell whether a node that is not measured now was, not long ago."""
+    return record.last_success_wall_ns is not None and wall_ns - record.last_success_wall_ns < MISSED_NS
+
+
+def _jumps(record: NodeState) -> list[Movement]:
+    return [movement for _, movement in record.recent if movement.kind in STEPS]

@@ -1,0 +1,102 @@
+"""One node, looked at closely: what ``probe`` runs."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from skewmon.clock.burst import estimate
+from skewmon.errors import NodeError, Reason
+from skewmon.model import NS_PER_S, Burst, Estimate, Failed, Interval, Node, SyncStatus
+from skewmon.probe.base import ArrivalClock, admin_wall, base_ns
+from skewmon.probe.link import Link
+from skewmon.probe.sheet import read_text
+from skewmon.probe.ssh import Connection
+from skewmon.probe.transcript import RecordingDialer, Transcript
+from skewmon.runtime.containment import Where, contained, node_error, translated
+from skewmon.timesync import sheet
+from skewmon.timesync.status import assemble
+
+#: What is worth knowing of an SSH connection, by asyncssh's names.
+CONNECTION_FACTS = ("server_version", "send_cipher")
+
+
+@dataclass
+class Examination:
+    """What was found, stage by stage; the stages after a failure stay empty."""
+
+    node: Node
+    began_ns: int = field(default_factory=base_ns)
+    transcript: Transcript = field(default_factory=Transcript)
+    connection: dict[str, str] = field(default_factory=dict)
+    opened_s: float | None = None
+    burst: Burst | None = None
+    admin: Interval | None = None
+    estimate: Estimate | None = None
+    failure: Failed | None = None
+    tools: dict[str, sheet.ToolOutput] = field(default_factory=dict)
+    status: SyncStatus | None = None
+    status_failure: Failed | None = None
+
+    @property
+    def admin_offset(self) -> Interval | None:
+        """The node's wall clock minus the admin box's."""
+        return self.estimate.wall - self.admin if self.estimate and self.admin else None
+
+
+async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
+    """Measure one node once and ask its time daemons; the result has every failure."""
+    found = Examination(node)
+    arrivals = ArrivalClock()
+    dialer = RecordingDialer(arrivals)
+    dialer.transcript = found.transcript
+    link = Link(node, dialer, arrivals)
+    try:
+        async with asyncio.timeout(timeout_s):
+            with translated(Where.NODE, node_error):
+                await _measure(link, samples, found)
+    except NodeError as error:
+        found.failure = error.failed
+    except TimeoutError:
+        found.failure = Failed(Reason.NO_ANSWER, f"It was not measured within {timeout_s:g} s.")
+    if link.connection is not None:
+        await _ask_daemons(link.connection, found)
+    link.close()
+    with contained(Where.NODE):
+        await dialer.close()
+    return found
+
+
+async def _measure(link: Link, samples: int, found: Examination) -> None:
+    began_s = time.monotonic()
+    await link.open()
+    found.opened_s = time.monotonic() - began_s
+    assert link.connection is not None
+    found.connection = _facts(link.connection)
+    opening = await link.burst(samples)
+    at_ns, found.admin = base_ns(), admin_wall()
+    closing = await link.exchange(opening.program)
+    found.burst = Burst(opening.program, opening.opening, closing)
+    found.estimate = estimate(found.burst, at_ns)
+
+
+async def _ask_daemons(connection: Connection, found: Examination) -> None:
+    try:
+        with translated(Where.STATUS, node_error):
+            nonce, text = await read_text(connection)
+            found.tools = sheet.split(nonce, text)
+            found.status = assemble(found.tools)
+    except NodeError as error:
+        found.status_failure = error.failed
+
+
+def _facts(connection: Connection) -> dict[str, str]:
+    facts = {name: str(connection.ssh.get_extra_info(name) or "") for name in CONNECTION_FACTS}
+    key = connection.ssh.get_server_host_key()
+    if key is not None:
+        facts["host_key"] = f"{key.get_algorithm()} {key.get_fingerprint()}"
+    return facts
+
+
+def since_s(found: Examination, instant_ns: int) -> float:
+    """Return when an instant of the base was, in seconds after the start of the examination."""
+    return (instant_ns - found.began_ns) / NS_PER_S

@@ -1,0 +1,133 @@
+"""State between rounds: of every node, by how it is reached, and of every cluster."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from skewmon.clock.selfcheck import CHECKS
+from skewmon.clock.standing import Standing
+from skewmon.model import NS_PER_S, Cluster, Interval, Node, SshSettings, SyncStatus
+from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
+
+#: A node that belongs to several clusters is one machine, reached at one place, measured once.
+Place = tuple[str, SshSettings]
+
+#: No machine falls asleep and wakes within this, and no five reads of its clocks take so long.
+LEAST_SLEEP_NS = 100_000_000
+
+
+def place_of(node: Node) -> Place:
+    """Return how a node is reached."""
+    return node.address, node.ssh
+
+
+def _name_of(place: Place) -> str:
+    """Return the name of a place across restarts: the host and the way to it, not the user."""
+    address, ssh = place
+    return " ".join((f"{address}:{ssh.port}", *ssh.jump))
+
+
+class ClusterRounds(NamedTuple):
+    """The rounds of one cluster: how many, the common instant of the last one, and of the one before."""
+
+    number: int = 0
+    at_ns: int | None = None
+    since_ns: int = 0
+
+    def after(self, at_ns: int, interval_s: float) -> "ClusterRounds":
+        """Return this after one more round."""
+        before_ns = at_ns - round(interval_s * NS_PER_S) if self.at_ns is None else self.at_ns
+        return ClusterRounds(self.number + 1, at_ns, before_ns)
+
+
+@dataclass
+class MonitorState:
+    """State of all nodes and clusters; a round changes it by ``commit`` alone, once."""
+
+    nodes: dict[Place, NodeState] = field(default_factory=dict)
+    admin_answer: LastAnswer = field(default_factory=LastAnswer)  # of the admin box's own time daemon
+    self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
+    _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
+    _checkpoints: dict[str, Standing] = field(default_factory=dict)
+    _clusters: dict[Place, tuple[str, ...]] = field(default_factory=dict)
+    _admin_sleep_ns: int | None = None  # since the admin box's boot
+
+    def node(self, place: Place) -> NodeState:
+        """Return the state of a node, a new one if it was never seen."""
+        known = self.nodes.get(place)
+        if known is None:
+            known = self.nodes[place] = NodeState(checkpoint=self._checkpoints.pop(_name_of(place), None))
+        return known
+
+    def rounds(self, cluster: str) -> ClusterRounds:
+        """Return the rounds of a cluster."""
+        return self._rounds.get(cluster, ClusterRounds())
+
+    def clusters_of(self, place: Place) -> tuple[str, ...]:
+        """Return the names of the clusters that a node belongs to."""
+        return self._clusters.get(place, ())
+
+    def admin_slept(self, sleep_ns: int) -> Interval | None:
+        """Return how long the admin box slept since the last round, by its own clocks, or None.
+
+        Its connections may have dropped too, leaving too few nodes to detect the pause by majority.
+        """
+        before_ns = self._admin_sleep_ns
+        if before_ns is None or sleep_ns - before_ns < LEAST_SLEEP_NS:
+            return None
+        return Interval.around(sleep_ns - before_ns, LEAST_SLEEP_NS)
+
+    def commit(
+        self,
+        updates: Mapping[Place, NodeUpdate],
+        clusters: Iterable[Cluster],
+        at_ns: int,
+        wall_ns: int,
+        admin_sleep_ns: int,
+        failed_checks: Iterable[str] = (),
+    ) -> None:
+        """Take in one round of these clusters, at the common instant ``at_ns``."""
+        self._admin_sleep_ns = admin_sleep_ns
+        for place, update in updates.items():
+            self.node(place).commit(update, wall_ns)
+        for cluster in clusters:
+            self._rounds[cluster.name] = self.rounds(cluster.name).after(at_ns, cluster.interval_s)
+        self.self_check_failures.update(failed_checks)
+
+    def forget_base(self, but: Iterable[Place] = ()) -> None:
+        """Drop every history against the base, which stood still, except of nodes whose update knows it."""
+        for place in self.nodes.keys() - set(but):
+            self.nodes[place].forget_base()
+
+    def note_status(self, place: Place, status: SyncStatus) -> None:
+        """Take in the claims of a node's time daemon."""
+        self.node(place).note_status(status)
+
+    def adopt(self, clusters: Iterable[Cluster]) -> None:
+        """Keep the state of these clusters' nodes alone."""
+        shared: dict[Place, list[str]] = {}
+        for cluster in clusters:
+            for place in dict.fromkeys(map(place_of, cluster.nodes)):
+                shared.setdefault(place, []).append(cluster.name)
+        self._clusters = {place: tuple(names) for place, names in shared.items()}
+        kept = {name for names in shared.values() for name in names}
+        for name in self._rounds.keys() - kept:  # counts go on, as counters should; the instant is stale
+            self._rounds[name] = ClusterRounds(self._rounds[name].number)
+        for place in set(self.nodes) - set(shared):
+            del self.nodes[place]
+        for name in set(self._checkpoints) - set(map(_name_of, shared)):
+            del self._checkpoints[name]
+
+    def restore(self, checkpoints: Mapping[str, Standing]) -> None:
+        """Take over the readings that an earlier daemon saved, for each node's first measurement."""
+        self._checkpoints = dict(checkpoints)
+
+    def checkpoints(self) -> dict[str, Standing]:
+        """Return the readings to save for the next daemon, of every node that was ever seen."""
+        kept = dict(self._checkpoints)
+        for place, state in self.nodes.items():
+            checkpoint = state.current_checkpoint()
+            if checkpoint is not None:
+                kept[_name_of(place)] = checkpoint
+        return kept

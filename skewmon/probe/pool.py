@@ -1,0 +1,72 @@
+"""The links of the daemon: one a place, kept open by a task of its own, changed by a reload."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+
+import structlog
+
+from skewmon.model import Cluster, Failed
+from skewmon.monitor.state import Place, place_of
+from skewmon.probe.base import ArrivalClock
+from skewmon.probe.link import Link
+from skewmon.probe.ssh import Dialer
+
+log = structlog.get_logger()
+
+
+class Fleet:
+    """Opens a link to every place that the clusters name and drops those that they no longer name."""
+
+    def __init__(self, spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]) -> None:
+        self.links: dict[Place, Link] = {}
+        self._spawn = spawn
+        self._keepers: dict[Place, asyncio.Task[None]] = {}
+        self._reported: dict[Place, str] = {}
+        self._arrivals = ArrivalClock()
+        self._dialer = Dialer(self._arrivals)
+
+    def adjust(self, clusters: Iterable[Cluster]) -> None:
+        """Make the links those of these clusters; links that stay are not touched."""
+        wanted = {place_of(node): node for cluster in clusters for node in cluster.nodes}
+        for place in set(self.links) - set(wanted):
+            self._keepers.pop(place).cancel()
+            self.links.pop(place).close()
+            self._reported.pop(place, None)
+        self._dialer.retain(wanted.values())
+        for place, node in wanted.items():
+            if place not in self.links:
+                self.links[place] = Link(node, self._dialer, self._arrivals)
+                self._keepers[place] = self._spawn(self.links[place].keep(self._report))
+
+    async def first_attempts(self, timeout_s: float) -> None:
+        """Wait until every link has been opened or has failed once, at most ``timeout_s``."""
+        waiting = [asyncio.ensure_future(link.attempted.wait()) for link in self.links.values()]
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=timeout_s)
+        for one in late:
+            one.cancel()
+
+    async def close(self) -> None:
+        """Close every link and every bastion."""
+        for link in self.links.values():
+            link.close()
+        await self._dialer.close()
+
+    def _report(self, link: Link) -> None:
+        """Log what changed: a node that answers, or fails for another reason than before."""
+        place = place_of(link.node)
+        state = link.failure.reason if link.failure else "connected"
+        if self._reported.get(place) == state:
+            return
+        self._reported[place] = state
+        if link.failure:
+            _log_failure(link.node.name, link.failure)
+        else:
+            log.info("connected", node=link.node.name, probe=link.probe)
+
+
+def _log_failure(node: str, failure: Failed) -> None:
+    log.warning(
+        "not measured", node=node, reason=str(failure.reason), detail=failure.detail, advice=failure.advice
+    )

@@ -1,0 +1,1 @@
+"""Effects that several rooms share: files, name lookups, HTTP client, back-off, containment, logs."""

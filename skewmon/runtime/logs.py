@@ -1,0 +1,88 @@
+"""Logs: for a person on a terminal, as logfmt or JSON for machines; transitions, not repetitions."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+from skewmon.text import masked_text
+
+Format = Literal["console", "logfmt", "json"]
+
+#: asyncio repeats some complaints a thousand times a second; the first one tells as much.
+ASYNCIO_TELL_AGAIN_S = 60.0
+
+LEVELS = ("debug", "info", "warning", "error")
+
+#: For commands whose output is their result: a failed node is part of it, and a log would be in its way.
+SILENT = "critical"
+
+
+def configure(level: str = "info", style: Format | None = None) -> None:
+    """Set up structlog for the process; without a style, the terminal decides."""
+    if style is None:
+        style = "console" if sys.stderr.isatty() else "logfmt"
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *_renderers(style),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries keep their chatter: whatever matters of it is translated into skewmon's own errors.
+    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
+    # What asyncio reports is a bug or a lack, so it is told, but never as fast as it can happen.
+    loop_logger = logging.getLogger("asyncio")
+    loop_logger.propagate = False
+    loop_logger.handlers[:] = [_Paced()]
+
+
+class _Paced(logging.Handler):
+    """Passes one record a minute on to structlog, with the number of those that it held back before."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._tell_after_s = 0.0
+        self._held_back = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell a record as one event, or count it."""
+        if record.created < self._tell_after_s:
+            self._held_back += 1
+            return
+        details: dict[str, object] = {"held_back": self._held_back} if self._held_back else {}
+        cause = record.exc_info[1] if record.exc_info else None
+        if isinstance(cause, OSError):
+            details["reason"] = str(cause)  # the system's lack, not a bug: its words say all
+        elif cause is not None:
+            details["exc_info"] = cause
+        self._tell_after_s, self._held_back = record.created + ASYNCIO_TELL_AGAIN_S, 0
+        structlog.get_logger().error("the event loop complains", message=record.getMessage(), **details)
+
+
+def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:
+    # The console renders exceptions itself; elsewhere a traceback has to become text, or it is lost.
+    if style == "json":
+        return structlog.processors.format_exc_info, _without_secrets, structlog.processors.JSONRenderer()
+    if style == "logfmt":
+        line = structlog.processors.LogfmtRenderer(
+            key_order=["timestamp", "level", "event"], bool_as_flag=False
+        )
+        return structlog.processors.format_exc_info, _without_secrets, line
+    return _without_secrets, structlog.dev.ConsoleRenderer()
+
+
+def _without_secrets(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Mask the URLs in every text of a line, whoever quoted them."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = masked_text(value)
+    return event

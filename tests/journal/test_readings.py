@@ -1,0 +1,185 @@
+"""The bookmark: a step that happened while no daemon ran is told by the next one, once."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from skewmon.clock.bracket import Bracket
+from skewmon.clock.burst import estimate
+from skewmon.clock.standing import Standing, standing_from
+from skewmon.journal import Journal
+from skewmon.journal.detect import clock_events
+from skewmon.journal.read import FILE_NAME
+from skewmon.journal.readings import KEEP_EVERY_S, KEY, Bookmark
+from skewmon.journal.store import MAX_AGE_NS, JournalFile
+from skewmon.model import NS_PER_S, Cluster, Event, Measured, Node
+from skewmon.monitor.state import MonitorState, place_of
+from tests.clock.simulator import MS, Happening, Machine, Reboot, Step, Suspend
+from tests.monitor.rounds import round_of
+
+NODE = Node("n1", "10.0.0.1")
+CLUSTER = Cluster("lab", (NODE,))
+WALL_NS = 1_790_000_000 * NS_PER_S
+
+
+class Life:
+    """One daemon's life: what it knows of its single node."""
+
+    def __init__(self, journal: Journal, machine: Machine, wall_ns: int = WALL_NS) -> None:
+        self.machine = machine
+        self.wall_ns = wall_ns
+        self.state = MonitorState()
+        self.bookmark = Bookmark(self.state, journal)
+        self.bookmark.open(WALL_NS)
+        self.state.adopt((CLUSTER,))
+
+    def round(self) -> list[Event]:
+        """Measure the node once; return what the journal is told."""
+        self.machine.rest_until(self.machine.at_ns + 15 * NS_PER_S)
+        seen = self.machine.observe(self.machine.at_ns)
+        found = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
+        return list(clock_events(round_of(self.state, CLUSTER, {"n1": found}, seen.tau_ns, self.wall_ns)))
+
+
+async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") -> list[list[Event]]:
+    """Let things happen between two daemons' lives; return what each round of the second one tells."""
+    machine = Machine(Random(7), rung=rung)
+    async with Journal.open(str(tmp_path)) as journal:
+        first = Life(journal, machine)
+        assert [first.round() for _ in range(3)] == [[], [], []]
+        first.bookmark.keep(0.0)
+    for number, happening in enumerate(happenings, 1):
+        machine.schedule(machine.at_ns + number * NS_PER_S, happening)
+    async with Journal.open(str(tmp_path)) as journal:
+        second = Life(journal, machine, WALL_NS + NS_PER_S)
+        return [second.round() for _ in range(3)]
+
+
+@pytest.mark.parametrize("size_ns", [-20 * MS, 31_000, 3 * NS_PER_S])
+async def test_a_step_while_nobody_watched_is_told_once(tmp_path: Path, size_ns: int) -> None:
+    """With its size to a microsecond, and the two instants between which it happened."""
+    (told, *rest) = await across(tmp_path, Step(size_ns))
+    (event,) = told
+    assert rest == [[], []]
+    assert event.kind == "step"
+    assert abs(event.detail["seconds"] - size_ns / 1e9) < 1e-6
+    assert (event.detail["since"], event.detail["until"]) == (
+        "2026-09-21T14:13:20.000Z",
+        "2026-09-21T14:13:21.000Z",
+    )
+    direction = "forward" if size_ns > 0 else "back"
+    assert f"jumped {direction} by " in event.message
+    assert event.message.endswith(
+        " while skewmon was not watching, between 2026-09-21T14:13:20.000Z and 2026-09-21T14:13:21.000Z."
+    )
+
+
+async def test_a_quiet_absence_is_told_by_nobody(tmp_path: Path) -> None:
+    """A restart alone is no event of a node."""
+    assert await across(tmp_path) == [[], [], []]
+
+
+async def test_a_sleep_and_a_reboot_are_no_steps(tmp_path: Path) -> None:
+    """They are told as what they are, even where REALTIME came back elsewhere."""
+    (slept, *_) = await across(tmp_path / "slept", Suspend(60 * NS_PER_S))
+    (booted, *_) = await across(tmp_path / "booted", Reboot(error_ns=5 * NS_PER_S))
+    assert [event.kind for event in slept] == ["suspend"]
+    assert [event.kind for event in booted] == ["reboot"]
+
+
+async def test_a_step_in_a_sleep_is_told_beside_it(tmp_path: Path) -> None:
+    """What REALTIME moved beyond the time slept."""
+    (told, *_) = await across(tmp_path, Suspend(60 * NS_PER_S), Step(-2 * NS_PER_S))
+    assert [event.kind for event in told] == ["suspend", "step"]
+    assert abs(told[1].detail["seconds"] + 2) < 1e-3
+
+
+async def test_a_node_with_one_clock_has_nothing_to_keep(tmp_path: Path) -> None:
+    """Its steps are known against the base alone, and that may be another one now."""
+    assert await across(tmp_path, Step(3 * NS_PER_S), rung="bash") == [[], [], []]
+
+
+async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path: Path) -> None:
+    """What was kept of it is kept on, over as many restarts as its outage takes."""
+    machine = Machine(Random(7))
+    async with Journal.open(str(tmp_path)) as journal:
+        life = Life(journal, machine)
+        life.round()
+        life.bookmark.keep(0.0)
+    machine.schedule(machine.at_ns + NS_PER_S, Step(MS))
+    for _ in range(2):
+        async with Journal.open(str(tmp_path)) as journal:
+            life = Life(journal, machine)
+            life.state.node(place_of(NODE))
+            life.bookmark.keep(0.0)
+    async with Journal.open(str(tmp_path)) as journal:
+        assert [event.kind for event in Life(journal, machine).round()] == ["step"]
+
+
+KEPT = Standing(WALL_NS, "boot", 5, 6, Bracket(1, 2), Bracket(3, 4))
+
+
+def test_what_is_kept_is_read_again() -> None:
+    """With or without a BOOTTIME."""
+    for one in (KEPT, KEPT._replace(slept=None)):
+        assert standing_from(one.to_json()) == one
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        None,
+        {},
+        "boot",
+        [],
+        [1, "boot", 2, 3],
+        ["1", "boot", 2, 3, [1, 2], None],
+        [1, "", 2, 3, [1, 2], None],
+        [1, "boot", 2, 3, None, None],
+        [1, "boot", 2, 3, [2, 1], None],
+        [1, "boot", 2, 3, [1, 2], [1]],
+        [1, "boot", 2.5, 3, [1, 2], None],
+        [10**40, "boot", 2, 3, [1, 2], None],
+        [1, "boot", 2, 3, [-(10**40), 2], None],
+    ],
+)
+def test_anything_else_is_nothing(kept: Any) -> None:
+    """A journal may be damaged or of another version."""
+    assert standing_from(kept) is None
+
+
+@pytest.mark.parametrize("text", ["", "[", "7", '{"10.0.0.1:22": 7}', '["10.0.0.1:22"]'])
+async def test_a_damaged_bookmark_is_passed_over(tmp_path: Path, text: str) -> None:
+    """The daemon starts as if there had never been one."""
+    file = JournalFile(tmp_path)
+    file.write((), {KEY: text}, {KEY})
+    file.close()
+    async with Journal.open(str(tmp_path)) as journal:
+        assert Life(journal, Machine(Random(1))).round() == []
+    assert (tmp_path / FILE_NAME).exists()
+
+
+async def test_an_old_bookmark_is_passed_over(tmp_path: Path) -> None:
+    """As old as the events that the journal prunes."""
+    state = MonitorState()
+    for age_ns, expected in ((MAX_AGE_NS, {"10.0.0.1:22": KEPT}), (MAX_AGE_NS + 1, {})):
+        async with Journal.open(str(tmp_path)) as journal:
+            journal.save(KEY, {"10.0.0.1:22": KEPT.to_json()})
+            Bookmark(state, journal).open(WALL_NS + age_ns)
+            assert state.checkpoints() == expected
+
+
+async def test_it_is_written_at_a_modest_pace(tmp_path: Path) -> None:
+    """Once a minute, but at once where a step has been told."""
+    async with Journal.open(str(tmp_path)) as journal:
+        life, kept = Life(journal, Machine(Random(1))), []
+        for now_s in (0.0, 1.0, KEEP_EVERY_S - 1, KEEP_EVERY_S, KEEP_EVERY_S + 1):
+            life.round()
+            before = journal.load(KEY)
+            life.bookmark.keep(now_s)
+            kept.append(journal.load(KEY) != before)
+        assert kept == [True, False, False, True, False]
+        life.bookmark.keep(KEEP_EVERY_S + 2, at_once=True)
+        assert journal.load(KEY) == {name: one.to_json() for name, one in life.state.checkpoints().items()}

@@ -1,0 +1,336 @@
+"""One round: whatever nodes answer, every cluster is evaluated, and each node is measured once."""
+
+import math
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skewmon.clock.burst import estimate
+from skewmon.errors import ProbeError, Reason
+from skewmon.export.status import encode, status
+from skewmon.journal.detect import clock_events
+from skewmon.model import (
+    NS_PER_S,
+    Burst,
+    Cluster,
+    ClusterView,
+    Exchange,
+    Failed,
+    Interval,
+    Measured,
+    Node,
+    Outcome,
+    Program,
+    Quantum,
+    Snapshot,
+    SyncStatus,
+    Threshold,
+)
+from skewmon.monitor.round import Round, run_round
+from skewmon.monitor.state import MonitorState, place_of
+from skewmon.probe.sweep import Sweep
+from tests.clock.simulator import Machine, Observation, Step, holds, observe_round, pause_base
+
+LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
+DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
+
+
+class Canned:
+    """A sweeper that returns what a test has prepared."""
+
+    def __init__(self, outcomes: dict[str, Outcome], at_ns: int = 10**15) -> None:
+        self.outcomes = outcomes
+        self.at_ns = at_ns
+        self.asked: list[str] = []
+
+    async def sweep(self, links: list[str], samples: int, _interval_s: float) -> Sweep:
+        self.asked = list(links)
+        return Sweep(self.at_ns, Interval(0, 1_000), 0.25, [self.outcomes[link] for link in links])
+
+
+def node(name: str) -> Node:
+    return Node(name, f"{name}.example.com")
+
+
+async def run(
+    clusters: list[Cluster], sweeper: Canned, state: MonitorState | None = None
+) -> tuple[ClusterView, ...]:
+    """Run one round over prepared outcomes and return its views."""
+    return (await found(clusters, sweeper, state or MonitorState())).views
+
+
+async def found(clusters: list[Cluster], sweeper: Canned, state: MonitorState) -> Round:
+    """Run one round over prepared outcomes; a link is the name of its node."""
+    links = {place_of(one): one.name for cluster in clusters for one in cluster.nodes}
+    return await run_round(clusters, links, sweeper, state)  # type: ignore[arg-type]  # canned
+
+
+def answers(*ahead_ns: int, seed: int = 1) -> tuple[dict[str, Outcome], int]:
+    """Return simulated nodes n1, n2, … that are ahead by so much, at one common instant."""
+    machines = [
+        Machine(Random(seed + number), wall_ns=1_790_000_000 * NS_PER_S + ahead)
+        for number, ahead in enumerate(ahead_ns)
+    ]
+    for machine in machines:
+        machine._mono = 0  # its REALTIME is exactly what was asked for
+    seen = observe_round(machines, 10**15)
+    outcomes: dict[str, Outcome] = {}
+    for number, one in enumerate(seen, 1):
+        found = estimate(one.burst, one.tau_ns)
+        assert holds(found.wall, one.truth.wall_units)
+        outcomes[f"n{number}"] = Measured(one.burst, found)
+    return outcomes, seen[0].tau_ns
+
+
+async def test_a_node_of_two_clusters_is_measured_once() -> None:
+    """And appears in both, with an offset to the reference of each."""
+    outcomes, at_ns = answers(0, 0, 0, 70 * NS_PER_S, 70 * NS_PER_S)
+    one = Cluster("one", (node("n1"), node("n2"), node("n4")), thresholds=LINES)
+    two = Cluster("two", (node("n4"), node("n5"), node("n3")), thresholds=LINES)
+    sweeper = Canned(outcomes, at_ns)
+    views = await run([one, two], sweeper)
+    assert sorted(sweeper.asked) == ["n1", "n2", "n3", "n4", "n5"]
+    assert [view.vote.culprits for view in views] == [("n4",), ("n3",)]
+    assert views[0].nodes[2].offset is not None
+    assert views[1].nodes[0].offset is not None
+    assert views[0].nodes[2].offset.lower_ns > 69 * NS_PER_S
+    assert abs(views[1].nodes[0].offset.estimate_ns) < NS_PER_S
+
+
+def outcomes_of(seen: list[Observation], first: int = 0) -> dict[str, Outcome]:
+    """Return what was seen of simulated nodes as a sweep would, by names that count from ``first``."""
+    return {
+        f"n{number}": Measured(one.burst, estimate(one.burst, one.tau_ns))
+        for number, one in enumerate(seen, first)
+    }
+
+
+def steps_of(rounds: int, step_at: int) -> list[tuple[dict[str, Outcome], int]]:
+    """Return rounds of n1 and n2, with n1 stepping by a second before one of them."""
+    machines, found = [Machine(Random(1)), Machine(Random(2))], []
+    for number in range(rounds):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        if number == step_at:
+            machines[0].schedule(machines[0].at_ns + NS_PER_S, Step(NS_PER_S))
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes = outcomes_of(seen, first=1)
+        found.append((outcomes, seen[0].tau_ns))
+    return found
+
+
+@pytest.mark.parametrize("slow_s", [15.0, 60.0])
+async def test_a_step_reaches_every_cluster_of_the_node_and_is_one_event(slow_s: float) -> None:
+    """Also one whose rounds are further apart: its page and alerts know, and the journal has it once."""
+    quick = Cluster("quick", (node("n1"), node("n2")), thresholds=LINES)
+    slow = Cluster("slow", (node("n1"),), interval_s=slow_s, thresholds=LINES)
+    state, events, stepped = MonitorState(), [], []
+    state.adopt((quick, slow))
+    for number, (outcomes, at_ns) in enumerate(steps_of(rounds=13, step_at=6)):
+        due = [quick, slow] if number * 15 % slow_s == 0 else [quick]
+        result = await found(due, Canned(outcomes, at_ns), state)
+        events += clock_events(result)
+        for view in result.views:
+            stepped += [(view.name, number) for one in view.nodes if one.stepped]
+            if number > 9:
+                assert view.nodes[0].steps == 1
+    assert stepped == [("quick", 6), ("slow", 6 if slow_s == 15 else 8)]
+    (event,) = events
+    assert (event.kind, event.node, event.cluster) == ("step", "n1", "quick")
+    assert event.detail["clusters"] == ["quick", "slow"]
+
+
+@pytest.mark.parametrize(("clocksource", "missed"), [("tsc", True), ("kvm-clock", False), ("", False)])
+async def test_a_base_that_may_stand_still_has_no_past(
+    monkeypatch: pytest.MonkeyPatch, clocksource: str, missed: bool
+) -> None:
+    """A pause of 20 ms is silent where replies take 75 ms; only a clock that no hypervisor stops has none."""
+    monkeypatch.setattr("skewmon.monitor.round.own_clocksource", lambda: clocksource)
+    machines = [Machine(Random(seed), network="wan-5-75") for seed in range(3)]
+    cluster, state = Cluster("c", tuple(node(f"n{number}") for number in range(3))), MonitorState()
+    misses = 0
+    for number in range(6):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        if number == 3:
+            pause_base(machines, start_ns - NS_PER_S, 20_000_000)
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes = outcomes_of(seen)
+        (view,) = await run([cluster], Canned(outcomes, seen[0].tau_ns), state)
+        for shown, one in zip(view.nodes, seen, strict=True):
+            assert isinstance(shown.outcome, Measured)
+            misses += not holds(shown.outcome.estimate.wall, one.truth.wall_units)
+    assert (misses > 0) == missed
+
+
+@pytest.mark.parametrize("others", [1, 2])
+async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> None:
+    """Also of two nodes, whose reference lies midway: 50 ppm apart they are a second apart in 20,000 s."""
+    machines = [
+        Machine(Random(seed), network="loopback", rate_ppt=0 if seed else 50_000_000)
+        for seed in range(1 + others)
+    ]
+    for machine in machines:
+        machine._mono = machine._mono_rest = 0  # they agree at first
+    cluster = Cluster("c", tuple(node(f"n{number}") for number in range(1 + others)), thresholds=LINES[1:])
+    state, apart_s = MonitorState(), 0.0
+    views: tuple[ClusterView, ...] = ()
+    for number in range(40):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        for machine in machines:
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        outcomes = outcomes_of(seen)
+        views += await run([cluster], Canned(outcomes, seen[0].tau_ns), state)
+        apart_s = (seen[0].truth.wall_ns - seen[1].truth.wall_ns) / NS_PER_S
+    outlook = views[-1].nodes[0].forecast
+    assert outlook is not None
+    assert outlook.ahead
+    (line,) = outlook.passings
+    assert line.earliest_s <= (1 - apart_s) / 50e-6 <= line.latest_s
+    assert line.earliest_s > 18_000
+    assert line.latest_s < 22_000
+
+
+@pytest.mark.parametrize("before_ns", [NS_PER_S, -40_000_000], ids=["between rounds", "amid a round"])
+@pytest.mark.parametrize("rung", ["python3", "bash"])
+async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
+    monkeypatch: pytest.MonkeyPatch, rung: str, before_ns: int
+) -> None:
+    """With one node there is no number to tell by, and after an hour its connections may be all gone."""
+    slept_ns, hour_ns = 5 * NS_PER_S, 3600 * NS_PER_S
+    monkeypatch.setattr("skewmon.monitor.round.own_sleep_ns", lambda: slept_ns)
+    machine = Machine(Random(1), rung=rung, rate_ppt=20_000_000)
+    cluster, state = Cluster("c", (node("n1"),)), MonitorState()
+    paused, events = [], []
+    for number in range(6):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        if number == 3:
+            pause_base([machine], start_ns - before_ns, hour_ns)
+            slept_ns += hour_ns
+        machine.rest_until(start_ns)
+        seen = machine.observe(start_ns, tau_ns=start_ns + 50_000_000)
+        one: Outcome = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
+        result = await found([cluster], Canned({"n1": one}, seen.tau_ns), state)
+        paused += [result.base_pause]
+        events += [event.kind for event in clock_events(result)]
+    assert events == ["admin-box-paused"]
+    (asleep,) = filter(None, paused)
+    assert paused.index(asleep) == 3
+    assert hour_ns in asleep
+    assert +state.node(place_of(node("n1"))).resets == {"base-paused": 1}
+
+
+async def test_two_names_of_one_place_are_one_measurement() -> None:
+    """Reached at the same address in the same way."""
+    outcomes, at_ns = answers(0, 0)
+    twin = Node("twin", "n1.example.com")
+    views = await run([Cluster("c", (node("n1"), node("n2")))], Canned(outcomes, at_ns))
+    assert place_of(twin) == place_of(node("n1"))
+    assert views[0].measured == 2
+
+
+async def test_a_node_that_failed_is_absent_at_once() -> None:
+    """From offsets, pairs and skew; its failure is counted by reason."""
+    outcomes, at_ns = answers(0, 0, 70 * NS_PER_S)
+    cluster, state = Cluster("c", tuple(map(node, outcomes)), thresholds=LINES), MonitorState()
+    (before,) = await run([cluster], Canned(outcomes, at_ns), state)
+    assert before.verdict == "critical"
+    (after,) = await run([cluster], Canned({**outcomes, "n3": DOWN}, at_ns), state)
+    assert after.nodes[2].offset is None
+    assert after.nodes[2].failures == {Reason.NO_ANSWER: 1}
+    assert {pair.node for pair in after.pairs} | {pair.peer for pair in after.pairs} == {"n1", "n2"}
+    assert after.skew is not None
+    assert after.skew.upper_ns < NS_PER_S
+    assert after.verdict == "unknown"
+    assert after.rounds == 2
+
+
+@pytest.mark.parametrize("up", [0, 1])
+async def test_nothing_to_compare_is_unknown(up: int) -> None:
+    """No node, or one alone."""
+    outcomes, at_ns = answers(0, 0)
+    for name in list(outcomes)[up:]:
+        outcomes[name] = DOWN
+    (view,) = await run([Cluster("c", tuple(map(node, outcomes)), thresholds=LINES)], Canned(outcomes, at_ns))
+    assert view.verdict == "unknown"
+    assert view.skew is None
+    assert view.pairs == ()
+    assert view.worst is None
+
+
+# --- whatever a node answers ----------------------------------------------------------------------------
+
+extremes = st.one_of(
+    st.integers(-(10**20) + 1, 10**20 - 1),
+    st.sampled_from([0, 1, -1, 10**18, -(10**18), 10**20 - 1, 1 - 10**20, 2**63, -(2**63)]),
+)
+quanta = st.builds(Quantum, st.integers(0, 10**9), st.integers(0, 10**9))
+
+
+@st.composite
+def bursts(draw: st.DrawFn, start_ns: int) -> tuple[Burst, int]:
+    """Draw what a node can make the session accept: any clocks, but RAW never backwards in one reply."""
+    plain = draw(st.booleans())
+    quantum = draw(quanta)
+    program = Program(
+        draw(st.sampled_from(["python3", "bash", "date-s"])),
+        draw(st.sampled_from(["", "b1", "b2"])),
+        draw(st.sampled_from(["", "tsc", "kvm-clock"])),
+        quantum,
+        *((None, None, None) if plain else (quantum, quantum, quantum)),
+    )
+    now_ns, exchanges = start_ns, []
+    steady = draw(st.booleans())
+    base = draw(extremes)
+    for _ in range(draw(st.integers(2, 4))):
+        sent_ns, now_ns = now_ns, now_ns + draw(st.integers(0, 10**10))
+        clock = (lambda at=sent_ns: base + at) if steady else (lambda: draw(extremes))
+        raws = sorted((clock(), clock()))
+        rest = (None,) * 4 if plain else (*raws, clock(), clock())
+        exchanges.append(Exchange(sent_ns, now_ns, clock(), clock(), *rest))
+    return Burst(program, tuple(exchanges[:-1]), exchanges[-1]), exchanges[-1].sent_ns
+
+
+@settings(max_examples=150)
+@given(st.data())
+async def test_no_clock_that_a_node_can_show_breaks_a_round(data: st.DataObject) -> None:
+    """Through history, drift, findings, verdict and JSON; the healthy nodes stay measured."""
+    state, start_ns = MonitorState(), 10**15
+    healthy, _ = answers(0, 0)
+    for _ in range(data.draw(st.integers(1, 3))):
+        burst, at_ns = data.draw(bursts(start_ns))
+        start_ns = at_ns + data.draw(st.integers(10**10, 10**12))
+        try:
+            wild: Outcome = Measured(burst, estimate(burst, at_ns))
+        except ProbeError as error:
+            wild = error.failed
+        cluster = Cluster("c", (node("n1"), node("n2"), node("wild")), thresholds=LINES)
+        views = await run([cluster], Canned({**healthy, "wild": wild}, at_ns), state)
+        assert views[0].nodes[0].offset is not None
+        text = encode(status(Snapshot(NS_PER_S, tuple(views))))
+        assert b"NaN" not in text
+        assert b"Infinity" not in text
+        assert views[0].skew is not None
+        assert math.isfinite(views[0].skew.upper_ns / NS_PER_S)
+
+
+async def test_a_missing_answer_and_a_missing_node_turn_no_vote() -> None:
+    """Three of five nodes follow one wrong server; for a moment the daemon of n2 is silent, then n2 is."""
+    outcomes, at_ns = answers(0, 0, *[5 * NS_PER_S] * 3)
+    cluster, state = Cluster("five", tuple(map(node, outcomes)), thresholds=LINES), MonitorState()
+    for one, server in zip(cluster.nodes, ("1", "2", "66", "66", "66"), strict=True):
+        state.note_status(place_of(one), SyncStatus("chronyd", synchronized=True, refid=f"192.0.2.{server}"))
+    (view,) = await run([cluster], Canned(outcomes, at_ns), state)
+    assert view.vote.culprits == ("n3", "n4", "n5")
+    silent = SyncStatus("unknown", failures=("The time tools did not end.",))
+    state.note_status(place_of(cluster.nodes[1]), silent)
+    (view,) = await run([cluster], Canned(outcomes, at_ns), state)
+    assert view.vote.culprits == ("n3", "n4", "n5")
+    assert view.nodes[1].timesync == silent
+    (view,) = await run([cluster], Canned({**outcomes, "n2": DOWN}, at_ns), state)
+    assert view.vote.culprits == ()

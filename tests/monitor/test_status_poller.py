@@ -1,0 +1,76 @@
+"""When time daemons are asked: again and again, and each node as soon as it is connected."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from skewmon.model import Node, SyncStatus
+from skewmon.monitor import status_poller
+from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.status_poller import Inquiry, first_answers
+from skewmon.probe.link import Link
+
+NODE = Node("n1", "10.0.0.1")
+PLACE = place_of(NODE)
+HELD = SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
+
+
+class Connection:
+    """A connection on which nothing happens."""
+
+
+class Canned:
+    """A link whose connection a test sets."""
+
+    node = NODE
+    connection: Connection | None = None
+
+
+def links_of(link: Canned) -> Mapping[Place, Link]:
+    """Return one link, as the type checker wants it."""
+    found: dict[Place, Any] = {PLACE: link}
+    return found
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return the connections on which a node was asked; each answers at once."""
+    found: list[object] = []
+
+    async def answer(connection: object) -> SyncStatus:
+        found.append(connection)
+        return HELD
+
+    monkeypatch.setattr(status_poller, "read_or_say_why", answer)
+    monkeypatch.setattr(status_poller, "NEWCOMERS_S", 0.02)
+    return found
+
+
+async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -> None:
+    """Not an interval later, and once a connection; anew after it was lost: the node may have rebooted."""
+    link, first, second = Canned(), Connection(), Connection()
+    asking = asyncio.create_task(Inquiry(MonitorState()).keep_asking(links_of(link), 3600.0))
+    for connection in (None, first, None, second):
+        link.connection = connection
+        await asyncio.sleep(0.15)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asked == [first, second]
+
+
+async def test_the_first_round_waits_for_the_first_answers(asked: list[object]) -> None:
+    """Only for nodes that are connected, and not for long."""
+    link, state = Canned(), MonitorState()
+    async with asyncio.timeout(5):
+        await first_answers(state, links_of(link))
+        link.connection = Connection()
+        await first_answers(state, links_of(link))
+        assert state.node(PLACE).timesync is None
+        asking = asyncio.create_task(Inquiry(state).keep_asking(links_of(link), 3600.0))
+        await first_answers(state, links_of(link))
+        assert state.node(PLACE).timesync == HELD
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert len(asked) == 1

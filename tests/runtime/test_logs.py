@@ -1,0 +1,74 @@
+"""What is logged can be used by whoever reads the log."""
+
+import errno
+import logging
+
+import pytest
+import structlog
+
+from skewmon.runtime import logs
+
+
+@pytest.fixture(autouse=True)
+def _defaults_afterwards():
+    """Leave structlog and asyncio's logger as other tests expect them."""
+    loop_logger = logging.getLogger("asyncio")
+    handlers, propagate = list(loop_logger.handlers), loop_logger.propagate
+    yield
+    structlog.reset_defaults()
+    loop_logger.handlers[:], loop_logger.propagate = handlers, propagate
+
+
+@pytest.mark.parametrize("style", ["console", "logfmt", "json"])
+def test_a_bug_is_logged_with_its_traceback(style, capsys):
+    """In every format, the line that asks for a report has what the report needs."""
+    logs.configure("info", style)
+    try:
+        raise ZeroDivisionError("of the round")
+    except ZeroDivisionError:
+        structlog.get_logger().exception("a round failed")
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError" in told
+    assert "of the round" in told
+    if style != "console":
+        assert told.count("\n") == 1, "one event is one line"
+
+
+def complain(error, at_s=0.0):
+    """Log what the event loop logs when it meets this error, at this time of the log."""
+    logging.getLogger("asyncio").handle(
+        logging.makeLogRecord(
+            {
+                "msg": "socket.accept() failed",
+                "levelno": logging.ERROR,
+                "exc_info": (type(error), error, error.__traceback__),
+                "created": at_s,
+            }
+        )
+    )
+
+
+def test_the_event_loop_cannot_flood_the_log(capsys):
+    """A thousand complaints are one line without a traceback; a minute later, the next one counts them."""
+    logs.configure("info", "logfmt")
+    for at_ms in range(1000):
+        complain(OSError(errno.EMFILE, "Too many open files"), at_ms / 1000)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "socket.accept() failed" in told
+    assert "Too many open files" in told
+    assert "Traceback" not in told
+    complain(OSError(errno.EMFILE, "Too many open files"), logs.ASYNCIO_TELL_AGAIN_S)
+    assert "held_back=999" in capsys.readouterr().err
+
+
+def test_a_bug_that_only_the_event_loop_saw_keeps_its_traceback(capsys):
+    """What is no lack of the system is a bug, and its report needs the place."""
+    logs.configure("info", "logfmt")
+    try:
+        raise ZeroDivisionError("of a task")
+    except ZeroDivisionError as error:
+        complain(error)
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "of a task" in told
