@@ -25,10 +25,10 @@ from skewmon.export.server import Exporter
 from skewmon.inventory.changes import cluster_changes
 from skewmon.inventory.resolve import resolve
 from skewmon.journal import Journal
-from skewmon.model import Cluster, EventQuery
+from skewmon.model import Cluster, Endpoint, EventQuery
 from skewmon.monitor.round import run_round
 from skewmon.monitor.schedule import every
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import Inquiry, first_answers
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receiver import Origin, targets_of
@@ -220,8 +220,8 @@ class Daemon:
     async def _rounds(self, interval_s: float, clusters: Sequence[Cluster]) -> None:
         """Measure clusters of one interval for ever; a node that several of them share is measured once."""
         await self._fleet.first_attempts(min(FIRST_ROUND_PATIENCE_S, interval_s))
-        places = {place_of(node) for cluster in clusters for node in cluster.nodes}
-        await first_answers(self._state, {place: self._fleet.links[place] for place in places})
+        endpoints = {node.endpoint for cluster in clusters for node in cluster.nodes}
+        await first_answers(self._state, {endpoint: self._fleet.links[endpoint] for endpoint in endpoints})
         async for tick in every(interval_s):
             self._due[interval_s] = time.monotonic() + max(STUCK_INTERVALS * interval_s, STUCK_S)
             self._reporter.loop_lag_s = tick.late_s
@@ -293,20 +293,20 @@ class Daemon:
         except SkewmonError:
             return  # logged and exported where it was found
 
-    def _places(self) -> set[Place]:
-        return {place_of(node) for cluster in self._clusters for node in cluster.nodes}
+    def _places(self) -> set[Endpoint]:
+        return {node.endpoint for cluster in self._clusters for node in cluster.nodes}
 
-    def _links_by_status_interval(self) -> dict[float, dict[Place, Link]]:
+    def _links_by_status_interval(self) -> dict[float, dict[Endpoint, Link]]:
         """Return each link once, under the shortest interval that a cluster of it asks for."""
-        shortest: dict[Place, float] = {}
+        shortest: dict[Endpoint, float] = {}
         for cluster in self._clusters:
-            for place in map(place_of, cluster.nodes):
-                shortest[place] = min(
-                    cluster.status_interval_s, shortest.get(place, cluster.status_interval_s)
+            for endpoint in (node.endpoint for node in cluster.nodes):
+                shortest[endpoint] = min(
+                    cluster.status_interval_s, shortest.get(endpoint, cluster.status_interval_s)
                 )
-        links: dict[float, dict[Place, Link]] = {}
-        for place, interval_s in shortest.items():
-            links.setdefault(interval_s, {})[place] = self._fleet.links[place]
+        links: dict[float, dict[Endpoint, Link]] = {}
+        for endpoint, interval_s in shortest.items():
+            links.setdefault(interval_s, {})[endpoint] = self._fleet.links[endpoint]
         return links
 
 

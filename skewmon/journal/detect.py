@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
 from skewmon.journal.reported import ReportedState, failed_for
-from skewmon.model import NS_PER_S, ClusterView, Event, Failed, Interval, NodeView
+from skewmon.model import NS_PER_S, ClusterView, Endpoint, Event, Failed, Interval, NodeView
 from skewmon.monitor.round import NodeMovements, Round
-from skewmon.monitor.state import Place, place_of
 from skewmon.text import rfc3339, span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
@@ -33,13 +32,13 @@ def clock_events(round_: Round) -> Iterator[Event]:
             "every node's clock seemed to leap ahead by as much, and none of them did.",
             detail=_size(round_.base_pause),
         )
-    reported = set[Place]()
+    reported = set[Endpoint]()
     for view in round_.views:
         for node in view.cluster.nodes:
-            place = place_of(node)
-            if place in round_.movements and place not in reported:
-                reported.add(place)
-                yield from _movement_events(view, node.name, round_.movements[place])
+            endpoint = node.endpoint
+            if endpoint in round_.movements and endpoint not in reported:
+                reported.add(endpoint)
+                yield from _movement_events(view, node.name, round_.movements[endpoint])
 
 
 def cluster_events(view: ClusterView, reported: ReportedState) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from skewmon.errors import Failed
 from skewmon.model.events import Event, EventQuery
 from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
-from skewmon.model.nodes import Cluster, Node, SshSettings, Threshold
+from skewmon.model.nodes import Cluster, Endpoint, Node, SshSettings, Threshold
 from skewmon.model.timesync import Daemon, Finding, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
@@ -33,6 +33,7 @@ __all__ = [
     "Daemon",
     "Discipline",
     "Drift",
+    "Endpoint",
     "Estimate",
     "Event",
     "EventQuery",

@@ -1,7 +1,7 @@
 """Who is measured, how each is reached, and where the lines are."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,13 @@ class SshSettings:
     legacy: bool = False  # also algorithms with SHA-1, which old servers need
 
 
+class Endpoint(NamedTuple):
+    """How a node is reached. Nodes with the same endpoint are one machine, measured once."""
+
+    address: str
+    ssh: SshSettings
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One machine: the name it is known by, the address it is reached at."""
@@ -27,6 +34,11 @@ class Node:
     name: str
     address: str
     ssh: SshSettings = SshSettings()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """How the node is reached."""
+        return Endpoint(self.address, self.ssh)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from skewmon.errors import NodeError, Reason
-from skewmon.model import Cluster, ClusterView, Failed, Node, Snapshot
+from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import Inquiry
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.link import Link
@@ -54,7 +54,7 @@ async def opened(
     progress: Progress = lambda _done, _all: None,
     *,
     kernel_stamps: bool = True,
-) -> AsyncIterator[dict[Place, Link]]:
+) -> AsyncIterator[dict[Endpoint, Link]]:
     """Open a link to every node at once and yield them, those that failed with their reasons.
 
     Without ``kernel_stamps`` arrivals are stamped by this process: what a benchmark compares with.
@@ -63,7 +63,7 @@ async def opened(
     dialer = Dialer(arrivals)
     stage_s = timeout_s * STAGE_SHARE
     patience = Patience(hello_s=stage_s, reply_s=min(PATIENT.reply_s, stage_s))
-    links = {place_of(node): Link(_hurried(node, stage_s), dialer, arrivals, patience) for node in nodes}
+    links = {node.endpoint: Link(_hurried(node, stage_s), dialer, arrivals, patience) for node in nodes}
     done = 0
 
     async def open_one(link: Link) -> None:

@@ -13,6 +13,7 @@ from skewmon.model import (
     NS_PER_S,
     Cluster,
     ClusterView,
+    Endpoint,
     Finding,
     Interval,
     Measured,
@@ -23,7 +24,7 @@ from skewmon.model import (
     Threshold,
 )
 from skewmon.monitor.node_state import NodeState
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.outlook import UNKNOWN, Outlook, outlooks
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
@@ -45,11 +46,11 @@ MISSED_NS = 900 * NS_PER_S
 
 
 def evaluate(
-    cluster: Cluster, found: Mapping[Place, Outcome], sweep: Sweep, state: MonitorState, wall_ns: int
+    cluster: Cluster, found: Mapping[Endpoint, Outcome], sweep: Sweep, state: MonitorState, wall_ns: int
 ) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
-    records = {node.name: state.node(place_of(node)) for node in cluster.nodes}
-    outcomes = {node.name: found[place_of(node)] for node in cluster.nodes}
+    records = {node.name: state.node(node.endpoint) for node in cluster.nodes}
+    outcomes = {node.name: found[node.endpoint] for node in cluster.nodes}
     rounds = state.rounds(cluster.name)
     moved = {name: record.moved_since(rounds.since_ns) for name, record in records.items()}
     walls = {name: one.estimate.wall for name, one in outcomes.items() if isinstance(one, Measured)}

@@ -8,10 +8,10 @@ from skewmon.clock.history import STEADY_CLOCKSOURCES, base_pause
 from skewmon.clock.selfcheck import contradictions
 from skewmon.clock.steps import Movement
 from skewmon.errors import NodeError
-from skewmon.model import Cluster, ClusterView, Interval, Measured, Outcome
+from skewmon.model import Cluster, ClusterView, Endpoint, Interval, Measured, Outcome
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.node_state import NodeUpdate
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.base import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
@@ -37,29 +37,29 @@ class Round:
     at_ns: int
     at_wall_ns: int
     views: tuple[ClusterView, ...]
-    movements: Mapping[Place, NodeMovements]
+    movements: Mapping[Endpoint, NodeMovements]
     base_pause: Interval | None = None
     failed_checks: tuple[str, ...] = ()
 
 
 async def run_round(
-    clusters: Sequence[Cluster], links: Mapping[Place, Link], sweeper: Sweeper, state: MonitorState
+    clusters: Sequence[Cluster], links: Mapping[Endpoint, Link], sweeper: Sweeper, state: MonitorState
 ) -> Round:
     """Measure every node of these clusters once, at one common instant, and evaluate each cluster."""
-    places = list(dict.fromkeys(place_of(node) for cluster in clusters for node in cluster.nodes))
+    endpoints = list(dict.fromkeys(node.endpoint for cluster in clusters for node in cluster.nodes))
     samples = max(cluster.samples for cluster in clusters)
     interval_s = min(cluster.interval_s for cluster in clusters)
-    sweep = await sweeper.sweep([links[place] for place in places], samples, interval_s)
+    sweep = await sweeper.sweep([links[endpoint] for endpoint in endpoints], samples, interval_s)
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
-    swept = zip(places, sweep.outcomes, strict=True)
-    updates = {place: _updated(state, place, outcome) for place, outcome in swept}
+    swept = zip(endpoints, sweep.outcomes, strict=True)
+    updates = {endpoint: _updated(state, endpoint, outcome) for endpoint, outcome in swept}
     paused = state.admin_slept(slept_ns) or _base_pause(updates, state)
     if paused is not None:  # every history against the base, and every bound that it tightened, is wrong
-        updates = {place: update.without_base() for place, update in updates.items()}
-        state.forget_base(but=places)
+        updates = {endpoint: update.without_base() for endpoint, update in updates.items()}
+        state.forget_base(but=endpoints)
     # A base that may stand still for less than the nodes can see proves nothing of the past either.
     steady = own_clocksource() in STEADY_CLOCKSOURCES
-    outcomes = {place: one.outcome if steady else one.plain for place, one in updates.items()}
+    outcomes = {endpoint: one.outcome if steady else one.plain for endpoint, one in updates.items()}
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     failed_checks = tuple(contradictions(measured, own_boot_id()))
     state.commit(updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks)
@@ -67,27 +67,27 @@ async def run_round(
     return Round(sweep.at_ns, wall_ns, views, _movements(updates, state), paused, failed_checks)
 
 
-def _base_pause(updates: Mapping[Place, NodeUpdate], state: MonitorState) -> Interval | None:
+def _base_pause(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> Interval | None:
     """Return how long the admin box stood still, if most nodes left their predictions by as much."""
-    followed = sum(state.node(place).is_followed for place in updates)
+    followed = sum(state.node(endpoint).is_followed for endpoint in updates)
     deviations = [one.deviation for one in updates.values()]
     return base_pause([deviation for deviation in deviations if deviation is not None], followed)
 
 
-def _movements(updates: Mapping[Place, NodeUpdate], state: MonitorState) -> dict[Place, NodeMovements]:
+def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> dict[Endpoint, NodeMovements]:
     return {
-        place: NodeMovements(
-            update.recollection.movements, state.clusters_of(place), update.unwatched_since_wall_ns
+        endpoint: NodeMovements(
+            update.recollection.movements, state.clusters_of(endpoint), update.unwatched_since_wall_ns
         )
-        for place, update in updates.items()
+        for endpoint, update in updates.items()
         if update.recollection.movements
     }
 
 
-def _updated(state: MonitorState, place: Place, outcome: Outcome) -> NodeUpdate:
+def _updated(state: MonitorState, endpoint: Endpoint, outcome: Outcome) -> NodeUpdate:
     """Return what a round adds to a node's history; an error in the history of one node costs that node."""
     try:
-        with translated(Where.NODE, node_error, node=place[0]):
-            return state.node(place).update(outcome)
+        with translated(Where.NODE, node_error, node=endpoint[0]):
+            return state.node(endpoint).update(outcome)
     except NodeError as error:
-        return state.node(place).update(error.failed)
+        return state.node(endpoint).update(error.failed)

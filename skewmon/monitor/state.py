@@ -7,24 +7,16 @@ from typing import NamedTuple
 
 from skewmon.clock.selfcheck import CHECKS
 from skewmon.clock.standing import Standing
-from skewmon.model import NS_PER_S, Cluster, Interval, Node, SshSettings, SyncStatus
+from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, SyncStatus
 from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
-
-#: A node that belongs to several clusters is one machine, reached at one place, measured once.
-Place = tuple[str, SshSettings]
 
 #: No machine falls asleep and wakes within this, and no five reads of its clocks take so long.
 LEAST_SLEEP_NS = 100_000_000
 
 
-def place_of(node: Node) -> Place:
-    """Return how a node is reached."""
-    return node.address, node.ssh
-
-
-def _name_of(place: Place) -> str:
-    """Return the name of a place across restarts: the host and the way to it, not the user."""
-    address, ssh = place
+def _name_of(endpoint: Endpoint) -> str:
+    """Return the name of an endpoint across restarts: the host and the way to it, not the user."""
+    address, ssh = endpoint
     return " ".join((f"{address}:{ssh.port}", *ssh.jump))
 
 
@@ -45,28 +37,29 @@ class ClusterRounds(NamedTuple):
 class MonitorState:
     """State of all nodes and clusters; a round changes it by ``commit`` alone, once."""
 
-    nodes: dict[Place, NodeState] = field(default_factory=dict)
+    nodes: dict[Endpoint, NodeState] = field(default_factory=dict)
     admin_answer: LastAnswer = field(default_factory=LastAnswer)  # of the admin box's own time daemon
     self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
     _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
     _checkpoints: dict[str, Standing] = field(default_factory=dict)
-    _clusters: dict[Place, tuple[str, ...]] = field(default_factory=dict)
+    _clusters: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
     _admin_sleep_ns: int | None = None  # since the admin box's boot
 
-    def node(self, place: Place) -> NodeState:
+    def node(self, endpoint: Endpoint) -> NodeState:
         """Return the state of a node, a new one if it was never seen."""
-        known = self.nodes.get(place)
+        known = self.nodes.get(endpoint)
         if known is None:
-            known = self.nodes[place] = NodeState(checkpoint=self._checkpoints.pop(_name_of(place), None))
+            checkpoint = self._checkpoints.pop(_name_of(endpoint), None)
+            known = self.nodes[endpoint] = NodeState(checkpoint=checkpoint)
         return known
 
     def rounds(self, cluster: str) -> ClusterRounds:
         """Return the rounds of a cluster."""
         return self._rounds.get(cluster, ClusterRounds())
 
-    def clusters_of(self, place: Place) -> tuple[str, ...]:
+    def clusters_of(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the names of the clusters that a node belongs to."""
-        return self._clusters.get(place, ())
+        return self._clusters.get(endpoint, ())
 
     def admin_slept(self, sleep_ns: int) -> Interval | None:
         """Return how long the admin box slept since the last round, by its own clocks, or None.
@@ -80,7 +73,7 @@ class MonitorState:
 
     def commit(
         self,
-        updates: Mapping[Place, NodeUpdate],
+        updates: Mapping[Endpoint, NodeUpdate],
         clusters: Iterable[Cluster],
         at_ns: int,
         wall_ns: int,
@@ -89,33 +82,33 @@ class MonitorState:
     ) -> None:
         """Take in one round of these clusters, at the common instant ``at_ns``."""
         self._admin_sleep_ns = admin_sleep_ns
-        for place, update in updates.items():
-            self.node(place).commit(update, wall_ns)
+        for endpoint, update in updates.items():
+            self.node(endpoint).commit(update, wall_ns)
         for cluster in clusters:
             self._rounds[cluster.name] = self.rounds(cluster.name).after(at_ns, cluster.interval_s)
         self.self_check_failures.update(failed_checks)
 
-    def forget_base(self, but: Iterable[Place] = ()) -> None:
+    def forget_base(self, but: Iterable[Endpoint] = ()) -> None:
         """Drop every history against the base, which stood still, except of nodes whose update knows it."""
-        for place in self.nodes.keys() - set(but):
-            self.nodes[place].forget_base()
+        for endpoint in self.nodes.keys() - set(but):
+            self.nodes[endpoint].forget_base()
 
-    def note_status(self, place: Place, status: SyncStatus) -> None:
+    def note_status(self, endpoint: Endpoint, status: SyncStatus) -> None:
         """Take in the claims of a node's time daemon."""
-        self.node(place).note_status(status)
+        self.node(endpoint).note_status(status)
 
     def adopt(self, clusters: Iterable[Cluster]) -> None:
         """Keep the state of these clusters' nodes alone."""
-        shared: dict[Place, list[str]] = {}
+        shared: dict[Endpoint, list[str]] = {}
         for cluster in clusters:
-            for place in dict.fromkeys(map(place_of, cluster.nodes)):
-                shared.setdefault(place, []).append(cluster.name)
-        self._clusters = {place: tuple(names) for place, names in shared.items()}
+            for endpoint in dict.fromkeys(node.endpoint for node in cluster.nodes):
+                shared.setdefault(endpoint, []).append(cluster.name)
+        self._clusters = {endpoint: tuple(names) for endpoint, names in shared.items()}
         kept = {name for names in shared.values() for name in names}
         for name in self._rounds.keys() - kept:  # counts go on, as counters should; the instant is stale
             self._rounds[name] = ClusterRounds(self._rounds[name].number)
-        for place in set(self.nodes) - set(shared):
-            del self.nodes[place]
+        for endpoint in set(self.nodes) - set(shared):
+            del self.nodes[endpoint]
         for name in set(self._checkpoints) - set(map(_name_of, shared)):
             del self._checkpoints[name]
 
@@ -126,8 +119,8 @@ class MonitorState:
     def checkpoints(self) -> dict[str, Standing]:
         """Return the readings to save for the next daemon, of every node that was ever seen."""
         kept = dict(self._checkpoints)
-        for place, state in self.nodes.items():
+        for endpoint, state in self.nodes.items():
             checkpoint = state.current_checkpoint()
             if checkpoint is not None:
-                kept[_name_of(place)] = checkpoint
+                kept[_name_of(endpoint)] = checkpoint
         return kept

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from weakref import ref
 
-from skewmon.model import SyncStatus
+from skewmon.model import Endpoint, SyncStatus
 from skewmon.monitor.schedule import every
-from skewmon.monitor.state import MonitorState, Place
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.link import Link
 from skewmon.probe.own import own_status
 from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
@@ -29,7 +29,7 @@ WITNESS_S = 0.5
 LOOK_S = 0.1
 
 
-async def first_answers(state: MonitorState, links: Mapping[Place, Link]) -> None:
+async def first_answers(state: MonitorState, links: Mapping[Endpoint, Link]) -> None:
     """Wait until every node that is connected was asked once, at most ``FIRST_ANSWERS_S``.
 
     A vote that does not know yet whom the nodes follow may accuse the wrong ones.
@@ -37,8 +37,8 @@ async def first_answers(state: MonitorState, links: Mapping[Place, Link]) -> Non
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS_S):
             async for _ in every(LOOK_S):
-                connected = (place for place, link in links.items() if link.connection is not None)
-                if all(state.node(place).timesync is not None for place in connected):
+                connected = (endpoint for endpoint, link in links.items() if link.connection is not None)
+                if all(state.node(endpoint).timesync is not None for endpoint in connected):
                     return
 
 
@@ -48,35 +48,35 @@ class Inquiry:
     def __init__(self, state: MonitorState) -> None:
         self._state = state
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
-        self._asked: dict[Place, ref[Connection]] = {}  # weak: one that was lost is not kept
+        self._asked: dict[Endpoint, ref[Connection]] = {}  # weak: one that was lost is not kept
 
-    async def ask(self, links: Mapping[Place, Link], limit_s: float) -> None:
+    async def ask(self, links: Mapping[Endpoint, Link], limit_s: float) -> None:
         """Ask every node that is connected, once; of one that takes longer, note that."""
         here = asyncio.create_task(self._ask_here(limit_s))
         try:
             async with asyncio.TaskGroup() as group:
-                for place, link in links.items():
-                    group.create_task(self._ask_in_time(place, link, limit_s))
+                for endpoint, link in links.items():
+                    group.create_task(self._ask_in_time(endpoint, link, limit_s))
             # What the nodes said is about to be compared with their clocks: no witness is worth a long wait.
             await asyncio.wait([here], timeout=WITNESS_S)
         finally:
             here.cancel()
             await asyncio.gather(here, return_exceptions=True)
 
-    async def keep_asking(self, links: Mapping[Place, Link], interval_s: float) -> None:
+    async def keep_asking(self, links: Mapping[Endpoint, Link], interval_s: float) -> None:
         """Ask the nodes again and again, and each as soon as it is connected.
 
         A slow one is not asked while it still answers.
         """
-        busy: dict[Place, asyncio.Task[None]] = {}
+        busy: dict[Endpoint, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
 
-            async def ask_each(period_s: float, is_due: Callable[[Place, Link], bool]) -> None:
+            async def ask_each(period_s: float, is_due: Callable[[Endpoint, Link], bool]) -> None:
                 async for _ in every(period_s):
-                    for place, link in links.items():
+                    for endpoint, link in links.items():
                         with contained(Where.STATUS, node=link.node.name):
-                            if is_due(place, link) and (place not in busy or busy[place].done()):
-                                busy[place] = group.create_task(self._ask_one(place, link))
+                            if is_due(endpoint, link) and (endpoint not in busy or busy[endpoint].done()):
+                                busy[endpoint] = group.create_task(self._ask_one(endpoint, link))
 
             group.create_task(ask_each(interval_s, lambda _place, _link: True))
             group.create_task(ask_each(NEWCOMERS_S, self._is_new))
@@ -86,9 +86,9 @@ class Inquiry:
         async for _ in every(interval_s):
             await self._ask_here(interval_s)
 
-    def _is_new(self, place: Place, link: Link) -> bool:
+    def _is_new(self, endpoint: Endpoint, link: Link) -> bool:
         """Tell whether a node is connected anew since it was asked last."""
-        asked = self._asked.get(place)
+        asked = self._asked.get(endpoint)
         return link.connection is not None and (asked is None or asked() is not link.connection)
 
     async def _ask_here(self, limit_s: float) -> None:
@@ -98,18 +98,18 @@ class Inquiry:
                 status = await own_status()
         self._state.admin_answer.note(status)
 
-    async def _ask_in_time(self, place: Place, link: Link, limit_s: float) -> None:
+    async def _ask_in_time(self, endpoint: Endpoint, link: Link, limit_s: float) -> None:
         try:
             async with asyncio.timeout(limit_s):
-                await self._ask_one(place, link)
+                await self._ask_one(endpoint, link)
         except TimeoutError:
             late = f"The time tools did not end within {limit_s:g} s."
-            self._state.note_status(place, SyncStatus("unknown", failures=(late,)))
+            self._state.note_status(endpoint, SyncStatus("unknown", failures=(late,)))
 
-    async def _ask_one(self, place: Place, link: Link) -> None:
+    async def _ask_one(self, endpoint: Endpoint, link: Link) -> None:
         with contained(Where.STATUS, node=link.node.name):
             async with self._at_once:
                 connection = link.connection
                 if connection is not None:
-                    self._asked[place] = ref(connection)
-                    self._state.note_status(place, await read_or_say_why(connection))
+                    self._asked[endpoint] = ref(connection)
+                    self._state.note_status(endpoint, await read_or_say_why(connection))

@@ -1,12 +1,11 @@
-"""The links of the daemon: one a place, kept open by a task of its own, changed by a reload."""
+"""The links of the daemon: one a endpoint, kept open by a task of its own, changed by a reload."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 
 import structlog
 
-from skewmon.model import Cluster, Failed
-from skewmon.monitor.state import Place, place_of
+from skewmon.model import Cluster, Endpoint, Failed
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.link import Link
 from skewmon.probe.ssh import Dialer
@@ -15,28 +14,28 @@ log = structlog.get_logger()
 
 
 class Fleet:
-    """Opens a link to every place that the clusters name and drops those that they no longer name."""
+    """Opens a link to every endpoint that the clusters name and drops those that they no longer name."""
 
     def __init__(self, spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]) -> None:
-        self.links: dict[Place, Link] = {}
+        self.links: dict[Endpoint, Link] = {}
         self._spawn = spawn
-        self._keepers: dict[Place, asyncio.Task[None]] = {}
-        self._reported: dict[Place, str] = {}
+        self._keepers: dict[Endpoint, asyncio.Task[None]] = {}
+        self._reported: dict[Endpoint, str] = {}
         self._arrivals = ArrivalClock()
         self._dialer = Dialer(self._arrivals)
 
     def adjust(self, clusters: Iterable[Cluster]) -> None:
         """Make the links those of these clusters; links that stay are not touched."""
-        wanted = {place_of(node): node for cluster in clusters for node in cluster.nodes}
-        for place in set(self.links) - set(wanted):
-            self._keepers.pop(place).cancel()
-            self.links.pop(place).close()
-            self._reported.pop(place, None)
+        wanted = {node.endpoint: node for cluster in clusters for node in cluster.nodes}
+        for endpoint in set(self.links) - set(wanted):
+            self._keepers.pop(endpoint).cancel()
+            self.links.pop(endpoint).close()
+            self._reported.pop(endpoint, None)
         self._dialer.retain(wanted.values())
-        for place, node in wanted.items():
-            if place not in self.links:
-                self.links[place] = Link(node, self._dialer, self._arrivals)
-                self._keepers[place] = self._spawn(self.links[place].keep(self._report))
+        for endpoint, node in wanted.items():
+            if endpoint not in self.links:
+                self.links[endpoint] = Link(node, self._dialer, self._arrivals)
+                self._keepers[endpoint] = self._spawn(self.links[endpoint].keep(self._report))
 
     async def first_attempts(self, timeout_s: float) -> None:
         """Wait until every link has been opened or has failed once, at most ``timeout_s``."""
@@ -55,11 +54,11 @@ class Fleet:
 
     def _report(self, link: Link) -> None:
         """Log what changed: a node that answers, or fails for another reason than before."""
-        place = place_of(link.node)
+        endpoint = link.node.endpoint
         state = link.failure.reason if link.failure else "connected"
-        if self._reported.get(place) == state:
+        if self._reported.get(endpoint) == state:
             return
-        self._reported[place] = state
+        self._reported[endpoint] = state
         if link.failure:
             _log_failure(link.node.name, link.failure)
         else:

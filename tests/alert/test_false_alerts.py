@@ -10,9 +10,9 @@ from skewmon.alert.machine import State, step
 from skewmon.alert.memory import from_json, to_json
 from skewmon.alert.observe import observe
 from skewmon.clock.burst import estimate
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Measured, Node, Threshold
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Interval, Measured, Node, Threshold
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 from tests.alert.views import MS, S, missing, named, node, offsets, view
 from tests.clock.simulator import PPM, Machine, holds, observe_round
@@ -76,7 +76,7 @@ class Simulated:
             machine._mono = machine._mono_rest = machine._raw_rest = 0
         nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(self.machines) + 1))
         self.cluster = Cluster("sim", nodes, thresholds=(LINE,))
-        self.links = {place_of(one): index for index, one in enumerate(nodes)}
+        self.links = {one.endpoint: index for index, one in enumerate(nodes)}
         self.monitor = MonitorState()
 
     async def sweep(self, links: Sequence[int], _samples: int, _interval_s: float) -> Sweep:
@@ -93,7 +93,7 @@ class Simulated:
         for machine, path in zip(self.machines, self.paths, strict=True):
             machine.rest_until(self.now_ns)
             path.change()
-        links: dict[Place, int] = self.links
+        links: dict[Endpoint, int] = self.links
         (found,) = (await run_round([self.cluster], links, self, self.monitor)).views  # type: ignore[arg-type]  # simulated
         self.state, _ = step(self.state, observe(found), self.now_ns)
         self.now_ns = max(machine.at_ns for machine in self.machines) + INTERVAL_NS

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.model import Cluster, ClusterView, Measured, SyncStatus, Threshold
+from skewmon.model import Cluster, ClusterView, Endpoint, Measured, SyncStatus, Threshold
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, Place
+from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import Inquiry
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
@@ -43,7 +43,7 @@ GERMAN = (
 
 
 def commands(directory: Path, **texts: str) -> Mapping[str, str]:
-    """Write programs and return their places by name."""
+    """Write programs and return their endpoints by name."""
     for name, text in texts.items():
         (directory / name).write_text(text)
         (directory / name).chmod(0o755)
@@ -144,7 +144,7 @@ async def test_rounds_beside_bad_tools_are_as_narrow_as_alone(tmp_path: Path) ->
         assert bound_ns(beside, name) < NOISE_FACTOR * bound_ns(alone, name) + NOISE_NS
 
 
-async def rounds(cluster: Cluster, links: Mapping[Place, Link], seconds: float) -> list[ClusterView]:
+async def rounds(cluster: Cluster, links: Mapping[Endpoint, Link], seconds: float) -> list[ClusterView]:
     """Measure again and again, more often than a daemon would."""
     sweeper = Sweeper()
     views: list[ClusterView] = []

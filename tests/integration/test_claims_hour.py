@@ -8,7 +8,7 @@ from skewmon.demo.clock import Origin, Reading, SimulatedClock
 from skewmon.demo.sheets import sheet as sheet_of
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, SyncStatus, Threshold
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync import sheet
 from skewmon.timesync.status import assemble
@@ -55,13 +55,13 @@ async def test_an_hour_of_healthy_nodes_has_no_finding() -> None:
     """Two hundred and forty rounds, claims renewed each minute; then one clock jumps, and is told at once."""
     nodes = tuple(Node(f"n{number}", f"n{number}.example.com") for number in range(5))
     cluster = Cluster("hour", nodes, thresholds=LINES)
-    links = {place_of(one): one.name for one in nodes}
+    links = {one.endpoint: one.name for one in nodes}
     hour, state = Hour({f"n{number}": machine(number) for number in range(5)}), MonitorState()
     for elapsed_s in range(0, HOUR_S, INTERVAL_S):
         hour.at_ns = 10**15 + elapsed_s * NS_PER_S
         if elapsed_s % STATUS_INTERVAL_S == 0:
             for number, one in enumerate(nodes):
-                state.note_status(place_of(one), claim(number, elapsed_s))
+                state.note_status(one.endpoint, claim(number, elapsed_s))
         (view,) = (await run_round([cluster], links, hour, state)).views  # type: ignore[arg-type]  # a link is a name
         told = [found for node in view.nodes for found in node.findings] + list(view.findings)
         assert told == [], (elapsed_s, told)

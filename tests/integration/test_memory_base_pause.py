@@ -11,7 +11,7 @@ from skewmon.journal.read import read
 from skewmon.journal.reported import ReportedState
 from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import Machine, Step, holds, observe_round, pause_base
 from tests.fleet.clocks import KnownClock
@@ -26,7 +26,7 @@ RUNGS = ("python3", "perl", "bash")
 
 
 class Simulated:
-    """Rounds of simulated machines in the place of a sweeper."""
+    """Rounds of simulated machines in the endpoint of a sweeper."""
 
     def __init__(self, machines: list[Machine]) -> None:
         self.machines = machines
@@ -48,7 +48,7 @@ async def journal_of(
     nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(machines) + 1))
     cluster = Cluster("c", nodes)
     state, sweeper = MonitorState(), Simulated(machines)
-    links = {place_of(node): node.name for node in nodes}
+    links = {node.endpoint: node.name for node in nodes}
     before: ReportedState | None = None
     events: list[Event] = []
     for number in range(rounds):

@@ -14,7 +14,7 @@ from skewmon.clock.memory import Memory, Recollection, remember
 from skewmon.daemon.daemon import collect_seldom
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Threshold
 from skewmon.monitor.evaluate import evaluate
-from skewmon.monitor.state import MonitorState, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import MS, PPM, Machine, Observation, Pause, Slew, Step, Suspend
 from tests.monitor.rounds import take_in
@@ -62,11 +62,11 @@ def filled() -> tuple[MonitorState, Costs]:
     machines = [Machine(Random(seed), rate_ppt=(seed - 10) * PPM) for seed in range(MACHINES)]
     rounds = list(zip(*(observed(machine, ROUNDS) for machine in machines), strict=True))
     nodes = [Node(f"n{number}", f"10.0.{number // 250}.{number % 250}") for number in range(NODES)]
-    places = [place_of(node) for node in nodes]
+    endpoints = [node.endpoint for node in nodes]
     cluster = Cluster("large", tuple(nodes), thresholds=LINES)
     state, costs = MonitorState(), Costs()
-    for place in places:
-        state.note_status(place, HELD)
+    for endpoint in endpoints:
+        state.note_status(endpoint, HELD)
     for seen in rounds:
         began = time.process_time()
         found = [
@@ -74,9 +74,11 @@ def filled() -> tuple[MonitorState, Costs]:
             for one in (seen[number % MACHINES] for number in range(NODES))
         ]
         estimated = time.process_time()
-        told = [take_in(state, place, outcome, 0) for place, outcome in zip(places, found, strict=True)]
+        told = [
+            take_in(state, endpoint, outcome, 0) for endpoint, outcome in zip(endpoints, found, strict=True)
+        ]
         remembered = time.process_time()
-        outcomes = dict(zip(places, told, strict=True))
+        outcomes = dict(zip(endpoints, told, strict=True))
         view = evaluate(cluster, outcomes, Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, told), state, 0)
         assert view.measured == NODES
         costs.estimate_s.append(estimated - began)

@@ -13,10 +13,10 @@ from skewmon.clock.memory import Recollection
 from skewmon.clock.steps import Kind, Movement
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Threshold
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Event, Interval, Threshold
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.sshd import Fleet, FleetNode
@@ -59,7 +59,7 @@ class Watch:
 
     fleet: Fleet
     cluster: Cluster
-    links: dict[Place, Link]
+    links: dict[Endpoint, Link]
     state: MonitorState = field(default_factory=MonitorState)
     sweeper: Sweeper = field(default_factory=Sweeper)
     before: ReportedState | None = None
@@ -73,7 +73,7 @@ class Watch:
         if self.before is not None:
             events += cluster_events(view, self.before)
         self.before = ReportedState.of(view)
-        told = {node.name: self.state.node(place_of(node)).recollection for node in self.cluster.nodes}
+        told = {node.name: self.state.node(node.endpoint).recollection for node in self.cluster.nodes}
         return Round(view, told, events)
 
 
@@ -197,7 +197,7 @@ def _movements(watch: Watch) -> list[tuple[str, Movement]]:
     return [
         (node.name, movement)
         for node in watch.cluster.nodes
-        for movement in watch.state.node(place_of(node)).recollection.movements
+        for movement in watch.state.node(node.endpoint).recollection.movements
     ]
 
 
@@ -250,7 +250,7 @@ async def test_what_is_no_step_is_not_called_one(happening: Happening) -> None:
             (view,) = found.views
             assert view.measured == 2, [node.outcome for node in view.nodes]
             for one in cluster.nodes:
-                said = state.node(place_of(one)).recollection
+                said = state.node(one.endpoint).recollection
                 kinds += [movement.kind for movement in said.movements]
             events += clock_events(found)
         assert kinds == [happening.kind]

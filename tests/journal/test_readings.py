@@ -15,7 +15,7 @@ from skewmon.journal.read import FILE_NAME
 from skewmon.journal.readings import KEEP_EVERY_S, KEY, Bookmark
 from skewmon.journal.store import MAX_AGE_NS, JournalFile
 from skewmon.model import NS_PER_S, Cluster, Event, Measured, Node
-from skewmon.monitor.state import MonitorState, place_of
+from skewmon.monitor.state import MonitorState
 from tests.clock.simulator import MS, Happening, Machine, Reboot, Step, Suspend
 from tests.monitor.rounds import round_of
 
@@ -112,7 +112,7 @@ async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path
     for _ in range(2):
         async with Journal.open(str(tmp_path)) as journal:
             life = Life(journal, machine)
-            life.state.node(place_of(NODE))
+            life.state.node(NODE.endpoint)
             life.bookmark.keep(0.0)
     async with Journal.open(str(tmp_path)) as journal:
         assert [event.kind for event in Life(journal, machine).round()] == ["step"]

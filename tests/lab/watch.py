@@ -9,10 +9,10 @@ from skewmon.clock.memory import Recollection
 from skewmon.clock.steps import Kind, Movement
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Interval, Measured, Threshold
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Event, Interval, Measured, Threshold
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.lab.cluster import Lab
@@ -62,7 +62,7 @@ class Watch:
 
     lab: Lab
     cluster: Cluster
-    links: dict[Place, Link]
+    links: dict[Endpoint, Link]
     state: MonitorState = field(default_factory=MonitorState)
     sweeper: Sweeper = field(default_factory=Sweeper)
     before: ReportedState | None = None
@@ -80,7 +80,7 @@ class Watch:
         if self.before is not None:
             events += cluster_events(view, self.before)
         self.before = ReportedState.of(view)
-        told = {node.name: self.state.node(place_of(node)).recollection for node in self.cluster.nodes}
+        told = {node.name: self.state.node(node.endpoint).recollection for node in self.cluster.nodes}
         result = Round(view, told, events, truths)
         _assert_true(result)
         return result

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from skewmon.model import Cluster, Interval, Outcome
+from skewmon.model import Cluster, Endpoint, Interval, Outcome
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.round import NodeMovements, Round
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 
 
-def take_in(state: MonitorState, place: Place, outcome: Outcome, wall_ns: int) -> Outcome:
+def take_in(state: MonitorState, endpoint: Endpoint, outcome: Outcome, wall_ns: int) -> Outcome:
     """Update and commit one node; return its outcome with the bounds that history tightens."""
-    node = state.node(place)
+    node = state.node(endpoint)
     update = node.update(outcome)
     node.commit(update, wall_ns)
     return update.outcome
@@ -21,15 +21,15 @@ def round_of(
     state: MonitorState, cluster: Cluster, found: Mapping[str, Outcome], at_ns: int, wall_ns: int
 ) -> Round:
     """Return a round of one cluster with these outcomes by node name, on a base that never stood still."""
-    updates = {place_of(node): state.node(place_of(node)).update(found[node.name]) for node in cluster.nodes}
+    updates = {node.endpoint: state.node(node.endpoint).update(found[node.name]) for node in cluster.nodes}
     state.commit(updates, (cluster,), at_ns, wall_ns, admin_sleep_ns=0)
-    outcomes = {place: update.outcome for place, update in updates.items()}
+    outcomes = {endpoint: update.outcome for endpoint, update in updates.items()}
     sweep = Sweep(at_ns, Interval(0, 1_000), 0.1, list(outcomes.values()))
     movements = {
-        place: NodeMovements(
-            one.recollection.movements, state.clusters_of(place), one.unwatched_since_wall_ns
+        endpoint: NodeMovements(
+            one.recollection.movements, state.clusters_of(endpoint), one.unwatched_since_wall_ns
         )
-        for place, one in updates.items()
+        for endpoint, one in updates.items()
         if one.recollection.movements
     }
     return Round(at_ns, wall_ns, (evaluate(cluster, outcomes, sweep, state, wall_ns),), movements)

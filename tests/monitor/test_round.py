@@ -29,7 +29,7 @@ from skewmon.model import (
     Threshold,
 )
 from skewmon.monitor.round import Round, run_round
-from skewmon.monitor.state import MonitorState, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import Machine, Observation, Step, holds, observe_round, pause_base
 
@@ -63,7 +63,7 @@ async def run(
 
 async def found(clusters: list[Cluster], sweeper: Canned, state: MonitorState) -> Round:
     """Run one round over prepared outcomes; a link is the name of its node."""
-    links = {place_of(one): one.name for cluster in clusters for one in cluster.nodes}
+    links = {one.endpoint: one.name for cluster in clusters for one in cluster.nodes}
     return await run_round(clusters, links, sweeper, state)  # type: ignore[arg-type]  # canned
 
 
@@ -222,7 +222,7 @@ async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
     (asleep,) = filter(None, paused)
     assert paused.index(asleep) == 3
     assert hour_ns in asleep
-    assert +state.node(place_of(node("n1"))).resets == {"base-paused": 1}
+    assert +state.node(node("n1").endpoint).resets == {"base-paused": 1}
 
 
 async def test_two_names_of_one_place_are_one_measurement() -> None:
@@ -230,7 +230,7 @@ async def test_two_names_of_one_place_are_one_measurement() -> None:
     outcomes, at_ns = answers(0, 0)
     twin = Node("twin", "n1.example.com")
     views = await run([Cluster("c", (node("n1"), node("n2")))], Canned(outcomes, at_ns))
-    assert place_of(twin) == place_of(node("n1"))
+    assert twin.endpoint == node("n1").endpoint
     assert views[0].measured == 2
 
 
@@ -324,11 +324,11 @@ async def test_a_missing_answer_and_a_missing_node_turn_no_vote() -> None:
     outcomes, at_ns = answers(0, 0, *[5 * NS_PER_S] * 3)
     cluster, state = Cluster("five", tuple(map(node, outcomes)), thresholds=LINES), MonitorState()
     for one, server in zip(cluster.nodes, ("1", "2", "66", "66", "66"), strict=True):
-        state.note_status(place_of(one), SyncStatus("chronyd", synchronized=True, refid=f"192.0.2.{server}"))
+        state.note_status(one.endpoint, SyncStatus("chronyd", synchronized=True, refid=f"192.0.2.{server}"))
     (view,) = await run([cluster], Canned(outcomes, at_ns), state)
     assert view.vote.culprits == ("n3", "n4", "n5")
     silent = SyncStatus("unknown", failures=("The time tools did not end.",))
-    state.note_status(place_of(cluster.nodes[1]), silent)
+    state.note_status(cluster.nodes[1].endpoint, silent)
     (view,) = await run([cluster], Canned(outcomes, at_ns), state)
     assert view.vote.culprits == ("n3", "n4", "n5")
     assert view.nodes[1].timesync == silent

@@ -1,4 +1,4 @@
-"""What is kept of a node between rounds, by the place at which it is reached."""
+"""What is kept of a node between rounds, by the endpoint at which it is reached."""
 
 from random import Random
 
@@ -6,12 +6,12 @@ from skewmon.clock.burst import estimate
 from skewmon.errors import Reason
 from skewmon.model import Cluster, Failed, Measured, Node, SshSettings, SyncStatus
 from skewmon.monitor.node_state import MISSED_ANSWERS
-from skewmon.monitor.state import MonitorState, place_of
+from skewmon.monitor.state import MonitorState
 from tests.clock.simulator import Machine, holds
 from tests.monitor.rounds import take_in
 
 NODE = Node("n1", "10.0.0.1")
-PLACE = place_of(NODE)
+PLACE = NODE.endpoint
 DOWN = Failed(Reason.NO_ANSWER, "No answer.")
 
 
@@ -27,9 +27,9 @@ def rounds(count: int) -> list[tuple[Measured, int]]:
 
 
 def test_a_place_is_an_address_and_the_way_to_it() -> None:
-    """Another name is the same place, another port is not."""
-    assert place_of(Node("alias", "10.0.0.1")) == PLACE
-    assert place_of(Node("n1", "10.0.0.1", SshSettings(port=2222))) != PLACE
+    """Another name is the same endpoint, another port is not."""
+    assert Node("alias", "10.0.0.1").endpoint == PLACE
+    assert Node("n1", "10.0.0.1", SshSettings(port=2222)).endpoint != PLACE
 
 
 def test_history_narrows_and_never_misses() -> None:
@@ -88,9 +88,9 @@ def test_lines_that_nobody_understood_add_up() -> None:
 def test_nodes_that_left_are_forgotten() -> None:
     """Memory does not grow with every name that ever was."""
     state = MonitorState()
-    others = [place_of(Node(f"n{number}", f"10.0.1.{number}")) for number in range(50)]
-    for place in (PLACE, *others):
-        take_in(state, place, DOWN, 1)
+    others = [Node(f"n{number}", f"10.0.1.{number}").endpoint for number in range(50)]
+    for endpoint in (PLACE, *others):
+        take_in(state, endpoint, DOWN, 1)
     state.adopt((Cluster("c", (NODE,)),))
     assert set(state.nodes) == {PLACE}
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from skewmon.model import Node, SyncStatus
+from skewmon.model import Endpoint, Node, SyncStatus
 from skewmon.monitor import status_poller
-from skewmon.monitor.state import MonitorState, Place, place_of
+from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import Inquiry, first_answers
 from skewmon.probe.link import Link
 
 NODE = Node("n1", "10.0.0.1")
-PLACE = place_of(NODE)
+PLACE = NODE.endpoint
 HELD = SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
 
 
@@ -28,9 +28,9 @@ class Canned:
     connection: Connection | None = None
 
 
-def links_of(link: Canned) -> Mapping[Place, Link]:
+def links_of(link: Canned) -> Mapping[Endpoint, Link]:
     """Return one link, as the type checker wants it."""
-    found: dict[Place, Any] = {PLACE: link}
+    found: dict[Endpoint, Any] = {PLACE: link}
     return found
 
 
