@@ -5,11 +5,11 @@ import structlog
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from skewmon import logs
 from skewmon.cli.config import summary
 from skewmon.config.effective import shown
 from skewmon.config.loader import loads
 from skewmon.errors import ConfigError
+from skewmon.runtime import logs
 from skewmon.text import masked_text, masked_url
 
 SECRET = "hunter2"

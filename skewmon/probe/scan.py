@@ -12,6 +12,7 @@ from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.faults import host_key_algorithm_error, login_error, place, scan_command
 from skewmon.probe.ssh import Dialer
+from skewmon.runtime.containment import Where, node_error, translated
 
 #: Algorithms of one kind of key. Each kind is asked for by itself, because a server shows only the key of the
 #: algorithm that both sides settle on.
