@@ -13,7 +13,7 @@ from yarl import URL
 
 from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
-from skewmon.notify.http import Reply, post, send_isolating
+from skewmon.notify.http import post
 from skewmon.notify.receiver import Delivery, Origin, Target, identity_of, shown
 from skewmon.text import rfc3339
 
@@ -43,25 +43,22 @@ class Alertmanager:
         self._log = structlog.get_logger("skewmon.notify")
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
-        """Send alerts in one request; see ``Notifier``.
+        """Send alerts in one request; see ``Notifier``. Of a batch refused with 400 the valid ones are kept.
 
-        Alertmanager compares our instants with its own clock. Where the two clocks differ by so much that
-        this matters, its Date header says so, and what it was told is told again in its own time.
+        Alertmanager compares our instants with its own clock. If the Date header shows that the two clocks
+        differ by more than the tolerance, the alerts are sent again at once with instants of its clock.
         """
         assumed_ns = self._ahead_ns
         delivery = await self._send(alerts, now)
         return delivery if self._ahead_ns == assumed_ns else await self._send(alerts, now)
 
     async def _send(self, alerts: Sequence[Alert], now_ns: int) -> Delivery:
-        async def send(part: Sequence[Alert]) -> Reply:
-            sent_s = time.monotonic()
-            reply = await post(self._session, self._url, [self._payload(alert, now_ns) for alert in part])
-            if reply.date_ns is not None:
-                took_ns = round((time.monotonic() - sent_s) * NS_PER_S)
-                self._compare(now_ns + took_ns - reply.date_ns)
-            return reply
-
-        return await send_isolating(send, alerts)
+        sent_s = time.monotonic()
+        reply = await post(self._session, self._url, [self._payload(alert, now_ns) for alert in alerts])
+        if reply.date_ns is not None:
+            took_ns = round((time.monotonic() - sent_s) * NS_PER_S)
+            self._compare(now_ns + took_ns - reply.date_ns)
+        return reply.delivery
 
     def _compare(self, ahead_ns: int) -> None:
         """Take in how far our wall clock is ahead of the receiver's."""

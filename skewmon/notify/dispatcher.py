@@ -1,7 +1,7 @@
-"""Everything that is still to be told, one queue and one task a receiver.
+"""Delivers alerts: one queue and one task a receiver.
 
 A receiver that is slow or dead holds up its own queue and nothing else: ``submit`` only files alerts and
-returns. What waits survives a restart through ``Store``.
+returns. Queues of changes survive a restart through ``Store``; the others follow from the alert machine.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from skewmon.notify.queues import FifoQueue, Queue, ResendQueue
 from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
 from skewmon.runtime.containment import Where, contained
 
-#: One sending with all its parts: a refused batch is split in halves, each a request of at most 10 s.
+#: One sending with all its parts: a webhook's refused batch is halved, each part a request of at most 10 s.
 SEND_TIMEOUT_S = 120.0
 
 #: What is told is on disk first, so that a process that is killed in between begins where it was. A disk that
@@ -75,24 +75,30 @@ class Counts:
 
 
 @dataclass(slots=True)
-class _Receiver:
+class Receiver:
     """A notifier with its queue; ``wake`` is set when something was filed."""
 
     notifier: Notifier
     queue: Queue
-    wake: asyncio.Event
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
     complaint: str = ""
-    dropped: Counter[Reason] = field(default_factory=Counter)
 
 
 class Dispatcher:
-    """Delivers alerts to every receiver, each at its own pace."""
+    """Delivers alerts to every receiver, each at its own pace.
+
+    ``ended`` are alerts that ended lately: receivers that want repetition get them again after a restart.
+    Receivers that the ``previous`` dispatcher had keep their queues.
+    """
 
     def __init__(
         self,
         notifiers: Iterable[Notifier],
         store: Store,
         counts: Counts,
+        ended: Sequence[Alert] = (),
+        previous: "Dispatcher | None" = None,
+        *,
         rng: random.Random | None = None,
         wall_clock: Callable[[], int] = time.time_ns,
         base_clock: Callable[[], float] = time.monotonic,
@@ -102,14 +108,14 @@ class Dispatcher:
         self._wall_clock = wall_clock
         self._base_clock = base_clock
         self._log = structlog.get_logger("skewmon.notify")
-        rng = rng or random.Random()  # noqa: S311 - spreads retries, guards no secret
-        self._receivers = [
-            _Receiver(notifier, ResendQueue(rng) if notifier.repeats else FifoQueue(rng), asyncio.Event())
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards no secret
+        kept = {one.notifier.identity: one.queue for one in previous.receivers} if previous else {}
+        self.receivers: list[Receiver] = [
+            Receiver(notifier, kept.get(notifier.identity) or self._new_queue(notifier, ended))
             for notifier in notifiers
         ]
-        for receiver in self._receivers:
+        for receiver in self.receivers:
             counts.total[receiver.notifier.name] += 0  # a rate needs a series before the first alert
-            self._restore(receiver)
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
         """File what has changed, and everything that fires, with its newest words; returns at once.
@@ -118,7 +124,7 @@ class Dispatcher:
         want repetition mirror.
         """
         now_s = self._base_clock()
-        for receiver in self._receivers:
+        for receiver in self.receivers:
             with contained(Where.RECEIVER, receiver=receiver.notifier.receiver):
                 receiver.queue.submit(changed, firing, now_s)
                 if changed:
@@ -128,17 +134,17 @@ class Dispatcher:
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for receiver in self._receivers:
+            for receiver in self.receivers:
                 group.create_task(self._serve(receiver), name=f"notify {receiver.notifier.receiver}")
 
-    async def _serve(self, receiver: _Receiver) -> None:
+    async def _serve(self, receiver: Receiver) -> None:
         while True:
             with contained(Where.RECEIVER, receiver=receiver.notifier.receiver) as delivering:
                 await self._deliver(receiver)
             if delivering.error:
                 await asyncio.sleep(DEFECT_PAUSE_S)
 
-    async def _deliver(self, receiver: _Receiver) -> None:
+    async def _deliver(self, receiver: Receiver) -> None:
         """Wait for something to send, and try it once."""
         await self._until_due(receiver)
         await self._stored()
@@ -150,7 +156,7 @@ class Dispatcher:
         self._count(receiver, batch, delivery)
         self._save(receiver)
 
-    async def _until_due(self, receiver: _Receiver) -> None:
+    async def _until_due(self, receiver: Receiver) -> None:
         """Wait until the queue has something to send, or may have."""
         due_at_s = receiver.queue.due_at_s()
         wait_s = None if due_at_s is None else due_at_s - self._base_clock()
@@ -178,7 +184,7 @@ class Dispatcher:
             return Delivery(Result.RETRY, Reason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
         return Delivery(Result.RETRY, Reason.INTERNAL_ERROR, sending.error)
 
-    def _count(self, receiver: _Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
+    def _count(self, receiver: Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
         """Count alerts, and log a receiver's state when it changes, not each time it is the same."""
         name = receiver.notifier.name
         failed = (
@@ -187,15 +193,15 @@ class Dispatcher:
         self._counts.total[name] += len(batch)
         if failed and delivery.reason is not None:
             self._counts.failed[name, delivery.reason.value] += failed
-        for reason, lost in (receiver.queue.dropped - receiver.dropped).items():
+        for reason, lost in receiver.queue.dropped.items():
             self._counts.failed[name, reason.value] += lost
-        receiver.dropped = receiver.queue.dropped.copy()
+        receiver.queue.dropped.clear()
         complaint = delivery.detail if failed else ""
         if complaint != receiver.complaint:
             self._tell(receiver, delivery, complaint)
         receiver.complaint = complaint
 
-    def _tell(self, receiver: _Receiver, delivery: Delivery, complaint: str) -> None:
+    def _tell(self, receiver: Receiver, delivery: Delivery, complaint: str) -> None:
         about = {"notifier": receiver.notifier.name, "receiver": receiver.notifier.receiver}
         if complaint:
             reason = delivery.reason.value if delivery.reason else ""
@@ -206,19 +212,25 @@ class Dispatcher:
         else:
             self._log.info("notifications work again", **about)
 
-    def _save(self, receiver: _Receiver) -> None:
-        self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
+    def _save(self, receiver: Receiver) -> None:
+        if isinstance(receiver.queue, FifoQueue):
+            self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
 
-    def _restore(self, receiver: _Receiver) -> None:
-        saved = self._store.load(receiver.notifier.identity)
-        if saved is None:
-            return
+    def _new_queue(self, notifier: Notifier, ended: Sequence[Alert]) -> Queue:
+        """Return a queue with what it had when the last process ended."""
+        now_s = self._base_clock()
+        if notifier.repeats:
+            resend = ResendQueue(self._rng)
+            resend.submit(ended, (), now_s)
+            return resend
+        fifo = FifoQueue(self._rng)
         try:
-            receiver.queue.restore(saved, self._base_clock())
+            fifo.restore(self._store.load(notifier.identity) or (), now_s)
         except (KeyError, TypeError, ValueError) as fault:
             self._log.warning(
                 "saved notifications are unreadable and were dropped",
-                notifier=receiver.notifier.name,
-                receiver=receiver.notifier.receiver,
+                notifier=notifier.name,
+                receiver=notifier.receiver,
                 fault=repr(fault),
             )
+        return fifo

@@ -1,14 +1,13 @@
 """One POST to a receiver that may be slow, dead, redirecting or talkative."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 
-from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
 from skewmon.notify.receiver import Delivery, Reason, Result
 from skewmon.text import masked_text
@@ -25,9 +24,6 @@ ANSWER_QUOTED_MAX = 200
 #: Answers that say "not now" although they begin with 4: Request Timeout, Too Early, Too Many Requests.
 _NOT_NOW = {408: Reason.TIMEOUT, 425: Reason.RATE_LIMITED, 429: Reason.RATE_LIMITED}
 
-#: Answers that a part of the batch may escape: Bad Request, Content Too Large, Unprocessable Content.
-_BAD_CONTENT = frozenset({400, 413, 422})
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -36,9 +32,6 @@ class Reply:
     delivery: Delivery
     status: int | None = None
     date_ns: int | None = None
-
-
-Send = Callable[[Sequence[Alert]], Awaitable[Reply]]
 
 
 async def post(
@@ -103,34 +96,3 @@ def _judge(status: int, text: str) -> Delivery:
 def _plain(fault: Exception) -> str:
     """Return the fault in words; aiohttp's connection faults name host and port, never path or user."""
     return str(fault) or type(fault).__name__
-
-
-async def send_isolating(send: Send, alerts: Sequence[Alert]) -> Delivery:
-    """Send a batch; where its content is refused, send its halves, so that one bad alert stops no other."""
-    reply = await send(alerts)
-    if reply.status not in _BAD_CONTENT:
-        return reply.delivery
-    if len(alerts) == 1:
-        return replace(reply.delivery, refused=tuple(alerts))
-    middle = len(alerts) // 2
-    first = await send_isolating(send, alerts[:middle])
-    if not _settled(first):
-        return first
-    second = await send_isolating(send, alerts[middle:])
-    if not _settled(second):
-        return second
-    return _joined(first, second, len(alerts))
-
-
-def _settled(delivery: Delivery) -> bool:
-    """Tell whether every alert of a delivery was either taken or refused by itself."""
-    return delivery.result is Result.OK or bool(delivery.refused)
-
-
-def _joined(first: Delivery, second: Delivery, count: int) -> Delivery:
-    refused = first.refused + second.refused
-    bad = first if first.refused else second
-    if not refused:
-        return first
-    result = Result.GIVE_UP if len(refused) == count else Result.OK
-    return Delivery(result, bad.reason, bad.detail, refused)

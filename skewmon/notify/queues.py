@@ -5,7 +5,6 @@ interval; a receiver that was away gets the present state, not the past. A ``Fif
 once, in order.
 """
 
-import math
 import random
 from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable, Sequence
@@ -16,6 +15,7 @@ from skewmon.alert.alerts import Alert, Key
 from skewmon.alert.memory import alert_from_json, alert_to_json
 from skewmon.notify.alertmanager import RESEND_S
 from skewmon.notify.receiver import Delivery, Reason, Result
+from skewmon.runtime.backoff import Backoff
 
 #: Alerts in one request; an Alertmanager takes thousands, a chat service a screenful.
 BATCH_MAX = 64
@@ -29,11 +29,8 @@ RESOLVED_KEPT_S = 900.0
 #: A change that could not be delivered in a day is history; the journal has it.
 CHANGE_KEPT_S = 86_400.0
 
-#: The first pause after a failure; each further one doubles it …
-BACKOFF_FIRST_S = 1.0
-
-#: … up to the resend interval: a receiver that comes back is found within a minute.
-BACKOFF_MAX_S = RESEND_S
+#: The limit is the resend interval: a receiver that comes back is found within a minute.
+BACKOFF = Backoff(first_s=1.0, limit_s=RESEND_S)
 
 
 class Queue(Protocol):
@@ -57,17 +54,9 @@ class Queue(Protocol):
         """Take in what became of a batch."""
         ...
 
-    def to_json(self, now_s: float) -> Any:
-        """Return what has to survive a restart; instants become ages."""
-        ...
 
-    def restore(self, data: Any, now_s: float) -> None:
-        """Take in what ``to_json`` returned; raise KeyError, TypeError or ValueError on anything else."""
-        ...
-
-
-class Backoff:
-    """Exponential pauses with jitter, so that many senders do not return at the same instant."""
+class Pause:
+    """The pause of one receiver after failures in a row."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -76,12 +65,11 @@ class Backoff:
 
     def failed(self, now_s: float) -> None:
         """Pause longer than last time."""
-        pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(self._failures, 16))
+        self.until_s = now_s + BACKOFF.pause_s(self._failures, self._rng)
         self._failures += 1
-        self.until_s = now_s + pause_s * self._rng.uniform(0.5, 1.0)
 
     def worked(self) -> None:
-        """Begin afresh."""
+        """End the pause, and start with the first one next time."""
         self._failures = 0
         self.until_s = 0.0
 
@@ -96,12 +84,12 @@ class _Entry:
 
 
 class ResendQueue:
-    """Mirrors what fires."""
+    """Mirrors what fires; not saved, because the alert machine saves what fires and what has just ended."""
 
     def __init__(self, rng: random.Random) -> None:
         self.dropped: Counter[Reason] = Counter()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
-        self._backoff = Backoff(rng)
+        self._pause = Pause(rng)
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
         """Send changes at once; let what fires update the words of what is known, and mend what is not."""
@@ -126,53 +114,37 @@ class ResendQueue:
     def due_at_s(self) -> float | None:
         """See ``Queue``."""
         earliest = min((entry.due_s for entry in self._entries.values()), default=None)
-        return None if earliest in (None, math.inf) else max(earliest, self._backoff.until_s)
+        return None if earliest is None else max(earliest, self._pause.until_s)
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
         """See ``Queue``."""
-        if now_s < self._backoff.until_s:
+        if now_s < self._pause.until_s:
             return ()
         due = (entry.alert for entry in self._entries.values() if entry.due_s <= now_s)
         return tuple(alert for alert, _ in zip(due, range(BATCH_MAX), strict=False))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Repeat what was taken, and what was turned down as a whole, after the resend interval."""
+        """Send what was taken, and what was refused for good, again after the resend interval."""
         if delivery.result is Result.RETRY:
-            self._backoff.failed(now_s)
+            self._pause.failed(now_s)
             return
-        self._backoff.worked()
+        self._pause.worked()
         for alert in batch:
             entry = self._entries.get(alert.key)
             if entry is None or entry.alert.firing != alert.firing:
                 continue  # it has changed while it was on its way, and is due by itself
-            refused = alert in delivery.refused
-            # The same alert would meet the same answer; only its end is news, and that only once.
-            entry.due_s = math.inf if refused else now_s + RESEND_S
-            if entry.ended_s is not None and (refused or now_s - entry.ended_s >= RESOLVED_KEPT_S):
+            entry.due_s = now_s + RESEND_S
+            if entry.ended_s is not None and now_s - entry.ended_s >= RESOLVED_KEPT_S:
                 del self._entries[alert.key]
-
-    def to_json(self, now_s: float) -> Any:
-        """See ``Queue``; only ends have to be kept, for what fires is known to the alert machine."""
-        return [
-            {"ended_ago_s": max(0.0, now_s - entry.ended_s), "alert": alert_to_json(entry.alert)}
-            for entry in self._entries.values()
-            if entry.ended_s is not None
-        ]
-
-    def restore(self, data: Any, now_s: float) -> None:
-        """See ``Queue``."""
-        for one in data:
-            alert = alert_from_json(one["alert"])
-            self._entries[alert.key] = _Entry(alert, now_s, now_s - float(one["ended_ago_s"]))
 
 
 class FifoQueue:
-    """A queue of changes."""
+    """Delivers each change once; saved, because no other place has the changes that were not delivered."""
 
     def __init__(self, rng: random.Random) -> None:
         self.dropped: Counter[Reason] = Counter()
         self._queue: deque[tuple[Alert, float]] = deque()
-        self._backoff = Backoff(rng)
+        self._pause = Pause(rng)
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
         """Queue changes; where the queue is full the oldest go."""
@@ -183,21 +155,21 @@ class FifoQueue:
 
     def due_at_s(self) -> float | None:
         """See ``Queue``."""
-        return self._backoff.until_s if self._queue else None
+        return self._pause.until_s if self._queue else None
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
         """See ``Queue``."""
-        if now_s < self._backoff.until_s:
+        if now_s < self._pause.until_s:
             return ()
         return tuple(alert for (alert, _), _ in zip(self._queue, range(BATCH_MAX), strict=False))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
         """Keep what is to be tried again, unless it is too old; drop the rest."""
         if delivery.result is not Result.RETRY:
-            self._backoff.worked()
+            self._pause.worked()
             self._remove(batch)
             return
-        self._backoff.failed(now_s)
+        self._pause.failed(now_s)
         while self._queue and now_s - self._queue[0][1] >= CHANGE_KEPT_S:
             self._queue.popleft()
             self.dropped[Reason.EXPIRED] += 1
@@ -209,13 +181,13 @@ class FifoQueue:
                 self._queue.popleft()
 
     def to_json(self, now_s: float) -> Any:
-        """See ``Queue``."""
+        """Return what has to survive a restart; instants become ages."""
         return [
             {"waited_s": max(0.0, now_s - since_s), "alert": alert_to_json(alert)}
             for alert, since_s in self._queue
         ]
 
     def restore(self, data: Any, now_s: float) -> None:
-        """See ``Queue``."""
+        """Take in what ``to_json`` returned; raise KeyError, TypeError or ValueError on anything else."""
         kept = [(alert_from_json(one["alert"]), now_s - float(one["waited_s"])) for one in data]
         self._queue.extendleft(reversed(kept))

@@ -1,13 +1,14 @@
 """A webhook: each change once, as the JSON that docs/alerting.md describes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 
 from skewmon import __version__
 from skewmon.alert.alerts import Alert
-from skewmon.notify.http import Reply, post, send_isolating
+from skewmon.notify.http import Reply, post
 from skewmon.notify.receiver import (
     Delivery,
     Origin,
@@ -23,6 +24,9 @@ from skewmon.text import rfc3339
 
 #: Raised when a field changes its meaning or goes away; new fields may come at any time.
 SCHEMA = 1
+
+#: Answers to the content of a request: Bad Request, Content Too Large, Unprocessable Content.
+_BAD_CONTENT = frozenset({400, 413, 422})
 
 
 class Webhook:
@@ -41,23 +45,43 @@ class Webhook:
         self._session = session
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
-        """Send alerts in one request; see ``Notifier``. Secret files are read anew each time."""
+        """Send alerts in one request; see ``Notifier``. Secret files are read each time.
+
+        If the content is refused, its halves are sent, so that one bad alert stops no other.
+        """
         try:
             url = read_secret(self._url_file).strip() if self._url_file else self._url
             headers = read_headers(self._headers_file) if self._headers_file else {}
         except SecretError as fault:
             return Delivery(Result.RETRY, Reason.SECRET_UNREADABLE, str(fault))
+        return await self._send(url, headers, alerts, now)
 
-        async def send(part: Sequence[Alert]) -> Reply:
-            body = {
-                "schema": SCHEMA,
-                "version": __version__,
-                "time": rfc3339(now),
-                "alerts": [self._payload(alert) for alert in part],
-            }
-            return await post(self._session, url, body, headers)
+    async def _send(
+        self, url: str, headers: Mapping[str, str], alerts: Sequence[Alert], now: int
+    ) -> Delivery:
+        reply = await self._post(url, headers, alerts, now)
+        if reply.status not in _BAD_CONTENT:
+            return reply.delivery
+        if len(alerts) == 1:
+            return replace(reply.delivery, refused=tuple(alerts))
+        middle = len(alerts) // 2
+        refused: tuple[Alert, ...] = ()
+        for half in (alerts[:middle], alerts[middle:]):
+            delivery = await self._send(url, headers, half, now)
+            if delivery.result is not Result.OK and not delivery.refused:
+                return delivery
+            refused += delivery.refused
+        result = Result.GIVE_UP if len(refused) == len(alerts) else Result.OK
+        return replace(reply.delivery, result=result, refused=refused)
 
-        return await send_isolating(send, alerts)
+    async def _post(self, url: str, headers: Mapping[str, str], alerts: Sequence[Alert], now: int) -> Reply:
+        body = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "time": rfc3339(now),
+            "alerts": [self._payload(alert) for alert in alerts],
+        }
+        return await post(self._session, url, body, headers)
 
     def _payload(self, alert: Alert) -> dict[str, Any]:
         key = alert.key

@@ -21,6 +21,7 @@ from skewmon.notify.alerting import Alerting
 from skewmon.notify.dispatcher import MemoryStore
 from skewmon.notify.receiver import Origin, Reason, Result, Target
 from skewmon.notify.registry import build
+from skewmon.runtime.backoff import Backoff
 from tests.alert.views import S, named, offsets
 from tests.notify.tools import NOW_NS, Receiver, ended, firing, raw_server, receiver
 
@@ -124,9 +125,9 @@ async def running(folder: Path, pager: str) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def telling(*targets: Target) -> AsyncIterator[Alerting]:
+async def telling(*targets: Target, store: MemoryStore | None = None) -> AsyncIterator[Alerting]:
     """Run the alerting of a daemon."""
-    alerting = Alerting(MemoryStore())
+    alerting = Alerting(store or MemoryStore())
     alerting.configure(targets, Origin())
     task = asyncio.create_task(alerting.run())
     await asyncio.sleep(0)  # a task that never began would not end, either
@@ -142,7 +143,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat each second instead of each minute, and wait a second for an answer instead of ten."""
     for module in (alertmanager, queues):
         monkeypatch.setattr(module, "RESEND_S", 1.0)
-    monkeypatch.setattr(queues, "BACKOFF_MAX_S", 1.0)
+    monkeypatch.setattr(queues, "BACKOFF", Backoff(1.0, 1.0))
     monkeypatch.setattr(http, "REQUEST_TIMEOUT_S", 1.0)
 
 
@@ -242,14 +243,29 @@ async def test_an_alertmanager_that_hung_learns_of_the_end(tmp_path: Path) -> No
         await _paged(pager, "resolved")
 
 
+async def test_an_end_that_was_decided_and_not_sent_is_sent_after_a_restart(tmp_path: Path) -> None:
+    """The process ends in between; the next one knows the end from the saved state of the alert."""
+    store = MemoryStore()
+    async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
+        async with telling(_target(one), store=store) as first:
+            first.take(WRONG, 0)
+            await _holds(one, 1)
+        first.take(RIGHT, 0)
+        first.take(RIGHT, 60 * NS_PER_S)
+        assert len(await one.alerts()) == 1
+        async with telling(_target(one), store=store):
+            await _holds(one, 0)
+            await _paged(pager, "resolved")
+
+
 async def test_alertmanager_takes_the_good_ones_of_a_batch(tmp_path: Path) -> None:
-    """One alert that ends before it starts is refused by itself; the others are there."""
+    """One alert that ends before it starts makes the answer a 400; the others are there all the same."""
     bad = replace(ended(firing("bad")), ended_wall_ns=1)
     batch: list[Alert] = [firing("n1"), bad, firing("n2"), firing("n3")]
     async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
         (notifier,) = build([_target(one)], Origin(), one.session)
         delivery = await notifier.send(batch, NOW_NS)
-        assert (delivery.result, delivery.reason, delivery.refused) == (Result.OK, Reason.REFUSED, (bad,))
+        assert (delivery.result, delivery.reason) == (Result.GIVE_UP, Reason.REFUSED)
         found = await _holds(one, 3)
     assert {alert["labels"]["node"] for alert in found} == {"n1", "n2", "n3"}
 

@@ -13,6 +13,7 @@ from skewmon.model import NS_PER_S, ClusterView, NodeView
 from skewmon.notify.alerting import STATE, Alerting
 from skewmon.notify.dispatcher import MemoryStore
 from skewmon.notify.receiver import Origin, Target
+from skewmon.text import rfc3339
 from tests.alert.views import UNDETERMINED, S, missing, named, node, offsets, view
 from tests.notify.tools import Receiver, receiver
 
@@ -98,6 +99,38 @@ async def test_an_alertmanager_is_told_of_what_fires_after_a_restart() -> None:
             second.configure([Target("alertmanager", server.url)], Origin())
             await _until(server, 1)
     assert server.bodies[0][0]["labels"]["node"] == "c"
+
+
+async def test_an_alertmanager_gets_what_ended_before_a_restart() -> None:
+    """The end follows from the state of the machine: it may not have been sent, or not been heard."""
+    store = MemoryStore()
+    async with receiver() as server:
+        async with _running(Alerting(store)) as first:
+            _rounds(first, WRONG, 0)
+            _rounds(first, RIGHT, 10)
+            (gone,) = first.take(RIGHT, 70 * NS_PER_S)
+        async with _running(Alerting(store)) as second:
+            second.configure([Target("alertmanager", server.url)], Origin())
+            await _until(server, 1)
+        (over,) = server.bodies[0]
+        assert over["labels"]["node"] == "c"
+        assert over["endsAt"] == rfc3339(gone.alert.ended_wall_ns or 0)
+    assert list(store.saved) == [STATE], "no queue of an Alertmanager is saved"
+
+
+async def test_a_reload_keeps_what_waits_for_a_receiver_that_stays() -> None:
+    """Also the end of a cluster's alert that this reload removed."""
+    async with receiver() as server, _running(Alerting(MemoryStore())) as alerting:
+        alertmanager = Target("alertmanager", server.url)
+        alerting.configure([alertmanager], Origin())
+        _rounds(alerting, WRONG, 0)
+        await _until(server, 1)
+        (gone,) = alerting.retain([], wall_ns=2**61)
+        alerting.configure([alertmanager, Target("webhook", "http://127.0.0.1:9/")], Origin())
+        await _until(server, 2)
+    (over,) = server.bodies[1]
+    assert over["labels"] == gone.alert.key.labels
+    assert over["endsAt"] == rfc3339(2**61)
 
 
 async def test_a_reload_changes_receivers_while_alerts_fire() -> None:

@@ -25,7 +25,7 @@ def _dispatcher(
         notifiers,
         store or MemoryStore(),
         counts or Counts(),
-        random.Random(1),
+        rng=random.Random(1),
         wall_clock=lambda: NOW_NS,
         base_clock=asyncio.get_running_loop().time,
     )

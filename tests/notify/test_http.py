@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from skewmon.notify import http
-from skewmon.notify.http import Reply, post, send_isolating
+from skewmon.notify.http import post
 from skewmon.notify.receiver import Delivery, Reason, Result
-from tests.notify.tools import firing, raw_server, receiver
+from tests.notify.tools import raw_server, receiver
 
 
 async def _post(url: str) -> Delivery:
@@ -121,48 +121,3 @@ async def test_an_unusable_url_is_final_and_is_not_quoted(url: str) -> None:
     """It may hold the secret that made it unusable."""
     delivery = await _post(url)
     assert (delivery.result, delivery.detail) == (Result.GIVE_UP, "the URL is unusable")
-
-
-@pytest.mark.parametrize("bad", [{3}, {0, 7}, set(range(8)), set()])
-async def test_a_bad_alert_is_found_and_the_others_get_through(bad: set[int]) -> None:
-    """A 400 splits the batch until the guilty are alone; each good alert is taken."""
-    alerts = [firing(f"n{number}") for number in range(8)]
-    taken: list[str] = []
-
-    async def send(part: object) -> Reply:
-        assert isinstance(part, list)
-        if any(alerts.index(alert) in bad for alert in part):
-            return Reply(Delivery(Result.GIVE_UP, Reason.REFUSED, "HTTP 400"), 400)
-        taken.extend(alert.key.node for alert in part)
-        return Reply(Delivery(Result.OK), 200)
-
-    delivery = await send_isolating(send, alerts)
-    assert {alerts.index(alert) for alert in delivery.refused} == bad
-    assert taken == [f"n{number}" for number in range(8) if number not in bad]
-    assert delivery.result is (Result.GIVE_UP if len(bad) == 8 else Result.OK)
-
-
-async def test_a_batch_that_is_too_large_goes_in_parts() -> None:
-    """Nobody is guilty, so that everything is taken and nothing refused."""
-    sizes: list[int] = []
-
-    async def send(part: object) -> Reply:
-        assert isinstance(part, list)
-        sizes.append(len(part))
-        return Reply(Delivery(Result.OK), 200) if len(part) <= 2 else Reply(Delivery(Result.GIVE_UP), 413)
-
-    delivery = await send_isolating(send, [firing(f"n{number}") for number in range(5)])
-    assert (delivery.result, delivery.refused) == (Result.OK, ())
-    assert sizes == [5, 2, 3, 1, 2]
-
-
-@pytest.mark.parametrize("before", [[], [Reply(Delivery(Result.OK), 200)]], ids=["first", "second"])
-async def test_a_receiver_that_dies_while_a_batch_is_split_is_tried_again(before: list[Reply]) -> None:
-    """What is not settled stays due as a whole, in whichever half it happened."""
-    bad = Reply(Delivery(Result.GIVE_UP, Reason.REFUSED), 400)
-    answers = iter([bad, *before, Reply(Delivery(Result.RETRY), 503)])
-
-    async def send(part: object) -> Reply:
-        return next(answers)
-
-    assert (await send_isolating(send, [firing("a"), firing("b")])).result is Result.RETRY

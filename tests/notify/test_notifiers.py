@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -152,6 +153,39 @@ def _documented() -> dict[str, list[dict[str, object]]]:
     assert found is not None
     documented: dict[str, list[dict[str, object]]] = json.loads(found[1])
     return documented
+
+
+def _choosy(limit: int, *bad: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return an answer that takes at most so many alerts and none of these nodes."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        alerts = (await request.json())["alerts"]
+        refused = any(alert["node"] in bad for alert in alerts)
+        return web.Response(status=400 if refused else 413 if len(alerts) > limit else 200)
+
+    return answer
+
+
+@pytest.mark.parametrize("bad", [{3}, {0, 7}, set(range(8)), set()])
+async def test_a_webhook_that_refuses_one_alert_gets_the_others(bad: set[int]) -> None:
+    """A 400 splits the batch until the bad ones are alone; a batch that is too large goes in parts."""
+    alerts = [firing(f"n{number}") for number in range(8)]
+    async with receiver() as server:
+        server.answers.append(_choosy(2, *(f"n{number}" for number in bad)))
+        delivery = await _send(Target("webhook", server.url), *alerts)
+    assert {alerts.index(alert) for alert in delivery.refused} == bad
+    assert delivery.result is (Result.GIVE_UP if len(bad) == 8 else Result.OK)
+    alone = {body["alerts"][0]["node"] for body in server.bodies if len(body["alerts"]) == 1}
+    assert {f"n{number}" for number in bad} <= alone
+
+
+@pytest.mark.parametrize("taken", [(), (200,)], ids=["first", "second"])
+async def test_a_webhook_that_dies_while_a_batch_is_split_is_tried_again(taken: tuple[int, ...]) -> None:
+    """What is not settled stays due as a whole, in whichever half it happened."""
+    async with receiver() as server:
+        server.says(400, *taken, 503)
+        delivery = await _send(Target("webhook", server.url), firing("a"), firing("b"))
+    assert delivery.result is Result.RETRY
 
 
 async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> None:
