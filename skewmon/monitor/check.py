@@ -69,7 +69,7 @@ async def opened(
     async def open_one(link: Link) -> None:
         nonlocal done
         try:
-            with contained(Where.NODE, node=link.node.name):
+            with contained(Where.NODE, passing=(TimeoutError,), node=link.node.name):
                 async with asyncio.timeout(timeout_s):
                     await link.open()
         except NodeError:

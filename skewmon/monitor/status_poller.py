@@ -93,7 +93,7 @@ class Inquiry:
 
     async def _ask_here(self, limit_s: float) -> None:
         status = None
-        with suppress(TimeoutError), contained(Where.ADMIN_BOX):
+        with contained(Where.ADMIN_BOX), suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 status = await own_status()
         self._state.admin_answer.note(status)

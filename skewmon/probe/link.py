@@ -175,6 +175,7 @@ class Link:
     def _end_session(self) -> None:
         session, self._session = self._session, None
         if session:
+            session.on_failure = None  # its end is the consequence, not another failure
             with contained(Where.NODE, node=self.node.name):
                 session.close()
 
