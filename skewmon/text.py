@@ -3,6 +3,7 @@
 Spans come in nanoseconds. Rounding is to the safe side wherever a text says "at least" or "at most".
 """
 
+import json
 import math
 import re
 import urllib.parse
@@ -121,9 +122,22 @@ def utc(wall_ns: int) -> str:
     return f"{_instant(wall_ns):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def harmless(text: str) -> str:
-    """Return a text of foreign origin such that no terminal takes it for a command."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+def harmless(text: str, keep: str = "") -> str:
+    r"""Return a text of foreign origin such that no terminal, log or reader is misled by it.
+
+    Control characters, escape sequences and marks that reverse the direction of reading become visible, as in
+    ``\x1b[2J`` and ``\u202e``; those in ``keep`` stay, such as line ends.
+    """
+    return text.translate({ord(sign): repr(sign)[1:-1] for sign in _unprintable(text, keep)})
+
+
+def harmless_json(text: str) -> str:
+    """Return JSON text with such characters escaped, which changes no value in it."""
+    return text.translate({ord(sign): json.dumps(sign)[1:-1] for sign in _unprintable(text, "\n")})
+
+
+def _unprintable(text: str, keep: str) -> set[str]:
+    return set() if text.isprintable() else {s for s in set(text) if not s.isprintable() and s not in keep}
 
 
 def _instant(wall_ns: int) -> datetime:

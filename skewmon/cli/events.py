@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skewmon.cli.main import DEFAULT_CONFIG
+from skewmon.text import harmless
 
 if TYPE_CHECKING:
     from skewmon.model import Event
@@ -138,6 +139,4 @@ def _line(event: "Event") -> str:
     shown = event.to_json()
     place = "/".join(part for part in (event.cluster, event.node) if part) or "-"
     text = f"{shown['time']}  {event.kind:<14}  {place}  {event.message}"
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    return harmless(text)

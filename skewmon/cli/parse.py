@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 import click
 
 from skewmon.errors import ConfigError, Fault, echoed
+from skewmon.text import harmless, harmless_json
 
 #: A table of a thousand sources is 80 KiB; more is not the output of a time tool.
 BYTES_MAX = 4 * 1024 * 1024
@@ -77,9 +78,9 @@ def command(tool: str, file: str | None) -> int:
             if field.name not in OF_SEVERAL_TOOLS
         },
     }
-    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    click.echo(harmless_json(json.dumps(shown, indent=2, ensure_ascii=False)))
     for line in report.unparsed:
-        click.echo(f"skewmon: not understood: {line}", err=True)
+        click.echo(f"skewmon: not understood: {harmless(line)}", err=True)
     return EXIT_UNPARSED if report.unparsed or report.outcome == "unparsed" else 0
 
 

@@ -63,7 +63,7 @@ def _reached(found: Examination) -> Iterator[str]:
     if found.opened_s is not None:
         yield f"  opened in   {found.opened_s:.3f} s, from the name to the program's hello"
     for name, value in found.connection.items():
-        yield f"  {name.replace('_', ' '):<11} {value}"
+        yield f"  {name.replace('_', ' '):<11} {harmless(value)}"
 
 
 def _conversation(found: Examination) -> Iterator[str]:

@@ -27,7 +27,7 @@ from skewmon.model import (
     SyncStatus,
     Verdict,
 )
-from skewmon.text import rfc3339
+from skewmon.text import harmless_json, rfc3339
 
 SCHEMA = 1
 
@@ -87,7 +87,7 @@ def _pieces(value: Any, depth: int) -> Iterator[str]:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return harmless_json(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 def cluster_status(view: ClusterView) -> Json:

@@ -12,6 +12,7 @@ from skewmon.model import SshSettings
 from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.runtime.resolver import LookupTimeoutError
+from skewmon.text import harmless
 
 #: How OpenSSH says that it refused as many keys as MaxAuthTries allows; a protocol error by its number.
 TOO_MANY_KEYS = "Too many authentication failures"
@@ -32,9 +33,8 @@ MAX_QUOTED = 200
 
 
 def quoted(words: object) -> str:
-    """Return words that a server may have chosen, without what a terminal or a log would obey."""
-    text = str(words) or type(words).__name__
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text[:MAX_QUOTED])
+    """Return words that a server may have chosen, cut, and harmless to a terminal, a log and a reader."""
+    return harmless((str(words) or type(words).__name__)[:MAX_QUOTED])
 
 
 def place(address: str, port: int) -> str:

@@ -240,7 +240,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def _ended(self) -> ProbeError:
         words = self._stderr.decode("utf-8", "replace").strip().splitlines()
-        said = f" Its last words: {words[-1][:200]!r}." if words else ""
+        said = f" Its last words: '{quoted(words[-1])}'." if words else ""
         if self.program is None:
             return ProbeError(
                 Reason.NO_PROGRAM,

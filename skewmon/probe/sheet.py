@@ -8,6 +8,7 @@ import asyncssh
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import SyncStatus
 from skewmon.probe import programs, wire
+from skewmon.probe.faults import quoted
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.timesync import sheet
@@ -51,7 +52,7 @@ async def read_text(connection: Connection) -> tuple[str, str]:
     except (asyncssh.Error, OSError) as error:
         raise ProbeError(
             Reason.SESSION_REFUSED,
-            f"sshd opened no second session for the time tools: {error}.",
+            f"sshd opened no second session for the time tools: {quoted(error)}.",
             "Look at MaxSessions on the node; skewmon needs two.",
         ) from None
 

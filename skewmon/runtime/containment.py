@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import structlog
 
 from skewmon.errors import NodeError, Reason, SkewmonError
+from skewmon.text import harmless
 
 #: Raising lines are finite, but a limit costs nothing: errors beyond it are counted and not logged.
 KINDS_MAX = 256
@@ -135,7 +136,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 def described(error: BaseException, *, quoting: bool = True) -> str:
     """Return an exception as one printable sentence: type, raising line and, if ``quoting``, words."""
-    words = _printable(_words(error)) if quoting else ""
+    words = harmless(_words(error)) if quoting else ""
     return f"Internal error: {type(error).__name__} at {place_of_raise(error)}{words}."
 
 
@@ -175,11 +176,7 @@ def _printable_traceback(error: BaseException, *, quoting: bool) -> str:
     if len(text) > TRACEBACK_CHARACTERS:
         half = TRACEBACK_CHARACTERS // 2
         text = f"{text[:half]}\n[…]\n{text[-half:]}"
-    return textwrap.indent("\n".join(map(_printable, text.rstrip().split("\n"))), "    ")
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return textwrap.indent(harmless(text.rstrip(), keep="\n"), "    ")
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

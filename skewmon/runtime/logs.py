@@ -6,7 +6,7 @@ from typing import Literal
 
 import structlog
 
-from skewmon.text import masked_text
+from skewmon.text import harmless, masked_text
 
 Format = Literal["console", "logfmt", "json"]
 
@@ -28,6 +28,7 @@ def configure(level: str = "info", style: Format | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _harmless,
             *_renderers(style),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -64,6 +65,13 @@ class _Paced(logging.Handler):
             details["exc_info"] = cause
         self._tell_after_s, self._held_back = record.created + ASYNCIO_TELL_AGAIN_S, 0
         structlog.get_logger().error("the event loop complains", message=record.getMessage(), **details)
+
+
+def _harmless(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Make every text harmless to the terminal that shows the log; the renderers deal with line ends."""
+    return {
+        key: harmless(value, keep="\n") if isinstance(value, str) else value for key, value in event.items()
+    }
 
 
 def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:

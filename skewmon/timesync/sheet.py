@@ -15,6 +15,7 @@ A newline always precedes a mark, so output without a final newline comes back a
 import re
 from dataclasses import dataclass
 
+from skewmon.text import harmless
 from skewmon.timesync.report import KILLED
 
 #: One tool may take this long: ntpq's own time-out is 5 s, and nobody waits that long for a healthy daemon.
@@ -31,6 +32,10 @@ SHEET_LIMIT_BYTES = 13 * 2 * TOOL_LIMIT_BYTES
 
 #: Facts that no tool tells are one block of the sheet like a tool's.
 FACTS = "facts"
+
+#: Of what a tool prints, only these may not be printable; whatever else a node sends is made visible here, so
+#: that names in it are harmless wherever they are shown.
+LINE_SIGNS = "\n\r\t"
 
 #: A nonce is used inside a shell script and a pattern: letters and digits only.
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
@@ -246,7 +251,7 @@ def split(nonce: str, text: str) -> dict[str, ToolOutput]:
     _, *blocks = text.split(f"\n{nonce} begin ")
     for block in blocks:
         name, _, body = block.partition("\n")
-        outputs[name] = _output(nonce, name, body)
+        outputs[harmless(name)] = _output(nonce, name, body)
     return outputs
 
 
@@ -258,13 +263,14 @@ def is_complete(nonce: str, text: str) -> bool:
 def _output(nonce: str, name: str, body: str) -> ToolOutput:
     stdout, _, rest = body.partition(f"\n{nonce} err\n")
     stderr, _, rest = rest.partition(f"\n{nonce} end ")
+    flooded = any(len(stream.encode(errors="replace")) >= TOOL_LIMIT_BYTES for stream in (stdout, stderr))
     code = rest.split("\n", maxsplit=1)[0]
     status = int(code) if code.isdecimal() and len(code) <= 3 else None
     return ToolOutput(
-        name,
-        stdout,
-        stderr,
+        harmless(name),
+        harmless(stdout, keep=LINE_SIGNS),
+        harmless(stderr, keep=LINE_SIGNS),
         status,
         timed_out=status in KILLED,
-        flooded=any(len(stream.encode(errors="replace")) >= TOOL_LIMIT_BYTES for stream in (stdout, stderr)),
+        flooded=flooded,
     )

@@ -29,8 +29,10 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.integers(0, 5))
 def test_json_in_pieces_is_the_same_json(document, depth) -> None:
     """However deep a document is taken apart, the text is that of one piece."""
-    whole = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    assert encode(document, depth) == whole.encode("utf-8", "replace")
+    text = encode(document, depth)
+    assert text == encode(document, 0)
+    assert json.loads(text) == document
+    assert text.decode().isprintable(), "a terminal that shows it obeys nothing in it"
 
 
 def test_what_json_cannot_say_is_refused() -> None:
