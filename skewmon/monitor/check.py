@@ -8,14 +8,11 @@ from dataclasses import replace
 
 from skewmon.errors import NodeError, Reason
 from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot
-from skewmon.monitor.round import run_round
-from skewmon.monitor.state import MonitorState
-from skewmon.monitor.status_poller import Inquiry
+from skewmon.monitor.monitor import Monitor
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.link import Link
 from skewmon.probe.session import PATIENT, Patience
 from skewmon.probe.ssh import Dialer
-from skewmon.probe.sweep import Sweeper
 from skewmon.runtime.containment import Where, contained
 
 #: No single stage (connect, login, hello, reply) may use up the whole time: a node that hangs in one must
@@ -33,17 +30,16 @@ async def check(
     clusters: Sequence[Cluster], rounds: int, timeout_s: float, progress: Progress = lambda _done, _all: None
 ) -> Snapshot:
     """Measure the clusters ``rounds`` times and return the last snapshot, within about ``timeout_s``."""
-    state = MonitorState()
     views: tuple[ClusterView, ...] = ()
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
-        # Before the first round, so that the daemons' tools cannot disturb it.
-        await Inquiry(state).ask(links, timeout_s * STAGE_SHARE)
-        sweeper = Sweeper()
+        monitor = Monitor(links)
+        # Before the first round, so that the nodes' tools cannot disturb it.
+        await monitor.query_time_daemons(timeout_s * STAGE_SHARE)
         for number in range(rounds):
             if number:
                 await asyncio.sleep(ROUND_GAP_S)
-            views = (await run_round(clusters, links, sweeper, state)).views
+            views = (await monitor.round(clusters)).views
     return Snapshot(time.time_ns(), views)
 
 

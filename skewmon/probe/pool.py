@@ -13,7 +13,7 @@ from skewmon.probe.ssh import Dialer
 log = structlog.get_logger()
 
 
-class Fleet:
+class Pool:
     """Opens a link to every endpoint that the clusters name and drops those that they no longer name."""
 
     def __init__(self, spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]) -> None:

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from skewmon.config.loader import load
-from skewmon.daemon.daemon import Options, _resolved
+from skewmon.daemon.daemon import Options
+from skewmon.daemon.reload import resolved
 from tests.fleet.scripted import raw
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
@@ -267,5 +268,5 @@ async def test_an_alert_advises_a_command_that_reads_the_daemon_s_own_file(
     """A daemon that was started with a relative path advises the whole one."""
     (tmp_path / "f.yml").write_text("clusters: {fleet: {nodes: [n1]}}")
     monkeypatch.chdir(tmp_path)
-    (cluster,) = await _resolved(load("f.yml"), Options("f.yml"))
+    (cluster,) = await resolved(load("f.yml"), Options("f.yml").absolute_file)
     assert cluster.config_file == str(tmp_path / "f.yml")

@@ -12,7 +12,7 @@ from skewmon.model import Cluster, ClusterView, Endpoint, Measured, SyncStatus, 
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
-from skewmon.monitor.status_poller import Inquiry
+from skewmon.monitor.status_poller import StatusPoller
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.timesync.sheet import TOOL_LIMIT_S
@@ -89,7 +89,7 @@ async def asked(fleet: Fleet) -> tuple[ClusterView, float]:
     state = MonitorState()
     async with opened(list(cluster.nodes), TIMEOUT_S) as links:
         began = time.monotonic()
-        await Inquiry(state).ask(links, TIMEOUT_S)
+        await StatusPoller(state).query_all(links, TIMEOUT_S)
         took_s = time.monotonic() - began
         (view,) = (await run_round([cluster], links, Sweeper(), state)).views
     return view, took_s
@@ -114,7 +114,7 @@ async def test_a_check_in_a_hurry_tells_that_the_tools_were_late(tmp_path: Path)
         node = node_of(fleet, fleet["n1"])
         state = MonitorState()
         async with opened([node], TIMEOUT_S) as links:
-            await Inquiry(state).ask(links, 1.0)
+            await StatusPoller(state).query_all(links, 1.0)
             (view,) = (await run_round([Cluster("fleet", (node,))], links, Sweeper(), state)).views
     assert view.nodes[0].timesync == SyncStatus(
         "unknown", failures=("The time tools did not end within 1 s.",)
@@ -134,7 +134,7 @@ async def test_rounds_beside_bad_tools_are_as_narrow_as_alone(tmp_path: Path) ->
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
         async with opened(list(cluster.nodes), TIMEOUT_S) as links:
             alone = await rounds(cluster, links, 1.5)
-            asking = asyncio.create_task(Inquiry(MonitorState()).keep_asking(links, 1.0))
+            asking = asyncio.create_task(StatusPoller(MonitorState()).poll(links, 1.0))
             beside = await rounds(cluster, links, TOOL_LIMIT_S + 1.0)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)

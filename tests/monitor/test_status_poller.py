@@ -9,7 +9,7 @@ import pytest
 from skewmon.model import Endpoint, Node, SyncStatus
 from skewmon.monitor import status_poller
 from skewmon.monitor.state import MonitorState
-from skewmon.monitor.status_poller import Inquiry, first_answers
+from skewmon.monitor.status_poller import StatusPoller
 from skewmon.probe.link import Link
 
 NODE = Node("n1", "10.0.0.1")
@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -> None:
     """Not an interval later, and once a connection; anew after it was lost: the node may have rebooted."""
     link, first, second = Canned(), Connection(), Connection()
-    asking = asyncio.create_task(Inquiry(MonitorState()).keep_asking(links_of(link), 3600.0))
+    asking = asyncio.create_task(StatusPoller(MonitorState()).poll(links_of(link), 3600.0))
     for connection in (None, first, None, second):
         link.connection = connection
         await asyncio.sleep(0.15)
@@ -64,12 +64,12 @@ async def test_the_first_round_waits_for_the_first_answers(asked: list[object]) 
     """Only for nodes that are connected, and not for long."""
     link, state = Canned(), MonitorState()
     async with asyncio.timeout(5):
-        await first_answers(state, links_of(link))
+        await StatusPoller(state).first_answers(links_of(link))
         link.connection = Connection()
-        await first_answers(state, links_of(link))
+        await StatusPoller(state).first_answers(links_of(link))
         assert state.node(PLACE).timesync is None
-        asking = asyncio.create_task(Inquiry(state).keep_asking(links_of(link), 3600.0))
-        await first_answers(state, links_of(link))
+        asking = asyncio.create_task(StatusPoller(state).poll(links_of(link), 3600.0))
+        await StatusPoller(state).first_answers(links_of(link))
         assert state.node(PLACE).timesync == HELD
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)

@@ -10,7 +10,7 @@ import pytest
 from skewmon.model import SyncStatus
 from skewmon.monitor.node_state import MISSED_ANSWERS
 from skewmon.monitor.state import MonitorState
-from skewmon.monitor.status_poller import WITNESS_S, Inquiry
+from skewmon.monitor.status_poller import ADMIN_BOX_S, StatusPoller
 from skewmon.probe import own
 from skewmon.probe.own import own_status
 from skewmon.timesync import sheet
@@ -83,13 +83,13 @@ async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pyte
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
     monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
     state, claim = MonitorState(), SyncStatus("chronyd", synchronized=True)
-    await Inquiry(state).ask({}, 0.3)
+    await StatusPoller(state).query_all({}, 0.3)
     assert state.admin_answer.status is None
     state.admin_answer.note(claim)
     for _ in range(MISSED_ANSWERS):
-        await Inquiry(state).ask({}, 0.3)
+        await StatusPoller(state).query_all({}, 0.3)
         assert state.admin_answer.status == claim
-    await Inquiry(state).ask({}, 0.3)
+    await StatusPoller(state).query_all({}, 0.3)
     assert state.admin_answer.status is None
 
 
@@ -100,6 +100,6 @@ async def test_tools_that_hang_on_the_admin_box_delay_no_check(
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
     monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
     state, began = MonitorState(), time.monotonic()
-    await Inquiry(state).ask({}, 20.0)
-    assert time.monotonic() - began < 3 * WITNESS_S
+    await StatusPoller(state).query_all({}, 20.0)
+    assert time.monotonic() - began < 3 * ADMIN_BOX_S
     assert state.admin_answer.status is None

@@ -1,0 +1,129 @@
+"""Reads the configuration and live inventories again, and puts changes in force."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+
+from skewmon.config.loader import load
+from skewmon.config.schema import Config
+from skewmon.daemon.report import Reporter
+from skewmon.daemon.systemd import Supervisor
+from skewmon.errors import SkewmonError
+from skewmon.inventory.changes import cluster_changes
+from skewmon.inventory.resolve import resolve
+from skewmon.model import Cluster
+from skewmon.runtime.containment import Where, translated
+
+#: Live inventories are read again this often; an added machine is measured within a minute or two.
+INVENTORY_REFRESH_S = 60.0
+
+log = structlog.get_logger()
+
+#: Puts a configuration and its clusters in force.
+Apply = Callable[[Config, tuple[Cluster, ...]], Awaitable[None]]
+
+
+async def resolved(config: Config, config_file: str) -> tuple[Cluster, ...]:
+    """Return the clusters, each with the file that defines it: alerts advise commands that read it.
+
+    Raises InventoryError if a source of nodes cannot be read.
+    """
+    return tuple(replace(cluster, config_file=config_file) for cluster in await resolve(config))
+
+
+class Reloader:
+    """Holds the configuration in force; one reload or refresh at a time."""
+
+    def __init__(
+        self,
+        config: Config,
+        clusters: tuple[Cluster, ...],
+        config_file: str,
+        apply: Apply,
+        reporter: Reporter,
+        supervisor: Supervisor,
+    ) -> None:
+        self.config = config
+        self.clusters = clusters
+        self._config_file = config_file
+        self._apply = apply
+        self._reporter = reporter
+        self._supervisor = supervisor
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def nodes(self) -> int:
+        """How many machines the clusters have."""
+        return len({node.endpoint for cluster in self.clusters for node in cluster.nodes})
+
+    async def reload(self) -> None:
+        """Read the configuration again and put it in force; if it is unusable, the old one stays.
+
+        Raises SkewmonError if it is unusable; logged, exported and journaled by then.
+        """
+        async with self._one_at_a_time:
+            self._supervisor.reloading()
+            try:
+                with translated(Where.RELOAD, SkewmonError):
+                    config = await asyncio.to_thread(load, self._config_file)
+                    clusters = await resolved(config, self._config_file)
+            except SkewmonError as error:
+                self._refused(error)
+                raise
+            await self._accepted(config, clusters)
+
+    async def keep_refreshing(self) -> None:
+        """Read live inventories every minute, until cancelled; nodes come and go without a reload."""
+        failing = ""
+        while True:
+            await asyncio.sleep(INVENTORY_REFRESH_S)
+            if not any(cluster.inventory for cluster in self.config.clusters.values()):
+                continue
+            async with self._one_at_a_time:
+                try:
+                    clusters = await resolved(self.config, self._config_file)
+                except SkewmonError as error:
+                    if failing != str(error):
+                        log.warning("an inventory cannot be read; its last answer counts", error=str(error))
+                    failing = str(error)
+                    continue
+                failing = ""
+                await self._refreshed(clusters)
+
+    def _refused(self, error: SkewmonError) -> None:
+        if self._reporter.reload_successful:  # repeated refusals, as from a timer, are one event
+            self._reporter.note(
+                "reload-refused", f"The configuration was not reloaded, and the old one holds: {error}"
+            )
+        self._reporter.reload_successful = False
+        log.error("reload failed; the old configuration stays in force", error=str(error))
+        self._supervisor.ready("the last reload failed; the old configuration is in force")
+        self._reporter.publish()
+
+    async def _accepted(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
+        was_refused = not self._reporter.reload_successful
+        self._reporter.reload_successful = True
+        self._reporter.reloaded_wall_ns = time.time_ns()
+        changed = (config, clusters) != (self.config, self.clusters)
+        changes = cluster_changes(self.clusters, clusters)
+        if changed:  # otherwise no round is disturbed
+            await self._put_in_force(config, clusters)
+        if changed or was_refused:
+            self._reporter.note("reloaded", f"The configuration was read again: {changes}.")
+        log.info("reloaded", nodes=self.nodes)
+        self._supervisor.ready(f"{self.nodes} nodes, configuration reloaded")
+
+    async def _refreshed(self, clusters: tuple[Cluster, ...]) -> None:
+        if clusters == self.clusters:
+            return
+        changes = cluster_changes(self.clusters, clusters)
+        log.info("inventory changed", changes=changes)
+        self._reporter.note("inventory", f"A live inventory changed: {changes}.")
+        await self._put_in_force(self.config, clusters)
+
+    async def _put_in_force(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
+        self.config, self.clusters = config, clusters
+        await self._apply(config, clusters)
