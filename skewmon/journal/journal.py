@@ -1,12 +1,12 @@
-"""The journal: what happened, and what must outlive a restart; one SQLite file in the state directory.
+"""The journal: events, and state that outlives a restart, in one SQLite file in the state directory.
 
 An event is acknowledged once it is on disk: killing the daemon afterwards neither loses nor doubles it. If
 the disk refuses, events wait in memory, the error is logged once, and they are written when the disk
 recovers. A damaged file is renamed, never deleted. If the file is deleted, replaced or truncated while the
 daemon runs, its events are lost; the daemon logs that and continues in a new file, with all saved states.
 
-All of SQLite runs in one thread of its own, so the event loop never waits for a disk; what arrives meanwhile
-is written together in the next transaction.
+SQLite runs in one thread of its own, so the event loop never waits for a disk. Everything that arrives
+meanwhile is written in the next transaction.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from skewmon.runtime.containment import Where, contained, translated
 
 __all__ = ["Event", "Journal"]
 
-#: How long a disk that refused is left alone.
+#: The pause before a disk that refused is tried again.
 RETRY_S = 5.0
 
-#: How long closing may take over what is still to be written; systemd's stop must not wait for a dead disk.
+#: The limit of the last write at the end; systemd's stop must not wait for a dead disk.
 CLOSE_S = 5.0
 
 _log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Journal:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, directory: str) -> AsyncIterator[Self]:
-        """Open the journal; a directory that cannot be used is told once and stops nothing."""
+        """Open the journal; an unusable directory is logged once, and the daemon runs all the same."""
         journal = cls(directory)
         await journal._load()
         writer = asyncio.create_task(journal._write_for_ever(), name="journal")
@@ -70,7 +70,7 @@ class Journal:
 
     @property
     def trouble(self) -> str:
-        """What keeps the journal from being written, or nothing."""
+        """The reason why the journal cannot be written, or an empty text."""
         return self._trouble
 
     @property
@@ -97,7 +97,7 @@ class Journal:
         return await self.flush()
 
     def note(self, event: Event) -> None:
-        """Write an event soon; for those who must not wait for a disk."""
+        """Write an event soon, for callers that must not wait for a disk."""
         self._add(event)
         self._wake.set()
 
@@ -122,7 +122,7 @@ class Journal:
             return None
 
     async def flush(self) -> bool:
-        """Return True once everything handed over so far is on disk, False at once where it cannot be."""
+        """Return True once everything handed over so far is on disk, False at once if it cannot be."""
         if self._trouble:
             return False
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -141,7 +141,7 @@ class Journal:
     ) -> list[Event]:
         """Return at most ``limit`` events since an instant of the wall clock, newest first.
 
-        Raises JournalError where the journal cannot be read. What waits in memory is not among them.
+        Raises JournalError if the journal cannot be read. Events that wait in memory are left out.
         """
         query = EventQuery(limit, since_ns, node, kind, cluster)
         return await self._in_thread(self._file.events, query)
@@ -155,7 +155,7 @@ class Journal:
             with translated(Where.JOURNAL, JournalError):
                 self._states = await self._in_thread(self._file.states)
         except JournalError as fault:
-            self._tell(str(fault))
+            self._report_trouble(str(fault))
         self._report_restarts()
 
     async def _write_for_ever(self) -> None:
@@ -177,7 +177,7 @@ class Journal:
             with translated(Where.JOURNAL, JournalError):
                 await self._in_thread(self._file.write, rows, states, changed)
         except JournalError as fault:
-            self._tell(str(fault))
+            self._report_trouble(str(fault))
             waiters = self._waiters[:]  # no task waits for a disk that refuses
         else:
             self._written(rows, states)
@@ -196,8 +196,8 @@ class Journal:
         if lost:
             _log.warning("events are lost: the journal could not be written for too long", events=lost)
 
-    def _tell(self, trouble: str) -> None:
-        """Log a trouble when it begins or changes, not while it lasts."""
+    def _report_trouble(self, trouble: str) -> None:
+        """Log a failure when it begins or changes, not while it lasts."""
         if trouble != self._trouble:
             _log.warning("the journal cannot be written; events wait in memory", reason=trouble)
             self._trouble = trouble
@@ -206,10 +206,11 @@ class Journal:
         """Log each new file that took the place of a lost or damaged one, count it, and write an event."""
         restarts, self._file.restarts = self._file.restarts, []
         for reason, kept in restarts:
-            _log.error(reason, path=str(self._file.path), kept=kept or None)
+            detail = {"kept": kept} if kept else {}
+            _log.error(reason, path=str(self._file.path), **detail)
             self._restarted += 1
             message = f"The {reason}{f' ({kept})' if kept else ''}."
-            self.note(Event(time.time_ns(), "journal-restarted", message, detail={"kept": kept or None}))
+            self.note(Event(time.time_ns(), "journal-restarted", message, detail=detail))
 
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):

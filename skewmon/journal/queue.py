@@ -9,7 +9,7 @@ from uuid import uuid4
 from skewmon.model import Event
 from skewmon.text import rfc3339
 
-#: Events that wait in memory while the disk refuses or hangs; beyond that the oldest are given up.
+#: Events that wait in memory while the disk refuses or hangs; beyond that the oldest are dropped.
 MAX_WAITING = 10_000
 
 
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Gap:
-    """Events in a row that were given up: one event of the journal, in their place."""
+    """Consecutive dropped events: one event of the journal in their place."""
 
     since_ns: int
     until_ns: int
@@ -59,12 +59,12 @@ class Gap:
     id: str = field(default_factory=lambda: uuid4().hex)  # the same at every attempt to write it
 
     def grow(self, until_ns: int, events: int) -> None:
-        """Let more events be given up, after these."""
+        """Add later dropped events."""
         self.until_ns = until_ns
         self.events += events
 
     def row(self) -> Row:
-        """Return the row that tells of them."""
+        """Return the row that reports them."""
         since, until = rfc3339(self.since_ns), rfc3339(self.until_ns)
         message = (
             f"{self.events} event{' is' if self.events == 1 else 's are'} lost, from {since} to {until}: "
@@ -75,7 +75,7 @@ class Gap:
 
 
 class Queue:
-    """What waits, and what the journal's thread has in its hands, which may yet be written."""
+    """Events that wait, and those that the journal's thread has taken, which may yet be written."""
 
     def __init__(self) -> None:
         self.given_up = 0  # since the start
@@ -88,14 +88,14 @@ class Queue:
         return len(self._waiting) + len(self._taken)
 
     def add(self, row: Row) -> bool:
-        """Let an event wait; return True where one is given up for it, the first since the last writing."""
+        """Queue an event; return True if this dropped the oldest, the first one since the last write."""
         whole = self._gap is self._gap_taken is None
         self._waiting.append(row)
         self._bound()
         return whole and self._gap is not None
 
     def take(self) -> list[Row]:
-        """Return everything to be written; what was taken before and not settled comes again, and first."""
+        """Return everything to write; rows that were taken and not settled come first, again."""
         self._waiting[:0] = self._taken
         self._bound()
         self._taken, self._waiting = self._waiting, []
@@ -105,10 +105,10 @@ class Queue:
         return [*([self._gap_taken.row()] if self._gap_taken else ()), *self._taken]
 
     def settle(self) -> int:
-        """Forget what was taken, for it is on disk; return how many given up events were told with it."""
-        told = self._gap_taken.events if self._gap_taken else 0
+        """Drop taken rows, because they are on disk; return the number of dropped events they reported."""
+        reported = self._gap_taken.events if self._gap_taken else 0
         self._taken, self._gap_taken = [], None
-        return told
+        return reported
 
     def _bound(self) -> None:
         excess = len(self._waiting) - MAX_WAITING

@@ -13,15 +13,15 @@ from skewmon.model import Event, EventQuery
 #: The journal's name in the state directory.
 FILE_NAME = "journal.db"
 
-#: How long one who has the file open waits for another that holds it (a backup, a person with sqlite3).
+#: The wait for another process that has the file locked, such as a backup or sqlite3.
 BUSY_S = 2.0
 
 
 def select(connection: sqlite3.Connection, query: EventQuery) -> list[Event]:
-    """Return the events that are asked for, newest first.
+    """Return the events that a query matches, newest first.
 
-    What a node of several clusters did is one event, and found under each of them. One that a disk damaged,
-    which no check of the file's structure finds, hides no other.
+    An event of a node in several clusters is found under each of them. A row that a disk damaged, which no
+    check of the file's structure finds, hides no other.
     """
     connection.text_factory = lambda stored: stored.decode(errors="replace")
     rows = connection.execute(
@@ -41,7 +41,7 @@ def select(connection: sqlite3.Connection, query: EventQuery) -> list[Event]:
 
 
 def _detail(text: str) -> dict[str, Any]:
-    """Return what a program reads of an event; where a disk damaged it, the sentence still counts."""
+    """Return the detail of an event, or nothing if a disk damaged it; the message still counts."""
     with contextlib.suppress(ValueError):
         value = json.loads(text)
         if isinstance(value, dict):
@@ -63,7 +63,7 @@ def read(
     if not path.exists():
         raise JournalError(f"There is no journal in {directory}; the daemon starts one there.")
     if not path.is_file():  # a pipe would never end
-        raise JournalError(f"The journal {path} cannot be read: it is no regular file.")
+        raise JournalError(f"The journal {path} cannot be read: it is not a regular file.")
     reason = ""
     # Without a writer's companion files, and without the right to make them, the file cannot change either.
     for mode in ("mode=ro", "immutable=1"):

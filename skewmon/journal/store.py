@@ -28,7 +28,7 @@ KEPT_EVENTS = 1_000
 #: Pruned after this many new events, and at every start.
 PRUNE_EVERY = 500
 
-#: SQLite's primary result codes for a file that is no database, or a damaged one.
+#: SQLite's primary result codes for a file that is not a database, or a damaged one.
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 _SCHEMA = """
@@ -46,7 +46,7 @@ CREATE INDEX IF NOT EXISTS event_node ON event (node, sequence);
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-#: What skewmon reads of its tables; a database that cannot answer these is another program's.
+#: The columns that skewmon uses; a database without them belongs to another program.
 _USED = (
     "SELECT sequence, id, wall_ns, kind, cluster, node, message, detail FROM event LIMIT 0",
     "SELECT key, value FROM state LIMIT 0",
@@ -126,7 +126,7 @@ class JournalFile:
             _halve(connection)
 
     def events(self, query: EventQuery) -> list[Event]:
-        """Return events as ``select`` does; raise JournalError where the file cannot be read."""
+        """Return events as ``select`` does; raise JournalError if the file cannot be read."""
         try:
             return select(self._connected(), query)
         except sqlite3.DatabaseError as fault:

@@ -1,1 +1,1 @@
-"""How people are told: Alertmanager, webhooks, Apprise."""
+"""Sends alerts: to Alertmanager, webhooks, Apprise and the log."""

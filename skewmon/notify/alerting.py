@@ -1,7 +1,7 @@
-"""Alerts as the daemon sees them: a view goes in, people are told.
+"""Alerts inside the daemon: views come in, notifications go out.
 
-The machine's state is saved before anything is sent: after a crash an alert may be told twice, never not at
-all.
+The machine's state is saved before anything is sent: after a crash an alert may be sent twice, but is never
+lost.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from skewmon.runtime import client
 #: The name under which the machine's state is kept in the store.
 STATE = "alerts"
 
-#: The log is told of every change, whoever else is.
+#: The log gets every change, whatever other receivers there are.
 LOG = Target("log")
 
 
@@ -51,10 +51,10 @@ class Alerting:
         return self._state.firing
 
     def configure(self, targets: Iterable[Target], origin: Origin) -> None:
-        """Tell these receivers from now on; what waits for those that stay is kept."""
+        """Send to these receivers from now on; those that stay keep their queues."""
         configured = (tuple(targets), origin)
         if configured == self._configured:
-            return  # an inventory that changes is no reason to begin every sending anew
+            return  # a changed inventory must not interrupt deliveries
         self._configured = configured
         if self._session is None:
             self._session = client.session()
@@ -67,13 +67,13 @@ class Alerting:
         self._replaced.set()
 
     def take(self, view: ClusterView, base_ns: int) -> tuple[Transition, ...]:
-        """Take in one round of one cluster at an instant of the base; return what has changed."""
+        """Take in one round of one cluster at an instant of the base; return the transitions."""
         self._state, transitions = step(self._state, observe(view), base_ns)
         self._tell(transitions)
         return transitions
 
     def retain(self, clusters: Iterable[str], wall_ns: int) -> tuple[Transition, ...]:
-        """End the alerts of every cluster that is not among these; return what has changed."""
+        """End the alerts of every cluster that is not among these; return the transitions."""
         self._state, transitions = retain(self._state, clusters, wall_ns)
         self._tell(transitions)
         return transitions

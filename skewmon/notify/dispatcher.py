@@ -23,8 +23,8 @@ from skewmon.runtime.containment import Where, contained
 #: One sending with all its parts: a webhook's refused batch is halved, each part a request of at most 10 s.
 SEND_TIMEOUT_S = 120.0
 
-#: What is told is on disk first, so that a process that is killed in between begins where it was. A disk that
-#: takes longer than this delays no page.
+#: State is on disk before it is sent, so that a process that is killed in between resumes. A slower disk does
+#: not delay a page.
 STORE_TIMEOUT_S = 1.0
 
 #: After an internal error a queue rests: its cause may still be there, and must not keep a processor busy.
@@ -35,7 +35,7 @@ class Store(Protocol):
     """Where queues are kept between runs; the journal has it."""
 
     def load(self, name: str) -> Any:
-        """Return what was saved last under a name, or None."""
+        """Return the value that was saved last under a name, or None."""
         ...
 
     def save(self, name: str, data: Any) -> None:
@@ -43,12 +43,12 @@ class Store(Protocol):
         ...
 
     async def flush(self) -> bool:
-        """Return True once everything saved so far is on disk, False where it cannot be."""
+        """Return True once everything saved so far is on disk, False if it cannot be."""
         ...
 
 
 class MemoryStore:
-    """A store that forgets at the end of the process: for a dry run, which must not touch what waits."""
+    """A store in memory: for a dry run, which must not touch the saved state."""
 
     def __init__(self) -> None:
         self.saved: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class Dispatcher:
             counts.total[receiver.notifier.name] += 0  # a rate needs a series before the first alert
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
-        """File what has changed, and everything that fires, with its newest words; returns at once.
+        """Queue changes, and everything that fires with its newest texts; returns at once.
 
         Call it after every round, also when nothing has changed: ``firing`` is the truth that receivers which
         want repetition mirror.
@@ -170,7 +170,7 @@ class Dispatcher:
             return
 
     async def _stored(self) -> None:
-        """Wait until what is to be told is remembered."""
+        """Wait until the saved state is on disk."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STORE_TIMEOUT_S):
                 await self._store.flush()
@@ -217,7 +217,7 @@ class Dispatcher:
             self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
 
     def _new_queue(self, notifier: Notifier, ended: Sequence[Alert]) -> Queue:
-        """Return a queue with what it had when the last process ended."""
+        """Return a queue as it was when the last process ended."""
         now_s = self._base_clock()
         if notifier.repeats:
             resend = ResendQueue(self._rng)

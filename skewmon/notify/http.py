@@ -15,10 +15,10 @@ from skewmon.text import masked_text
 #: A receiver that has not answered by then will not matter to a person who waits for a page.
 REQUEST_TIMEOUT_S = 10.0
 
-#: What is read of an answer: enough for an error message, too little to fill memory.
+#: Bytes read of an answer: enough for an error message, too little to fill memory.
 ANSWER_BYTES_MAX = 4096
 
-#: What is quoted of an answer to a person.
+#: Characters quoted of an answer.
 ANSWER_QUOTED_MAX = 200
 
 #: Answers that say "not now" although they begin with 4: Request Timeout, Too Early, Too Many Requests.
@@ -27,7 +27,7 @@ _NOT_NOW = {408: Reason.TIMEOUT, 425: Reason.RATE_LIMITED, 429: Reason.RATE_LIMI
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: the delivery it amounts to, the HTTP status, and the receiver's idea of the time."""
+    """An answer: the resulting delivery, the HTTP status, and the receiver's time."""
 
     delivery: Delivery
     status: int | None = None
@@ -37,7 +37,7 @@ class Reply:
 async def post(
     session: aiohttp.ClientSession, url: str, body: Any, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """POST ``body`` as JSON and return what came of it; raises nothing but cancellation."""
+    """POST ``body`` as JSON and return the result; raises nothing but cancellation."""
     try:
         async with session.post(
             url,
@@ -69,7 +69,7 @@ def _date_ns(answer: aiohttp.ClientResponse) -> int | None:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> str:
-    """Read the start of an answer; what follows is not worth the memory."""
+    """Read the start of an answer; the rest is not worth the memory."""
     text = b""
     while len(text) < ANSWER_BYTES_MAX:
         piece = await answer.content.read(ANSWER_BYTES_MAX - len(text))

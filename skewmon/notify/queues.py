@@ -34,24 +34,24 @@ BACKOFF = Backoff(first_s=1.0, limit_s=RESEND_S)
 
 
 class Queue(Protocol):
-    """What waits for one receiver."""
+    """The alerts that wait for one receiver."""
 
     dropped: Counter[Reason]
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
-        """Take in what has changed, and everything that fires now."""
+        """Take in changes, and everything that fires now."""
         ...
 
     def due_at_s(self) -> float | None:
-        """Return when there is something to send, or None where nothing waits."""
+        """Return when there is something to send, or None if nothing waits."""
         ...
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
-        """Return what is due, at most BATCH_MAX of it."""
+        """Return the alerts that are due, at most BATCH_MAX."""
         ...
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Take in what became of a batch."""
+        """Take in the result of a batch."""
         ...
 
 
@@ -76,7 +76,7 @@ class Pause:
 
 @dataclass(slots=True)
 class _Entry:
-    """One alert of a repeating queue: what to say, when next, and until when once it has ended."""
+    """One alert of a resend queue: when it is due next, and since when it has ended."""
 
     alert: Alert
     due_s: float
@@ -92,7 +92,7 @@ class ResendQueue:
         self._pause = Pause(rng)
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
-        """Send changes at once; let what fires update the words of what is known, and mend what is not."""
+        """Send changes at once; update the texts of known alerts, and add unknown ones that fire."""
         for alert in changed:
             self._entries[alert.key] = _Entry(alert, now_s, None if alert.firing else now_s)
         for alert in firing:
@@ -107,7 +107,7 @@ class ResendQueue:
             self.dropped[Reason.QUEUE_FULL] += 1
 
     def _forget(self, firing: Container[Key]) -> None:
-        """Drop what is said to fire and does not; the receiver lets it end by itself."""
+        """Drop alerts that no longer fire without an end; the receiver lets them expire."""
         for key in [key for key, entry in self._entries.items() if entry.alert.firing and key not in firing]:
             del self._entries[key]
 
@@ -124,7 +124,7 @@ class ResendQueue:
         return tuple(alert for alert, _ in zip(due, range(BATCH_MAX), strict=False))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Send what was taken, and what was refused for good, again after the resend interval."""
+        """Send alerts that were taken or refused for good again after the resend interval."""
         if delivery.result is Result.RETRY:
             self._pause.failed(now_s)
             return
@@ -147,7 +147,7 @@ class FifoQueue:
         self._pause = Pause(rng)
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
-        """Queue changes; where the queue is full the oldest go."""
+        """Queue changes; if the queue is full, drop the oldest."""
         self._queue.extend((alert, now_s) for alert in changed)
         while len(self._queue) > QUEUE_MAX:
             self._queue.popleft()
@@ -164,7 +164,7 @@ class FifoQueue:
         return tuple(alert for (alert, _), _ in zip(self._queue, range(BATCH_MAX), strict=False))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Keep what is to be tried again, unless it is too old; drop the rest."""
+        """Keep alerts to try again, unless they are too old; drop the rest."""
         if delivery.result is not Result.RETRY:
             self._pause.worked()
             self._remove(batch)
@@ -181,13 +181,13 @@ class FifoQueue:
                 self._queue.popleft()
 
     def to_json(self, now_s: float) -> Any:
-        """Return what has to survive a restart; instants become ages."""
+        """Return the queue as JSON values; instants become ages."""
         return [
             {"waited_s": max(0.0, now_s - since_s), "alert": alert_to_json(alert)}
             for alert, since_s in self._queue
         ]
 
     def restore(self, data: Any, now_s: float) -> None:
-        """Take in what ``to_json`` returned; raise KeyError, TypeError or ValueError on anything else."""
+        """Take in the values of ``to_json``; raise KeyError, TypeError or ValueError on anything else."""
         kept = [(alert_from_json(one["alert"]), now_s - float(one["waited_s"])) for one in data]
         self._queue.extendleft(reversed(kept))

@@ -1,4 +1,4 @@
-"""A receiver of alerts: where it is in the configuration, what it takes, and what it answers."""
+"""A receiver of alerts: its settings, its interface and its answers."""
 
 import hashlib
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What every notification says of its sender: the longest round interval, and where the page is."""
+    """The sender of every notification: its longest round interval and the address of its page."""
 
     interval_s: float = 15.0
     page_url: str = ""
@@ -63,7 +63,7 @@ def shown(url: str) -> str:
 
 
 def read_secret(name: str) -> str:
-    """Return the text of a secret file; raise SecretError, which does not quote it, where that fails."""
+    """Return the text of a secret file; raise SecretError, which does not quote it, if that fails."""
     try:
         return read_text(secret_file(name), SECRET_BYTES_MAX, wait_s=0)
     except ConfigError as fault:
@@ -83,7 +83,7 @@ def targets_of(alerts: AlertsSpec) -> tuple[Target, ...]:
 
 
 class Result(StrEnum):
-    """What became of one sending."""
+    """The result of one delivery."""
 
     OK = "ok"
     RETRY = "retry"
@@ -110,7 +110,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a receiver said; ``detail`` is for a person and holds no secret.
+    """The answer of a receiver; ``detail`` is for a person and holds no secret.
 
     ``refused`` names the alerts of a batch that the receiver would not have although it took the others.
     """
@@ -125,8 +125,8 @@ class Notifier(Protocol):
     """One receiver of alerts.
 
     ``name`` is the family and the ``notifier`` label, ``receiver`` says which one without any secret,
-    ``identity`` tells receivers apart across restarts. ``repeats`` is true where the receiver wants every
-    firing alert again and again, and false where it wants each change once.
+    ``identity`` names it across restarts. ``repeats`` is true if the receiver wants every firing alert again
+    and again, and false if it wants each change once.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A marked test alert to every receiver, once, and what each answered."""
+"""Sends a marked test alert to every receiver, once, and returns their answers."""
 
 import asyncio
 import time
@@ -10,13 +10,13 @@ from skewmon.notify.receiver import Delivery, Origin, Target
 from skewmon.notify.registry import build
 from skewmon.runtime import client
 
-#: No cluster of a configuration is measured under this name, so that the alert is nobody's.
+#: No cluster of a configuration is measured under this name, so the alert has no real cluster.
 TEST_CLUSTER = "skewmon-test"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one receiver said."""
+    """The answer of one receiver."""
 
     notifier: str
     receiver: str
@@ -24,7 +24,7 @@ class Answer:
 
 
 def make_test_alert(now_ns: int) -> Alert:
-    """Return an alert that nobody can take for a real one; nobody repeats it, so that it ends by itself."""
+    """Return an alert that is clearly a test; it is not repeated, so it ends by itself."""
     return Alert(
         Key(TEST_CLUSTER, "skew", "warning"),
         now_ns,

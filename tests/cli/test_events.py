@@ -166,7 +166,7 @@ def test_a_journal_that_is_none_is_told_with_the_reason(
     path.unlink()
     os.mkfifo(path)
     assert run(["events", "--state-directory", str(tmp_path)]) == EXIT_UNUSABLE
-    assert "is no regular file" in capsys.readouterr().err
+    assert "is not a regular file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["none of one's own", "one of one's own"])

@@ -211,12 +211,12 @@ def test_a_full_disk_is_survived_and_nothing_is_lost(tmp_path: Path) -> None:
     )
     *logged, last = run.stdout.splitlines()
     assert last == "survived", run.stderr
-    assert ["cannot be written" in line for line in logged] == [True, False], "told once, and its end"
+    assert ["cannot be written" in line for line in logged] == [True, False], "logged once, and its end"
 
 
 @pytest.mark.parametrize("damage", ["garbage", "head", "middle"])
 async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
-    """Never fatal and never deleted: it is renamed, told, and a new journal begins."""
+    """Never fatal and never deleted: it is renamed and reported, and a new journal begins."""
     async with Journal.open(str(tmp_path)) as journal:
         for number in range(200):
             await journal.append(_event(number))
