@@ -18,11 +18,12 @@ from skewmon.text import masked_text
 def explain(document: Document, error: pydantic.ValidationError) -> list[Fault]:
     """Return the faults of YAML and schema in order of place; one place has one fault."""
     found = {(fault.line, fault.column): fault for fault in document.faults}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details[: limits.MAX_EXPLAINED]:
         fault = _fault(document, detail)
         found.setdefault((fault.line, fault.column), fault)
     faults = sorted(found.values(), key=lambda fault: (fault.line or 0, fault.column or 0))
-    left_out = len(faults) - limits.MAX_FAULTS
+    left_out = len(faults) - limits.MAX_FAULTS + len(details[limits.MAX_EXPLAINED :])
     if left_out > 0:
         return [*faults[: limits.MAX_FAULTS], Fault(f"{left_out} more faults are left out", document.source)]
     return faults

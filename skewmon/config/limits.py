@@ -14,6 +14,10 @@ MAX_VALUES = 250_000
 #: More than this helps nobody to repair a file.
 MAX_FAULTS = 50
 
+#: Faults whose place in the file is looked for; each look passes over the keys before it. More are explained
+#: than shown, because those with the first places are shown.
+MAX_EXPLAINED = 10 * MAX_FAULTS
+
 #: What one admin box measures in one round a minute (bench: 10,000 nodes on one core).
 MAX_NODES = 10_000
 

@@ -241,6 +241,50 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     assert SET_ASIDE in restarted.message
 
 
+async def test_twenty_damaged_files_are_twenty_starts(tmp_path: Path) -> None:
+    """Damage of any size at any place, file, log and index, while no daemon runs: each start has a journal.
+
+    A start either has every event that it reads whole, or sets the file aside and says so in the journal.
+    """
+    rng = random.Random(20)
+    for number in range(20):
+        async with Journal.open(str(tmp_path)) as journal:
+            for count in range(50):
+                assert await journal.append(_event(1_000 * number + count))
+        await _damage(tmp_path, rng)
+        with capture_logs() as logs:
+            async with Journal.open(str(tmp_path)) as journal:
+                assert await journal.append(_event(1_000 * number + 999))
+                newest, *_ = [event for event in await journal.events() if event.kind == "step"]
+                assert newest.detail["number"] == 1_000 * number + 999
+                set_aside = any(entry["event"] == SET_ASIDE for entry in logs)
+                kinds = {event.kind for event in await journal.events()}
+                assert ("journal-restarted" in kinds) >= set_aside
+
+
+async def _damage(directory: Path, rng: random.Random) -> None:
+    """Damage the files of a journal as a disk, a full file system or an administrator may."""
+    path = directory / FILE_NAME
+    content = bytearray(path.read_bytes())
+    kind = rng.choice(["flip", "zeros", "noise", "cut", "empty", "replace", "log", "index", "grow"])
+    start = rng.randrange(len(content))
+    if kind == "flip":
+        content[start] ^= 1 << rng.randrange(8)
+    elif kind in {"zeros", "noise"}:
+        size = min(len(content) - start, rng.randrange(1, 20_000))
+        content[start : start + size] = bytes(size) if kind == "zeros" else rng.randbytes(size)
+    elif kind in {"cut", "empty"}:
+        del content[0 if kind == "empty" else start :]
+    elif kind == "replace":
+        content = bytearray(rng.randbytes(10_000))
+    elif kind == "grow":
+        content += rng.randbytes(10_000)
+    else:
+        name = FILE_NAME + ("-wal" if kind == "log" else "-shm")
+        (directory / name).write_bytes(rng.randbytes(40_000))
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     "event",
     [
