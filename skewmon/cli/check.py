@@ -62,7 +62,7 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
       skewmon check --config.file /etc/skewmon/skewmon.yml -o nagios --cluster db
     """
     from skewmon.cli import targets
-    from skewmon.cli.outputs import OUTPUT_OF, exit_code
+    from skewmon.cli.outputs import show
     from skewmon.cli.progress import progress
     from skewmon.monitor.check import check
     from skewmon.runtime import containment
@@ -73,5 +73,5 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
     clusters = targets.clusters_of(targets.Selection(**selection))
     with progress(sys.stderr) as told:
         snapshot = containment.run(check(clusters, rounds, timeout_s, told))
-    OUTPUT_OF[output](snapshot)
-    return exit_code(snapshot) if snapshot.clusters else EXIT_UNUSABLE
+    code = show(snapshot, output)
+    return code if snapshot.clusters else EXIT_UNUSABLE

@@ -112,11 +112,11 @@ async def _show(console: "Console", port: int) -> None:
     with screen(console) as shown:
         while True:
             try:
-                snapshot = await remote.status(base)
+                document = await remote.status(base)
             except SkewmonError:  # not listening yet; a daemon that fails ends the demo by itself
-                snapshot = None
-            if snapshot and snapshot.clusters:
-                shown.show(snapshot)
+                document = None
+            if document and document["clusters"]:
+                shown.show(document)
             await asyncio.sleep(REFRESH_S)
 
 

@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from skewmon.model import NS_PER_S, ClusterView, Snapshot, Verdict
+from skewmon.export.document import ClusterStatus, Status, ns
+from skewmon.export.status import WORST_FIRST, encode, status
+from skewmon.model import Snapshot, Verdict
+from skewmon.text import at_least, at_most
 
-#: Nagios's codes; worst first is critical, warning, unknown, ok.
+#: Nagios's codes.
 EXIT_CODES = {
     Verdict.OK: 0,
     Verdict.WARNING: 1,
@@ -18,36 +21,40 @@ EXIT_CODES = {
 NAGIOS_LINE = 80
 
 
-def exit_code(snapshot: Snapshot) -> int:
+def show(snapshot: Snapshot, output: str) -> int:
+    """Print a snapshot in one of the forms; return the exit code of its worst verdict."""
+    document = status(snapshot)
+    if output == "prometheus":
+        prometheus(snapshot)
+    else:
+        DRAWN[output](document)
+    return exit_code(document)
+
+
+def exit_code(document: Status) -> int:
     """Return the exit code of the worst verdict."""
-    from skewmon.export.status import overall_verdict
-
-    return EXIT_CODES[overall_verdict(snapshot)]
+    return EXIT_CODES[document["verdict"]]
 
 
-def table(snapshot: Snapshot) -> None:
+def table(document: Status) -> None:
     """Print for a person."""
     from skewmon.cli import render
 
-    render.snapshot(snapshot, render.console())
+    render.document(document, render.console())
 
 
-def as_json(snapshot: Snapshot) -> None:
+def as_json(document: Status) -> None:
     """Print the JSON contract."""
-    from skewmon.export.status import encode, status
-
-    sys.stdout.write(encode(status(snapshot)).decode() + "\n")
+    sys.stdout.write(encode(document).decode() + "\n")
 
 
-def nagios(snapshot: Snapshot) -> None:
+def nagios(document: Status) -> None:
     """Print one line with performance data, as monitoring plugins do."""
-    from skewmon.export.status import overall_verdict
-
-    verdict = overall_verdict(snapshot)
+    clusters = sorted(document["clusters"], key=lambda one: WORST_FIRST.index(one["verdict"]))
+    verdict = document["verdict"]
     word = "UNKNOWN" if verdict is Verdict.AMBIGUOUS else verdict.upper()
-    worst = min(snapshot.clusters, key=lambda view: -EXIT_CODES[view.verdict] % 4)
-    line = f"SKEW {word}: {_nagios_words(worst)}"[:NAGIOS_LINE]
-    sys.stdout.write(f"{line} | {' '.join(_perfdata(view) for view in snapshot.clusters)}\n")
+    line = _fitting(f"SKEW {word}: {_nagios_words(clusters[0])}", clusters[0]["culprits"])
+    sys.stdout.write(f"{_plain(line)} | {_plain(' '.join(_perfdata(one) for one in clusters))}\n")
 
 
 def prometheus(snapshot: Snapshot) -> None:
@@ -62,31 +69,43 @@ def prometheus(snapshot: Snapshot) -> None:
     sys.stdout.write(generate_latest(registry).decode())
 
 
-OUTPUT_OF: dict[str, Callable[[Snapshot], None]] = {
-    "table": table,
-    "json": as_json,
-    "nagios": nagios,
-    "prometheus": prometheus,
-}
+DRAWN: dict[str, Callable[[Status], None]] = {"table": table, "json": as_json, "nagios": nagios}
 
 
-def _nagios_words(view: ClusterView) -> str:
-    from skewmon.text import at_least, at_most
-
-    measured = f"{view.measured}/{len(view.nodes)} nodes"
-    if view.skew is None:
-        return f"{view.name}, {measured}, no skew known"
-    wrong = f", wrong: {','.join(view.vote.culprits)}" if view.vote.culprits else ""
-    return f"{view.name} {at_least(view.skew.lower_ns)}..{at_most(view.skew.upper_ns)}, {measured}{wrong}"
+def _nagios_words(one: ClusterStatus) -> str:
+    measured = f"{one['round']['measured']}/{one['round']['nodes']} nodes"
+    if one["skew"] is None:
+        return f"{one['name']}, {measured}, no skew known"
+    least, most = at_least(ns(one["skew"]["lower"])), at_most(ns(one["skew"]["upper"]))
+    return f"{one['name']} {least}..{most}, {measured}"
 
 
-def _perfdata(view: ClusterView) -> str:
-    lines = {
-        line.severity: line.limit_ns / NS_PER_S for line in view.cluster.thresholds if line.kind == "skew"
-    }
+def _fitting(line: str, culprits: list[str]) -> str:
+    """Return the line with as many culprits as fit; the rest is counted, and no name is cut."""
+    for count in range(len(culprits), -1, -1):
+        shown = ",".join(culprits[:count])
+        more = len(culprits) - count
+        rest = f"{' and ' if count else ''}{more} more" if more and count else f"{more} nodes" if more else ""
+        whole = f"{line}, wrong: {shown}{rest}" if culprits else line
+        if len(whole) <= NAGIOS_LINE:
+            return whole
+    return line
+
+
+def _plain(text: str) -> str:
+    """Return a text in which nothing ends the line or begins performance data before its time."""
+    return text.translate(_NAGIOS_SIGNS)
+
+
+#: Nagios has no way to quote these in a line.
+_NAGIOS_SIGNS = str.maketrans({"|": "/", "\n": " ", "\r": " "})
+
+
+def _perfdata(one: ClusterStatus) -> str:
+    lines = {line["severity"]: line["limit"] for line in one["thresholds"] if line["kind"] == "skew"}
     limits = f"{lines.get('warning', '')};{lines.get('critical', '')};0"
-    name = view.name.replace("'", "").replace("=", "")
-    if view.skew is None:
+    name = one["name"].replace("'", "").replace("=", "")
+    if one["skew"] is None:
         return f"'{name}_skew_proven'=U;{limits}"
-    values = {"proven": view.skew.lower_ns, "upper": view.skew.upper_ns}
-    return " ".join(f"'{name}_skew_{end}'={ns / NS_PER_S:.9f}s;{limits}" for end, ns in values.items())
+    values = {"proven": one["skew"]["lower"], "upper": one["skew"]["upper"]}
+    return " ".join(f"'{name}_skew_{end}'={value:.9f}s;{limits}" for end, value in values.items())

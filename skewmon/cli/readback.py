@@ -1,126 +1,84 @@
-"""The JSON contract read back into a snapshot, so that a daemon's rounds are drawn like one's own.
+"""The JSON of a daemon, checked, so that its rounds are drawn like one's own.
 
-The JSON says less than a snapshot: the thresholds are not in it, and their place stays empty. An older daemon
-leaves out the evidence of a vote as well.
+Fields that an older daemon leaves out are filled in.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from skewmon.errors import Reason, SkewmonError, echoed
-from skewmon.model import (
-    NS_PER_S,
-    Burst,
-    Cluster,
-    ClusterView,
-    Estimate,
-    Failed,
-    Finding,
-    Interval,
-    Measured,
-    NodeView,
-    Outcome,
-    Pair,
-    Program,
-    Skew,
-    Snapshot,
-    SyncStatus,
-    Verdict,
-    Vote,
-)
+from pydantic import TypeAdapter
 
-SCHEMA = 1
+from skewmon.errors import SkewmonError, echoed
+from skewmon.export.document import Ends, Status, sentence
+from skewmon.export.status import SCHEMA
 
-Json = dict[str, Any]
+#: Fields of a cluster and of a node that were added to schema 1, with what stands for their absence.
+ADDED_TO_CLUSTERS: dict[str, Any] = {"culprit_evidence": None, "thresholds": [], "interval_seconds": 0.0}
+ADDED_TO_NODES: dict[str, Any] = {"last_success": None}
 
 
 class UnreadableStatusError(SkewmonError):
     """What was answered is not the JSON of a skewmon that this one understands."""
 
 
-def snapshot(text: bytes) -> Snapshot:
-    """Return the snapshot that a document tells of; raise UnreadableStatusError where it tells of none."""
+def parsed(text: bytes) -> Status:
+    """Return the document of a daemon; raise UnreadableStatusError if it is not one."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_finite, parse_float=_finite)
         if document["schema"] != SCHEMA:
             raise UnreadableStatusError(
                 f"The daemon speaks schema {echoed(document['schema'])}, not {SCHEMA}."
             )
-        return Snapshot(_wall_ns(document["time"]), tuple(_cluster(one) for one in document["clusters"]))
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError):
+        for cluster in document["clusters"]:
+            _complete(cluster)
+        status = TypeAdapter(Status).validate_python(document)
+        _check(status)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise UnreadableStatusError("The answer is not the status of a skewmon daemon.") from None
+    return status
 
 
-def _cluster(one: Json) -> ClusterView:
-    nodes = tuple(_node(node) for node in one["nodes"])
-    return ClusterView(
-        cluster=Cluster(one["name"], ()),
-        verdict=Verdict(one["verdict"]),
-        at_wall_ns=_wall_ns(one["round"]["at"]),
-        duration_s=one["round"]["duration_seconds"],
-        nodes=nodes,
-        skew=_skew(one["skew"]),
-        worst=_worst(one["worst_pair"], {node.name: node.offset for node in nodes}),
-        vote=Vote(one["culprit_verdict"], tuple(one["culprits"]), one.get("culprit_evidence") or ""),
-        pairs=tuple(_pair(pair) for pair in one["pairs"]),
-        findings=_findings(one["findings"]),
-    )
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
-def _worst(one: Json | None, offsets: Mapping[str, Interval | None]) -> Pair | None:
-    """Return the worst pair, in the direction in which it was named."""
-    ahead, behind = (offsets[one["node"]], offsets[one["peer"]]) if one else (None, None)
-    return Pair(one["node"], one["peer"], ahead - behind) if one and ahead and behind else None
+def _complete(cluster: dict[str, Any]) -> None:
+    """Fill in what a daemon of an earlier version leaves out."""
+    for key, value in ADDED_TO_CLUSTERS.items():
+        cluster.setdefault(key, value)
+    for node in cluster["nodes"]:
+        for key, value in ADDED_TO_NODES.items():
+            node.setdefault(key, value)
+    offsets = {node["name"]: node["offset"] for node in cluster["nodes"]}
+    pair = cluster["worst_pair"]
+    if pair and "seconds" not in pair:
+        one, other = offsets[pair["node"]], offsets[pair["peer"]]
+        pair["seconds"] = one["seconds"] - other["seconds"]
+        pair["lower"], pair["upper"] = one["lower"] - other["upper"], one["upper"] - other["lower"]
+    missing = [node["name"] for node in cluster["nodes"] if not node["measured"]]
+    if "message" not in cluster:
+        cluster["message"] = sentence(cluster, cluster["thresholds"], missing)  # type: ignore[arg-type] # checked next
 
 
-def _node(one: Json) -> NodeView:
-    return NodeView(
-        name=one["name"],
-        address=one["address"],
-        outcome=_outcome(one),
-        offset=_interval(one["offset"]),
-        admin_offset=_interval(one["admin_offset"]),
-        steps=one["steps"],
-        timesync=_claim(one["timesync"]),
-        findings=_findings(one["findings"]),
-    )
+def _check(status: Status) -> None:
+    """Raise ValueError if an instant or an interval is none."""
+    datetime.fromisoformat(status["time"])
+    for cluster in status["clusters"]:
+        datetime.fromisoformat(cluster["round"]["at"])
+    if any(ends["lower"] > ends["upper"] for ends in _intervals(status)):
+        raise ValueError("an interval whose ends are exchanged")
 
 
-def _outcome(one: Json) -> Outcome:
-    if not one["measured"]:
-        known = {reason.value: reason for reason in Reason}  # a newer daemon may have more of them
-        return Failed(known.get(one["reason"], Reason.INTERNAL_ERROR), one["detail"] or "")
-    # Who reads a daemon's table needs no clock readings: the estimate's own interval is not in the JSON.
-    round_trip_ns = _ns(one["round_trip_seconds"])
-    estimate = Estimate(0, Interval(0, 0), round_trip_ns, one["samples"])
-    return Measured(Burst(Program(probe=one["probe"]), ()), estimate)
-
-
-def _claim(one: Json | None) -> SyncStatus | None:
-    return SyncStatus(one["daemon"], one["synchronized"], one["stratum"]) if one else None
-
-
-def _findings(many: Iterable[Json]) -> tuple[Finding, ...]:
-    return tuple(Finding(one["kind"], one["severity"], one["message"], one["next"]) for one in many)
-
-
-def _pair(one: Json) -> Pair:
-    return Pair(one["node"], one["peer"], Interval(_ns(one["lower"]), _ns(one["upper"])))
-
-
-def _skew(one: Json | None) -> Skew | None:
-    return Skew(_ns(one["seconds"]), _ns(one["lower"]), _ns(one["upper"])) if one else None
-
-
-def _interval(one: Json | None) -> Interval | None:
-    return Interval(_ns(one["lower"]), _ns(one["upper"])) if one else None
-
-
-def _ns(value_s: float) -> int:
-    return round(value_s * NS_PER_S)
-
-
-def _wall_ns(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * NS_PER_S)
+def _intervals(status: Status) -> Iterator[Ends]:
+    for cluster in status["clusters"]:
+        for node in cluster["nodes"]:
+            if node["offset"]:
+                yield node["offset"]
+            if node["admin_offset"]:
+                yield node["admin_offset"]

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from skewmon.cli.readback import UnreadableStatusError, snapshot
+from skewmon.cli.readback import UnreadableStatusError, parsed
 from skewmon.errors import ConfigError, Fault, SkewmonError, echoed
-from skewmon.model import Snapshot
+from skewmon.export.document import Status
 
 if TYPE_CHECKING:
     import aiohttp
@@ -36,7 +36,7 @@ def base_of(url: str) -> str:
     return url.rstrip("/")
 
 
-async def status(base: str) -> Snapshot:
+async def status(base: str) -> Status:
     """Return what the daemon publishes now.
 
     Raises DaemonUnreachableError where nothing answers and UnreadableStatusError where something else does.
@@ -53,7 +53,7 @@ async def status(base: str) -> Snapshot:
         ):
             if got.status != 200:
                 raise UnreadableStatusError(f"{base} answers {got.status} {got.reason}.")
-            return snapshot(await _body(got, base))
+            return parsed(await _body(got, base))
     except TimeoutError:
         raise DaemonUnreachableError(f"{base} did not answer within {TIMEOUT_S:g} s.") from None
     except (aiohttp.ClientError, ValueError, OSError) as error:
@@ -61,7 +61,7 @@ async def status(base: str) -> Snapshot:
         raise DaemonUnreachableError(f"No daemon answers at {base}: {reason}.") from None
 
 
-async def rounds(base: str, interval_s: float) -> AsyncGenerator[tuple[Snapshot, str], None]:
+async def rounds(base: str, interval_s: float) -> AsyncGenerator[tuple[Status, str], None]:
     """Yield what the daemon publishes, again and again, and after a failure the last of it with the reason.
 
     Raises as ``status`` does where not even the first answer can be had.

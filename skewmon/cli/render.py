@@ -7,9 +7,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from skewmon.cli.words import verdict_sentence
-from skewmon.clock import forecast
-from skewmon.model import ClusterView, Failed, Finding, NodeView, Snapshot, SyncStatus, Verdict
+from skewmon.export.document import (
+    ClaimStatus,
+    ClusterStatus,
+    FindingStatus,
+    NodeStatus,
+    Status,
+    interval,
+    ns,
+    worst_first,
+)
+from skewmon.model import Verdict
 from skewmon.text import bound, estimate, harmless, names
 
 STYLES = {
@@ -23,13 +31,13 @@ STYLES = {
 FINDING_STYLES = {"info": "cyan", "warning": "yellow", "critical": "red"}
 
 
-#: Narrower terminals do without the columns that explain rather than tell.
+#: Narrower terminals do without the columns that explain.
 WIDE = 100
 
 #: A line that a drift may pass within a day is worth a sentence; the page and the JSON look further.
 FORESEEN_WITHIN_S = 86_400
 
-#: Where nobody looks, nothing is cut: a pipe has no width.
+#: A pipe has no width, so nothing is cut.
 PIPE_WIDTH = 250
 
 
@@ -38,27 +46,26 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def snapshot(view: Snapshot, to: Console) -> None:
-    """Print every cluster of a snapshot."""
-    for number, cluster_view in enumerate(view.clusters):
+def document(status: Status, to: Console) -> None:
+    """Print every cluster of a document."""
+    for number, one in enumerate(status["clusters"]):
         if number:
             to.print()
-        to.print(cluster(cluster_view, wide=to.width >= WIDE))
+        to.print(cluster(one, wide=to.width >= WIDE))
 
 
-def cluster(view: ClusterView, *, wide: bool, rows: int | None = None) -> RenderableType:
-    """Return one cluster: table, sentence, findings; only of the ``rows`` worst nodes where that is given."""
-    shown = worst_first(view)[:rows]
-    head = Text.assemble(
-        (f"{view.verdict.upper()} ", STYLES[view.verdict]), (harmless(view.name), "bold"), "  "
-    )
-    hidden = len(view.nodes) - len(shown)
+def cluster(one: ClusterStatus, *, wide: bool, rows: int | None = None) -> RenderableType:
+    """Return one cluster: table, sentence, findings; if ``rows`` is given, only of that many worst nodes."""
+    shown = worst_first(one)[:rows]
+    verdict = one["verdict"]
+    head = Text.assemble((f"{verdict.upper()} ", STYLES[verdict]), (harmless(one["name"]), "bold"), "  ")
+    hidden = len(one["nodes"]) - len(shown)
     rest = [Text(f"… and {hidden} more nodes", "dim")] if hidden else []
-    sentence = head + Text(harmless(verdict_sentence(view)))
-    return Group(_table(view, shown, wide=wide), *rest, sentence, *_advice(view, shown))
+    sentence = head + Text(harmless(one["message"]))
+    return Group(_table(one, shown, wide=wide), *rest, sentence, *_advice(one, shown))
 
 
-def _table(view: ClusterView, shown: Iterable[NodeView], *, wide: bool) -> Table:
+def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool) -> Table:
     columns = [
         Column("node", overflow="fold"),
         Column("offset", justify="right", no_wrap=True),
@@ -70,94 +77,81 @@ def _table(view: ClusterView, shown: Iterable[NodeView], *, wide: bool) -> Table
     ]
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for node in shown:
-        table.add_row(*_row(node, view, wide=wide))
+        table.add_row(*_row(node, wrong=node["name"] in one["culprits"], wide=wide))
     return table
 
 
-def worst_first(view: ClusterView) -> list[NodeView]:
-    """Return the nodes: culprits, then unmeasured ones, then by proven distance from the reference."""
-
-    def rank(node: NodeView) -> tuple[int, int, int]:
-        if node.offset is None:
-            return (1, 0, 0)
-        culprit = node.name in view.vote.culprits
-        return (0 if culprit else 2, -node.offset.proven_ns, -abs(node.offset.estimate_ns))
-
-    return sorted(view.nodes, key=rank)
-
-
-def _row(node: NodeView, view: ClusterView, *, wide: bool) -> Iterable[RenderableType]:
-    wrong = node.name in view.vote.culprits
-    name = Text(harmless(node.name), "bold red" if wrong else "bold")
-    claim = _claim(node.timesync)
-    if isinstance(node.outcome, Failed):
+def _row(node: NodeStatus, *, wrong: bool, wide: bool) -> Iterable[RenderableType]:
+    name = Text(harmless(node["name"]), "bold red" if wrong else "bold")
+    claim = _claim(node["timesync"])
+    if node["offset"] is None:
         blank = ("", "", "") if wide else ()
-        return (name, Text("not measured", "magenta"), "", *blank, claim, Text(node.outcome.reason))
-    assert node.offset is not None
-    admin, round_trip_ns = node.admin_offset, node.outcome.estimate.round_trip_ns
+        return (
+            name,
+            Text("not measured", "magenta"),
+            "",
+            *blank,
+            claim,
+            Text(harmless(node["reason"] or "")),
+        )
+    offset, admin = interval(node["offset"]), node["admin_offset"] and interval(node["admin_offset"])
     explained = (
         Text(estimate(admin.estimate_ns, admin.bound_ns) if admin else "", "dim"),
-        Text(bound(round_trip_ns), "dim"),
-        Text(harmless(node.outcome.burst.program.probe), "dim"),
+        Text(bound(ns(node["round_trip_seconds"] or 0.0)), "dim"),
+        Text(harmless(node["probe"] or ""), "dim"),
     )
-    value = estimate(node.offset.estimate_ns, node.offset.bound_ns)
+    value = Text(estimate(offset.estimate_ns, offset.bound_ns))
     note = Text("WRONG" if wrong else "", "bold red")
-    return (
-        name,
-        Text(value),
-        Text(f"± {bound(node.offset.bound_ns)}"),
-        *(explained if wide else ()),
-        claim,
-        note,
-    )
+    return (name, value, Text(f"± {bound(offset.bound_ns)}"), *(explained if wide else ()), claim, note)
 
 
-def _claim(status: SyncStatus | None) -> Text:
-    if status is None:
+def _claim(claim: ClaimStatus | None) -> Text:
+    if claim is None:
         return Text("")
-    if status.daemon == "none":
+    if claim["daemon"] == "none":
         return Text("none runs", "yellow")
-    if status.synchronized is None:
-        return Text(harmless(status.daemon), "dim")
-    word = "synchronized" if status.synchronized else "unsynchronized"
-    return Text(f"{harmless(status.daemon)} {word}", "" if status.synchronized else "yellow")
+    if claim["synchronized"] is None:
+        return Text(harmless(claim["daemon"]), "dim")
+    word = "synchronized" if claim["synchronized"] else "unsynchronized"
+    return Text(f"{harmless(claim['daemon'])} {word}", "" if claim["synchronized"] else "yellow")
 
 
-def _advice(view: ClusterView, shown: Iterable[NodeView]) -> Iterable[RenderableType]:
+def _advice(one: ClusterStatus, shown: Iterable[NodeStatus]) -> Iterable[RenderableType]:
     failures = _failures(shown)
     for node in shown:
-        if node.name in failures:
-            who, told = failures[node.name]
+        if node["name"] in failures:
+            who, told = failures[node["name"]]
             yield Text.assemble("  ", (harmless(who), "bold"), harmless(f"  {told}"))
-        for finding in node.findings:
-            yield _finding(node.name, finding)
+        for finding in node["findings"]:
+            yield _finding(node["name"], finding)
         if foreseen := _foreseen(node):
-            yield Text.assemble("  ", (harmless(node.name), "bold"), f"  {foreseen}")
-    for finding in view.findings:
-        yield _finding(view.name, finding)
+            yield Text.assemble("  ", (harmless(node["name"]), "bold"), harmless(f"  {foreseen}"))
+    for finding in one["findings"]:
+        yield _finding(one["name"], finding)
 
 
-def _foreseen(node: NodeView) -> str:
+def _foreseen(node: NodeStatus) -> str:
     """Return where a clock's drift leads, if that may come to pass soon."""
-    upcoming = node.forecast.upcoming if node.forecast else ()
-    if node.forecast is None or not upcoming or upcoming[0].earliest_s > FORESEEN_WITHIN_S:
+    passings = node["forecast"]["thresholds"] if node["forecast"] else []
+    upcoming = [one for one in passings if one["latest_seconds"] is None or one["latest_seconds"] > 0]
+    if node["forecast"] is None or not upcoming or upcoming[0]["earliest_seconds"] > FORESEEN_WITHIN_S:
         return ""
-    return forecast.sentence(node.forecast)
+    return node["forecast"]["message"] or ""
 
 
-def _failures(shown: Iterable[NodeView]) -> dict[str, tuple[str, str]]:
-    """Return why nodes were not measured, by the first node of which it is true, with the names of them all.
+def _failures(shown: Iterable[NodeStatus]) -> dict[str, tuple[str, str]]:
+    """Return why nodes were not measured: by the first node of each reason, all its nodes and the reason.
 
     A key that cannot be used, or a bastion that is down, is one fault however many nodes it keeps away.
     """
     alike: dict[str, list[str]] = {}
     for node in shown:
-        if isinstance(node.outcome, Failed):
-            alike.setdefault(f"{node.outcome.detail} {node.outcome.advice}", []).append(node.name)
+        if not node["measured"]:
+            alike.setdefault(node["detail"] or "", []).append(node["name"])
     return {who[0]: (names(who), told) for told, who in alike.items()}
 
 
-def _finding(where: str, finding: Finding) -> Text:
-    kind = (harmless(finding.kind), FINDING_STYLES[finding.severity])
-    text = Text.assemble("  ", (harmless(where), "bold"), "  ", kind, f"  {harmless(finding.message)}")
-    return text + Text(f"\n      {harmless(finding.next)}", "dim") if finding.next else text
+def _finding(where: str, finding: FindingStatus) -> Text:
+    kind = (harmless(finding["kind"]), FINDING_STYLES.get(finding["severity"], ""))
+    text = Text.assemble("  ", (harmless(where), "bold"), "  ", kind, f"  {harmless(finding['message'])}")
+    return text + Text(f"\n      {harmless(finding['next'])}", "dim") if finding["next"] else text

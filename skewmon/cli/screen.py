@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -10,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from skewmon.cli import render
-from skewmon.model import ClusterView, Failed, Snapshot
+from skewmon.export.document import ClusterStatus, Status
 from skewmon.text import harmless
 
 #: Without a terminal a table is printed when something changed, and this often when nothing did.
@@ -24,10 +25,10 @@ MIN_ROWS = 3
 
 
 class Screen(Protocol):
-    """Shows one snapshot after the other."""
+    """Shows one document after the other."""
 
-    def show(self, snapshot: Snapshot, fault: str = "") -> None:
-        """Show a snapshot, and why there is no newer one."""
+    def show(self, document: Status, fault: str = "") -> None:
+        """Show a document, and why there is no newer one."""
 
 
 @contextmanager
@@ -46,9 +47,9 @@ class _Table:
     def __init__(self, live: Live) -> None:
         self._live = live
 
-    def show(self, snapshot: Snapshot, fault: str = "") -> None:
+    def show(self, document: Status, fault: str = "") -> None:
         """Draw."""
-        self._live.update(_drawn(snapshot, fault, self._live.console), refresh=True)
+        self._live.update(_drawn(document, fault, self._live.console), refresh=True)
 
 
 class _Plain:
@@ -59,37 +60,37 @@ class _Plain:
         self._printed: object = None
         self._printed_s = 0.0
 
-    def show(self, snapshot: Snapshot, fault: str = "") -> None:
+    def show(self, document: Status, fault: str = "") -> None:
         """Print where something changed, or where it is long ago."""
-        state = (fault, [_state(view) for view in snapshot.clusters])
+        state = (fault, [_state(one) for one in document["clusters"]])
         now_s = time.monotonic()
         if state == self._printed and now_s - self._printed_s < PLAIN_INTERVAL_S:
             return
         self._printed, self._printed_s = state, now_s
-        self._console.print(f"\n{_clock(snapshot)}")
-        render.snapshot(snapshot, self._console)
+        self._console.print(f"\n{_clock(document)}")
+        render.document(document, self._console)
         if fault:
             self._console.print(Text(harmless(fault)))
         self._console.file.flush()
 
 
-def _drawn(snapshot: Snapshot, fault: str, console: Console) -> RenderableType:
-    rows = max(MIN_ROWS, console.height // max(1, len(snapshot.clusters)) - LINES_BESIDE_ROWS)
+def _drawn(document: Status, fault: str, console: Console) -> RenderableType:
+    rows = max(MIN_ROWS, console.height // max(1, len(document["clusters"])) - LINES_BESIDE_ROWS)
     wide = console.width >= render.WIDE
     parts: list[RenderableType] = []
-    for view in snapshot.clusters:
-        parts += [render.cluster(view, wide=wide, rows=rows), Text("")]
+    for one in document["clusters"]:
+        parts += [render.cluster(one, wide=wide, rows=rows), Text("")]
     return Group(
         *parts,
-        Text(harmless(fault), "bold red") if fault else Text(f"{_clock(snapshot)} Ctrl-C ends.", "dim"),
+        Text(harmless(fault), "bold red") if fault else Text(f"{_clock(document)} Ctrl-C ends.", "dim"),
     )
 
 
-def _state(view: ClusterView) -> object:
+def _state(one: ClusterStatus) -> object:
     """Return what makes a new table worth printing."""
-    failed = [node.name for node in view.nodes if isinstance(node.outcome, Failed)]
-    return view.name, view.verdict, view.vote.culprits, failed
+    failed = [node["name"] for node in one["nodes"] if not node["measured"]]
+    return one["name"], one["verdict"], one["culprits"], failed
 
 
-def _clock(snapshot: Snapshot) -> str:
-    return f"Round of {time.strftime('%H:%M:%S', time.localtime(snapshot.wall_ns // 1_000_000_000))}."
+def _clock(document: Status) -> str:
+    return f"Round of {datetime.fromisoformat(document['time']).astimezone():%H:%M:%S}."

@@ -74,9 +74,9 @@ def _once(url: str | None, selection: dict[str, Any]) -> int:
     if url is None:
         context = click.get_current_context()
         return int(context.invoke(check.command, **selection))
-    snapshot = asyncio.run(remote.status(remote.base_of(url)))
-    table(snapshot)
-    return exit_code(snapshot)
+    document = asyncio.run(remote.status(remote.base_of(url)))
+    table(document)
+    return exit_code(document)
 
 
 async def _watch_daemon(console: "Console", base: str, interval_s: float) -> None:
@@ -90,18 +90,19 @@ async def _watch_daemon(console: "Console", base: str, interval_s: float) -> Non
         first = await anext(published)
         with screen(console) as shown:
             shown.show(*first)
-            async for snapshot, fault in published:
-                shown.show(snapshot, fault)
+            async for document, fault in published:
+                shown.show(document, fault)
 
 
 async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", interval_s: float) -> None:
     from contextlib import aclosing
 
     from skewmon.cli.screen import screen
+    from skewmon.export.status import status
     from skewmon.monitor.watch import rounds
 
     cancel_on(signal.SIGTERM)
     with screen(console) as shown:
         async with aclosing(rounds(clusters, interval_s)) as measured:
             async for snapshot in measured:
-                shown.show(snapshot)
+                shown.show(status(snapshot))

@@ -52,7 +52,7 @@ class Api:
         publication = self._current.publication
 
         def render() -> bytes:
-            return status.encode(status.status(publication.snapshot))
+            return status.encode(publication.document)
 
         response = await rendered(request, publication, "status", render)
         response.content_type = "application/json"
@@ -107,8 +107,8 @@ class Api:
 
     def round_event(self) -> bytes:
         """Return the event of the newest round: the heads of all clusters, without nodes and pairs."""
-        document = status.summary(self._current.publication.snapshot)
-        document["age_seconds"] = self._current.age_s
+        summary = status.summary(self._current.publication.snapshot)
+        document = {**summary, "age_seconds": self._current.age_s}
         return event("round", status.encode(document))
 
 

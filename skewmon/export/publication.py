@@ -7,7 +7,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from skewmon.export.collector import PairExport
+from skewmon.export.document import Status
 from skewmon.export.facts import DaemonFacts
+from skewmon.export.status import status
 from skewmon.model import Snapshot
 
 #: Metrics and JSON shrink to a tenth at any level; the lowest costs a third of the time.
@@ -27,6 +29,14 @@ class Publication:
     published_s: float
     _executor: Executor
     _bodies: dict[Hashable, asyncio.Future[bytes]] = field(default_factory=dict)
+    _documents: list[Status] = field(default_factory=list)
+
+    @property
+    def document(self) -> Status:
+        """The JSON contract; made at the first use, which is in a thread."""
+        if not self._documents:
+            self._documents.append(status(self.snapshot))
+        return self._documents[0]
 
     async def body(self, key: Hashable, render: Callable[[], bytes]) -> bytes:
         """Return the body of this name, rendered now or before; a client that leaves stops nobody else's."""

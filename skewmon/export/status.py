@@ -4,12 +4,30 @@ Seconds are floats, what is not known is null, instants are RFC 3339 in UTC.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from skewmon import __version__
-from skewmon.clock.forecast import sentence
+from skewmon.clock.forecast import sentence as forecast_sentence
 from skewmon.export.courtesy import courteous
+from skewmon.export.document import (
+    ClaimStatus,
+    ClusterHead,
+    ClusterStatus,
+    DriftStatus,
+    Ends,
+    FindingStatus,
+    ForecastStatus,
+    NodeStatus,
+    PairStatus,
+    PeerStatus,
+    Status,
+    StatusHead,
+    Summary,
+    ThresholdStatus,
+    WorstPairStatus,
+    sentence,
+)
 from skewmon.export.encode import finite, seconds
 from skewmon.model import (
     ClusterView,
@@ -46,8 +64,6 @@ LIST_DEPTH = 2
 #: Nodes or pairs encoded in about a millisecond.
 ITEMS_A_TURN = 64
 
-Json = dict[str, Any]
-
 
 def overall_verdict(snapshot: Snapshot) -> Verdict:
     """Return the worst verdict of all clusters; without clusters nothing is known."""
@@ -55,17 +71,17 @@ def overall_verdict(snapshot: Snapshot) -> Verdict:
     return next((verdict for verdict in WORST_FIRST if verdict in verdicts), Verdict.UNKNOWN)
 
 
-def status(snapshot: Snapshot) -> Json:
+def status(snapshot: Snapshot) -> Status:
     """Return the whole document."""
     return {**_head(snapshot), "clusters": [cluster_status(view) for view in snapshot.clusters]}
 
 
-def summary(snapshot: Snapshot) -> Json:
-    """Return the document without nodes, pairs and findings: what a stream sends every round."""
+def summary(snapshot: Snapshot) -> Summary:
+    """Return the document without its bulk: what a stream sends every round."""
     return {**_head(snapshot), "clusters": [_cluster_head(view) for view in snapshot.clusters]}
 
 
-def encode(document: Json, depth: int = STATUS_DEPTH) -> bytes:
+def encode(document: Mapping[str, Any], depth: int = STATUS_DEPTH) -> bytes:
     """Return the document as JSON text; refuses NaN, and survives any text that a node sent."""
     return "".join(_pieces(document, depth)).encode("utf-8", "replace")
 
@@ -90,36 +106,39 @@ def _dumps(value: Any) -> str:
     return harmless_json(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
-def cluster_status(view: ClusterView) -> Json:
+def cluster_status(view: ClusterView) -> ClusterStatus:
     """Return one cluster."""
     return {
         **_cluster_head(view),
+        "interval_seconds": view.cluster.interval_s,
+        "thresholds": _thresholds(view),
         "nodes": [_node(node) for node in courteous(view.nodes, ITEMS_A_TURN)],
         "pairs": [pair_status(pair) for pair in view.pairs],
         "findings": _findings(view.findings),
     }
 
 
-def pair_status(pair: Pair) -> Json:
+def pair_status(pair: Pair) -> PairStatus:
     """Return one pair."""
     return {"node": pair.node, "peer": pair.peer, **_ends(pair.offset), "verdict": pair.verdict.value}
 
 
-def _head(snapshot: Snapshot) -> Json:
+def _head(snapshot: Snapshot) -> StatusHead:
     return {
         "schema": SCHEMA,
         "time": rfc3339(snapshot.wall_ns, WALL_DECIMALS),
         "version": __version__,
-        "verdict": overall_verdict(snapshot).value,
+        "verdict": overall_verdict(snapshot),
     }
 
 
-def _cluster_head(view: ClusterView) -> Json:
-    return {
+def _cluster_head(view: ClusterView) -> ClusterHead:
+    head: ClusterHead = {
         "name": view.name,
-        "verdict": view.verdict.value,
+        "verdict": view.verdict,
+        "message": "",
         "skew": _skew(view.skew),
-        "worst_pair": {"node": view.worst.node, "peer": view.worst.peer} if view.worst else None,
+        "worst_pair": _worst_pair(view.worst),
         "culprits": list(view.vote.culprits),
         "culprit_verdict": view.vote.verdict,
         "culprit_evidence": view.vote.evidence or None,
@@ -130,26 +149,35 @@ def _cluster_head(view: ClusterView) -> Json:
             "measured": view.measured,
         },
     }
+    missing = [node.name for node in view.nodes if isinstance(node.outcome, Failed)]
+    head["message"] = sentence(head, _thresholds(view), missing)
+    return head
 
 
-def _node(node: NodeView) -> Json:
-    return {
-        "name": node.name,
-        "address": node.address,
-        **_outcome(node),
-        "drift": _drift(node.drift),
-        "forecast": _forecast(node.forecast),
-        "steps": node.steps,
-        "timesync": _timesync(node.timesync),
-        "findings": _findings(node.findings),
-    }
+def _worst_pair(pair: Pair | None) -> WorstPairStatus | None:
+    return {"node": pair.node, "peer": pair.peer, **_ends(pair.offset)} if pair else None
 
 
-def _outcome(node: NodeView) -> Json:
-    outcome = node.outcome
+def _thresholds(view: ClusterView) -> list[ThresholdStatus]:
+    return [
+        {
+            "kind": line.kind,
+            "severity": line.severity,
+            "limit": seconds(line.limit_ns),
+            "for_seconds": line.for_s,
+            "clear_for_seconds": line.clear_for_s,
+        }
+        for line in view.cluster.thresholds
+    ]
+
+
+def _node(node: NodeView) -> NodeStatus:
+    outcome, last_ns = node.outcome, node.last_success_wall_ns
     measured = outcome if isinstance(outcome, Measured) else None  # what it had before is not shown
     failed = outcome if isinstance(outcome, Failed) else None
     return {
+        "name": node.name,
+        "address": node.address,
         "measured": measured is not None,
         "reason": failed.reason.value if failed else None,
         "detail": f"{failed.detail} {failed.advice}".strip() if failed else None,
@@ -158,10 +186,16 @@ def _outcome(node: NodeView) -> Json:
         "admin_offset": _interval(node.admin_offset) if measured else None,
         "round_trip_seconds": seconds(measured.estimate.round_trip_ns) if measured else None,
         "samples": measured.estimate.samples if measured else 0,
+        "last_success": None if last_ns is None else rfc3339(last_ns, WALL_DECIMALS),
+        "drift": _drift(node.drift),
+        "forecast": _forecast(node.forecast),
+        "steps": node.steps,
+        "timesync": _timesync(node.timesync),
+        "findings": _findings(node.findings),
     }
 
 
-def _ends(interval: Interval) -> Json:
+def _ends(interval: Interval) -> Ends:
     return {
         "seconds": seconds(interval.estimate_ns),
         "lower": seconds(interval.lower_ns),
@@ -169,11 +203,11 @@ def _ends(interval: Interval) -> Json:
     }
 
 
-def _interval(interval: Interval | None) -> Json | None:
+def _interval(interval: Interval | None) -> Ends | None:
     return _ends(interval) if interval else None
 
 
-def _skew(skew: Skew | None) -> Json | None:
+def _skew(skew: Skew | None) -> Ends | None:
     if skew is None:
         return None
     return {
@@ -183,11 +217,11 @@ def _skew(skew: Skew | None) -> Json | None:
     }
 
 
-def _drift(drift: Drift | None) -> Json | None:
+def _drift(drift: Drift | None) -> DriftStatus | None:
     return {"ratio": drift.ratio, "lower": drift.lower, "upper": drift.upper} if drift else None
 
 
-def _forecast(outlook: Forecast | None) -> Json | None:
+def _forecast(outlook: Forecast | None) -> ForecastStatus | None:
     if outlook is None:
         return None
     return {
@@ -201,11 +235,11 @@ def _forecast(outlook: Forecast | None) -> Json | None:
             }
             for one in outlook.passings
         ],
-        "message": sentence(outlook) or None,
+        "message": forecast_sentence(outlook) or None,
     }
 
 
-def _findings(findings: Iterable[Finding]) -> list[Json]:
+def _findings(findings: Iterable[Finding]) -> list[FindingStatus]:
     return [
         {
             "kind": finding.kind,
@@ -217,7 +251,7 @@ def _findings(findings: Iterable[Finding]) -> list[Json]:
     ]
 
 
-def _timesync(claim: SyncStatus | None) -> Json | None:
+def _timesync(claim: SyncStatus | None) -> ClaimStatus | None:
     if claim is None:
         return None
     return {
@@ -233,7 +267,7 @@ def _timesync(claim: SyncStatus | None) -> Json | None:
     }
 
 
-def _peer(peer: Peer) -> Json:
+def _peer(peer: Peer) -> PeerStatus:
     return {
         "name": peer.name,
         "state": peer.state,

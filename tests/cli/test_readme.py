@@ -11,6 +11,7 @@ from rich.console import Console
 from skewmon.cli import render
 from skewmon.cli.main import skewmon
 from skewmon.clock.culprit import vote
+from skewmon.export.status import cluster_status
 from skewmon.model import Interval, Verdict
 from tests.alert.views import MS, US, S, missing, node, view
 
@@ -39,7 +40,8 @@ def drawn() -> list[str]:
     round_ = view(*nodes, missing("n6"), vote=vote(OFFSETS, 50 * MS), name="demo")
     console = Console(width=render.PIPE_WIDTH, highlight=False)
     with console.capture() as captured:
-        console.print(render.cluster(replace(round_, verdict=Verdict.CRITICAL), wide=True))
+        status = cluster_status(replace(round_, verdict=Verdict.CRITICAL))
+        console.print(render.cluster(status, wide=True))
     return [line.strip() for line in captured.get().splitlines()]
 
 

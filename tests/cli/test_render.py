@@ -11,6 +11,7 @@ from skewmon.cli import render
 from skewmon.cli.render import FORESEEN_WITHIN_S
 from skewmon.clock.forecast import sentence
 from skewmon.errors import Reason
+from skewmon.export.status import cluster_status
 from skewmon.model import ClusterView, Failed, Passing, SyncStatus
 from tests.alert.views import S, missing, node, view
 from tests.export.samples import FORECAST
@@ -18,11 +19,11 @@ from tests.export.samples import FORECAST
 #: Prints a round with signs that ASCII lacks as a command would, from the very start of the program.
 PRINT_A_ROUND = """
 from skewmon.cli.main import _take_streams
-from skewmon.cli.outputs import OUTPUT_OF
+from skewmon.cli.outputs import show
 from tests.export.samples import jumped
 _take_streams()
-for output in OUTPUT_OF.values():
-    output(jumped())
+for output in ("table", "json", "nagios", "prometheus"):
+    show(jumped(), output)
 """
 
 
@@ -30,7 +31,7 @@ def drawn(round_: ClusterView) -> str:
     """Return the round as a wide terminal shows it."""
     console = Console(width=render.PIPE_WIDTH, highlight=False)
     with console.capture() as captured:
-        console.print(render.cluster(round_, wide=True))
+        console.print(render.cluster(cluster_status(round_), wide=True))
     return captured.get()
 
 

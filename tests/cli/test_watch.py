@@ -19,10 +19,9 @@ from rich.console import Console
 
 from skewmon.cli import render
 from skewmon.cli.main import run
-from skewmon.cli.readback import UnreadableStatusError, snapshot
+from skewmon.cli.readback import UnreadableStatusError, parsed
 from skewmon.cli.screen import screen
 from skewmon.cli.transcript import full
-from skewmon.cli.words import verdict_sentence
 from skewmon.demo.cast import cast
 from skewmon.demo.clock import Origin
 from skewmon.demo.server import Servers
@@ -32,10 +31,13 @@ from skewmon.model import Node, Snapshot, SyncStatus
 from skewmon.monitor.probe import Examination
 from skewmon.timesync.sheet import ToolOutput
 from tests.export import samples
-from tests.export.samples import JUMPED, healthy, jumped
+from tests.export.samples import JUMPED, breaching, healthy, jumped
 from tests.fleet.node import free_port
 
 PATIENCE_S = 30.0
+
+#: Fields that were added to a cluster of schema 1.
+ADDED = {"culprit_evidence", "message", "thresholds", "interval_seconds"}
 
 #: A second on an idle machine, which this one need not be.
 END_S = 3.0
@@ -48,50 +50,45 @@ def stored(sent: Snapshot) -> bytes:
 # --- a daemon's JSON ---
 
 
-def test_what_was_published_is_read_back():
-    """Names, verdicts, offsets, culprits and findings come back from the JSON as they were."""
-    (sent,) = jumped().clusters
-    (view,) = snapshot(stored(jumped())).clusters
-    assert (view.name, view.verdict, view.skew) == (sent.name, sent.verdict, sent.skew)
-    assert view.vote.culprits == sent.vote.culprits == (JUMPED,)
-    assert [node.offset for node in view.nodes] == [node.offset for node in sent.nodes]
-    assert [node.findings for node in view.nodes] == [node.findings for node in sent.nodes]
-    assert [type(node.outcome) for node in view.nodes] == [type(node.outcome) for node in sent.nodes]
+def test_a_daemon_s_document_is_read_as_it_was_published():
+    """Nothing is lost or changed, so that its rounds are drawn like one's own."""
+    sent = status(Snapshot(0, (*jumped().clusters, *healthy().clusters, *breaching().clusters)))
+    assert parsed(encode(sent)) == sent
 
 
-def test_reading_back_writes_the_same_again():
-    """The JSON of what was read is, but for what a table does not show, the JSON that was read."""
-    first = json.loads(stored(Snapshot(0, (*jumped().clusters, *healthy().clusters))))
-    again = json.loads(encode(status(snapshot(json.dumps(first).encode()))))
-    for one, other in zip(first["clusters"], again["clusters"], strict=True):
-        for key in (
-            "name",
-            "verdict",
-            "skew",
-            "culprits",
-            "culprit_verdict",
-            "culprit_evidence",
-            "worst_pair",
-        ):
-            assert one[key] == other[key]
-
-
-def test_a_daemon_s_verdict_is_told_in_the_words_of_one_s_own():
-    """What proves the culprit wrong is read back, so that both tables end in the same sentence."""
-    (sent,) = jumped().clusters
-    (view,) = snapshot(stored(jumped())).clusters
-    assert sent.vote.evidence in verdict_sentence(view)
-    assert verdict_sentence(view) == verdict_sentence(sent)
-
-
-def test_the_verdict_of_an_older_daemon_is_told_without_its_evidence():
-    """A daemon that publishes no evidence still has its culprit named, and the sentence ends as one."""
+def test_what_an_older_daemon_leaves_out_is_filled_in():
+    """Without evidence, message, thresholds and last success, the culprit is named in a whole sentence."""
     document = json.loads(stored(jumped()))
     for cluster in document["clusters"]:
-        del cluster["culprit_evidence"]
-    (view,) = snapshot(json.dumps(document).encode()).clusters
-    assert view.vote.culprits == (JUMPED,)
-    assert verdict_sentence(view).endswith(".")
+        for key in ADDED:
+            del cluster[key]
+        for key in ("seconds", "lower", "upper"):
+            del cluster["worst_pair"][key]
+        for node in cluster["nodes"]:
+            del node["last_success"]
+    (cluster,) = parsed(json.dumps(document).encode())["clusters"]
+    assert cluster["culprits"] == [JUMPED]
+    assert cluster["message"] == f"The clocks are at least 69.99 s apart: {JUMPED} is ahead of etcd1."
+
+
+@pytest.mark.parametrize(
+    ("ends", "value"),
+    [("offset", "1e999"), ("offset", "NaN"), ("offset", "[]"), ("admin_offset", '{"seconds": 0}')],
+)
+def test_a_status_with_impossible_numbers_is_refused_in_words(ends, value):
+    """They come from a daemon that is not ours."""
+    document = json.loads(stored(jumped()))
+    document["clusters"][0]["nodes"][0][ends] = "HERE"
+    with pytest.raises(UnreadableStatusError):
+        parsed(json.dumps(document).replace('"HERE"', value).encode())
+
+
+def test_an_interval_whose_ends_are_exchanged_is_refused_in_words():
+    """The lower end comes first."""
+    document = json.loads(stored(jumped()))
+    document["clusters"][0]["nodes"][0]["offset"]["lower"] = 1_000
+    with pytest.raises(UnreadableStatusError):
+        parsed(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
@@ -110,17 +107,17 @@ def test_the_verdict_of_an_older_daemon_is_told_without_its_evidence():
 def test_what_is_no_status_is_refused_in_words(text):
     """Another program's answer, or a newer schema, is told and not shown."""
     with pytest.raises(UnreadableStatusError):
-        snapshot(text)
+        parsed(text)
 
 
 def test_a_status_with_holes_is_refused_in_words():
     """Whatever single value of the document is missing, nothing but the one error comes of it."""
     document = json.loads(stored(jumped()))
-    for key in document["clusters"][0].keys() - {"culprit_evidence"}:  # which older daemons leave out
+    for key in document["clusters"][0].keys() - ADDED:  # which older daemons leave out
         broken = json.loads(json.dumps(document))
         del broken["clusters"][0][key]
         with pytest.raises(UnreadableStatusError):
-            snapshot(json.dumps(broken).encode())
+            parsed(json.dumps(broken).encode())
 
 
 def test_no_daemon_at_the_url_is_told(capsys):
@@ -144,8 +141,8 @@ def test_plain_text_is_printed_on_changes_only():
     out = io.StringIO()
     with screen(Console(file=out, width=250)) as shown:
         for _ in range(10):
-            shown.show(healthy())
-        shown.show(jumped())
+            shown.show(status(healthy()))
+        shown.show(status(jumped()))
     assert out.getvalue().count("Round of") == 2
     assert "\x1b" not in out.getvalue()
 
@@ -154,7 +151,7 @@ def test_a_fault_is_shown_beside_the_last_table():
     """A daemon that went away leaves its last round on the screen, with the reason."""
     out = io.StringIO()
     with screen(Console(file=out, width=250)) as shown:
-        shown.show(healthy(), "No daemon answers.")
+        shown.show(status(healthy()), "No daemon answers.")
     assert out.getvalue().rstrip().endswith("No daemon answers.")
 
 
@@ -306,6 +303,6 @@ def test_a_table_is_not_written_by_its_nodes(monkeypatch):
     """Names, findings and reasons with escape sequences in them are shown as text."""
     monkeypatch.setattr(samples, "HOSTILE", "\x1b]0;title\x07\x1b[2J\r\x9b2J")
     out = io.StringIO()
-    render.snapshot(samples.hostile(), Console(file=out, width=250))
+    render.document(status(samples.hostile()), Console(file=out, width=250))
     assert not set(out.getvalue()) & {"\x1b", "\x07", "\r", "\x9b"}
     assert "\\x1b" in out.getvalue()

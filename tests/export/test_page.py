@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from skewmon.clock.forecast import sentence
 from skewmon.export.page.clusters import clusters
+from skewmon.export.status import status
 from skewmon.model import Discipline, Snapshot, SyncStatus
 from tests.alert.views import US, WALL_NS, node, view
 from tests.export.samples import FORECAST
@@ -12,7 +13,7 @@ from tests.export.samples import FORECAST
 def test_a_node_without_a_time_daemon_has_none():
     """Nobody runs there who could say anything, and so nobody "does not say"."""
     shown = clusters(
-        Snapshot(WALL_NS, (view(node("a", timesync=SyncStatus("none")), node("b")),)), every_row=True
+        status(Snapshot(WALL_NS, (view(node("a", timesync=SyncStatus("none")), node("b")),))), every_row=True
     )
     assert "none runs" in shown
     assert "does not say" not in shown
@@ -20,7 +21,7 @@ def test_a_node_without_a_time_daemon_has_none():
 
 def test_a_microsecond_is_spelt_as_in_the_configuration():
     """One spelling on the page, in the terminal, in alerts and in the file."""
-    shown = clusters(Snapshot(WALL_NS, (view(node("a", 48 * US), node("b")),)), every_row=True)
+    shown = clusters(status(Snapshot(WALL_NS, (view(node("a", 48 * US), node("b")),))), every_row=True)
     assert "+48 us" in shown
     assert "µ" not in shown
 
@@ -29,6 +30,6 @@ def test_a_row_tells_where_a_drift_leads_and_who_steers_it():
     """The sentence of the forecast, after what the clock did."""
     drifting = node("a", forecast=FORECAST, steps=1)
     steered = node("b", forecast=replace(FORECAST, discipline=Discipline.STEERED))
-    shown = clusters(Snapshot(WALL_NS, (view(drifting, steered),)), every_row=True)
+    shown = clusters(status(Snapshot(WALL_NS, (view(drifting, steered),))), every_row=True)
     assert f"Stepped once since the start. {sentence(FORECAST)}" in shown
     assert "A time daemon steers this clock; were its trend to last" in shown

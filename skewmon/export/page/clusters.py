@@ -1,14 +1,20 @@
 """One section a cluster: verdict, worst pair, evidence, and the nodes, worst first."""
 
-from skewmon.alert.verdict import skew_lines
 from skewmon.export.courtesy import courteous
-from skewmon.export.encode import seconds
-from skewmon.export.page import words
+from skewmon.export.document import (
+    ClusterStatus,
+    Ends,
+    Status,
+    elapsed_s,
+    interval,
+    ns,
+    skew_thresholds,
+    worst_first,
+)
 from skewmon.export.page.bar import Scale
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.nodes import finding_list, node_row
-from skewmon.model import ClusterView, Interval, Measured, NodeView, Snapshot, Threshold
-from skewmon.text import exact, rfc3339, span
+from skewmon.text import at_least, at_most, exact, span
 
 #: Rows that are drawn unless all are asked for: the wrong, the silent and the rest that is worth a look.
 ROWS_MAX = 100
@@ -19,82 +25,73 @@ ROWS_A_TURN = 8
 COLUMNS = ("Node", "Offset", "Against the lines", "Round trip", "Time daemon says", "What to do")
 
 
-def clusters(snapshot: Snapshot, *, every_row: bool) -> Markup:
-    """Return the sections of all clusters, the worst verdict first as far as the order allows."""
-    if not snapshot.clusters:
+def clusters(document: Status, *, every_row: bool) -> Markup:
+    """Return the sections of all clusters, in the order of the configuration."""
+    if not document["clusters"]:
         return tag("p", "The first round is not over. This page fills itself.", class_="empty")
-    return join(_section(view, snapshot, every_row=every_row) for view in snapshot.clusters)
+    return join(_section(one, document, every_row=every_row) for one in document["clusters"])
 
 
-def worst_first(view: ClusterView) -> list[NodeView]:
-    """Return the nodes in the order in which they deserve a look."""
-
-    def rank(node: NodeView) -> tuple[int, int, str]:
-        if node.name in view.vote.culprits:
-            return 0, -_size(node.offset), node.name
-        if not isinstance(node.outcome, Measured):
-            return 1, 0, node.name
-        return 2, -_size(node.offset), node.name
-
-    return sorted(view.nodes, key=rank)
-
-
-def _size(offset: Interval | None) -> int:
-    return abs(offset.estimate_ns) if offset else 0
-
-
-def _section(view: ClusterView, snapshot: Snapshot, *, every_row: bool) -> Markup:
-    age_s = seconds(snapshot.wall_ns - view.at_wall_ns)
+def _section(one: ClusterStatus, document: Status, *, every_row: bool) -> Markup:
+    verdict = one["verdict"].value
+    age_s = elapsed_s(one["round"]["at"], document["time"])
     return tag(
         "section",
         tag(
             "header",
-            tag("h2", view.name),
-            tag("span", view.verdict.value, class_=f"badge {view.verdict.value}"),
+            tag("h2", one["name"]),
+            tag("span", verdict, class_=f"badge {verdict}"),
             tag("span", "", class_="age"),
         ),
-        tag("p", words.sentence(view), class_="verdict"),
-        _facts(view),
-        finding_list(view.findings),
-        _table(view, every_row=every_row),
-        class_=f"cluster {view.verdict.value}",
-        data_name=view.name,
-        data_verdict=view.verdict.value,
+        tag("p", one["message"], class_="verdict"),
+        _facts(one),
+        finding_list(one["findings"]),
+        _table(one, every_row=every_row),
+        class_=f"cluster {verdict}",
+        data_name=one["name"],
+        data_verdict=verdict,
         data_age=f"{max(0.0, age_s):.3f}",
-        data_interval=f"{view.cluster.interval_s:g}",
+        data_interval=f"{one['interval_seconds']:g}",
     )
 
 
-def _facts(view: ClusterView) -> Markup:
+def _facts(one: ClusterStatus) -> Markup:
     """Return the figures behind the verdict."""
-    lines = _lines(view)
+    lines = skew_thresholds(one["thresholds"])
     drawn = ", ".join(f"{exact(line.limit_ns)} {line.severity}" for line in lines)
-    pairs = [("Round", f"{rfc3339(view.at_wall_ns, 0)}, {view.duration_s:.2g} s")]
-    pairs.append(("Measured", f"{view.measured} of {len(view.nodes)}"))
-    if view.skew is not None:
-        pairs.append(("Skew", f"{span(view.skew.estimate_ns)}, {words.extent(view.skew)}"))
-    if view.worst is not None:
-        pairs.append(("Worst pair", f"{view.worst.node} and {view.worst.peer}"))
+    begun = one["round"]
+    pairs = [("Round", f"{begun['at'][:19]}Z, {begun['duration_seconds']:.2g} s")]
+    pairs.append(("Measured", f"{begun['measured']} of {begun['nodes']}"))
+    if one["skew"] is not None:
+        pairs.append(("Skew", f"{span(ns(one['skew']['seconds']))}, {_extent(one['skew'])}"))
+    if one["worst_pair"] is not None:
+        pairs.append(("Worst pair", f"{one['worst_pair']['node']} and {one['worst_pair']['peer']}"))
     pairs.append(("Lines", drawn or "none"))
-    if view.vote.evidence:
-        pairs.append(("Evidence", view.vote.evidence))
+    evidence = one["culprit_evidence"] or ""
+    if evidence not in one["message"]:
+        pairs.append(("Evidence", evidence))
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
 
 
-def _lines(view: ClusterView) -> tuple[Threshold, ...]:
-    return tuple(skew_lines(view.cluster.thresholds))
+def _extent(skew: Ends) -> str:
+    """Return the proven part of a skew, and what cannot be excluded."""
+    most = f"at most {at_most(ns(skew['upper']))}"
+    return f"at least {at_least(ns(skew['lower']))} and {most}" if skew["lower"] else most
 
 
-def _table(view: ClusterView, *, every_row: bool) -> Markup:
-    lines = _lines(view)
-    scale = Scale.of(lines, (node.offset for node in view.nodes if node.offset))
-    ordered = worst_first(view)
+def _table(one: ClusterStatus, *, every_row: bool) -> Markup:
+    lines = skew_thresholds(one["thresholds"])
+    scale = Scale.of(lines, (interval(node["offset"]) for node in one["nodes"] if node["offset"]))
+    ordered = worst_first(one)
     shown = ordered if every_row else ordered[:ROWS_MAX]
     head = tag("tr", *(tag("th", name, scope="col") for name in COLUMNS))
-    rows = (node_row(node, view, lines, scale) for node in courteous(shown, ROWS_A_TURN))
+    rows = (
+        node_row(node, one, lines, scale, culprit=node["name"] in one["culprits"])
+        for node in courteous(shown, ROWS_A_TURN)
+    )
     table = tag(
         "table",
-        tag("caption", f"Nodes of {view.name}, worst first", class_="hidden"),
+        tag("caption", f"Nodes of {one['name']}, worst first", class_="hidden"),
         tag("thead", head),
         tag("tbody", *rows),
     )

@@ -11,8 +11,7 @@ from skewmon.export.current import Current
 from skewmon.export.operations import rendered
 from skewmon.export.page.clusters import clusters
 from skewmon.export.page.markup import tag
-from skewmon.export.status import overall_verdict
-from skewmon.model import Snapshot
+from skewmon.export.publication import Publication
 
 _FOLDER = files(__package__)
 
@@ -43,7 +42,7 @@ class PageHandlers:
         every_row = request.query.get("rows") == "all"
         part = request.query.get("part") == "clusters"
         draw = self._part if part else self._whole
-        render = partial(draw, publication.snapshot, every_row=every_row)
+        render = partial(draw, publication, every_row=every_row)
         response = await rendered(request, publication, ("page", part, every_row), render)
         response.content_type, response.charset = "text/html", "utf-8"
         response.headers[hdrs.VARY] = "Accept-Encoding"
@@ -59,11 +58,12 @@ class PageHandlers:
         response.headers[hdrs.CACHE_CONTROL] = "no-cache"
         return response
 
-    def _part(self, snapshot: Snapshot, *, every_row: bool) -> bytes:
-        verdict = overall_verdict(snapshot).value if snapshot.clusters else "waiting"
-        part = tag("div", clusters(snapshot, every_row=every_row), id="clusters", data_verdict=verdict)
+    def _part(self, publication: Publication, *, every_row: bool) -> bytes:
+        document = publication.document
+        verdict = document["verdict"].value if document["clusters"] else "waiting"
+        part = tag("div", clusters(document, every_row=every_row), id="clusters", data_verdict=verdict)
         return part.encode("utf-8", "replace")
 
-    def _whole(self, snapshot: Snapshot, *, every_row: bool) -> bytes:
-        part = self._part(snapshot, every_row=every_row).decode()
+    def _whole(self, publication: Publication, *, every_row: bool) -> bytes:
+        part = self._part(publication, every_row=every_row).decode()
         return self._template.substitute(version=__version__, clusters=part).encode()

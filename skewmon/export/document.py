@@ -1,0 +1,261 @@
+"""The JSON contract as types, and the rules by which it is drawn: one verdict sentence, one order of nodes.
+
+The table, the page, `watch` and the Nagios line are all drawn from this document. docs/status.schema.json
+describes it for machines.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from skewmon.alert.thresholds import Judgement, judge
+from skewmon.alert.verdict import skew_lines
+from skewmon.alert.words import sentence as following
+from skewmon.model import NS_PER_S, Interval, Skew, Threshold, Verdict
+from skewmon.text import at_least, at_most, exact, names
+
+
+class Ends(TypedDict):
+    """An estimate, and the ends of the interval that contains the truth."""
+
+    seconds: float
+    lower: float
+    upper: float
+
+
+class WorstPairStatus(Ends):
+    """The pair that is provably furthest apart; the first node minus the second."""
+
+    node: str
+    peer: str
+
+
+class PairStatus(WorstPairStatus):
+    """One pair and its state against the lowest skew threshold."""
+
+    verdict: str
+
+
+class RoundStatus(TypedDict):
+    """The round that the rest is from."""
+
+    at: str
+    duration_seconds: float
+    nodes: int
+    measured: int
+
+
+class ThresholdStatus(TypedDict):
+    """A threshold in force; ``limit`` is in seconds, of a drift in seconds per second, of a state 0."""
+
+    kind: str
+    severity: Literal["warning", "critical"]
+    limit: float
+    for_seconds: float
+    clear_for_seconds: float
+
+
+class FindingStatus(TypedDict):
+    """A finding and the command to type next."""
+
+    kind: str
+    severity: str
+    message: str
+    next: str | None
+
+
+class DriftStatus(TypedDict):
+    """The rate of an offset, in seconds per second."""
+
+    ratio: float
+    lower: float
+    upper: float
+
+
+class PassingStatus(TypedDict):
+    """When a drift passes a skew threshold, in seconds from now; None: perhaps never."""
+
+    seconds: float
+    earliest_seconds: float
+    latest_seconds: float | None
+
+
+class ForecastStatus(TypedDict):
+    """Which thresholds a drift leads to."""
+
+    direction: str
+    discipline: str
+    thresholds: list[PassingStatus]
+    message: str | None
+
+
+class PeerStatus(TypedDict):
+    """One time source of a node, as its time daemon lists it."""
+
+    name: str
+    state: str | None
+    refid: str | None
+    stratum: int | None
+    kind: str | None
+    last_heard_seconds: float | None
+    poll_seconds: float | None
+    reach: int | None
+    delay_seconds: float | None
+    offset_seconds: float | None
+    jitter_seconds: float | None
+    tally: str | None
+
+
+class ClaimStatus(TypedDict):
+    """The claims of a node's time daemon."""
+
+    daemon: str
+    synchronized: bool | None
+    stratum: int | None
+    source: str | None
+    offset_seconds: float | None
+    root_distance_seconds: float | None
+    reach: int | None
+    peers: list[PeerStatus]
+    unparsed: list[str]
+
+
+class NodeStatus(TypedDict):
+    """One node; a node that was not measured has a reason and a detail, and no offset."""
+
+    name: str
+    address: str
+    measured: bool
+    reason: str | None
+    detail: str | None
+    probe: str | None
+    offset: Ends | None
+    admin_offset: Ends | None
+    round_trip_seconds: float | None
+    samples: int
+    last_success: str | None
+    drift: DriftStatus | None
+    forecast: ForecastStatus | None
+    steps: int
+    timesync: ClaimStatus | None
+    findings: list[FindingStatus]
+
+
+class ClusterHead(TypedDict):
+    """One cluster without its nodes: the part that a stream sends every round."""
+
+    name: str
+    verdict: Verdict
+    message: str
+    skew: Ends | None
+    worst_pair: WorstPairStatus | None
+    culprits: list[str]
+    culprit_verdict: Literal["none", "named", "undetermined"]
+    culprit_evidence: str | None
+    round: RoundStatus
+
+
+class ClusterStatus(ClusterHead):
+    """One cluster with its nodes in the order of the configuration."""
+
+    interval_seconds: float
+    thresholds: list[ThresholdStatus]
+    nodes: list[NodeStatus]
+    pairs: list[PairStatus]
+    findings: list[FindingStatus]
+
+
+class StatusHead(TypedDict):
+    """The part that speaks for all clusters."""
+
+    schema: int
+    time: str
+    version: str
+    verdict: Verdict
+
+
+class Summary(StatusHead):
+    """The document without nodes, pairs, thresholds and findings."""
+
+    clusters: list[ClusterHead]
+
+
+class Status(StatusHead):
+    """The whole document."""
+
+    clusters: list[ClusterStatus]
+
+
+def ns(seconds: float) -> int:
+    """Return seconds of the document as nanoseconds."""
+    return round(seconds * NS_PER_S)
+
+
+def interval(ends: Ends) -> Interval:
+    """Return the interval between two ends."""
+    return Interval(ns(ends["lower"]), ns(ends["upper"]))
+
+
+def elapsed_s(earlier: str, later: str) -> float:
+    """Return the seconds between two instants of the document."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def skew_thresholds(thresholds: Sequence[ThresholdStatus]) -> tuple[Threshold, ...]:
+    """Return the thresholds on the skew, lowest first."""
+    return tuple(skew_lines(Threshold(one["severity"], ns(one["limit"]), one["kind"]) for one in thresholds))
+
+
+def worst_first(cluster: ClusterStatus) -> list[NodeStatus]:
+    """Return culprits, unmeasured nodes and the rest, each provably furthest from the reference first."""
+    culprits = frozenset(cluster["culprits"])
+
+    def rank(node: NodeStatus) -> tuple[int, int, int, str]:
+        offset = interval(node["offset"]) if node["offset"] else Interval(0, 0)
+        group = 0 if node["name"] in culprits else 1 if node["offset"] is None else 2
+        return group, -offset.proven_ns, -abs(offset.estimate_ns), node["name"]
+
+    return sorted(cluster["nodes"], key=rank)
+
+
+def sentence(head: ClusterHead, thresholds: Sequence[ThresholdStatus], missing: Sequence[str]) -> str:
+    """Return the verdict on a cluster in one or two sentences; ``missing`` nodes were not measured."""
+    told = _proven(head, skew_thresholds(thresholds))
+    return f"{told} Not measured: {names(missing)}." if missing else told
+
+
+def _proven(head: ClusterHead, lines: Sequence[Threshold]) -> str:
+    if head["skew"] is None:
+        if head["round"]["nodes"] == 1:
+            return "One node has no other to be compared with; name two or more."
+        return "Fewer than two nodes were measured, so no skew is known."
+    skew = Skew(*(ns(head["skew"][key]) for key in ("seconds", "lower", "upper")))
+    if head["verdict"] in (Verdict.WARNING, Verdict.CRITICAL):
+        return _breach(head, skew)
+    unclear = [line for line in lines if judge(skew, line) is Judgement.AMBIGUOUS]
+    if unclear:
+        return (
+            f"The clocks are between {at_least(skew.lower_ns)} and {at_most(skew.upper_ns)} apart, and the "
+            f"{unclear[0].severity} line of {exact(unclear[0].limit_ns)} lies in between: "
+            "more cannot be proven over this network."
+        )
+    beyond = f", below the line of {exact(lines[0].limit_ns)}" if lines else ""
+    return (
+        f"The {head['round']['measured']} clocks measured agree to within {at_most(skew.upper_ns)}{beyond}."
+    )
+
+
+def _breach(head: ClusterHead, skew: Skew) -> str:
+    told = f"The clocks are at least {at_least(skew.lower_ns)} apart"
+    if head["worst_pair"] and skew.lower_ns:
+        told += f": {_worst_pair(head['worst_pair'], head['culprits'])}"
+    evidence = head["culprit_evidence"] or ""
+    return f"{told}." if head["culprit_verdict"] == "none" else f"{told}.{following(evidence)}"
+
+
+def _worst_pair(pair: WorstPairStatus, culprits: Sequence[str]) -> str:
+    """Return which clock is ahead of which, the wrong one first."""
+    ahead, behind = (pair["node"], pair["peer"]) if pair["seconds"] > 0 else (pair["peer"], pair["node"])
+    return f"{behind} is behind {ahead}" if behind in culprits else f"{ahead} is ahead of {behind}"
