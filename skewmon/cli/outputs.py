@@ -6,7 +6,7 @@ from collections.abc import Callable
 from skewmon.export.document import ClusterStatus, Status, ns
 from skewmon.export.status import WORST_FIRST, encode, status
 from skewmon.model import Snapshot, Verdict
-from skewmon.text import at_least, at_most
+from skewmon.text import at_least, at_most, harmless
 
 #: Nagios's codes.
 EXIT_CODES = {
@@ -94,11 +94,7 @@ def _fitting(line: str, culprits: list[str]) -> str:
 
 def _plain(text: str) -> str:
     """Return a text in which nothing ends the line or begins performance data before its time."""
-    return text.translate(_NAGIOS_SIGNS)
-
-
-#: Nagios has no way to quote these in a line.
-_NAGIOS_SIGNS = str.maketrans({"|": "/", "\n": " ", "\r": " "})
+    return harmless(text).replace("|", "/")  # Nagios has no way to quote it
 
 
 def _perfdata(one: ClusterStatus) -> str:

@@ -72,7 +72,7 @@ def test_names_cannot_begin_performance_data_or_a_line(capsys: pytest.CaptureFix
     line = printed(round_, capsys)
     text, _, data = line.partition(" | ")
     assert "|" not in text + data
-    assert "wrong: a/b c" in text
+    assert "wrong: a/b\\nc" in text
     assert data.startswith("'d/e1")
 
 
