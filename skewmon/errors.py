@@ -57,6 +57,8 @@ class Reason(StrEnum):
     GARBLED_REPLY = "garbled-reply"
     TOO_MUCH_OUTPUT = "too-much-output"
     CLOCK_MOVED = "clock-moved"
+    LATE = "late"
+    FLOOD = "flood"
     TOO_MANY_OPEN_FILES = "too-many-open-files"
     INTERNAL_ERROR = "internal-error"
 

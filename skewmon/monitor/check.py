@@ -10,6 +10,7 @@ from skewmon.errors import NodeError, Reason
 from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot
 from skewmon.monitor.monitor import Monitor
 from skewmon.probe.base import ArrivalClock
+from skewmon.probe.budget import Budget
 from skewmon.probe.link import Link
 from skewmon.probe.session import PATIENT, Patience
 from skewmon.probe.ssh import Dialer
@@ -33,7 +34,7 @@ async def check(
     views: tuple[ClusterView, ...] = ()
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
-        monitor = Monitor(links)
+        monitor = Monitor(links, lambda _interval_s: Budget.patient(timeout_s * STAGE_SHARE))
         # Before the first round, so that the nodes' tools cannot disturb it.
         await monitor.query_time_daemons(timeout_s * STAGE_SHARE)
         for number in range(rounds):

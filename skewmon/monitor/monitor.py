@@ -1,22 +1,30 @@
 """Links, state, sweeper and status poller of one process, wired once for run, check and watch."""
 
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
 from skewmon.model import Cluster, Endpoint
 from skewmon.monitor.round import Round, run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import StatusPoller
+from skewmon.probe.budget import Budget
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 
 
 class Monitor:
-    """Measures clusters over ``links``, which its owner opens, keeps and closes."""
+    """Measures clusters over ``links``, which its owner opens, keeps and closes.
 
-    def __init__(self, links: Mapping[Endpoint, Link]) -> None:
+    ``budget_of`` returns the budget of a round from its interval, seconds.
+    """
+
+    def __init__(
+        self,
+        links: Mapping[Endpoint, Link],
+        budget_of: Callable[[float], Budget] = Budget.of_interval,
+    ) -> None:
         self.state = MonitorState()
         self._links = links
-        self._sweeper = Sweeper()
+        self._sweeper = Sweeper(budget_of)
         self._poller = StatusPoller(self.state)
 
     async def round(self, clusters: Sequence[Cluster]) -> Round:

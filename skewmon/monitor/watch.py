@@ -8,6 +8,7 @@ from dataclasses import replace
 from skewmon.model import Cluster, Snapshot
 from skewmon.monitor.monitor import Monitor
 from skewmon.monitor.schedule import every
+from skewmon.probe.budget import Budget
 from skewmon.probe.pool import Pool
 
 #: The first table waits this long for slow logins; later ones show those that have succeeded since.
@@ -29,7 +30,7 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
         return tasks[-1]
 
     pool = Pool(spawn)
-    monitor = Monitor(pool.links)
+    monitor = Monitor(pool.links, lambda _interval_s: Budget.patient(Budget.of_interval(interval_s).ask_s))
     clusters = [replace(cluster, status_interval_s=STATUS_INTERVAL_S) for cluster in clusters]
     try:
         pool.adjust(clusters)

@@ -20,12 +20,18 @@ from skewmon.runtime.containment import Where, contained, node_error, translated
 #: are a restart of sshd.
 BACKOFF = Backoff(first_s=1.0, limit_s=60.0)
 
-#: After a refused key or host key: nothing changes until a person acts, and OpenSSH 9.8's PerSourcePenalties
-#: ban an address for up to ten minutes that keeps on failing.
+#: After a refused key, a refused host key or a flood: nothing changes until a person acts. OpenSSH 9.8's
+#: PerSourcePenalties ban an address that keeps failing for up to ten minutes, and each flood costs as much.
 BACKOFF_REFUSED = Backoff(first_s=30.0, limit_s=600.0)
 
 REFUSED = frozenset(
-    {Reason.PERMISSION_DENIED, Reason.KEY_UNUSABLE, Reason.HOST_KEY_CHANGED, Reason.HOST_KEY_UNKNOWN}
+    {
+        Reason.PERMISSION_DENIED,
+        Reason.KEY_UNUSABLE,
+        Reason.HOST_KEY_CHANGED,
+        Reason.HOST_KEY_UNKNOWN,
+        Reason.FLOOD,
+    }
 )
 
 #: A link that stood this long starts its back-off anew when it breaks.
@@ -47,7 +53,10 @@ class Link:
         self.node = node
         self.failure: Failed | None = Failed(Reason.CONNECTING, "The first connection is being made.")
         self.attempted = asyncio.Event()  # set once the first attempt to open has ended
+        self.late: Failed | None = None  # the last round closed without an answer of this open link
         self.round_trip_ns: int | None = None
+        self.slowest_ns: int | None = None  # the slowest round trip since the last burst began
+        self._changed: Callable[[Link], None] = lambda _link: None
         self._dialer = dialer
         self._arrivals = arrivals
         self._patience = patience
@@ -61,6 +70,11 @@ class Link:
     def session(self) -> Session | None:
         """The session to measure with, or None."""
         return self._session if self._session and self._session.is_open else None
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the node's clock tells whole seconds alone, so that a burst has to wait for its ticks."""
+        return self.session is not None and _is_coarse(self.session)
 
     @property
     def connection(self) -> Connection | None:
@@ -88,11 +102,12 @@ class Link:
         finally:
             self.attempted.set()
         self._session = session
-        self.failure = None
+        self.failure = self.late = self.slowest_ns = None
         session.on_failure = self._drop
 
     async def keep(self, changed: Callable[["Link"], None] = lambda _link: None) -> None:
         """Keep the link open for ever; ``changed`` is called after every opening and every failure."""
+        self._changed = changed
         attempt = 0
         while True:
             opened = asyncio.get_running_loop().time()
@@ -110,27 +125,38 @@ class Link:
                 await asyncio.sleep(self._backoff().pause_s(attempt))
             attempt += 1
 
-    async def burst(self, samples: int, timeout_s: float = BURST_TIMEOUT_S) -> Burst:
-        """Return the opening exchanges of a round.
+    def note_late(self, late: Failed | None) -> None:
+        """Note that a round closed without this node, or, with None, that it answered in time."""
+        was_late, self.late = self.late, late
+        if (was_late is None) != (late is None):
+            self._changed(self)
 
-        Raises NodeError where there is no link, or where it broke on the way.
+    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
+        """Return the opening exchanges of a round, fewer if more would not end by ``until_ns`` of the base.
+
+        Raises NodeError if there is no link, or if it broke on the way.
         """
         self._arrivals.calibrate()
         async with self._turn:
             session = self._ready()
             with self._accounted():
                 try:
-                    async with asyncio.timeout(timeout_s):
+                    async with asyncio.timeout(BURST_TIMEOUT_S):
                         burst = await self._believable(
-                            lambda: self._search(session) if _is_coarse(session) else session.burst(samples)
+                            lambda: (
+                                self._search(session)
+                                if _is_coarse(session)
+                                else session.burst(samples, until_ns)
+                            )
                         )
                 except TimeoutError:
                     raise ProbeError(
                         Reason.NO_REPLY,
-                        f"The burst was not done within {timeout_s:g} s.",
+                        f"The burst was not done within {BURST_TIMEOUT_S:g} s.",
                         "The machine is overloaded, or the network loses packets.",
                     ) from None
         self.round_trip_ns = min(exchange.round_trip_ns for exchange in burst.opening)
+        self.slowest_ns = max(exchange.round_trip_ns for exchange in burst.opening)
         return burst
 
     async def exchange(self, program: Program) -> Exchange:
@@ -148,7 +174,9 @@ class Link:
                     "The next round measures it again.",
                 )
             with self._accounted():
-                return await self._believable(session.exchange)
+                exchange = await self._believable(session.exchange)
+        self.slowest_ns = max(self.slowest_ns or 0, exchange.round_trip_ns)
+        return exchange
 
     async def _believable(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return what a node answers, asked once more where the kernel's stamps proved another clock's."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable
 
 import structlog
 
+from skewmon.errors import Reason
 from skewmon.model import Cluster, Endpoint, Failed
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.link import Link
@@ -54,13 +55,16 @@ class Pool:
 
     def _report(self, link: Link) -> None:
         """Log what changed: a node that answers, or fails for another reason than before."""
-        endpoint = link.node.endpoint
-        state = link.failure.reason if link.failure else "connected"
-        if self._reported.get(endpoint) == state:
+        endpoint, failure = link.node.endpoint, link.failure or link.late
+        state = failure.reason if failure else "connected"
+        before = self._reported.get(endpoint)
+        if before == state:
             return
         self._reported[endpoint] = state
-        if link.failure:
-            _log_failure(link.node.name, link.failure)
+        if failure:
+            _log_failure(link.node.name, failure)
+        elif before == Reason.LATE:
+            log.info("answers in time again", node=link.node.name)
         else:
             log.info("connected", node=link.node.name, probe=link.probe)
 

@@ -16,6 +16,7 @@ from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
 from skewmon.probe.base import base_ns
 from skewmon.probe.faults import quoted
+from skewmon.probe.guard import EXCHANGE, START
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
@@ -74,6 +75,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         """
         try:
             async with asyncio.timeout(self._patience.hello_s):
+                self._connection.guard.allow(START)
                 self._channel, _ = await self._connection.ssh.create_session(
                     lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                 )
@@ -107,6 +109,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         assert self._channel is not None
         self._ident += 1
         waiter = self._expect()
+        self._connection.guard.allow(EXCHANGE)
         before = base_ns()
         # A closed channel resolves the waiter with its reason.
         with suppress(OSError, asyncssh.Error), self._connection.stamps.one_segment():
@@ -127,10 +130,18 @@ class Session(asyncssh.SSHClientSession[bytes]):
         assert isinstance(exchange, Exchange)
         return exchange
 
-    async def burst(self, samples: int) -> Burst:
-        """Return a burst of ``samples`` exchanges, back to back, with nothing after it yet."""
+    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
+        """Return a burst of ``samples`` exchanges, back to back, with nothing after it yet.
+
+        After the first, none is begun that is not expected to end by ``until_ns`` of the base.
+        """
         assert self.program is not None
-        return Burst(self.program, tuple([await self.exchange() for _ in range(samples)]))
+        exchanges = [await self.exchange()]
+        while len(exchanges) < samples:
+            if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
+                break
+            exchanges.append(await self.exchange())
+        return Burst(self.program, tuple(exchanges))
 
     def close(self) -> None:
         """End the program by closing its input."""
@@ -255,11 +266,14 @@ class Session(asyncssh.SSHClientSession[bytes]):
         )
 
     def _fail(self, error: NodeError) -> NodeError:
-        """Remember the first failure, hand it to whoever waits, and return it."""
+        """Remember the first failure, hand it to whoever waits, and return it.
+
+        A connection that was closed for its cost is the reason of all that failed with it.
+        """
         if self.failure is None:
-            self.failure = error
+            self.failure = self._connection.fault or error
             if self.on_failure:
-                self.on_failure(error)
+                self.on_failure(self.failure)
         if self._waiter and not self._waiter.done():
             self._waiter.set_exception(self.failure)
             self._waiter.exception()  # retrieved here as well, so that nobody need be waiting

@@ -9,6 +9,7 @@ from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import SyncStatus
 from skewmon.probe import programs, wire
 from skewmon.probe.faults import quoted
+from skewmon.probe.guard import STATUS
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.timesync import sheet
@@ -17,7 +18,7 @@ from skewmon.timesync.status import assemble
 #: Beyond the sheet's own limit: the login shell, its rc files and the way back.
 GRACE_S = 5.0
 
-#: Noise before the first mark: banners and rc files.
+#: Noise before the first mark: banners and rc files. The standard error carries nothing else, and is dropped.
 NOISE_BYTES = 64 * 1024
 
 #: What is told of a sheet that ended before its last mark: tools that come later are missing without a word.
@@ -30,18 +31,19 @@ SHEETS_AT_ONCE = 32
 async def read_text(connection: Connection) -> tuple[str, str]:
     """Return the nonce and the raw text of one node's sheet.
 
-    Raises ProbeError where the node opens no second session, floods it, or does not end it in time.
+    Raises NodeError if the node opens no second session, floods it, or does not end it in time.
     """
     nonce = wire.new_nonce()
+    connection.guard.allow(STATUS)
     try:
         async with asyncio.timeout(sheet.SHEET_LIMIT_S + GRACE_S):
             process = await connection.ssh.create_process(
-                programs.COMMAND, encoding=None, window=WINDOW_BYTES, stderr=asyncssh.DEVNULL
+                programs.COMMAND, encoding=None, window=WINDOW_BYTES
             )
             try:
                 process.stdin.write((wire.greeting(nonce, "status") + sheet.script(nonce)).encode())
                 process.stdin.write_eof()
-                return nonce, await _read_limited(process.stdout)
+                text = await _read_both(process)
             finally:
                 process.close()
     except TimeoutError:
@@ -50,11 +52,10 @@ async def read_text(connection: Connection) -> tuple[str, str]:
             "The node's time tools did not end in time, although each has a limit of its own.",
         ) from None
     except (asyncssh.Error, OSError) as error:
-        raise ProbeError(
-            Reason.SESSION_REFUSED,
-            f"sshd opened no second session for the time tools: {quoted(error)}.",
-            "Look at MaxSessions on the node; skewmon needs two.",
-        ) from None
+        raise (connection.fault or _refused(error)) from None
+    if connection.fault:  # its output ended for this reason
+        raise connection.fault
+    return nonce, text
 
 
 async def read_status(connection: Connection) -> SyncStatus:
@@ -75,10 +76,32 @@ async def read_or_say_why(connection: Connection) -> SyncStatus:
         return SyncStatus("unknown", failures=(error.detail,))
 
 
-async def _read_limited(stream: "asyncssh.SSHReader[bytes]") -> str:
+def _refused(error: Exception) -> ProbeError:
+    return ProbeError(
+        Reason.SESSION_REFUSED,
+        f"sshd opened no second session for the time tools: {quoted(error)}.",
+        "Look at MaxSessions on the node; skewmon needs two.",
+    )
+
+
+async def _read_both(process: "asyncssh.SSHClientProcess[bytes]") -> str:
+    """Return the standard output, reading the standard error beside it: both share one window."""
+    errors = asyncio.create_task(_read_limited(process.stderr, NOISE_BYTES, "standard error"))
+    output = asyncio.create_task(
+        _read_limited(process.stdout, sheet.SHEET_LIMIT_BYTES + NOISE_BYTES, "output")
+    )
+    try:
+        text, _ = await asyncio.gather(output, errors)
+    finally:
+        for reading in (output, errors):
+            reading.cancel()
+    return text
+
+
+async def _read_limited(stream: "asyncssh.SSHReader[bytes]", limit: int, name: str) -> str:
     pieces: list[bytes] = []
     size = 0
-    while size <= sheet.SHEET_LIMIT_BYTES + NOISE_BYTES:
+    while size <= limit:
         piece = await stream.read(WINDOW_BYTES)
         if not piece:
             return b"".join(pieces).decode("utf-8", "replace")
@@ -86,6 +109,6 @@ async def _read_limited(stream: "asyncssh.SSHReader[bytes]") -> str:
         size += len(piece)
     raise ProbeError(
         Reason.TOO_MUCH_OUTPUT,
-        f"The status sheet is longer than {size // 1024} KiB.",
+        f"The {name} of the time tools is longer than {limit // 1024} KiB.",
         "Look at the node's rc files.",
     )

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncssh
@@ -13,6 +13,7 @@ from skewmon.model import Node, SshSettings
 from skewmon.probe import algorithms, identity, known_hosts
 from skewmon.probe.base import ArrivalClock
 from skewmon.probe.faults import dial_error, host_key_algorithm_error, login_error, lookup_error
+from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
@@ -39,6 +40,12 @@ class Connection:
     ssh: asyncssh.SSHClientConnection
     stamps: StampedSocket
     via: "Connection | None" = None
+    guard: Guard = field(default_factory=Guard)
+
+    @property
+    def fault(self) -> NodeError | None:
+        """Why this connection, or a hop before it, was closed for its cost, or None."""
+        return self.guard.fault or (self.via.fault if self.via else None)
 
     @property
     def is_open(self) -> bool:
@@ -57,6 +64,8 @@ class Dialer:
         self._arrivals = arrivals
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
         self._hops: dict[HopKey, asyncio.Task[Connection]] = {}
+        self._allowances: dict[HopKey, Allowance] = {}
+        self._hop_allowances: dict[HopKey, Allowance] = {}
 
     async def connect(self, node: Node) -> Connection:
         """Return an authenticated connection to a node.
@@ -64,11 +73,17 @@ class Dialer:
         Raises ConnectError, whose reason and advice tell the operator what to do.
         """
         via = await self._hop_chain(node) if node.ssh.jump else None
-        return await self._open(node.name, node.address, node.ssh, via)
+        allowance = self._allowances.setdefault((node.address, node.ssh), Allowance())
+        return await self._open(node.name, node.address, node.ssh, via, allowance)
 
     def retain(self, nodes: Iterable[Node]) -> None:
-        """Let go of every hop that is on the way to none of these nodes."""
+        """Let go of every hop that is on the way to none of these nodes, and of all other allowances."""
+        nodes = list(nodes)
         wanted = {key for node in nodes for key in hop_keys(node.ssh)}
+        for key in set(self._allowances) - {(node.address, node.ssh) for node in nodes}:
+            del self._allowances[key]
+        for key in set(self._hop_allowances) - wanted:
+            del self._hop_allowances[key]
         for key in set(self._hops) - wanted:
             hop = self._hops.pop(key)
             hop.cancel()
@@ -88,9 +103,9 @@ class Dialer:
                 with translated(Where.NODE, node_error, node=node.name):
                     via = await self._hop(key, f"bastion {hop}", via)
             except NodeError as error:
-                raise ConnectError(
-                    Reason.JUMP_FAILED, f"Through {hop}: {error.detail}", error.advice
-                ) from None
+                # The reason decides how long to wait before the bastion is tried again.
+                reason = error.reason if error.reason is Reason.FLOOD else Reason.JUMP_FAILED
+                raise ConnectError(reason, f"Through {hop}: {error.detail}", error.advice) from None
         assert via is not None
         return via
 
@@ -101,13 +116,18 @@ class Dialer:
         """
         hop = self._hops.get(key)
         if hop is None or (hop.done() and not _stands(hop)):
-            hop = self._hops[key] = asyncio.create_task(self._open(name, *key, via))
+            hop = self._hops[key] = asyncio.create_task(
+                self._open(name, *key, via, self._hop_allowances.setdefault(key, Allowance(BASTION_SCALE)))
+            )
             hop.add_done_callback(_retrieved)
         return await asyncio.shield(hop)
 
-    async def _open(self, name: str, address: str, ssh: SshSettings, via: Connection | None) -> Connection:
+    async def _open(
+        self, name: str, address: str, ssh: SshSettings, via: Connection | None, allowance: Allowance
+    ) -> Connection:
         offered = await identity.load(ssh)
-        server = _Server()
+        server = _Server(name, allowance, via.guard if via else None)
+        server.allow(LOGIN)
         stamps: StampedSocket | None = None
         try:
             options = _options(address, ssh, offered)
@@ -126,13 +146,16 @@ class Dialer:
             if stamps and not via:
                 stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
+                if server.fault:
+                    raise server.fault from None
                 if server.lacks(options["server_host_key_algs"]):
                     raise host_key_algorithm_error(server.host_keys, name, address, ssh) from None
                 raise login_error(error, name, address, ssh, with_rsa=offered.has_rsa) from None
             raise
         finally:
             offered.close()
-        return Connection(connection, stamps, via)
+        server.logged_in()
+        return Connection(connection, stamps, via, server)
 
     async def dial(self, address: str, ssh: SshSettings) -> StampedSocket:
         """Return a connected socket to the first of the address's addresses that answers.
@@ -163,23 +186,16 @@ class Dialer:
         return stamps
 
 
-class _Server(asyncssh.SSHClient):
-    """Keeps the connection while it is set up, so that a server's host keys can explain its failure.
+class _Server(Guard):
+    """Meters the connection, and knows the server's host keys, which can explain why it was not set up.
 
     Only the server compares the lists of host key algorithms, and OpenSSH hangs up if none is in both.
     """
 
-    def __init__(self) -> None:
-        self._connection: asyncssh.SSHClientConnection | None = None
-
-    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        """Keep the connection."""
-        self._connection = conn
-
     @property
     def host_keys(self) -> tuple[str, ...]:
         """The algorithms of the server's host keys, empty before it listed them."""
-        return algorithms.host_keys_listed(getattr(self._connection, "_server_kexinit", b""))
+        return algorithms.host_keys_listed(getattr(self.connection, "_server_kexinit", b""))
 
     def lacks(self, asked: Iterable[str]) -> bool:
         """Return whether the server has listed its host keys, and none of those asked for is among them."""

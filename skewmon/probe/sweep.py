@@ -4,14 +4,15 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.usual import Usual, burst_width_ns, joined
-from skewmon.errors import NodeError
+from skewmon.errors import NodeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
 from skewmon.probe.base import admin_wall, base_ns
+from skewmon.probe.budget import Budget, late
 from skewmon.probe.link import Link
 from skewmon.runtime.containment import Where, node_error, translated
 
@@ -21,6 +22,10 @@ NEAR_AT_ONCE = 4
 
 #: Nodes further than this leave the process idle while their packets travel, so many more may be in flight.
 NEAR_ROUND_TRIP_NS = 3_000_000
+
+#: A near node whose burst takes longer than this leaves the process idle, too, and makes room for the next.
+NEAR_HOLD_S = 0.05
+
 FAR_AT_ONCE = 256
 
 #: A burst younger than this is not worth repeating: 100 ppm of it are 10 µs.
@@ -40,6 +45,9 @@ REPEAT_WITHIN_NS = NS_PER_S
 #: Nor does what is asked again end later than this share of the interval: a narrower bound is not worth a
 #: round that is missed.
 REPEAT_WITHIN_SHARE = 0.25
+
+#: The wait for a node has so many parts, each of which this process may oversleep without harm.
+SLICES = 8
 
 Result = TypeVar("Result")
 
@@ -84,50 +92,89 @@ class _Repeats:
 class Sweeper:
     """Measures all links at one common instant."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget_of: Callable[[float], Budget] = Budget.of_interval) -> None:
+        self._budget_of = budget_of
         self._near = asyncio.Semaphore(NEAR_AT_ONCE)
         self._far = asyncio.Semaphore(FAR_AT_ONCE)
         self._usual: WeakKeyDictionary[Link, Usual] = WeakKeyDictionary()
+        self._left: dict[Link, asyncio.Future[Any]] = {}  # late ones, until their exchange has ended
 
     async def sweep(self, links: Iterable[Link], samples: int, interval_s: float = math.inf) -> Sweep:
-        """Return every node's outcome; a node that fails is Failed and disturbs no other.
+        """Return every node's outcome; a node that fails or is late disturbs no other.
 
         The next round is due after ``interval_s``.
         """
         links = list(links)
         began = base_ns()
+        budget = self._budget_of(interval_s)
         within_ns = int(min(REPEAT_WITHIN_NS, interval_s * REPEAT_WITHIN_SHARE * NS_PER_S))
         repeats = _Repeats(max(REPEATS_FREE, round(len(links) * REPEATS_SHARE)), began + within_ns)
-        taken = await self._all(links, lambda link: self._burst(link, samples, repeats))
+        taken = await self._all(links, lambda link: self._burst(link, samples, repeats, budget), budget)
         old = self._grown_old(links, taken)
-        for link, again in zip(
-            old, await self._all(old, lambda link: self._burst(link, samples, repeats)), strict=True
-        ):
-            taken[links.index(link)] = again
+        again = await self._all(old, lambda link: self._burst(link, samples, repeats, budget), budget)
+        for link, one in zip(old, again, strict=True):
+            taken[links.index(link)] = one
         at_ns, admin = base_ns(), admin_wall()
         opened = {link: one for link, one in zip(links, taken, strict=True) if isinstance(one, _Taken)}
-        closings = await self._all(list(opened), lambda link: link.exchange(opened[link].burst.program))
+        closings = await self._all(
+            list(opened), lambda link: link.exchange(opened[link].burst.program), budget
+        )
         closing = iter(closings)
         outcomes = [_outcome(one, next(closing), at_ns) if isinstance(one, _Taken) else one for one in taken]
+        for link, outcome in zip(links, outcomes, strict=True):
+            link.note_late(outcome if isinstance(outcome, Failed) and outcome.reason is Reason.LATE else None)
         return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes)
 
     async def _all(
-        self, links: list[Link], ask: Callable[[Link], Awaitable[Result]]
+        self, links: list[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget
     ) -> "list[Result | Failed]":
-        return list(await asyncio.gather(*(self._one(link, ask) for link in links)))
+        return list(await asyncio.gather(*(self._one(link, ask, budget) for link in links)))
 
-    async def _one(self, link: Link, ask: Callable[[Link], Awaitable[Result]]) -> "Result | Failed":
-        near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS
+    async def _one(
+        self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
+    ) -> "Result | Failed":
+        """Return a node's answer, or why there is none; one that is late is waited for no longer.
+
+        What was asked of a late node goes on by itself: only its end tells a slow node from a dead one, and
+        the next request must not meet its reply.
+        """
         try:
             with translated(Where.NODE, node_error, node=link.node.name):
-                async with self._near if near else self._far:
-                    return await ask(link)
+                return await self._in_time(link, ask, budget)
         except NodeError as error:
             return error.failed
 
-    async def _burst(self, link: Link, samples: int, repeats: _Repeats) -> _Taken:
+    async def _in_time(
+        self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
+    ) -> "Result | Failed":
+        left = self._left.get(link)
+        if left and not await _ended(left, budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)):
+            return late(budget, link.slowest_ns)
+        limit_s = budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)
+        near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS
+        hold_s = min(limit_s, NEAR_HOLD_S) if near else limit_s
+        async with self._near if near else self._far:
+            task = asyncio.ensure_future(ask(link))
+            task.add_done_callback(_retrieved)
+            ended = await _ended(task, hold_s)
+        if ended or await _ended(task, limit_s - hold_s):
+            return task.result()
+        self._leave(link, task)
+        return late(budget, link.slowest_ns)
+
+    def _leave(self, link: Link, task: "asyncio.Future[Result]") -> None:
+        """Let what was asked of a late node end by itself."""
+
+        def gone(_: object) -> None:
+            if self._left.get(link) is task:
+                del self._left[link]
+
+        self._left[link] = task
+        task.add_done_callback(gone)
+
+    async def _burst(self, link: Link, samples: int, repeats: _Repeats, budget: Budget) -> _Taken:
         began = base_ns()
-        burst = await link.burst(samples)
+        burst = await link.burst(samples, began + int(budget.ask_s * NS_PER_S))
         if burst.program.raw is not None:
             burst = await self._quietened(link, burst, samples, repeats)
         return _Taken(burst, began, base_ns())
@@ -148,20 +195,51 @@ class Sweeper:
     def _grown_old(links: list[Link], taken: "list[_Taken | Failed]") -> list[Link]:
         """Return the links to ask again because slower nodes let their bursts grow old.
 
-        Only where that is quicker than the age it removes: in a large cluster the bursts are as old as the
-        round is long, and asking again would make it no shorter.
+        Only quick ones, and only if that is quicker than the age it removes: in a large cluster the bursts
+        are as old as the round is long, and asking again would make it no shorter.
         """
         now = base_ns()
         old = [
             (link, one)
             for link, one in zip(links, taken, strict=True)
-            if isinstance(one, _Taken) and now - one.ended_ns > REFRESH_AFTER_NS
+            if isinstance(one, _Taken) and one.ended_ns - one.began_ns < REFRESH_AFTER_NS < now - one.ended_ns
         ]
         if not old:
             return []
         cost = sum(one.ended_ns - one.began_ns for _, one in old) // NEAR_AT_ONCE
         age = sum(now - one.ended_ns for _, one in old) // len(old)
         return [link for link, _ in old] if cost * 2 < age else []
+
+
+async def _ended(task: "asyncio.Future[Result]", limit_s: float) -> bool:
+    """Wait for a task, at most so long, and return whether it has ended.
+
+    In slices: while this process is held up itself, replies wait in the kernel and no node is late. A pause
+    then costs one slice at most.
+    """
+    if math.isinf(limit_s):
+        await _cancelled_with(task, None)
+        return True
+    for _ in range(SLICES):
+        await _cancelled_with(task, limit_s / SLICES)
+        if task.done():
+            return True
+    return False
+
+
+async def _cancelled_with(task: "asyncio.Future[Result]", timeout_s: float | None) -> None:
+    """Wait for a task; if the waiting is cancelled, so is the task."""
+    try:
+        await asyncio.wait([task], timeout=timeout_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+
+
+def _retrieved(task: "asyncio.Future[Result]") -> None:
+    """Look at how a task ended, because the round that asked for it may be over."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:

@@ -5,7 +5,7 @@ what the daemon sees. Its stamps are taken by the socket, before the recorder is
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import asyncssh
@@ -54,7 +54,7 @@ class RecordingDialer(Dialer):
         """Return an authenticated connection; raises as its parent does."""
         connection = await super().connect(node)
         recorded = cast("asyncssh.SSHClientConnection", _RecordedConnection(connection.ssh, self.transcript))
-        return Connection(recorded, connection.stamps, connection.via)
+        return replace(connection, ssh=recorded)
 
 
 class _RecordedConnection:

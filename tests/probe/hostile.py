@@ -20,11 +20,12 @@ class Liar:
     hello: str = FULL_HELLO
     reply: "Callable[[Liar, str, int], bytes]" = lambda liar, nonce, ident: liar.honest(nonce, ident)
     before: Callable[[Session, str], Awaitable[None]] | None = None
+    nonce: str | None = None  # if the client's first line was read already
     asked: list[int] = field(default_factory=list)
 
     async def __call__(self, session: Session) -> None:
         """Serve one session."""
-        nonce = await nonce_of(session)
+        nonce = self.nonce or await nonce_of(session)
         if self.before:
             await self.before(session, nonce)
         await session.write(f"\nSKEWMON1 {nonce} {self.hello}\n".encode())

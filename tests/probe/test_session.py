@@ -15,6 +15,7 @@ from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Thre
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
+from skewmon.probe.guard import Guard
 from skewmon.probe.session import PATIENT
 from skewmon.probe.session import Session as ProbeSession
 from skewmon.probe.sweep import Sweeper
@@ -308,8 +309,59 @@ async def test_a_shell_that_is_gone_before_it_is_written_to_tells_its_last_words
         ssh=SimpleNamespace(create_session=create_session),
         is_open=True,
         stamps=SimpleNamespace(received_ns=0),
+        guard=Guard(),
+        fault=None,
     )
     with pytest.raises(ProbeError) as caught:
         await ProbeSession(connection, PATIENT).start()
     assert caught.value.reason is Reason.NO_PROGRAM
     assert "This account is closed." in caught.value.detail
+
+
+async def test_a_reply_that_comes_after_its_round_is_no_other_rounds(tmp_path: Path) -> None:
+    """The late node is late, then measured again, and its clock is never taken for another instant's."""
+
+    class Stalling(Liar):
+        async def __call__(self, session: Session) -> None:
+            nonce = await nonce_of(session)
+            await session.write(f"\nSKEWMON1 {nonce} {FULL_HELLO}\n".encode())
+            while line := await session.read_line():
+                words = line.split()
+                if len(words) == 2 and words[0] == nonce.encode():
+                    reply = self.honest(nonce, int(words[1]))
+                    if int(words[1]) % 5 == 0:  # the clock is read in time, its reply is late
+                        await asyncio.sleep(0.6)
+                    await session.write(reply)
+
+    sweeper, outcomes = Sweeper(), []
+    async with node_with(Stalling(), tmp_path) as node, opened([node], TIMEOUT_S) as links:
+        for _ in range(12):
+            outcomes += (await sweeper.sweep(links.values(), 2, interval_s=1.0)).outcomes
+    late = [one for one in outcomes if isinstance(one, Failed)]
+    fine = [one for one in outcomes if isinstance(one, Measured)]
+    assert late
+    assert {one.reason for one in late} == {Reason.LATE}
+    assert fine
+    for one in fine:
+        assert one.estimate.oscillator is not None
+        assert 0 in one.estimate.oscillator
+
+
+async def test_a_slow_node_is_asked_for_as_many_exchanges_as_its_round_has_time_for(tmp_path: Path) -> None:
+    """Over a path of 0.15 s a second's interval has room for two or so, and they suffice."""
+
+    class Far(Liar):
+        async def __call__(self, session: Session) -> None:
+            nonce = await nonce_of(session)
+            await session.write(f"\nSKEWMON1 {nonce} {FULL_HELLO}\n".encode())
+            while line := await session.read_line():
+                words = line.split()
+                if len(words) == 2 and words[0] == nonce.encode():
+                    await asyncio.sleep(0.15)
+                    await session.write(self.honest(nonce, int(words[1])))
+
+    async with node_with(Far(), tmp_path) as node, opened([node], TIMEOUT_S) as links:
+        sweep = await Sweeper().sweep(links.values(), 8, interval_s=1.0)
+    found = measured(sweep.outcomes[0])
+    assert 2 <= found.estimate.samples < 9
+    assert sweep.duration_s < 1.0

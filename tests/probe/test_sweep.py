@@ -1,5 +1,6 @@
 """Whom a round asks again, how often, and what becomes of what they answered."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import Burst, Exchange, Failed, Measured, Node, Program, Quantum
 from skewmon.probe.base import ArrivalClock, base_ns
+from skewmon.probe.budget import Budget
 from skewmon.probe.link import Link
 from skewmon.probe.ssh import Dialer
-from skewmon.probe.sweep import REPEATS, REPEATS_FREE, Sweeper
+from skewmon.probe.sweep import NEAR_AT_ONCE, REPEATS, REPEATS_FREE, Sweeper
 
 RAW = Program("python3", raw=Quantum(0, 1))
 PLAIN = Program("bash")
@@ -31,7 +33,7 @@ class Scripted(Link):
         self.trips_ns: list[int | ProbeError] = []
         self.bursts = 0
 
-    async def burst(self, samples: int, timeout_s: float = 0) -> Burst:
+    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
         """Return exchanges that are over already."""
         self.bursts += 1
         trip_ns = self.trips_ns.pop(0) if self.trips_ns else QUIET_NS
@@ -135,3 +137,97 @@ async def test_asking_again_never_makes_the_next_round_late() -> None:
         link.bursts, link.trips_ns = 0, [trip_ns]
         await sweeper.sweep([link], 8, interval_s)
         assert link.bursts == bursts
+
+
+# --- late nodes -----------------------------------------------------------------------------------------
+
+#: A round waits 0.4 s for a node at this interval.
+INTERVAL_S = 1.0
+
+
+class Dawdling(Scripted):
+    """A link whose bursts take as long as it says, or until it is let go."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.go = asyncio.Event()
+        self.is_slow = True
+        self.ended = 0
+
+    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
+        """Wait to be let go if it is slow."""
+        began = base_ns()
+        if self.is_slow:
+            await self.go.wait()
+        burst = await super().burst(samples, until_ns)
+        self.slowest_ns = base_ns() - began
+        self.ended += 1
+        return burst
+
+
+async def test_a_round_closes_without_the_late() -> None:
+    """The others are measured at once; the late one has a reason, and its log line comes once."""
+    quick, slow = Scripted("n1"), Dawdling("n2")
+    changes: list[Failed | None] = []
+    slow._changed = lambda link: changes.append(link.late)
+    sweeper = Sweeper()
+    for _ in range(2):
+        sweep = await sweeper.sweep([quick, slow], 8, INTERVAL_S)
+        assert isinstance(sweep.outcomes[0], Measured)
+        assert isinstance(sweep.outcomes[1], Failed)
+        assert sweep.outcomes[1].reason is Reason.LATE
+        assert sweep.duration_s < 5 * Budget.of_interval(INTERVAL_S).late_s
+    assert slow.bursts == 0, "it is not asked again while its answer is on the way"
+    assert len(changes) == 1
+    slow.go.set()
+    slow.is_slow = False
+    await _ended(slow)
+    await sweeper.sweep([quick, slow], 8, INTERVAL_S)  # asked without waiting: it was slow
+    await _ended(slow, 2)
+    sweep = await sweeper.sweep([quick, slow], 8, INTERVAL_S)
+    assert isinstance(sweep.outcomes[1], Measured)
+    assert changes[-1] is None
+
+
+async def _ended(link: Dawdling, count: int = 1) -> None:
+    async with asyncio.timeout(10):
+        while link.ended < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_node_that_is_always_late_stretches_one_round_alone() -> None:
+    """It is asked in each round, so that its recovery is seen, but not waited for."""
+    slow, budget = Dawdling("n1"), Budget.of_interval(INTERVAL_S)
+    sweeper, lengths_s = Sweeper(), []
+    for number in range(1, 4):
+        slow.go.clear()
+        sweep = await sweeper.sweep([slow], 8, INTERVAL_S)
+        lengths_s.append(sweep.duration_s)
+        await asyncio.sleep(budget.late_s)
+        slow.go.set()
+        await _ended(slow, number)
+    assert lengths_s[0] >= budget.late_s
+    assert max(lengths_s[1:]) < budget.late_s / 2
+
+
+async def test_a_person_who_waits_gets_slow_nodes_too() -> None:
+    """As ``check`` and ``watch`` do: no node is late, however short the interval."""
+    slow = Dawdling("n1")
+    sweeper = Sweeper(lambda _: Budget.patient(4.0))
+    round_ = asyncio.create_task(sweeper.sweep([slow], 8, INTERVAL_S))
+    await asyncio.sleep(2 * Budget.of_interval(INTERVAL_S).late_s)
+    slow.go.set()
+    (outcome,) = (await round_).outcomes
+    assert isinstance(outcome, Measured)
+
+
+async def test_many_silent_nodes_hold_up_no_other() -> None:
+    """A near node that is silent gives its place to the next one."""
+    silent, quick = [Dawdling(f"s{number}") for number in range(3 * NEAR_AT_ONCE)], Scripted("n1")
+    for link in (*silent, quick):
+        link.round_trip_ns = QUIET_NS
+    sweep = await Sweeper().sweep([*silent, quick], 8, INTERVAL_S)
+    assert isinstance(sweep.outcomes[-1], Measured)
+    assert sweep.duration_s < 3 * Budget.of_interval(INTERVAL_S).late_s
+    for link in silent:
+        link.go.set()

@@ -1,0 +1,199 @@
+"""How much processor time and how many bytes a node may cost; a node that floods is throttled, then dropped.
+
+Everything a server sends is read, decrypted and handled on the event loop that all nodes share. For each
+thing that is asked of a node its answer is paid for in advance; a node that stays within that is never
+counted any further. All else comes out of its allowance, a small steady share. Over its share of the moment
+a connection is not read for a while, and TCP holds the sender back; over its share of a minute it is closed.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+
+from skewmon.errors import NodeError, ProbeError, Reason
+from skewmon.model import NS_PER_S
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor time and bytes."""
+
+    cpu_ns: int = 0
+    byte_count: int = 0
+
+
+#: A login costs 5 ms of processor time, ten times as much on a small board, and a few KiB; the rest is for
+#: login banners. A login that succeeds costs no more than this, whichever key exchange it needed.
+LOGIN = Cost(100_000_000, 256 * 1024)
+
+#: The start of a program: what the login shell's rc files may print, on both streams.
+START = Cost(20_000_000, 128 * 1024)
+
+#: One request and its reply: 0.1 ms and 200 bytes, ten times the time on a small board.
+EXCHANGE = Cost(2_000_000, 4096)
+
+#: Status output: its own limit is 832 KiB, and its noise and its standard error may have 64 KiB each.
+STATUS = Cost(50_000_000, 1024 * 1024)
+
+#: What is paid for and not used is kept up to this, so that no node saves up for a flood.
+PAID_LIMIT = Cost(100_000_000, 2 * MIB)
+
+#: What was not paid for is charged in amounts of at least this much: honest nodes stay below, at little cost.
+CHARGED_FROM = Cost(1_000_000, 16 * 1024)
+
+#: Processor time beyond what was asked for: half a percent of one core, or 0.3 s a minute, which may be used
+#: at once. The most expensive honest cause is a new key exchange with an 8192-bit group, 20 ms and ten times
+#: as much on a small board, once an hour; keepalives need a hundredth of it.
+CPU_SHARE = 0.005
+CPU_AT_ONCE_NS = int(CPU_SHARE * 60 * NS_PER_S)
+
+#: Processor time at any moment: a tenth of one core, 0.15 s at once. A connection that needs more is only
+#: read more slowly, so this may be reached by an honest one.
+MOMENT_SHARE = 0.1
+MOMENT_AT_ONCE_NS = 150_000_000
+
+#: Bytes beyond those asked for: 1 MiB a minute, 4 MiB at once. Large packets cost little processor time, but
+#: nothing asks for them.
+BYTES_PER_S = MIB // 60
+BYTES_AT_ONCE = 4 * MIB
+
+#: A bastion carries the traffic of all nodes behind it; each of them has its own allowance.
+BASTION_SCALE = 10
+
+#: No connection is left unread longer than this, so that its replies and its end are still noticed.
+PAUSE_LIMIT_S = 1.0
+
+
+class Bucket:
+    """An amount that grows steadily up to a limit and is spent; below zero it is overdrawn."""
+
+    __slots__ = ("_left", "_limit", "_per_ns", "_seen_ns")
+
+    def __init__(self, limit: float, per_s: float, now_ns: int) -> None:
+        self._left = self._limit = limit
+        self._per_ns = per_s / NS_PER_S
+        self._seen_ns = now_ns
+
+    def add(self, amount: float) -> None:
+        """Allow so much more; beyond the limit it is lost."""
+        self._left = min(self._limit, self._left + amount)
+
+    def spend(self, amount: float, now_ns: int) -> float:
+        """Take so much and return how many seconds it takes until nothing is overdrawn."""
+        self.add((now_ns - self._seen_ns) * self._per_ns)
+        self._seen_ns = now_ns
+        self._left -= amount
+        return max(0.0, -self._left / self._per_ns / NS_PER_S)
+
+
+class Allowance:
+    """What one node may cost; it outlives the node's connections, so that a new one is no new allowance."""
+
+    def __init__(self, scale: int = 1) -> None:
+        now_ns = time.monotonic_ns()
+        self._cpu = Bucket(scale * CPU_AT_ONCE_NS, scale * CPU_SHARE * NS_PER_S, now_ns)
+        self._moment = Bucket(scale * MOMENT_AT_ONCE_NS, scale * MOMENT_SHARE * NS_PER_S, now_ns)
+        self._bytes = Bucket(scale * BYTES_AT_ONCE, scale * BYTES_PER_S, now_ns)
+
+    def give_back(self, cpu_ns: int) -> None:
+        """Take processor time for not spent."""
+        self._cpu.add(cpu_ns)
+        self._moment.add(cpu_ns)
+
+    def spend(self, cost: Cost) -> tuple[float, str]:
+        """Return for how long to pause, seconds, and what it cost too much of, or nothing."""
+        now_ns = time.monotonic_ns()
+        pause_s = min(PAUSE_LIMIT_S, self._moment.spend(cost.cpu_ns, now_ns))
+        if self._cpu.spend(cost.cpu_ns, now_ns):
+            seconds = CPU_AT_ONCE_NS / NS_PER_S
+            return pause_s, f"more than {seconds:g} s of processor time a minute beyond its answers"
+        if self._bytes.spend(cost.byte_count, now_ns):
+            return pause_s, f"more than {BYTES_AT_ONCE // MIB} MiB beyond its answers"
+        return pause_s, ""
+
+
+class Guard(asyncssh.SSHClient):
+    """Meters one connection from its first byte on.
+
+    ``fault`` is the reason once it was closed for its cost.
+    """
+
+    def __init__(
+        self, name: str = "It", allowance: Allowance | None = None, outer: "Guard | None" = None
+    ) -> None:
+        self.fault: NodeError | None = None
+        self._name = name
+        self._allowance = allowance or Allowance()
+        self._outer = outer
+        self._due_ns = 0  # processor time not yet charged; below zero it is paid for
+        self._due_bytes = 0
+        self._charged_ns = 0  # since the connection was made
+        self._inner_ns = 0  # spent by connections through this one, while it handled its own data
+        self.connection: asyncssh.SSHClientConnection | None = None
+
+    def allow(self, cost: Cost) -> None:
+        """Pay for the answer to what is asked now, here and at every bastion on the way."""
+        self._due_ns = max(self._due_ns - cost.cpu_ns, -PAID_LIMIT.cpu_ns)
+        self._due_bytes = max(self._due_bytes - cost.byte_count, -PAID_LIMIT.byte_count)
+        if self._outer:
+            self._outer.allow(cost)
+
+    def logged_in(self) -> None:
+        """Give back what a login cost that succeeded: some key exchanges are expensive."""
+        self._allowance.give_back(self._charged_ns)
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Meter every piece of data that the connection is given."""
+        self.connection = conn
+        handle = conn.data_received
+
+        def data_received(data: bytes, datatype: Any = None) -> None:
+            if self.fault:
+                return
+            self._inner_ns = 0
+            began_ns = time.thread_time_ns()  # of this thread alone: a busy machine is not the node's fault
+            handle(data, datatype)
+            whole_ns = time.thread_time_ns() - began_ns
+            if self._outer:
+                self._outer._inner_ns += whole_ns  # noqa: SLF001  # another guard's
+            self._due_ns += max(0, whole_ns - self._inner_ns)
+            self._due_bytes += len(data)
+            if self._due_ns > CHARGED_FROM.cpu_ns or self._due_bytes > CHARGED_FROM.byte_count:
+                self._charge()
+
+        conn.data_received = data_received  # type: ignore[method-assign]  # asyncio looks it up at each call
+
+    def _charge(self) -> None:
+        """Charge what was not paid for; pause the connection or close it if that was too much."""
+        cost = Cost(max(0, self._due_ns), max(0, self._due_bytes))
+        self._due_ns, self._due_bytes = min(0, self._due_ns), min(0, self._due_bytes)
+        self._charged_ns += cost.cpu_ns
+        pause_s, excess = self._allowance.spend(cost)
+        assert self.connection is not None
+        if excess:
+            self.fault = flood(self._name, excess)
+            self.connection.abort()
+        elif pause_s:
+            self._pause(pause_s)
+
+    def _pause(self, pause_s: float) -> None:
+        """Leave the connection unread for a while; its peer then has to wait."""
+        # asyncssh has no public way to its transport: a socket's, or a channel of the bastion's connection.
+        transport = getattr(self.connection, "_transport", None)
+        if transport is not None:
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(pause_s, transport.resume_reading)
+
+
+def flood(name: str, excess: str) -> NodeError:
+    """Return the error for a connection that was closed for its cost."""
+    return ProbeError(
+        Reason.FLOOD,
+        f"{name} was disconnected because it sent too much: it cost {excess}.",
+        "Find out what answers there and whether it is broken or hostile; skewmon tries again after a while.",
+    )
