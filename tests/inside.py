@@ -70,8 +70,8 @@ async def running_inside(directory: Path, *clusters: Cluster) -> AsyncIterator[I
         )
     )
     async with Journal.open(state) as journal:
-        daemon = Daemon(Options(str(path)), load(str(path)), journal)
-        inside = Inside(daemon, asyncio.create_task(daemon.run(clusters)))
+        daemon = Daemon(Options(str(path)), load(str(path)), clusters, journal)
+        inside = Inside(daemon, asyncio.create_task(daemon.run()))
         try:
             yield inside
             assert not inside.task.done(), inside.task

@@ -10,6 +10,9 @@ from skewmon.model import NS_PER_S, Failed
 #: closes it: 2.25 s by default, seven round trips over a geostationary satellite.
 SHARE = 0.15
 
+#: No configuration has a shorter interval.
+SHORTEST_S = 1.0
+
 #: At short intervals a node far away still needs half a second, but the round must end before the next one.
 FLOOR_S = 0.5
 FLOOR_SHARE = 0.4
@@ -38,6 +41,7 @@ class Budget:
     @classmethod
     def of_interval(cls, interval_s: float) -> "Budget":
         """Return the budget of rounds that follow each other at an interval."""
+        interval_s = max(interval_s, SHORTEST_S)
         late_s = min(CEILING_S, max(SHARE * interval_s, min(FLOOR_S, FLOOR_SHARE * interval_s)))
         return cls(late_s * (1 - MARGIN), late_s)
 

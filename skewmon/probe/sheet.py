@@ -12,6 +12,7 @@ from skewmon.probe.faults import quoted
 from skewmon.probe.guard import STATUS
 from skewmon.probe.ssh import WINDOW_BYTES, Connection
 from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.runtime.tasks import retrieved
 from skewmon.timesync import sheet
 from skewmon.timesync.status import assemble
 
@@ -90,12 +91,16 @@ async def _read_both(process: "asyncssh.SSHClientProcess[bytes]") -> str:
     output = asyncio.create_task(
         _read_limited(process.stdout, sheet.SHEET_LIMIT_BYTES + NOISE_BYTES, "output")
     )
+    for reading in (output, errors):
+        reading.add_done_callback(retrieved)
     try:
-        text, _ = await asyncio.gather(output, errors)
+        done, _ = await asyncio.wait([output, errors], return_when=asyncio.FIRST_EXCEPTION)
     finally:
         for reading in (output, errors):
             reading.cancel()
-    return text
+    for reading in done:
+        reading.result()
+    return output.result()
 
 
 async def _read_limited(stream: "asyncssh.SSHReader[bytes]", limit: int, name: str) -> str:

@@ -17,6 +17,7 @@ from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
+from skewmon.runtime.tasks import retrieved
 
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15
@@ -119,7 +120,7 @@ class Dialer:
             hop = self._hops[key] = asyncio.create_task(
                 self._open(name, *key, via, self._hop_allowances.setdefault(key, Allowance(BASTION_SCALE)))
             )
-            hop.add_done_callback(_retrieved)
+            hop.add_done_callback(retrieved)
         return await asyncio.shield(hop)
 
     async def _open(
@@ -204,12 +205,6 @@ class _Server(Guard):
 
 def _stands(hop: "asyncio.Task[Connection]") -> bool:
     return not hop.cancelled() and hop.exception() is None and hop.result().is_open
-
-
-def _retrieved(hop: "asyncio.Task[Connection]") -> None:
-    """Look at how an attempt ended, because whoever asked for it may be gone."""
-    if not hop.cancelled():
-        hop.exception()
 
 
 def _let_go(hop: "asyncio.Task[Connection]") -> None:

@@ -15,6 +15,7 @@ from skewmon.probe.base import admin_wall, base_ns
 from skewmon.probe.budget import Budget, late
 from skewmon.probe.link import Link
 from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.runtime.tasks import retrieved
 
 #: Bursts of near nodes in flight: each keeps this process busy, and with four the bounds are nearly those of
 #: one (`make bench`); beyond that, replies wait behind each other and the round grows longer.
@@ -155,7 +156,7 @@ class Sweeper:
         hold_s = min(limit_s, NEAR_HOLD_S) if near else limit_s
         async with self._near if near else self._far:
             task = asyncio.ensure_future(ask(link))
-            task.add_done_callback(_retrieved)
+            task.add_done_callback(retrieved)
             ended = await _ended(task, hold_s)
         if ended or await _ended(task, limit_s - hold_s):
             return task.result()
@@ -228,18 +229,12 @@ async def _ended(task: "asyncio.Future[Result]", limit_s: float) -> bool:
 
 
 async def _cancelled_with(task: "asyncio.Future[Result]", timeout_s: float | None) -> None:
-    """Wait for a task; if the waiting is cancelled, so is the task."""
+    """Wait for a task, at most so long; if the waiting is cancelled, so is the task."""
     try:
         await asyncio.wait([task], timeout=timeout_s)
-    except asyncio.CancelledError:
+    except BaseException:
         task.cancel()
         raise
-
-
-def _retrieved(task: "asyncio.Future[Result]") -> None:
-    """Look at how a task ended, because the round that asked for it may be over."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:

@@ -200,7 +200,7 @@ async def _raised_once_more(inside: Inside, saboteur: Saboteur) -> bool:
         await _healthy(inside)
         if len(saboteur.raised) > before:
             break
-        victim = next(one for one in inside.daemon._fleet.links.values() if one.node.name == VICTIM)
+        victim = next(one for one in inside.daemon._pool.links.values() if one.node.name == VICTIM)
         victim.connection.abort()  # the awaits of connecting are passed again
     saboteur.armed = False
     if len(saboteur.raised) > before:
