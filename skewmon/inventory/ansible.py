@@ -45,9 +45,8 @@ async def read(spec: SourceSpec, context: Context) -> list[Node]:
 
 async def _listing(path: str) -> bytes:
     """Return what ansible-inventory prints."""
-    if not await asyncio.to_thread(
-        os.path.exists, path
-    ):  # ansible-inventory would only warn, and list nothing
+    # If it is missing, ansible-inventory would only warn, and list nothing.
+    if not await asyncio.to_thread(os.path.exists, path):
         raise InventoryError(f"there is no {path}")
     try:
         process = await asyncio.create_subprocess_exec(

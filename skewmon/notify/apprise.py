@@ -14,8 +14,8 @@ import aiohttp
 from skewmon.alert.alerts import Alert
 from skewmon.notify.receiver import (
     Delivery,
+    DeliveryReason,
     Origin,
-    Reason,
     Result,
     SecretError,
     Target,
@@ -46,7 +46,7 @@ class Apprise:
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
         """Send alerts in one message; see ``Notifier``. The URL file is read anew each time."""
         if self._thread is not None and self._thread.is_alive():
-            return Delivery(Result.RETRY, Reason.TIMEOUT, "the previous message is still on its way")
+            return Delivery(Result.RETRY, DeliveryReason.TIMEOUT, "the previous message is still on its way")
         answer: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
         title, body, grave = _message(alerts, self._origin)
         self._thread = threading.Thread(
@@ -57,7 +57,7 @@ class Apprise:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 return await answer
         except TimeoutError:
-            return Delivery(Result.RETRY, Reason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
+            return Delivery(Result.RETRY, DeliveryReason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
 
     def _work(
         self,
@@ -72,7 +72,7 @@ class Apprise:
             delivery = self._send(title, body, grave=grave)
         except Exception as fault:  # noqa: BLE001 - a hundred foreign services; none may end in a traceback
             name = type(fault).__name__  # their words may quote the URL, and so the secret
-            delivery = Delivery(Result.RETRY, Reason.CONNECTION, f"the service failed with {name}")
+            delivery = Delivery(Result.RETRY, DeliveryReason.CONNECTION, f"the service failed with {name}")
         if not loop.is_closed():
             loop.call_soon_threadsafe(_settle, answer, delivery)
 
@@ -81,18 +81,22 @@ class Apprise:
             import apprise  # noqa: PLC0415 - an optional extra, and 150 ms that only its users pay
         except ImportError:
             hint = "Apprise is not installed: pip install 'skewmon[apprise]'"
-            return Delivery(Result.GIVE_UP, Reason.NOT_INSTALLED, hint)
+            return Delivery(Result.GIVE_UP, DeliveryReason.NOT_INSTALLED, hint)
         try:
             urls = read_secret(self._url_file).split()
         except SecretError as fault:
-            return Delivery(Result.RETRY, Reason.SECRET_UNREADABLE, str(fault))
+            return Delivery(Result.RETRY, DeliveryReason.SECRET_UNREADABLE, str(fault))
         services = apprise.Apprise()
         if not urls or not all(services.add(url) for url in urls):
-            return Delivery(Result.GIVE_UP, Reason.REFUSED, "the URL file holds no URL that Apprise knows")
+            return Delivery(
+                Result.GIVE_UP, DeliveryReason.REFUSED, "the URL file holds no URL that Apprise knows"
+            )
         kind = apprise.NotifyType.FAILURE if grave else apprise.NotifyType.SUCCESS
         if services.notify(title=title, body=body, notify_type=kind):
             return Delivery(Result.OK)
-        return Delivery(Result.RETRY, Reason.CONNECTION, "at least one service did not take the message")
+        return Delivery(
+            Result.RETRY, DeliveryReason.CONNECTION, "at least one service did not take the message"
+        )
 
 
 def _settle(answer: "asyncio.Future[Delivery]", delivery: Delivery) -> None:

@@ -17,7 +17,7 @@ import structlog
 
 from skewmon.alert.alerts import Alert
 from skewmon.notify.queues import FifoQueue, Queue, ResendQueue
-from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
+from skewmon.notify.receiver import Delivery, DeliveryReason, Notifier, Result
 from skewmon.runtime.containment import Where, contained
 
 #: One sending with all its parts: a webhook's refused batch is halved, each part a request of at most 10 s.
@@ -181,8 +181,8 @@ class Dispatcher:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     return await notifier.send(batch, self._wall_clock())
         except TimeoutError:
-            return Delivery(Result.RETRY, Reason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
-        return Delivery(Result.RETRY, Reason.INTERNAL_ERROR, sending.error)
+            return Delivery(Result.RETRY, DeliveryReason.TIMEOUT, f"not sent within {SEND_TIMEOUT_S:g} s")
+        return Delivery(Result.RETRY, DeliveryReason.INTERNAL_ERROR, sending.error)
 
     def _count(self, receiver: Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
         """Count alerts, and log a receiver's state when it changes, not each time it is the same."""

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from skewmon.model import NS_PER_S
-from skewmon.notify.receiver import Delivery, Reason, Result
+from skewmon.notify.receiver import Delivery, DeliveryReason, Result
 from skewmon.text import masked_text
 
 #: A receiver that has not answered by then will not matter to a person who waits for a page.
@@ -22,7 +22,7 @@ ANSWER_BYTES_MAX = 4096
 ANSWER_QUOTED_MAX = 200
 
 #: Answers that say "not now" although they begin with 4: Request Timeout, Too Early, Too Many Requests.
-_NOT_NOW = {408: Reason.TIMEOUT, 425: Reason.RATE_LIMITED, 429: Reason.RATE_LIMITED}
+_NOT_NOW = {408: DeliveryReason.TIMEOUT, 425: DeliveryReason.RATE_LIMITED, 429: DeliveryReason.RATE_LIMITED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,17 @@ async def post(
             text = await _read(answer)
             return Reply(_judge(answer.status, text), answer.status, _date_ns(answer))
     except TimeoutError:
-        return Reply(Delivery(Result.RETRY, Reason.TIMEOUT, f"no answer within {REQUEST_TIMEOUT_S:g} s"))
+        return Reply(
+            Delivery(Result.RETRY, DeliveryReason.TIMEOUT, f"no answer within {REQUEST_TIMEOUT_S:g} s")
+        )
     except aiohttp.ClientSSLError as fault:
-        return Reply(Delivery(Result.RETRY, Reason.TLS, _plain(fault)))
+        return Reply(Delivery(Result.RETRY, DeliveryReason.TLS, _plain(fault)))
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
-        return Reply(Delivery(Result.GIVE_UP, Reason.REFUSED, "the URL is unusable"))
+        return Reply(Delivery(Result.GIVE_UP, DeliveryReason.REFUSED, "the URL is unusable"))
     except aiohttp.ClientResponseError:
-        return Reply(Delivery(Result.RETRY, Reason.GARBLED_REPLY, "the answer is not HTTP"))
+        return Reply(Delivery(Result.RETRY, DeliveryReason.GARBLED_REPLY, "the answer is not HTTP"))
     except (aiohttp.ClientError, OSError) as fault:
-        return Reply(Delivery(Result.RETRY, Reason.CONNECTION, _plain(fault)))
+        return Reply(Delivery(Result.RETRY, DeliveryReason.CONNECTION, _plain(fault)))
 
 
 def _date_ns(answer: aiohttp.ClientResponse) -> int | None:
@@ -85,12 +87,14 @@ def _judge(status: int, text: str) -> Delivery:
     if 200 <= status < 300:
         return Delivery(Result.OK, None, f"HTTP {status}")
     if 300 <= status < 400:
-        return Delivery(Result.GIVE_UP, Reason.REDIRECTED, f"HTTP {status}: redirects are not followed")
+        return Delivery(
+            Result.GIVE_UP, DeliveryReason.REDIRECTED, f"HTTP {status}: redirects are not followed"
+        )
     if status in _NOT_NOW:
         return Delivery(Result.RETRY, _NOT_NOW[status], detail)
     if status >= 500:
-        return Delivery(Result.RETRY, Reason.SERVER_ERROR, detail)
-    return Delivery(Result.GIVE_UP, Reason.REFUSED, detail)
+        return Delivery(Result.RETRY, DeliveryReason.SERVER_ERROR, detail)
+    return Delivery(Result.GIVE_UP, DeliveryReason.REFUSED, detail)
 
 
 def _plain(fault: Exception) -> str:

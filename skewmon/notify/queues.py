@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from skewmon.alert.alerts import Alert, Key
 from skewmon.alert.memory import alert_from_json, alert_to_json
 from skewmon.notify.alertmanager import RESEND_S
-from skewmon.notify.receiver import Delivery, Reason, Result
+from skewmon.notify.receiver import Delivery, DeliveryReason, Result
 from skewmon.runtime.backoff import Backoff
 
 #: Alerts in one request; an Alertmanager takes thousands, a chat service a screenful.
@@ -36,7 +36,7 @@ BACKOFF = Backoff(first_s=1.0, limit_s=RESEND_S)
 class Queue(Protocol):
     """The alerts that wait for one receiver."""
 
-    dropped: Counter[Reason]
+    dropped: Counter[DeliveryReason]
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
         """Take in changes, and everything that fires now."""
@@ -87,7 +87,7 @@ class ResendQueue:
     """Mirrors what fires; not saved, because the alert machine saves what fires and what has just ended."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.dropped: Counter[Reason] = Counter()
+        self.dropped: Counter[DeliveryReason] = Counter()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._pause = Pause(rng)
 
@@ -104,7 +104,7 @@ class ResendQueue:
         self._forget({alert.key for alert in firing})
         while len(self._entries) > QUEUE_MAX:
             self._entries.popitem(last=False)
-            self.dropped[Reason.QUEUE_FULL] += 1
+            self.dropped[DeliveryReason.QUEUE_FULL] += 1
 
     def _forget(self, firing: Container[Key]) -> None:
         """Drop alerts that no longer fire without an end; the receiver lets them expire."""
@@ -142,7 +142,7 @@ class FifoQueue:
     """Delivers each change once; saved, because no other place has the changes that were not delivered."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.dropped: Counter[Reason] = Counter()
+        self.dropped: Counter[DeliveryReason] = Counter()
         self._queue: deque[tuple[Alert, float]] = deque()
         self._pause = Pause(rng)
 
@@ -151,7 +151,7 @@ class FifoQueue:
         self._queue.extend((alert, now_s) for alert in changed)
         while len(self._queue) > QUEUE_MAX:
             self._queue.popleft()
-            self.dropped[Reason.QUEUE_FULL] += 1
+            self.dropped[DeliveryReason.QUEUE_FULL] += 1
 
     def due_at_s(self) -> float | None:
         """See ``Queue``."""
@@ -172,7 +172,7 @@ class FifoQueue:
         self._pause.failed(now_s)
         while self._queue and now_s - self._queue[0][1] >= CHANGE_KEPT_S:
             self._queue.popleft()
-            self.dropped[Reason.EXPIRED] += 1
+            self.dropped[DeliveryReason.EXPIRED] += 1
 
     def _remove(self, batch: Iterable[Alert]) -> None:
         """Take a batch from the front; overflow may have taken the first of it already."""

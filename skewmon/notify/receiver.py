@@ -90,7 +90,7 @@ class Result(StrEnum):
     GIVE_UP = "give-up"
 
 
-class Reason(StrEnum):
+class DeliveryReason(StrEnum):
     """Why a sending failed; the ``reason`` label of ``skewmon_notifications_failed_total``."""
 
     TIMEOUT = "timeout"
@@ -116,7 +116,7 @@ class Delivery:
     """
 
     result: Result
-    reason: Reason | None = None
+    reason: DeliveryReason | None = None
     detail: str = ""
     refused: tuple[Alert, ...] = ()
 

@@ -11,8 +11,8 @@ from skewmon.alert.alerts import Alert
 from skewmon.notify.http import Reply, post
 from skewmon.notify.receiver import (
     Delivery,
+    DeliveryReason,
     Origin,
-    Reason,
     Result,
     SecretError,
     Target,
@@ -53,7 +53,7 @@ class Webhook:
             url = read_secret(self._url_file).strip() if self._url_file else self._url
             headers = read_headers(self._headers_file) if self._headers_file else {}
         except SecretError as fault:
-            return Delivery(Result.RETRY, Reason.SECRET_UNREADABLE, str(fault))
+            return Delivery(Result.RETRY, DeliveryReason.SECRET_UNREADABLE, str(fault))
         return await self._send(url, headers, alerts, now)
 
     async def _send(

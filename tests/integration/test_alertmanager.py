@@ -19,7 +19,7 @@ from skewmon.model import NS_PER_S
 from skewmon.notify import alertmanager, http, queues
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.dispatcher import MemoryStore
-from skewmon.notify.receiver import Origin, Reason, Result, Target
+from skewmon.notify.receiver import DeliveryReason, Origin, Result, Target
 from skewmon.notify.registry import build
 from skewmon.runtime.backoff import Backoff
 from tests.alert.views import S, named, offsets
@@ -265,7 +265,7 @@ async def test_alertmanager_takes_the_good_ones_of_a_batch(tmp_path: Path) -> No
     async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
         (notifier,) = build([_target(one)], Origin(), one.session)
         delivery = await notifier.send(batch, NOW_NS)
-        assert (delivery.result, delivery.reason) == (Result.GIVE_UP, Reason.REFUSED)
+        assert (delivery.result, delivery.reason) == (Result.GIVE_UP, DeliveryReason.REFUSED)
         found = await _holds(one, 3)
     assert {alert["labels"]["node"] for alert in found} == {"n1", "n2", "n3"}
 
@@ -313,4 +313,4 @@ async def test_receivers_that_misbehave_delay_no_other(tmp_path: Path) -> None:
         await until(all_counted)
         assert failed["webhook", "redirected"] == 1
         assert failed["webhook", "refused"] == 1
-        assert not any(failed["alertmanager", reason.value] for reason in Reason)
+        assert not any(failed["alertmanager", reason.value] for reason in DeliveryReason)

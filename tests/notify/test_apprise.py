@@ -10,7 +10,7 @@ import pytest
 
 from skewmon.notify import apprise as module
 from skewmon.notify.apprise import Apprise
-from skewmon.notify.receiver import Delivery, Origin, Reason, Result, Target
+from skewmon.notify.receiver import Delivery, DeliveryReason, Origin, Result, Target
 from tests.notify.tools import NOW_NS, ended, firing, receiver
 
 # Apprise imports every service it knows, and one of them a module that Python 3.11 calls deprecated.
@@ -68,7 +68,7 @@ async def test_a_service_that_fails_is_tried_again(urls: Path) -> None:
         server.says(500)
         urls.write_text(server.url.replace("http:", "json:"))
         delivery = await _send(urls)
-    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.CONNECTION)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.CONNECTION)
 
 
 @pytest.mark.parametrize("content", ["", "no-such-service://T0PS3CRET"])
@@ -76,21 +76,21 @@ async def test_a_url_file_without_a_service_is_final(urls: Path, content: str) -
     """And its content is not quoted."""
     urls.write_text(content)
     delivery = await _send(urls)
-    assert (delivery.result, delivery.reason) == (Result.GIVE_UP, Reason.REFUSED)
+    assert (delivery.result, delivery.reason) == (Result.GIVE_UP, DeliveryReason.REFUSED)
     assert "T0PS3CRET" not in delivery.detail
 
 
 async def test_a_missing_url_file_is_told(tmp_path: Path) -> None:
     """It may come back."""
     delivery = await _send(tmp_path / "absent")
-    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.SECRET_UNREADABLE)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.SECRET_UNREADABLE)
 
 
 async def test_without_the_extra_the_remedy_is_told(urls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command to type is in the message."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     delivery = await _send(urls)
-    assert delivery.reason is Reason.NOT_INSTALLED
+    assert delivery.reason is DeliveryReason.NOT_INSTALLED
     assert "pip install 'skewmon[apprise]'" in delivery.detail
 
 
@@ -103,7 +103,10 @@ async def test_a_service_that_raises_ends_in_a_reason(urls: Path, monkeypatch: p
     urls.write_text("json://127.0.0.1:9")
     monkeypatch.setattr(apprise.Apprise, "notify", fail)
     delivery = await _send(urls)
-    assert (delivery.reason, delivery.detail) == (Reason.CONNECTION, "the service failed with RuntimeError")
+    assert (delivery.reason, delivery.detail) == (
+        DeliveryReason.CONNECTION,
+        "the service failed with RuntimeError",
+    )
 
 
 async def test_a_service_that_hangs_is_left_and_not_joined_by_a_second(

@@ -9,12 +9,12 @@ import pytest
 import structlog
 
 from skewmon.notify.dispatcher import SEND_TIMEOUT_S, STORE_TIMEOUT_S, Counts, Dispatcher, MemoryStore
-from skewmon.notify.receiver import Delivery, Notifier, Reason, Result
+from skewmon.notify.receiver import Delivery, DeliveryReason, Notifier, Result
 from tests.notify.tools import NOW_NS, Scripted, ended, firing
 
 pytestmark = pytest.mark.looptime
 
-DOWN = Delivery(Result.RETRY, Reason.CONNECTION, "nobody listens")
+DOWN = Delivery(Result.RETRY, DeliveryReason.CONNECTION, "nobody listens")
 OK = Delivery(Result.OK)
 
 
@@ -133,7 +133,7 @@ async def test_attempts_and_failures_are_counted_by_reason() -> None:
 async def test_a_refused_alert_is_counted_and_the_others_are_not() -> None:
     """One of a batch of two."""
     counts = Counts()
-    partly = Delivery(Result.OK, Reason.REFUSED, "HTTP 400", (firing("bad"),))
+    partly = Delivery(Result.OK, DeliveryReason.REFUSED, "HTTP 400", (firing("bad"),))
     dispatcher = _dispatcher(Scripted(answers=[partly]), counts=counts)
     async with _running(dispatcher):
         dispatcher.submit([firing("bad"), firing("good")], [])

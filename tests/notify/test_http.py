@@ -9,7 +9,7 @@ from aiohttp import web
 
 from skewmon.notify import http
 from skewmon.notify.http import post
-from skewmon.notify.receiver import Delivery, Reason, Result
+from skewmon.notify.receiver import Delivery, DeliveryReason, Result
 from tests.notify.tools import raw_server, receiver
 
 
@@ -24,18 +24,18 @@ async def _post(url: str) -> Delivery:
         (200, Result.OK, None),
         (202, Result.OK, None),
         (204, Result.OK, None),
-        (301, Result.GIVE_UP, Reason.REDIRECTED),
-        (308, Result.GIVE_UP, Reason.REDIRECTED),
-        (400, Result.GIVE_UP, Reason.REFUSED),
-        (401, Result.GIVE_UP, Reason.REFUSED),
-        (404, Result.GIVE_UP, Reason.REFUSED),
-        (408, Result.RETRY, Reason.TIMEOUT),
-        (429, Result.RETRY, Reason.RATE_LIMITED),
-        (500, Result.RETRY, Reason.SERVER_ERROR),
-        (503, Result.RETRY, Reason.SERVER_ERROR),
+        (301, Result.GIVE_UP, DeliveryReason.REDIRECTED),
+        (308, Result.GIVE_UP, DeliveryReason.REDIRECTED),
+        (400, Result.GIVE_UP, DeliveryReason.REFUSED),
+        (401, Result.GIVE_UP, DeliveryReason.REFUSED),
+        (404, Result.GIVE_UP, DeliveryReason.REFUSED),
+        (408, Result.RETRY, DeliveryReason.TIMEOUT),
+        (429, Result.RETRY, DeliveryReason.RATE_LIMITED),
+        (500, Result.RETRY, DeliveryReason.SERVER_ERROR),
+        (503, Result.RETRY, DeliveryReason.SERVER_ERROR),
     ],
 )
-async def test_a_status_is_final_or_not(status: int, result: Result, reason: Reason | None) -> None:
+async def test_a_status_is_final_or_not(status: int, result: Result, reason: DeliveryReason | None) -> None:
     """Five hundreds may pass, four hundreds will not, and redirects are refused."""
     async with receiver() as server:
         server.says(status)
@@ -63,7 +63,7 @@ async def test_a_receiver_that_hangs_is_left_after_the_time_limit(monkeypatch: p
     async with receiver() as server:
         server.answers.append(hang)
         delivery = await _post(server.url)
-    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.TIMEOUT)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.TIMEOUT)
 
 
 async def test_an_endless_answer_is_cut() -> None:
@@ -81,20 +81,22 @@ async def test_an_endless_answer_is_cut() -> None:
     async with receiver() as server:
         server.answers.append(flood)
         delivery = await _post(server.url)
-    assert delivery.reason is Reason.SERVER_ERROR
+    assert delivery.reason is DeliveryReason.SERVER_ERROR
     assert len(delivery.detail) < http.ANSWER_QUOTED_MAX + 20
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"", Reason.CONNECTION),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", Reason.CONNECTION),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", Reason.GARBLED_REPLY),
+        (b"", DeliveryReason.CONNECTION),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", DeliveryReason.CONNECTION),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", DeliveryReason.GARBLED_REPLY),
     ],
     ids=["closes", "breaks off", "is no web server"],
 )
-async def test_a_receiver_that_breaks_the_protocol_is_tried_again(answer: bytes, reason: Reason) -> None:
+async def test_a_receiver_that_breaks_the_protocol_is_tried_again(
+    answer: bytes, reason: DeliveryReason
+) -> None:
     """It may be restarting, or a tunnel may be half up."""
     async with raw_server(answer) as url:
         delivery = await _post(url)
@@ -106,14 +108,14 @@ async def test_a_refused_connection_is_tried_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         delivery = await _post(f"http://127.0.0.1:{taken.getsockname()[1]}")
-    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.CONNECTION)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.CONNECTION)
 
 
 async def test_a_server_without_tls_behind_an_https_url_is_a_tls_fault() -> None:
     """The reason tells the operator where to look."""
     async with receiver() as server:
         delivery = await _post(server.url.replace("http:", "https:"))
-    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.TLS)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.TLS)
 
 
 @pytest.mark.parametrize("url", ["", "not a url", "ftp://127.0.0.1/", "http://"])

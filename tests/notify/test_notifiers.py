@@ -15,8 +15,8 @@ from skewmon.notify.dry_run import DryRun
 from skewmon.notify.receiver import (
     SECRET_BYTES_MAX,
     Delivery,
+    DeliveryReason,
     Origin,
-    Reason,
     Result,
     Target,
     identity_of,
@@ -208,7 +208,7 @@ async def test_a_bad_secret_file_is_told_without_its_content(tmp_path: Path, con
     """The fault names file and line; it is tried again, for files get mended."""
     target = Target("webhook", "http://127.0.0.1:9/", headers_file=_secret(tmp_path, content))
     delivery = await _send(target)
-    assert (delivery.result, delivery.reason) == (Result.RETRY, Reason.SECRET_UNREADABLE)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.SECRET_UNREADABLE)
     assert SECRET not in delivery.detail
     assert "xxx" not in delivery.detail
 
@@ -218,7 +218,7 @@ async def test_a_missing_secret_is_told(name: str, monkeypatch: pytest.MonkeyPat
     """No file, no credential, a directory: one reason for all."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     delivery = await _send(Target("webhook", "http://127.0.0.1:9/", headers_file=name))
-    assert delivery.reason is Reason.SECRET_UNREADABLE
+    assert delivery.reason is DeliveryReason.SECRET_UNREADABLE
 
 
 async def test_a_secret_that_is_no_text_is_told(tmp_path: Path) -> None:

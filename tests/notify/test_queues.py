@@ -8,12 +8,12 @@ import pytest
 
 from skewmon.notify import queues
 from skewmon.notify.queues import BACKOFF, BATCH_MAX, CHANGE_KEPT_S, RESOLVED_KEPT_S, FifoQueue, ResendQueue
-from skewmon.notify.receiver import Delivery, Reason, Result
+from skewmon.notify.receiver import Delivery, DeliveryReason, Result
 from tests.notify.tools import ended, firing
 
 OK = Delivery(Result.OK)
-RETRY = Delivery(Result.RETRY, Reason.SERVER_ERROR)
-GIVE_UP = Delivery(Result.GIVE_UP, Reason.REFUSED)
+RETRY = Delivery(Result.RETRY, DeliveryReason.SERVER_ERROR)
+GIVE_UP = Delivery(Result.GIVE_UP, DeliveryReason.REFUSED)
 
 
 def repeating() -> ResendQueue:
@@ -177,7 +177,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(monkeypatch: pytest.Monke
         many = [firing(f"n{number}") for number in range(5)]
         queue.submit(many, many, 0.0)
         assert [alert.key.node for alert in queue.batch(0.0)] == ["n2", "n3", "n4"]
-        assert queue.dropped == {Reason.QUEUE_FULL: 2}
+        assert queue.dropped == {DeliveryReason.QUEUE_FULL: 2}
 
 
 def test_an_overflow_while_sending_takes_nothing_else_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_a_change_that_nobody_took_in_a_day_is_dropped() -> None:
     queue.submit([firing("new")], [], 10.0)
     queue.settle(queue.batch(CHANGE_KEPT_S), RETRY, CHANGE_KEPT_S)
     assert queue.batch(queue.due_at_s() or 0.0) == (firing("new"),)
-    assert queue.dropped == {Reason.EXPIRED: 1}
+    assert queue.dropped == {DeliveryReason.EXPIRED: 1}
 
 
 def test_changes_survive_a_restart() -> None:
