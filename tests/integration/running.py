@@ -44,8 +44,8 @@ class Running:
                 stderr=log,
                 env={**os.environ, **self._environment},
             )
-        await self.until(lambda: "event=started" in self.log)
-        match = re.search(r'addresses="?([^" ]+)', self.log)
+        await self.until(lambda: re.search(r'event(=|": ")started', self.log))
+        match = re.search(r'addresses(?:="?|": ")([^" ]+)', self.log)
         assert match, self.log
         self.address = match[1].rstrip(",")
         return self

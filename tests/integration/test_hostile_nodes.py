@@ -1,11 +1,10 @@
 """Hostile nodes beside honest ones: the honest are measured in every round, as well as without the others."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,11 @@ WIDER_MAX = 4.0
 #: A bound below this is as good as any: the scheduler of a busy machine takes as long.
 ALWAYS_ALLOWED_S = 0.000_5
 
+#: Each round waits for these as long as it may, so a test of a few rounds would take minutes.
+SLOW = ("drip", "deaf", "slow-version")
+
+TEN = [kind for kind in KINDS if kind not in SLOW]
+
 #: Rounds that are watched, as they were when these floods were first tried.
 ROUNDS = 7
 
@@ -38,7 +42,9 @@ GROWTH_BYTES = 16 * 1024 * 1024
 def hostile(*kinds: str) -> Iterator[list[dict[str, Any]]]:
     """Start hostile nodes; yield them as a configuration has them."""
     command = [sys.executable, "-m", "tests.integration.hostile_town", *kinds]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             yield json.loads(process.stdout.readline())
         finally:
@@ -95,13 +101,8 @@ def missed(rounds: list[dict[str, dict[str, Any]]]) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=() if kind in {"unsolicited", "big-banner"} else pytest.mark.prove)
-        for kind in KINDS
-    ],
-)
+@pytest.mark.prove
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_flood_costs_no_honest_node_a_round(kind: str, tmp_path: Path) -> None:
     """Seven of seven rounds beside each kind, and none that the hostile node gets right."""
     async with Fleet(3) as fleet:
@@ -115,22 +116,19 @@ async def test_a_flood_costs_no_honest_node_a_round(kind: str, tmp_path: Path) -
                 assert await daemon.end() < 5.0
 
 
-async def ten_hostile_nodes(directory: Path, rounds: int) -> None:
-    """Compare bounds with and without ten hostile nodes, and the daemon's resources over time."""
+async def hostile_nodes(directory: Path, rounds: int, kinds: Sequence[str]) -> None:
+    """Compare bounds with and without hostile nodes, and the daemon's resources over time."""
     async with Fleet(3) as fleet:
         async with Running(configuration(fleet, directory / "quiet.yml", [])) as daemon:
             quiet = bounds_s(await watched(daemon, ROUNDS, 0))
-        with hostile(*KINDS[:10]) as others:
+        with hostile(*kinds) as others:
             async with Running(configuration(fleet, directory / "loud.yml", others)) as daemon:
-                await watched(daemon, WARM_UP_ROUNDS, 10)
+                await watched(daemon, WARM_UP_ROUNDS, len(kinds))
                 held = (daemon.resident_bytes(), daemon.descriptors(), daemon.threads())
-                found = await watched(daemon, rounds, 10)
+                found = await watched(daemon, rounds, len(kinds))
                 assert missed(found) == []
                 loud = bounds_s(found)
-                print(
-                    f"bounds {statistics.median(quiet):.6f} s, {statistics.median(loud):.6f} s; held {held}"
-                )
-                print(f"grown {daemon.resident_bytes() - held[0]}, {os.getloadavg()}")
+                print(f"bounds {statistics.median(quiet):.6f} s, then {statistics.median(loud):.6f} s")
                 limit_s = max(ALWAYS_ALLOWED_S, WIDER_MAX * statistics.median(quiet))
                 assert statistics.median(loud) < limit_s
                 assert daemon.resident_bytes() - held[0] < GROWTH_BYTES
@@ -151,11 +149,12 @@ def assert_clean(log: str) -> None:
 @pytest.mark.timeout(180)
 async def test_ten_hostile_nodes_widen_no_bound(tmp_path: Path) -> None:
     """A dozen rounds, in which memory stays where it is."""
-    await ten_hostile_nodes(tmp_path, ROUNDS)
+    assert len(TEN) == 10
+    await hostile_nodes(tmp_path, ROUNDS, TEN)
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(900)
-async def test_ten_hostile_nodes_widen_no_bound_in_five_minutes(tmp_path: Path) -> None:
-    """Three hundred seconds."""
-    await ten_hostile_nodes(tmp_path, 300)
+@pytest.mark.timeout(2_400)
+async def test_hostile_nodes_widen_no_bound_in_five_minutes(tmp_path: Path) -> None:
+    """Three hundred rounds, the slow kinds as well."""
+    await hostile_nodes(tmp_path, 300, KINDS)
