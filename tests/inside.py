@@ -49,6 +49,10 @@ class Inside:
         """Return why these nodes were not measured, round by round."""
         return [one.outcome for one in self.nodes(*names, since=since) if isinstance(one.outcome, Failed)]
 
+    def durations(self, cluster: str, since: int = 0) -> list[float]:
+        """Return how long each round of a cluster took, in seconds, beginning with a view's number."""
+        return [view.duration_s for view in self.views[since:] if view.name == cluster]
+
     def is_measured(self, name: str) -> bool:
         """Return whether the last round that included a node measured it."""
         nodes = self.nodes(name)

@@ -75,6 +75,7 @@ class _Door(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._node.logins += 1
+        self._node.connected(conn)
 
     async def begin_auth(self, username: str) -> bool:
         await self._node.before_login()
@@ -121,6 +122,9 @@ class ScriptedNode:
         self.known_hosts = directory / "known_hosts"
         self.logins = 0
         self._sessions: set[asyncio.Task[None]] = set()
+
+    def connected(self, connection: asyncssh.SSHServerConnection) -> None:
+        """Do something to a connection before its first packet; for subclasses."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncssh.listen(

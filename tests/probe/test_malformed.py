@@ -1,0 +1,280 @@
+"""A server may break the SSH protocol in any way: it costs its node alone."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from statistics import median
+
+import pytest
+
+from skewmon.model import Cluster, Failed, Measured, Node
+from skewmon.monitor import status_poller
+from skewmon.monitor.check import check
+from skewmon.probe import link as link_module
+from skewmon.probe.link import Link
+from skewmon.probe.session import Patience
+from skewmon.runtime.backoff import Backoff
+from skewmon.runtime.containment import internal_errors
+from tests.fleet.malformed import (
+    DATA,
+    OPEN_CONFIRMATION,
+    SUCCESS,
+    MalformedNode,
+    Mangler,
+    Packet,
+    interruptions,
+    mutations,
+)
+from tests.fleet.scripted import ScriptedNode, Session
+from tests.inside import running_inside
+from tests.integration.measuring import scripted
+from tests.probe.hostile import Liar
+
+#: Stages are short, so that servers that leave the client waiting cost little: 0.4 of this.
+TIMEOUT_S = 5.0
+
+#: The answers in whose place or before which something wrong is sent.
+STAGES = {"opening": OPEN_CONFIRMATION, "command": SUCCESS, "hello": DATA}
+
+#: The share of packets that the fuzz lets pass, so that it also reaches a measurement that has begun.
+PASSED = 0.8
+
+#: The names alone; the packets are made for each channel.
+INTERRUPTIONS = tuple(interruptions(bytes(4)))
+MUTATIONS = tuple(mutations((0, bytes(8))))
+
+
+def interrupting(stage: int, name: str, *, before: bool) -> Mangler:
+    """Return a mangler that sends something before or after each packet of one type."""
+
+    def mangle(packet: Packet) -> Iterable[Packet]:
+        kind, payload = packet
+        if kind != stage:
+            return [packet]
+        wrong = interruptions(payload[:4])[name]
+        return [*wrong, packet] if before else [packet, *wrong]
+
+    return mangle
+
+
+def mutating(stage: int, name: str) -> Mangler:
+    """Return a mangler that sends something else in place of each packet of one type."""
+    return lambda packet: mutations(packet)[name] if packet[0] == stage else [packet]
+
+
+def cases(stage: int) -> dict[str, Callable[[], Mangler]]:
+    """Return every wrong thing that can happen at one stage."""
+    manglers = (
+        {f"{name}, before": interrupting(stage, name, before=True) for name in INTERRUPTIONS}
+        | {f"{name}, after": interrupting(stage, name, before=False) for name in INTERRUPTIONS}
+        | {name: mutating(stage, name) for name in MUTATIONS}
+    )
+    return {name: lambda one=mangler: one for name, mangler in manglers.items()}
+
+
+async def serve(session: Session) -> None:
+    """Be the clock's program, and end with the input, as the status script does."""
+    await Liar()(session)
+    session.exit(0)
+
+
+@asynccontextmanager
+async def malformed(
+    directory: Path, manglers: Mapping[str, Callable[[], Mangler]]
+) -> AsyncIterator[list[Node]]:
+    """Start a server for each maker of manglers."""
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for number, (name, mangler) in enumerate(manglers.items()):
+            place = directory / f"malformed-{number}"
+            place.mkdir()
+            server = MalformedNode(mangler, serve, address="127.0.3.9", directory=place)
+            nodes.append(replace(scripted(await stack.enter_async_context(server)), name=name))
+        yield nodes
+
+
+@asynccontextmanager
+async def honest(directory: Path, count: int) -> AsyncIterator[list[Node]]:
+    """Start servers that keep to the protocol."""
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for number in range(count):
+            place = directory / f"honest-{number}"
+            place.mkdir()
+            server = ScriptedNode(serve, address=f"127.0.3.{number + 1}", directory=place)
+            nodes.append(replace(scripted(await stack.enter_async_context(server)), name=place.name))
+        yield nodes
+
+
+async def _nothing_here() -> None:
+    """Ask nothing of this machine's own time daemon."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_whatever_a_server_sends_costs_its_node_alone(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it at once in one check: the honest nodes are measured, the others have a reason or a result."""
+    monkeypatch.setattr(status_poller, "own_status", _nothing_here)
+    manglers = cases(STAGES[stage])
+    assert len(manglers) > 40
+    async with honest(tmp_path, 2) as good, malformed(tmp_path, manglers) as bad:
+        async with asyncio.timeout(30):
+            snapshot = await check([Cluster("c", (*good, *bad), samples=2)], rounds=1, timeout_s=TIMEOUT_S)
+    outcomes = {node.name: node.outcome for node in snapshot.clusters[0].nodes}
+    for node in good:
+        assert isinstance(outcomes[node.name], Measured), outcomes[node.name]
+    for name in manglers:
+        outcome = outcomes[name]
+        if isinstance(outcome, Failed):
+            assert outcome.detail, name
+            assert outcome.detail.isprintable(), name
+    assert sum(isinstance(outcomes[name], Failed) for name in manglers) > len(manglers) / 2
+
+
+#: Those that ended the daemon, and a check with a traceback and exit code 1, and a few of other kinds.
+WORST = {
+    f"{stage}: {name}": cases(STAGES[stage])[name]
+    for stage, name in (
+        ("command", "close, before"),
+        ("command", "disconnect, before"),
+        ("command", "eof and close, before"),
+        ("opening", "one byte more"),
+        ("opening", "exit status, after"),
+        ("opening", "a thousand global requests, before"),
+        ("hello", "no key exchange, before"),
+    )
+}
+
+
+async def test_check_and_probe_report_a_malformed_node_without_a_traceback(tmp_path: Path) -> None:
+    """Exit code 3, the reason in the output, and nothing on standard error."""
+    async with honest(tmp_path, 2) as good, malformed(tmp_path, WORST) as bad:
+        checked, *probed = await asyncio.gather(
+            skewmon("check", "--timeout", "10s", *login((*good, *bad)), *map(target, (*good, *bad))),
+            *(skewmon("probe", "--timeout", "10s", *login((node,)), target(node)) for node in bad[:4]),
+        )
+    for code, output, errors in (checked, *probed):
+        assert code == 3, (output, errors)
+        assert "Traceback" not in output + errors
+        assert "internal-error" in output or "Internal error" in output, output
+    assert checked[2] == ""
+
+
+def login(nodes: Iterable[Node]) -> list[str]:
+    """Return the options that reach these nodes and others."""
+    files = [("-i", *node.ssh.identities, "--known-hosts", *node.ssh.known_hosts) for node in nodes]
+    return [word for words in files for word in words]
+
+
+def target(node: Node) -> str:
+    """Return a node as a person names it."""
+    return f"{node.ssh.user}@{node.address}:{node.ssh.port}"
+
+
+async def skewmon(*arguments: str) -> tuple[int | None, str, str]:
+    """Run a command and return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "skewmon", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    return process.returncode, output.decode(), errors.decode()
+
+
+# --- fuzz -------------------------------------------------------------------------------------------------
+
+
+class Fuzz:
+    """Makes a mangler for each connection from a seed and the number of the connection."""
+
+    def __init__(self, seed: int) -> None:
+        self.on = False
+        self.connections = 0
+        self._seed = seed
+
+    def mangler(self) -> Mangler:
+        """Return the mangler of the next connection."""
+        if not self.on:
+            return lambda packet: [packet]
+        self.connections += 1
+        rng = Random(f"{self._seed} {self.connections}")
+        return lambda packet: self._mangled(packet, rng)
+
+    def _mangled(self, packet: Packet, rng: Random) -> list[Packet]:
+        if rng.random() < PASSED:
+            return [packet]
+        kind, payload = packet
+        wrong = rng.choice(list(interruptions(payload[:4]).values()))
+        return rng.choice(
+            [
+                [*wrong, packet],
+                [packet, *wrong],
+                rng.choice(list(mutations(packet).values())),
+                [(rng.randrange(256), payload)],
+                [(kind, flipped(payload, rng))],
+                [(kind, payload[: rng.randrange(len(payload) + 1)])],
+                [(rng.randrange(80, 101), payload[:4] + rng.randbytes(rng.randrange(64))), packet],
+            ]
+        )
+
+
+def flipped(payload: bytes, rng: Random) -> bytes:
+    """Return a payload with a few bits changed."""
+    wrong = bytearray(payload)
+    for _ in range(rng.randint(1, 4)):
+        wrong[rng.randrange(len(wrong))] ^= 1 << rng.randrange(8)
+    return bytes(wrong)
+
+
+@pytest.mark.parametrize(
+    "count", [150, pytest.param(10_000, marks=[pytest.mark.prove, pytest.mark.timeout(3600)])]
+)
+async def test_a_daemon_outlives_random_packets(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of so many connections; the honest nodes miss no round, and their rounds take no longer than before."""
+    monkeypatch.setattr(status_poller, "own_status", _nothing_here)
+    monkeypatch.setattr(link_module, "BACKOFF", Backoff(0.05, 0.1))
+    # A server that says nothing is dropped sooner; honest nodes answer within milliseconds.
+    monkeypatch.setattr(Link.__init__, "__defaults__", (Patience(hello_s=2.0, reply_s=2.0),))
+    fuzz = Fuzz(seed=20)
+    async with (
+        honest(tmp_path, 3) as good,
+        malformed(tmp_path, {f"bad{n}": fuzz.mangler for n in range(12)}) as bad,
+    ):
+        clusters = (
+            Cluster("good", tuple(good), interval_s=0.2, status_interval_s=1.0, samples=2),
+            Cluster("bad", tuple(bad), interval_s=0.5, status_interval_s=1.0, samples=2),
+        )
+        async with running_inside(tmp_path, *clusters) as inside:
+            await inside.until(lambda: all(map(inside.is_measured, (*names(good), *names(bad)))))
+            quiet = len(inside.views)
+            await inside.until(lambda: len(inside.durations("good", quiet)) >= 25)
+            fuzz.on, began = True, len(inside.views)
+            usual_s = median(inside.durations("good", quiet))
+            for link in inside.daemon._fleet.links.values():
+                if link.node in bad:
+                    link.connection.abort()
+            await inside.until(lambda: fuzz.connections >= count, patience_s=3000)
+            assert inside.failures(*names(good), since=began) == []
+            print(
+                usual_s,
+                median(inside.durations("good", began)),
+                inside.durations("good", began)[:40],
+                internal_errors.counts,
+            )
+            print(Counter(one.reason for one in inside.failures(*names(bad), since=began)))
+
+
+def names(nodes: Iterable[Node]) -> list[str]:
+    """Return the names of nodes."""
+    return [node.name for node in nodes]
