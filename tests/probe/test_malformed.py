@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from skewmon.probe import link as link_module
 from skewmon.probe.link import Link
 from skewmon.probe.session import Patience
 from skewmon.runtime.backoff import Backoff
-from skewmon.runtime.containment import internal_errors
+from skewmon.runtime.containment import Where, internal_errors
 from tests.fleet.malformed import (
     DATA,
     OPEN_CONFIRMATION,
@@ -43,6 +42,12 @@ STAGES = {"opening": OPEN_CONFIRMATION, "command": SUCCESS, "hello": DATA}
 
 #: The share of packets that the fuzz lets pass, so that it also reaches a measurement that has begun.
 PASSED = 0.8
+
+#: Rounds before the fuzz that say how long a round usually takes.
+QUIET_ROUNDS = 25
+
+#: How much longer the rounds of honest nodes may become, beside the noise of a busy test machine.
+LONGER, NOISE_S = 1.5, 0.005
 
 #: The names alone; the packets are made for each channel.
 INTERRUPTIONS = tuple(interruptions(bytes(4)))
@@ -161,9 +166,10 @@ async def test_check_and_probe_report_a_malformed_node_without_a_traceback(tmp_p
         )
     for code, output, errors in (checked, *probed):
         assert code == 3, (output, errors)
-        assert "Traceback" not in output + errors
-        assert "internal-error" in output or "Internal error" in output, output
-    assert checked[2] == ""
+        assert errors == ""
+        assert "Traceback" not in output
+    assert "internal-error" in checked[1]
+    assert any("Internal error" in output for _, output, _ in probed)
 
 
 def login(nodes: Iterable[Node]) -> list[str]:
@@ -247,10 +253,8 @@ async def test_a_daemon_outlives_random_packets(
     # A server that says nothing is dropped sooner; honest nodes answer within milliseconds.
     monkeypatch.setattr(Link.__init__, "__defaults__", (Patience(hello_s=2.0, reply_s=2.0),))
     fuzz = Fuzz(seed=20)
-    async with (
-        honest(tmp_path, 3) as good,
-        malformed(tmp_path, {f"bad{n}": fuzz.mangler for n in range(12)}) as bad,
-    ):
+    makers = {f"bad{number}": fuzz.mangler for number in range(12)}
+    async with honest(tmp_path, 3) as good, malformed(tmp_path, makers) as bad:
         clusters = (
             Cluster("good", tuple(good), interval_s=0.2, status_interval_s=1.0, samples=2),
             Cluster("bad", tuple(bad), interval_s=0.5, status_interval_s=1.0, samples=2),
@@ -258,21 +262,17 @@ async def test_a_daemon_outlives_random_packets(
         async with running_inside(tmp_path, *clusters) as inside:
             await inside.until(lambda: all(map(inside.is_measured, (*names(good), *names(bad)))))
             quiet = len(inside.views)
-            await inside.until(lambda: len(inside.durations("good", quiet)) >= 25)
-            fuzz.on, began = True, len(inside.views)
-            usual_s = median(inside.durations("good", quiet))
+            await inside.until(lambda: len(inside.durations("good", quiet)) >= QUIET_ROUNDS)
+            usual_s, began = median(inside.durations("good", quiet)), len(inside.views)
+            fuzz.on = True
             for link in inside.daemon._fleet.links.values():
-                if link.node in bad:
+                if link.node in bad and link.connection is not None:
                     link.connection.abort()
             await inside.until(lambda: fuzz.connections >= count, patience_s=3000)
             assert inside.failures(*names(good), since=began) == []
-            print(
-                usual_s,
-                median(inside.durations("good", began)),
-                inside.durations("good", began)[:40],
-                internal_errors.counts,
-            )
-            print(Counter(one.reason for one in inside.failures(*names(bad), since=began)))
+            assert median(inside.durations("good", began)) <= LONGER * usual_s + NOISE_S
+            assert len(set(inside.failures(*names(bad), since=began))) > 10
+            assert internal_errors.counts[Where.ROUND] == 0
 
 
 def names(nodes: Iterable[Node]) -> list[str]:
