@@ -265,7 +265,7 @@ async def test_a_daemon_outlives_random_packets(
             await inside.until(lambda: len(inside.durations("good", quiet)) >= QUIET_ROUNDS)
             usual_s, began = median(inside.durations("good", quiet)), len(inside.views)
             fuzz.on = True
-            for link in inside.daemon._fleet.links.values():
+            for link in inside.daemon._pool.links.values():
                 if link.node in bad and link.connection is not None:
                     link.connection.abort()
             await inside.until(lambda: fuzz.connections >= count, patience_s=3000)

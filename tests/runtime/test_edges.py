@@ -21,7 +21,7 @@ from skewmon.inventory.resolve import resolve
 from skewmon.model import Cluster
 from skewmon.monitor import status_poller
 from skewmon.monitor.state import MonitorState
-from skewmon.monitor.status_poller import Inquiry
+from skewmon.monitor.status_poller import StatusPoller
 from skewmon.notify import dispatcher as dispatcher_module
 from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore
 from skewmon.notify.receiver import Delivery
@@ -240,7 +240,7 @@ async def test_the_admin_boxs_own_status_may_fail(monkeypatch: pytest.MonkeyPatc
         defective()
 
     monkeypatch.setattr(status_poller, "own_status", fail)
-    task = asyncio.create_task(Inquiry(MonitorState()).keep_asking_here(0.01))
+    task = asyncio.create_task(StatusPoller(MonitorState()).poll_admin_box(0.01))
     await asyncio.wait_for(asked.wait(), 10)
     assert not task.done()
     task.cancel()
@@ -250,7 +250,7 @@ async def test_rounds_that_fail_are_counted_at_once_and_end_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no round ends, /metrics has the count."""
-    monkeypatch.setattr("skewmon.daemon.daemon.run_round", defective)
+    monkeypatch.setattr("skewmon.monitor.monitor.run_round", defective)
     async with running_inside(tmp_path, Cluster("c", (), interval_s=0.05)) as inside:
         daemon = inside.daemon
         await inside.until(
