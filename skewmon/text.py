@@ -188,7 +188,7 @@ def masked_url(url: str, *, path_is_secret: bool = False) -> str:
     userinfo, at, host = place.rpartition("@")
     head = scheme + separator + (MASK + at if userinfo else "") + host
     if path_is_secret:
-        return f"{head}/{MASK}" if path or query else url
+        return f"{head}/{MASK}" if path or query or fragment else head + slash
     shown = head + slash + path
     if query is not None:
         shown += "?" + re.sub(r"[^&;]+", lambda part: _masked_parameter(part[0]), query)

@@ -48,6 +48,22 @@ NAMES = (
 )
 
 
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://chat.example.com", "https://chat.example.com"),
+        ("https://chat.example.com/", "https://chat.example.com/"),
+        (f"https://chat.example.com/{SECRET}", "https://chat.example.com/***"),
+        (f"https://chat.example.com/?k={SECRET}", "https://chat.example.com/***"),
+        (f"https://chat.example.com/#{SECRET}", "https://chat.example.com/***"),
+        (f"https://u:{SECRET}@chat.example.com", "https://***@chat.example.com"),
+    ],
+)
+def test_a_webhook_keeps_only_its_host(url: str, masked: str) -> None:
+    """Path, query and fragment may each be the password."""
+    assert masked_url(url, path_is_secret=True) == masked
+
+
 @pytest.mark.parametrize("name", NAMES.split())
 def test_parameters_of_these_names_are_masked(name: str) -> None:
     """The usual names of secrets, in either case."""
