@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -141,6 +142,8 @@ def _readable(fault: str) -> str:
 def main() -> None:
     """Run as a program."""
     _take_streams()
+    if not sys.warnoptions:  # warnings of libraries are for developers; the daemon logs them
+        warnings.showwarning = lambda *_arguments, **_options: None
     code = run(sys.argv[1:])
     error = _lost_output()
     if error is not None and not isinstance(error, BrokenPipeError):

@@ -2,7 +2,9 @@
 
 import logging
 import sys
-from typing import Literal
+import warnings
+from pathlib import Path
+from typing import Literal, TextIO
 
 import structlog
 
@@ -12,6 +14,10 @@ Format = Literal["console", "logfmt", "json"]
 
 #: asyncio repeats some complaints a thousand times a second; the first one tells as much.
 ASYNCIO_TELL_AGAIN_S = 60.0
+
+#: Different warnings that are logged, and characters of each: one that holds an address never repeats.
+MAX_WARNINGS = 100
+WARNING_CHARACTERS = 500
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -28,7 +34,6 @@ def configure(level: str = "info", style: Format | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _harmless,
             *_renderers(style),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -42,6 +47,31 @@ def configure(level: str = "info", style: Format | None = None) -> None:
     loop_logger = logging.getLogger("asyncio")
     loop_logger.propagate = False
     loop_logger.handlers[:] = [_Paced()]
+    warnings.showwarning = _Warnings()
+
+
+class _Warnings:
+    """Logs what Python's ``warnings`` would print to standard error in a form of its own; each text once."""
+
+    def __init__(self) -> None:
+        self._logged: set[tuple[str, str]] = set()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        """Log a warning, in the place of ``warnings.showwarning``."""
+        kind = (category.__name__, str(message)[:WARNING_CHARACTERS])
+        if kind in self._logged or len(self._logged) >= MAX_WARNINGS:
+            return
+        self._logged.add(kind)
+        place = f"{Path(filename).name}:{lineno}"
+        structlog.get_logger().warning("a library warns", kind=kind[0], message=kind[1], place=place)
 
 
 class _Paced(logging.Handler):
@@ -75,15 +105,16 @@ def _harmless(_logger: object, _method: str, event: structlog.typing.EventDict) 
 
 
 def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:
+    made_safe = (_without_secrets, _harmless)
     # The console renders exceptions itself; elsewhere a traceback has to become text, or it is lost.
     if style == "json":
-        return structlog.processors.format_exc_info, _without_secrets, structlog.processors.JSONRenderer()
+        return structlog.processors.format_exc_info, *made_safe, structlog.processors.JSONRenderer()
     if style == "logfmt":
         line = structlog.processors.LogfmtRenderer(
             key_order=["timestamp", "level", "event"], bool_as_flag=False
         )
-        return structlog.processors.format_exc_info, _without_secrets, line
-    return _without_secrets, structlog.dev.ConsoleRenderer()
+        return structlog.processors.format_exc_info, *made_safe, line
+    return *made_safe, structlog.dev.ConsoleRenderer()
 
 
 def _without_secrets(

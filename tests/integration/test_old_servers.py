@@ -3,6 +3,10 @@
 The server is this machine's own sshd, restricted to the algorithms that the old one has by default.
 """
 
+import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +23,7 @@ from skewmon.probe.ssh import Dialer
 from tests.fleet.node import public_text
 from tests.fleet.sshd import Fleet, Login
 from tests.integration.measuring import assert_inside, failed, node_of, outcome_of
+from tests.integration.running import Running
 
 #: sshd_config(5) of OpenSSH 7.4p1 on CentOS 7, without what later versions dropped (Blowfish, CAST, DSA).
 OPENSSH_7_4 = """\
@@ -181,3 +186,19 @@ async def test_a_server_without_the_kind_of_key_that_is_known_has_changed_it(tmp
         key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
         fleet.known_hosts.write_text(f"[{node.address}]:{node.ssh.port} {public_text(key)}\n")
         failed(await outcome_of(node), Reason.HOST_KEY_CHANGED)
+
+
+async def test_what_the_cryptography_library_warns_of_is_no_foreign_line(tmp_path: Path) -> None:
+    """Nothing on standard error of a check; one line of the daemon's log, like every other."""
+    with Fleet(1, login=Login(sshd_lines=("KexAlgorithms diffie-hellman-group14-sha256",))) as fleet:
+        config = fleet.write_config(
+            tmp_path / "skewmon.yml", web={"listen": "127.0.0.1:0"}, state_directory=str(tmp_path)
+        )
+        command = [sys.executable, "-m", "skewmon", "check", "--config.file", str(config), "-o", "json"]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        assert json.loads(done.stdout)["clusters"][0]["nodes"][0]["measured"], done
+        assert done.stderr == ""
+        async with Running(config) as daemon:
+            await daemon.until(lambda: "a library warns" in daemon.log)
+            assert [line for line in daemon.log.splitlines() if not line.startswith("timestamp=")] == []
+            assert daemon.log.count("a library warns") == 1

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import warnings
 
 import pytest
 import structlog
@@ -72,3 +73,32 @@ def test_a_bug_that_only_the_event_loop_saw_keeps_its_traceback(capsys):
     told = capsys.readouterr().err
     assert "Traceback" in told
     assert "of a task" in told
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("style", ["logfmt", "json"])
+def test_a_warning_of_a_library_is_one_line_of_the_log(style, capsys):
+    """Once for each text, in the form of every other line."""
+    logs.configure("info", style)
+    for _ in range(3):
+        warnings.warn("a cipher\nis deprecated", UserWarning, stacklevel=1)
+    warnings.warn("another", UserWarning, stacklevel=1)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 2
+    assert "is deprecated" in told
+    assert "UserWarning" in told
+    assert "test_logs.py:" in told
+
+
+@pytest.mark.parametrize("style", ["console", "logfmt"])
+def test_what_a_terminal_would_obey_is_made_visible(style, capsys):
+    """In every text of a line, a traceback's as well."""
+    logs.configure("info", style)
+    try:
+        raise ZeroDivisionError("\x1b[2J\u202e")
+    except ZeroDivisionError:
+        structlog.get_logger().exception("\x1b[2J", detail="\x9b\u202e\0")
+    told = capsys.readouterr().err
+    if style == "logfmt":
+        assert {sign for sign in told if not sign.isprintable()} == {"\n"}
+    assert "\x1b[2J" not in told.split("Traceback")[0]
