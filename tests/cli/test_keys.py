@@ -4,6 +4,11 @@ import base64
 import hashlib
 import os
 import subprocess
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from subprocess import PIPE, Popen
 
 import asyncssh
 import pytest
@@ -58,6 +63,29 @@ async def test_a_forced_command_measures_like_a_shell(installed):
         assert sheet.FACTS in one.tools
 
 
+#: Commands and first lines by which the holder of the key might get more than it is for.
+ESCAPES = (
+    "touch {witness}",
+    "sh -c 'touch {witness}'",
+    "exec /bin/sh",
+    ": SKEWMON1 $(touch {witness}) clock",
+    ": SKEWMON1 `touch {witness}` clock",
+    ": SKEWMON1 abc;touch$IFS{witness} clock",
+    ": SKEWMON1 abc clock;touch {witness}",
+    ": SKEWMON1 abc clock|touch {witness}",
+    ": SKEWMON1 abc $(touch {witness})",
+    ": SKEWMON1 'abc clock",
+    ": SKEWMON1 abc\tclock",
+    ": SKEWMON1 -e clock",
+    ": SKEWMON1 ../../bin/sh clock",
+    ": SKEWMON1 @SHEET@ status",
+    ": SKEWMON1 *",
+    ": SKEWMON1  abc clock",
+    "skewmon_ladder abc",
+    ". {witness}",
+)
+
+
 async def test_the_key_runs_nothing_else(installed, tmp_path):
     """Whatever command is asked for, whatever is sent: nothing of it happens."""
     witness = tmp_path / "witness"
@@ -72,11 +100,23 @@ async def test_the_key_runs_nothing_else(installed, tmp_path):
             known_hosts=str(fleet.known_hosts),
             config=None,
         ) as connection:
-            done = await connection.run(f"touch {witness}", input=f"touch {witness}\n", check=False)
-            assert done.exit_status == 1
-            assert "This key answers skewmon and nobody else." in str(done.stderr)
-            with pytest.raises(asyncssh.Error):
-                await connection.open_connection("127.0.0.1", node.port)
+            for escape in ESCAPES:
+                text = escape.format(witness=witness)
+                done = await connection.run(text, input=f"{text}\n", check=False)
+                assert (done.exit_status, done.stdout) == (1, ""), text
+                assert done.stderr == "This key answers skewmon and nobody else.\n", text
+            forwards = [
+                lambda: connection.open_connection("127.0.0.1", node.port),
+                lambda: connection.open_unix_connection("/run/systemd/private"),
+                lambda: connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 1),
+                lambda: connection.forward_remote_path(str(tmp_path / "socket"), str(tmp_path / "there")),
+                lambda: connection.run("", term_type="xterm"),
+                lambda: connection.create_process(subsystem="sftp"),
+                lambda: connection.run("", x11_forwarding=True, x11_display=":9"),
+            ]
+            for forward in forwards:
+                with pytest.raises((asyncssh.Error, asyncssh.ChannelListenError, OSError)):
+                    await forward()
     assert not witness.exists()
 
 
@@ -115,6 +155,77 @@ def test_a_greeting_that_is_none_is_refused(greeting, installed):
     done = answered(installed, greeting + b"id\n")
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"This key answers skewmon and nobody else.\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+@pytest.mark.parametrize("sent", [b"", b": SKEWMON1 ", b"x"], ids=["nothing", "half a line", "one byte"])
+def test_a_first_line_that_does_not_come_ends_the_program(sent, shell, installed):
+    """Whoever stole the key cannot hold processes on the node; none is left behind."""
+    patience_s = 1
+    installed.write_text(installed.read_text().replace("\npatience=30\n", f"\npatience={patience_s}\n"))
+    process = Popen([*shell, str(installed)], stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
+    with process:
+        process.stdin.write(sent)
+        process.stdin.flush()
+        assert process.wait(30) == 1
+        assert process.stderr.read() == b"This key answers skewmon and nobody else.\n"
+        assert process.stdout.read() == b""
+    assert_gone(process.pid)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_a_first_line_without_an_end_ends_the_program(shell, installed):
+    """A hundred megabytes are offered; next to nothing of them is read, and at once."""
+    process = Popen([*shell, str(installed)], stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
+    with process:
+        taken = taken_from(process.stdin.fileno(), 100)
+        process.wait(30)
+    assert process.returncode == 1
+    assert taken <= 2 << 20, "the pipe's own buffer, and no more"
+    assert_gone(process.pid)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_no_guard_of_the_first_line_is_left_behind(shell, installed):
+    """Neither while the program answers, nor after it."""
+    process = Popen([*shell, str(installed)], stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
+    with process:
+        process.stdin.write(f": SKEWMON1 {NONCE} clock\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline() == b"\n"
+        assert parse_hello(NONCE, process.stdout.readline().decode()) is not None
+        assert_gone(process.pid, {"sleep", "dd"})
+        process.stdin.close()
+        process.wait(30)
+    assert_gone(process.pid)
+
+
+def taken_from(pipe: int, megabytes: int) -> int:
+    """Return how many bytes of a line without an end a program lets into its pipe."""
+    taken = 0
+    with suppress(BrokenPipeError):
+        for _ in range(megabytes):
+            taken += os.write(pipe, b": SKEWMON1 " + b"x" * (1 << 20))
+    return taken
+
+
+def session_of(leader: int) -> list[str]:
+    """Return the names of the processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            if int(rest.split()[3]) == leader and rest.split()[0] != "Z":
+                found.append(name)
+    return found
+
+
+def assert_gone(leader: int, names: Collection[str] = ()) -> None:
+    """Wait until no process of a session is left, or none of these names; well below the guard's 30 s."""
+    deadline = time.monotonic() + 20
+    while left := [name for name in session_of(leader) if not names or name in names]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
 
 
 def test_the_environment_that_a_login_may_send_is_dropped(installed, tmp_path):
