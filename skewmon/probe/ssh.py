@@ -130,6 +130,7 @@ class Dialer:
         server = _Server(name, allowance, via.guard if via else None)
         server.allow(LOGIN)
         stamps: StampedSocket | None = None
+        options: dict[str, Any] = {}
         try:
             options = _options(address, ssh, offered)
             stamps = via.stamps if via else await self.dial(address, ssh)
@@ -149,7 +150,7 @@ class Dialer:
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
                 if server.fault:
                     raise server.fault from None
-                if server.lacks(options["server_host_key_algs"]):
+                if server.lacks(options.get("server_host_key_algs", ())):
                     raise host_key_algorithm_error(server.host_keys, name, address, ssh) from None
                 raise login_error(error, name, address, ssh, with_rsa=offered.has_rsa) from None
             raise
