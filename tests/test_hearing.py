@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.hearing import Bystander, Hearing
 from skewmon.model import NS_PER_S, Interval, Pair, Peer, SyncStatus, Vote
 from skewmon.timesync.evidence import NodeEvidence
@@ -65,7 +65,7 @@ def test_servers_that_pass_on_one_time_are_one_witness() -> None:
 
 def test_who_moved_is_told_and_not_called_wrong() -> None:
     """It may have jumped to the right time."""
-    step = Movement(Kind.STEP, AT_NS - 30 * NS_PER_S, AT_NS - 20 * NS_PER_S, WORST.offset)
+    step = Movement(MovementKind.STEP, AT_NS - 30 * NS_PER_S, AT_NS - 20 * NS_PER_S, WORST.offset)
     found = verdict(followers(), jump=step)
     assert (found.verdict, found.culprits) == ("undetermined", ())
     assert found.evidence.endswith(

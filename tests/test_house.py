@@ -1,6 +1,8 @@
 """What the documents say of the house is what is there, and they can be read in a terminal."""
 
+import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,15 @@ def test_the_links_of_a_document_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
     near = [link for link in links if not link.startswith("https://")]
     assert [link for link in near if not (path.parent / link).exists()] == []
+
+
+def test_a_class_name_means_one_class() -> None:
+    """A reader who meets a name in a signature finds one definition of it."""
+    trees = (
+        ast.parse(path.read_text(encoding="utf-8"))
+        for path in (ROOT / "skewmon").rglob("*.py")
+        if path.parent.name != "programs"
+    )
+    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert len(names) > 100
+    assert [name for name, times in names.items() if times > 1] == []

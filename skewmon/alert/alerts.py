@@ -77,7 +77,7 @@ class Sight(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConditionSample:
     """One round's sight of one alert's condition, with the words to tell it."""
 
     key: Key
@@ -94,7 +94,7 @@ class Observation:
 
     cluster: str
     at_wall_ns: int
-    readings: tuple[Reading, ...]
+    readings: tuple[ConditionSample, ...]
 
 
 class Cause(StrEnum):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from skewmon.alert.alerts import Alert, Cause, Key, Observation, Reading, Sight, Transition
+from skewmon.alert.alerts import Alert, Cause, ConditionSample, Key, Observation, Sight, Transition
 from skewmon.model import NS_PER_S
 
 #: A condition that was proven and then not seen clearly for this long is not news any more.
@@ -104,7 +104,7 @@ def retain(state: State, clusters: Iterable[str], wall_ns: int) -> tuple[State, 
     return State(slots), tuple(transitions)
 
 
-def _advance(slots: dict[Key, Slot], reading: Reading, wall_ns: int, now_ns: int) -> list[Transition]:
+def _advance(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int, now_ns: int) -> list[Transition]:
     """Move one alert by one reading."""
     key = reading.key
     slot = slots.get(key)
@@ -143,7 +143,7 @@ def _move_quiet(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
 _MOVES = {Phase.PENDING: _move_pending, Phase.FIRING: _move_firing, Phase.QUIET: _move_quiet}
 
 
-def _decide(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Transition]:
+def _decide(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int) -> list[Transition]:
     """Fire, end or forget the alert of a reading, by what its slot has counted."""
     slot = slots[reading.key]
     if slot.phase is Phase.PENDING:
@@ -155,7 +155,7 @@ def _decide(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Tran
     return []
 
 
-def _decide_pending(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Transition]:
+def _decide_pending(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int) -> list[Transition]:
     """Fire what was proven for long enough; drop what is not so any more."""
     key = reading.key
     slot = slots[key]
@@ -166,7 +166,7 @@ def _decide_pending(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> l
     return _fire(slots, key, wall_ns) if long_enough and _may_fire(slots, slot) else []
 
 
-def _decide_firing(slots: dict[Key, Slot], reading: Reading, wall_ns: int) -> list[Transition]:
+def _decide_firing(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int) -> list[Transition]:
     """End what another alert answers for, or what was proven to be over for long enough."""
     key, line = reading.key, reading.line
     slot = slots[key]
@@ -238,7 +238,7 @@ def _end(slots: dict[Key, Slot], key: Key, cause: Cause, wall_ns: int) -> list[T
     return [Transition(cause, alert)]
 
 
-def _worded(slot: Slot, reading: Reading) -> Slot:
+def _worded(slot: Slot, reading: ConditionSample) -> Slot:
     """Keep the newest words that prove the alert; a round that proves nothing has none to add."""
     if reading.sight not in BEYOND:
         return slot

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from skewmon.alert import observe_node
-from skewmon.alert.alerts import Key, Observation, Reading, Sight
+from skewmon.alert.alerts import ConditionSample, Key, Observation, Sight
 from skewmon.alert.observe_node import SIGHTS, Observer
 from skewmon.alert.reach import Reach, reaches
 from skewmon.alert.thresholds import judge
@@ -29,7 +29,7 @@ def observe(view: ClusterView) -> Observation:
     return Observation(view.name, view.at_wall_ns, tuple(readings))
 
 
-def observe_skew(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def observe_skew(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge the cluster as a whole, and each node against those whom nobody blames."""
     yield _cluster_skew(view, line)
     offsets = {node.name: node.offset for node in view.nodes if node.offset is not None}
@@ -42,14 +42,14 @@ def _blamed(view: ClusterView) -> frozenset[str]:
     return frozenset(view.vote.culprits if view.vote.verdict == "named" else ())
 
 
-def _cluster_skew(view: ClusterView, line: Threshold) -> Reading:
+def _cluster_skew(view: ClusterView, line: Threshold) -> ConditionSample:
     """Judge the whole cluster; the machine lets a named alert take over where there is one."""
     key = Key(view.name, line.kind, line.severity)
     sight = Sight.UNKNOWN if view.skew is None else SIGHTS[judge(view.skew, line)]
     if view.skew is None or sight is not Sight.PROVEN:
-        return Reading(key, line, sight)
+        return ConditionSample(key, line, sight)
     pair = f" between {view.worst.node} and {view.worst.peer}" if view.worst else ""
-    return Reading(
+    return ConditionSample(
         key,
         line,
         Sight.SHARED if _blamed(view) else Sight.PROVEN,
@@ -60,14 +60,16 @@ def _cluster_skew(view: ClusterView, line: Threshold) -> Reading:
     )
 
 
-def _node_skew(view: ClusterView, node: NodeView, line: Threshold, reached: Mapping[str, Reach]) -> Reading:
+def _node_skew(
+    view: ClusterView, node: NodeView, line: Threshold, reached: Mapping[str, Reach]
+) -> ConditionSample:
     """Judge one node; only a named culprit's alert may begin."""
     key = Key(view.name, line.kind, line.severity, node.name)
     reach = reached.get(node.name)
     sight = Sight.UNKNOWN if reach is None else SIGHTS[judge(reach.skew, line)]
     if reach is None or sight is not Sight.PROVEN:
-        return Reading(key, line, sight)
-    return Reading(
+        return ConditionSample(key, line, sight)
+    return ConditionSample(
         key,
         line,
         Sight.PROVEN if node.name in _blamed(view) else Sight.SHARED,
@@ -78,13 +80,13 @@ def _node_skew(view: ClusterView, node: NodeView, line: Threshold, reached: Mapp
     )
 
 
-def observe_unknown(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def observe_unknown(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Tell whether the skew is known at all."""
     key = Key(view.name, line.kind, line.severity)
     if view.skew is not None:
-        yield Reading(key, line, Sight.CLEAR)
+        yield ConditionSample(key, line, Sight.CLEAR)
         return
-    yield Reading(
+    yield ConditionSample(
         key,
         line,
         Sight.PROVEN,

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from skewmon.alert.alerts import Key, Reading, Sight
+from skewmon.alert.alerts import ConditionSample, Key, Sight
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.words import bounds, next_command, probe_command, quoted, sentence
 from skewmon.model import ClusterView, Failed, Interval, Measured, NodeView, SyncStatus, Threshold
 from skewmon.text import rate
 
-Observer = Callable[[ClusterView, Threshold], Iterator[Reading]]
+Observer = Callable[[ClusterView, Threshold], Iterator[ConditionSample]]
 
 #: Puts a quantity that is beyond its line in words.
 Tell = Callable[[Interval, Threshold], str]
@@ -27,19 +27,19 @@ _NS_PER_RATIO = 1e9
 _STILL = Interval(0, 0)
 
 
-def ahead(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def ahead(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge how far each node is ahead of the reference."""
     for node in view.nodes:
         yield _judged(view, node, line, node.offset, "is ahead", _tell_ahead)
 
 
-def behind(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def behind(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge how far each node is behind the reference."""
     for node in view.nodes:
         yield _judged(view, node, line, node.offset, "is behind", _tell_behind)
 
 
-def drift(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def drift(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge the rate at which each node leaves the reference, rounded outwards to whole nanoseconds."""
     for node in view.nodes:
         value = None
@@ -50,7 +50,7 @@ def drift(view: ClusterView, line: Threshold) -> Iterator[Reading]:
         yield _judged(view, node, line, value, "runs at a wrong rate", _tell_drift)
 
 
-def step(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def step(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge the jump that this round found; a measured node without one stood still."""
     for node in view.nodes:
         yield _judged(view, node, line, node.stepped or _STILL, "was stepped", _tell_step)
@@ -58,15 +58,15 @@ def step(view: ClusterView, line: Threshold) -> Iterator[Reading]:
 
 def _judged(
     view: ClusterView, node: NodeView, line: Threshold, value: Interval | None, headline: str, tell: Tell
-) -> Reading:
+) -> ConditionSample:
     """Return the reading of a quantity that a node has by itself; without a measurement it has none."""
     key = Key(view.name, line.kind, line.severity, node.name)
     if value is None or not isinstance(node.outcome, Measured):
-        return Reading(key, line, Sight.UNKNOWN)
+        return ConditionSample(key, line, Sight.UNKNOWN)
     sight = SIGHTS[judge(value, line)]
     if sight is not Sight.PROVEN:
-        return Reading(key, line, sight)  # words take most of the time, and only proof needs them
-    return Reading(
+        return ConditionSample(key, line, sight)  # words take most of the time, and only proof needs them
+    return ConditionSample(
         key,
         line,
         sight,
@@ -93,17 +93,17 @@ def _tell_step(value: Interval, line: Threshold) -> str:
     return f"set {way} by {bounds(value.proven_ns, value.furthest_ns, line)}"
 
 
-def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Tell whose time daemon says that it is not synchronised, or does not run."""
     for node in view.nodes:
         key = Key(view.name, line.kind, line.severity, node.name)
         status = node.timesync if isinstance(node.outcome, Measured) else None
         sight = _claimed(status)
         if status is None or sight is not Sight.PROVEN:
-            yield Reading(key, line, sight)
+            yield ConditionSample(key, line, sight)
             continue
         said = "no time daemon runs" if status.daemon == "none" else f"{status.daemon} is not synchronised"
-        yield Reading(
+        yield ConditionSample(
             key,
             line,
             sight,
@@ -121,7 +121,7 @@ def _claimed(status: SyncStatus | None) -> Sight:
     return Sight.CLEAR if status.synchronized else Sight.PROVEN
 
 
-def unreachable(view: ClusterView, line: Threshold) -> Iterator[Reading]:
+def unreachable(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Tell who could not be measured.
 
     Where nobody could, the fault is likelier on this side: SkewmonSkewUnknown tells it once, instead of one
@@ -131,9 +131,9 @@ def unreachable(view: ClusterView, line: Threshold) -> Iterator[Reading]:
     for node in view.nodes:
         key = Key(view.name, line.kind, line.severity, node.name)
         if not isinstance(node.outcome, Failed):
-            yield Reading(key, line, Sight.CLEAR)
+            yield ConditionSample(key, line, Sight.CLEAR)
             continue
-        yield Reading(
+        yield ConditionSample(
             key,
             line,
             unanswered,

@@ -19,9 +19,11 @@ DEFAULT_PROFILE = "default"
 #: What a line may be drawn on. ``skew`` is the largest pair offset; ``ahead`` and ``behind`` one node against
 #: the reference; ``drift`` its rate in ns/s; ``step`` the size of a jump; the last three are states without
 #: a limit.
-Kind = Literal["skew", "ahead", "behind", "drift", "step", "unsynchronized", "unreachable", "unknown"]
+ThresholdKind = Literal[
+    "skew", "ahead", "behind", "drift", "step", "unsynchronized", "unreachable", "unknown"
+]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[ThresholdKind, ...] = get_args(ThresholdKind)
 
 #: Kinds that hold or do not hold; their ``limit_ns`` means nothing.
 STATES = frozenset({"unsynchronized", "unreachable", "unknown"})

@@ -7,7 +7,7 @@ import click
 from skewmon.cli.main import DEFAULT_CONFIG, EXIT_UNUSABLE
 
 if TYPE_CHECKING:
-    from skewmon.notify.test_alert import Answer
+    from skewmon.notify.test_alert import ReceiverAnswer
 
 #: What ``alerts test`` exits with where a receiver did not take the alert.
 EXIT_NOT_TAKEN = 1
@@ -45,11 +45,11 @@ def test(path: str) -> int:
     return 0 if all(_taken(answer) for answer in answers) else EXIT_NOT_TAKEN
 
 
-def _taken(answer: "Answer") -> bool:
+def _taken(answer: "ReceiverAnswer") -> bool:
     return answer.delivery.reason is None
 
 
-def _told(answer: "Answer") -> str:
+def _told(answer: "ReceiverAnswer") -> str:
     """Return one receiver's answer as a line."""
     name, delivery = f"{answer.notifier} {answer.receiver}", answer.delivery
     if delivery.reason is None:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from skewmon.errors import SkewmonError, echoed
-from skewmon.export.document import Ends, Status, sentence
+from skewmon.export.document import IntervalStatus, Status, sentence
 from skewmon.export.status import SCHEMA
 
 #: Fields of a cluster and of a node that were added to schema 1, with what stands for their absence.
@@ -75,7 +75,7 @@ def _check(status: Status) -> None:
         raise ValueError("an interval whose ends are exchanged")
 
 
-def _intervals(status: Status) -> Iterator[Ends]:
+def _intervals(status: Status) -> Iterator[IntervalStatus]:
     for cluster in status["clusters"]:
         for node in cluster["nodes"]:
             if node["offset"]:

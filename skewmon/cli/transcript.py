@@ -8,7 +8,7 @@ from skewmon.clock.interval import WALL, offset_of
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
 from skewmon.monitor.probe import Examination, since_s
 from skewmon.probe.faults import place
-from skewmon.probe.transcript import Line, Side
+from skewmon.probe.transcript import Side, TranscriptLine
 from skewmon.text import bound, harmless, offset
 
 #: Who says a line.
@@ -83,7 +83,7 @@ def _conversation(found: Examination) -> Iterator[str]:
         yield "  nothing was said"
 
 
-def _line(found: Examination, line: Line) -> str:
+def _line(found: Examination, line: TranscriptLine) -> str:
     return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {harmless(line.text)}"
 
 

@@ -15,7 +15,7 @@ from statistics import median_low
 from typing import NamedTuple
 
 from skewmon.clock.history import Plausible
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S, Burst, Drift, Interval
 
 #: Fewer bursts than this are not a trend.
@@ -182,7 +182,7 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
         return Steering((anchor,), (rate.estimate_ns,)), None
     began = None
     if not steering.slewing_rounds:
-        began = Movement(Kind.SLEW, previous.at_ns, anchor.at_ns, rate_ppb=rate)
+        began = Movement(MovementKind.SLEW, previous.at_ns, anchor.at_ns, rate_ppb=rate)
     return Steering((anchor,), steering.usual, steering.slewing_rounds + 1, rate), began
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Point, Rates, Steering, fit, rates, steer
 from skewmon.clock.history import History, Plausible, Proven, Reset, ResetReason, review
-from skewmon.clock.steps import Kind, Movement, Readings, follow, went_backwards
+from skewmon.clock.steps import Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.model import Burst, Estimate
 
 #: What a ``Movement`` must be to count as a step of the node's wall clock.
-STEPS = frozenset({Kind.STEP, Kind.LEAP, Kind.MOVED})
+STEPS = frozenset({MovementKind.STEP, MovementKind.LEAP, MovementKind.MOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason 
     if not movements and not backwards:
         return None  # as a thousand nodes do, round after round
     kinds = {movement.kind for movement in movements}
-    if Kind.REBOOT in kinds:
+    if MovementKind.REBOOT in kinds:
         return ResetReason.REBOOT
     if backwards:
         return ResetReason.RAW_BACKWARDS
-    return ResetReason.SUSPEND if Kind.SUSPEND in kinds else None
+    return ResetReason.SUSPEND if MovementKind.SUSPEND in kinds else None
 
 
 def _reviewed(

@@ -34,7 +34,7 @@ LEAP_TOLERANCE_NS = 10_000_000
 UNWATCHED_NS = 0
 
 
-class Kind(StrEnum):
+class MovementKind(StrEnum):
     """What happened to a node's clocks."""
 
     STEP = "step"
@@ -53,7 +53,7 @@ class Movement:
     rate, ahead positive.
     """
 
-    kind: Kind
+    kind: MovementKind
     after_ns: int
     before_ns: int
     size: Interval | None = None
@@ -86,7 +86,7 @@ def follow(
     stepped = slept = None
     since_ns = first.sent_ns
     if readings is not None and _started_anew(readings, burst):
-        movements = (Movement(Kind.REBOOT, readings.seen_ns, first.received_ns),)
+        movements = (Movement(MovementKind.REBOOT, readings.seen_ns, first.received_ns),)
         readings = None
     if burst.program.mono is not None and first.mono_ns is not None:
         stepped, slept, since_ns, movements = _compare(readings, burst, movements)
@@ -139,14 +139,14 @@ def _compare(
         jump = change(stepped, wall)
         left_ns = after_ns
         if woken is not None and _is_sleep(woken, jump, stepped, wall):
-            movements += (Movement(Kind.SUSPEND, after_ns, exchange.received_ns, woken),)
+            movements += (Movement(MovementKind.SUSPEND, after_ns, exchange.received_ns, woken),)
             # On waking REALTIME and BOOTTIME are moved alike: only what differs is a step.
             jump = remainder(stepped, wall, woken)
             stepped = None
         elif jump is not None:
             left_ns, jump = _left(readings, exchanges[:number], burst.program, wall, jump)
         if jump is not None:
-            kind = Kind.LEAP if _is_leap(jump, real_ns, exchange.real_out_ns) else Kind.STEP
+            kind = MovementKind.LEAP if _is_leap(jump, real_ns, exchange.real_out_ns) else MovementKind.STEP
             movements += (Movement(kind, max(left_ns, since_ns), exchange.received_ns, jump),)
             stepped = None
         if stepped is None:
@@ -228,7 +228,7 @@ def _displace(
 
 def _displaced(before: Bracket, after: Bracket, after_ns: int, before_ns: int) -> Movement | None:
     """Return the movement of a wall clock that no drift connects; a STEP where no slew does either."""
-    for kind, rate_ppb in ((Kind.STEP, SLEW_LIMIT_PPB), (Kind.MOVED, RHO_WALL_PPB)):
+    for kind, rate_ppb in ((MovementKind.STEP, SLEW_LIMIT_PPB), (MovementKind.MOVED, RHO_WALL_PPB)):
         slack = age_slack_ns(before_ns - after_ns, rate_ppb)
         reach = Bracket(before.lower_ns - slack, before.upper_ns + slack)
         if (size := change(reach, after)) is not None:

@@ -155,7 +155,7 @@ _SHOWN_DURATION = (
 
 Duration = Annotated[int, BeforeValidator(_duration), *_SHOWN_DURATION]
 Limit = Annotated[int, AfterValidator(_positive), BeforeValidator(_duration), *_SHOWN_DURATION]
-Drift = Annotated[
+DriftLimit = Annotated[
     int,
     BeforeValidator(_drift_ppb),
     PlainSerializer(_format_drift, when_used="json"),

@@ -8,7 +8,7 @@ from skewmon.alert.thresholds import check_profile, in_force
 from skewmon.config import limits, paths
 from skewmon.config.address import parse_listen
 from skewmon.config.fields import (
-    Drift,
+    DriftLimit,
     Duration,
     Expression,
     Hops,
@@ -159,7 +159,7 @@ class ThresholdSpec(Exactly):
     ahead: Limit | None = Field(None, description="of a node, before the reference")
     behind: Limit | None = Field(None, description="of a node, after the reference")
     step: Limit | None = Field(None, description="a jump of one clock")
-    drift: Drift | None = Field(None, description="rate of one clock, such as 100ppm")
+    drift: DriftLimit | None = Field(None, description="rate of one clock, such as 100ppm")
     unsynchronized: Literal[True] | None = Field(None, description="its time daemon says so")
     unreachable: Literal[True] | None = Field(None, description="it cannot be measured")
     for_ns: Duration = Field(0, alias="for", description="fires after this long")
@@ -184,7 +184,7 @@ def _kind_of_node(value: Any) -> str:
     return "mapping" if isinstance(value, dict | NodeSpec) else "text"
 
 
-Interval = Annotated[Duration, duration_within(limits.MIN_INTERVAL_NS, limits.MAX_INTERVAL_NS)]
+RoundInterval = Annotated[Duration, duration_within(limits.MIN_INTERVAL_NS, limits.MAX_INTERVAL_NS)]
 NodeEntry = Annotated[
     Annotated[Expression, Tag("text")] | Annotated[NodeSpec, Tag("mapping")], Discriminator(_kind_of_node)
 ]
@@ -196,8 +196,10 @@ class ClusterSpec(Spec):
     nodes: tuple[NodeEntry, ...] = Field((), description="texts such as etcd[1-3].example.com, or mappings")
     inventory: tuple[SourceSpec, ...] = Field((), max_length=limits.MAX_SOURCES)
     ssh: SshSpec = SshSpec()
-    interval_ns: Interval = Field(15 * NS_PER_S, alias="interval", description="a round starts this often")
-    status_interval_ns: Interval = Field(
+    interval_ns: RoundInterval = Field(
+        15 * NS_PER_S, alias="interval", description="a round starts this often"
+    )
+    status_interval_ns: RoundInterval = Field(
         60 * NS_PER_S, alias="status_interval", description="time daemons are asked this often"
     )
     samples: int = Field(

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from skewmon.demo.cast import cast
-from skewmon.demo.clock import Origin
+from skewmon.demo.clock import ClockOrigin
 from skewmon.demo.server import Servers
 from skewmon.demo.workplace import make_identity, write_config
 
@@ -35,7 +35,7 @@ async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool) ->
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
     servers = Servers(make_identity(directory))
-    listening = await servers.start(cast(nodes, Origin.now()))
+    listening = await servers.start(cast(nodes, ClockOrigin.now()))
     config = write_config(directory, listening, listen)
     stories = [{"name": one.role.name, "story": one.role.story} for one in listening]
     print(json.dumps({"config": str(config), "nodes": stories}), flush=True)  # noqa: T201  # the contract

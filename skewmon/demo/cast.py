@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from skewmon.demo.clock import Origin, SimulatedClock, Step
+from skewmon.demo.clock import ClockOrigin, SimulatedClock, Step
 
 US = 1_000
 MS = 1_000_000
@@ -40,7 +40,7 @@ class Role:
     reachable: bool = True
 
 
-def cast(nodes: int, origin: Origin) -> tuple[Role, ...]:
+def cast(nodes: int, origin: ClockOrigin) -> tuple[Role, ...]:
     """Return so many nodes: first those with a story, then healthy ones."""
     told = (
         Role("n1", "healthy", _healthy(0, origin)),
@@ -70,5 +70,5 @@ def cast(nodes: int, origin: Origin) -> tuple[Role, ...]:
     return (*told[:nodes], *more)
 
 
-def _healthy(number: int, origin: Origin) -> SimulatedClock:
+def _healthy(number: int, origin: ClockOrigin) -> SimulatedClock:
     return SimulatedClock(origin, HEALTHY_OFFSETS_NS[number % len(HEALTHY_OFFSETS_NS)])

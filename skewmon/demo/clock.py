@@ -15,20 +15,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ClockOrigin:
     """This machine's clocks at the start; nodes share it, so that only their own errors set them apart."""
 
     base_ns: int
     real_ns: int
 
     @classmethod
-    def now(cls) -> "Origin":
+    def now(cls) -> "ClockOrigin":
         """Read the clocks."""
         return cls(base_ns(), time.time_ns())
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """Every clock of a node at one instant, in nanoseconds, rounded down."""
 
     real_ns: int
@@ -45,19 +45,19 @@ class SimulatedClock:
     which moves every clock, ``slew_ppb`` how its time daemon steers REALTIME and MONOTONIC on top of that.
     """
 
-    origin: Origin
+    origin: ClockOrigin
     offset_ns: int = 0
     drift_ppb: int = 0
     slew_ppb: int = 0
     steps: tuple[Step, ...] = ()
     uptime_ns: int = 40 * 86_400 * NS_PER_S  # at the start
 
-    def read(self, base: int) -> Reading:
+    def read(self, base: int) -> ClockReading:
         """Return what the node reads at an instant of the base."""
         elapsed = base - self.origin.base_ns
         oscillator = elapsed + elapsed * self.drift_ppb // NS_PER_S
         steered = elapsed + elapsed * (self.drift_ppb + self.slew_ppb) // NS_PER_S
-        return Reading(
+        return ClockReading(
             real_ns=self.origin.real_ns + self.offset_ns + steered + self._stepped_ns(elapsed),
             raw_ns=self.uptime_ns + oscillator,
             mono_ns=self.uptime_ns + steered,

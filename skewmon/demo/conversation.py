@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from skewmon.demo.cast import Role
-from skewmon.demo.clock import Reading
+from skewmon.demo.clock import ClockReading
 
 #: What skewmon sends before its first request is some 10 KiB in a few lines; a longer line is nobody's.
 MAX_LINE_BYTES = 64 * 1024
@@ -64,7 +64,7 @@ def hello(nonce: str, role: Role) -> str:
     return f"\nSKEWMON1 {nonce} hello probe={role.program} {clocks} {kernel}\n"
 
 
-def reply(request: Request, role: Role, before: Reading, after: Reading) -> str:
+def reply(request: Request, role: Role, before: ClockReading, after: ClockReading) -> str:
     """Return the clocks, read before and after, as the node's program prints them."""
     if role.program == "bash":  # one clock, in whole microseconds
         real = before.real_ns // 1000 * 1000

@@ -83,12 +83,12 @@ class Server(asyncssh.SSHServer):
     def __init__(self, role: Role) -> None:
         self._role = role
 
-    def session_requested(self) -> "Session":
+    def session_requested(self) -> "NodeSession":
         """Open a session with the program."""
-        return Session(self._role)
+        return NodeSession(self._role)
 
 
-class Session(asyncssh.SSHServerSession[bytes]):
+class NodeSession(asyncssh.SSHServerSession[bytes]):
     """One conversation with a node's program, whatever command was asked for, as a forced command has it."""
 
     def __init__(self, role: Role) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from skewmon.demo.cast import Role
-from skewmon.demo.clock import Reading
+from skewmon.demo.clock import ClockReading
 from skewmon.demo.conversation import boot_id
 from skewmon.model import NS_PER_S
 
@@ -26,7 +26,7 @@ NTP_EPOCH_S = 2_208_988_800
 Sheet = Mapping[str, str]
 
 
-def sheet(nonce: str, role: Role, now: Reading) -> str:
+def sheet(nonce: str, role: Role, now: ClockReading) -> str:
     """Return the whole sheet, in the marks that skewmon's script makes."""
     blocks = {"facts": _facts(role, now), **_TOOLS[role.daemon](role, now)}
     body = "".join(
@@ -35,14 +35,14 @@ def sheet(nonce: str, role: Role, now: Reading) -> str:
     return f"{body}\n{nonce} done\n"
 
 
-def _facts(role: Role, now: Reading) -> str:
+def _facts(role: Role, now: ClockReading) -> str:
     lines = ["uname Linux 6.12.0 x86_64", f"clock {now.real_ns // NS_PER_S}", f"boot {boot_id(role.name)}"]
     if role.daemon != "none":
         lines.append(f"process 612 {role.daemon} /usr/sbin/{role.daemon} -u ntp")
     return "\n".join(lines) + "\n"
 
 
-def _chrony(role: Role, now: Reading) -> Sheet:
+def _chrony(role: Role, now: ClockReading) -> Sheet:
     offset_s = role.clock.offset_ns / NS_PER_S
     side = "fast" if offset_s >= 0 else "slow"
     updated = datetime.fromtimestamp(now.real_ns // NS_PER_S - UPDATE_AGE_S, UTC)
@@ -79,7 +79,7 @@ def _sample(role: Role) -> str:
     return f"{microseconds:>7}[{microseconds:>7}]"
 
 
-def _ntp(role: Role, now: Reading) -> Sheet:
+def _ntp(role: Role, now: ClockReading) -> Sheet:
     offset_ms = -role.clock.offset_ns / 1e6  # ntpq has it the other way round: the source minus the node
     updated = _ntp_time(now.real_ns - UPDATE_AGE_S * NS_PER_S)
     return {
@@ -103,7 +103,7 @@ def _ntp(role: Role, now: Reading) -> Sheet:
     }
 
 
-def _nobody(_role: Role, _now: Reading) -> Sheet:
+def _nobody(_role: Role, _now: ClockReading) -> Sheet:
     return {}
 
 

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
 from skewmon.export.answers import busy, fault
-from skewmon.export.connection import Connection
+from skewmon.export.connection import HttpConnection
 from skewmon.export.current import Current
 from skewmon.export.hooks import Hooks
 from skewmon.export.operations import rendered
@@ -93,7 +93,7 @@ class Api:
         """Send an event now and one after every round, until either side leaves."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
-        if isinstance(request.protocol, Connection) and not request.protocol.stream():
+        if isinstance(request.protocol, HttpConnection) and not request.protocol.stream():
             return busy(request, "Too many clients listen already.")
         async with aclosing(self._stream.subscribe(partial(_abort, request))) as messages:
             preamble = await anext(messages)

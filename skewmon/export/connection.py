@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from skewmon.export.answers import Handler, general_headers
 from skewmon.export.clients import client_of
-from skewmon.export.places import Phase, Places
+from skewmon.export.places import ClientPhase, Places
 
 #: From the connection, or from the first byte of a later request, to the end of the request's header: a
 #: second even over a poor line. Slower clients hold a descriptor that measuring needs.
@@ -34,7 +34,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """A connection that ends when a header or the reading of an answer takes too long."""
 
     def __init__(self, server: web.Server, places: Places, accepted: socket.socket, peer: object) -> None:
@@ -74,7 +74,7 @@ class Connection(web.RequestHandler):
 
     def working(self) -> None:
         """Note that a whole request has come; making its answer may take as long as it likes."""
-        self._enter(Phase.WORKING, None)
+        self._enter(ClientPhase.WORKING, None)
 
     def admit(self) -> bool:
         """Take a place outside the lobby; return False if there is none."""
@@ -88,10 +88,10 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer within its time; after that, the connection rests or ends."""
-        self._enter(Phase.WRITING, WRITE_S)
+        self._enter(ClientPhase.WRITING, WRITE_S)
         sent = await super().finish_response(request, resp, start_time)
         if sent[0].keep_alive and not sent[1] and self._places.admitted(self):
-            self._enter(Phase.RESTING, KEEPALIVE_S)
+            self._enter(ClientPhase.RESTING, KEEPALIVE_S)
             self._resting = True
         return sent
 
@@ -116,7 +116,7 @@ class Connection(web.RequestHandler):
         general_headers(response)  # no application completes this answer
         return response
 
-    def _enter(self, phase: Phase, limit_s: float | None) -> None:
+    def _enter(self, phase: ClientPhase, limit_s: float | None) -> None:
         self._resting = False
         self._places.enter(self, phase)
         self._limit(limit_s)
@@ -133,6 +133,6 @@ class Connection(web.RequestHandler):
 async def note_whole_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Stop the time limit of the header; it has come whole."""
     connection = request.protocol
-    if isinstance(connection, Connection):
+    if isinstance(connection, HttpConnection):
         connection.working()
     return await handler(request)

@@ -17,7 +17,7 @@ from skewmon.model import NS_PER_S, Interval, Skew, Threshold, Verdict
 from skewmon.text import at_least, at_most, exact, names
 
 
-class Ends(TypedDict):
+class IntervalStatus(TypedDict):
     """An estimate, and the ends of the interval that contains the truth."""
 
     seconds: float
@@ -25,7 +25,7 @@ class Ends(TypedDict):
     upper: float
 
 
-class WorstPairStatus(Ends):
+class WorstPairStatus(IntervalStatus):
     """The pair that is provably furthest apart; the first node minus the second."""
 
     node: str
@@ -131,8 +131,8 @@ class NodeStatus(TypedDict):
     reason: str | None
     detail: str | None
     probe: str | None
-    offset: Ends | None
-    admin_offset: Ends | None
+    offset: IntervalStatus | None
+    admin_offset: IntervalStatus | None
     round_trip_seconds: float | None
     samples: int
     last_success: str | None
@@ -149,7 +149,7 @@ class ClusterHead(TypedDict):
     name: str
     verdict: Verdict
     message: str
-    skew: Ends | None
+    skew: IntervalStatus | None
     worst_pair: WorstPairStatus | None
     culprits: list[str]
     culprit_verdict: Literal["none", "named", "undetermined"]
@@ -193,7 +193,7 @@ def ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)
 
 
-def interval(ends: Ends) -> Interval:
+def interval(ends: IntervalStatus) -> Interval:
     """Return the interval between two ends."""
     return Interval(ns(ends["lower"]), ns(ends["upper"]))
 

@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from skewmon.export.connection import HEADER_S, Connection
+from skewmon.export.connection import HEADER_S, HttpConnection
 from skewmon.export.paced import PacedLog
 from skewmon.export.places import Places
 
@@ -83,14 +83,14 @@ class Door:
                     self._log.warning("HTTP connections wait", reason=os.strerror(error.errno).lower())
                     await asyncio.sleep(EXHAUSTED_PAUSE_S)
                 continue  # anything else, such as a client that has left, concerns that client alone
-            connection = Connection(server, self._places, accepted, peer)
+            connection = HttpConnection(server, self._places, accepted, peer)
             self._places.arrive(connection)
             entering = asyncio.create_task(self._enter(connection, accepted, context))
             self._entering.add(entering)
             entering.add_done_callback(self._entering.discard)
 
     async def _enter(
-        self, connection: Connection, accepted: socket.socket, context: ssl.SSLContext | None
+        self, connection: HttpConnection, accepted: socket.socket, context: ssl.SSLContext | None
     ) -> None:
         """Start the connection, with TLS after its handshake, which has a time limit as well."""
         limit = HEADER_S if context else None

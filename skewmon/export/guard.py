@@ -9,7 +9,7 @@ from aiohttp.typedefs import Middleware
 from skewmon.export.answers import Handler, busy, fault
 from skewmon.export.auth import BasicAuth, BusyError, TooManyAttemptsError
 from skewmon.export.clients import client_of
-from skewmon.export.connection import Connection
+from skewmon.export.connection import HttpConnection
 from skewmon.export.web_file import WebFile
 
 #: Values of a browser's Sec-Fetch-Site header that stand for skewmon's own pages or for the user.
@@ -18,7 +18,7 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 _READING = frozenset({"GET", "HEAD"})
 
 
-class Guard:
+class AuthMiddleware:
     """Asks for a password if the web file has users, and lets no page of another site act for a user."""
 
     def __init__(self, web_file: WebFile, executor: Executor) -> None:
@@ -40,7 +40,7 @@ class Guard:
         refusal = await self._unauthorized(request)
         if refusal is not None:
             return refusal
-        if isinstance(request.protocol, Connection) and not request.protocol.admit():
+        if isinstance(request.protocol, HttpConnection) and not request.protocol.admit():
             return busy(request, "Too many requests are being answered.")
         if request.method not in _READING and _foreign(request):
             return fault(request, HTTPStatus.FORBIDDEN, "A page of another site may not do this.")

@@ -42,7 +42,7 @@ CLIENT_STREAMS_SHARE = 2
 SLOW_S = 2.0
 
 
-class Phase(Enum):
+class ClientPhase(Enum):
     """The state of one connection."""
 
     ARRIVING = auto()  # no whole request yet
@@ -64,7 +64,7 @@ class Occupant(Protocol):
 @dataclass(slots=True)
 class _Place:
     client: str
-    phase: Phase
+    phase: ClientPhase
     since_s: float
 
 
@@ -116,7 +116,7 @@ class Places:
         """Give a new connection its place in the lobby, if need be that of another one."""
         while len(self._lobby) >= limits().lobby:
             self._evict(self._lobby, _longest_waiting(self._lobby, occupant.client))
-        self._lobby[occupant] = _Place(occupant.client, Phase.ARRIVING, _now_s())
+        self._lobby[occupant] = _Place(occupant.client, ClientPhase.ARRIVING, _now_s())
 
     def admit(self, occupant: Occupant) -> bool:
         """Give a connection with a good request its place; return False if none can be made free."""
@@ -129,15 +129,17 @@ class Places:
 
     def stream(self, occupant: Occupant) -> bool:
         """Let an admitted connection stream; return False if there are too many streams."""
-        streaming = [place.client for place in self._admitted.values() if place.phase is Phase.STREAMING]
+        streaming = [
+            place.client for place in self._admitted.values() if place.phase is ClientPhase.STREAMING
+        ]
         own, allowed = streaming.count(occupant.client), limits()
         if len(streaming) >= allowed.streams or own >= allowed.client_streams:
             self._log.warning("HTTP streams were refused", client=occupant.client, open=own)
             return False
-        self.enter(occupant, Phase.STREAMING)
+        self.enter(occupant, ClientPhase.STREAMING)
         return True
 
-    def enter(self, occupant: Occupant, phase: Phase) -> None:
+    def enter(self, occupant: Occupant, phase: ClientPhase) -> None:
         """Note the phase that a connection enters; one that was evicted has none."""
         for pool in (self._lobby, self._admitted):
             if occupant in pool:
@@ -181,7 +183,7 @@ def _longest_waiting(lobby: _Pool, newcomer: str) -> Occupant:
     counts = Counter([newcomer, *(place.client for place in lobby.values())])
     most = max(counts[place.client] for place in lobby.values())
     of_largest = [held for held, place in lobby.items() if counts[place.client] == most]
-    return next((held for held in of_largest if lobby[held].phase is not Phase.WORKING), of_largest[0])
+    return next((held for held in of_largest if lobby[held].phase is not ClientPhase.WORKING), of_largest[0])
 
 
 def _dispensable(places: Iterable[tuple[Occupant, _Place]]) -> Occupant | None:
@@ -189,9 +191,9 @@ def _dispensable(places: Iterable[tuple[Occupant, _Place]]) -> Occupant | None:
     slow_since_s = _now_s() - SLOW_S
     slow = None
     for held, place in places:
-        if place.phase is Phase.RESTING:
+        if place.phase is ClientPhase.RESTING:
             return held
-        if slow is None and place.phase is Phase.WRITING and place.since_s < slow_since_s:
+        if slow is None and place.phase is ClientPhase.WRITING and place.since_s < slow_since_s:
             slow = held
     return slow
 

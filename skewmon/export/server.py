@@ -16,7 +16,7 @@ from skewmon.export.connection import note_whole_requests
 from skewmon.export.current import Current
 from skewmon.export.door import Door
 from skewmon.export.facts import DaemonFacts
-from skewmon.export.guard import Guard
+from skewmon.export.guard import AuthMiddleware
 from skewmon.export.hooks import Hooks
 from skewmon.export.operations import Operations
 from skewmon.export.page.handlers import PageHandlers
@@ -60,7 +60,7 @@ class Exporter:
             middlewares=[
                 note_whole_requests,
                 explain_faults,
-                Guard(self._web_file, self._passwords).middleware(),
+                AuthMiddleware(self._web_file, self._passwords).middleware(),
             ],
             client_max_size=REQUEST_BYTES_MAX,
         )

@@ -15,9 +15,9 @@ from skewmon.export.document import (
     ClusterHead,
     ClusterStatus,
     DriftStatus,
-    Ends,
     FindingStatus,
     ForecastStatus,
+    IntervalStatus,
     NodeStatus,
     PairStatus,
     PeerStatus,
@@ -195,7 +195,7 @@ def _node(node: NodeView) -> NodeStatus:
     }
 
 
-def _ends(interval: Interval) -> Ends:
+def _ends(interval: Interval) -> IntervalStatus:
     return {
         "seconds": seconds(interval.estimate_ns),
         "lower": seconds(interval.lower_ns),
@@ -203,11 +203,11 @@ def _ends(interval: Interval) -> Ends:
     }
 
 
-def _interval(interval: Interval | None) -> Ends | None:
+def _interval(interval: Interval | None) -> IntervalStatus | None:
     return _ends(interval) if interval else None
 
 
-def _skew(skew: Skew | None) -> Ends | None:
+def _skew(skew: Skew | None) -> IntervalStatus | None:
     if skew is None:
         return None
     return {

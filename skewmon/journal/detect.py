@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from skewmon.alert.alerts import Cause, Transition
-from skewmon.clock.steps import UNWATCHED_NS, Kind, Movement
+from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind
 from skewmon.journal.reported import ReportedState, failed_for
 from skewmon.model import NS_PER_S, ClusterView, Endpoint, Event, Failed, Interval, NodeView
 from skewmon.monitor.round import NodeMovements, Round
@@ -11,11 +11,11 @@ from skewmon.text import rfc3339, span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
 CLOCK_EVENTS = {
-    Kind.STEP: "step",
-    Kind.MOVED: "step",
-    Kind.LEAP: "leap-second",
-    Kind.SUSPEND: "suspend",
-    Kind.REBOOT: "reboot",
+    MovementKind.STEP: "step",
+    MovementKind.MOVED: "step",
+    MovementKind.LEAP: "leap-second",
+    MovementKind.SUSPEND: "suspend",
+    MovementKind.REBOOT: "reboot",
 }
 
 
@@ -81,12 +81,12 @@ def _movement_events(view: ClusterView, name: str, moved: NodeMovements) -> Iter
 
 
 def _clock_sentence(name: str, movement: Movement) -> str:
-    if movement.kind is Kind.REBOOT:
+    if movement.kind is MovementKind.REBOOT:
         return f"{name} was rebooted."
     size = movement.size.estimate_ns if movement.size else 0
-    if movement.kind is Kind.SUSPEND:
+    if movement.kind is MovementKind.SUSPEND:
         return f"{name} slept for {span(size)}."
-    if movement.kind is Kind.LEAP:
+    if movement.kind is MovementKind.LEAP:
         return f"{name} applied a leap second."
     return f"The clock of {name} jumped {'forward' if size > 0 else 'back'} by {span(abs(size))}."
 

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from skewmon.errors import JournalError
-from skewmon.journal.queue import Queue, Row
+from skewmon.journal.queue import EventQueue, Row
 from skewmon.journal.store import JournalFile
 from skewmon.model import Event, EventQuery
 from skewmon.runtime.containment import Where, contained, translated
@@ -45,7 +45,7 @@ class Journal:
     def __init__(self, directory: str) -> None:
         self._file = JournalFile(Path(directory))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._queue = Queue()
+        self._queue = EventQueue()
         self._states: dict[str, str] = {}
         self._changed: set[str] = set()  # keys of states that are not on disk yet
         self._restarted = 0

@@ -74,7 +74,7 @@ class Gap:
         return Row.of(Event(time.time_ns(), "events-lost", message, detail=detail))._replace(id=self.id)
 
 
-class Queue:
+class EventQueue:
     """Events that wait, and those that the journal's thread has taken, which may yet be written."""
 
     def __init__(self) -> None:

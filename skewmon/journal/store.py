@@ -57,7 +57,7 @@ LOST = "journal file was deleted, replaced or truncated; earlier events are lost
 DAMAGED = "journal file is damaged or belongs to another program; it was set aside and a new one begun"
 
 #: Device and inode: the file itself, whatever its name.
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class JournalFile:
         self.path = directory / FILE_NAME
         self.restarts: list[Restart] = []  # the journal reports and clears them
         self._connection: sqlite3.Connection | None = None
-        self._identity: Identity | None = None
+        self._identity: FileIdentity | None = None
         self._is_new = True  # this connection has not written yet: its file may lack every state
         self._unpruned = PRUNE_EVERY
 
@@ -189,7 +189,7 @@ class JournalFile:
         self.restarts.append(Restart(DAMAGED, str(kept)))
 
 
-def _identity(path: Path) -> Identity | None:
+def _identity(path: Path) -> FileIdentity | None:
     """Return device and inode of a file; None if it is missing or empty."""
     try:
         found = path.stat()

@@ -9,7 +9,7 @@ from skewmon.model.events import Event, EventQuery
 from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import Cluster, Endpoint, Node, SshSettings, Threshold
-from skewmon.model.timesync import Daemon, Finding, KernelClock, Peer, Severity, SyncStatus
+from skewmon.model.timesync import DaemonName, Finding, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
     Discipline,
@@ -30,7 +30,7 @@ __all__ = [
     "Burst",
     "Cluster",
     "ClusterView",
-    "Daemon",
+    "DaemonName",
     "Discipline",
     "Drift",
     "Endpoint",

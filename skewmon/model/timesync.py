@@ -5,7 +5,7 @@ from typing import Literal
 
 Severity = Literal["info", "warning", "critical"]
 
-Daemon = Literal["ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", "none", "unknown"]
+DaemonName = Literal["ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", "none", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class SyncStatus:
     ``reach`` is the reachability register (0 to 255) of the source that is followed.
     """
 
-    daemon: Daemon
+    daemon: DaemonName
     synchronized: bool | None = None
     stratum: int | None = None
     source: str | None = None

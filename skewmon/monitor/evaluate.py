@@ -7,7 +7,7 @@ from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vot
 from skewmon.clock import pairs
 from skewmon.clock.culprit import NOBODY
 from skewmon.clock.memory import STEPS
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.hearing import Bystander, Hearing
 from skewmon.model import (
     NS_PER_S,
@@ -28,11 +28,11 @@ from skewmon.monitor.state import MonitorState
 from skewmon.outlook import UNKNOWN, Outlook, outlooks
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
-from skewmon.timesync.evidence import History, NodeEvidence
+from skewmon.timesync.evidence import ClockChanges, NodeEvidence
 from skewmon.timesync.findings import cluster_findings, jury, node_findings
 
 #: Nearly every node, nearly every round.
-NOTHING_MOVED = History()
+NOTHING_MOVED = ClockChanges()
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -148,17 +148,17 @@ def _evidence(
     return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address)
 
 
-def _history(record: NodeState, moved: Sequence[Movement]) -> History:
+def _history(record: NodeState, moved: Sequence[Movement]) -> ClockChanges:
     """Return what the node's own clocks told since the cluster's last round, and a slew while it lasts."""
-    by_kind: dict[Kind, Movement] = {movement.kind: movement for movement in moved}
-    slept = by_kind[Kind.SUSPEND].size if Kind.SUSPEND in by_kind else None
+    by_kind: dict[MovementKind, Movement] = {movement.kind: movement for movement in moved}
+    slept = by_kind[MovementKind.SUSPEND].size if MovementKind.SUSPEND in by_kind else None
     stepped, slew_ppb = _largest_step(moved), record.recollection.rates.slew_ppb
     if not by_kind and slew_ppb is None:
         return NOTHING_MOVED
-    return History(
+    return ClockChanges(
         step_s=stepped.estimate_ns / NS_PER_S if stepped else None,
         suspended_s=slept.estimate_ns / NS_PER_S if slept else None,
-        rebooted=True if Kind.REBOOT in by_kind else None,
+        rebooted=True if MovementKind.REBOOT in by_kind else None,
         slew_ppm=slew_ppb.estimate_ns / 1000 if slew_ppb else None,
     )
 

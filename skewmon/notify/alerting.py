@@ -18,7 +18,7 @@ from skewmon.errors import JournalError
 from skewmon.model import ClusterView
 from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store
 from skewmon.notify.dry_run import DryRun, Say
-from skewmon.notify.receiver import Origin, Target
+from skewmon.notify.receiver import Origin, ReceiverConfig
 from skewmon.notify.registry import build
 from skewmon.runtime import client
 
@@ -26,7 +26,7 @@ from skewmon.runtime import client
 STATE = "alerts"
 
 #: The log gets every change, whatever other receivers there are.
-LOG = Target("log")
+LOG = ReceiverConfig("log")
 
 
 class Alerting:
@@ -40,7 +40,7 @@ class Alerting:
         self._dry_run = dry_run
         self._store = MemoryStore() if dry_run else store
         self._session: aiohttp.ClientSession | None = None
-        self._configured: tuple[tuple[Target, ...], Origin] | None = None
+        self._configured: tuple[tuple[ReceiverConfig, ...], Origin] | None = None
         self._state = self._restored()
         self._dispatcher = Dispatcher((), self._store, self.counts)
         self._replaced = asyncio.Event()
@@ -50,7 +50,7 @@ class Alerting:
         """Every alert that fires now."""
         return self._state.firing
 
-    def configure(self, targets: Iterable[Target], origin: Origin) -> None:
+    def configure(self, targets: Iterable[ReceiverConfig], origin: Origin) -> None:
         """Send to these receivers from now on; those that stay keep their queues."""
         configured = (tuple(targets), origin)
         if configured == self._configured:

@@ -14,7 +14,7 @@ from yarl import URL
 from skewmon.alert.alerts import Alert
 from skewmon.model import NS_PER_S
 from skewmon.notify.http import post
-from skewmon.notify.receiver import Delivery, Origin, Target, identity_of, shown
+from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig, identity_of, shown
 from skewmon.text import rfc3339
 
 #: A firing alert is sent again this often.
@@ -33,7 +33,7 @@ class Alertmanager:
     name = "alertmanager"
     repeats = True
 
-    def __init__(self, target: Target, origin: Origin, session: aiohttp.ClientSession) -> None:
+    def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = shown(target.url)
         self.identity = identity_of(target)
         self._url = str(URL(target.url) / "api" / "v2" / "alerts") if target.url else ""

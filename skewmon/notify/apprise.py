@@ -16,9 +16,9 @@ from skewmon.notify.receiver import (
     Delivery,
     DeliveryReason,
     Origin,
+    ReceiverConfig,
     Result,
     SecretError,
-    Target,
     identity_of,
     read_secret,
 )
@@ -36,7 +36,7 @@ class Apprise:
     name = "apprise"
     repeats = False
 
-    def __init__(self, target: Target, origin: Origin, session: aiohttp.ClientSession) -> None:
+    def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = f"services of {target.url_file}"
         self.identity = identity_of(target)
         self._url_file = target.url_file

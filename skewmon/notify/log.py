@@ -6,7 +6,7 @@ import aiohttp
 import structlog
 
 from skewmon.alert.alerts import Alert
-from skewmon.notify.receiver import Delivery, Origin, Result, Target, identity_of
+from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig, Result, identity_of
 
 
 class Logged:
@@ -15,7 +15,7 @@ class Logged:
     name = "log"
     repeats = False
 
-    def __init__(self, target: Target, origin: Origin, session: aiohttp.ClientSession) -> None:
+    def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = "log"
         self.identity = identity_of(target)
         self._origin = origin

@@ -23,7 +23,7 @@ class SecretError(SkewmonError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReceiverConfig:
     """One receiver as the configuration names it; ``kind`` is a key of NOTIFIERS.
 
     Files are paths or ``credential:NAME``; their content is read when it is needed and never kept.
@@ -48,7 +48,7 @@ class Origin:
         return f"{self.runbook_url}#{alert.key.name.lower()}"
 
 
-def identity_of(target: Target) -> str:
+def identity_of(target: ReceiverConfig) -> str:
     """Return a name for a receiver that survives restarts and gives no secret away."""
     return f"{target.kind}-{hashlib.sha256(repr(target).encode()).hexdigest()[:16]}"
 
@@ -70,15 +70,15 @@ def read_secret(name: str) -> str:
         raise SecretError(str(fault)) from None
 
 
-def targets_of(alerts: AlertsSpec) -> tuple[Target, ...]:
+def targets_of(alerts: AlertsSpec) -> tuple[ReceiverConfig, ...]:
     """Return every receiver of a configuration."""
     return (
-        *(Target("alertmanager", url) for url in alerts.alertmanagers),
+        *(ReceiverConfig("alertmanager", url) for url in alerts.alertmanagers),
         *(
-            Target("webhook", hook.url or "", hook.url_file or "", hook.headers_file or "")
+            ReceiverConfig("webhook", hook.url or "", hook.url_file or "", hook.headers_file or "")
             for hook in alerts.webhooks
         ),
-        *(Target("apprise", url_file=service.url_file) for service in alerts.apprise),
+        *(ReceiverConfig("apprise", url_file=service.url_file) for service in alerts.apprise),
     )
 
 

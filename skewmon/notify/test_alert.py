@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skewmon.alert.alerts import Alert, Key
-from skewmon.notify.receiver import Delivery, Origin, Target
+from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig
 from skewmon.notify.registry import build
 from skewmon.runtime import client
 
@@ -15,7 +15,7 @@ TEST_CLUSTER = "skewmon-test"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """The answer of one receiver."""
 
     notifier: str
@@ -34,7 +34,7 @@ def make_test_alert(now_ns: int) -> Alert:
     )
 
 
-async def send_test_alert(targets: Sequence[Target], origin: Origin) -> list[Answer]:
+async def send_test_alert(targets: Sequence[ReceiverConfig], origin: Origin) -> list[ReceiverAnswer]:
     """Send a test alert to every receiver at once; return their answers in the order of the targets."""
     now_ns = time.time_ns()
     async with client.session() as session:
@@ -42,6 +42,6 @@ async def send_test_alert(targets: Sequence[Target], origin: Origin) -> list[Ans
         alerts = [make_test_alert(now_ns)]
         deliveries = await asyncio.gather(*(notifier.send(alerts, now_ns) for notifier in notifiers))
     return [
-        Answer(notifier.name, notifier.receiver, delivery)
+        ReceiverAnswer(notifier.name, notifier.receiver, delivery)
         for notifier, delivery in zip(notifiers, deliveries, strict=True)
     ]

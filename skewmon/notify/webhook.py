@@ -13,9 +13,9 @@ from skewmon.notify.receiver import (
     Delivery,
     DeliveryReason,
     Origin,
+    ReceiverConfig,
     Result,
     SecretError,
-    Target,
     identity_of,
     read_secret,
     shown,
@@ -35,7 +35,7 @@ class Webhook:
     name = "webhook"
     repeats = False
 
-    def __init__(self, target: Target, origin: Origin, session: aiohttp.ClientSession) -> None:
+    def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = shown(target.url) if target.url else f"the URL of {target.url_file}"
         self.identity = identity_of(target)
         self._url = target.url

@@ -21,7 +21,7 @@ Side = Literal["command", "sent", "received", "error", "end"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TranscriptLine:
     """One line, who said it and when, on the base."""
 
     at_ns: int
@@ -33,7 +33,7 @@ class Line:
 class Transcript:
     """The lines of one conversation, in order; an unfinished line is kept with the next piece of it."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[TranscriptLine] = field(default_factory=list)
     _pending: dict[Side, str] = field(default_factory=dict)
 
     def note(self, side: Side, data: bytes | str) -> None:
@@ -42,7 +42,7 @@ class Transcript:
         *whole, rest = (self._pending.get(side, "") + text).split("\n")
         self._pending[side] = rest
         room = MAX_LINES - len(self.lines)
-        self.lines += [Line(base_ns(), side, one) for one in whole[:room]]
+        self.lines += [TranscriptLine(base_ns(), side, one) for one in whole[:room]]
 
 
 class RecordingDialer(Dialer):

@@ -8,7 +8,7 @@ import re
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.report import Ledger, Outcome, ToolReport
+from skewmon.timesync.report import Ledger, ToolOutcome, ToolReport
 from skewmon.timesync.values import number, octal, seconds, whole
 
 TOOL = "chronyc-sources"
@@ -59,7 +59,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
             ledger.other(line)
     ledger.others(stderr.splitlines())
     # In CSV a daemon without sources prints nothing at all, and succeeds.
-    empty = Outcome.NO_SOURCES if status == 0 else Outcome.UNPARSED
+    empty = ToolOutcome.NO_SOURCES if status == 0 else ToolOutcome.UNPARSED
     return ledger.report(_status(tuple(peers)), found=bool(peers), exit_status=status, empty=empty)
 
 

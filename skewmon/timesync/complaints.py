@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class ToolOutcome(StrEnum):
     """What became of asking one tool."""
 
     PARSED = "parsed"
@@ -17,79 +17,79 @@ class Outcome(StrEnum):
 
 
 #: Part of the line, in lower case → what it means. The first that occurs wins, so the narrow stand first.
-COMPLAINTS: tuple[tuple[str, Outcome], ...] = (
+COMPLAINTS: tuple[tuple[str, ToolOutcome], ...] = (
     # of whichever tool, and also where another complaint stands before it: a socket that only root may open
-    ("permission denied", Outcome.REFUSED),
-    ("operation not permitted", Outcome.REFUSED),
-    ("access denied", Outcome.REFUSED),
-    ("need root privileges", Outcome.REFUSED),
-    ("must be root", Outcome.REFUSED),
+    ("permission denied", ToolOutcome.REFUSED),
+    ("operation not permitted", ToolOutcome.REFUSED),
+    ("access denied", ToolOutcome.REFUSED),
+    ("need root privileges", ToolOutcome.REFUSED),
+    ("must be root", ToolOutcome.REFUSED),
     # ntpq, classic and NTPsec
-    ("no association id", Outcome.NO_SOURCES),
-    ("no peers", Outcome.NO_SOURCES),
-    ("***request timed out", Outcome.TIMED_OUT),
-    ("***no response from host", Outcome.TIMED_OUT),
-    ("***server disallowed request", Outcome.REFUSED),
-    ("timed out, nothing received", Outcome.TIMED_OUT),
-    ("timed out with incomplete data", Outcome.TIMED_OUT),
-    ("***response from server was incomplete", Outcome.TIMED_OUT),
-    ("socket error; probably ntpd is not running", Outcome.NOT_RUNNING),
-    ("ntpq: read: connection refused", Outcome.NOT_RUNNING),
-    ("authorization may be required", Outcome.REFUSED),
+    ("no association id", ToolOutcome.NO_SOURCES),
+    ("no peers", ToolOutcome.NO_SOURCES),
+    ("***request timed out", ToolOutcome.TIMED_OUT),
+    ("***no response from host", ToolOutcome.TIMED_OUT),
+    ("***server disallowed request", ToolOutcome.REFUSED),
+    ("timed out, nothing received", ToolOutcome.TIMED_OUT),
+    ("timed out with incomplete data", ToolOutcome.TIMED_OUT),
+    ("***response from server was incomplete", ToolOutcome.TIMED_OUT),
+    ("socket error; probably ntpd is not running", ToolOutcome.NOT_RUNNING),
+    ("ntpq: read: connection refused", ToolOutcome.NOT_RUNNING),
+    ("authorization may be required", ToolOutcome.REFUSED),
     # ntpstat, both generations
-    ("unable to talk to ntp daemon", Outcome.NOT_RUNNING),
+    ("unable to talk to ntp daemon", ToolOutcome.NOT_RUNNING),
     # chronyc
-    ("cannot talk to daemon", Outcome.NOT_RUNNING),
-    ("not authorised", Outcome.REFUSED),
-    ("could not open connection to daemon", Outcome.NOT_RUNNING),
+    ("cannot talk to daemon", ToolOutcome.NOT_RUNNING),
+    ("not authorised", ToolOutcome.REFUSED),
+    ("could not open connection to daemon", ToolOutcome.NOT_RUNNING),
     # timedatectl
-    ("was not provided by any .service files", Outcome.NOT_RUNNING),
-    ("has not been booted with systemd", Outcome.NOT_RUNNING),
-    ("connect to bus", Outcome.NOT_RUNNING),
-    ("create bus connection", Outcome.NOT_RUNNING),
-    ("unit dbus-org.freedesktop.timesync1.service not found", Outcome.NOT_RUNNING),
-    ("could not activate remote peer", Outcome.NOT_RUNNING),
-    ("failed to activate service", Outcome.TIMED_OUT),
-    ("connection timed out", Outcome.TIMED_OUT),
-    ("no reply", Outcome.TIMED_OUT),
-    ("no route to host", Outcome.NOT_RUNNING),
-    ("network is unreachable", Outcome.NOT_RUNNING),
-    ("transport endpoint is not connected", Outcome.NOT_RUNNING),
-    ("disconnected from message bus without replying", Outcome.NOT_RUNNING),
-    (".service is masked", Outcome.NOT_RUNNING),
-    ("launch helper exited", Outcome.NOT_RUNNING),
-    (" exited with status ", Outcome.NOT_RUNNING),
+    ("was not provided by any .service files", ToolOutcome.NOT_RUNNING),
+    ("has not been booted with systemd", ToolOutcome.NOT_RUNNING),
+    ("connect to bus", ToolOutcome.NOT_RUNNING),
+    ("create bus connection", ToolOutcome.NOT_RUNNING),
+    ("unit dbus-org.freedesktop.timesync1.service not found", ToolOutcome.NOT_RUNNING),
+    ("could not activate remote peer", ToolOutcome.NOT_RUNNING),
+    ("failed to activate service", ToolOutcome.TIMED_OUT),
+    ("connection timed out", ToolOutcome.TIMED_OUT),
+    ("no reply", ToolOutcome.TIMED_OUT),
+    ("no route to host", ToolOutcome.NOT_RUNNING),
+    ("network is unreachable", ToolOutcome.NOT_RUNNING),
+    ("transport endpoint is not connected", ToolOutcome.NOT_RUNNING),
+    ("disconnected from message bus without replying", ToolOutcome.NOT_RUNNING),
+    (".service is masked", ToolOutcome.NOT_RUNNING),
+    ("launch helper exited", ToolOutcome.NOT_RUNNING),
+    (" exited with status ", ToolOutcome.NOT_RUNNING),
     # a systemd older than the verb: timesync-status and show came with 239
-    ("unknown operation", Outcome.NOT_INSTALLED),
-    ("unknown command verb", Outcome.NOT_INSTALLED),
+    ("unknown operation", ToolOutcome.NOT_INSTALLED),
+    ("unknown command verb", ToolOutcome.NOT_INSTALLED),
     # ntpctl, ntp-ctl
-    ("could not open socket at", Outcome.NOT_RUNNING),
-    ("ntpctl: connect", Outcome.NOT_RUNNING),
-    ("failed to read state from observation socket", Outcome.UNPARSED),
-    ("no such file or directory (os error 2)", Outcome.NOT_RUNNING),
-    ("os { code: 2,", Outcome.NOT_RUNNING),
+    ("could not open socket at", ToolOutcome.NOT_RUNNING),
+    ("ntpctl: connect", ToolOutcome.NOT_RUNNING),
+    ("failed to read state from observation socket", ToolOutcome.UNPARSED),
+    ("no such file or directory (os error 2)", ToolOutcome.NOT_RUNNING),
+    ("os { code: 2,", ToolOutcome.NOT_RUNNING),
     # the shell and the C library, of whichever tool
-    ("command not found", Outcome.NOT_INSTALLED),
-    ("applet not found", Outcome.NOT_INSTALLED),
-    (": not found", Outcome.NOT_INSTALLED),
-    ("executable file not found", Outcome.NOT_INSTALLED),
-    ("unknown command: ", Outcome.NOT_INSTALLED),
+    ("command not found", ToolOutcome.NOT_INSTALLED),
+    ("applet not found", ToolOutcome.NOT_INSTALLED),
+    (": not found", ToolOutcome.NOT_INSTALLED),
+    ("executable file not found", ToolOutcome.NOT_INSTALLED),
+    ("unknown command: ", ToolOutcome.NOT_INSTALLED),
     # the helpers of distributions that know which package has the command
-    ("not found, but can be installed with", Outcome.NOT_INSTALLED),
-    ("not found, did you mean", Outcome.NOT_INSTALLED),
-    ("is currently not installed", Outcome.NOT_INSTALLED),
-    ("is not a typo you can use command-not-found", Outcome.NOT_INSTALLED),
-    ("connection refused", Outcome.NOT_RUNNING),
-    ("remote peer disconnected", Outcome.NOT_RUNNING),
-    (" timed out", Outcome.TIMED_OUT),
+    ("not found, but can be installed with", ToolOutcome.NOT_INSTALLED),
+    ("not found, did you mean", ToolOutcome.NOT_INSTALLED),
+    ("is currently not installed", ToolOutcome.NOT_INSTALLED),
+    ("is not a typo you can use command-not-found", ToolOutcome.NOT_INSTALLED),
+    ("connection refused", ToolOutcome.NOT_RUNNING),
+    ("remote peer disconnected", ToolOutcome.NOT_RUNNING),
+    (" timed out", ToolOutcome.TIMED_OUT),
 )
 
 
 #: Lines that mean so only where they say nothing else: of ntpstat in C, of a shell whose tool was ended.
 _WHOLE_LINES = {
-    "timeout": Outcome.TIMED_OUT,
-    "killed": Outcome.TIMED_OUT,
-    "terminated": Outcome.TIMED_OUT,
+    "timeout": ToolOutcome.TIMED_OUT,
+    "killed": ToolOutcome.TIMED_OUT,
+    "terminated": ToolOutcome.TIMED_OUT,
 }
 
 
@@ -126,11 +126,11 @@ def is_chatter(line: str) -> bool:
     return _CHATTER.fullmatch(line) is not None
 
 
-def complaint(line: str) -> Outcome | None:
+def complaint(line: str) -> ToolOutcome | None:
     """Return what a line means as a complaint, or None where it is none."""
     folded = " ".join(line.casefold().split())
     if folded in _WHOLE_LINES:
         return _WHOLE_LINES[folded]
     if _NO_SUCH_TOOL.fullmatch(folded):
-        return Outcome.NOT_INSTALLED
+        return ToolOutcome.NOT_INSTALLED
     return next((outcome for words, outcome in COMPLAINTS if words in folded), None)

@@ -13,7 +13,7 @@ UNSAID_BOUND_S = 0.128
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ClockChanges:
     """What the node's own clocks tell of the time since the last round; None: nothing known."""
 
     step_s: float | None = None  # positive: the wall clock jumped forward
@@ -32,7 +32,7 @@ class NodeEvidence:
     name: str
     status: SyncStatus | None = None
     offset: Interval | None = None
-    history: History = field(default_factory=History)
+    history: ClockChanges = field(default_factory=ClockChanges)
     login: str = ""
     address: str = ""
 
@@ -52,7 +52,7 @@ class NodeEvidence:
 
 
 #: All nodes of one cluster by name, the one that is judged included.
-Cluster = Mapping[str, NodeEvidence]
+ClusterEvidence = Mapping[str, NodeEvidence]
 
 
 def followed(status: SyncStatus) -> Peer | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from skewmon.model import Finding, Vote
 from skewmon.timesync.catalogue import FINDINGS
-from skewmon.timesync.evidence import Cluster, History, NodeEvidence
+from skewmon.timesync.evidence import ClockChanges, ClusterEvidence, NodeEvidence
 from skewmon.timesync.jury import Jury, jury
 from skewmon.timesync.rules_cluster import cluster_rules
 from skewmon.timesync.rules_daemon import daemon_rules
@@ -12,8 +12,8 @@ from skewmon.timesync.rules_offset import offset_rules
 
 __all__ = [
     "FINDINGS",
-    "Cluster",
-    "History",
+    "ClockChanges",
+    "ClusterEvidence",
     "Jury",
     "NodeEvidence",
     "claimed_findings",
@@ -32,7 +32,7 @@ def claimed_findings(node: NodeEvidence) -> tuple[Finding, ...]:
 
 def node_findings(
     node: NodeEvidence,
-    cluster: Cluster,
+    cluster: ClusterEvidence,
     judges: Jury | None = None,
     claimed: tuple[Finding, ...] | None = None,
 ) -> tuple[Finding, ...]:
@@ -45,7 +45,7 @@ def node_findings(
     return _ordered([*own, *offset_rules(node, judges or jury(cluster))])
 
 
-def cluster_findings(cluster: Cluster, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:
+def cluster_findings(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:
     """Return what is to be said of the cluster as a whole, after the vote on pairs beyond ``limit_ns``.
 
     Without a limit nothing is provably apart that should not be.

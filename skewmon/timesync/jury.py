@@ -8,7 +8,7 @@ from statistics import median
 
 from skewmon.model import Interval, Vote
 from skewmon.text import names
-from skewmon.timesync.evidence import Cluster, NodeEvidence, claimed_bound_s
+from skewmon.timesync.evidence import ClusterEvidence, NodeEvidence, claimed_bound_s
 from skewmon.timesync.source import source_key
 
 #: The reference is a median; that of two nodes lies between them and accuses nobody.
@@ -49,7 +49,7 @@ class Jury:
 HUNG = Jury(None)
 
 
-def jury(cluster: Cluster, vote: Vote | None = None) -> Jury:
+def jury(cluster: ClusterEvidence, vote: Vote | None = None) -> Jury:
     """Return who may judge, once the nodes have voted; without a vote, all that were measured."""
     measured = [one for one in cluster.values() if one.offset is not None]
     if len(measured) < LEAST_MEASURED:

@@ -11,7 +11,7 @@ from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.report import Ledger, Outcome, ToolReport
+from skewmon.timesync.report import Ledger, ToolOutcome, ToolReport
 from skewmon.timesync.values import distance_s, flipped, number
 
 TOOL = "ntp-ctl"
@@ -87,7 +87,9 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         else:
             ledger.other(line)
     ledger.others(stderr.splitlines())
-    return ledger.report(_status(said), found=bool(said.system), exit_status=status, empty=Outcome.UNPARSED)
+    return ledger.report(
+        _status(said), found=bool(said.system), exit_status=status, empty=ToolOutcome.UNPARSED
+    )
 
 
 def _sample(line: str, said: _Said) -> bool:

@@ -5,7 +5,7 @@ from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.report import Ledger, Outcome, ToolReport
+from skewmon.timesync.report import Ledger, ToolOutcome, ToolReport
 from skewmon.timesync.values import flipped, number, seconds, whole
 
 TOOL = "ntpctl"
@@ -64,7 +64,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     ledger.others(stderr.splitlines())
     # A daemon that nobody is configured for says that its clock is unsynced, too: that is no other answer.
     answered = bool(peers) or (summary is not None and not nobody)
-    empty = Outcome.NO_SOURCES if nobody else Outcome.UNPARSED
+    empty = ToolOutcome.NO_SOURCES if nobody else ToolOutcome.UNPARSED
     return ledger.report(_status(summary, tuple(peers)), found=answered, exit_status=status, empty=empty)
 
 

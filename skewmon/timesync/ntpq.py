@@ -13,7 +13,7 @@ from dataclasses import replace
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.ntpq_layout import NAME_WIDTH, Layout, of_header
-from skewmon.timesync.report import Ledger, Outcome, ToolReport
+from skewmon.timesync.report import Ledger, ToolOutcome, ToolReport
 from skewmon.timesync.values import flipped, octal, seconds, whole
 
 TOOL = "ntpq"
@@ -65,7 +65,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         _status(tuple(peers)),
         found=bool(peers),
         exit_status=status,
-        empty=Outcome.NO_SOURCES if headers else Outcome.UNPARSED,
+        empty=ToolOutcome.NO_SOURCES if headers else ToolOutcome.UNPARSED,
     )
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from skewmon.model import Daemon, Peer, SyncStatus
+from skewmon.model import DaemonName, Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.report import Ledger, ToolReport
 from skewmon.timesync.values import distance_s, flipped, number, octal, seconds, whole
@@ -181,7 +181,7 @@ def _poll_s(exponent: str | None) -> float | None:
     return None if poll is None or poll > MAX_POLL_EXPONENT else float(2**poll)
 
 
-def _daemon(version: str | None) -> Daemon:
+def _daemon(version: str | None) -> DaemonName:
     if version is None:
         return "unknown"
     return "ntpsec" if "ntpsec" in version.lower() else "ntpd"

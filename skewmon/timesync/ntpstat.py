@@ -33,7 +33,7 @@ _NOT_SAID = re.compile(
 
 
 @dataclass(slots=True)
-class _Said:
+class _Claim:
     """What the sentences amount to so far."""
 
     synchronized: bool | None = None
@@ -47,17 +47,17 @@ class _Said:
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ntpstat's sentences; the bound includes the offset, as the tool computes it."""
     ledger = Ledger(TOOL)
-    said = _Said()
+    said = _Claim()
     for line in text.splitlines():
         if _understand(line.strip(), said):
             ledger.understood()
         else:
             ledger.other(line)
     ledger.others(stderr.splitlines())
-    return ledger.report(_status(said), found=said != _Said(), exit_status=status)
+    return ledger.report(_status(said), found=said != _Claim(), exit_status=status)
 
 
-def _understand(line: str, said: _Said) -> bool:
+def _understand(line: str, said: _Claim) -> bool:
     if found := _SYNCHRONIZED.fullmatch(line):
         said.synchronized = True
         said.kind, said.address = found["kind"], found["parens"] or found["bare"]
@@ -75,7 +75,7 @@ def _understand(line: str, said: _Said) -> bool:
     return True
 
 
-def _status(said: _Said) -> SyncStatus:
+def _status(said: _Claim) -> SyncStatus:
     island = said.kind == _LOCAL_NET
     address = said.address
     return SyncStatus(

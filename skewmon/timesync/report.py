@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.complaints import Outcome, complaint, is_chatter
+from skewmon.timesync.complaints import ToolOutcome, complaint, is_chatter
 from skewmon.timesync.sanity import suspects_of
 
-__all__ = ["KILLED", "Ledger", "Outcome", "Parser", "ToolReport"]
+__all__ = ["KILLED", "Ledger", "Parser", "ToolOutcome", "ToolReport"]
 
 #: Exit statuses of a tool that was ended at its time limit: of timeout(1), and of a plain SIGKILL.
 KILLED = (124, 137)
@@ -25,7 +25,7 @@ class ToolReport:
     """
 
     tool: str
-    outcome: Outcome
+    outcome: ToolOutcome
     status: SyncStatus
     parsed: int = 0
     noise: int = 0
@@ -49,7 +49,7 @@ class Ledger:
     parsed: int = 0
     noise: int = 0
     unparsed: list[str] = field(default_factory=list)
-    trouble: Outcome | None = None
+    trouble: ToolOutcome | None = None
 
     def understood(self, count: int = 1) -> None:
         """Enter lines that contributed a fact."""
@@ -77,7 +77,12 @@ class Ledger:
             self.other(line)
 
     def report(
-        self, status: SyncStatus, *, found: bool, exit_status: int = 0, empty: Outcome = Outcome.UNPARSED
+        self,
+        status: SyncStatus,
+        *,
+        found: bool,
+        exit_status: int = 0,
+        empty: ToolOutcome = ToolOutcome.UNPARSED,
     ) -> ToolReport:
         """Close the account; ``found``: the status holds a fact; ``empty``: what it means where not."""
         return ToolReport(
@@ -90,13 +95,13 @@ class Ledger:
             suspects=suspects_of(status),
         )
 
-    def _outcome(self, *, found: bool, exit_status: int, empty: Outcome) -> Outcome:
+    def _outcome(self, *, found: bool, exit_status: int, empty: ToolOutcome) -> ToolOutcome:
         if exit_status in KILLED:
-            return Outcome.TIMED_OUT
+            return ToolOutcome.TIMED_OUT
         if found:
-            return Outcome.PARSED
+            return ToolOutcome.PARSED
         if self.trouble is not None:
             return self.trouble
         if exit_status == NO_SUCH_COMMAND:
-            return Outcome.NOT_INSTALLED
-        return Outcome.UNPARSED if self.unparsed else empty
+            return ToolOutcome.NOT_INSTALLED
+        return ToolOutcome.UNPARSED if self.unparsed else empty

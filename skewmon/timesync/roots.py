@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from skewmon.model import NS_PER_S, Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.evidence import Cluster
+from skewmon.timesync.evidence import ClusterEvidence
 from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, spoken_for, usable
 
 #: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
@@ -46,7 +46,7 @@ class Roots:
         return self.above(key)[-1]
 
 
-def roots(cluster: Cluster) -> Roots:
+def roots(cluster: ClusterEvidence) -> Roots:
     """Gather what the nodes tell of each other's servers, each of itself last: it knows best."""
     hops: dict[str, str] = {}
     addresses: dict[str, str] = {}
@@ -66,7 +66,7 @@ def roots(cluster: Cluster) -> Roots:
     return Roots(hops, addresses)
 
 
-def sources_of(cluster: Cluster, limit_ns: int) -> dict[str, str | None]:
+def sources_of(cluster: ClusterEvidence, limit_ns: int) -> dict[str, str | None]:
     """Return for each node the root whose time its clock shows, None where it admits to show none.
 
     A daemon that says itself that its clock is off by more than the limit shows no source's time, for now. A
@@ -91,7 +91,7 @@ def root_of(key: str, known: Roots) -> str | None:
     return None if root == NOWHERE else known.name(root)
 
 
-def accepted(cluster: Cluster) -> dict[str, frozenset[str]]:
+def accepted(cluster: ClusterEvidence) -> dict[str, frozenset[str]]:
     """Return for each node the roots of all sources that its daemon holds for right."""
     known = roots(cluster)
     return {

@@ -7,7 +7,7 @@ from skewmon.model import NS_PER_S, Finding, Interval, Vote
 from skewmon.text import at_least, names, span
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import Cluster, NodeEvidence
+from skewmon.timesync.evidence import ClusterEvidence, NodeEvidence
 from skewmon.timesync.refid import of_address
 from skewmon.timesync.roots import NOWHERE, Roots, roots
 from skewmon.timesync.source import is_island, peer_key, source_key, usable
@@ -20,7 +20,7 @@ SMEAR_MOST_NS = NS_PER_S
 CAMP_RATIO = 4
 
 
-def cluster_rules(cluster: Cluster, vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
+def cluster_rules(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
     """Yield what the nodes of one cluster amount to together; the vote has said who is wrong."""
     nodes = [cluster[name] for name in sorted(cluster)]
     known = roots(cluster)

@@ -7,7 +7,7 @@ from skewmon.text import names, span_of_seconds
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
 from skewmon.timesync.claim import age_s, is_stale, poll_s
-from skewmon.timesync.complaints import Outcome
+from skewmon.timesync.complaints import ToolOutcome
 from skewmon.timesync.evidence import NodeEvidence, followed, speaker
 from skewmon.timesync.facts import DISCIPLINES
 from skewmon.timesync.source import GOOD, is_island, is_provided, is_refclock, servers, usable
@@ -136,7 +136,7 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 def _failed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     """Speak of tools that gave no answer, but not again of those whose lines are named as unparsed."""
-    told = {f"{line.partition(':')[0]}: {Outcome.UNPARSED}" for line in status.unparsed}
+    told = {f"{line.partition(':')[0]}: {ToolOutcome.UNPARSED}" for line in status.unparsed}
     failed = [failure for failure in status.failures if failure not in told]
     if not failed:
         return

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import get_args
 
-from skewmon.model import Daemon, KernelClock, SyncStatus
+from skewmon.model import DaemonName, KernelClock, SyncStatus
 from skewmon.timesync import facts as node_facts
 from skewmon.timesync.facts import BUSYBOX, NodeFacts
 from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import KILLED, Outcome, ToolReport
+from skewmon.timesync.report import KILLED, ToolOutcome, ToolReport
 from skewmon.timesync.sheet import FACTS, ToolOutput
 
 #: Family → its tools, the one that knows most first. Where several daemons answer and none or all of them say
@@ -32,7 +32,7 @@ _TELL_THE_KERNEL = frozenset({"ntpd", "ntpsec", "timesyncd", "ntpd-rs"})
 UNBOUNDED_S = 16.0
 
 #: Outcomes that are worth an operator's look; a daemon that does not run is no failure of its tool.
-_FAILURES = frozenset({Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.UNPARSED})
+_FAILURES = frozenset({ToolOutcome.TIMED_OUT, ToolOutcome.REFUSED, ToolOutcome.UNPARSED})
 
 
 #: The kernel lets its maximum error grow by 500 ppm from one update to the next: 1024 s, NTP's longest usual
@@ -123,7 +123,7 @@ def merged(statuses: Iterable[SyncStatus]) -> SyncStatus:
     return result
 
 
-def _daemon(family: str, said: tuple[SyncStatus, ...], facts: NodeFacts) -> Daemon:
+def _daemon(family: str, said: tuple[SyncStatus, ...], facts: NodeFacts) -> DaemonName:
     """Name the daemon: by its own version where it tells, else by what runs, else by its family."""
     told = next((status.daemon for status in said if status.daemon != "unknown"), None)
     if told is not None:
@@ -132,10 +132,10 @@ def _daemon(family: str, said: tuple[SyncStatus, ...], facts: NodeFacts) -> Daem
     return _literal(next(running, family))
 
 
-def _literal(name: str) -> Daemon:
+def _literal(name: str) -> DaemonName:
     if name == BUSYBOX:
         return "ntpd"
-    return next((known for known in get_args(Daemon) if known == name), "unknown")
+    return next((known for known in get_args(DaemonName) if known == name), "unknown")
 
 
 def _choose(answers: tuple[SyncStatus, ...], facts: NodeFacts) -> SyncStatus | None:
@@ -216,7 +216,7 @@ def _failures(heard: _Heard) -> tuple[str, ...]:
     deaf = [
         f"{tool}: no answer, although its daemon runs"
         for tool, report in heard.reports.items()
-        if report.outcome is Outcome.NOT_RUNNING and _runs(heard, tool)
+        if report.outcome is ToolOutcome.NOT_RUNNING and _runs(heard, tool)
     ]
     return (*failed, *deaf, *(f"{tool}: more output than is read" for tool in heard.flooded))
 

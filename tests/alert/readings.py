@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skewmon.alert.alerts import Cause, Key, Observation, Reading, Sight
+from skewmon.alert.alerts import Cause, ConditionSample, Key, Observation, Sight
 from skewmon.alert.machine import State, step
 from skewmon.model import NS_PER_S, Threshold
 
@@ -22,7 +22,7 @@ def seen(
 ) -> Observation:
     """Return what one round shows; the words carry the sight, so that tests can tell which were kept."""
     readings = tuple(
-        Reading(key(node, cluster, line), line, sight, f"{sight.value}.", f"at {wall_ns}", "next")
+        ConditionSample(key(node, cluster, line), line, sight, f"{sight.value}.", f"at {wall_ns}", "next")
         for node, sight in sights.items()
     )
     return Observation(cluster, wall_ns, readings)

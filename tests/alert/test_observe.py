@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from skewmon.alert.alerts import Key, Reading, Sight
+from skewmon.alert.alerts import ConditionSample, Key, Sight
 from skewmon.alert.observe import OBSERVERS, observe
 from skewmon.alert.thresholds import KINDS
 from skewmon.model import ClusterView, Drift, Finding, Interval, NodeView, SyncStatus, Threshold
@@ -20,7 +20,7 @@ def sights(round_: ClusterView, kind: str = "skew", severity: str = "critical") 
     }
 
 
-def reading(round_: ClusterView, key: Key) -> Reading:
+def reading(round_: ClusterView, key: Key) -> ConditionSample:
     """Return one reading."""
     return next(reading for reading in observe(round_).readings if reading.key == key)
 

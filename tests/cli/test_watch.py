@@ -23,7 +23,7 @@ from skewmon.cli.readback import UnreadableStatusError, parsed
 from skewmon.cli.screen import screen
 from skewmon.cli.transcript import full
 from skewmon.demo.cast import cast
-from skewmon.demo.clock import Origin
+from skewmon.demo.clock import ClockOrigin
 from skewmon.demo.server import Servers
 from skewmon.demo.workplace import make_identity, write_config
 from skewmon.export.status import encode, status
@@ -198,7 +198,7 @@ class Terminal:
 async def cluster(tmp_path: Path):
     """Let three simulated nodes play in this process and yield the configuration that reaches them."""
     servers = Servers(make_identity(tmp_path))
-    listening = await servers.start(cast(3, Origin.now()))
+    listening = await servers.start(cast(3, ClockOrigin.now()))
     yield str(write_config(tmp_path, listening, "127.0.0.1:0"))
     await servers.close()
 

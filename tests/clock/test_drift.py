@@ -7,7 +7,7 @@ import pytest
 from skewmon.clock.burst import estimate
 from skewmon.clock.drift import NOTHING_SEEN, Basis, Point, Rate, Rates, Steering, fit, steer
 from skewmon.clock.memory import Memory, Recollection, remember
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S
 from tests.clock.simulator import MS, PPM, Machine, Slew, Step
 
@@ -129,7 +129,7 @@ def test_a_slew_is_told_once_when_it_begins(ppm: int) -> None:
     machine.schedule(machine.at_ns + 1, Slew(ppm * PPM))
     steering, told = _steer(machine, 6, steering)
     (slew,) = told
-    assert slew.kind is Kind.SLEW
+    assert slew.kind is MovementKind.SLEW
     assert slew.rate_ppb is not None
     assert ppm * 1000 in slew.rate_ppb
     assert steering.slew_ppb is not None

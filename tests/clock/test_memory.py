@@ -9,7 +9,7 @@ import pytest
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import Proven, ResetReason
 from skewmon.clock.memory import Memory, Recollection, forgotten, remember, tightened
-from skewmon.clock.steps import Kind
+from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S, Exchange, Interval
 from tests.clock.simulator import PPM, Machine, Observation, Slew, Step
 
@@ -55,7 +55,7 @@ def test_steps_are_counted_for_good() -> None:
     machine.schedule(machine.at_ns + 14 * ROUND_NS + NS_PER_S, Step(-5_000_000))
     memory, told = _remember_all(_rounds(machine, 20))
     kinds = [movement.kind for said in told for movement in said.movements]
-    assert kinds == [Kind.STEP, Kind.SLEW, Kind.STEP]
+    assert kinds == [MovementKind.STEP, MovementKind.SLEW, MovementKind.STEP]
     assert memory.steps == told[-1].steps == 2
 
 
@@ -104,7 +104,7 @@ def test_a_forgotten_past_keeps_what_the_node_read_by_itself() -> None:
     machine.schedule(machine.at_ns + NS_PER_S, Step(50_000))
     (seen,) = _rounds(machine, 1)
     _, said = remember(memory, seen.burst, seen.tau_ns, estimate(seen.burst, seen.tau_ns))
-    assert [movement.kind for movement in said.movements] == [Kind.STEP]
+    assert [movement.kind for movement in said.movements] == [MovementKind.STEP]
     assert said.reset is None
 
 

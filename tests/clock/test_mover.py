@@ -1,7 +1,7 @@
 """Which of two clocks moved."""
 
 from skewmon.clock.mover import who_moved
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S, Interval, Pair
 
 LIMIT_NS = NS_PER_S // 20
@@ -9,7 +9,7 @@ LIMIT_NS = NS_PER_S // 20
 
 def jump(seconds: float, before_ns: int = 1) -> Movement:
     """Return a step of a node's clock, known to a microsecond."""
-    return Movement(Kind.STEP, 0, before_ns, Interval.around(round(seconds * NS_PER_S), 1_000))
+    return Movement(MovementKind.STEP, 0, before_ns, Interval.around(round(seconds * NS_PER_S), 1_000))
 
 
 def apart(seconds: float) -> Pair:

@@ -14,7 +14,7 @@ from skewmon.clock.burst import estimate
 from skewmon.clock.history import ResetReason
 from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, aged
 from skewmon.clock.memory import Memory, remember, tightened
-from skewmon.clock.steps import Kind
+from skewmon.clock.steps import MovementKind
 from skewmon.errors import ProbeError
 from skewmon.model import NS_PER_S, Interval
 from tests.clock.simulator import (
@@ -130,7 +130,7 @@ class Tally:
         if said.plausible is not None:
             self.plausible_misses += not holds(said.plausible.interval, seen.truth.oscillator_units)
         self.told.update(movement.kind for movement in said.movements)
-        self.steps += [m.size for m in said.movements if m.kind is Kind.STEP and m.size is not None]
+        self.steps += [m.size for m in said.movements if m.kind is MovementKind.STEP and m.size is not None]
         if said.reset is not None:
             self.resets[said.reset.reason] += 1
         return memory
@@ -206,26 +206,30 @@ def test_a_million_node_rounds_without_a_miss() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "reset"),
     [
-        ("step-5-ms", Kind.STEP, None),
-        ("step-back-20-ms", Kind.STEP, None),
-        ("step-back-20-ms-wan", Kind.STEP, None),
-        ("step-70-s", Kind.STEP, None),
-        ("suspend", Kind.SUSPEND, ResetReason.SUSPEND),
-        ("reboot", Kind.REBOOT, ResetReason.REBOOT),
+        ("step-5-ms", MovementKind.STEP, None),
+        ("step-back-20-ms", MovementKind.STEP, None),
+        ("step-back-20-ms-wan", MovementKind.STEP, None),
+        ("step-70-s", MovementKind.STEP, None),
+        ("suspend", MovementKind.SUSPEND, ResetReason.SUSPEND),
+        ("reboot", MovementKind.REBOOT, ResetReason.REBOOT),
         ("pause", None, ResetReason.CONTRADICTION),
         ("calm", None, None),
     ],
 )
 def test_each_happening_is_told_once_and_as_what_it_is(
-    name: str, kind: Kind | None, reset: ResetReason | None
+    name: str, kind: MovementKind | None, reset: ResetReason | None
 ) -> None:
     """A movement is told exactly once a node, nothing else is, and the past is dropped when it must be."""
     tally = Tally()
     for seed in range(40):
         run(BY_NAME[name], seed, tally, rung="python3")
-    if kind is Kind.STEP:  # it may fall before the first burst or after the last: nobody can tell then
+    if (
+        kind is MovementKind.STEP
+    ):  # it may fall before the first burst or after the last: nobody can tell then
         assert 30 <= tally.told[kind] <= 40
-    assert tally.told == ({kind: tally.told[kind]} if kind is Kind.STEP else {kind: 40} if kind else {})
+    assert tally.told == (
+        {kind: tally.told[kind]} if kind is MovementKind.STEP else {kind: 40} if kind else {}
+    )
     assert tally.resets == ({reset: 40} if reset else {})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
-from skewmon.clock.steps import Kind, Movement, Readings, follow, went_backwards
+from skewmon.clock.steps import Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.model import NS_PER_S, Burst, Exchange
 from tests.clock.simulator import (
     MS,
@@ -58,7 +58,7 @@ def test_a_step_is_exact_whatever_the_round_trip(network: str, size_ns: int) -> 
     assert node.round() == []
     stepped_ns = node.machine.at_ns + 7 * NS_PER_S
     (step,) = node.round(Step(size_ns))
-    assert step.kind is Kind.STEP
+    assert step.kind is MovementKind.STEP
     assert step.size is not None
     assert size_ns in step.size
     assert step.size.width_ns < 2600
@@ -105,7 +105,7 @@ def test_a_step_amid_a_burst_is_told_once() -> None:
         machine.schedule(start_ns + delay_ns, Step(-MS))
         node.take(machine.observe(start_ns))
         node.round()
-        assert [movement.kind for movement in node.told] == [Kind.STEP]
+        assert [movement.kind for movement in node.told] == [MovementKind.STEP]
         size = node.told[0].size
         assert size is not None
         assert -MS in size
@@ -128,15 +128,15 @@ def test_two_steps_amid_a_burst_are_two() -> None:
 @pytest.mark.parametrize(
     ("size_ns", "before_new_year_s", "kind"),
     [
-        (-NS_PER_S, 8, Kind.LEAP),
-        (NS_PER_S, 8, Kind.LEAP),
-        (-NS_PER_S, 86_400, Kind.STEP),
-        (-NS_PER_S + 30 * MS, 8, Kind.STEP),
-        (-2 * NS_PER_S, 8, Kind.STEP),
+        (-NS_PER_S, 8, MovementKind.LEAP),
+        (NS_PER_S, 8, MovementKind.LEAP),
+        (-NS_PER_S, 86_400, MovementKind.STEP),
+        (-NS_PER_S + 30 * MS, 8, MovementKind.STEP),
+        (-2 * NS_PER_S, 8, MovementKind.STEP),
     ],
 )
 def test_a_leap_second_is_one_second_at_the_end_of_a_month(
-    size_ns: int, before_new_year_s: int, kind: Kind
+    size_ns: int, before_new_year_s: int, kind: MovementKind
 ) -> None:
     """The same second in the middle of a month is a step, and so is any other size."""
     machine = Machine(Random(6), wall_ns=NEW_YEAR_NS - (before_new_year_s + 15) * NS_PER_S)
@@ -151,7 +151,7 @@ def test_a_suspend_is_not_a_step() -> None:
     node = Follower(Machine(Random(7)))
     node.round()
     (slept,) = node.round(Suspend(3600 * NS_PER_S))
-    assert slept.kind is Kind.SUSPEND
+    assert slept.kind is MovementKind.SUSPEND
     assert slept.size is not None
     assert 3600 * NS_PER_S in slept.size
     assert node.round() == []
@@ -166,7 +166,7 @@ def test_a_step_on_waking_is_told_beside_the_suspend() -> None:
     machine.schedule(machine.at_ns + 70 * NS_PER_S, Step(250 * MS))
     machine.rest_until(machine.at_ns + 90 * NS_PER_S)
     slept, step = node.take(machine.observe(machine.at_ns))
-    assert (slept.kind, step.kind) == (Kind.SUSPEND, Kind.STEP)
+    assert (slept.kind, step.kind) == (MovementKind.SUSPEND, MovementKind.STEP)
     assert step.size is not None
     assert 250 * MS in step.size
 
@@ -176,9 +176,9 @@ def test_a_reboot_is_told_and_nothing_is_compared_across_it() -> None:
     node = Follower(Machine(Random(9)))
     node.round()
     (reboot,) = node.round(Reboot(70 * MS))
-    assert reboot.kind is Kind.REBOOT
+    assert reboot.kind is MovementKind.REBOOT
     assert node.round() == []
-    assert [movement.kind for movement in node.round(Step(MS))] == [Kind.STEP]
+    assert [movement.kind for movement in node.round(Step(MS))] == [MovementKind.STEP]
 
 
 def test_raw_that_runs_backwards_is_noticed() -> None:
@@ -209,9 +209,10 @@ def test_without_monotonic_a_small_step_is_not_made_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size_ns", "kind"), [(70 * NS_PER_S, Kind.STEP), (-70 * NS_PER_S, Kind.STEP), (NS_PER_S, Kind.MOVED)]
+    ("size_ns", "kind"),
+    [(70 * NS_PER_S, MovementKind.STEP), (-70 * NS_PER_S, MovementKind.STEP), (NS_PER_S, MovementKind.MOVED)],
 )
-def test_without_monotonic_only_what_no_slew_connects_is_a_step(size_ns: int, kind: Kind) -> None:
+def test_without_monotonic_only_what_no_slew_connects_is_a_step(size_ns: int, kind: MovementKind) -> None:
     """One second in a round of 15 s may have been slewed at the kernel's limit: it moved, no more."""
     node = Follower(Machine(Random(12), rung="bash"))
     node.round()
@@ -239,7 +240,7 @@ def test_a_program_without_boottime_still_sees_steps() -> None:
             machine.schedule(machine.at_ns + NS_PER_S, happening)
         machine.rest_until(start_ns)
         node.take(without_boot(machine.observe(start_ns)))
-    assert [movement.kind for movement in node.told] == [Kind.STEP]
+    assert [movement.kind for movement in node.told] == [MovementKind.STEP]
 
 
 @pytest.mark.parametrize("rung", ["bash", "date", "date-s"])
@@ -252,7 +253,7 @@ def test_without_monotonic_a_step_before_the_closing_exchange_is_told_once(rung:
     node.machine.rest_until(start_ns)
     node.machine.schedule(start_ns + 40 * MS, Step(size_ns))
     (step,) = node.take(node.machine.observe(start_ns, tau_ns=start_ns + 50 * MS))
-    assert step.kind is Kind.STEP
+    assert step.kind is MovementKind.STEP
     assert step.size is not None
     assert size_ns in step.size
     assert step.after_ns <= start_ns + 40 * MS <= step.before_ns
@@ -277,9 +278,9 @@ def test_a_boot_without_a_name_ends_where_raw_runs_backwards() -> None:
         return node.take(replace(seen, burst=replace(seen.burst, program=program)))
 
     assert nameless() == []
-    assert [movement.kind for movement in nameless(Reboot(70 * MS))] == [Kind.REBOOT]
+    assert [movement.kind for movement in nameless(Reboot(70 * MS))] == [MovementKind.REBOOT]
     assert nameless() == []
-    assert [movement.kind for movement in nameless(Step(MS))] == [Kind.STEP]
+    assert [movement.kind for movement in nameless(Step(MS))] == [MovementKind.STEP]
 
 
 @pytest.mark.parametrize("years", [-3100, -1970, 3100])
@@ -287,7 +288,7 @@ def test_a_clock_that_no_calendar_knows_can_step(years: int) -> None:
     """Twenty digits of nanoseconds reach beyond the year 1; a second there is a step, not a leap."""
     node = Follower(Machine(Random(16), wall_ns=years * 31_557_600 * NS_PER_S))
     node.round()
-    assert [movement.kind for movement in node.round(Step(NS_PER_S))] == [Kind.STEP]
+    assert [movement.kind for movement in node.round(Step(NS_PER_S))] == [MovementKind.STEP]
 
 
 @pytest.mark.parametrize("size_ns", [-15 * US, -8 * US, 12 * US, 15 * US])
@@ -302,7 +303,7 @@ def test_a_step_that_slow_reads_hide_at_first_is_told_as_what_it_was(size_ns: in
         told = [node.round(Step(size_ns)), *(node.round() for _ in range(20))]
         late += bool(any(told[1:]))
         for movement in (movement for movements in told for movement in movements):
-            assert movement.kind is Kind.STEP
+            assert movement.kind is MovementKind.STEP
             assert movement.size is not None
             assert size_ns in movement.size
             assert movement.after_ns <= stepped_ns <= movement.before_ns

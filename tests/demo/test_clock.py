@@ -1,10 +1,10 @@
 """A simulated clock is what it is told to be, to the nanosecond."""
 
 from skewmon.demo.cast import JUMP_AFTER_S, JUMP_NS, cast
-from skewmon.demo.clock import Origin, SimulatedClock, Step
+from skewmon.demo.clock import ClockOrigin, SimulatedClock, Step
 from skewmon.model import NS_PER_S
 
-ORIGIN = Origin(base_ns=5_000, real_ns=1_795_000_000 * NS_PER_S)
+ORIGIN = ClockOrigin(base_ns=5_000, real_ns=1_795_000_000 * NS_PER_S)
 
 
 def at(seconds: float) -> int:

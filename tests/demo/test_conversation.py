@@ -3,7 +3,7 @@
 import pytest
 
 from skewmon.demo.cast import cast
-from skewmon.demo.clock import Origin
+from skewmon.demo.clock import ClockOrigin
 from skewmon.demo.conversation import MAX_LINE_BYTES, Listener, Request, Start, hello, reply
 from skewmon.demo.sheets import UPDATE_AGE_S, sheet
 from skewmon.model import NS_PER_S
@@ -11,7 +11,7 @@ from skewmon.probe import programs, wire
 from skewmon.timesync import sheet as sheets
 from skewmon.timesync.status import assemble
 
-ORIGIN = Origin(base_ns=0, real_ns=1_795_000_000 * NS_PER_S)
+ORIGIN = ClockOrigin(base_ns=0, real_ns=1_795_000_000 * NS_PER_S)
 ROLES = {role.name: role for role in cast(7, ORIGIN)}
 NONCE = "0123456789abcdef"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from skewmon.clock.burst import estimate
 from skewmon.config.loader import load
 from skewmon.demo.cast import SLOW_BACK_S, SLOW_THERE_S, Role, cast
-from skewmon.demo.clock import Origin
+from skewmon.demo.clock import ClockOrigin
 from skewmon.demo.server import Servers
 from skewmon.demo.workplace import make_identity, write_config
 from skewmon.errors import Reason
@@ -18,7 +18,7 @@ from skewmon.inventory.resolve import resolve
 from skewmon.model import Failed, Node
 from skewmon.monitor.probe import Examination, examine
 
-ORIGIN = Origin.now()
+ORIGIN = ClockOrigin.now()
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import pytest
 
 from skewmon.export import places
 from skewmon.export.clients import client_of
-from skewmon.export.places import Limits, Phase, Places
+from skewmon.export.places import ClientPhase, Limits, Places
 
 
 class Guest:
@@ -43,7 +43,7 @@ def small(monkeypatch) -> None:
     monkeypatch.setattr(places, "limits", lambda: Limits(4, 6, 3, 2, 1))
 
 
-def admitted(held: Places, client: str, phase: Phase) -> Guest:
+def admitted(held: Places, client: str, phase: ClientPhase) -> Guest:
     """Return a connection of the client in this phase."""
     guest = Guest(client)
     held.arrive(guest)
@@ -72,7 +72,7 @@ async def test_a_checked_password_outlasts_silent_connections() -> None:
     held = Places()
     first = Guest("a")
     held.arrive(first)
-    held.enter(first, Phase.WORKING)
+    held.enter(first, ClientPhase.WORKING)
     for _ in range(20):
         held.arrive(Guest("a"))
     assert not first.ended
@@ -82,12 +82,12 @@ async def test_a_checked_password_outlasts_silent_connections() -> None:
 async def test_a_client_at_its_limit_loses_its_own_idle_connections() -> None:
     """The oldest idle one goes first; those of others stay, and a busy client is refused."""
     held = Places()
-    other = admitted(held, "b", Phase.RESTING)
-    own = [admitted(held, "a", Phase.RESTING) for _ in range(3)]
-    held.enter(own[0], Phase.WORKING)
-    admitted(held, "a", Phase.WORKING)
+    other = admitted(held, "b", ClientPhase.RESTING)
+    own = [admitted(held, "a", ClientPhase.RESTING) for _ in range(3)]
+    held.enter(own[0], ClientPhase.WORKING)
+    admitted(held, "a", ClientPhase.WORKING)
     assert [guest.ended for guest in (other, *own)] == [False, False, True, False]
-    held.enter(own[2], Phase.STREAMING)
+    held.enter(own[2], ClientPhase.STREAMING)
     refused = Guest("a")
     held.arrive(refused)
     assert not held.admit(refused)
@@ -98,9 +98,9 @@ async def test_a_client_at_its_limit_loses_its_own_idle_connections() -> None:
 async def test_slow_readers_go_after_idle_connections(monkeypatch) -> None:
     """An answer that has been written for a moment is left alone, one that takes long is not."""
     held = Places()
-    slow, idle = admitted(held, "a", Phase.WRITING), admitted(held, "a", Phase.RESTING)
-    admitted(held, "a", Phase.WORKING)
-    admitted(held, "a", Phase.WORKING)
+    slow, idle = admitted(held, "a", ClientPhase.WRITING), admitted(held, "a", ClientPhase.RESTING)
+    admitted(held, "a", ClientPhase.WORKING)
+    admitted(held, "a", ClientPhase.WORKING)
     assert (slow.ended, idle.ended) == (False, True)
     next_one = Guest("a")
     held.arrive(next_one)
@@ -114,11 +114,11 @@ async def test_slow_readers_go_after_idle_connections(monkeypatch) -> None:
 async def test_a_full_house_closes_an_idle_connection_of_the_largest_client() -> None:
     """Whoever holds most gives first."""
     held = Places()
-    small = admitted(held, "b", Phase.RESTING)
-    large = [admitted(held, "a", Phase.RESTING) for _ in range(3)]
+    small = admitted(held, "b", ClientPhase.RESTING)
+    large = [admitted(held, "a", ClientPhase.RESTING) for _ in range(3)]
     for _ in range(2):
-        admitted(held, "c", Phase.WORKING)
-    admitted(held, "d", Phase.WORKING)
+        admitted(held, "c", ClientPhase.WORKING)
+    admitted(held, "d", ClientPhase.WORKING)
     assert [guest.ended for guest in (small, *large)] == [False, True, False, False]
 
 
@@ -126,7 +126,7 @@ async def test_a_full_house_closes_an_idle_connection_of_the_largest_client() ->
 async def test_streams_have_their_own_limits() -> None:
     """One client cannot hold all streams, and all streams leave places for requests."""
     held = Places()
-    guests = [admitted(held, client, Phase.WORKING) for client in ("a", "a", "b", "c")]
+    guests = [admitted(held, client, ClientPhase.WORKING) for client in ("a", "a", "b", "c")]
     assert [held.stream(guest) for guest in guests] == [True, False, True, False]
     held.leave(guests[0])
     assert held.stream(guests[1])

@@ -19,7 +19,7 @@ from skewmon.model import NS_PER_S
 from skewmon.notify import alertmanager, http, queues
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.dispatcher import MemoryStore
-from skewmon.notify.receiver import DeliveryReason, Origin, Result, Target
+from skewmon.notify.receiver import DeliveryReason, Origin, ReceiverConfig, Result
 from skewmon.notify.registry import build
 from skewmon.runtime.backoff import Backoff
 from tests.alert.views import S, named, offsets
@@ -125,7 +125,7 @@ async def running(folder: Path, pager: str) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def telling(*targets: Target, store: MemoryStore | None = None) -> AsyncIterator[Alerting]:
+async def telling(*targets: ReceiverConfig, store: MemoryStore | None = None) -> AsyncIterator[Alerting]:
     """Run the alerting of a daemon."""
     alerting = Alerting(store or MemoryStore())
     alerting.configure(targets, Origin())
@@ -147,8 +147,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "REQUEST_TIMEOUT_S", 1.0)
 
 
-def _target(one: Running) -> Target:
-    return Target("alertmanager", one.url)
+def _target(one: Running) -> ReceiverConfig:
+    return ReceiverConfig("alertmanager", one.url)
 
 
 async def _holds(one: Running, count: int) -> list[dict[str, Any]]:
@@ -298,7 +298,7 @@ async def test_receivers_that_misbehave_delay_no_other(tmp_path: Path) -> None:
         moved.says(302, headers={"Location": pager.url})
         picky.says(400)
         webhooks = [
-            Target("webhook", url) for url in (broken.url, hanging.url, moved.url, picky.url, closing)
+            ReceiverConfig("webhook", url) for url in (broken.url, hanging.url, moved.url, picky.url, closing)
         ]
         one = await stack.enter_async_context(running(tmp_path / "1", pager.url))
         alerting = await stack.enter_async_context(telling(*webhooks, _target(one)))

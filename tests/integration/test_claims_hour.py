@@ -4,7 +4,7 @@ from random import Random
 
 from skewmon.clock.burst import estimate
 from skewmon.demo.cast import Role
-from skewmon.demo.clock import Origin, Reading, SimulatedClock
+from skewmon.demo.clock import ClockOrigin, ClockReading, SimulatedClock
 from skewmon.demo.sheets import sheet as sheet_of
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, SyncStatus, Threshold
 from skewmon.monitor.round import run_round
@@ -75,6 +75,6 @@ async def test_an_hour_of_healthy_nodes_has_no_finding() -> None:
 
 def claim(number: int, elapsed_s: int) -> SyncStatus:
     """Return what a node's chronyd says of itself at that time, text and all."""
-    clock = SimulatedClock(Origin(0, 0), OFFSETS_NS[number])
-    now = Reading(WALL_NS + elapsed_s * NS_PER_S, 0, 0, 0)
+    clock = SimulatedClock(ClockOrigin(0, 0), OFFSETS_NS[number])
+    now = ClockReading(WALL_NS + elapsed_s * NS_PER_S, 0, 0, 0)
     return assemble(sheet.split(NONCE, sheet_of(NONCE, Role(f"n{number}", "healthy", clock), now)))

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from skewmon.clock.memory import Recollection
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Event, Interval, Threshold
@@ -49,7 +49,7 @@ class Round:
             (name, movement)
             for name, said in self.told.items()
             for movement in said.movements
-            if movement.kind is not Kind.SLEW
+            if movement.kind is not MovementKind.SLEW
         ]
 
 
@@ -97,7 +97,7 @@ def assert_told(found: Round, node: FleetNode, step_ns: int) -> None:
     """See that the round tells exactly this step of this node: its view, its findings and its events."""
     assert len(found.movements) == 1, (node.name, step_ns, found.movements)
     ((name, movement),) = found.movements
-    assert (name, movement.kind) == (node.name, Kind.STEP)
+    assert (name, movement.kind) == (node.name, MovementKind.STEP)
     assert movement.size is not None
     assert step_ns in movement.size.widened(1), (step_ns, movement)
     assert abs(movement.size.estimate_ns - step_ns) <= TOLERANCE_NS + movement.size.bound_ns
@@ -187,7 +187,7 @@ async def test_a_step_in_the_middle_of_a_round_is_told_by_this_round_or_the_next
             (view,) = (await run_round([watch.cluster], watch.links, watch.sweeper, watch.state)).views
             told += _movements(watch)
             ((name, movement),) = told
-            assert (name, movement.kind) == (node.name, Kind.STEP)
+            assert (name, movement.kind) == (node.name, MovementKind.STEP)
             assert movement.size is not None
             assert step_ns in movement.size.widened(1)
             assert view.measured == 2
@@ -223,14 +223,16 @@ class Happening:
 
     name: str
     arrange: Callable[[FleetNode], None]
-    kind: Kind
+    kind: MovementKind
     event: str
     sentence: str
 
 
 HAPPENINGS = (
-    Happening("suspend", lambda node: node.clock.suspend(90), Kind.SUSPEND, "suspend", "n1 slept for "),
-    Happening("reboot", lambda node: node.clock.reboot(), Kind.REBOOT, "reboot", "n1 was rebooted."),
+    Happening(
+        "suspend", lambda node: node.clock.suspend(90), MovementKind.SUSPEND, "suspend", "n1 slept for "
+    ),
+    Happening("reboot", lambda node: node.clock.reboot(), MovementKind.REBOOT, "reboot", "n1 was rebooted."),
 )
 
 
@@ -240,7 +242,7 @@ async def test_what_is_no_step_is_not_called_one(happening: Happening) -> None:
     async with Fleet(2) as fleet:
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
         state = MonitorState()
-        kinds: list[Kind] = []
+        kinds: list[MovementKind] = []
         events: list[Event] = []
         for number in range(4):
             if number == 2:

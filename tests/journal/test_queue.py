@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from skewmon.journal import Journal
 from skewmon.journal import journal as journal_module
 from skewmon.journal import queue as journal_queue
-from skewmon.journal.queue import Queue, Row
+from skewmon.journal.queue import EventQueue, Row
 from skewmon.model import Event
 
 
@@ -35,7 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_taken_and_settled_is_gone() -> None:
     """In order, and what came meanwhile stays."""
-    queue = Queue()
+    queue = EventQueue()
     queue.add(_row(1))
     queue.add(_row(2))
     assert _messages(queue.take()) == ["event 1", "event 2"]
@@ -47,7 +47,7 @@ def test_what_is_taken_and_settled_is_gone() -> None:
 
 def test_what_is_taken_and_not_settled_is_taken_again_first() -> None:
     """The same rows in the same order, so that a second writing is none."""
-    queue = Queue()
+    queue = EventQueue()
     queue.add(_row(1))
     first = queue.take()
     queue.add(_row(2))
@@ -57,7 +57,7 @@ def test_what_is_taken_and_not_settled_is_taken_again_first() -> None:
 @pytest.mark.usefixtures("small")
 def test_beyond_the_limit_the_oldest_are_given_up_and_counted() -> None:
     """The first of them is told at once; the rest is a number, also across attempts that fail."""
-    queue = Queue()
+    queue = EventQueue()
     assert [queue.add(_row(number)) for number in range(12)] == [False] * 10 + [True, False]
     first, *rest = queue.take()
     assert first.kind == "events-lost"
@@ -83,7 +83,7 @@ def test_beyond_the_limit_the_oldest_are_given_up_and_counted() -> None:
 @pytest.mark.usefixtures("small")
 def test_what_is_in_the_hands_of_the_disk_is_not_given_up() -> None:
     """It may be written yet, and would be told as lost."""
-    queue = Queue()
+    queue = EventQueue()
     for number in range(10):
         queue.add(_row(number))
     queue.take()

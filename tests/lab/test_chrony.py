@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from skewmon.clock.steps import Kind
+from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S
 from tests.lab.cluster import Lab, lab
 from tests.lab.guest import Guest, until
@@ -89,7 +89,7 @@ async def test_a_daemon_that_steps_its_clock_is_told_as_the_step_it_is(five: Lab
             jumps += (await watch.round()).movements(*JUMPS)
         jumps += (await watch.round()).movements(*JUMPS)
     ((name, movement),) = jumps
-    assert (name, movement.kind) == ("n2", Kind.STEP)
+    assert (name, movement.kind) == ("n2", MovementKind.STEP)
     assert movement.size is not None
     assert abs(movement.size.estimate_ns + 5 * NS_PER_S) < 50_000_000
     found = five.check(nodes=nodes(five, "n1", "n2"))["by_name"]["n2"]

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from skewmon.clock.steps import Kind
+from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S
 from tests.lab.cluster import Lab
 from tests.lab.watch import JUMPS, Round, Watch, watched
@@ -39,7 +39,7 @@ async def assert_step_told(watch: Watch, name: str, size_ns: int) -> None:
     watch.lab[name].console.step(size_ns)
     found = await watch.round()
     ((node, movement),) = found.movements(*JUMPS)
-    assert (node, movement.kind) == (name, Kind.STEP)
+    assert (node, movement.kind) == (name, MovementKind.STEP)
     assert movement.size is not None
     assert size_ns in movement.size.widened(1), (size_ns, movement)
     ((event),) = [event for event in found.events if event.kind == "step"]
@@ -80,7 +80,7 @@ async def test_slews_are_rates_and_never_steps(three: Lab) -> None:
             three[name].console.slew(ppm)
         for _ in range(SLEW_ROUNDS):
             found = await watch.round()
-            assert found.movements(*Kind) == []
+            assert found.movements(*MovementKind) == []
             assert found.events == []
             await asyncio.sleep(1)  # the cadence of a daemon: a rate is known to the bound over the time
     drifts = {node.name: node.drift for node in found.view.nodes}
@@ -101,7 +101,7 @@ async def test_a_fast_slew_is_told_as_one(three: Lab, ppm: int) -> None:
             await asyncio.sleep(0.5)
             found = await watch.round()
             assert found.movements(*JUMPS) == []
-            told += found.movements(Kind.SLEW)
+            told += found.movements(MovementKind.SLEW)
     ((name, movement),) = told
     assert name == "n2"
     # Told as soon as seen: the round before it lay partly ahead of the change.

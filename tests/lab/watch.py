@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from skewmon.clock.memory import Recollection
-from skewmon.clock.steps import Kind, Movement
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Event, Interval, Measured, Threshold
@@ -19,7 +19,7 @@ from tests.lab.cluster import Lab
 from tests.lab.console import Truth
 
 #: Everything that is told of a clock and would be wrong of one that only runs.
-JUMPS = (Kind.STEP, Kind.MOVED, Kind.LEAP, Kind.SUSPEND, Kind.REBOOT)
+JUMPS = (MovementKind.STEP, MovementKind.MOVED, MovementKind.LEAP, MovementKind.SUSPEND, MovementKind.REBOOT)
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 
@@ -36,7 +36,7 @@ class Round:
     events: list[Event]
     truths: dict[str, Truth]
 
-    def movements(self, *kinds: Kind) -> list[tuple[str, Movement]]:
+    def movements(self, *kinds: MovementKind) -> list[tuple[str, Movement]]:
         """Return the movements of these kinds, each with the node that made it."""
         return [
             (name, movement)
@@ -106,5 +106,5 @@ async def watched(lab: Lab) -> AsyncIterator[Watch]:
         watch = Watch(lab, Cluster("lab", tuple(nodes), thresholds=LINES), links)
         first = await watch.round()
         assert first.view.measured == len(nodes), [node.outcome for node in first.view.nodes]
-        assert first.movements(*Kind) == []
+        assert first.movements(*MovementKind) == []
         yield watch

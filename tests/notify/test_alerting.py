@@ -12,7 +12,7 @@ from skewmon.journal.detect import alert_events
 from skewmon.model import NS_PER_S, ClusterView, NodeView
 from skewmon.notify.alerting import STATE, Alerting
 from skewmon.notify.dispatcher import MemoryStore
-from skewmon.notify.receiver import Origin, Target
+from skewmon.notify.receiver import Origin, ReceiverConfig
 from skewmon.text import rfc3339
 from tests.alert.views import UNDETERMINED, S, missing, named, node, offsets, view
 from tests.notify.tools import Receiver, receiver
@@ -55,7 +55,7 @@ def _rounds(alerting: Alerting, view: ClusterView, *seconds: int) -> list[tuple[
 async def test_a_wrong_clock_is_told_and_taken_back() -> None:
     """Critical at once, warning after a minute, and both ends after another."""
     async with receiver() as server, _running(Alerting(MemoryStore())) as alerting:
-        alerting.configure([Target("webhook", server.url)], Origin())
+        alerting.configure([ReceiverConfig("webhook", server.url)], Origin())
         assert _rounds(alerting, WRONG, 0) == [("critical", Cause.PROVEN_FOR)]
         assert _rounds(alerting, WRONG, 30, 60) == [("warning", Cause.PROVEN_FOR)]
         assert [alert.key.severity for alert in alerting.firing] == ["critical", "warning"]
@@ -76,7 +76,7 @@ async def test_a_restart_neither_repeats_nor_forgets() -> None:
     """The second process tells a webhook nothing new, and ends what the first began."""
     store = MemoryStore()
     async with receiver() as server:
-        targets = [Target("webhook", server.url)]
+        targets = [ReceiverConfig("webhook", server.url)]
         async with _running(Alerting(store)) as first:
             first.configure(targets, Origin())
             _rounds(first, WRONG, 0)
@@ -96,7 +96,7 @@ async def test_an_alertmanager_is_told_of_what_fires_after_a_restart() -> None:
         async with _running(Alerting(store)) as first:
             _rounds(first, WRONG, 0)
         async with _running(Alerting(store)) as second:
-            second.configure([Target("alertmanager", server.url)], Origin())
+            second.configure([ReceiverConfig("alertmanager", server.url)], Origin())
             await _until(server, 1)
     assert server.bodies[0][0]["labels"]["node"] == "c"
 
@@ -110,7 +110,7 @@ async def test_an_alertmanager_gets_what_ended_before_a_restart() -> None:
             _rounds(first, RIGHT, 10)
             (gone,) = first.take(RIGHT, 70 * NS_PER_S)
         async with _running(Alerting(store)) as second:
-            second.configure([Target("alertmanager", server.url)], Origin())
+            second.configure([ReceiverConfig("alertmanager", server.url)], Origin())
             await _until(server, 1)
         (over,) = server.bodies[0]
         assert over["labels"]["node"] == "c"
@@ -121,12 +121,12 @@ async def test_an_alertmanager_gets_what_ended_before_a_restart() -> None:
 async def test_a_reload_keeps_what_waits_for_a_receiver_that_stays() -> None:
     """Also the end of a cluster's alert that this reload removed."""
     async with receiver() as server, _running(Alerting(MemoryStore())) as alerting:
-        alertmanager = Target("alertmanager", server.url)
+        alertmanager = ReceiverConfig("alertmanager", server.url)
         alerting.configure([alertmanager], Origin())
         _rounds(alerting, WRONG, 0)
         await _until(server, 1)
         (gone,) = alerting.retain([], wall_ns=2**61)
-        alerting.configure([alertmanager, Target("webhook", "http://127.0.0.1:9/")], Origin())
+        alerting.configure([alertmanager, ReceiverConfig("webhook", "http://127.0.0.1:9/")], Origin())
         await _until(server, 2)
     (over,) = server.bodies[1]
     assert over["labels"] == gone.alert.key.labels
@@ -136,10 +136,10 @@ async def test_a_reload_keeps_what_waits_for_a_receiver_that_stays() -> None:
 async def test_a_reload_changes_receivers_while_alerts_fire() -> None:
     """The new Alertmanager learns at once of what fires already."""
     async with receiver() as old, receiver() as new, _running(Alerting(MemoryStore())) as alerting:
-        alerting.configure([Target("alertmanager", old.url)], Origin())
+        alerting.configure([ReceiverConfig("alertmanager", old.url)], Origin())
         _rounds(alerting, WRONG, 0)
         await _until(old, 1)
-        alerting.configure([Target("alertmanager", new.url)], Origin())
+        alerting.configure([ReceiverConfig("alertmanager", new.url)], Origin())
         await _until(new, 1)
         assert len(old.bodies) == 1
 
@@ -147,18 +147,18 @@ async def test_a_reload_changes_receivers_while_alerts_fire() -> None:
 async def test_a_reload_without_a_change_interrupts_nothing() -> None:
     """Live inventories change often, and receivers do not."""
     async with _running(Alerting(MemoryStore())) as alerting:
-        alerting.configure([Target("log")], Origin())
+        alerting.configure([ReceiverConfig("log")], Origin())
         before = alerting._dispatcher
-        alerting.configure([Target("log")], Origin())
+        alerting.configure([ReceiverConfig("log")], Origin())
         assert alerting._dispatcher is before
-        alerting.configure([Target("log")], Origin(interval_s=60.0))
+        alerting.configure([ReceiverConfig("log")], Origin(interval_s=60.0))
         assert alerting._dispatcher is not before
 
 
 async def test_a_cluster_that_is_gone_is_taken_back() -> None:
     """After a reload without the cluster its alerts end."""
     async with receiver() as server, _running(Alerting(MemoryStore())) as alerting:
-        alerting.configure([Target("webhook", server.url)], Origin())
+        alerting.configure([ReceiverConfig("webhook", server.url)], Origin())
         _rounds(alerting, WRONG, 0)
         (gone,) = alerting.retain([], wall_ns=2**61)
         assert gone.cause is Cause.WITHDRAWN
@@ -224,7 +224,7 @@ async def test_a_dry_run_tells_what_it_would_tell_and_leaves_no_trace() -> None:
     """No request, and not a byte in the store."""
     store, said = MemoryStore(), list[str]()
     async with receiver() as server, _running(Alerting(store, said.append)) as alerting:
-        alerting.configure([Target("webhook", server.url)], Origin())
+        alerting.configure([ReceiverConfig("webhook", server.url)], Origin())
         _rounds(alerting, WRONG, 0)
         async with asyncio.timeout(10):
             while not said:

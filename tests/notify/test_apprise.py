@@ -10,7 +10,7 @@ import pytest
 
 from skewmon.notify import apprise as module
 from skewmon.notify.apprise import Apprise
-from skewmon.notify.receiver import Delivery, DeliveryReason, Origin, Result, Target
+from skewmon.notify.receiver import Delivery, DeliveryReason, Origin, ReceiverConfig, Result
 from tests.notify.tools import NOW_NS, ended, firing, receiver
 
 # Apprise imports every service it knows, and one of them a module that Python 3.11 calls deprecated.
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 async def _send(path: Path, count: int = 1) -> Delivery:
     async with aiohttp.ClientSession() as session:
-        notifier = Apprise(Target("apprise", url_file=str(path)), Origin(), session)
+        notifier = Apprise(ReceiverConfig("apprise", url_file=str(path)), Origin(), session)
         return await notifier.send([firing(f"n{number}") for number in range(count)], NOW_NS)
 
 
@@ -55,7 +55,7 @@ async def test_an_end_is_good_news(urls: Path) -> None:
     """Services colour a message by its type, and an end advises nothing."""
     async with receiver() as server, aiohttp.ClientSession() as session:
         urls.write_text(server.url.replace("http:", "json:"))
-        notifier = Apprise(Target("apprise", url_file=str(urls)), Origin(), session)
+        notifier = Apprise(ReceiverConfig("apprise", url_file=str(urls)), Origin(), session)
         await notifier.send([ended(firing())], NOW_NS)
     assert server.bodies[0]["type"] == "success"
     assert server.bodies[0]["title"].startswith("[resolved] prod")
@@ -118,7 +118,7 @@ async def test_a_service_that_hangs_is_left_and_not_joined_by_a_second(
     monkeypatch.setattr(module, "SEND_TIMEOUT_S", 0.05)
     urls.write_text("json://127.0.0.1:9")
     async with aiohttp.ClientSession() as session:
-        notifier = Apprise(Target("apprise", url_file=str(urls)), Origin(), session)
+        notifier = Apprise(ReceiverConfig("apprise", url_file=str(urls)), Origin(), session)
         hung = await notifier.send([firing()], NOW_NS)
         again = await notifier.send([firing()], NOW_NS)
         release.set()

@@ -17,8 +17,8 @@ from skewmon.notify.receiver import (
     Delivery,
     DeliveryReason,
     Origin,
+    ReceiverConfig,
     Result,
-    Target,
     identity_of,
     shown,
 )
@@ -30,7 +30,7 @@ ORIGIN = Origin(interval_s=15.0, page_url="http://admin:10061/")
 SECRET = "T0PS3CRET"
 
 
-async def _send(target: Target, *alerts: object, origin: Origin = ORIGIN) -> Delivery:
+async def _send(target: ReceiverConfig, *alerts: object, origin: Origin = ORIGIN) -> Delivery:
     async with aiohttp.ClientSession() as session:
         (notifier,) = build([target], origin, session)
         return await notifier.send(alerts or (firing(),), NOW_NS)  # type: ignore[arg-type] # alerts
@@ -46,7 +46,7 @@ async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future(
     """Identity in labels, numbers in annotations, endsAt four resend intervals away."""
     async with receiver() as server:
         server.date_ns = NOW_NS
-        await _send(Target("alertmanager", f"{server.url}/prefix"))
+        await _send(ReceiverConfig("alertmanager", f"{server.url}/prefix"))
     assert server.paths == ["/prefix/api/v2/alerts"]
     assert server.bodies == [
         [
@@ -76,7 +76,7 @@ async def test_alertmanager_is_told_of_an_end_by_its_time() -> None:
     """The same labels with endsAt in the past."""
     async with receiver() as server:
         server.date_ns = NOW_NS
-        await _send(Target("alertmanager", server.url), firing(), ended(firing()))
+        await _send(ReceiverConfig("alertmanager", server.url), firing(), ended(firing()))
     still, over = server.bodies[0]
     assert over["labels"] == still["labels"]
     assert over["endsAt"] == "2026-11-22T12:39:47.123Z"
@@ -86,14 +86,14 @@ async def test_a_slow_cluster_stretches_the_end() -> None:
     """With a round each five minutes an alert has to last twenty."""
     async with receiver() as server:
         server.date_ns = NOW_NS
-        await _send(Target("alertmanager", server.url), origin=Origin(interval_s=300.0))
+        await _send(ReceiverConfig("alertmanager", server.url), origin=Origin(interval_s=300.0))
     assert server.bodies[0][0]["endsAt"] == "2026-11-22T12:59:47.123Z"
 
 
 async def test_alertmanager_is_told_in_its_own_time() -> None:
     """An hour apart it is told again at once, from then on right away, and as before once clocks agree."""
     async with receiver() as server, aiohttp.ClientSession() as session:
-        (notifier,) = build([Target("alertmanager", server.url)], ORIGIN, session)
+        (notifier,) = build([ReceiverConfig("alertmanager", server.url)], ORIGIN, session)
         server.date_ns = NOW_NS + 3_600 * NS_PER_S
         for later_ns in (0, 60 * NS_PER_S):
             await notifier.send([firing(), ended(firing("n1"))], NOW_NS + later_ns)
@@ -122,21 +122,21 @@ async def test_an_unreadable_date_changes_nothing(date: str) -> None:
 
     async with receiver() as server:
         server.answers.append(dated)
-        delivery = await _send(Target("alertmanager", server.url))
+        delivery = await _send(ReceiverConfig("alertmanager", server.url))
     assert (delivery.result, len(server.bodies)) == (Result.OK, 1)
 
 
 async def test_an_alert_of_a_cluster_has_no_node_label() -> None:
     """An empty label would be another identity."""
     async with receiver() as server:
-        await _send(Target("alertmanager", server.url), firing(None))
+        await _send(ReceiverConfig("alertmanager", server.url), firing(None))
     assert "node" not in server.bodies[0][0]["labels"]
 
 
 async def test_a_webhook_gets_the_documented_json() -> None:
     """Every field of docs/alerting.md, and only those."""
     async with receiver() as server:
-        await _send(Target("webhook", server.url), firing(), ended(firing(None)))
+        await _send(ReceiverConfig("webhook", server.url), firing(), ended(firing(None)))
     body = server.bodies[0]
     documented = _documented()
     assert set(body) == set(documented)
@@ -172,7 +172,7 @@ async def test_a_webhook_that_refuses_one_alert_gets_the_others(bad: set[int]) -
     alerts = [firing(f"n{number}") for number in range(8)]
     async with receiver() as server:
         server.answers.append(_choosy(2, *(f"n{number}" for number in bad)))
-        delivery = await _send(Target("webhook", server.url), *alerts)
+        delivery = await _send(ReceiverConfig("webhook", server.url), *alerts)
     assert {alerts.index(alert) for alert in delivery.refused} == bad
     assert delivery.result is (Result.GIVE_UP if len(bad) == 8 else Result.OK)
     alone = {body["alerts"][0]["node"] for body in server.bodies if len(body["alerts"]) == 1}
@@ -184,7 +184,7 @@ async def test_a_webhook_that_dies_while_a_batch_is_split_is_tried_again(taken: 
     """What is not settled stays due as a whole, in whichever half it happened."""
     async with receiver() as server:
         server.says(400, *taken, 503)
-        delivery = await _send(Target("webhook", server.url), firing("a"), firing("b"))
+        delivery = await _send(ReceiverConfig("webhook", server.url), firing("a"), firing("b"))
     assert delivery.result is Result.RETRY
 
 
@@ -193,7 +193,7 @@ async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> Non
     headers = _secret(tmp_path, f"# a comment\n\nAuthorization: Bearer {SECRET}\nX-Team: sre\n")
     async with receiver() as server:
         (tmp_path / "url").write_text(f"{server.url}/hook\n")
-        await _send(Target("webhook", url_file=str(tmp_path / "url"), headers_file=headers))
+        await _send(ReceiverConfig("webhook", url_file=str(tmp_path / "url"), headers_file=headers))
     assert server.paths == ["/hook"]
     assert server.headers[0]["Authorization"] == f"Bearer {SECRET}"
     assert server.headers[0]["X-Team"] == "sre"
@@ -206,7 +206,7 @@ async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> Non
 )
 async def test_a_bad_secret_file_is_told_without_its_content(tmp_path: Path, content: str) -> None:
     """The fault names file and line; it is tried again, for files get mended."""
-    target = Target("webhook", "http://127.0.0.1:9/", headers_file=_secret(tmp_path, content))
+    target = ReceiverConfig("webhook", "http://127.0.0.1:9/", headers_file=_secret(tmp_path, content))
     delivery = await _send(target)
     assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.SECRET_UNREADABLE)
     assert SECRET not in delivery.detail
@@ -217,7 +217,7 @@ async def test_a_bad_secret_file_is_told_without_its_content(tmp_path: Path, con
 async def test_a_missing_secret_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file, no credential, a directory: one reason for all."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    delivery = await _send(Target("webhook", "http://127.0.0.1:9/", headers_file=name))
+    delivery = await _send(ReceiverConfig("webhook", "http://127.0.0.1:9/", headers_file=name))
     assert delivery.reason is DeliveryReason.SECRET_UNREADABLE
 
 
@@ -225,14 +225,14 @@ async def test_a_secret_that_is_no_text_is_told(tmp_path: Path) -> None:
     """A key file in the wrong place is bytes."""
     path = tmp_path / "key"
     path.write_bytes(b"\xff\xfe")
-    delivery = await _send(Target("webhook", "http://127.0.0.1:9/", headers_file=str(path)))
+    delivery = await _send(ReceiverConfig("webhook", "http://127.0.0.1:9/", headers_file=str(path)))
     assert "not UTF-8" in delivery.detail
 
 
 async def test_the_log_gets_one_line_a_change() -> None:
     """Also without any receiver the log tells the story."""
     with structlog.testing.capture_logs() as lines:
-        await _send(Target("log"), firing(), ended(firing()))
+        await _send(ReceiverConfig("log"), firing(), ended(firing()))
     assert [line["event"] for line in lines] == ["alert fires", "alert ended"]
     assert lines[0]["node"] == "etcd3"
 
@@ -264,9 +264,9 @@ def test_a_receiver_is_shown_without_its_secrets(url: str, text: str) -> None:
 
 def test_identities_tell_receivers_apart_and_keep_secrets() -> None:
     """The same target is the same receiver after a restart; another URL is another one."""
-    one, other = (identity_of(Target("webhook", f"http://h/{SECRET}{n}")) for n in (1, 2))
+    one, other = (identity_of(ReceiverConfig("webhook", f"http://h/{SECRET}{n}")) for n in (1, 2))
     assert one != other
-    assert one == identity_of(Target("webhook", f"http://h/{SECRET}1"))
+    assert one == identity_of(ReceiverConfig("webhook", f"http://h/{SECRET}1"))
     assert SECRET not in one
 
 
@@ -274,7 +274,11 @@ async def test_the_family_is_complete_and_each_target_is_built_once() -> None:
     """Four kinds, and a URL that is listed twice is one receiver."""
     assert set(NOTIFIERS) == {"alertmanager", "webhook", "apprise", "log"}
     async with aiohttp.ClientSession() as session:
-        built = build([Target("log"), Target("log"), Target("webhook", "http://h/")], ORIGIN, session)
+        built = build(
+            [ReceiverConfig("log"), ReceiverConfig("log"), ReceiverConfig("webhook", "http://h/")],
+            ORIGIN,
+            session,
+        )
     assert [one.name for one in built] == ["log", "webhook"]
 
 

@@ -8,7 +8,7 @@ from skewmon.clock.culprit import NOBODY
 from skewmon.hearing import Hearing
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus, Vote
 from skewmon.timesync import sheet
-from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, jury, node_findings
+from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, jury, node_findings
 from skewmon.timesync.refid import of_address
 from skewmon.timesync.status import assemble
 
@@ -188,7 +188,7 @@ def node(
     offset = (
         None if ahead_s is None else Interval.around(round(ahead_s * NS_PER_S), round(bound_s * NS_PER_S))
     )
-    return NodeEvidence(name, status, offset, History(step_s=step_s), address=address)
+    return NodeEvidence(name, status, offset, ClockChanges(step_s=step_s), address=address)
 
 
 def judged(*nodes: NodeEvidence, limit_s: float = 0.05) -> Verdicts:

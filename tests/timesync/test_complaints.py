@@ -3,7 +3,7 @@
 import pytest
 
 from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import Outcome
+from skewmon.timesync.report import ToolOutcome
 
 
 @pytest.mark.parametrize(
@@ -26,42 +26,46 @@ from skewmon.timesync.report import Outcome
 def test_every_shell_has_its_way_to_say_that_there_is_no_such_tool(line: str) -> None:
     """A path where nothing is means the same as a name that no path has."""
     report = PARSERS["ntpq"](line, "", 0)
-    assert (report.outcome, report.unparsed) == (Outcome.NOT_INSTALLED, ())
+    assert (report.outcome, report.unparsed) == (ToolOutcome.NOT_INSTALLED, ())
 
 
 @pytest.mark.parametrize(
     ("tool", "line", "outcome"),
     [
-        ("ntpctl", "ntpctl: connect: /var/run/ntpd.sock: No such file or directory", Outcome.NOT_RUNNING),
-        ("ntpctl", "ntpctl: need root privileges", Outcome.REFUSED),
-        ("ntp-ctl", "Error: No such file or directory (os error 2)", Outcome.NOT_RUNNING),
-        ("ntp-ctl", 'Error: Os { code: 2, kind: NotFound, message: "No such file"}', Outcome.NOT_RUNNING),
-        ("ntpq", "ntpq: write to ::1 failed: Network is unreachable", Outcome.NOT_RUNNING),
-        ("timedatectl", "Failed to query server: Access denied", Outcome.REFUSED),
+        ("ntpctl", "ntpctl: connect: /var/run/ntpd.sock: No such file or directory", ToolOutcome.NOT_RUNNING),
+        ("ntpctl", "ntpctl: need root privileges", ToolOutcome.REFUSED),
+        ("ntp-ctl", "Error: No such file or directory (os error 2)", ToolOutcome.NOT_RUNNING),
+        ("ntp-ctl", 'Error: Os { code: 2, kind: NotFound, message: "No such file"}', ToolOutcome.NOT_RUNNING),
+        ("ntpq", "ntpq: write to ::1 failed: Network is unreachable", ToolOutcome.NOT_RUNNING),
+        ("timedatectl", "Failed to query server: Access denied", ToolOutcome.REFUSED),
         (
             "timedatectl",
             "Failed to query server: Unit dbus-org.freedesktop.timedate1.service is masked.",
-            Outcome.NOT_RUNNING,
+            ToolOutcome.NOT_RUNNING,
         ),
         (
             "timedatectl",
             "Failed to query server: Launch helper exited with unknown return code 1",
             "not-running",
         ),
-        ("timedatectl", "Failed to query server: Transport endpoint is not connected", Outcome.NOT_RUNNING),
+        (
+            "timedatectl",
+            "Failed to query server: Transport endpoint is not connected",
+            ToolOutcome.NOT_RUNNING,
+        ),
         (
             "timedatectl",
             "Failed to query server: Activation of org.freedesktop.timedate1 timed out",
-            Outcome.TIMED_OUT,
+            ToolOutcome.TIMED_OUT,
         ),
-        ("timesync-status", "Failed to query server: Method call timed out", Outcome.TIMED_OUT),
-        ("timesync-status", "Failed to query server: Remote peer disconnected", Outcome.NOT_RUNNING),
-        ("timesync-status", "Unknown operation timesync-status", Outcome.NOT_INSTALLED),
-        ("show-timesync", "Unknown command verb show-timesync.", Outcome.NOT_INSTALLED),
-        ("ntptime", "Must be root to set kernel values", Outcome.REFUSED),
+        ("timesync-status", "Failed to query server: Method call timed out", ToolOutcome.TIMED_OUT),
+        ("timesync-status", "Failed to query server: Remote peer disconnected", ToolOutcome.NOT_RUNNING),
+        ("timesync-status", "Unknown operation timesync-status", ToolOutcome.NOT_INSTALLED),
+        ("show-timesync", "Unknown command verb show-timesync.", ToolOutcome.NOT_INSTALLED),
+        ("ntptime", "Must be root to set kernel values", ToolOutcome.REFUSED),
     ],
 )
-def test_the_tools_own_words_keep_their_meaning(tool: str, line: str, outcome: Outcome) -> None:
+def test_the_tools_own_words_keep_their_meaning(tool: str, line: str, outcome: ToolOutcome) -> None:
     """A socket that is missing is no missing tool, and a verb that systemd does not have yet is no daemon."""
     report = PARSERS[tool](line, "", 1)
     assert (report.outcome, report.unparsed) == (outcome, ())
@@ -86,7 +90,7 @@ def test_the_tools_own_words_keep_their_meaning(tool: str, line: str, outcome: O
 def test_what_stands_around_is_noise(line: str) -> None:
     """Prompts, warnings of the login and advice of a distribution say nothing of the clock."""
     report = PARSERS["timedatectl"](f"{line}\nSystem clock synchronized: yes\n", "", 0)
-    assert (report.outcome, report.parsed, report.noise) == (Outcome.PARSED, 1, 1)
+    assert (report.outcome, report.parsed, report.noise) == (ToolOutcome.PARSED, 1, 1)
 
 
 @pytest.mark.parametrize("line", ["# unable to run ntpq", "Error: unable to run ntpq"])

@@ -10,7 +10,7 @@ from skewmon.clock.culprit import vote
 from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
 from skewmon.timesync.catalogue import FINDINGS
 from skewmon.timesync.evidence import proven
-from skewmon.timesync.findings import History, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, node_findings
 from skewmon.timesync.roots import accepted, sources_of
 
 MS = 1_000_000
@@ -51,7 +51,7 @@ HEALTHY = SyncStatus(
 
 def node(name: str = "n3", offset_ns: int | None = 0, bound_ns: int = MS, **told: object) -> NodeEvidence:
     """Return a healthy node, but for what is told."""
-    history = told.pop("history", History())
+    history = told.pop("history", ClockChanges())
     status = told.pop("status", replace(HEALTHY, **told))  # type: ignore[arg-type]
     offset = None if offset_ns is None else Interval.around(offset_ns, bound_ns)
     return NodeEvidence(name, status, offset, history)  # type: ignore[arg-type]
@@ -103,10 +103,10 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
         ({"offset_ns": -19_800 * S, "bound_ns": 3 * S}, "time-zone-error"),
         ({"offset_ns": 37 * S}, "time-scale-error"),
         ({"offset_ns": -18 * S, "bound_ns": 200 * MS}, "time-scale-error"),
-        ({"history": History(step_s=-1.5)}, "stepped"),
-        ({"history": History(suspended_s=12.0)}, "suspended"),
-        ({"history": History(rebooted=True)}, "rebooted"),
-        ({"history": History(slew_ppm=500.0)}, "slewing"),
+        ({"history": ClockChanges(step_s=-1.5)}, "stepped"),
+        ({"history": ClockChanges(suspended_s=12.0)}, "suspended"),
+        ({"history": ClockChanges(rebooted=True)}, "rebooted"),
+        ({"history": ClockChanges(slew_ppm=500.0)}, "slewing"),
         ({"daemon": "ntpd", "daemons": ("ntpd",), "offset_ns": 1_500 * S}, "panic-threshold"),
         ({"daemon": "ntpsec", "daemons": ("ntpsec",), "offset_ns": 200 * MS}, "panic-threshold"),
     ],
@@ -140,9 +140,9 @@ def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: 
         ({"offset_ns": 37 * S + 300 * MS}, "time-scale-error"),
         ({"offset_ns": 37 * S, "bound_ns": 400 * MS}, "time-scale-error"),
         ({"offset_ns": 200 * MS}, "panic-threshold"),
-        ({"daemon": "ntpd", "offset_ns": 200 * MS, "history": History(step_s=0.2)}, "panic-threshold"),
+        ({"daemon": "ntpd", "offset_ns": 200 * MS, "history": ClockChanges(step_s=0.2)}, "panic-threshold"),
         ({"daemon": "ntpd", "offset_ns": 200 * MS, "bound_ns": 100 * MS}, "panic-threshold"),
-        ({"history": History(slew_ppm=20.0, rebooted=False, suspended_s=0.0)}, "slewing"),
+        ({"history": ClockChanges(slew_ppm=20.0, rebooted=False, suspended_s=0.0)}, "slewing"),
     ],
 )
 def test_no_finding_is_made_beyond_the_evidence(told: dict[str, object], kind: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import Outcome
+from skewmon.timesync.report import ToolOutcome
 from tests.timesync.captures import named
 
 
@@ -66,23 +66,23 @@ def test_frequencies_are_positive_where_the_oscillator_is_fast(capture: str, ppm
 @pytest.mark.parametrize(
     ("capture", "outcome"),
     [
-        ("ntpq-4.2.6-no-association", Outcome.NO_SOURCES),
-        ("ntpq-ntpsec-no-association", Outcome.NO_SOURCES),
-        ("ntpq-4.2.8p15-not-running", Outcome.NOT_RUNNING),
-        ("ntpq-ntpsec-1.2.2-not-running", Outcome.NOT_RUNNING),
-        ("ntpq-not-installed", Outcome.NOT_INSTALLED),
-        ("ntpq-4.2.8p15-noquery", Outcome.TIMED_OUT),
-        ("ntpq-incomplete", Outcome.TIMED_OUT),
-        ("ntpq-killed", Outcome.TIMED_OUT),
-        ("ntpq-empty", Outcome.UNPARSED),
-        ("chronyc-tracking-cannot-talk", Outcome.NOT_RUNNING),
-        ("chronyc-tracking-not-authorised", Outcome.REFUSED),
-        ("chronyc-sources-4.3-no-sources-csv", Outcome.NO_SOURCES),
-        ("timesync-status-bus-timeout", Outcome.TIMED_OUT),
-        ("timedatectl-252-no-systemd", Outcome.NOT_RUNNING),
+        ("ntpq-4.2.6-no-association", ToolOutcome.NO_SOURCES),
+        ("ntpq-ntpsec-no-association", ToolOutcome.NO_SOURCES),
+        ("ntpq-4.2.8p15-not-running", ToolOutcome.NOT_RUNNING),
+        ("ntpq-ntpsec-1.2.2-not-running", ToolOutcome.NOT_RUNNING),
+        ("ntpq-not-installed", ToolOutcome.NOT_INSTALLED),
+        ("ntpq-4.2.8p15-noquery", ToolOutcome.TIMED_OUT),
+        ("ntpq-incomplete", ToolOutcome.TIMED_OUT),
+        ("ntpq-killed", ToolOutcome.TIMED_OUT),
+        ("ntpq-empty", ToolOutcome.UNPARSED),
+        ("chronyc-tracking-cannot-talk", ToolOutcome.NOT_RUNNING),
+        ("chronyc-tracking-not-authorised", ToolOutcome.REFUSED),
+        ("chronyc-sources-4.3-no-sources-csv", ToolOutcome.NO_SOURCES),
+        ("timesync-status-bus-timeout", ToolOutcome.TIMED_OUT),
+        ("timedatectl-252-no-systemd", ToolOutcome.NOT_RUNNING),
     ],
 )
-def test_kinds_of_silence_are_kept_apart(capture: str, outcome: Outcome) -> None:
+def test_kinds_of_silence_are_kept_apart(capture: str, outcome: ToolOutcome) -> None:
     """No sources, not running, not installed, timed out and not understood are five different answers."""
     assert named(capture).outcome is outcome
 
@@ -232,7 +232,7 @@ def test_the_kernel_speaks_the_same_through_every_tool() -> None:
 def test_a_status_beside_its_parser_keeps_partial_text() -> None:
     """Output cut off in the middle keeps what was whole and names the line that was not."""
     report = named("chronyc-tracking-cut-off")
-    assert (report.outcome, report.status.stratum) == (Outcome.PARSED, 3)
+    assert (report.outcome, report.status.stratum) == (ToolOutcome.PARSED, 3)
     assert report.unparsed == ("Ref time (UTC)  : Sat Nov 2",)
 
 
@@ -240,4 +240,4 @@ def test_a_killed_tool_keeps_what_it_had_said() -> None:
     """Timed out is the outcome, and the rows that came are there."""
     row = "*10.0.0.1        .GPS.            1 u   12   64  377    1.000    0.500   0.100\n"
     report = PARSERS["ntpq"](row, "", 137)
-    assert (report.outcome, len(report.status.peers)) == (Outcome.TIMED_OUT, 1)
+    assert (report.outcome, len(report.status.peers)) == (ToolOutcome.TIMED_OUT, 1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.findings import History
+from skewmon.timesync.findings import ClockChanges
 from tests.timesync.captures import DIRECTORY
 from tests.timesync.fleets import (
     CHRONYD,
@@ -751,5 +751,5 @@ def test_a_smear_is_told_from_those_who_insert() -> None:
 def test_the_whole_camp_that_steps_back_by_a_second_shows_the_leap() -> None:
     """At midnight the announcement is gone, and the step is what tells."""
     smearing = [node(f"s{k}", chronyd(f"216.239.35.{4 * k}"), 0.4) for k in (0, 1)]
-    plain = [replace(node(f"p{k}", HEALTHY), history=History(step_s=-1.0)) for k in (1, 2, 3)]
+    plain = [replace(node(f"p{k}", HEALTHY), history=ClockChanges(step_s=-1.0)) for k in (1, 2, 3)]
     assert "leap-smear-split" in judged(*smearing, *plain).all_kinds

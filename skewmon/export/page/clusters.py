@@ -3,7 +3,7 @@
 from skewmon.export.courtesy import courteous
 from skewmon.export.document import (
     ClusterStatus,
-    Ends,
+    IntervalStatus,
     Status,
     elapsed_s,
     interval,
@@ -73,7 +73,7 @@ def _facts(one: ClusterStatus) -> Markup:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
 
 
-def _extent(skew: Ends) -> str:
+def _extent(skew: IntervalStatus) -> str:
     """Return the proven part of a skew, and what cannot be excluded."""
     most = f"at most {at_most(ns(skew['upper']))}"
     return f"at least {at_least(ns(skew['lower']))} and {most}" if skew["lower"] else most

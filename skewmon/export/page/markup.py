@@ -14,10 +14,10 @@ class Markup(str):
 
 
 Child = str | None
-Value = str | bool | None
+AttributeValue = str | bool | None
 
 
-def tag(name: str, *children: Child, **attributes: Value) -> Markup:
+def tag(name: str, *children: Child, **attributes: AttributeValue) -> Markup:
     """Return an element. ``class_`` is class, ``data_x`` is data-x; None and False leave an attribute out."""
     written = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in VOID:
@@ -34,7 +34,7 @@ def _escaped(child: str) -> str:
     return child if isinstance(child, Markup) else escape(child)
 
 
-def _attribute(key: str, value: Value) -> str:
+def _attribute(key: str, value: AttributeValue) -> str:
     name = key.rstrip("_").replace("_", "-")
     if value is None or value is False:
         return ""

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from skewmon.export.document import (
     ClaimStatus,
     ClusterStatus,
-    Ends,
     FindingStatus,
+    IntervalStatus,
     NodeStatus,
     elapsed_s,
     interval,
@@ -44,7 +44,9 @@ def _name(node: NodeStatus, *, culprit: bool) -> Markup:
     return tag("th", tag("span", node["name"], class_="name"), mark, address, scope="row")
 
 
-def _measured(node: NodeStatus, ends: Ends, lines: tuple[Threshold, ...], scale: Scale) -> tuple[Markup, ...]:
+def _measured(
+    node: NodeStatus, ends: IntervalStatus, lines: tuple[Threshold, ...], scale: Scale
+) -> tuple[Markup, ...]:
     offset = interval(ends)
     value, plus_minus = estimate(offset.estimate_ns, offset.bound_ns), f"± {bound(offset.bound_ns)}"
     return (
