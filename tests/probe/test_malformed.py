@@ -162,7 +162,7 @@ async def test_check_and_probe_report_a_malformed_node_without_a_traceback(tmp_p
     async with honest(tmp_path, 2) as good, malformed(tmp_path, WORST) as bad:
         checked, *probed = await asyncio.gather(
             skewmon("check", "--timeout", "10s", *login((*good, *bad)), *map(target, (*good, *bad))),
-            *(skewmon("probe", "--timeout", "10s", *login((node,)), target(node)) for node in bad[:4]),
+            *(skewmon("probe", "--timeout", "10s", *login((node,)), target(node)) for node in bad[2:4]),
         )
     for code, output, errors in (checked, *probed):
         assert code == 3, (output, errors)
@@ -242,21 +242,21 @@ def flipped(payload: bytes, rng: Random) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "count", [150, pytest.param(10_000, marks=[pytest.mark.prove, pytest.mark.timeout(3600)])]
+    "count", [120, pytest.param(10_000, marks=[pytest.mark.prove, pytest.mark.timeout(3600)])]
 )
 async def test_a_daemon_outlives_random_packets(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of so many connections; the honest nodes miss no round, and their rounds take no longer than before."""
     monkeypatch.setattr(status_poller, "own_status", _nothing_here)
-    monkeypatch.setattr(link_module, "BACKOFF", Backoff(0.05, 0.1))
+    monkeypatch.setattr(link_module, "BACKOFF", Backoff(0.02, 0.05))
     # A server that says nothing is dropped sooner; honest nodes answer within milliseconds.
     monkeypatch.setattr(Link.__init__, "__defaults__", (Patience(hello_s=2.0, reply_s=2.0),))
     fuzz = Fuzz(seed=20)
     makers = {f"bad{number}": fuzz.mangler for number in range(12)}
     async with honest(tmp_path, 3) as good, malformed(tmp_path, makers) as bad:
         clusters = (
-            Cluster("good", tuple(good), interval_s=0.2, status_interval_s=1.0, samples=2),
+            Cluster("good", tuple(good), interval_s=0.1, status_interval_s=1.0, samples=2),
             Cluster("bad", tuple(bad), interval_s=0.5, status_interval_s=1.0, samples=2),
         )
         async with running_inside(tmp_path, *clusters) as inside:
