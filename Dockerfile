@@ -1,6 +1,8 @@
 # skewmon in a container. Mount a configuration, a key and known_hosts; nothing secret is baked in:
 #   docker run --read-only --cap-drop=ALL --security-opt=no-new-privileges -p 10061:10061 \
 #     -v /etc/skewmon:/etc/skewmon:ro -v skewmon:/var/lib/skewmon skewmon
+# There is no ssh client in it: skewmon speaks SSH itself. For ssh_config inventories, for check without a
+# configuration, and for a proxy command such as ssh -W, build on it: USER root, apt-get install openssh-client.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build

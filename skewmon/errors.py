@@ -48,6 +48,8 @@ class Reason(StrEnum):
     NOT_SSH = "not-ssh"
     NO_COMMON_ALGORITHM = "no-common-algorithm"
     JUMP_FAILED = "jump-failed"
+    PROXY_FAILED = "proxy-failed"
+    SSH_CONFIG_UNUSABLE = "ssh-config-unusable"
     SESSION_REFUSED = "session-refused"
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"

@@ -12,9 +12,9 @@ from skewmon.config.loader import load
 from skewmon.config.schema import ClusterSpec, Config
 from skewmon.config.targets import Target, check_user, expand
 from skewmon.errors import ConfigError, Fault, echoed
+from skewmon.inventory.openssh import OpenSsh
 from skewmon.inventory.resolve import distinct, resolve
-from skewmon.inventory.ssh_config import settings_for
-from skewmon.inventory.ssh_surroundings import Given, Surroundings
+from skewmon.inventory.ssh_login import Given, SshLogin
 from skewmon.model import Cluster, Node, Threshold
 from skewmon.runtime import containment, logs
 
@@ -88,25 +88,30 @@ def _from_command_line(selection: Selection, own: tuple[Threshold, ...]) -> Clus
         raise _fault(
             "--cluster", "names a cluster of a configuration file, and none was given", "--config.file"
         )
-    around = Surroundings.here()
     targets = [target for text in selection.nodes for target in _expand(text)]
     return Cluster(
         COMMAND_LINE_CLUSTER,
-        distinct([_node(target, selection, around) for target in targets]),
+        distinct(containment.run(_as_ssh_would(targets, selection))),
         thresholds=in_force(selection.profile, own),
     )
 
 
-def _node(target: Target, selection: Selection, around: Surroundings) -> Node:
+async def _as_ssh_would(targets: Sequence[Target], selection: Selection) -> list[Node]:
+    """Return the nodes with the logins of the user's ssh configuration."""
     given = Given(
-        user=selection.user if target.user is None else target.user,
-        port=selection.port if target.port is None else target.port,
+        user=selection.user,
+        port=selection.port,
         identities=selection.identities,
-        known_hosts=selection.known_hosts or None,
-        jump=tuple(selection.jump.split(",")) if selection.jump else None,
+        known_hosts=selection.known_hosts,
+        jump=selection.jump,
     )
-    address, ssh = settings_for(target.host, around, given)
-    return Node(target.host, address, ssh)
+    return await SshLogin(OpenSsh()).nodes(
+        (
+            target.host,
+            replace(given, user=target.user or given.user, port=target.port or given.port),
+        )
+        for target in targets
+    )
 
 
 def _from_file(config: Config, selection: Selection, own: tuple[Threshold, ...]) -> tuple[Cluster, ...]:

@@ -58,6 +58,8 @@ def _reached(found: Examination) -> Iterator[str]:
     yield f"{found.node.name} at {place(found.node.address, ssh.port)}"
     yield f"  user        {ssh.user or 'the local one'}"
     yield f"  jump        {', '.join(ssh.jump) or 'none'}"
+    if ssh.proxy_command:
+        yield f"  proxy       {ssh.proxy_command}"
     yield f"  identities  {', '.join(ssh.identities) or 'none'}{', and the agent' if ssh.agent else ''}"
     yield f"  known hosts {', '.join(ssh.known_hosts) or 'none'}"
     if found.opened_s is not None:

@@ -18,14 +18,18 @@ from skewmon.config.schema import (
 )
 from skewmon.model import NS_PER_S, Threshold
 
+#: Ways to a node that exclude each other: the nearest layer that names one replaces the others' choice.
+WAYS = frozenset({"jump", "proxy_command"})
+
 
 def merged_ssh(*layers: SshSpec) -> SshSpec:
     """Return the settings of several layers, the last word counting most, with defaults below them all."""
     said: dict[str, Any] = {}
     for layer in layers:
-        said |= {
-            key: getattr(layer, key) for key in layer.model_fields_set if getattr(layer, key) is not None
-        }
+        own = {key: getattr(layer, key) for key in layer.model_fields_set if getattr(layer, key) is not None}
+        if own.keys() & WAYS:
+            said = {key: value for key, value in said.items() if key not in WAYS}
+        said |= own
     defaults: dict[str, Any] = {
         "user": DEFAULT_USER,
         "port": DEFAULT_PORT,

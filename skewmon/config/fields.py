@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from skewmon.config import paths
 from skewmon.config.duration import format_duration, parse_duration_ns
 from skewmon.config.limits import (
+    MAX_COMMAND_LENGTH,
     MAX_DRIFT_PPM,
     MAX_HOPS,
     MAX_IDENTITIES,
@@ -29,6 +30,10 @@ from skewmon.errors import echoed
 from skewmon.text import masked_url
 
 _DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|µs|ns))+$"
+
+#: Host, name, port, user, and the sign itself.
+PROXY_TOKENS = ("%h", "%n", "%p", "%r", "%%")
+
 _DRIFT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?ppm", re.ASCII)
 
 
@@ -129,6 +134,16 @@ def _plain_path(text: str, info: ValidationInfo) -> str:
     return _path(text, info)
 
 
+def _proxy_command(text: str) -> str:
+    """Return a command on one line with no token but those of OpenSSH's ProxyCommand."""
+    if not text.strip() or not text.isprintable() or len(text) > MAX_COMMAND_LENGTH:
+        raise refuse(f"expected a command on one line of at most {MAX_COMMAND_LENGTH} characters")
+    unknown = [token for token in re.findall("%.?", text) if token not in PROXY_TOKENS]
+    if unknown:
+        raise refuse(f"{unknown[0]} is not a token of a proxy command", f"known: {' '.join(PROXY_TOKENS)}")
+    return text
+
+
 def _url(text: str) -> str:
     """Return an http(s) URL without a password in it."""
     try:
@@ -184,6 +199,7 @@ PlainPaths = Annotated[
     Field(min_length=1, max_length=MAX_IDENTITIES),
     BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
 ]
+ProxyCommand = Annotated[str, AfterValidator(_proxy_command)]
 Hops = Annotated[
     tuple[Annotated[str, AfterValidator(refused_by(parse_target))], ...],
     Field(max_length=MAX_HOPS),

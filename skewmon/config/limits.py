@@ -48,6 +48,9 @@ MAX_CONNECT_TIMEOUT_NS = 120 * NS_PER_S
 #: sshd's own sources allow longer chains; nobody runs them.
 MAX_HOPS = 8
 
+#: Commands of cloud providers have some 300 characters.
+MAX_COMMAND_LENGTH = 4_096
+
 #: Identities offered one by one; sshd disconnects after MaxAuthTries (6) anyway.
 MAX_IDENTITIES = 16
 

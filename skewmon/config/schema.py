@@ -18,6 +18,7 @@ from skewmon.config.fields import (
     PlainPath,
     PlainPaths,
     Port,
+    ProxyCommand,
     SecretPath,
     SecretPaths,
     SecretUrl,
@@ -97,10 +98,19 @@ class SshSpec(Spec):
         None, description="also SHA-1 algorithms, for servers before OpenSSH 7.2; false by default"
     )
     jump: Hops | None = Field(None, description="bastions as [user@]host[:port], first hop first")
+    proxy_command: ProxyCommand | None = Field(
+        None, description="a command that carries the connection, as ProxyCommand of OpenSSH; instead of jump"
+    )
     connect_timeout_ns: (
         Annotated[Duration, duration_within(limits.MIN_CONNECT_TIMEOUT_NS, limits.MAX_CONNECT_TIMEOUT_NS)]
         | None
     ) = Field(None, alias="connect_timeout", description="for the whole login; 10s where none is given")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.jump and self.proxy_command:
+            raise refuse("expected jump or proxy_command, found both", at="proxy_command")
+        return self
 
 
 class NodeSpec(Spec):

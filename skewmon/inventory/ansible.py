@@ -1,11 +1,9 @@
 """Nodes from an Ansible inventory, as `ansible-inventory --list` understands it."""
 
 import asyncio
-import contextlib
 import difflib
 import json
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +15,13 @@ from skewmon.config.targets import check_host, check_user
 from skewmon.errors import InventoryError, echoed
 from skewmon.inventory.settings import Context, with_login
 from skewmon.model import Node, SshSettings
+from skewmon.runtime.command import OutputLimitError, run
 
 #: Dynamic inventories ask clouds; a minute is what they take at worst.
 TIMEOUT_S = 60.0
 
 #: 10,000 hosts with 3 KB of variables each.
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
-
-#: The end of a long complaint is where Ansible says what is wrong.
-MAX_COMPLAINT_BYTES = 64 * 1024
 
 #: Ansible's names for one thing, the present one first.
 _ADDRESS = ("ansible_host", "ansible_ssh_host")
@@ -48,64 +44,20 @@ async def _listing(path: str) -> bytes:
     # If it is missing, ansible-inventory would only warn, and list nothing.
     if not await asyncio.to_thread(os.path.exists, path):
         raise InventoryError(f"there is no {path}")
+    arguments = ("ansible-inventory", "-i", path, "--list")
     try:
-        process = await asyncio.create_subprocess_exec(
-            "ansible-inventory", "-i", path, "--list",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )  # fmt: skip
+        done = await run(arguments, timeout_s=TIMEOUT_S, max_bytes=MAX_OUTPUT_BYTES)
+    except TimeoutError:
+        raise InventoryError(f"ansible-inventory took longer than {TIMEOUT_S:g} s") from None
+    except OutputLimitError:
+        raise InventoryError(f"ansible-inventory printed more than {MAX_OUTPUT_BYTES // 2**20} MiB") from None
     except OSError as error:
         hint = "install ansible-core, or list the nodes by file_sd"
         raise InventoryError(f"cannot run ansible-inventory: {error.strerror}; {hint}") from None
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            return await _output(process)
-    except TimeoutError:
-        raise InventoryError(f"ansible-inventory took longer than {TIMEOUT_S:g} s") from None
-    finally:
-        if process.returncode is None:
-            _end(process)
-            await process.communicate()  # a pipe that is not read to its end would never close
-
-
-async def _output(process: asyncio.subprocess.Process) -> bytes:
-    """Return the standard output of a process that succeeded."""
-    assert process.stderr is not None
-    output, complaint = await asyncio.gather(_read_limited(process), _read_tail(process.stderr))
-    code = await process.wait()
-    if len(output) > MAX_OUTPUT_BYTES:
-        raise InventoryError(f"ansible-inventory printed more than {MAX_OUTPUT_BYTES // 2**20} MiB")
-    if code != 0:
-        words = complaint.decode(errors="replace").strip().splitlines()
-        raise InventoryError(f"ansible-inventory failed: {words[-1] if words else 'it does not say why'}")
-    return output
-
-
-async def _read_limited(process: asyncio.subprocess.Process) -> bytes:
-    """Return all that a process says; end it where that is too much."""
-    assert process.stdout is not None
-    data = bytearray()
-    while chunk := await process.stdout.read(65_536):
-        if len(data) <= MAX_OUTPUT_BYTES:
-            data += chunk
-        if len(data) > MAX_OUTPUT_BYTES:
-            _end(process)
-    return bytes(data)
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    """End a process and what it started, such as inventory plugins."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-async def _read_tail(stream: asyncio.StreamReader) -> bytes:
-    """Return the last of what a stream says."""
-    data = bytearray()
-    while chunk := await stream.read(65_536):
-        data += chunk
-        del data[:-MAX_COMPLAINT_BYTES]
-    return bytes(data)
+    if done.code != 0:
+        words = done.complaints[-1] if done.complaints else "it does not say why"
+        raise InventoryError(f"ansible-inventory failed: {words}")
+    return done.output
 
 
 def _decoded(output: bytes) -> dict[str, Any]:

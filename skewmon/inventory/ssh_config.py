@@ -1,177 +1,114 @@
-"""Nodes and login settings from OpenSSH's client configuration, understood as ssh(1) understands it.
-
-Two things differ, both on the safe side: host keys are always verified, whatever StrictHostKeyChecking says,
-and what cannot be done but matters (ProxyCommand, Match exec) is refused rather than passed over.
-"""
+"""The hosts that an OpenSSH client configuration names; ssh itself evaluates their settings."""
 
 import asyncio
-from dataclasses import replace
+import glob
+import re
+import shlex
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from skewmon.config.limits import MAX_HOPS
 from skewmon.config.schema import SourceSpec
-from skewmon.config.targets import Target, check_host, parse_target
-from skewmon.errors import ConfigError, Fault, InventoryError
+from skewmon.config.targets import check_host
+from skewmon.errors import ConfigError, InventoryError, echoed
+from skewmon.inventory.openssh import OpenSsh
 from skewmon.inventory.settings import Context
-from skewmon.inventory.ssh_lines import ConfigFile, Reader
-from skewmon.inventory.ssh_match import Evaluation, included_files, matches_any
-from skewmon.inventory.ssh_surroundings import Given, Surroundings
-from skewmon.inventory.ssh_values import Values
+from skewmon.inventory.ssh_login import UNSET, UNSET_HOP, Given, SshLogin
 from skewmon.model import Node, SshSettings
+from skewmon.runtime.files import read_bytes
 
-#: Where ssh would wait for TCP's own timeout of two minutes, one node must not hold up a round.
-CONNECT_TIMEOUT_S = 10.0
+#: A configuration of more than this is another file.
+MAX_FILE_BYTES = 1024 * 1024
 
+#: Files that include each other: a directory with one file a host has some hundred.
+MAX_FILES = 10_000
 
-def settings_for(host: str, around: Surroundings, given: Given | None = None) -> tuple[str, SshSettings]:
-    """Return the address of a host and how ssh would log in to it.
-
-    Raises ConfigError where the files cannot be read or ask for what skewmon does not do.
-    """
-    given = given or Given()
-    found = evaluate(host, around, given)
-    if given.jump is None:
-        _refuse_proxy_command(found)
-    values = Values(found, around)
-    return found.hostname, SshSettings(
-        user=values.user,
-        port=values.port,
-        identities=values.identities(given),
-        known_hosts=values.known_hosts() if given.known_hosts is None else given.known_hosts,
-        jump=chain(found, around) if given.jump is None else hops(given.jump, around),
-        agent=values.agent(),
-        identities_only=values.identities_only,
-        connect_timeout_s=values.connect_timeout_s() or CONNECT_TIMEOUT_S,
-        host_key_alias=values.host_key_alias,
-        legacy=values.legacy,
-    )
-
-
-def evaluate(host: str, around: Surroundings, given: Given) -> Evaluation:
-    """Return what the files say of a host, read a second time where a `Match final` asks for it."""
-    found = Evaluation(host, around.user, around.reader)
-    if given.user is not None:
-        found.values["user"] = (given.user,)
-    if given.port is not None:
-        found.values["port"] = (str(given.port),)
-    for file in around.files:
-        found.read(file)
-    if found.wants_final:
-        found.values["hostname"] = (found.hostname.replace("%", "%%"),)
-        found.final = True
-        for file in around.files:
-            found.read(file)
-    try:
-        check_host(found.hostname)
-    except ValueError as error:
-        raise ConfigError(Fault(f"HostName of {host}: {error}")) from None
-    return found
-
-
-def chain(found: Evaluation, around: Surroundings, left: int = MAX_HOPS) -> tuple[str, ...]:
-    """Return the bastions on the way to a host, first hop first, as [user@]address:port."""
-    value = found.value("proxyjump")
-    if value is None or value.lower() == "none":
-        return ()
-    return hops(tuple(value.split(",")), around, left)
-
-
-def hops(texts: tuple[str, ...], around: Surroundings, left: int = MAX_HOPS) -> tuple[str, ...]:
-    """Return bastions with what the files say of each; the way to the first may lead through others."""
-    found: list[str] = []
-    for number, text in enumerate(texts):
-        try:
-            target = parse_target(text.strip().removeprefix("ssh://"))
-        except ValueError as error:
-            raise ConfigError(Fault(f"ProxyJump: {error}")) from None
-        hop = evaluate(target.host, around, Given(user=target.user, port=target.port))
-        if number == 0:
-            _refuse_proxy_command(hop)
-            found += chain(hop, around, left - len(texts)) if left > len(texts) else _endless(target, hop)
-        values = Values(hop, around)
-        found.append(str(Target(hop.hostname, values.user, values.port)))
-    return tuple(found)
+_LINE = re.compile(r'\s*"?(host|include)"?(?:\s*=\s*|\s+)(.*)', re.IGNORECASE)
 
 
 async def read(spec: SourceSpec, context: Context) -> list[Node]:
-    """Return the hosts that the file names and the pattern matches; reading runs beside the loop."""
+    """Return the hosts that the file names and the pattern matches."""
     assert spec.ssh_config is not None
-    return await asyncio.to_thread(_read_hosts, spec.ssh_config, spec.hosts or "*", context.ssh)
+    names = await asyncio.to_thread(hosts, spec.ssh_config, (spec.hosts or "*").split(","))
+    login = SshLogin(OpenSsh(_configuration(spec.ssh_config, context.ssh)), context.ssh)
+    return await login.nodes((name, Given()) for name in names)
 
 
-def _read_hosts(path: str, pattern: str, base: SshSettings) -> list[Node]:
-    """Return the nodes of one file."""
-    file = ConfigFile(path, str(Path(path).parent))
-    around = replace(Surroundings.here(), files=(file,), reader=Reader())
+def _configuration(path: str, base: SshSettings) -> str:
+    """Return a configuration of the file, followed by the cluster's settings for what it leaves open."""
+    if re.search(r'["\\\n]', path):
+        raise InventoryError(f"ssh cannot include a file of the name {echoed(path)}")
+    return "\n".join(
+        (
+            'Include "{}"'.format(re.sub(r"([*?\[])", r"\\\1", path)),
+            "Match all",
+            *(() if base.user is None else (f"User {base.user}",)),
+            f"Port {base.port}",
+            f"IdentityFile {UNSET}",
+            f"UserKnownHostsFile {UNSET}",
+            "GlobalKnownHostsFile none",
+            f"ProxyJump {UNSET_HOP}",
+            "",
+        )
+    )
+
+
+def hosts(path: str, patterns: list[str]) -> list[str]:
+    """Return the named hosts that match, in the order of the file and of what it includes."""
+    named: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [path]
+    while waiting:
+        current = waiting.pop(0)
+        if current in seen or len(seen) >= MAX_FILES:
+            continue
+        seen.add(current)
+        for keyword, words in _lines(current):
+            if keyword == "host":
+                named |= dict.fromkeys(word for word in words if not set(word) & set("*?!"))
+            else:
+                waiting += [found for word in words for found in _included(word)]
+    found = [host for host in named if _matches(host, patterns) and _is_host(host)]
+    if not found:
+        raise InventoryError(f"no Host of {path} matches {','.join(patterns)}")
+    return found
+
+
+def _lines(path: str) -> list[tuple[str, list[str]]]:
+    """Return the lines of one file that name hosts or files."""
     try:
-        if not around.reader.lines(path, private=False):
-            raise InventoryError(f"{path} says nothing or does not exist")
-        names = [name for name in _named_hosts(file, around.reader) if matches_any(name, pattern.split(","))]
-        if not names:
-            raise InventoryError(f"no Host of {path} matches {pattern}")
-        return [_node(name, around, base) for name in names]
+        data = read_bytes(path, MAX_FILE_BYTES)
     except ConfigError as error:
         raise InventoryError(str(error)) from None
+    found = []
+    for number, text in enumerate(data.decode(errors="surrogateescape").split("\n"), start=1):
+        line = _LINE.fullmatch(text.rstrip())
+        try:
+            if line is not None:
+                found.append((line[1].lower(), shlex.split(line[2], comments=True)))
+        except ValueError as error:
+            raise InventoryError(f"{path}:{number}: {str(error).lower()}") from None
+    return found
 
 
-def _named_hosts(file: ConfigFile, reader: Reader) -> list[str]:
-    """Return the hosts that are named without a pattern, in the order of the file and what it includes."""
-    found: dict[str, None] = {}
-    waiting, seen = [file.path], set()
-    while waiting:
-        path = waiting.pop(0)
-        if path in seen:
-            continue
-        seen.add(path)
-        for line in reader.lines(path, private=False):
-            if line.keyword == "host":
-                found |= dict.fromkeys(name for name in line.arguments() if not set(name) & set("*?!"))
-            elif line.keyword == "include":
-                waiting += included_files(line, file)
-    return list(found)
+def _included(pattern: str) -> list[str]:
+    """Return the files of an Include; like ssh, a relative one is of ~/.ssh, and none is not a fault."""
+    try:
+        place = Path("~/.ssh").expanduser() / Path(pattern).expanduser()
+    except RuntimeError:
+        return []
+    found = sorted(glob.glob(str(place)))  # noqa: PTH207  Path.glob takes no absolute pattern
+    return [path for path in found if Path(path).is_file()]
 
 
-def _node(name: str, around: Surroundings, base: SshSettings) -> Node:
-    """Return one host; what the file leaves open stays as the cluster's settings say."""
-    found = evaluate(name, around, Given())
-    _refuse_proxy_command(found)
-    values = Values(found, around)
-    said = found.values.keys()
-    settings = replace(
-        base,
-        user=values.user if "user" in said else base.user,
-        port=values.port if "port" in said else base.port,
-        identities=values.named_identities() if found.identities else base.identities,
-        known_hosts=values.user_known_hosts() if "userknownhostsfile" in said else base.known_hosts,
-        jump=chain(found, around) if "proxyjump" in said else base.jump,
-        agent=base.agent and found.value("identityagent") != "none",
-        identities_only=values.identities_only,
-        connect_timeout_s=values.connect_timeout_s() or base.connect_timeout_s,
-        host_key_alias=values.host_key_alias,
-        legacy=values.legacy or base.legacy,
-    )
-    return Node(name, found.hostname, settings)
+def _matches(host: str, patterns: list[str]) -> bool:
+    """Return whether one pattern of * and ? matches and no negated one does."""
+    hits = [one for one in patterns if fnmatchcase(host, one.removeprefix("!").replace("[", "[[]"))]
+    return bool(hits) and not any(one.startswith("!") for one in hits)
 
 
-def _refuse_proxy_command(found: Evaluation) -> None:
-    """Refuse a host that is reached through a command."""
-    command = found.value("proxycommand")
-    if command is not None and command.lower() != "none":
-        raise ConfigError(
-            Fault(
-                f"{found.host} is reached by ProxyCommand, which skewmon does not run",
-                hint="use ProxyJump, or --jump, or give skewmon a configuration of its own",
-            )
-        )
-
-
-def _endless(target: Target, hop: Evaluation) -> tuple[str, ...]:
-    """Refuse a way that goes on and on; a hop that needs no other ends it."""
-    if (hop.value("proxyjump") or "none").lower() == "none":
-        return ()
-    raise ConfigError(
-        Fault(
-            f"the way through {target.host} has more than {MAX_HOPS} hops, or leads back to itself",
-            hint=f"exclude the bastion from its own rule: Host * !{target.host}",
-        )
-    )
+def _is_host(name: str) -> bool:
+    try:
+        check_host(name)
+    except ValueError:
+        return False
+    return True

@@ -18,6 +18,13 @@ class SshSettings:
     connect_timeout_s: float = 10.0
     host_key_alias: str | None = None
     legacy: bool = False  # also algorithms with SHA-1, which old servers need
+    bastions: tuple["SshSettings", ...] = ()  # each hop's own; without them a hop has those of the node
+    proxy_command: str | None = None  # carries the connection to the node, or to its first hop
+    certificates: tuple[str, ...] = ()  # of identities or of keys of the agent
+    agent_socket: str | None = None  # instead of that of SSH_AUTH_SOCK
+    known_hosts_command: tuple[str, ...] = ()  # prints more lines of known_hosts
+    host_key_algorithms: tuple[str, ...] = ()  # only these, if there are any
+    refusal: str = ""  # why these settings cannot be used; then nothing is tried
 
 
 class Endpoint(NamedTuple):

@@ -13,6 +13,8 @@ import asyncssh
 from asyncssh.kex import get_kex_algs
 from asyncssh.mac import get_mac_algs
 
+from skewmon.model import SshSettings
+
 #: One AES-GCM call per packet costs a third of ChaCha20's six cipher contexts in Python; the rest is for
 #: servers that lack it. OpenSSH has had the CTR modes since 3.7.
 CIPHERS = (
@@ -88,17 +90,21 @@ def signatures(*, legacy: bool) -> tuple[str, ...]:
     return (*SIGNATURES, *LEGACY_SIGNATURES) if legacy else SIGNATURES
 
 
-def host_keys(trusted: Iterable[asyncssh.SSHKey], *, authority: bool, legacy: bool) -> tuple[str, ...]:
+def host_keys(trusted: Iterable[asyncssh.SSHKey], *, authority: bool, ssh: SshSettings) -> tuple[str, ...]:
     """Return the host key algorithms to ask for: those of the trusted keys, or all if there is none.
+
+    With ``ssh.host_key_algorithms`` only those among them; never none, which means any to asyncssh.
 
     A server that has several keys shows the one that is asked for first; another one would look changed.
     Certificates come first if an authority is trusted, as ssh(1) has it.
     """
-    allowed = signatures(legacy=legacy)
+    allowed = signatures(legacy=ssh.legacy)
     of_keys = {algorithm.decode() for key in trusted for algorithm in key.sig_algorithms}
     plain = tuple(one for one in allowed if one in of_keys)
     certified = tuple(f"{one}{CERTIFICATE}" for one in allowed) if authority else ()
-    return (*certified, *plain) or allowed
+    only = set(ssh.host_key_algorithms or (*certified, *allowed))
+    of_known = tuple(one for one in (*certified, *plain) if one in only)
+    return of_known or tuple(one for one in allowed if one in only) or ssh.host_key_algorithms
 
 
 def host_keys_listed(kexinit: bytes) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import asyncssh
 
 from skewmon.errors import ConnectError, Reason
-from skewmon.model import SshSettings
+from skewmon.model import Node, SshSettings
 from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.runtime.resolver import LookupTimeoutError
@@ -40,6 +40,12 @@ def quoted(words: object) -> str:
 def place(address: str, port: int) -> str:
     """Return ``address:port``, with brackets where the address has colons of its own."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def refusal(node: Node) -> ConnectError:
+    """Return the error for a node whose settings cannot be used."""
+    sentence = f"{node.ssh.refusal[:1].upper()}{node.ssh.refusal[1:]}."
+    return ConnectError(Reason.SSH_CONFIG_UNUSABLE, quoted(sentence), f"Compare with: ssh -G {node.name}")
 
 
 def lookup_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:

@@ -127,7 +127,7 @@ class Guard(asyncssh.SSHClient):
         self, name: str = "It", allowance: Allowance | None = None, outer: "Guard | None" = None
     ) -> None:
         self.fault: NodeError | None = None
-        self._name = name
+        self.name = name
         self._allowance = allowance or Allowance()
         self._outer = outer
         self._due_ns = 0  # processor time not yet charged; below zero it is paid for
@@ -176,7 +176,7 @@ class Guard(asyncssh.SSHClient):
         pause_s, excess = self._allowance.spend(cost)
         assert self.connection is not None
         if excess:
-            self.fault = flood(self._name, excess)
+            self.fault = flood(self.name, excess)
             self.connection.abort()
         elif pause_s:
             self._pause(pause_s)

@@ -28,6 +28,7 @@ class Identity:
     """What is offered to a server, and the agent that must stay connected while it is."""
 
     keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey]
+    certificates: list[asyncssh.SSHCertificate]
     agent: asyncssh.SSHAgentClient | None = None
 
     @property
@@ -59,10 +60,10 @@ async def load(ssh: SshSettings) -> Identity:
         except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
             locked = "passphrase" in str(error).lower()
             faults.append(f"{path} needs a passphrase" if locked else f"{path}: {error}")
-    identity = Identity(keys)
-    path = os.environ.get("SSH_AUTH_SOCK", "")
+    identity = Identity(keys, _certificates(ssh))
+    path = ssh.agent_socket or os.environ.get("SSH_AUTH_SOCK", "")
     if ssh.agent and path:
-        identity = await _with_agent(keys, path, ssh, faults)
+        await _add_agent(identity, path, ssh, faults)
     if not identity.keys:
         raise ConnectError(
             Reason.KEY_UNUSABLE,
@@ -74,9 +75,7 @@ async def load(ssh: SshSettings) -> Identity:
     return identity
 
 
-async def _with_agent(
-    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey], path: str, ssh: SshSettings, faults: list[str]
-) -> Identity:
+async def _add_agent(identity: Identity, path: str, ssh: SshSettings, faults: list[str]) -> None:
     agent: asyncssh.SSHAgentClient | None = None
     try:
         async with asyncio.timeout(AGENT_TIMEOUT_S):
@@ -88,11 +87,26 @@ async def _with_agent(
         if lack := out_of_files(error):
             raise lack from None
         faults.append(f"the agent at {path} does not answer{f': {error}' if str(error) else ''}")
-        return Identity(keys)
+        return
     if ssh.identities_only:
         named = {public for path in ssh.identities if (public := _public_half(path))}
         offered = [key for key in offered if key.public_data in named]
-    return Identity([*keys, *offered], agent)
+    identity.keys += offered
+    identity.agent = agent
+
+
+def _certificates(ssh: SshSettings) -> list[asyncssh.SSHCertificate]:
+    """Return the certificates of the settings and, like ssh, those beside the identities."""
+    found: list[asyncssh.SSHCertificate] = []
+    for path in (*ssh.certificates, *(f"{identity}-cert.pub" for identity in ssh.identities)):
+        try:
+            found.append(asyncssh.import_certificate(read_bytes(path, KEY_BYTES_MAX, wait_s=0)))
+        except ConfigError as error:
+            if lack := out_of_files(error):
+                raise lack from None
+        except asyncssh.KeyImportError:
+            pass  # ssh, too, passes over certificates that it cannot read
+    return found
 
 
 def _public_half(path: str) -> bytes | None:

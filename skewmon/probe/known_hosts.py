@@ -34,13 +34,12 @@ _NAMES = re.compile(r"^(\s*(?:@\S+\s+)?)([^|@\s]\S*)")
 Lookup = Callable[[str, str, int | None], tuple[Sequence[Any], ...]]
 
 
-def lookup(paths: Sequence[str]) -> Lookup:
-    """Return the function that finds the trusted, CA and revoked keys of a host in these files.
+def lookup(paths: Sequence[str], more: str = "") -> Lookup:
+    """Return the function that finds the trusted, CA and revoked keys of a host in files and ``more`` lines.
 
-    Raises ConnectError where a file is there but cannot be read; a missing file knows nobody.
+    Raises ConnectError if a file is there but cannot be read; a missing file has no keys.
     """
-    stamps = tuple((path, _stamp(path)) for path in paths)
-    known = _load(stamps)
+    known = _load(tuple((path, _stamp(path)) for path in paths), more)
 
     def find(host: str, _address: str, port: int | None) -> tuple[Sequence[Any], ...]:
         # By name only, as ssh(1) does: an address may be reused by another machine.
@@ -66,9 +65,9 @@ class Known:
         return self.found[1]
 
 
-def keys_of(paths: Sequence[str], host: str, port: int) -> Known:
-    """Return the keys of a host in these files; raises as ``lookup`` does."""
-    return Known(lookup(paths)(host, "", port if port != 22 else None))
+def keys_of(paths: Sequence[str], host: str, port: int, more: str = "") -> Known:
+    """Return the keys of a host in these files and lines; raises as ``lookup`` does."""
+    return Known(lookup(paths, more)(host, "", port if port != 22 else None))
 
 
 def is_known(paths: Sequence[str], host: str, port: int) -> bool:
@@ -85,10 +84,10 @@ def _stamp(path: str) -> int:
 
 
 @lru_cache(maxsize=CACHED_SETS)
-def _load(stamps: tuple[tuple[str, int], ...]) -> asyncssh.SSHKnownHosts:
+def _load(stamps: tuple[tuple[str, int], ...], more: str) -> asyncssh.SSHKnownHosts:
     known = asyncssh.SSHKnownHosts()
-    for path, stamp in stamps:
-        for line in _read(path).splitlines() if stamp else ():
+    for text in (*(_read(path) for path, stamp in stamps if stamp), more):
+        for line in text.splitlines():
             with suppress(ValueError):  # as ssh(1) does, a line that is not understood is passed over
                 known.load(_NAMES.sub(_lowered, line))
     return known

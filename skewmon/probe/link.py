@@ -31,6 +31,7 @@ REFUSED = frozenset(
         Reason.HOST_KEY_CHANGED,
         Reason.HOST_KEY_UNKNOWN,
         Reason.FLOOD,
+        Reason.SSH_CONFIG_UNUSABLE,
     }
 )
 

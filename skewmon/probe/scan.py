@@ -10,7 +10,8 @@ from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
 from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.base import ArrivalClock
-from skewmon.probe.faults import host_key_algorithm_error, login_error, place, scan_command
+from skewmon.probe.faults import host_key_algorithm_error, login_error, place, refusal, scan_command
+from skewmon.probe.proxy import Proxy
 from skewmon.probe.ssh import Dialer
 from skewmon.runtime.containment import Where, node_error, translated
 
@@ -58,6 +59,8 @@ async def scan(nodes: tuple[Node, ...]) -> list[Scan]:
 
 
 async def _scan(node: Node) -> Scan:
+    if node.ssh.refusal:
+        raise refusal(node)
     if node.ssh.jump:
         raise ConnectError(
             Reason.JUMP_FAILED,
@@ -71,6 +74,8 @@ async def _scan(node: Node) -> Scan:
         refused = next((one for one in found if isinstance(one, asyncssh.KeyExchangeFailed)), None)
         if refused:
             raise login_error(refused, node.name, node.address, node.ssh)
+        if fault := next((one for one in found if isinstance(one, NodeError)), None):
+            raise fault
         if isinstance(await _key(dialer, node, algorithms.LEGACY_SIGNATURES), asyncssh.SSHKey):
             raise host_key_algorithm_error(algorithms.LEGACY_SIGNATURES, node.name, node.address, node.ssh)
         raise ConnectError(
@@ -91,10 +96,15 @@ def _questions(node: Node) -> list[tuple[str, ...]]:
     return [*((one,) for one in allowed if one not in RSA), rsa]
 
 
-async def _key(dialer: Dialer, node: Node, asked: Sequence[str]) -> asyncssh.SSHKey | asyncssh.Error:
+async def _key(
+    dialer: Dialer, node: Node, asked: Sequence[str]
+) -> asyncssh.SSHKey | asyncssh.Error | NodeError:
     """Return the node's key for these algorithms, or why it shows none for them."""
     offered = algorithms.offered(legacy=node.ssh.legacy)
-    socket = await dialer.dial(node.address, node.ssh)
+    proxy: Proxy | None = None
+    if node.ssh.proxy_command:
+        proxy = await Proxy.start(node.name, node.address, node.ssh, ArrivalClock(enabled=False))
+    socket = proxy.stamps if proxy else await dialer.dial(node.address, node.ssh)
     try:
         async with asyncio.timeout(node.ssh.connect_timeout_s):
             key = await asyncssh.get_server_host_key(
@@ -108,14 +118,18 @@ async def _key(dialer: Dialer, node: Node, asked: Sequence[str]) -> asyncssh.SSH
                 ),
             )
         return key or asyncssh.ConnectionLost("it showed none")
-    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost) as error:
+    except asyncssh.KeyExchangeFailed as error:
         return error  # servers say so, or just hang up, if they have no key of this algorithm
-    except ConnectionResetError as error:
+    except (asyncssh.ConnectionLost, ConnectionResetError) as error:
+        if proxy:
+            return await proxy.explained(login_error(error, node.name, node.address, node.ssh))
         return asyncssh.ConnectionLost(str(error))
     except (asyncssh.Error, OSError) as error:
         raise login_error(error, node.name, node.address, node.ssh) from None
     finally:
         socket.close()
+        if proxy:
+            await proxy.serve(None)
 
 
 def _host_key(listed: str, key: asyncssh.SSHKey) -> HostKey:

@@ -10,10 +10,11 @@ import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
-from skewmon.probe import algorithms, identity, known_hosts
+from skewmon.probe import algorithms, identity, known_hosts, known_hosts_command
 from skewmon.probe.base import ArrivalClock
-from skewmon.probe.faults import dial_error, host_key_algorithm_error, login_error, lookup_error
+from skewmon.probe.faults import dial_error, host_key_algorithm_error, login_error, lookup_error, refusal
 from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
+from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
@@ -67,12 +68,15 @@ class Dialer:
         self._hops: dict[HopKey, asyncio.Task[Connection]] = {}
         self._allowances: dict[HopKey, Allowance] = {}
         self._hop_allowances: dict[HopKey, Allowance] = {}
+        self._proxies: set[asyncio.Task[None]] = set()
 
     async def connect(self, node: Node) -> Connection:
         """Return an authenticated connection to a node.
 
         Raises ConnectError, whose reason and advice tell the operator what to do.
         """
+        if node.ssh.refusal:
+            raise refusal(node)
         via = await self._hop_chain(node) if node.ssh.jump else None
         allowance = self._allowances.setdefault((node.address, node.ssh), Allowance())
         return await self._open(node.name, node.address, node.ssh, via, allowance)
@@ -91,10 +95,13 @@ class Dialer:
             hop.add_done_callback(_let_go)  # it may stand already, or in spite of that
 
     async def close(self) -> None:
-        """Close every hop."""
+        """Close every hop and end every proxy command."""
         hops = list(self._hops.values())
         self.retain(())
         await asyncio.gather(*hops, return_exceptions=True)
+        for proxy in list(self._proxies):
+            proxy.cancel()
+        await asyncio.gather(*self._proxies, return_exceptions=True)
 
     async def _hop_chain(self, node: Node) -> Connection:
         """Return the connection to the last bastion before a node."""
@@ -126,15 +133,22 @@ class Dialer:
     async def _open(
         self, name: str, address: str, ssh: SshSettings, via: Connection | None, allowance: Allowance
     ) -> Connection:
+        printed = await known_hosts_command.lines(ssh.known_hosts_command)
         offered = await identity.load(ssh)
         server = _Server(name, allowance, via.guard if via else None)
         server.allow(LOGIN)
         stamps: StampedSocket | None = None
         options: dict[str, Any] = {}
+        proxy: Proxy | None = None
+        connection: asyncssh.SSHClientConnection | None = None
         try:
-            options = _options(address, ssh, offered)
-            stamps = via.stamps if via else await self.dial(address, ssh)
+            options = _options(address, ssh, offered, printed)
+            if via or not ssh.proxy_command:
+                stamps = via.stamps if via else await self.dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
+                if stamps is None:
+                    proxy = await Proxy.start(name, address, ssh, self._arrivals)
+                    stamps = proxy.stamps
                 connection = await asyncssh.connect(
                     address,
                     ssh.port,
@@ -148,16 +162,23 @@ class Dialer:
             if stamps and not via:
                 stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
-                if server.fault:
-                    raise server.fault from None
-                if server.lacks(options.get("server_host_key_algs", ())):
-                    raise host_key_algorithm_error(server.host_keys, name, address, ssh) from None
-                raise login_error(error, name, address, ssh, with_rsa=offered.has_rsa) from None
+                fault = server.failure(options.get("server_host_key_algs", ()), address, ssh)
+                fault = fault or login_error(error, name, address, ssh, with_rsa=offered.has_rsa)
+                raise (await proxy.explained(fault) if proxy else fault) from None
             raise
         finally:
             offered.close()
+            if proxy:
+                self._serve(proxy, connection)
+        assert connection is not None
         server.logged_in()
         return Connection(connection, stamps, via, server)
+
+    def _serve(self, proxy: Proxy, connection: asyncssh.SSHClientConnection | None) -> None:
+        """Let a proxy command live as long as its connection."""
+        task = asyncio.create_task(proxy.serve(connection))
+        self._proxies.add(task)
+        task.add_done_callback(self._proxies.discard)
 
     async def dial(self, address: str, ssh: SshSettings) -> StampedSocket:
         """Return a connected socket to the first of the address's addresses that answers.
@@ -199,9 +220,11 @@ class _Server(Guard):
         """The algorithms of the server's host keys, empty before it listed them."""
         return algorithms.host_keys_listed(getattr(self.connection, "_server_kexinit", b""))
 
-    def lacks(self, asked: Iterable[str]) -> bool:
-        """Return whether the server has listed its host keys, and none of those asked for is among them."""
-        return bool(self.host_keys) and set(self.host_keys).isdisjoint(asked)
+    def failure(self, asked: Iterable[str], address: str, ssh: SshSettings) -> NodeError | None:
+        """Return why the connection was not set up: a flood, or none of the host keys that were asked for."""
+        if self.fault is None and self.host_keys and set(self.host_keys).isdisjoint(asked):
+            return host_key_algorithm_error(self.host_keys, self.name, address, ssh)
+        return self.fault
 
 
 def _stands(hop: "asyncio.Task[Connection]") -> bool:
@@ -217,10 +240,8 @@ def hop_keys(ssh: SshSettings) -> Iterator[HopKey]:
     """Yield the bastions on the way to a node, each with the way to it."""
     for count, hop in enumerate(ssh.jump):
         user, address, port = parse_hop(hop)
-        yield (
-            address,
-            replace(ssh, user=user or ssh.user, port=port, jump=ssh.jump[:count], host_key_alias=None),
-        )
+        own = replace(ssh, user=user or ssh.user, port=port, jump=ssh.jump[:count], host_key_alias=None)
+        yield address, ssh.bastions[count] if ssh.bastions else own
 
 
 def parse_hop(text: str) -> tuple[str | None, str, int]:
@@ -234,16 +255,17 @@ def parse_hop(text: str) -> tuple[str | None, str, int]:
     return user or None, address, int(port or 22)
 
 
-def _options(address: str, ssh: SshSettings, offered: identity.Identity) -> dict[str, Any]:
-    known = known_hosts.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port)
+def _options(address: str, ssh: SshSettings, offered: identity.Identity, printed: str) -> dict[str, Any]:
+    known = known_hosts.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port, printed)
     return {
         "username": ssh.user or (),
         "client_keys": offered.keys,
+        "client_certs": offered.certificates,
         "agent_path": None,
         "known_hosts": lambda *_: known.found,
         "host_key_alias": ssh.host_key_alias,
         "server_host_key_algs": algorithms.host_keys(
-            known.trusted, authority=bool(known.authorities), legacy=ssh.legacy
+            known.trusted, authority=bool(known.authorities), ssh=ssh
         ),
         **known_hosts.NO_CERTIFICATES,
         "preferred_auth": ("publickey",),

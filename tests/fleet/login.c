@@ -1,6 +1,7 @@
 /*
- * Preloaded into an SSH server: whoever logs in has the shell FLEET_SHELL and the home FLEET_HOME, so that a
- * test needs neither root nor a user of its own in /etc/passwd to try a login shell.
+ * Preloaded into an SSH server: every login has the shell FLEET_SHELL and the home FLEET_HOME, so that a test
+ * needs neither root nor a user of its own in /etc/passwd to try a login shell. Preloaded into ssh and skewmon:
+ * they read the ssh configuration of that home.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +32,15 @@ struct passwd *getpwuid(uid_t uid)
 {
 	struct passwd *(*next)(uid_t) = (struct passwd * (*)(uid_t)) dlsym(RTLD_NEXT, "getpwuid");
 	return as_told(next(uid));
+}
+
+int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size, struct passwd **result)
+{
+	int (*next)(uid_t, struct passwd *, char *, size_t, struct passwd **) =
+		(int (*)(uid_t, struct passwd *, char *, size_t, struct passwd **)) dlsym(RTLD_NEXT, "getpwuid_r");
+	int error = next(uid, entry, buffer, size, result);
+	as_told(*result);
+	return error;
 }
 
 /* Dropbear refuses a shell that /etc/shells does not list; this list has the one that was asked for. */

@@ -1,11 +1,8 @@
 """Ways in: the restricted key with the installed program, and the agent."""
 
 import asyncio
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import asyncssh
@@ -15,6 +12,7 @@ from click.testing import CliRunner
 from skewmon.cli.main import skewmon
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S
+from tests.fleet.agent import agent
 from tests.fleet.sshd import Fleet, Login, public_text
 from tests.integration.measuring import assert_inside, failed, measured, measured_once, node_of, nodes_of
 
@@ -48,20 +46,6 @@ async def test_a_key_that_can_do_nothing_else_measures(rest: tuple[str, ...], tm
             ssh, input="id\necho pwned\n", capture_output=True, text=True, timeout=30, check=False
         )
         assert "pwned" not in done.stdout
-
-
-@contextmanager
-def agent(*keys: Path) -> Iterator[str]:
-    """Start an agent that holds these keys and yield its socket."""
-    told = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
-    words = dict(part.split("=", 1) for part in told.replace("\n", ";").split(";") if "=" in part)
-    environment = {**os.environ, **{name: words[name] for name in ("SSH_AUTH_SOCK", "SSH_AGENT_PID")}}
-    try:
-        for key in keys:
-            subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True, capture_output=True)
-        yield words["SSH_AUTH_SOCK"]
-    finally:
-        os.kill(int(words["SSH_AGENT_PID"]), 15)
 
 
 def other_keys(directory: Path, count: int) -> list[Path]:

@@ -1,297 +1,155 @@
-"""Logging in as ssh would, and the hosts of an ssh configuration as live nodes."""
+"""Settings from an ssh configuration, and the hosts that it names as live nodes."""
 
+import os
+import pwd
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skewmon.config.schema import SourceSpec
-from skewmon.errors import ConfigError, InventoryError
-from skewmon.inventory import ssh_config
+from skewmon.errors import InventoryError
+from skewmon.inventory import openssh, ssh_config
+from skewmon.inventory.openssh import OpenSsh
 from skewmon.inventory.settings import Context
-from skewmon.inventory.ssh_config import settings_for
-from skewmon.inventory.ssh_lines import ConfigFile, Line, Reader, parse_lines
-from skewmon.inventory.ssh_surroundings import Given, Surroundings
+from skewmon.inventory.ssh_login import Given, SshLogin
 from skewmon.model import Node, SshSettings
+from tests.fleet.processes import with_mark
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+HOME = pwd.getpwuid(os.getuid()).pw_dir
+
+#: So that no file of this machine counts.
+NONE = "IdentityFile none\nIdentityAgent none\nUserKnownHostsFile none\nGlobalKnownHostsFile none\n"
+
+PLAIN = SshSettings(user=ME, port=22)
+
+
+async def settings(text: str, host: str = "n1", given: Given | None = None) -> tuple[str, SshSettings]:
+    """Return the address and the settings of one host."""
+    (node,) = await SshLogin(OpenSsh(text + NONE)).nodes([(host, given or Given())])
+    return node.address, node.ssh
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Return a home with an empty .ssh."""
-    (tmp_path / ".ssh").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-def around(home: Path) -> Surroundings:
-    """Return surroundings that know nothing of this machine."""
-    return Surroundings(
-        user="me",
-        home=str(home),
-        uid=1000,
-        agent_socket=None,
-        files=(
-            ConfigFile(f"{home}/.ssh/config", f"{home}/.ssh", private=True),
-            ConfigFile(f"{home}/ssh_config", f"{home}"),
-        ),
-        global_known_hosts=(f"{home}/ssh_known_hosts", f"{home}/ssh_known_hosts2"),
-    )
-
-
-def write(home: Path, text: str, name: str = ".ssh/config") -> str:
-    """Write a file under the home and return its path."""
-    path = home / name
-    path.write_text(text)
-    path.chmod(0o600)
+def key(tmp_path: Path) -> str:
+    """Return a file that exists."""
+    path = tmp_path / "key"
+    path.touch()
     return str(path)
 
 
-def test_without_any_file_the_defaults_are_those_of_ssh(around: Surroundings) -> None:
-    """The local user, port 22, no key, no known host: nothing can be trusted and nothing is."""
-    assert settings_for("n1", around) == ("n1", SshSettings(user="me", port=22))
+async def test_without_any_setting_the_defaults_are_those_of_ssh() -> None:
+    """The local user, port 22, no key, no host key: nothing can be trusted and nothing is."""
+    assert await settings("") == ("n1", PLAIN)
 
 
-def test_the_usual_files_count_where_they_exist(home: Path, around: Surroundings) -> None:
-    """Keys in ssh's order, host keys of the user before those of the machine."""
-    for name in ("id_ed25519", "id_rsa", "id_ed25519_sk", "known_hosts", "known_hosts2"):
-        write(home, "", f".ssh/{name}")
-    write(home, "", "ssh_known_hosts")
-    _, found = settings_for("n1", around)
-    assert found.identities == (f"{home}/.ssh/id_rsa", f"{home}/.ssh/id_ed25519")
-    assert found.known_hosts == (
-        f"{home}/.ssh/known_hosts",
-        f"{home}/.ssh/known_hosts2",
-        f"{home}/ssh_known_hosts",
+async def test_each_setting_is_taken_over(key: str) -> None:
+    """Of several values in one setting, those of files that exist."""
+    text = (
+        f"HostName %h.example.com\nUser u\nPort 2\nHostKeyAlias c\nConnectTimeout 1m\nIdentitiesOnly yes\n"
+        f"IdentityFile {key}\nIdentityFile {key}-gone\nCertificateFile {key}\nIdentityAgent ~/a.sock\n"
+        f"UserKnownHostsFile {key} /gone\nGlobalKnownHostsFile {key}\nHostKeyAlgorithms ssh-rsa\n"
+        "KnownHostsCommand /bin/keys %H '%t %n'\nProxyCommand nc %h %p\n"
+    )
+    assert await settings(text) == (
+        "n1.example.com",
+        SshSettings(
+            user="u",
+            port=2,
+            host_key_alias="c",
+            connect_timeout_s=60.0,
+            identities_only=True,
+            identities=(key,),
+            certificates=(key,),
+            agent=True,
+            agent_socket=f"{HOME}/a.sock",
+            known_hosts=(key, key),
+            host_key_algorithms=("ssh-rsa",),
+            legacy=True,
+            known_hosts_command=("/bin/keys", "[c]:2", "NONE n1"),
+            proxy_command="nc %h %p",
+        ),
     )
 
 
-def test_the_users_file_goes_before_that_of_the_machine(home: Path, around: Surroundings) -> None:
-    """First value wins, across files too."""
-    write(home, "User a\n")
-    write(home, "User b\nPort 2222\n", "ssh_config")
-    _, found = settings_for("n1", around)
-    assert (found.user, found.port) == ("a", 2222)
+async def test_the_command_line_goes_before_the_configuration(key: str) -> None:
+    """Its key is offered first, and its known hosts are the only ones, also to bastions."""
+    text = f"Host n1\nUser a\nPort 1\nIdentityFile {key}\nProxyCommand x\nHost *\n"
+    own = Given(user="b", port=2, identities=("/k",), known_hosts=("/kh",), jump="c@h:3")
+    hop = replace(PLAIN, user="c", port=3, identities=("/k",), known_hosts=("/kh",))
+    whole = replace(hop, user="b", port=2, identities=("/k", key), jump=("c@h:3",), bastions=(hop,))
+    assert await settings(text, given=own) == ("n1", whole)
 
 
-def test_the_command_line_goes_before_every_file(home: Path, around: Surroundings) -> None:
-    """Its key is offered first, and its known hosts are the only ones."""
-    key = write(home, "", ".ssh/of-config")
-    write(home, f"Host n1\nUser a\nPort 1\nIdentityFile {key}\nProxyJump hop\nUserKnownHostsFile {key}\n")
-    given = Given(user="b", port=2, identities=("/k",), known_hosts=("/kh",), jump=("c@h:3",))
-    assert settings_for("n1", around, given) == (
-        "n1",
-        SshSettings(user="b", port=2, identities=("/k", key), known_hosts=("/kh",), jump=("c@h:3",)),
-    )
-
-
-def test_no_known_hosts_means_that_nothing_is_known(home: Path, around: Surroundings) -> None:
-    """Never that nothing is checked; and StrictHostKeyChecking changes nothing."""
-    write(home, "", ".ssh/known_hosts")
-    write(home, "UserKnownHostsFile none\nStrictHostKeyChecking no\n")
-    assert settings_for("n1", around)[1].known_hosts == ()
-
-
-def test_identities_that_do_not_exist_are_passed_over(home: Path, around: Surroundings) -> None:
-    """As ssh does; the default keys do not come back for that."""
-    write(home, "", ".ssh/id_rsa")
-    write(home, "IdentityFile ~/.ssh/gone\n")
-    assert settings_for("n1", around)[1].identities == ()
-    write(home, "IdentityFile none\n")
-    assert settings_for("n1", replace(around, reader=Reader()))[1].identities == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "socket", "agent"),
-    [
-        ("", None, False),
-        ("", "/run/agent", True),
-        ("IdentityAgent none\n", "/run/agent", False),
-        ("IdentityAgent SSH_AUTH_SOCK\n", "/run/agent", True),
-        ("IdentityAgent $AGENT\n", "/run/agent", True),
-        ("IdentityAgent /run/agent\n", "/run/agent", True),
-    ],
-)
-def test_the_agent_is_asked_where_ssh_would(
-    text: str,
-    socket: str | None,
-    agent: bool,
-    home: Path,
-    around: Surroundings,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("path", ["%n-%h-%p-%r-%u-%%", "${SKEWMON_TEST}", "x%d/%i-%l-%L", "a b"])
+async def test_tokens_in_paths_are_those_of_ssh(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the one of SSH_AUTH_SOCK or none."""
+    """`ssh -G` leaves them in IdentityFile and replaces them in UserKnownHostsFile: both come to the same."""
+    monkeypatch.setenv("SKEWMON_TEST", "value")
+    text = f'HostName h\nUser u\nPort 5\nUserKnownHostsFile "{tmp_path}/{path}"\n'
+    answer = await OpenSsh(text).ask("n1")
+    expected = answer.files("userknownhostsfile")[0]
+    Path(expected).parent.mkdir(parents=True, exist_ok=True)
+    Path(expected).touch()
+    _, found = await settings(f'{text}IdentityFile "{tmp_path}/{path}"\n')
+    assert found.identities == found.known_hosts == (expected,)
+
+
+async def test_the_hash_of_a_connection_is_that_of_ssh(tmp_path: Path) -> None:
+    """%C of several values, of which one is a file that exists."""
+    answer = await OpenSsh("").ask("n1")
+    (tmp_path / answer.expanded("%C")).touch()
+    assert len(answer.expanded("%C")) == 40
+    assert (await settings(f"IdentityFile {tmp_path}/%C\n"))[1].identities == (
+        str(tmp_path / answer.expanded("%C")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "agent", "socket"),
+    [
+        ("", True, None),
+        ("IdentityAgent none\n", False, None),
+        ("IdentityAgent SSH_AUTH_SOCK\n", True, None),
+        ("IdentityAgent $AGENT\n", True, "/run/agent"),
+        ("IdentityAgent $NO_SUCH_AGENT\n", False, None),
+        ("IdentityAgent /run/%r\n", True, f"/run/{ME}"),
+    ],
+)
+async def test_the_agent_is_the_one_that_ssh_would_ask(
+    text: str, agent: bool, socket: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a setting the base decides."""
     monkeypatch.setenv("AGENT", "/run/agent")
-    write(home, text)
-    assert settings_for("n1", replace(around, agent_socket=socket))[1].agent is agent
+    (node,) = await SshLogin(OpenSsh(text), SshSettings(agent=True)).nodes([("n1", Given())])
+    assert (node.ssh.agent, node.ssh.agent_socket) == (agent, socket)
 
 
-def test_a_public_half_is_enough_to_name_a_key_of_the_agent(home: Path, around: Surroundings) -> None:
-    """The private half may live in the agent alone."""
-    write(home, "", ".ssh/token.pub")
-    write(home, "IdentityFile ~/.ssh/token\nIdentitiesOnly yes\n")
-    _, found = settings_for("n1", replace(around, agent_socket="/run/agent"))
-    assert (found.identities, found.identities_only) == ((f"{home}/.ssh/token",), True)
+async def test_a_public_half_is_enough_to_name_a_key_of_the_agent(tmp_path: Path) -> None:
+    """The private half may be in the agent alone."""
+    (tmp_path / "token.pub").touch()
+    assert (await settings(f"IdentityFile {tmp_path}/token\n"))[1].identities == (f"{tmp_path}/token",)
 
 
-def test_only_the_named_keys_of_the_agent_are_asked_for(home: Path, around: Surroundings) -> None:
-    """IdentitiesOnly is passed on."""
-    write(home, "Host n1\n IdentitiesOnly yes\n")
-    assert settings_for("n1", around)[1].identities_only
-    assert not settings_for("n2", around)[1].identities_only
-
-
-def test_a_bastion_is_looked_up_like_any_host(home: Path, around: Surroundings) -> None:
-    """Address, user and port come from its own lines, and its own bastion goes first."""
-    write(
-        home,
-        "Host inner\n HostName 10.0.0.1\n User i\n ProxyJump outer\n"
-        "Host outer\n HostName outer.example.com\n Port 2222\n"
-        "Host n*\n ProxyJump x@inner,ssh://[2001:db8::1]:23\n",
+async def test_a_bastion_is_evaluated_like_any_host(key: str) -> None:
+    """Address, user, port and files come from its own lines, and its own bastion goes first."""
+    address, found = await settings(
+        f"Host inner\n HostName 10.0.0.1\n User i\n IdentityFile {key}\n ProxyJump outer\n"
+        "Host outer\n HostName outer.example.com\n Port 2222\n ProxyCommand x %n %h\n"
+        "Host last\n ProxyJump unused\nHost n1\n ProxyJump x@inner,[2001:db8::1]:23,last\nHost *\n"
     )
-    assert settings_for("n1", around)[1].jump == (
-        "me@outer.example.com:2222",
-        "x@10.0.0.1:22",
-        "me@[2001:db8::1]:23",
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("ProxyCommand nc %h %p\n", "n1 is reached by ProxyCommand, which skewmon does not run"),
-        ("Host n1\n ProxyJump hop\nHost hop\n ProxyCommand nc %h\n", "hop is reached by ProxyCommand"),
-        ("Host *\n ProxyJump hop\n", "leads back to itself"),
-        ("ProxyJump a b c\n", "takes one value"),
-        ("ProxyJump a:x\n", "expected a port"),
-        ("Match exec true\n User a\n", "Match exec runs a command, which skewmon does not do"),
-        ("Match localnetwork 10.0.0.0/8\n", "Match localnetwork is not supported"),
-        ("IdentityFile ~/.ssh/%C\n", "the token %C is not supported"),
-        ("IdentityFile ${NO_SUCH_VARIABLE_HERE}\n", "the variable NO_SUCH_VARIABLE_HERE is not set"),
-        ("IdentityFile ~no-such-user-here/k\n", "home of an unknown user"),
-        ("IdentityAgent /other\n", "set SSH_AUTH_SOCK=/other"),
-        ("HostName a b\n", "takes one value"),
-        ('HostName "a b"\n', "'a b' is not a host name"),
-        ("HostName %p\n", "is not a host name"),
-        ("Include config\n", "Include goes deeper than 16 levels"),
-    ],
-)
-def test_what_cannot_be_done_is_refused(text: str, words: str, home: Path, around: Surroundings) -> None:
-    """Passing over it would reach another machine, or none, without a word."""
-    write(home, text)
-    with pytest.raises(ConfigError) as caught:
-        settings_for("n1", around)
-    assert words in str(caught.value)
-
-
-def test_a_fault_names_the_line(home: Path, around: Surroundings) -> None:
-    """File and line, as ssh tells them."""
-    path = write(home, "User a\n\nMatch exec true\n")
-    with pytest.raises(ConfigError) as caught:
-        settings_for("n1", around)
-    assert str(caught.value).startswith(f"{path}:3: ")
-
-
-def test_a_file_that_others_may_write_to_is_refused(home: Path, around: Surroundings) -> None:
-    """Whoever writes to it decides where one's key is offered."""
-    path = Path(write(home, "User a\n"))
-    path.chmod(0o666)
-    with pytest.raises(ConfigError, match="others may write to it"):
-        settings_for("n1", around)
-
-
-WORDS = [
-    *("Host", "Match", "host", "all", "final", "!", "n1", "*", "=", "'", '"', "\\", "#", "Include", "User"),
-    *("Port", "22", "HostName", "%h", "%", "ProxyJump", "IdentityFile", "~", "none", " ", "\n", "\t", "\0"),
-    "${HOME}",
-]
-
-
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.sampled_from(WORDS),
-        max_size=40,
-    ).map("".join)
-)
-def test_any_text_gives_settings_or_a_told_fault(text: str) -> None:
-    """Nothing but ConfigError comes out."""
-    reader = Reader({"config": tuple(ssh_config_lines(text))})
-    around = Surroundings("me", "/nowhere", 1, None, (ConfigFile("config", "/nowhere"),), (), reader)
-    try:
-        address, found = settings_for("n1", around)
-    except ConfigError as error:
-        address, found = str(error), SshSettings()
-    assert address
-    assert 1 <= found.port <= 65535
-
-
-def ssh_config_lines(text: str) -> list[Line]:
-    """Return the lines of a text, none where it is refused as a whole."""
-    try:
-        return parse_lines(text, "config")
-    except ConfigError:
-        return []
-
-
-def test_the_surroundings_of_this_process_can_be_had() -> None:
-    """The home comes from the user database, as ssh takes it."""
-    assert Surroundings.here().files[0].path.endswith("/.ssh/config")
-
-
-# --- the live source -----------------------------------------------------------------------------------
-
-BASE = SshSettings(user="skewmon", identities=("/key",), known_hosts=("/kh",), jump=("hop",), agent=True)
-
-
-async def read(path: str, pattern: str) -> list[Node]:
-    """Return the nodes of one file."""
-    return await ssh_config.read(SourceSpec(ssh_config=path, hosts=pattern), Context(BASE))
-
-
-async def test_named_hosts_that_match_are_nodes(home: Path) -> None:
-    """Patterns are no hosts; includes are looked into; a pattern may exclude."""
-    write(home, "Host etcd2 etcd9\n", ".ssh/more")
-    path = write(
-        home, "Include more\nHost etcd1 web1\n HostName %h.example.com\nHost etcd* !web1\n Port 2222\n"
-    )
-    nodes = await read(path, "etcd*,!etcd9")
-    assert [(n.name, n.address, n.ssh.port) for n in nodes] == [
-        ("etcd1", "etcd1.example.com", 2222),
-        ("etcd2", "etcd2", 2222),
-    ]
-
-
-async def test_what_the_file_leaves_open_stays_as_the_cluster_says(home: Path) -> None:
-    """Only what is said is taken over."""
-    key = write(home, "", "key")
-    path = write(
-        home,
-        f"Host a\nHost b\n User u\n Port 2\n IdentityFile {key}\n UserKnownHostsFile /x\n ProxyJump none\n"
-        " HostKeyAlias c\n IdentityAgent none\n ConnectTimeout 3\n",
-    )
-    a, b = await read(path, "*")
-    assert a == Node("a", "a", BASE)
-    assert b.ssh == SshSettings(
-        user="u", port=2, identities=(key,), known_hosts=("/x",), connect_timeout_s=3.0, host_key_alias="c"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (None, "says nothing or does not exist"),
-        ("Host n*\n", "no Host of .* matches"),
-        ("Host n1\n ProxyCommand x\n", "ProxyCommand"),
-        ("Host n1\n Port x\n", "Port 'x' is not a number"),
-    ],
-)
-async def test_a_bad_file_is_told(text: str | None, words: str, home: Path) -> None:
-    """As a fault of the inventory."""
-    path = f"{home}/none" if text is None else write(home, text)
-    with pytest.raises(InventoryError, match=words):
-        await read(path, "*")
+    outer = f"{ME}@outer.example.com:2222"
+    assert address == "n1"
+    assert found.jump == (outer, "x@10.0.0.1:22", f"{ME}@[2001:db8::1]:23", f"{ME}@last:22")
+    assert [hop.identities for hop in found.bastions] == [(), (key,), (), ()]
+    assert [hop.jump for hop in found.bastions] == [found.jump[:count] for count in range(4)]
+    assert [hop.proxy_command for hop in found.bastions] == ["x outer %h", None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -305,10 +163,178 @@ async def test_a_bad_file_is_told(text: str | None, words: str, home: Path) -> N
         ("MACs hmac-sha1", False),  # one of ssh's own defaults
     ],
 )
-def test_a_host_that_ssh_allows_older_algorithms_may_use_them(
-    line: str, legacy: bool, home: Path, around: Surroundings
-) -> None:
+async def test_a_host_that_ssh_allows_older_algorithms_may_use_them(line: str, legacy: bool) -> None:
     """As with ``ssh.legacy: true`` in a configuration of skewmon."""
-    write(home, f"Host old*\n  {line}\n")
-    assert settings_for("old1", around)[1].legacy is legacy
-    assert settings_for("new1", around)[1].legacy is False
+    text = f"Host old*\n  {line}\nHost *\n"
+    assert (await settings(text, "old1"))[1].legacy is legacy
+    assert (await settings(text, "new1"))[1].legacy is False
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ProxyUseFdpass yes\nProxyCommand x\n", "n1 has ProxyUseFdpass, which is not supported"),
+        ("ProxyJump n1\n", "jumphost loop via n1"),
+        ("Host n1\n ProxyJump a\nHost a\n ProxyJump b\nHost b\n ProxyJump a\n", "more than 8 hops"),
+        ("ProxyJump a:x\n", "ssh refuses the configuration: .*ProxyJump"),
+        ("IdentityFile /%Z\n", "the token %Z of '/%Z' has no meaning there"),
+        ("IdentityFile ${NO_SUCH_VARIABLE_HERE}\n", "the variable NO_SUCH_VARIABLE_HERE is not set"),
+        ("IdentityFile ~no-such-user-here/k\n", "home of an unknown user"),
+        ("KnownHostsCommand /x 'y\n", "ssh refuses the configuration"),
+        ('HostName "a b"\n', "'a b' is not a host name"),
+        ("NoSuchKeyword x\n", "Bad configuration option: nosuchkeyword"),
+    ],
+)
+async def test_a_host_that_cannot_be_used_has_a_refusal(text: str, words: str) -> None:
+    """Passing over it would reach another machine, or none."""
+    _, found = await settings(text)
+    with pytest.raises(AssertionError, match=words):
+        assert not found.refusal, found.refusal
+
+
+async def test_a_command_that_hangs_is_ended_and_costs_its_host_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With everything that it started."""
+    monkeypatch.setattr(openssh, "EVALUATION_TIMEOUT_S", 1.0)
+    monkeypatch.setenv("FLEET_MARK", str(tmp_path))
+    text = 'Match originalhost bad exec "sleep 600 & sleep 600"\n User x\n'
+    began_s = time.monotonic()
+    nodes = await SshLogin(OpenSsh(text)).nodes([(host, Given()) for host in ("n1", "bad", "n2")])
+    assert ["took longer than 1 s" in node.ssh.refusal for node in nodes] == [False, True, False]
+    assert time.monotonic() - began_s < 300
+    while with_mark(str(tmp_path)):  # killed, and gone as soon as the kernel has its turn
+        assert time.monotonic() - began_s < 300
+
+
+async def test_all_hosts_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand hosts of a command that hangs take no longer than one."""
+    monkeypatch.setattr(openssh, "TOTAL_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(openssh, "AT_ONCE", 2)
+    hosts = [(f"n{number}", Given()) for number in range(20)]
+    began_s = time.monotonic()
+    nodes = await SshLogin(OpenSsh('Match exec "sleep 600"\n User x\n')).nodes(hosts)
+    assert all("took longer than" in node.ssh.refusal for node in nodes)
+    assert time.monotonic() - began_s < 300
+
+
+async def test_a_host_is_evaluated_once(tmp_path: Path) -> None:
+    """However many nodes need it."""
+    count = tmp_path / "count"
+    text = f'Match originalhost hop exec "echo >>{count}"\n User x\nHost n*\n ProxyJump hop\n'
+    await SshLogin(OpenSsh(text)).nodes([(f"n{number}", Given()) for number in range(10)])
+    assert count.read_text() == "\n"
+
+
+# --- the live source -----------------------------------------------------------------------------------
+
+BASE = SshSettings(
+    user="skewmon", identities=("/key",), known_hosts=("/dev/null",), jump=("hop",), agent=True
+)
+
+
+def write(directory: Path, text: str, name: str = "config") -> str:
+    """Write a file and return its path."""
+    path = directory / name
+    path.write_text(text)
+    return str(path)
+
+
+async def read(path: str, pattern: str, base: SshSettings = BASE) -> list[Node]:
+    """Return the nodes of one file."""
+    return await ssh_config.read(SourceSpec(ssh_config=path, hosts=pattern), Context(base))
+
+
+async def test_named_hosts_that_match_are_nodes(tmp_path: Path) -> None:
+    """Patterns are no hosts; includes are looked into; a pattern may exclude."""
+    write(tmp_path, "Host 'etcd2' etcd9 # not etcd3\n", "more 1")
+    path = write(
+        tmp_path,
+        f'Include "{tmp_path}/more*"\nHOST = "etcd1" web1 web[1]\n HostName %h.example.com\n'
+        "Host etcd* !web1\n Port 2222\n",
+        "a [config]*",
+    )
+    nodes = await read(path, "etcd*,web[1],!etcd9")
+    assert [(n.name, n.address, n.ssh.port) for n in nodes] == [
+        ("etcd1", "etcd1.example.com", 2222),
+        ("etcd2", "etcd2", 2222),
+    ]
+
+
+async def test_what_the_file_leaves_open_stays_as_the_cluster_says(tmp_path: Path) -> None:
+    """Each setting alone, also if the file sets the value that ssh has by default."""
+    path = write(
+        tmp_path,
+        f"Host a\nHost b\n User {ME}\n Port 22\n IdentityFile {tmp_path}/config\n"
+        f" UserKnownHostsFile {tmp_path}/config\n ProxyJump none\n HostKeyAlias c\n IdentityAgent none\n"
+        " ConnectTimeout 3\nHost c\n ProxyCommand x %h\n",
+    )
+    base = replace(BASE, port=2222)
+    a, b, c = await read(path, "*", base)
+    assert a == Node("a", "a", base)
+    assert b.ssh == replace(
+        PLAIN, identities=(path,), known_hosts=(path,), connect_timeout_s=3.0, host_key_alias="c"
+    )
+    assert (c.ssh.jump, c.ssh.proxy_command) == ((), "x %h")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "there is no such file"),
+        ("Host n*\n", "no Host of .* matches"),
+        ('Host "n1\n', "config:1: no closing quotation"),
+    ],
+)
+async def test_a_bad_file_is_refused(text: str | None, words: str, tmp_path: Path) -> None:
+    """As a fault of the inventory."""
+    path = str(tmp_path / "none") if text is None else write(tmp_path, text)
+    with pytest.raises(InventoryError, match=words):
+        await read(path, "*")
+
+
+async def test_a_bad_host_costs_itself_alone(tmp_path: Path) -> None:
+    """The others keep their settings."""
+    path = write(tmp_path, "Host n1 n2\nHost n1\n IdentityFile ${NO_SUCH_VARIABLE_HERE}\n")
+    n1, n2 = await read(path, "*")
+    assert n1.ssh.refusal == "the variable NO_SUCH_VARIABLE_HERE is not set"
+    assert n2 == Node("n2", "n2", BASE)
+
+
+async def test_without_ssh_the_inventory_says_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one sentence."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InventoryError, match=r"there is no ssh in PATH.*install the OpenSSH client"):
+        await read(write(tmp_path, "Host n1\n"), "*")
+
+
+WORDS = [
+    "Host",
+    "Include",
+    "include ",
+    "'",
+    '"',
+    "\\",
+    "#",
+    "=",
+    "n1",
+    "*",
+    "~",
+    " ",
+    "\n",
+    "\t",
+    "\0",
+    "${HOME}",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=40).map("".join))
+def test_any_text_gives_hosts_or_an_inventory_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    """No other exception leaves the reader."""
+    path = write(tmp_path_factory.mktemp("any"), text)
+    with suppress(InventoryError):
+        assert ssh_config.hosts(path, ["*"])

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,6 @@ from skewmon.export.tls import make_context
 from skewmon.export.web_config import TlsSettings, load_web_config
 from skewmon.inventory import file_sd
 from skewmon.inventory.settings import Context
-from skewmon.inventory.ssh_config import settings_for
-from skewmon.inventory.ssh_surroundings import ConfigFile, Given, Surroundings
 from skewmon.model import SshSettings
 from skewmon.notify.receiver import SecretError, read_secret
 from skewmon.probe import identity, known_hosts
@@ -177,17 +174,6 @@ def test_every_reader_of_a_file_refuses_a_device_that_never_ends(reader: str) ->
     read, error = READERS[reader]
     with pytest.raises(error, match="/dev/zero"):
         read("/dev/zero")
-
-
-def test_an_ssh_config_that_includes_a_silent_pipe_is_refused(
-    tmp_path: Path, pipe: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The user's own file is read if there is no configuration."""
-    monkeypatch.setitem(files.read_bytes.__kwdefaults__, "wait_s", 0.1)
-    (tmp_path / "config").write_text(f"Include {pipe}\n")
-    around = replace(Surroundings.here(), files=(ConfigFile(str(tmp_path / "config"), str(tmp_path)),))
-    with pytest.raises(ConfigError, match="this is a pipe"):
-        settings_for("n1", around, Given())
 
 
 def test_the_public_half_of_an_agent_s_key_is_not_waited_for(pipe: str) -> None:
