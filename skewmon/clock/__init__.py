@@ -1,1 +1,1 @@
-"""What the clocks are: intervals, bursts, pairs, culprits. Pure."""
+"""What the clocks are: intervals, bursts, pairs. Pure."""

@@ -12,6 +12,7 @@ from skewmon.model.nodes import Cluster, Endpoint, Node, SshSettings, Threshold
 from skewmon.model.timesync import DaemonName, Finding, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
+    CulpritVerdict,
     Discipline,
     Drift,
     Forecast,
@@ -30,6 +31,7 @@ __all__ = [
     "Burst",
     "Cluster",
     "ClusterView",
+    "CulpritVerdict",
     "DaemonName",
     "Discipline",
     "Drift",

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
 
 from skewmon.errors import Reason
 from skewmon.model.exchange import Measured, Outcome
@@ -50,14 +49,22 @@ class Pair:
     verdict: PairVerdict = PairVerdict.UNKNOWN
 
 
+class CulpritVerdict(StrEnum):
+    """Whether a round names the wrong clocks of a cluster."""
+
+    NONE = "none"
+    NAMED = "named"
+    UNDETERMINED = "undetermined"
+
+
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Who is wrong: named culprits, or that nobody can be named, with the evidence in words.
+    """The culprits of a cluster, or that none can be named, with the evidence in words.
 
-    ``disputed`` are those whom most nodes accuse and whom what the nodes follow defends: nobody knows.
+    ``disputed`` are outliers whose names are withheld: their camp has a source of its own.
     """
 
-    verdict: Literal["none", "named", "undetermined"]
+    verdict: CulpritVerdict
     culprits: tuple[str, ...] = ()
     evidence: str = ""
     disputed: tuple[str, ...] = ()

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
-from skewmon.clock.culprit import NOBODY
 from skewmon.clock.memory import STEPS
 from skewmon.clock.steps import Movement, MovementKind
-from skewmon.hearing import Bystander, Hearing
+from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
+from skewmon.culprit.evidence import ADMIN_BOX
+from skewmon.culprit.last_step import last_step
+from skewmon.culprit.reference import reference_clock
 from skewmon.model import (
     NS_PER_S,
     Cluster,
@@ -22,6 +24,7 @@ from skewmon.model import (
     Outcome,
     Pair,
     Threshold,
+    Vote,
 )
 from skewmon.monitor.node_state import NodeState
 from skewmon.monitor.state import MonitorState
@@ -29,7 +32,7 @@ from skewmon.outlook import UNKNOWN, Outlook, outlooks
 from skewmon.probe.base import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.evidence import ClockChanges, NodeEvidence
-from skewmon.timesync.findings import cluster_findings, jury, node_findings
+from skewmon.timesync.findings import cluster_findings, node_findings
 
 #: Nearly every node, nearly every round.
 NOTHING_MOVED = ClockChanges()
@@ -40,7 +43,7 @@ ALL_PAIRS_NODES = 64
 #: Beyond that, the pairs that are provably furthest apart.
 WORST_PAIRS = 100
 
-#: A node that was measured within this time may come back: nobody is convicted because it is away. A server
+#: A node that was measured within this time may come back: its absence must not name another node. A server
 #: with much memory takes some minutes to boot.
 MISSED_NS = 900 * NS_PER_S
 
@@ -60,23 +63,20 @@ def evaluate(
     lines = skew_lines(cluster.thresholds)
     published = _published_pairs(offsets, lines)
     evidence = {
-        node.name: _evidence(node, offsets.get(node.name), records[node.name], moved[node.name])
+        node.name: _evidence(
+            node, outcomes[node.name], offsets.get(node.name), records[node.name], moved[node.name]
+        )
         for node in cluster.nodes
     }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
-    verdict_on_nodes = NOBODY
+    vote = NO_CULPRIT
     if limit_ns is not None:
-        bystander = _bystander(outcomes, sweep.admin, reference_ns, state)
-        jumps = {name: _jumps(record) for name, record in records.items()}
-        heard = {
-            name: replace(node, status=records[name].last_answer.status) for name, node in evidence.items()
-        }
-        missed = frozenset(
-            name for name in records if name not in walls and _is_missed(records[name], wall_ns)
-        )
-        hearing = Hearing(heard, bystander, jumps, sweep.at_ns, wall_ns, missed)
-        verdict_on_nodes = hearing.verdict(limit_ns, published[0])
-    judges = jury(evidence, verdict_on_nodes)
+        admin = sweep.admin.shifted(-reference_ns)
+        vote = _vote(evidence, records, limit_ns, _admin(admin, state), wall_ns)
+        steps = {name: _steps(record) for name, record in records.items()}
+        step = last_step(published[0], limit_ns, steps)
+        vote = with_last_step(vote, step, wall_ns - sweep.at_ns, limit_ns)
+    reference = reference_clock(evidence, vote)
     going = outlooks(
         offsets,
         {name: records[name].recollection.rates for name in offsets},
@@ -95,16 +95,16 @@ def evaluate(
                 records[name],
                 moved[name],
                 node,
-                node_findings(node, evidence, judges, records[name].claimed_findings(node)),
+                node_findings(node, reference, records[name].claimed_findings(node)),
                 going.get(name, UNKNOWN),
             )
             for name, node in evidence.items()
         ),
         skew=skew,
         worst=published[0] if published else None,
-        vote=verdict_on_nodes,
+        vote=vote,
         pairs=tuple(published),
-        findings=cluster_findings(evidence, verdict_on_nodes, limit_ns),
+        findings=cluster_findings(evidence, vote, limit_ns),
         rounds=rounds.number,
     )
 
@@ -142,10 +142,11 @@ def _largest_step(moved: Sequence[Movement]) -> Interval | None:
 
 
 def _evidence(
-    node: Node, offset: Interval | None, record: NodeState, moved: Sequence[Movement]
+    node: Node, outcome: Outcome, offset: Interval | None, record: NodeState, moved: Sequence[Movement]
 ) -> NodeEvidence:
     history = _history(record, moved)
-    return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address)
+    boot_id = outcome.burst.program.boot_id if isinstance(outcome, Measured) else ""
+    return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address, boot_id)
 
 
 def _history(record: NodeState, moved: Sequence[Movement]) -> ClockChanges:
@@ -180,24 +181,31 @@ def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) ->
     return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
 
 
-def _bystander(
-    outcomes: Mapping[str, Outcome], admin: Interval, reference_ns: int, state: MonitorState
-) -> Bystander | None:
-    """Return the admin box as a witness; None where it is a node: its kernel, and its wall clock."""
-    for one in outcomes.values():
-        if isinstance(one, Measured) and _is_here(one, admin):
-            return None
-    return Bystander(admin.shifted(-reference_ns), state.admin_answer.status)
+def _vote(
+    evidence: Mapping[str, NodeEvidence],
+    records: Mapping[str, NodeState],
+    limit_ns: int,
+    admin: NodeEvidence,
+    wall_ns: int,
+) -> Vote:
+    """Return the decision on nodes that are further apart than the line, by their daemons' last answers."""
+    claiming = {
+        name: replace(node, status=records[name].last_answer.status) for name, node in evidence.items()
+    }
+    missing = frozenset(
+        name for name, node in evidence.items() if node.offset is None and _is_missed(records[name], wall_ns)
+    )
+    return decide(claiming, limit_ns, admin=admin, missing=missing)
 
 
-def _is_here(node: Measured, admin: Interval) -> bool:
-    return node.burst.program.boot_id == own_boot_id() and 0 in node.estimate.wall - admin
+def _admin(offset: Interval, state: MonitorState) -> NodeEvidence:
+    return NodeEvidence(ADMIN_BOX, state.admin_answer.status, offset, boot_id=own_boot_id())
 
 
 def _is_missed(record: NodeState, wall_ns: int) -> bool:
-    """Tell whether a node that is not measured now was, not long ago."""
+    """Return whether a node that is not measured now was measured not long ago."""
     return record.last_success_wall_ns is not None and wall_ns - record.last_success_wall_ns < MISSED_NS
 
 
-def _jumps(record: NodeState) -> list[Movement]:
+def _steps(record: NodeState) -> list[Movement]:
     return [movement for _, movement in record.recent if movement.kind in STEPS]

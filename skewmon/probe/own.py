@@ -1,4 +1,4 @@
-"""The admin box's own status sheet: where its time daemon holds its clock, that is one more witness."""
+"""The admin box's own status sheet: while its time daemon is synchronized, its clock has a vote."""
 
 import asyncio
 import contextlib

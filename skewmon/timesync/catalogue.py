@@ -50,6 +50,7 @@ FINDINGS: Mapping[str, Diagnosis] = {
     "suspended": Diagnosis("The machine was suspended.", "warning"),
     "rebooted": Diagnosis("The machine was rebooted.", "info"),
     "slewing": Diagnosis("The clock is being slewed.", "info"),
+    "boot-id-shared": Diagnosis("Nodes show one boot id, and their clocks are apart.", "warning"),
     "leap-smear-split": Diagnosis("Around a leap second some nodes smear it and others do not.", "warning"),
     "no-common-reference": Diagnosis("No two nodes share an upstream.", "info"),
     "mixed-daemons": Diagnosis("The nodes run different time daemons.", "info"),

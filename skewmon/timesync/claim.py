@@ -1,10 +1,8 @@
-"""What a daemon's word on the time is worth: whose time it has, how near the truth, and how fresh."""
-
-from typing import NamedTuple
+"""How fresh a daemon's claim is: when it last heard its source, and how often it asks."""
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.evidence import claimed_bound_s, followed
-from skewmon.timesync.source import is_island, servers, spoken_for
+from skewmon.timesync.evidence import followed
+from skewmon.timesync.source import servers
 
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.
 STALE_POLLS = 8
@@ -15,29 +13,6 @@ MIN_POLL_S = 16.0
 
 #: The poll interval of a daemon that names none: NTP's default maximum; the rule errs towards silence.
 DEFAULT_POLL_S = 1024.0
-
-#: RFC 5905's MAXDISPERSE: a bound this wide is how NTP says that it knows nothing.
-WIDEST_BOUND_S = 16.0
-
-
-class Claim(NamedTuple):
-    """A synchronized daemon's word: true time is within ``bound_s`` of its clock, as ``upstream`` has it."""
-
-    upstream: str
-    bound_s: float
-
-
-def claim_of(status: SyncStatus | None, node: str) -> Claim | None:
-    """Return what a node's daemon claims, or None where its word says nothing about true time.
-
-    A node that follows its own oscillator knows no other time than its own; one that has not heard of its
-    source for long repeats what it once knew.
-    """
-    upstream = spoken_for(status, node)
-    if status is None or upstream is None or is_island(status) or is_stale(status):
-        return None
-    bound_s = claimed_bound_s(status)
-    return Claim(upstream, bound_s) if bound_s < WIDEST_BOUND_S else None
 
 
 def is_stale(status: SyncStatus) -> bool:

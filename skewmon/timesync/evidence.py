@@ -1,5 +1,6 @@
 """What the rules of the findings look at: one node's claims, measurement and history, side by side."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,7 +27,8 @@ class ClockChanges:
 class NodeEvidence:
     """One node; ``offset`` is measured, to the cluster's reference; ``login`` is the command to get there.
 
-    ``address`` is where other nodes would reach it, should they follow it.
+    ``address`` is the one by which other nodes would reach it, should they follow it. ``boot_id`` is a claim
+    of the node, like its status.
     """
 
     name: str
@@ -35,6 +37,7 @@ class NodeEvidence:
     history: ClockChanges = field(default_factory=ClockChanges)
     login: str = ""
     address: str = ""
+    boot_id: str = ""
 
     @property
     def is_mute(self) -> bool:
@@ -53,6 +56,35 @@ class NodeEvidence:
 
 #: All nodes of one cluster by name, the one that is judged included.
 ClusterEvidence = Mapping[str, NodeEvidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The clock that findings compare a node with: the median of the nodes that are not culprits.
+
+    ``clock`` is the interval of that median, None if no node can be compared. ``claims_s`` are the error
+    bounds that the synchronized nodes claim, sorted.
+    """
+
+    clock: Interval | None
+    name: str = "the cluster's median"
+    culprits: frozenset[str] = frozenset()
+    claims_s: tuple[float, ...] = ()
+
+    def distance(self, node: NodeEvidence) -> Interval | None:
+        """Return a node's offset to the reference; None if it cannot be compared."""
+        return None if self.clock is None or node.offset is None else node.offset - self.clock
+
+    def typical_claim_s(self, own_s: float) -> float | None:
+        """Return the median of the claims except a node's own; None if no other node claims a bound."""
+        at, count = bisect_left(self.claims_s, own_s), len(self.claims_s) - 1
+        if count < 1:
+            return None
+        middle = (count - 1) // 2, count // 2
+        return sum(self.claims_s[place + (place >= at)] for place in middle) / 2
+
+
+NO_REFERENCE = Reference(None)
 
 
 def followed(status: SyncStatus) -> Peer | None:

@@ -4,21 +4,20 @@ from collections.abc import Iterable
 
 from skewmon.model import Finding, Vote
 from skewmon.timesync.catalogue import FINDINGS
-from skewmon.timesync.evidence import ClockChanges, ClusterEvidence, NodeEvidence
-from skewmon.timesync.jury import Jury, jury
+from skewmon.timesync.evidence import NO_REFERENCE, ClockChanges, ClusterEvidence, NodeEvidence, Reference
 from skewmon.timesync.rules_cluster import cluster_rules
 from skewmon.timesync.rules_daemon import daemon_rules
 from skewmon.timesync.rules_offset import offset_rules
 
 __all__ = [
     "FINDINGS",
+    "NO_REFERENCE",
     "ClockChanges",
     "ClusterEvidence",
-    "Jury",
     "NodeEvidence",
+    "Reference",
     "claimed_findings",
     "cluster_findings",
-    "jury",
     "node_findings",
 ]
 
@@ -31,18 +30,14 @@ def claimed_findings(node: NodeEvidence) -> tuple[Finding, ...]:
 
 
 def node_findings(
-    node: NodeEvidence,
-    cluster: ClusterEvidence,
-    judges: Jury | None = None,
-    claimed: tuple[Finding, ...] | None = None,
+    node: NodeEvidence, reference: Reference, claimed: tuple[Finding, ...] | None = None
 ) -> tuple[Finding, ...]:
-    """Return what is to be said of one node beside its cluster, itself included; nothing of a healthy one.
+    """Return the findings about one node, compared with the reference clock; none for a healthy one.
 
-    The judges are all nodes where the cluster has not voted; a round has them ready for every node, and may
-    have kept ``claimed_findings``.
+    A round may have kept ``claimed_findings``.
     """
     own = claimed_findings(node) if claimed is None else claimed
-    return _ordered([*own, *offset_rules(node, judges or jury(cluster))])
+    return _ordered([*own, *offset_rules(node, reference)])
 
 
 def cluster_findings(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:

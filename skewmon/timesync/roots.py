@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from skewmon.model import NS_PER_S, Peer, SyncStatus
+from skewmon.model import Peer
 from skewmon.timesync import refid as refids
 from skewmon.timesync.evidence import ClusterEvidence
-from skewmon.timesync.source import GOOD, is_island, is_refclock, peer_key, source_key, spoken_for, usable
+from skewmon.timesync.source import is_island, is_refclock, source_key
 
 #: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
 NOWHERE = "nowhere"
@@ -64,49 +64,6 @@ def roots(cluster: ClusterEvidence) -> Roots:
         if at is not None and key is not None and node.status is not None and key != at:
             hops[at] = NOWHERE if is_island(node.status) else key
     return Roots(hops, addresses)
-
-
-def sources_of(cluster: ClusterEvidence, limit_ns: int) -> dict[str, str | None]:
-    """Return for each node the root whose time its clock shows, None where it admits to show none.
-
-    A daemon that says itself that its clock is off by more than the limit shows no source's time, for now. A
-    node without a daemon admits nothing, and is left out as one of which nothing is known.
-    """
-    known = roots(cluster)
-    found: dict[str, str | None] = {}
-    for name, node in cluster.items():
-        if node.status is None or node.status.daemon == "none":
-            continue
-        key = spoken_for(node.status, name)
-        if _shows_nothing(node.status, limit_ns):
-            found[name] = None
-        elif key is not None:
-            found[name] = root_of(key, known)
-    return found
-
-
-def root_of(key: str, known: Roots) -> str | None:
-    """Return what to call the source at the end of an upstream's line; None where there is none."""
-    root = known.root(key)
-    return None if root == NOWHERE else known.name(root)
-
-
-def accepted(cluster: ClusterEvidence) -> dict[str, frozenset[str]]:
-    """Return for each node the roots of all sources that its daemon holds for right."""
-    known = roots(cluster)
-    return {
-        name: frozenset(
-            known.name(known.root(peer_key(peer, name))) for peer in usable(node.status) if peer.state in GOOD
-        )
-        - {NOWHERE}
-        for name, node in cluster.items()
-        if node.status is not None
-    }
-
-
-def _shows_nothing(status: SyncStatus, limit_ns: int) -> bool:
-    admitted = abs(status.offset_s or 0.0) * NS_PER_S > limit_ns
-    return status.synchronized is False or is_island(status) or admitted
 
 
 def _told_of(server: Peer) -> str | None:

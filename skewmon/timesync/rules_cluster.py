@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from skewmon.model import NS_PER_S, Finding, Interval, Vote
+from skewmon.model import NS_PER_S, CulpritVerdict, Finding, Interval, Vote
 from skewmon.text import at_least, names, span
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
@@ -21,12 +21,13 @@ CAMP_RATIO = 4
 
 
 def cluster_rules(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
-    """Yield what the nodes of one cluster amount to together; the vote has said who is wrong."""
+    """Yield the findings about one cluster as a whole, after its vote."""
     nodes = [cluster[name] for name in sorted(cluster)]
     known = roots(cluster)
     if limit_ns is not None:
         yield from _common_wrong_source(nodes, known, vote, limit_ns)
         yield from _two_sources(nodes, known, vote, limit_ns)
+    yield from _boot_id_shared(nodes)
     yield from _leap_smear_split(nodes)
     yield from _no_common_reference(nodes, known)
     yield from _mixed_daemons(nodes)
@@ -56,10 +57,7 @@ def _upstreams(node: NodeEvidence, known: Roots) -> frozenset[str]:
 def _common_wrong_source(
     nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_ns: int
 ) -> Iterator[Finding]:
-    """Speak where the culprits share what nobody else uses; the vote, not the median, says who they are.
-
-    The median stands with the larger camp, which may be the one that follows the wrong server.
-    """
+    """Report an upstream that all culprits use and no other node does."""
     wrong = [node for node in nodes if node.name in vote.culprits]
     right = [node for node in nodes if node.offset is not None and node not in wrong]
     direct, root = _shared([_key(node) for node in wrong]), _shared([_root(node, known) for node in wrong])
@@ -94,8 +92,8 @@ def _tells_right_time(node: NodeEvidence, right: Sequence[NodeEvidence], limit_n
 
 
 def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_ns: int) -> Iterator[Finding]:
-    """Speak where two camps follow a source each: one of the two is wrong, and the vote cannot say which."""
-    if vote.verdict != "undetermined":
+    """Report two camps that follow one source each, of which either may be wrong."""
+    if vote.verdict != CulpritVerdict.UNDETERMINED:
         return
     measured = [node for node in nodes if node.offset is not None]
     by_root = {node.name: _root(node, known) for node in measured}
@@ -132,6 +130,25 @@ def _gap_ns(one: Sequence[NodeEvidence], other: Sequence[NodeEvidence]) -> int:
         min(offset.lower_ns for offset in high) - max(offset.upper_ns for offset in low)
         for low, high in ((first, second), (second, first))
     )
+
+
+def _boot_id_shared(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+    """Report equal boot ids on clocks that are proven apart: one kernel has one wall clock."""
+    by_boot_id: dict[str, list[NodeEvidence]] = {}
+    for node in nodes:
+        if node.boot_id and node.offset is not None:
+            by_boot_id.setdefault(node.boot_id, []).append(node)
+    for same in by_boot_id.values():
+        offsets = [node.offset for node in same if node.offset is not None]
+        apart_ns = max(one.lower_ns for one in offsets) - min(one.upper_ns for one in offsets)
+        if apart_ns > 0:
+            yield finding(
+                "boot-id-shared",
+                f"{names([node.name for node in same])} show one boot id, yet their clocks are at least "
+                f"{at_least(apart_ns)} apart: copies of one virtual machine's memory, or a node "
+                "that lies; each of these clocks has a vote",
+                same[0].on_node("cat /proc/sys/kernel/random/boot_id"),
+            )
 
 
 def _leap_smear_split(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:

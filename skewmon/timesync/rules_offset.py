@@ -6,9 +6,8 @@ from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
 from skewmon.text import at_most, span_of_seconds
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
-from skewmon.timesync.evidence import NodeEvidence, claimed_bound_s, proven, speaker
+from skewmon.timesync.evidence import NodeEvidence, Reference, claimed_bound_s, proven, speaker
 from skewmon.timesync.facts import BUSYBOX
-from skewmon.timesync.jury import Jury
 from skewmon.timesync.refid import of_address
 
 #: ntpd gives up beyond 1000 s unless started with -g, and beyond 128 ms steps rather than slews.
@@ -34,15 +33,15 @@ SLEW_PPM = 50.0
 _NTPD = frozenset({"ntpd", "ntpsec"})
 
 
-def offset_rules(node: NodeEvidence, judges: Jury) -> Iterator[Finding]:
+def offset_rules(node: NodeEvidence, reference: Reference) -> Iterator[Finding]:
     """Yield what one node's measured offset and its history amount to."""
-    offset = judges.distance(node)
+    offset = reference.distance(node)
     if offset is not None:
         yield from _zone(node, offset)
         yield from _scale(node, offset)
         if node.status is not None:
-            yield from _panic(node, offset, node.status, judges.name)
-            yield from _off(node, offset, node.status, judges)
+            yield from _panic(node, offset, node.status, reference.name)
+            yield from _off(node, offset, node.status, reference)
     yield from _history(node)
 
 
@@ -96,16 +95,16 @@ def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) 
         )
 
 
-def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, judges: Jury) -> Iterator[Finding]:
-    """Accuse only where the claim, and the claim of a typical other node, cannot both be true.
+def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, reference: Reference) -> Iterator[Finding]:
+    """Report a claim only if it and the claim of a typical other node cannot both be true.
 
-    Where no other node claims anything, only one that the vote convicts.
+    If no other node claims a bound, report it only of a culprit.
     """
     own_s = claimed_bound_s(status)
     if not status.synchronized or offset.proven_ns <= own_s * NS_PER_S:
         return  # nothing to refute
-    typical_s = judges.typical_claim_s(own_s)
-    if typical_s is None and node.name not in judges.convicted:
+    typical_s = reference.typical_claim_s(own_s)
+    if typical_s is None and node.name not in reference.culprits:
         return
     if offset.proven_ns <= (own_s + (typical_s or 0.0)) * NS_PER_S:
         return
@@ -116,7 +115,7 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, judges: Jury)
     yield finding(
         "claims-sync-but-off",
         f"{speaker(node, status)} on {node.name} says synchronized{claim}, "
-        f"yet its clock is {proven(offset, judges.name)}",
+        f"yet its clock is {proven(offset, reference.name)}",
         advice.sources(node),
     )
 

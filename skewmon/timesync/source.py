@@ -45,14 +45,6 @@ def source_key(status: SyncStatus | None, node: str = "") -> str | None:
     return status.refid
 
 
-def spoken_for(status: SyncStatus | None, node: str = "") -> str | None:
-    """Return whose time the node shows; of several sources that ntpd-rs combines, always the same one."""
-    key = source_key(status, node)
-    if key is not None or status is None or not status.synchronized:
-        return key
-    return min((peer_key(peer, node) for peer in usable(status) if peer.state in GOOD), default=None)
-
-
 def peer_key(peer: Peer, node: str = "") -> str:
     """Return what identifies one source of a daemon, comparable with ``source_key`` where it is a server."""
     if is_refclock(peer):

@@ -15,8 +15,9 @@ from statistics import median
 from prometheus_client.parser import text_string_to_metric_families
 
 from skewmon.clock import pairs
-from skewmon.clock.culprit import vote
+from skewmon.culprit.decide import decide
 from skewmon.model import Interval
+from skewmon.timesync.evidence import NodeEvidence
 from tests.bench.table import Row
 from tests.fleet.node import PATH_DIRECTORIES, free_port, hides
 from tests.fleet.processes import end_tree
@@ -157,10 +158,12 @@ def _evaluation_s() -> float:
         for number in range(NODES)
     }
 
+    nodes = {name: NodeEvidence(name, None, offset, boot_id=name) for name, offset in offsets.items()}
+
     def evaluate() -> None:
         pairs.skew(offsets)
         pairs.worst_pairs(offsets, 100)
-        vote(offsets, 50_000_000)
+        decide(nodes, 50_000_000)
 
     return median(_seconds(evaluate) for _ in range(ROUNDS))
 

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from skewmon.cli import render
 from skewmon.cli.main import skewmon
-from skewmon.clock.culprit import vote
+from skewmon.culprit.decide import decide
 from skewmon.export.status import cluster_status
 from skewmon.model import Interval, Verdict
+from skewmon.timesync.evidence import NodeEvidence
 from tests.alert.views import MS, US, S, missing, node, view
 
 README = Path(__file__).parents[2] / "README.md"
@@ -33,11 +34,13 @@ OFFSETS = {
     "n7": Interval.around(-1 * US, 74 * US),
 }
 
+CLOCKS = {name: NodeEvidence(name, None, offset) for name, offset in OFFSETS.items()}
+
 
 def drawn() -> list[str]:
     """Return the sample's round as a wide terminal shows it today."""
     nodes = [node(name, one.estimate_ns, one.bound_ns) for name, one in OFFSETS.items()]
-    round_ = view(*nodes, missing("n6"), vote=vote(OFFSETS, 50 * MS), name="demo")
+    round_ = view(*nodes, missing("n6"), vote=decide(CLOCKS, 50 * MS), name="demo")
     console = Console(width=render.PIPE_WIDTH, highlight=False)
     with console.capture() as captured:
         status = cluster_status(replace(round_, verdict=Verdict.CRITICAL))

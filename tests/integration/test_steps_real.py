@@ -201,8 +201,8 @@ def _movements(watch: Watch) -> list[tuple[str, Movement]]:
     ]
 
 
-async def test_of_two_nodes_the_one_that_moved_is_named_but_not_accused() -> None:
-    """Who moved is read on the node; who is right of two nobody can tell without a witness."""
+async def test_of_two_nodes_the_one_that_stepped_is_reported_but_not_named_as_wrong() -> None:
+    """The step is read on the node; of two clocks either may be right."""
     async with watched(2) as watch:
         node = watch.fleet["n2"]
         node.clock.step(70 * NS_PER_S)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skewmon.clock import pairs
-from skewmon.clock.culprit import NOBODY
-from skewmon.hearing import Hearing
+from skewmon.culprit.decide import decide
+from skewmon.culprit.reference import reference_clock
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus, Vote
 from skewmon.timesync import sheet
-from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, jury, node_findings
+from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, node_findings
 from skewmon.timesync.refid import of_address
 from skewmon.timesync.status import assemble
 
@@ -205,17 +205,11 @@ def judged(*nodes: NodeEvidence, limit_s: float = 0.05) -> Verdicts:
         )
         for one in nodes
     }
-    offsets = {name: one.offset for name, one in cluster.items() if one.offset is not None}
     limit_ns = round(limit_s * NS_PER_S)
-    skew = pairs.skew(offsets)
-    verdict = NOBODY
-    if skew is not None and skew.lower_ns > limit_ns:
-        (worst,) = pairs.worst_pairs(offsets, 1)
-        hearing = Hearing(cluster, None, {}, 0, NOW_S * NS_PER_S)
-        verdict = hearing.verdict(limit_ns, pairs.pair_offset(offsets, *worst))
-    judges = jury(cluster, verdict)
+    vote = decide(cluster, limit_ns)
+    reference = reference_clock(cluster, vote)
     return Verdicts(
-        {name: node_findings(one, cluster, judges) for name, one in cluster.items()},
-        cluster_findings(cluster, verdict, limit_ns),
-        verdict,
+        {name: node_findings(one, reference) for name, one in cluster.items()},
+        cluster_findings(cluster, vote, limit_ns),
+        vote,
     )

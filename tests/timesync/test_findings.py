@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.clock.culprit import vote
+from skewmon.culprit.decide import NO_CULPRIT, decide
+from skewmon.culprit.reference import reference_clock
 from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
 from skewmon.timesync.catalogue import FINDINGS
 from skewmon.timesync.evidence import proven
 from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, node_findings
-from skewmon.timesync.roots import accepted, sources_of
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -63,22 +63,28 @@ def among(one: NodeEvidence, *others: NodeEvidence) -> dict[str, NodeEvidence]:
     return {each.name: each for each in (one, *rest)}
 
 
+def found_of(one: NodeEvidence, *others: NodeEvidence) -> tuple[Finding, ...]:
+    """Return the findings about a node of a cluster that has not voted."""
+    return node_findings(one, reference_clock(among(one, *others), NO_CULPRIT))
+
+
 def kinds(one: NodeEvidence, *others: NodeEvidence) -> list[str]:
     """Return what is found of the node."""
-    return [found.kind for found in node_findings(one, among(one, *others))]
+    return [found.kind for found in found_of(one, *others)]
 
 
 def test_a_healthy_cluster_has_no_findings() -> None:
     """Four sources, a small offset, one daemon: nothing to say."""
     cluster = among(node())
-    assert [node_findings(one, cluster) for one in cluster.values()] == [(), (), ()]
+    reference = reference_clock(cluster, NO_CULPRIT)
+    assert [node_findings(one, reference) for one in cluster.values()] == [(), (), ()]
     assert said(*cluster.values()) == ()
 
 
 def test_a_node_that_was_not_asked_has_no_findings() -> None:
     """No claims, no measurement, no history."""
     one = NodeEvidence("n3")
-    assert node_findings(one, among(one)) == ()
+    assert found_of(one) == ()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
 def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: str) -> None:
     """Each kind, with a message that names the node and a command that goes there."""
     one = node(**told)  # type: ignore[arg-type]
-    found = {each.kind: each for each in node_findings(one, among(one))}
+    found = {each.kind: each for each in found_of(one)}
     assert kind in found
     assert "n3" in found[kind].message
     assert str(found[kind].next).replace(" -t", "").startswith("ssh n3 ")
@@ -167,7 +173,7 @@ def test_a_claim_is_refuted_only_beyond_both_bounds() -> None:
 def test_findings_name_evidence_and_the_daemons_own_command() -> None:
     """The story of the project in one line, with the command for chrony."""
     one = replace(node(offset_ns=70 * S), login="ssh -p 2222 root@n3")
-    found = node_findings(one, among(one))
+    found = found_of(one)
     assert [(each.kind, each.severity, each.next) for each in found] == [
         ("claims-sync-but-off", "critical", "ssh -p 2222 root@n3 chronyc -n sources -v")
     ]
@@ -181,8 +187,8 @@ def test_falsetickers_are_grave_where_they_are_no_minority() -> None:
     """One of five is outvoted; where the daemon follows nobody, two of four leave no majority."""
     minority = node(peers=(*FOUR, source("192.0.2.9", "falseticker")))
     tie = node(peers=(*FOUR[1:3], source("192.0.2.8", "falseticker"), source("192.0.2.9", "falseticker")))
-    assert [each.severity for each in node_findings(minority, among(minority))] == ["info"]
-    assert [each.severity for each in node_findings(tie, among(tie))] == ["warning"]
+    assert [each.severity for each in found_of(minority)] == ["info"]
+    assert [each.severity for each in found_of(tie)] == ["warning"]
 
 
 #: A receiver whose sentences come late, and its pulse, which is followed: every healthy stratum 1 looks so.
@@ -196,9 +202,7 @@ def test_a_healthy_receiver_is_no_trouble() -> None:
     """Its clock needs no majority of servers, and its age is told in whole seconds."""
     told = {"stratum": 1, "source": "PPS", "refid": "PPS", "poll_s": 0.25, "last_update_s": 3.0}
     one = node(peers=RECEIVER, **told)
-    assert [(each.kind, each.severity) for each in node_findings(one, among(one))] == [
-        ("falsetickers", "info")
-    ]
+    assert [(each.kind, each.severity) for each in found_of(one)] == [("falsetickers", "info")]
     azure = node(peers=(replace(RECEIVER[1], name="PHC0", refid="PHC0"),), refid="PHC0", source="PHC0")
     assert kinds(azure) == []
 
@@ -221,14 +225,14 @@ def test_two_receivers_are_no_common_upstream() -> None:
 def test_who_says_so_is_named() -> None:
     """Where no daemon answers and the kernel alone denies, the kernel is named."""
     mute = node(daemon="unknown", synchronized=False, daemons=(), peers=(), kernel=KernelClock(False))
-    found = {each.kind: each.message for each in node_findings(mute, among(mute))}
+    found = {each.kind: each.message for each in found_of(mute)}
     assert found["unsynchronized"] == "The kernel on n3 says that it is not synchronized"
 
 
 def test_chronyd_corrects_more_than_others() -> None:
     """Its limit is not ntpd's, and the sentence must not be wrong about it."""
     fast = node(frequency_ppm=31_244.0)
-    (found,) = node_findings(fast, among(fast))
+    (found,) = found_of(fast)
     assert found.message.endswith("daemons other than chronyd correct 500 ppm at most")
 
 
@@ -239,10 +243,8 @@ def test_the_kernels_frequency_counts_where_the_daemon_names_none() -> None:
 
 def said(*nodes: NodeEvidence, limit_ns: int = 50 * MS) -> tuple[Finding, ...]:
     """Return what is found of the cluster once its nodes have voted."""
-    offsets = {one.name: one.offset for one in nodes if one.offset is not None}
     cluster = {one.name: one for one in nodes}
-    verdict = vote(offsets, limit_ns, sources_of(cluster, limit_ns), accepted(cluster))
-    return cluster_findings(cluster, verdict, limit_ns)
+    return cluster_findings(cluster, decide(cluster, limit_ns), limit_ns)
 
 
 def wrong_upstream(name: str) -> NodeEvidence:
@@ -273,16 +275,28 @@ def follower(name: str, key: str, offset_ns: int = 0) -> NodeEvidence:
 
 
 @pytest.mark.parametrize("apart_ns", [5 * MS, 70 * S])
-def test_a_majority_of_nodes_behind_one_wrong_server_is_named(apart_ns: int) -> None:
-    """The median stands with the three, but two sources of three stand against theirs."""
-    wrong = [follower(name, "198.51.100.9") for name in ("n3", "n4", "n5")]
-    good = [follower("n1", "192.0.2.1", -apart_ns), follower("n2", "192.0.2.2", -apart_ns)]
+def test_a_minority_behind_one_wrong_server_is_named_with_it(apart_ns: int) -> None:
+    """Its two nodes have one source, the others have three."""
+    wrong = [follower(name, "198.51.100.9") for name in ("n4", "n5")]
+    good = [follower(f"n{k}", f"192.0.2.{k}", -apart_ns) for k in (1, 2, 3)]
     found = {each.kind: each.message for each in said(*good, *wrong, limit_ns=2 * MS)}
-    assert found["common-wrong-source"] == (
-        "n3, n4, n5 deviate and follow 198.51.100.9, which no other node uses"
-    )
+    assert found["common-wrong-source"] == "n4, n5 deviate and follow 198.51.100.9, which no other node uses"
     beyond = [each.kind for each in said(*good, *wrong, limit_ns=2 * apart_ns)]
     assert "common-wrong-source" not in beyond
+
+
+def sharing(name: str, boot_id: str, offset_ns: int) -> NodeEvidence:
+    """Return a node with this boot id."""
+    return replace(node(name, offset_ns), boot_id=boot_id)
+
+
+def test_one_boot_id_on_clocks_that_are_apart_is_reported() -> None:
+    """Clones of a virtual machine's memory, or a lie; one machine under two names has one clock."""
+    (found,) = said(sharing("n1", "b1", 0), sharing("n2", "b1", 70 * S), node("n3"), limit_ns=100 * S)
+    assert (found.kind, found.severity) == ("boot-id-shared", "warning")
+    assert found.message.startswith("n1, n2 show one boot id, yet their clocks are at least 69.9 s apart")
+    assert said(sharing("n1", "b1", 0), sharing("n2", "b1", MS), node("n3")) == ()
+    assert said(sharing("n1", "", 0), sharing("n2", "", 70 * S), node("n3"), limit_ns=100 * S) == ()
 
 
 def test_two_camps_with_a_source_each_accuse_nobody() -> None:
@@ -344,6 +358,6 @@ def test_a_daemon_that_nobody_could_ask_is_not_quoted() -> None:
     """Without ntpq on the node, the word is the kernel's, and the advised command is one that is there."""
     silent = {"stratum": None, "source": None, "refid": None, "leap": None, "peers": ()}
     mute = node(daemon="ntpd", synchronized=False, kernel=KernelClock(False), **silent)
-    found = {each.kind: each for each in node_findings(mute, among(mute))}
+    found = {each.kind: each for each in found_of(mute)}
     assert found["unsynchronized"].message == "The kernel on n3 says that it is not synchronized"
     assert str(found["unsynchronized"].next).startswith("ssh n3 'timedatectl || ")

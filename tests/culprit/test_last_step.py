@@ -1,7 +1,7 @@
-"""Which of two clocks moved."""
+"""The step without which two clocks would agree."""
 
-from skewmon.clock.mover import who_moved
 from skewmon.clock.steps import Movement, MovementKind
+from skewmon.culprit.last_step import last_step
 from skewmon.model import NS_PER_S, Interval, Pair
 
 LIMIT_NS = NS_PER_S // 20
@@ -17,30 +17,30 @@ def apart(seconds: float) -> Pair:
     return Pair("n1", "n2", Interval.around(round(seconds * NS_PER_S), 100_000))
 
 
-def test_the_node_whose_step_explains_the_distance_moved() -> None:
+def test_the_node_whose_step_explains_the_distance_is_found() -> None:
     """Ahead by stepping forward, or because the other stepped back."""
-    ahead = who_moved(apart(70), LIMIT_NS, {"n1": [jump(70, 5)], "n2": [jump(0.01)]})
+    ahead = last_step(apart(70), LIMIT_NS, {"n1": [jump(70, 5)], "n2": [jump(0.01)]})
     assert ahead is not None
     assert (ahead.name, ahead.before_ns, ahead.size.estimate_ns) == ("n1", 5, 70 * NS_PER_S)
-    behind = who_moved(apart(70), LIMIT_NS, {"n2": [jump(-70)]})
+    behind = last_step(apart(70), LIMIT_NS, {"n2": [jump(-70)]})
     assert behind is not None
     assert behind.name == "n2"
 
 
 def test_several_steps_of_one_node_count_together_and_only_the_newest_that_are_needed() -> None:
     """First 30 s, then 40 s more; an older step that was undone explains nothing."""
-    found = who_moved(apart(70), LIMIT_NS, {"n1": [jump(-9, 1), jump(30, 2), jump(40, 3)]})
+    found = last_step(apart(70), LIMIT_NS, {"n1": [jump(-9, 1), jump(30, 2), jump(40, 3)]})
     assert found is not None
     assert (found.size.estimate_ns, found.before_ns) == (70 * NS_PER_S, 2)
 
 
 def test_a_step_the_wrong_way_or_of_another_size_explains_nothing() -> None:
-    """Nobody is said to have moved who did not move there."""
-    assert who_moved(apart(70), LIMIT_NS, {"n1": [jump(-70)]}) is None
-    assert who_moved(apart(70), LIMIT_NS, {"n1": [jump(60)]}) is None
-    assert who_moved(apart(70), LIMIT_NS, {}) is None
+    """Another direction, another size, or none."""
+    assert last_step(apart(70), LIMIT_NS, {"n1": [jump(-70)]}) is None
+    assert last_step(apart(70), LIMIT_NS, {"n1": [jump(60)]}) is None
+    assert last_step(apart(70), LIMIT_NS, {}) is None
 
 
-def test_where_both_could_explain_it_nobody_is_named() -> None:
+def test_a_distance_that_either_step_explains_is_no_evidence() -> None:
     """Each stepped by the whole distance, at different times."""
-    assert who_moved(apart(70), LIMIT_NS, {"n1": [jump(70)], "n2": [jump(-70)]}) is None
+    assert last_step(apart(70), LIMIT_NS, {"n1": [jump(70)], "n2": [jump(-70)]}) is None

@@ -1,0 +1,42 @@
+"""Which clocks are wrong: machines vote on proven distances, and claims can only withhold a name. Pure.
+
+The *machines* that vote are the measured nodes, and the admin box while its own time daemon is
+synchronized. Names with one boot id and intervals that meet are one machine. A node is an *outlier* if it
+is proven beyond the line from more than half of the other machines and from more than half of the other
+names; the outliers must be a strict minority of the machines. Outliers that agree with each other, on two
+machines or more, are a *camp*. A camp is *disputed* if it has a source of its own and its accusers have,
+between them, no more sources than it has.
+
+The first row that applies decides:
+
+| case | named | reason |
+|---|---|---|
+| no two nodes are proven beyond the line from each other | no node (`none`) | no clock is proven wrong |
+| no outliers, or half of the machines or more | no node (`undetermined`) | no majority agrees |
+| the outlier is in a disputed camp | not this node | either side may share the error of its source |
+| any other outlier | this node | most clocks disagree, and no claim can clear it |
+
+If the last two rows name no node, the verdict is `undetermined`. Confirmed UTC, once skewmon asks
+references itself, becomes the row before the second one: only a reference can name half of the machines or
+more.
+
+A node that is missing for a moment counts as a voter that rejects no clock. If it has a source that no
+accuser has, it may also stand with an outlier, and two are a camp.
+
+*Theorem.* Let the intervals of honest machines contain the truth and let honest machines be within the line
+of each other. If they are a strict majority of the machines, or of the names, then no honest node is named,
+whatever all others show and claim. (A machine that lies about its boot id is as many machines as it has
+names; machines that truly share one, as clones of a virtual machine's memory do, are one.)
+
+*Proof.* A machine votes with the hull of its names' intervals. A voter with an honest name contains a true
+instant and is never proven beyond the line from an honest clock. By names: of n voters k are not honest, 2k
+< n, so that at most k <= (n - 1) / 2 of the n - 1 others reject an honest clock. By machines: let h honest
+stand against k others, h > k. Names with one boot id are grouped so that the first intervals of the groups
+are disjoint. The intervals of one machine are not, so that each machine begins at most one group, and at
+most k groups have no honest name. Each of the h honest boot ids has a group with an honest name. If k' of
+the n groups have none, then n >= h + k' > 2k', and at most k' of the n - 1 others reject an honest clock:
+not more than half. All other rules only take names away. QED.
+
+*At most, k liars can withhold names:* by agreeing with an outlier and claiming a source of their own, by
+copying the boot id of a right machine, which costs it its vote, or by turning the majority into a minority.
+"""
