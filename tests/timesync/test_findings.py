@@ -294,7 +294,7 @@ def test_one_boot_id_on_clocks_that_are_apart_is_reported() -> None:
     """Clones of a virtual machine's memory, or a lie; one machine under two names has one clock."""
     (found,) = said(sharing("n1", "b1", 0), sharing("n2", "b1", 70 * S), node("n3"), limit_ns=100 * S)
     assert (found.kind, found.severity) == ("boot-id-shared", "warning")
-    assert found.message.startswith("n1, n2 show one boot id, yet their clocks are at least 69.9 s apart")
+    assert found.message.startswith("n1, n2 show one boot id, yet their clocks are at least 69.99 s apart")
     assert said(sharing("n1", "b1", 0), sharing("n2", "b1", MS), node("n3")) == ()
     assert said(sharing("n1", "", 0), sharing("n2", "", 70 * S), node("n3"), limit_ns=100 * S) == ()
 
