@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.alert.words import sentence as following
-from skewmon.model import NS_PER_S, Interval, Skew, Threshold, Verdict
+from skewmon.model import NS_PER_S, CulpritVerdict, Interval, Skew, Threshold, Verdict
 from skewmon.text import at_least, at_most, exact, names
 
 
@@ -152,7 +152,7 @@ class ClusterHead(TypedDict):
     skew: IntervalStatus | None
     worst_pair: WorstPairStatus | None
     culprits: list[str]
-    culprit_verdict: Literal["none", "named", "undetermined"]
+    culprit_verdict: CulpritVerdict
     culprit_evidence: str | None
     round: RoundStatus
 
@@ -252,7 +252,7 @@ def _breach(head: ClusterHead, skew: Skew) -> str:
     if head["worst_pair"] and skew.lower_ns:
         told += f": {_worst_pair(head['worst_pair'], head['culprits'])}"
     evidence = head["culprit_evidence"] or ""
-    return f"{told}." if head["culprit_verdict"] == "none" else f"{told}.{following(evidence)}"
+    return f"{told}." if head["culprit_verdict"] == CulpritVerdict.NONE else f"{told}.{following(evidence)}"
 
 
 def _worst_pair(pair: WorstPairStatus, culprits: Sequence[str]) -> str:
