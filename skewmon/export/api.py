@@ -139,11 +139,11 @@ def _pairs_document(view: ClusterView, limit: int, node: str | None, min_ns: int
 
 
 async def _written(response: web.StreamResponse, message: bytes) -> bool:
-    """Send a message; return False where the reader took nothing for so long that it must be gone."""
+    """Send a message; return False if the reader has left, or took nothing for too long."""
     try:
         async with asyncio.timeout(HEARTBEAT_S):
             await response.write(message)
-    except TimeoutError:
+    except (TimeoutError, ConnectionError):
         return False
     return True
 

@@ -118,6 +118,10 @@ class Places:
             self._evict(self._lobby, _longest_waiting(self._lobby, occupant.client))
         self._lobby[occupant] = _Place(occupant.client, ClientPhase.ARRIVING, _now_s())
 
+    def replace(self, arrival: Occupant, connection: Occupant) -> None:
+        """Give a connection the place, and the position, of its arrival."""
+        self._lobby = {connection if held is arrival else held: p for held, p in self._lobby.items()}
+
     def admit(self, occupant: Occupant) -> bool:
         """Give a connection with a good request its place; return False if none can be made free."""
         if occupant in self._admitted:
