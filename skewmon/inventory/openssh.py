@@ -100,6 +100,11 @@ class OpenSsh:
         self._configuration = configuration
         self._until_s = asyncio.get_running_loop().time() + TOTAL_TIMEOUT_S
 
+    @property
+    def is_users(self) -> bool:
+        """Whether the configuration is that of the user and the machine, which plain ssh reads."""
+        return self._configuration is None
+
     async def ask(self, host: str, *options: str) -> Answer:
         """Return the settings of a host; raise InventoryError with ssh's words if it refuses them."""
         question = (*options, "--", host)

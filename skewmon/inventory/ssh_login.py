@@ -59,10 +59,15 @@ class SshLogin:
         try:
             with translated(Where.INVENTORY, InventoryError, host=host):
                 answer = await self.ssh.ask(host, *options)
-                return Node(host, _address(answer), await self._whole(answer, given, MAX_HOPS))
+                whole = await self._whole(answer, given, MAX_HOPS)
+                return Node(host, _address(answer), replace(whole, login=self._login(host, options)))
         except InventoryError as error:
             left = replace(self.base, user=given.user, port=given.port or self.base.port)
             return Node(host, host, replace(left, refusal=str(error)))
+
+    def _login(self, host: str, options: tuple[str, ...]) -> str:
+        """Return the command that reaches a host in the user's own configuration, by the name in it."""
+        return shlex.join(("ssh", *options, host)) if self.ssh.is_users else ""
 
     async def _whole(self, answer: Answer, given: Given, hops_left: int) -> SshSettings:
         """Return the settings of a host with the way to it."""

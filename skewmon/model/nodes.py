@@ -1,6 +1,6 @@
 """Who is measured, how each is reached, and where the lines are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 
@@ -24,6 +24,7 @@ class SshSettings:
     agent_socket: str | None = None  # instead of that of SSH_AUTH_SOCK
     known_hosts_command: tuple[str, ...] = ()  # prints more lines of known_hosts
     host_key_algorithms: tuple[str, ...] = ()  # only these, if there are any
+    login: str = field(default="", compare=False)  # the command by which a user logs in with these settings
     refusal: str = ""  # why these settings cannot be used; then nothing is tried
 
 

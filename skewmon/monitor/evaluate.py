@@ -1,5 +1,6 @@
 """What a round amounts to for one cluster: offsets, skew, culprits, drift, findings, verdict."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -166,10 +167,13 @@ def _history(record: NodeState, moved: Sequence[Movement]) -> ClockChanges:
 
 def login(node: Node) -> str:
     """Return the command that logs in to a node as skewmon does."""
+    if node.ssh.login:
+        return node.ssh.login
+    proxy = f" -o {shlex.quote(f'ProxyCommand={node.ssh.proxy_command}')}" if node.ssh.proxy_command else ""
     port = f" -p {node.ssh.port}" if node.ssh.port != 22 else ""
     jump = f" -J {','.join(node.ssh.jump)}" if node.ssh.jump else ""
     user = f"{node.ssh.user}@" if node.ssh.user else ""
-    return f"ssh{port}{jump} {user}{node.address}"
+    return f"ssh{port}{jump}{proxy} {user}{node.address}"
 
 
 def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) -> list[Pair]:

@@ -28,6 +28,8 @@ def test_include(user: User) -> None:
     found = user.check("n[1-2]")
     found.assert_measured("n1", "n2")
     assert found.code == 0
+    advice = [finding["next"] for node in found.nodes.values() for finding in node["findings"]]
+    assert not [one for one in advice if one.startswith("ssh -p")]  # but `ssh n1`, as the user types it
 
 
 def test_match_exec(user: User) -> None:

@@ -62,6 +62,30 @@ async def test_the_nearest_layer_counts() -> None:
     assert (settings["n5"].agent, settings["n5"].identities) == (True, ())
 
 
+WAYS = """
+ssh: {jump: hop}
+clusters:
+  etcd:
+    ssh: {proxy_command: "nc %h %p"}
+    nodes:
+      - n1
+      - {name: n2, ssh: {jump: gate}}
+      - {name: n3, ssh: {jump: []}}
+      - {name: n4, ssh: {proxy_command: x}}
+"""
+
+
+async def test_the_nearest_way_to_a_node_replaces_the_others() -> None:
+    """A bastion and a proxy command exclude each other."""
+    cluster = await resolved(WAYS)
+    assert [(node.ssh.jump, node.ssh.proxy_command) for node in cluster.nodes] == [
+        ((), "nc %h %p"),
+        (("gate",), None),
+        ((), None),
+        ((), "x"),
+    ]
+
+
 async def test_a_node_that_is_named_twice_is_one_node() -> None:
     """Overlapping ranges are common; the first entry counts."""
     cluster = await resolved("clusters: {etcd: {nodes: ['root@n1', 'n[1-2]']}}")
