@@ -63,9 +63,9 @@ class Door:
         """Stop listening; connections that are open stay."""
         # In this order, every socket that was accepted has an owner that closes it.
         await _cancelled(self._accepting)
-        await _cancelled(self._entering)
         for arrival in tuple(self._silent):
             arrival.evict()
+        await _cancelled(self._entering)
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
