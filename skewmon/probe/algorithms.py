@@ -3,7 +3,8 @@
 Modern is each algorithm of OpenSSH 9's default sets that needs no SHA-1, so that every server since OpenSSH
 6.5 (2014) finds one of each kind. ``ssh.legacy: true`` adds SHA-1 in key exchange, host keys, signatures and
 MACs, for CentOS 6 and for RSA keys of servers before OpenSSH 7.2. Never offered: 1024-bit groups, DSA, MD5,
-CBC and RC4.
+CBC and RC4, and groups of the server's choice (diffie-hellman-group-exchange), since each is checked for
+being a safe prime: 1 s of processor time at 2048 bits and 85 s at 8192, in which nothing else is measured.
 """
 
 from collections.abc import Iterable
@@ -36,9 +37,8 @@ KEY_EXCHANGES = (
     "diffie-hellman-group16-sha512",
     "diffie-hellman-group18-sha512",
     "diffie-hellman-group14-sha256",
-    "diffie-hellman-group-exchange-sha256",
 )
-LEGACY_KEY_EXCHANGES = ("diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1")
+LEGACY_KEY_EXCHANGES = ("diffie-hellman-group14-sha1",)
 
 MACS = (
     "umac-128-etm@openssh.com",
