@@ -7,7 +7,7 @@ CBC and RC4, and groups of the server's choice (diffie-hellman-group-exchange), 
 being a safe prime: 1 s of processor time at 2048 bits and 85 s at 8192, in which nothing else is measured.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import asyncssh
@@ -107,13 +107,47 @@ def host_keys(trusted: Iterable[asyncssh.SSHKey], *, authority: bool, ssh: SshSe
     return of_known or tuple(one for one in allowed if one in only) or ssh.host_key_algorithms
 
 
-def host_keys_listed(kexinit: bytes) -> tuple[str, ...]:
-    """Return the host key algorithms of a server's SSH_MSG_KEXINIT (RFC 4253, 7.1); none if cut short."""
-    rest = kexinit[1 + 16 :]  # the message's number and the cookie
-    exchanges = 4 + int.from_bytes(rest[:4], "big")
-    length = int.from_bytes(rest[exchanges : exchanges + 4], "big")
-    names = rest[exchanges + 4 : exchanges + 4 + length].decode("ascii", "replace")
-    return tuple(names.split(",")) if names else ()
+def unmet(kexinit: bytes, options: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+    """Return the kind of algorithm that keeps client and server apart, with the server's list, or None.
+
+    ``kexinit`` is the server's SSH_MSG_KEXINIT (RFC 4253, 7.1), ``options`` are those of the connection.
+    """
+    lists = _name_lists(kexinit)
+    for kind, option, number in _KINDS:
+        served = lists[number] if number < len(lists) else ()
+        if served and set(served).isdisjoint(options.get(option, served)):
+            return kind, served
+        if kind == "encryption" and _needs_no_mac(served, options):
+            return None
+    return None
+
+
+#: The kinds of algorithms by asyncssh's names, the option of each, and its place in SSH_MSG_KEXINIT.
+_KINDS = (
+    ("key exchange", "kex_algs", 0),
+    ("host key", "server_host_key_algs", 1),
+    ("encryption", "encryption_algs", 2),
+    ("MAC", "mac_algs", 4),
+)
+
+
+def _needs_no_mac(served: Iterable[str], options: Mapping[str, Any]) -> bool:
+    """Return whether the cipher that both will use authenticates by itself."""
+    known = set(served)
+    cipher = next((one for one in options.get("encryption_algs", ()) if one in known), "")
+    return "gcm" in cipher or "poly1305" in cipher
+
+
+def _name_lists(kexinit: bytes) -> list[tuple[str, ...]]:
+    """Return the name-lists of the message as far as it goes."""
+    lists: list[tuple[str, ...]] = []
+    at = 1 + 16  # the message's number and the cookie
+    while len(lists) < 10 and at + 4 <= len(kexinit):
+        end = at + 4 + int.from_bytes(kexinit[at : at + 4], "big")
+        names = kexinit[at + 4 : end].decode("ascii", "replace")
+        lists.append(tuple(names.split(",")) if names else ())
+        at = end
+    return lists
 
 
 def _available(wanted: tuple[str, ...], legacy: tuple[str, ...], known: Iterable[bytes]) -> tuple[str, ...]:

@@ -141,13 +141,16 @@ def login_error(
     return _broken_off(error, where, address, ssh)
 
 
-def host_key_algorithm_error(
-    served: Sequence[str], name: str, address: str, ssh: SshSettings
+def algorithm_error(
+    kind: str, served: Sequence[str], name: str, address: str, ssh: SshSettings
 ) -> ConnectError:
-    """Return the error for a server that has none of the host key algorithms that were asked for."""
-    if set(served).isdisjoint(algorithms.signatures(legacy=ssh.legacy)):
-        return _no_common_algorithm(place(address, ssh.port), "host key", ",".join(served), ssh)
-    return host_key_error(name, address, ssh)
+    """Return the error for a server that has none of the algorithms of one kind that were asked for.
+
+    A host key of a kind that skewmon accepts, but that known_hosts does not have, is a changed one.
+    """
+    if kind == "host key" and not set(served).isdisjoint(algorithms.signatures(legacy=ssh.legacy)):
+        return host_key_error(name, address, ssh)
+    return _no_common_algorithm(place(address, ssh.port), kind, ",".join(served), ssh)
 
 
 def _no_common_algorithm(where: str, kind: str, received: str, ssh: SshSettings) -> ConnectError:

@@ -10,7 +10,7 @@ from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
 from skewmon.probe import algorithms, known_hosts
 from skewmon.probe.base import ArrivalClock
-from skewmon.probe.faults import host_key_algorithm_error, login_error, place, refusal, scan_command
+from skewmon.probe.faults import algorithm_error, login_error, place, refusal, scan_command
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.ssh import Dialer
 from skewmon.runtime.containment import Where, node_error, translated
@@ -77,7 +77,7 @@ async def _scan(node: Node) -> Scan:
         if fault := next((one for one in found if isinstance(one, NodeError)), None):
             raise fault
         if isinstance(await _key(dialer, node, algorithms.LEGACY_SIGNATURES), asyncssh.SSHKey):
-            raise host_key_algorithm_error(algorithms.LEGACY_SIGNATURES, node.name, node.address, node.ssh)
+            raise algorithm_error("host key", algorithms.LEGACY_SIGNATURES, node.name, node.address, node.ssh)
         raise ConnectError(
             Reason.NOT_SSH,
             f"{place(node.address, node.ssh.port)} answers, but shows no host key.",

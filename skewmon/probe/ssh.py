@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.probe import algorithms, identity, known_hosts, known_hosts_command
 from skewmon.probe.base import ArrivalClock
-from skewmon.probe.faults import dial_error, host_key_algorithm_error, login_error, lookup_error, refusal
+from skewmon.probe.faults import algorithm_error, dial_error, login_error, lookup_error, refusal
 from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
@@ -162,7 +162,7 @@ class Dialer:
             if stamps and not via:
                 stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
-                fault = server.failure(options.get("server_host_key_algs", ()), address, ssh)
+                fault = server.failure(options, address, ssh)
                 fault = fault or login_error(error, name, address, ssh, with_rsa=offered.has_rsa)
                 raise (await proxy.explained(fault) if proxy else fault) from None
             raise
@@ -210,20 +210,16 @@ class Dialer:
 
 
 class _Server(Guard):
-    """Meters the connection, and knows the server's host keys, which can explain why it was not set up.
+    """Meters the connection, and knows the server's algorithms, which can explain why it was not set up.
 
-    Only the server compares the lists of host key algorithms, and OpenSSH hangs up if none is in both.
+    OpenSSH hangs up if no algorithm of one kind is in common, often before this end has compared them.
     """
 
-    @property
-    def host_keys(self) -> tuple[str, ...]:
-        """The algorithms of the server's host keys, empty before it listed them."""
-        return algorithms.host_keys_listed(getattr(self.connection, "_server_kexinit", b""))
-
-    def failure(self, asked: Iterable[str], address: str, ssh: SshSettings) -> NodeError | None:
-        """Return why the connection was not set up: a flood, or none of the host keys that were asked for."""
-        if self.fault is None and self.host_keys and set(self.host_keys).isdisjoint(asked):
-            return host_key_algorithm_error(self.host_keys, self.name, address, ssh)
+    def failure(self, options: Mapping[str, Any], address: str, ssh: SshSettings) -> NodeError | None:
+        """Return why the connection was not set up: a flood, or no algorithm of one kind in common."""
+        found = algorithms.unmet(getattr(self.connection, "_server_kexinit", b""), options)
+        if self.fault is None and found:
+            return algorithm_error(*found, self.name, address, ssh)
         return self.fault
 
 
