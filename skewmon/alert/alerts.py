@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from skewmon.model import Threshold
+from skewmon.model import Threshold, ThresholdKind
 
 #: Where each alert's section of the runbook is; the anchor is the alert's name in lower case.
 RUNBOOK_URL = "https://github.com/skewmon/skewmon/blob/main/docs/runbook-alerts.md"
 
 #: The name of the alert that a line of each kind raises.
-NAMES: Mapping[str, str] = {
-    "skew": "SkewmonSkewHigh",
-    "ahead": "SkewmonSkewHigh",
-    "behind": "SkewmonSkewHigh",
-    "drift": "SkewmonSkewHigh",
-    "step": "SkewmonClockStepped",
-    "unsynchronized": "SkewmonTimeSyncBroken",
-    "unreachable": "SkewmonNodeUnreachable",
-    "unknown": "SkewmonSkewUnknown",
+NAMES: Mapping[ThresholdKind, str] = {
+    ThresholdKind.SKEW: "SkewmonSkewHigh",
+    ThresholdKind.AHEAD: "SkewmonSkewHigh",
+    ThresholdKind.BEHIND: "SkewmonSkewHigh",
+    ThresholdKind.DRIFT: "SkewmonSkewHigh",
+    ThresholdKind.STEP: "SkewmonClockStepped",
+    ThresholdKind.UNSYNCHRONIZED: "SkewmonTimeSyncBroken",
+    ThresholdKind.UNREACHABLE: "SkewmonNodeUnreachable",
+    ThresholdKind.UNKNOWN: "SkewmonSkewUnknown",
 }
 
 
@@ -28,7 +28,7 @@ class Key:
     """The identity of an alert; never changes while it lives. ``node`` is None where nobody can be blamed."""
 
     cluster: str
-    kind: str
+    kind: ThresholdKind
     severity: Literal["warning", "critical"]
     node: str | None = None
 

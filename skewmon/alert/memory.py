@@ -9,6 +9,7 @@ from typing import Any
 from skewmon.alert.alerts import Alert, Key, Sight
 from skewmon.alert.machine import Phase, Slot, State
 from skewmon.errors import JournalError
+from skewmon.model import ThresholdKind
 
 #: Raised when the meaning of a field changes; a state of another version is not guessed at.
 VERSION = 1
@@ -47,9 +48,12 @@ def alert_to_json(alert: Alert) -> dict[str, Any]:
 
 
 def alert_from_json(data: Mapping[str, Any]) -> Alert:
-    """Return the alert that ``alert_to_json`` wrote; raise KeyError or TypeError on anything else."""
+    """Return the alert that ``alert_to_json`` wrote.
+
+    Raises KeyError, TypeError or ValueError on anything else.
+    """
     return Alert(
-        Key(data["cluster"], data["kind"], data["severity"], data["node"]),
+        Key(data["cluster"], ThresholdKind(data["kind"]), data["severity"], data["node"]),
         int(data["started_wall_ns"]),
         None if data["ended_wall_ns"] is None else int(data["ended_wall_ns"]),
         data["summary"],

@@ -8,10 +8,18 @@ from skewmon.alert.observe_node import SIGHTS, Observer
 from skewmon.alert.reach import Reach, reaches
 from skewmon.alert.thresholds import judge
 from skewmon.alert.words import check_command, direction, next_command, quoted, reasons, sentence, skew_bounds
-from skewmon.model import ClusterView, NodeView, Threshold
+from skewmon.model import ClusterView, CulpritVerdict, NodeView, Threshold, ThresholdKind
 
 #: Lines that compare a cluster's clocks; its reference is their median, so that one alone is its own.
-COMPARING = frozenset({"skew", "ahead", "behind", "drift", "unknown"})
+COMPARING = frozenset(
+    {
+        ThresholdKind.SKEW,
+        ThresholdKind.AHEAD,
+        ThresholdKind.BEHIND,
+        ThresholdKind.DRIFT,
+        ThresholdKind.UNKNOWN,
+    }
+)
 
 
 def observe(view: ClusterView) -> Observation:
@@ -39,7 +47,7 @@ def observe_skew(view: ClusterView, line: Threshold) -> Iterator[ConditionSample
 
 
 def _blamed(view: ClusterView) -> frozenset[str]:
-    return frozenset(view.vote.culprits if view.vote.verdict == "named" else ())
+    return frozenset(view.vote.culprits if view.vote.verdict == CulpritVerdict.NAMED else ())
 
 
 def _cluster_skew(view: ClusterView, line: Threshold) -> ConditionSample:
@@ -99,12 +107,12 @@ def observe_unknown(view: ClusterView, line: Threshold) -> Iterator[ConditionSam
 
 #: What looks at a line of each kind.
 OBSERVERS: Mapping[str, Observer] = {
-    "skew": observe_skew,
-    "unknown": observe_unknown,
-    "ahead": observe_node.ahead,
-    "behind": observe_node.behind,
-    "drift": observe_node.drift,
-    "step": observe_node.step,
-    "unsynchronized": observe_node.unsynchronized,
-    "unreachable": observe_node.unreachable,
+    ThresholdKind.SKEW: observe_skew,
+    ThresholdKind.UNKNOWN: observe_unknown,
+    ThresholdKind.AHEAD: observe_node.ahead,
+    ThresholdKind.BEHIND: observe_node.behind,
+    ThresholdKind.DRIFT: observe_node.drift,
+    ThresholdKind.STEP: observe_node.step,
+    ThresholdKind.UNSYNCHRONIZED: observe_node.unsynchronized,
+    ThresholdKind.UNREACHABLE: observe_node.unreachable,
 }

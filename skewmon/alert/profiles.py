@@ -8,7 +8,7 @@ carried over.
 from dataclasses import dataclass
 from typing import Literal
 
-from skewmon.model import NS_PER_S, Threshold
+from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 
 #: What the system itself compares: two of its nodes, one node with the time it trusts (early, late, or
 #: either way), a jump of one clock, or the error that the kernel admits to.
@@ -39,12 +39,12 @@ class Profile:
     evidence: Evidence
 
 
-def warning(limit_ns: int, kind: str = "skew") -> Threshold:
+def warning(limit_ns: int, kind: ThresholdKind = ThresholdKind.SKEW) -> Threshold:
     """Return a line that warns once it was passed for a minute."""
     return Threshold("warning", limit_ns, kind, WARNING_FOR_S, CLEAR_FOR_S)
 
 
-def critical(limit_ns: int, kind: str = "skew") -> Threshold:
+def critical(limit_ns: int, kind: ThresholdKind = ThresholdKind.SKEW) -> Threshold:
     """Return a line that alerts at once, for beyond it the system acts by itself."""
     return Threshold("critical", limit_ns, kind, 0.0, CLEAR_FOR_S)
 
@@ -124,7 +124,7 @@ _ALL = (
     ),
     Profile(
         "couchbase",
-        (warning(5 * NS_PER_S, "ahead"),),
+        (warning(5 * NS_PER_S, ThresholdKind.AHEAD),),
         "ahead",
         "Cross-datacentre replication with last-write-wins raises an alert when a mutation is more than "
         "5 s ahead of the local clock; a node that runs ahead wins conflicts that it should lose.",
@@ -142,7 +142,7 @@ _ALL = (
     ),
     Profile(
         "elasticsearch",
-        (warning(10 * NS_PER_S), warning(5 * NS_PER_S, "step")),
+        (warning(10 * NS_PER_S), warning(5 * NS_PER_S, ThresholdKind.STEP)),
         "pair",
         "The vendor calls a few seconds confusing and more than 10 s unexpected behaviour. Every node "
         "also logs a backward step and a jump above 5 s.",
@@ -192,7 +192,7 @@ _ALL = (
     ),
     Profile(
         "kafka",
-        (warning(1 * _HOUR, "ahead"),),
+        (warning(1 * _HOUR, ThresholdKind.AHEAD),),
         "ahead",
         "From version 4.0 brokers refuse records whose timestamp is more than an hour ahead of their own "
         "clock. Long before that retention and joins by time go wrong; add a finer line of your own.",
@@ -210,7 +210,7 @@ _ALL = (
     ),
     Profile(
         "kubernetes",
-        (warning(30 * NS_PER_S, "ahead"), warning(30 * NS_PER_S, "behind")),
+        (warning(30 * NS_PER_S, ThresholdKind.AHEAD), warning(30 * NS_PER_S, ThresholdKind.BEHIND)),
         "offset",
         "Kubernetes draws no line of its own. k0sctl refuses to install a host that is 30 s off the "
         "median of all hosts, for fresh certificates and tokens would not yet be valid there.",
@@ -219,7 +219,7 @@ _ALL = (
     ),
     Profile(
         "kudu",
-        (critical(20 * NS_PER_S), critical(0, "unsynchronized")),
+        (critical(20 * NS_PER_S), critical(0, ThresholdKind.UNSYNCHRONIZED)),
         "maxerror",
         "A server ends when its clock is not synchronised or the kernel's own maximum error exceeds 10 "
         "s. skewmon carries that over as two lines: not synchronised, and 20 s between two nodes, which "
@@ -229,7 +229,7 @@ _ALL = (
     ),
     Profile(
         "loki",
-        (critical(10 * _MINUTE, "ahead"),),
+        (critical(10 * _MINUTE, ThresholdKind.AHEAD),),
         "ahead",
         "Lines more than 10 minutes ahead of the distributor's clock are refused and lost; Cortex and "
         "Mimir have the same default.",
@@ -238,7 +238,7 @@ _ALL = (
     ),
     Profile(
         "mongodb",
-        (critical(365 * 24 * _HOUR, "ahead"),),
+        (critical(365 * 24 * _HOUR, ThresholdKind.AHEAD),),
         "ahead",
         "A node rejects a cluster time more than a year ahead of its wall clock. That is MongoDB's only "
         "line; add a finer one of your own for whatever reads dates from it.",
@@ -273,7 +273,7 @@ _ALL = (
     ),
     Profile(
         "prometheus",
-        (critical(10 * _MINUTE, "ahead"),),
+        (critical(10 * _MINUTE, ThresholdKind.AHEAD),),
         "ahead",
         "Samples with their own timestamps more than 10 minutes ahead of the server are dropped. Rules "
         "and graphs that compare instances are wrong from the first second.",
@@ -282,7 +282,7 @@ _ALL = (
     ),
     Profile(
         "redis-sentinel",
-        (warning(2 * NS_PER_S, "step"),),
+        (warning(2 * NS_PER_S, ThresholdKind.STEP),),
         "step",
         "A Sentinel whose clock jumps by more than 2 s, or at all backwards, enters TILT mode and takes "
         "no decisions for 30 s: no failover meanwhile.",
@@ -291,7 +291,7 @@ _ALL = (
     ),
     Profile(
         "tidb",
-        (warning(150 * NS_PER_MS, "step"),),
+        (warning(150 * NS_PER_MS, ThresholdKind.STEP),),
         "step",
         "PD warns when its clock moved by more than 150 ms between two updates; while the clock lies "
         "behind, timestamps come from the logical part and may run out, which stops transactions.",

@@ -11,7 +11,7 @@ from typing import Any
 
 from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.thresholds import in_force
-from skewmon.model import NS_PER_S, Cluster, Threshold
+from skewmon.model import NS_PER_S, Cluster, Threshold, ThresholdKind
 
 #: Rules look back at least this long, so that one late scrape is no news …
 WINDOW_S = 300.0
@@ -34,18 +34,22 @@ class _Bounds:
 
 
 _QUANTITIES: Mapping[str, _Bounds] = {
-    "skew": _Bounds("skewmon_skew_lower_seconds{0}", "skewmon_skew_upper_seconds{0}"),
-    "ahead": _Bounds("skewmon_node_offset_lower_seconds{0}", "skewmon_node_offset_upper_seconds{0}"),
-    "behind": _Bounds("-skewmon_node_offset_upper_seconds{0}", "-skewmon_node_offset_lower_seconds{0}"),
+    ThresholdKind.SKEW: _Bounds("skewmon_skew_lower_seconds{0}", "skewmon_skew_upper_seconds{0}"),
+    ThresholdKind.AHEAD: _Bounds(
+        "skewmon_node_offset_lower_seconds{0}", "skewmon_node_offset_upper_seconds{0}"
+    ),
+    ThresholdKind.BEHIND: _Bounds(
+        "-skewmon_node_offset_upper_seconds{0}", "-skewmon_node_offset_lower_seconds{0}"
+    ),
     # The interval of a drift is in the JSON; the exported estimate has to stand for both ends.
-    "drift": _Bounds("abs(skewmon_node_drift_ratio{0})", "abs(skewmon_node_drift_ratio{0})"),
+    ThresholdKind.DRIFT: _Bounds("abs(skewmon_node_drift_ratio{0})", "abs(skewmon_node_drift_ratio{0})"),
 }
 
 _SUMMARIES: Mapping[str, str] = {
-    "skew": "Clocks of a cluster are proven to disagree.",
-    "ahead": "A clock is proven to be ahead.",
-    "behind": "A clock is proven to be behind.",
-    "drift": "A clock runs at a wrong rate.",
+    ThresholdKind.SKEW: "Clocks of a cluster are proven to disagree.",
+    ThresholdKind.AHEAD: "A clock is proven to be ahead.",
+    ThresholdKind.BEHIND: "A clock is proven to be behind.",
+    ThresholdKind.DRIFT: "A clock runs at a wrong rate.",
 }
 
 
@@ -99,17 +103,17 @@ def _bounded(line: Threshold, matcher: str, cluster: str | None) -> Rule:
         f'ALERTS{{alertname="{name}", alertstate="firing", severity="{line.severity}", '
         f'kind="{line.kind}"{only}}}'
     )
-    on = _BY if line.kind == "skew" else f"{_BY}, node"
+    on = _BY if line.kind == ThresholdKind.SKEW else f"{_BY}, node"
     expr = f"{least} > {limit}\nor\n({most} >= {limit} and on ({on}) {held})"
-    if line.kind == "skew":
+    if line.kind == ThresholdKind.SKEW:
         unknown = f"(sum by ({_BY}) (skewmon_node_success{matcher}) < 2)"
         expr += f"\nor\n({unknown} and on ({on}) {held})"
-    return _alert(name, expr, line, _SUMMARIES[line.kind], _described(line, limit), kind=line.kind)
+    return _alert(name, expr, line, _SUMMARIES[line.kind], _described(line, limit), kind=line.kind.value)
 
 
 def _described(line: Threshold, limit: str) -> str:
     """Return a description whose numbers are asked for, because a held alert's own value is not the skew."""
-    if line.kind == "skew":
+    if line.kind == ThresholdKind.SKEW:
         where = "cluster_name=%q,instance=%q" + "}"
         labels = "$labels.cluster_name $labels.instance"
         lower, upper = (
@@ -125,13 +129,13 @@ def _described(line: Threshold, limit: str) -> str:
             f"The skew of {{{{ $labels.cluster_name }}}} is at least {lower} and at most {upper} "
             f"(line: {limit} s). Wrong clock:{culprits}."
         )
-    unit = "s/s" if line.kind == "drift" else "s"
+    unit = "s/s" if line.kind == ThresholdKind.DRIFT else "s"
     return f"{{{{ $labels.node }}}} of {{{{ $labels.cluster_name }}}} is beyond the line of {limit} {unit}."
 
 
 def _step(line: Threshold, matcher: str) -> Rule:
     return _alert(
-        NAMES["step"],
+        NAMES[ThresholdKind.STEP],
         f"increase(skewmon_node_steps_total{matcher}[{_duration(WINDOW_S)}]) > 0",
         line,
         "A clock was stepped.",
@@ -143,7 +147,7 @@ def _step(line: Threshold, matcher: str) -> Rule:
 def _unsynchronized(line: Threshold, matcher: str) -> Rule:
     nobody = 'daemon="none"}' if not matcher else f'{matcher[1:-1]}, daemon="none"}}'
     return _alert(
-        NAMES["unsynchronized"],
+        NAMES[ThresholdKind.UNSYNCHRONIZED],
         f"skewmon_timesync_synchronized{matcher} == 0\n"
         # Where no daemon runs, nobody claims anything; the info is 1.
         f"or\nmin by ({_BY}, node) (skewmon_timesync_info{{{nobody}) == 1",
@@ -156,7 +160,7 @@ def _unsynchronized(line: Threshold, matcher: str) -> Rule:
 def _unreachable(line: Threshold, matcher: str) -> Rule:
     nobody = f"(max by ({_BY}) (skewmon_node_success{matcher}) == 0)"
     return _alert(
-        NAMES["unreachable"],
+        NAMES[ThresholdKind.UNREACHABLE],
         f"skewmon_node_success{matcher} == 0\nunless on ({_BY}) {nobody}",
         line,
         "A node cannot be measured.",
@@ -166,7 +170,7 @@ def _unreachable(line: Threshold, matcher: str) -> Rule:
 
 def _unknown(line: Threshold, matcher: str) -> Rule:
     return _alert(
-        NAMES["unknown"],
+        NAMES[ThresholdKind.UNKNOWN],
         f"sum by ({_BY}) (skewmon_node_success{matcher}) < 2\n"
         f"and count by ({_BY}) (skewmon_node_success{matcher}) > 1",
         line,
@@ -176,10 +180,10 @@ def _unknown(line: Threshold, matcher: str) -> Rule:
 
 
 _STATES = {
-    "step": _step,
-    "unsynchronized": _unsynchronized,
-    "unreachable": _unreachable,
-    "unknown": _unknown,
+    ThresholdKind.STEP: _step,
+    ThresholdKind.UNSYNCHRONIZED: _unsynchronized,
+    ThresholdKind.UNREACHABLE: _unreachable,
+    ThresholdKind.UNKNOWN: _unknown,
 }
 
 

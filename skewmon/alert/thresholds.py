@@ -7,26 +7,16 @@ and *not passed* only where the far end lies below it; in between nothing is pro
 import difflib
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal, get_args
 
 from skewmon.alert.profiles import NS_PER_MS, PROFILES
 from skewmon.errors import echoed
-from skewmon.model import Interval, Skew, Threshold
+from skewmon.model import Interval, Skew, Threshold, ThresholdKind
 
 #: The profile of a cluster that names neither a profile nor a threshold with a limit.
 DEFAULT_PROFILE = "default"
 
-#: What a line may be drawn on. ``skew`` is the largest pair offset; ``ahead`` and ``behind`` one node against
-#: the reference; ``drift`` its rate in ns/s; ``step`` the size of a jump; the last three are states without
-#: a limit.
-ThresholdKind = Literal[
-    "skew", "ahead", "behind", "drift", "step", "unsynchronized", "unreachable", "unknown"
-]
-
-KINDS: tuple[ThresholdKind, ...] = get_args(ThresholdKind)
-
 #: Kinds that hold or do not hold; their ``limit_ns`` means nothing.
-STATES = frozenset({"unsynchronized", "unreachable", "unknown"})
+STATES = frozenset({ThresholdKind.UNSYNCHRONIZED, ThresholdKind.UNREACHABLE, ThresholdKind.UNKNOWN})
 
 #: Where a cluster draws no skew line at all, a jump of node-mixin's 50 ms is still worth a word.
 STEP_LIMIT_NS = 50 * NS_PER_MS
@@ -35,13 +25,13 @@ STEP_LIMIT_NS = 50 * NS_PER_MS
 STEP_SHOWN_FOR_S = 900.0
 
 #: An unreachable node is told after a reboot's worth of time, and gone once it answers steadily.
-UNREACHABLE = Threshold("warning", 0, "unreachable", for_s=300.0, clear_for_s=60.0)
+UNREACHABLE = Threshold("warning", 0, ThresholdKind.UNREACHABLE, for_s=300.0, clear_for_s=60.0)
 
 #: A time daemon needs some minutes after its start before it calls itself synchronised.
-UNSYNCHRONIZED = Threshold("warning", 0, "unsynchronized", for_s=900.0, clear_for_s=60.0)
+UNSYNCHRONIZED = Threshold("warning", 0, ThresholdKind.UNSYNCHRONIZED, for_s=900.0, clear_for_s=60.0)
 
 #: Without data nothing is proven; longer than this, that itself is the news.
-UNKNOWN = Threshold("warning", 0, "unknown", for_s=600.0, clear_for_s=60.0)
+UNKNOWN = Threshold("warning", 0, ThresholdKind.UNKNOWN, for_s=600.0, clear_for_s=60.0)
 
 
 class Judgement(StrEnum):
@@ -60,11 +50,11 @@ def judge(quantity: Interval | Skew, threshold: Threshold) -> Judgement:
     return Judgement.OK if far_ns < threshold.limit_ns else Judgement.AMBIGUOUS
 
 
-def _ends(quantity: Interval | Skew, kind: str) -> tuple[int, int]:
+def _ends(quantity: Interval | Skew, kind: ThresholdKind) -> tuple[int, int]:
     """Return what the quantity is at least and at most, in the direction in which the kind counts."""
-    if kind == "ahead":
+    if kind == ThresholdKind.AHEAD:
         return quantity.lower_ns, quantity.upper_ns
-    if kind == "behind":
+    if kind == ThresholdKind.BEHIND:
         return -quantity.upper_ns, -quantity.lower_ns
     if isinstance(quantity, Skew):
         return quantity.lower_ns, quantity.upper_ns
@@ -104,12 +94,16 @@ def check_profile(name: str) -> str:
 
 def _standing(given: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
     """Return the lines that every cluster has; a jump counts from the lowest skew line on."""
-    limit_ns = min((line.limit_ns for line in given if line.kind == "skew"), default=STEP_LIMIT_NS)
-    return (Threshold("warning", limit_ns, "step"), UNREACHABLE, UNSYNCHRONIZED, UNKNOWN)
+    limit_ns = min(
+        (line.limit_ns for line in given if line.kind == ThresholdKind.SKEW), default=STEP_LIMIT_NS
+    )
+    return (Threshold("warning", limit_ns, ThresholdKind.STEP), UNREACHABLE, UNSYNCHRONIZED, UNKNOWN)
 
 
 def _instant(line: Threshold) -> Threshold:
     """Return the line with the times that its kind allows: a jump cannot last, but it can be shown."""
-    if line.kind != "step":
+    if line.kind != ThresholdKind.STEP:
         return line
-    return Threshold(line.severity, line.limit_ns, "step", 0.0, max(line.clear_for_s, STEP_SHOWN_FOR_S))
+    return Threshold(
+        line.severity, line.limit_ns, ThresholdKind.STEP, 0.0, max(line.clear_for_s, STEP_SHOWN_FOR_S)
+    )

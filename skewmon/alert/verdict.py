@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from skewmon.alert.thresholds import Judgement, judge
-from skewmon.model import Interval, PairVerdict, Skew, Threshold, Verdict
+from skewmon.model import Interval, PairVerdict, Skew, Threshold, ThresholdKind, Verdict
 
 #: The lines that a single round can judge without history or claims.
-JUDGED_AT_ONCE = ("skew", "ahead", "behind")
+JUDGED_AT_ONCE = (ThresholdKind.SKEW, ThresholdKind.AHEAD, ThresholdKind.BEHIND)
 
 _PAIR_VERDICTS = {
     Judgement.BREACH: PairVerdict.BREACH,
@@ -41,7 +41,9 @@ def cluster_verdict(
 
 def skew_lines(thresholds: Iterable[Threshold]) -> list[Threshold]:
     """Return the lines on the skew of pairs, lowest first."""
-    return sorted((line for line in thresholds if line.kind == "skew"), key=lambda line: line.limit_ns)
+    return sorted(
+        (line for line in thresholds if line.kind == ThresholdKind.SKEW), key=lambda line: line.limit_ns
+    )
 
 
 def vote_limit_ns(thresholds: Iterable[Threshold], skew: Skew | None) -> int | None:
@@ -59,6 +61,6 @@ def pair_verdict(offset: Interval, lines: list[Threshold]) -> PairVerdict:
 
 
 def _judgements(line: Threshold, skew: Skew | None, offsets: Mapping[str, Interval]) -> list[Judgement]:
-    if line.kind == "skew":
+    if line.kind == ThresholdKind.SKEW:
         return [judge(skew, line)] if skew is not None else []
     return [judge(offset, line) for offset in offsets.values()]

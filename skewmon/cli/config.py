@@ -156,17 +156,17 @@ def _cluster(name: str, spec: "ClusterSpec") -> str:
 def _line(line: "Threshold") -> str:
     """Return when one threshold fires."""
     from skewmon.config.duration import format_duration
-    from skewmon.model import NS_PER_S
+    from skewmon.model import NS_PER_S, ThresholdKind
 
     what = {
-        "skew": "a proven skew above {limit}",
-        "ahead": "a clock ahead by more than {limit}",
-        "behind": "a clock behind by more than {limit}",
-        "step": "a step of more than {limit}",
-        "drift": "a drift of more than {ppm:g} ppm",
-        "unsynchronized": "an unsynchronized clock",
-        "unreachable": "a node that cannot be measured",
-        "unknown": "an unknown skew",
+        ThresholdKind.SKEW: "a proven skew above {limit}",
+        ThresholdKind.AHEAD: "a clock ahead by more than {limit}",
+        ThresholdKind.BEHIND: "a clock behind by more than {limit}",
+        ThresholdKind.STEP: "a step of more than {limit}",
+        ThresholdKind.DRIFT: "a drift of more than {ppm:g} ppm",
+        ThresholdKind.UNSYNCHRONIZED: "an unsynchronized clock",
+        ThresholdKind.UNREACHABLE: "a node that cannot be measured",
+        ThresholdKind.UNKNOWN: "an unknown skew",
     }[line.kind].format(limit=format_duration(line.limit_ns), ppm=line.limit_ns / 1000)
     wait = f" for {format_duration(round(line.for_s * NS_PER_S))}" if line.for_s else ""
     return f"{line.severity} on {what}{wait}"

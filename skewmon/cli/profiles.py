@@ -100,8 +100,9 @@ def _print_table(profiles: list["Profile"]) -> None:
 def _line(line: "Threshold") -> str:
     from skewmon.alert.thresholds import STATES
     from skewmon.config.duration import format_duration
+    from skewmon.model import ThresholdKind
 
     if line.kind in STATES:
         return f"{line.severity}: {line.kind}"
-    kind = "" if line.kind == "skew" else f"{line.kind} "
+    kind = "" if line.kind == ThresholdKind.SKEW else f"{line.kind} "
     return f"{line.severity}: {kind}{format_duration(line.limit_ns)}"

@@ -16,7 +16,7 @@ from skewmon.config.schema import (
     SshSpec,
     ThresholdSpec,
 )
-from skewmon.model import NS_PER_S, Threshold
+from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 
 #: Ways to a node that exclude each other: the nearest layer that names one replaces the others' choice.
 WAYS = frozenset({"jump", "proxy_command"})
@@ -74,8 +74,8 @@ def _effective_node(entry: NodeSpec, *layers: SshSpec) -> NodeSpec:
 
 def written(line: Threshold) -> ThresholdSpec:
     """Return a line as it is written in the file."""
-    switch = line.kind in {"unsynchronized", "unreachable"}
-    limit: dict[str, Any] = {line.kind: True if switch else line.limit_ns}
+    switch = line.kind in {ThresholdKind.UNSYNCHRONIZED, ThresholdKind.UNREACHABLE}
+    limit: dict[str, Any] = {line.kind.value: True if switch else line.limit_ns}
     return ThresholdSpec.model_construct(
         severity=line.severity,
         for_ns=round(line.for_s * NS_PER_S),

@@ -30,7 +30,7 @@ from skewmon.config.fields import (
 )
 from skewmon.config.targets import expand
 from skewmon.errors import echoed
-from skewmon.model import NS_PER_S, Threshold
+from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 
 #: In the range that the list of exporters gives out since 9100-9999 is full.
 DEFAULT_LISTEN = "127.0.0.1:10061"
@@ -183,7 +183,7 @@ class ThresholdSpec(Exactly):
         return Threshold(
             severity=self.severity,
             limit_ns=0 if value is True else value,
-            kind=self.choice,
+            kind=ThresholdKind(self.choice),
             for_s=self.for_ns / NS_PER_S,
             clear_for_s=self.clear_for_ns / NS_PER_S,
         )

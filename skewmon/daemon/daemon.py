@@ -21,7 +21,7 @@ from skewmon.errors import SkewmonError
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.journal import Journal
-from skewmon.model import Cluster, EventQuery
+from skewmon.model import Cluster, EventKind, EventQuery
 from skewmon.monitor.monitor import Monitor
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receiver import Origin, targets_of
@@ -114,7 +114,7 @@ class Daemon:
                 self._handle_signals()
                 await self._apply(self._reloader.config, self._reloader.clusters)
                 self._supervisor.ready(f"{self._reloader.nodes} nodes, first round under way")
-                self._reporter.note("started", "skewmon was started.")
+                self._reporter.note(EventKind.STARTED, "skewmon was started.")
                 log.info("started", addresses=", ".join(addresses), nodes=self._reloader.nodes)
                 beside = [
                     self._group.create_task(self._feed_watchdog()),

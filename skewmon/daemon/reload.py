@@ -14,7 +14,7 @@ from skewmon.daemon.systemd import Supervisor
 from skewmon.errors import SkewmonError
 from skewmon.inventory.changes import cluster_changes
 from skewmon.inventory.resolve import resolve
-from skewmon.model import Cluster
+from skewmon.model import Cluster, EventKind
 from skewmon.runtime.containment import Where, translated
 
 #: Live inventories are read again this often; an added machine is measured within a minute or two.
@@ -96,7 +96,8 @@ class Reloader:
     def _refused(self, error: SkewmonError) -> None:
         if self._reporter.reload_successful:  # repeated refusals, as from a timer, are one event
             self._reporter.note(
-                "reload-refused", f"The configuration was not reloaded, and the old one holds: {error}"
+                EventKind.RELOAD_REFUSED,
+                f"The configuration was not reloaded, and the old one holds: {error}",
             )
         self._reporter.reload_successful = False
         log.error("reload failed; the old configuration stays in force", error=str(error))
@@ -112,7 +113,7 @@ class Reloader:
         if changed:  # otherwise no round is disturbed
             await self._put_in_force(config, clusters)
         if changed or was_refused:
-            self._reporter.note("reloaded", f"The configuration was read again: {changes}.")
+            self._reporter.note(EventKind.RELOADED, f"The configuration was read again: {changes}.")
         log.info("reloaded", nodes=self.nodes)
         self._supervisor.ready(f"{self.nodes} nodes, configuration reloaded")
 
@@ -121,7 +122,7 @@ class Reloader:
             return
         changes = cluster_changes(self.clusters, clusters)
         log.info("inventory changed", changes=changes)
-        self._reporter.note("inventory", f"A live inventory changed: {changes}.")
+        self._reporter.note(EventKind.INVENTORY, f"A live inventory changed: {changes}.")
         await self._put_in_force(self.config, clusters)
 
     async def _put_in_force(self, config: Config, clusters: tuple[Cluster, ...]) -> None:

@@ -14,7 +14,7 @@ from skewmon.journal import Journal
 from skewmon.journal.detect import CLOCK_EVENTS, alert_events, clock_events, cluster_events
 from skewmon.journal.readings import Bookmark
 from skewmon.journal.reported import KEY, ReportedState
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, Snapshot, Verdict
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, EventKind, Snapshot, Verdict
 from skewmon.monitor.round import Round
 from skewmon.monitor.state import MonitorState
 from skewmon.notify.alerting import Alerting
@@ -83,10 +83,10 @@ class Reporter:
 
     def stop(self) -> None:
         """Tell of the end."""
-        self.note("stopped", "skewmon was stopped.")
+        self.note(EventKind.STOPPED, "skewmon was stopped.")
         self._bookmark.keep(base_ns() / NS_PER_S, at_once=True)
 
-    def note(self, kind: str, message: str) -> None:
+    def note(self, kind: EventKind, message: str) -> None:
         """Write down something that happened to the daemon itself."""
         self._write((Event(time.time_ns(), kind, message),))
 

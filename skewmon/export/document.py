@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.alert.words import sentence as following
-from skewmon.model import NS_PER_S, CulpritVerdict, Interval, Skew, Threshold, Verdict
+from skewmon.model import NS_PER_S, CulpritVerdict, Interval, Skew, Threshold, ThresholdKind, Verdict
 from skewmon.text import at_least, at_most, exact, names
 
 
@@ -205,7 +205,8 @@ def elapsed_s(earlier: str, later: str) -> float:
 
 def skew_thresholds(thresholds: Sequence[ThresholdStatus]) -> tuple[Threshold, ...]:
     """Return the thresholds on the skew, lowest first."""
-    return tuple(skew_lines(Threshold(one["severity"], ns(one["limit"]), one["kind"]) for one in thresholds))
+    found = (one for one in thresholds if one["kind"] == ThresholdKind.SKEW)
+    return tuple(skew_lines(Threshold(one["severity"], ns(one["limit"])) for one in found))
 
 
 def worst_first(cluster: ClusterStatus) -> list[NodeStatus]:

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Iterator
 from skewmon.alert.alerts import Cause, Transition
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind
 from skewmon.journal.reported import ReportedState, failed_for
-from skewmon.model import NS_PER_S, ClusterView, Endpoint, Event, Failed, Interval, NodeView
+from skewmon.model import NS_PER_S, ClusterView, Endpoint, Event, EventKind, Failed, Interval, NodeView
 from skewmon.monitor.round import NodeMovements, Round
 from skewmon.text import rfc3339, span
 
 #: What a node's clocks did, in the journal's words; slews are daily work and not written down.
 CLOCK_EVENTS = {
-    MovementKind.STEP: "step",
-    MovementKind.MOVED: "step",
-    MovementKind.LEAP: "leap-second",
-    MovementKind.SUSPEND: "suspend",
-    MovementKind.REBOOT: "reboot",
+    MovementKind.STEP: EventKind.STEP,
+    MovementKind.MOVED: EventKind.STEP,
+    MovementKind.LEAP: EventKind.LEAP_SECOND,
+    MovementKind.SUSPEND: EventKind.SUSPEND,
+    MovementKind.REBOOT: EventKind.REBOOT,
 }
 
 
@@ -27,7 +27,7 @@ def clock_events(round_: Round) -> Iterator[Event]:
     if round_.base_pause is not None:
         yield Event(
             round_.at_wall_ns,
-            "admin-box-paused",
+            EventKind.ADMIN_BOX_PAUSED,
             f"The admin box stood still for {span(round_.base_pause.estimate_ns)}: "
             "every node's clock seemed to leap ahead by as much, and none of them did.",
             detail=_size(round_.base_pause),
@@ -57,7 +57,7 @@ def alert_events(transitions: Iterable[Transition]) -> Iterator[Event]:
         ended = f"has ended{', for the configuration changed' if withdrawn else ''}"
         yield Event(
             alert.started_wall_ns if alert.firing or alert.ended_wall_ns is None else alert.ended_wall_ns,
-            "alert-firing" if alert.firing else "alert-resolved",
+            EventKind.ALERT_FIRING if alert.firing else EventKind.ALERT_RESOLVED,
             f"{alert.key.name} ({alert.key.severity}) {'fires' if alert.firing else ended}: {alert.summary}",
             alert.key.cluster,
             alert.key.node,
@@ -108,7 +108,7 @@ def _outage(view: ClusterView, node: NodeView, known: str | None) -> Iterator[Ev
     if isinstance(node.outcome, Failed):
         yield Event(
             view.at_wall_ns,
-            "not-measured",
+            EventKind.NOT_MEASURED,
             f"{node.name} is not measured: {node.outcome.detail}",
             view.name,
             node.name,
@@ -116,14 +116,14 @@ def _outage(view: ClusterView, node: NodeView, known: str | None) -> Iterator[Ev
         )
     else:
         yield Event(
-            view.at_wall_ns, "measured-again", f"{node.name} is measured again.", view.name, node.name
+            view.at_wall_ns, EventKind.MEASURED_AGAIN, f"{node.name} is measured again.", view.name, node.name
         )
 
 
 def _culprits(view: ClusterView) -> Event:
     return Event(
         view.at_wall_ns,
-        "culprits",
+        EventKind.CULPRITS,
         view.vote.evidence,
         view.name,
         None,

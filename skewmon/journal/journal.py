@@ -23,7 +23,7 @@ import structlog
 from skewmon.errors import JournalError
 from skewmon.journal.queue import EventQueue, Row
 from skewmon.journal.store import JournalFile
-from skewmon.model import Event, EventQuery
+from skewmon.model import Event, EventKind, EventQuery
 from skewmon.runtime.containment import Where, contained, translated
 
 __all__ = ["Event", "Journal"]
@@ -210,7 +210,7 @@ class Journal:
             _log.error(reason, path=str(self._file.path), **detail)
             self._restarted += 1
             message = f"The {reason}{f' ({kept})' if kept else ''}."
-            self.note(Event(time.time_ns(), "journal-restarted", message, detail=detail))
+            self.note(Event(time.time_ns(), EventKind.JOURNAL_RESTARTED, message, detail=detail))
 
     async def _close(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self, overload
 from uuid import uuid4
 
-from skewmon.model import Event
+from skewmon.model import Event, EventKind
 from skewmon.text import rfc3339
 
 #: Events that wait in memory while the disk refuses or hangs; beyond that the oldest are dropped.
@@ -71,7 +71,9 @@ class Gap:
             f"the journal could not be written, and no more than {MAX_WAITING} wait."
         )
         detail = {"events": self.events, "since": since, "until": until}
-        return Row.of(Event(time.time_ns(), "events-lost", message, detail=detail))._replace(id=self.id)
+        return Row.of(Event(time.time_ns(), EventKind.EVENTS_LOST, message, detail=detail))._replace(
+            id=self.id
+        )
 
 
 class EventQueue:

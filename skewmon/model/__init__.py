@@ -5,11 +5,11 @@ CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns
 """
 
 from skewmon.errors import Failed
-from skewmon.model.events import Event, EventQuery
+from skewmon.model.events import Event, EventKind, EventQuery
 from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
-from skewmon.model.nodes import Cluster, Endpoint, Node, SshSettings, Threshold
-from skewmon.model.timesync import DaemonName, Finding, KernelClock, Peer, Severity, SyncStatus
+from skewmon.model.nodes import Cluster, Endpoint, Node, SshSettings, Threshold, ThresholdKind
+from skewmon.model.timesync import DaemonName, Finding, FindingKind, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
     CulpritVerdict,
@@ -38,10 +38,12 @@ __all__ = [
     "Endpoint",
     "Estimate",
     "Event",
+    "EventKind",
     "EventQuery",
     "Exchange",
     "Failed",
     "Finding",
+    "FindingKind",
     "Forecast",
     "Interval",
     "KernelClock",
@@ -61,6 +63,7 @@ __all__ = [
     "SshSettings",
     "SyncStatus",
     "Threshold",
+    "ThresholdKind",
     "Verdict",
     "Vote",
 ]

@@ -2,16 +2,40 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from skewmon.text import rfc3339
+
+
+class EventKind(StrEnum):
+    """Everything that the journal records."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    RELOADED = "reloaded"
+    RELOAD_REFUSED = "reload-refused"
+    INVENTORY = "inventory"
+    STEP = "step"
+    LEAP_SECOND = "leap-second"
+    SUSPEND = "suspend"
+    REBOOT = "reboot"
+    ADMIN_BOX_PAUSED = "admin-box-paused"
+    NOT_MEASURED = "not-measured"
+    MEASURED_AGAIN = "measured-again"
+    CULPRITS = "culprits"
+    ALERT_FIRING = "alert-firing"
+    ALERT_RESOLVED = "alert-resolved"
+    EVENTS_LOST = "events-lost"
+    JOURNAL_RESTARTED = "journal-restarted"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened: a step, an alert's transition, an outage, a restart.
 
-    ``kind`` is kebab-case, ``message`` one sentence for a person, ``detail`` JSON values for a program.
+    ``kind`` is an EventKind, or a text that another version of skewmon wrote; ``message`` is one sentence for
+    a person, ``detail`` has JSON values for a program.
     """
 
     wall_ns: int

@@ -1,6 +1,7 @@
 """Who is measured, how each is reached, and where the lines are."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
 
@@ -49,17 +50,29 @@ class Node:
         return Endpoint(self.address, self.ssh)
 
 
+class ThresholdKind(StrEnum):
+    """The quantity or state that a threshold is about."""
+
+    SKEW = "skew"  # the largest pair offset
+    AHEAD = "ahead"  # one node against the reference
+    BEHIND = "behind"
+    DRIFT = "drift"  # a node's rate, in ns/s
+    STEP = "step"  # the size of a jump
+    UNSYNCHRONIZED = "unsynchronized"  # this and the next two are states, without a limit
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """One line that a quantity may pass; ``kind`` says which quantity, ``limit_ns`` in its own unit.
 
-    Kinds: skew, ahead, behind, step (ns), drift (ns/s), and the states unsynchronized, unreachable, unknown,
-    whose ``limit_ns`` is 0.
+    A state has the limit 0.
     """
 
     severity: Literal["warning", "critical"]
     limit_ns: int
-    kind: str = "skew"
+    kind: ThresholdKind = ThresholdKind.SKEW
     for_s: float = 0.0
     clear_for_s: float = 0.0
 

@@ -1,6 +1,7 @@
 """What the time daemons of one node claim, and what is found of it."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 Severity = Literal["info", "warning", "critical"]
@@ -83,11 +84,41 @@ class SyncStatus:
     ] = ()  # every daemon that runs (busybox's too) but those that leave the clock alone
 
 
+class FindingKind(StrEnum):
+    """Every kind of finding; timesync/catalogue.py says what each means."""
+
+    TIME_ZONE_ERROR = "time-zone-error"
+    TIME_SCALE_ERROR = "time-scale-error"
+    PANIC_THRESHOLD = "panic-threshold"
+    CLAIMS_SYNC_BUT_OFF = "claims-sync-but-off"
+    COMMON_WRONG_SOURCE = "common-wrong-source"
+    LOCAL_ISLAND = "local-island"
+    NO_TIME_DAEMON = "no-time-daemon"
+    TWO_TIME_DAEMONS = "two-time-daemons"
+    UNSYNCHRONIZED = "unsynchronized"
+    STALE_SYNC = "stale-sync"
+    NO_REACHABLE_SOURCE = "no-reachable-source"
+    FALSETICKERS = "falsetickers"
+    SINGLE_SOURCE = "single-source"
+    FEW_SOURCES = "few-sources"
+    FREQUENCY_LIMIT = "frequency-limit"
+    STEPPED = "stepped"
+    SUSPENDED = "suspended"
+    REBOOTED = "rebooted"
+    SLEWING = "slewing"
+    BOOT_ID_SHARED = "boot-id-shared"
+    LEAP_SMEAR_SPLIT = "leap-smear-split"
+    NO_COMMON_REFERENCE = "no-common-reference"
+    MIXED_DAEMONS = "mixed-daemons"
+    TOOL_FAILED = "tool-failed"
+    UNPARSED_OUTPUT = "unparsed-output"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A named diagnosis with its evidence in one sentence and the next command to type."""
 
-    kind: str
+    kind: FindingKind
     severity: Severity
     message: str
     next: str | None = None

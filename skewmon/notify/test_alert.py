@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skewmon.alert.alerts import Alert, Key
+from skewmon.model import ThresholdKind
 from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig
 from skewmon.notify.registry import build
 from skewmon.runtime import client
@@ -26,7 +27,7 @@ class ReceiverAnswer:
 def make_test_alert(now_ns: int) -> Alert:
     """Return an alert that is clearly a test; it is not repeated, so it ends by itself."""
     return Alert(
-        Key(TEST_CLUSTER, "skew", "warning"),
+        Key(TEST_CLUSTER, ThresholdKind.SKEW, "warning"),
         now_ns,
         None,
         "This is a test of skewmon's alerts.",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from skewmon.model import Finding, Severity
+from skewmon.model import Finding, FindingKind, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,50 +16,60 @@ class Diagnosis:
 
 
 #: The order is that in which findings are shown: what explains the most comes first.
-FINDINGS: Mapping[str, Diagnosis] = {
-    "time-zone-error": Diagnosis(
+FINDINGS: Mapping[FindingKind, Diagnosis] = {
+    FindingKind.TIME_ZONE_ERROR: Diagnosis(
         "The clock is off by whole half hours: its hardware clock is probably kept in local time.",
         "critical",
     ),
-    "time-scale-error": Diagnosis(
+    FindingKind.TIME_SCALE_ERROR: Diagnosis(
         "The clock is off by the whole seconds between UTC and another time scale: TAI, or that of GPS.",
         "critical",
     ),
-    "panic-threshold": Diagnosis(
+    FindingKind.PANIC_THRESHOLD: Diagnosis(
         "The clock is further off than its ntpd corrects by itself.", "warning", worst="critical"
     ),
-    "claims-sync-but-off": Diagnosis(
+    FindingKind.CLAIMS_SYNC_BUT_OFF: Diagnosis(
         "The time daemon says that it is synchronized, and the measurement proves it wrong.", "critical"
     ),
-    "common-wrong-source": Diagnosis(
+    FindingKind.COMMON_WRONG_SOURCE: Diagnosis(
         "The nodes that deviate share an upstream that the others do not use.", "critical"
     ),
-    "local-island": Diagnosis("The node follows its own oscillator and calls that synchronized.", "warning"),
-    "no-time-daemon": Diagnosis("Nothing disciplines the clock.", "warning"),
-    "two-time-daemons": Diagnosis("More than one daemon could steer the clock.", "warning"),
-    "unsynchronized": Diagnosis("The time daemon says itself that it is not synchronized.", "warning"),
-    "stale-sync": Diagnosis(
+    FindingKind.LOCAL_ISLAND: Diagnosis(
+        "The node follows its own oscillator and calls that synchronized.", "warning"
+    ),
+    FindingKind.NO_TIME_DAEMON: Diagnosis("Nothing disciplines the clock.", "warning"),
+    FindingKind.TWO_TIME_DAEMONS: Diagnosis("More than one daemon could steer the clock.", "warning"),
+    FindingKind.UNSYNCHRONIZED: Diagnosis(
+        "The time daemon says itself that it is not synchronized.", "warning"
+    ),
+    FindingKind.STALE_SYNC: Diagnosis(
         "The daemon says synchronized, but heard of no source for many polls.", "warning"
     ),
-    "no-reachable-source": Diagnosis("No source answers.", "warning"),
-    "falsetickers": Diagnosis("Sources contradict each other.", "info", worst="warning"),
-    "single-source": Diagnosis("There is one source, and nothing to check it against.", "warning"),
-    "few-sources": Diagnosis("With fewer than four sources a wrong one is not reliably outvoted.", "info"),
-    "frequency-limit": Diagnosis("The oscillator drifts by more than a daemon can correct.", "warning"),
-    "stepped": Diagnosis("The wall clock jumped.", "warning"),
-    "suspended": Diagnosis("The machine was suspended.", "warning"),
-    "rebooted": Diagnosis("The machine was rebooted.", "info"),
-    "slewing": Diagnosis("The clock is being slewed.", "info"),
-    "boot-id-shared": Diagnosis("Nodes show one boot id, and their clocks are apart.", "warning"),
-    "leap-smear-split": Diagnosis("Around a leap second some nodes smear it and others do not.", "warning"),
-    "no-common-reference": Diagnosis("No two nodes share an upstream.", "info"),
-    "mixed-daemons": Diagnosis("The nodes run different time daemons.", "info"),
-    "tool-failed": Diagnosis("A time tool did not answer, or not to the end.", "info"),
-    "unparsed-output": Diagnosis("Some lines of a time tool were not understood.", "info"),
+    FindingKind.NO_REACHABLE_SOURCE: Diagnosis("No source answers.", "warning"),
+    FindingKind.FALSETICKERS: Diagnosis("Sources contradict each other.", "info", worst="warning"),
+    FindingKind.SINGLE_SOURCE: Diagnosis("There is one source, and nothing to check it against.", "warning"),
+    FindingKind.FEW_SOURCES: Diagnosis(
+        "With fewer than four sources a wrong one is not reliably outvoted.", "info"
+    ),
+    FindingKind.FREQUENCY_LIMIT: Diagnosis(
+        "The oscillator drifts by more than a daemon can correct.", "warning"
+    ),
+    FindingKind.STEPPED: Diagnosis("The wall clock jumped.", "warning"),
+    FindingKind.SUSPENDED: Diagnosis("The machine was suspended.", "warning"),
+    FindingKind.REBOOTED: Diagnosis("The machine was rebooted.", "info"),
+    FindingKind.SLEWING: Diagnosis("The clock is being slewed.", "info"),
+    FindingKind.BOOT_ID_SHARED: Diagnosis("Nodes show one boot id, and their clocks are apart.", "warning"),
+    FindingKind.LEAP_SMEAR_SPLIT: Diagnosis(
+        "Around a leap second some nodes smear it and others do not.", "warning"
+    ),
+    FindingKind.NO_COMMON_REFERENCE: Diagnosis("No two nodes share an upstream.", "info"),
+    FindingKind.MIXED_DAEMONS: Diagnosis("The nodes run different time daemons.", "info"),
+    FindingKind.TOOL_FAILED: Diagnosis("A time tool did not answer, or not to the end.", "info"),
+    FindingKind.UNPARSED_OUTPUT: Diagnosis("Some lines of a time tool were not understood.", "info"),
 }
 
 
-def finding(kind: str, message: str, command: str | None = None, *, worst: bool = False) -> Finding:
+def finding(kind: FindingKind, message: str, command: str | None = None, *, worst: bool = False) -> Finding:
     """Return a finding with the severity of its kind."""
     known = FINDINGS[kind]
     severity = known.worst if worst and known.worst is not None else known.severity

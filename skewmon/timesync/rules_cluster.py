@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from skewmon.model import NS_PER_S, CulpritVerdict, Finding, Interval, Vote
+from skewmon.model import NS_PER_S, CulpritVerdict, Finding, FindingKind, Interval, Vote
 from skewmon.text import at_least, names, span
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
@@ -72,7 +72,7 @@ def _common_wrong_source(
     s = "s" if len(wrong) == 1 else ""
     how = f"get{s} {'its' if s else 'their'} time from" if direct is None else f"follow{s}"
     yield finding(
-        "common-wrong-source",
+        FindingKind.COMMON_WRONG_SOURCE,
         f"{names([node.name for node in wrong])} deviate{s} and {how} {known.name(shared)}, "
         "which no other node uses",
         advice.sources(wrong[0]),
@@ -110,7 +110,7 @@ def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_
         for camp, key in zip((first, second), keys, strict=True)
     )
     yield finding(
-        "common-wrong-source",
+        FindingKind.COMMON_WRONG_SOURCE,
         f"Two camps stand at least {at_least(apart_ns)} apart, {camps}: "
         "which of the two sources is wrong cannot be known from the nodes alone",
         advice.sources(first[0]),
@@ -143,7 +143,7 @@ def _boot_id_shared(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         apart_ns = max(one.lower_ns for one in offsets) - min(one.upper_ns for one in offsets)
         if apart_ns > 0:
             yield finding(
-                "boot-id-shared",
+                FindingKind.BOOT_ID_SHARED,
                 f"{names([node.name for node in same])} show one boot id, yet their clocks are at least "
                 f"{at_least(apart_ns)} apart: copies of one virtual machine's memory, or a node "
                 "that lies; each of these clocks has a vote",
@@ -167,7 +167,7 @@ def _leap_smear_split(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
     if apart is None or not _differ([node for _, node in low], [node for _, node in high]):
         return
     yield finding(
-        "leap-smear-split",
+        FindingKind.LEAP_SMEAR_SPLIT,
         f"The nodes stand in two camps {span(apart)} apart with different upstreams "
         f"({names([node.name for _, node in low])} against {names([node.name for _, node in high])}): "
         "around this leap second one side smears it",
@@ -214,7 +214,7 @@ def _no_common_reference(nodes: Sequence[NodeEvidence], known: Roots) -> Iterato
             return
         seen |= upstreams
     yield finding(
-        "no-common-reference",
+        FindingKind.NO_COMMON_REFERENCE,
         f"No two of {names([node.name for node, _ in following])} share an upstream by address; "
         "each is only as right as its own",
         advice.sources(following[0][0]),
@@ -234,4 +234,4 @@ def _mixed_daemons(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         camps = "; ".join(f"{daemon} on {names(camp)}" for daemon, camp in sorted(by_daemon.items()))
         rarest = min(by_daemon.values(), key=len)[0]
         command = advice.units(next(node for node in nodes if node.name == rarest))
-        yield finding("mixed-daemons", f"The nodes run different time daemons: {camps}", command)
+        yield finding(FindingKind.MIXED_DAEMONS, f"The nodes run different time daemons: {camps}", command)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from skewmon.model import Finding, SyncStatus
+from skewmon.model import Finding, FindingKind, SyncStatus
 from skewmon.text import names, span_of_seconds
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
@@ -38,11 +38,11 @@ def daemon_rules(node: NodeEvidence) -> Iterator[Finding]:
 
 def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if status.daemon == "none":
-        yield finding("no-time-daemon", f"No time daemon runs on {node.name}", advice.units(node))
+        yield finding(FindingKind.NO_TIME_DAEMON, f"No time daemon runs on {node.name}", advice.units(node))
     rivals = [name for name in status.daemons if name in DISCIPLINES]
     if len(rivals) > 1:
         yield finding(
-            "two-time-daemons",
+            FindingKind.TWO_TIME_DAEMONS,
             f"{names(rivals)} run on {node.name} at the same time and may pull its clock in two directions",
             advice.units(node),
         )
@@ -51,10 +51,10 @@ def _who(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if status.synchronized is False and status.daemon != "none":
         message = f"{speaker(node, status)} on {node.name} {_denial(status)}"
-        yield finding("unsynchronized", message, advice.state(node))
+        yield finding(FindingKind.UNSYNCHRONIZED, message, advice.state(node))
     if status.synchronized and is_island(status):
         yield finding(
-            "local-island",
+            FindingKind.LOCAL_ISLAND,
             f"{speaker(node, status)} on {node.name} follows the machine's own oscillator "
             "and calls that synchronized",
             advice.sources(node),
@@ -62,7 +62,7 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     heard_s = age_s(status)
     if status.synchronized and heard_s is not None and is_stale(status):
         yield finding(
-            "stale-sync",
+            FindingKind.STALE_SYNC,
             f"{speaker(node, status)} on {node.name} says synchronized, but "
             f"last heard {span_of_seconds(heard_s)} ago, "
             f"{heard_s / poll_s(status):.0f} poll intervals",
@@ -84,20 +84,20 @@ def _sources(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
         return
     if not answering:
         message = f"No source of {node.name} answers ({names([peer.name for peer in listed])})"
-        yield finding("no-reachable-source", message, advice.sources(node))
+        yield finding(FindingKind.NO_REACHABLE_SOURCE, message, advice.sources(node))
     elif status.daemon in _SNTP or any(is_refclock(peer) or is_provided(peer) for peer in answering):
         # A clock of the machine's own needs no majority of servers, and a cloud's wants none beside it: its
         # provider smears leap seconds, and others do not.
         return
     elif len(answering) == 1:
         yield finding(
-            "single-source",
+            FindingKind.SINGLE_SOURCE,
             f"{node.name} has one source that answers ({answering[0].name}), and nothing to check it against",
             advice.sources(node),
         )
     elif len(answering) < ENOUGH_SOURCES:
         yield finding(
-            "few-sources",
+            FindingKind.FEW_SOURCES,
             f"{node.name} has {len(answering)} sources that answer; with fewer than {ENOUGH_SOURCES} "
             "a wrong one is not reliably outvoted",
             advice.sources(node),
@@ -114,7 +114,7 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     verdict = "no majority is left to follow" if lost else "outvoted by the others"
     noun = "source" if len(false) == 1 else "sources"
     yield finding(
-        "falsetickers",
+        FindingKind.FALSETICKERS,
         f"{node.name} holds {len(false)} {noun} for false ({names(false)}); {verdict}",
         advice.sources(node),
         worst=lost,
@@ -128,7 +128,7 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if ppm is not None and abs(ppm) >= FREQUENCY_LIMIT_PPM:
         side = "fast" if ppm > 0 else "slow"
         yield finding(
-            "frequency-limit",
+            FindingKind.FREQUENCY_LIMIT,
             f"The oscillator of {node.name} runs {abs(ppm):.0f} ppm {side}; {limit} 500 ppm at most",
             advice.state(node),
         )
@@ -142,7 +142,7 @@ def _failed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
         return
     tool = failed[0].partition(":")[0]
     yield finding(
-        "tool-failed",
+        FindingKind.TOOL_FAILED,
         f"Not all time tools of {node.name} could be asked ({'; '.join(failed).rstrip('.')})",
         advice.tool(node, tool),
     )
@@ -154,7 +154,7 @@ def _unparsed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     tool = status.unparsed[0].partition(":")[0]
     count = len(status.unparsed)
     yield finding(
-        "unparsed-output",
+        FindingKind.UNPARSED_OUTPUT,
         f"{count} {'line' if count == 1 else 'lines'} of the time tools of {node.name} could not be read, "
         f"the first of {tool}",
         advice.reparse(node, tool),

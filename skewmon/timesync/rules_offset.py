@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus
+from skewmon.model import NS_PER_S, Finding, FindingKind, Interval, SyncStatus
 from skewmon.text import at_most, span_of_seconds
 from skewmon.timesync import advice
 from skewmon.timesync.catalogue import finding
@@ -54,7 +54,7 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     says_so = node.status is not None and node.status.rtc_local
     kept = ", and systemd says so, too" if says_so else ""
     yield finding(
-        "time-zone-error",
+        FindingKind.TIME_ZONE_ERROR,
         f"{node.name} is {abs(steps) / 2:g} h {side} to within {at_most(rest.furthest_ns)}: "
         f"its hardware clock is probably kept in local time{kept}",
         advice.hardware_clock(node),
@@ -68,7 +68,7 @@ def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
             continue
         side = "ahead" if offset.estimate_ns > 0 else "behind"
         yield finding(
-            "time-scale-error",
+            FindingKind.TIME_SCALE_ERROR,
             f"{node.name} is {scale_ns // NS_PER_S} s {side} to within {at_most(rest.furthest_ns)}, "
             f"and by so much {name} is ahead of UTC: it, or its source, takes one for the other",
             advice.time_scale(node),
@@ -80,7 +80,7 @@ def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) 
         return
     if offset.proven_ns > PANIC_NS:
         yield finding(
-            "panic-threshold",
+            FindingKind.PANIC_THRESHOLD,
             f"{node.name} is {proven(offset, whom)}; "
             f"beyond 1000 s {status.daemon} exits and corrects nothing",
             advice.restart(node),
@@ -88,7 +88,7 @@ def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) 
         )
     elif offset.proven_ns > STEP_NS and node.history.step_s is None:
         yield finding(
-            "panic-threshold",
+            FindingKind.PANIC_THRESHOLD,
             f"{node.name} is {proven(offset, whom)}; "
             f"{status.daemon} steps a clock that is more than 128 ms off, and has not yet",
             advice.state(node),
@@ -113,7 +113,7 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, reference: Re
         source = f" to the reference ID {status.refid}"  # of an IPv6 server it only looks like an address
     claim = source if status.root_distance_s is None else f"{source} to within {span_of_seconds(own_s)}"
     yield finding(
-        "claims-sync-but-off",
+        FindingKind.CLAIMS_SYNC_BUT_OFF,
         f"{speaker(node, status)} on {node.name} says synchronized{claim}, "
         f"yet its clock is {proven(offset, reference.name)}",
         advice.sources(node),
@@ -125,22 +125,22 @@ def _history(node: NodeEvidence) -> Iterator[Finding]:
     if history.step_s is not None:
         side = "forward" if history.step_s > 0 else "backward"
         yield finding(
-            "stepped",
+            FindingKind.STEPPED,
             f"The wall clock of {node.name} jumped {side} by {span_of_seconds(history.step_s)}",
             advice.log(node),
         )
     if history.suspended_s:
         yield finding(
-            "suspended",
+            FindingKind.SUSPENDED,
             f"{node.name} was suspended for {span_of_seconds(history.suspended_s)}",
             node.on_node("journalctl -t kernel --since -1h"),
         )
     if history.rebooted:
-        yield finding("rebooted", f"{node.name} was rebooted", node.on_node("uptime -s"))
+        yield finding(FindingKind.REBOOTED, f"{node.name} was rebooted", node.on_node("uptime -s"))
     if history.slew_ppm is not None and abs(history.slew_ppm) > SLEW_PPM:
         side = "fast" if history.slew_ppm > 0 else "slow"
         yield finding(
-            "slewing",
+            FindingKind.SLEWING,
             f"The clock of {node.name} is being run {abs(history.slew_ppm):.0f} ppm {side} to correct it",
             advice.state(node),
         )

@@ -6,8 +6,16 @@ import pytest
 
 from skewmon.alert.alerts import ConditionSample, Key, Sight
 from skewmon.alert.observe import OBSERVERS, observe
-from skewmon.alert.thresholds import KINDS
-from skewmon.model import ClusterView, Drift, Finding, Interval, NodeView, SyncStatus, Threshold
+from skewmon.model import (
+    ClusterView,
+    Drift,
+    Finding,
+    Interval,
+    NodeView,
+    SyncStatus,
+    Threshold,
+    ThresholdKind,
+)
 from tests.alert.views import MS, NOBODY, UNDETERMINED, S, missing, named, node, offsets, view
 
 
@@ -27,7 +35,7 @@ def reading(round_: ClusterView, key: Key) -> ConditionSample:
 
 def test_every_kind_has_an_observer() -> None:
     """No line can be drawn that nobody looks at."""
-    assert set(OBSERVERS) == set(KINDS)
+    assert set(OBSERVERS) == set(ThresholdKind)
 
 
 def test_a_healthy_cluster_is_clear_everywhere() -> None:
@@ -69,7 +77,7 @@ def test_one_measured_node_leaves_the_skew_unknown() -> None:
 @pytest.mark.parametrize("left", [(), (node("a"),), (missing("a"),)])
 def test_a_cluster_of_one_has_nothing_to_compare(left: tuple[NodeView, ...]) -> None:
     """Measured or silent, a lone node is neither apart nor unknown; what it does alone counts."""
-    lines = tuple(Threshold("critical", S, kind) for kind in KINDS)
+    lines = tuple(Threshold("critical", S, kind) for kind in ThresholdKind)
     kinds = {reading.key.kind for reading in observe(view(*left, lines=lines)).readings}
     assert kinds == ({"step", "unsynchronized", "unreachable"} if left else set())
 

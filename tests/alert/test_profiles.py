@@ -3,7 +3,8 @@
 import pytest
 
 from skewmon.alert.profiles import PROFILES, Profile
-from skewmon.alert.thresholds import KINDS, STATES, in_force
+from skewmon.alert.thresholds import STATES, in_force
+from skewmon.model import ThresholdKind
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -25,7 +26,7 @@ def test_a_profile_has_lines_that_can_be_judged(profile: Profile) -> None:
     places = [(line.kind, line.severity) for line in profile.thresholds]
     assert len(set(places)) == len(places)
     for line in profile.thresholds:
-        assert line.kind in KINDS
+        assert line.kind in ThresholdKind
         assert (line.limit_ns > 0) is (line.kind not in STATES)
 
 

@@ -11,9 +11,9 @@ import yaml
 
 from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.rules import build_rules
-from skewmon.alert.thresholds import KINDS, STATES, in_force
+from skewmon.alert.thresholds import STATES, in_force
 from skewmon.cli.rules import render
-from skewmon.model import Cluster, Threshold
+from skewmon.model import Cluster, Threshold, ThresholdKind
 from tests.export.samples import BY_NAME
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -34,7 +34,7 @@ EVERYTHING = Cluster(
                 kind,
                 for_s=0.0 if severity == "critical" else 90.5,
             )
-            for kind in KINDS
+            for kind in ThresholdKind
             for severity in ("warning", "critical")
         ],
     ),
