@@ -28,7 +28,7 @@ EXIT_UNPARSED = 1
 
 
 def _tools() -> list[str]:
-    from skewmon.timesync.parsers import PARSERS
+    from skewmon.timesync.parsers.registry import PARSERS
 
     return list(PARSERS)
 
@@ -62,7 +62,7 @@ def command(tool: str, file: str | None) -> int:
     Exits with 0 where every line was understood, with 1 where not; those lines are named in the JSON and on
     standard error.
     """
-    from skewmon.timesync.parsers import PARSERS
+    from skewmon.timesync.parsers.registry import PARSERS
 
     report = PARSERS[tool](_read(file), "", 0)
     shown = {

@@ -29,7 +29,7 @@ def command(path: str | None) -> None:
 
 def render(path: str | None) -> str:
     """Return the rule file for a configuration, or the one for every cluster."""
-    from skewmon.alert.rules import build_rules
+    from skewmon.export.rules import build_rules
     from skewmon.model import NS_PER_S, Cluster
 
     if path is None:

@@ -10,7 +10,7 @@ from skewmon.culprit.last_step import LastStep
 from skewmon.culprit.upstreams import is_synchronized, sources_of
 from skewmon.culprit.vote import Ballot, vote
 from skewmon.model import CulpritVerdict, Vote
-from skewmon.timesync.evidence import ClusterEvidence, NodeEvidence
+from skewmon.timesync.findings.evidence import ClusterEvidence, NodeEvidence
 from skewmon.timesync.roots import roots
 
 NO_CULPRIT = Vote(CulpritVerdict.NONE, (), evidence.ALL_AGREE)

@@ -7,7 +7,7 @@ from statistics import median
 
 from skewmon.model import CulpritVerdict, Interval, Vote
 from skewmon.text import names
-from skewmon.timesync.evidence import NO_REFERENCE, ClusterEvidence, Reference, claimed_bound_s
+from skewmon.timesync.findings.evidence import NO_REFERENCE, ClusterEvidence, Reference, claimed_bound_s
 
 #: The median of two nodes lies between them and is evidence against neither.
 LEAST_MEASURED = 3

@@ -2,7 +2,7 @@
 
 from skewmon.model import NS_PER_S, SyncStatus
 from skewmon.timesync.claim import is_stale
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 from skewmon.timesync.roots import NOWHERE, Roots
 from skewmon.timesync.source import GOOD, is_island, peer_key, source_key, usable
 

@@ -18,7 +18,7 @@ from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, EventKind, Snap
 from skewmon.monitor.round import Round
 from skewmon.monitor.state import MonitorState
 from skewmon.notify.alerting import Alerting
-from skewmon.probe.base import base_ns
+from skewmon.probe.clocks import base_ns
 from skewmon.runtime.containment import internal_errors
 from skewmon.text import at_least
 

@@ -4,7 +4,7 @@ The bookmark is written about once a minute, at the end, and whenever a clock's 
 transaction of that event, so that a daemon that is killed neither forgets the step nor tells it twice.
 """
 
-from skewmon.clock.standing import standing_from
+from skewmon.clock.checkpoint import standing_from
 from skewmon.journal import Journal
 from skewmon.journal.store import MAX_AGE_NS
 from skewmon.monitor.state import MonitorState

@@ -9,11 +9,11 @@ from dataclasses import replace
 from skewmon.errors import NodeError, Reason
 from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot
 from skewmon.monitor.monitor import Monitor
-from skewmon.probe.base import ArrivalClock
 from skewmon.probe.budget import Budget
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
 from skewmon.probe.session import PATIENT, Patience
-from skewmon.probe.ssh import Dialer
 from skewmon.runtime.containment import Where, contained
 
 #: No single stage (connect, login, hello, reply) may use up the whole time: a node that hangs in one must

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
-from skewmon.clock.memory import STEPS
+from skewmon.clock.outlook import UNKNOWN, Outlook, outlooks
+from skewmon.clock.state import STEPS
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
@@ -29,11 +30,10 @@ from skewmon.model import (
 )
 from skewmon.monitor.node_state import NodeState
 from skewmon.monitor.state import MonitorState
-from skewmon.outlook import UNKNOWN, Outlook, outlooks
-from skewmon.probe.base import own_boot_id
+from skewmon.probe.clocks import own_boot_id
 from skewmon.probe.sweep import Sweep
-from skewmon.timesync.evidence import ClockChanges, NodeEvidence
-from skewmon.timesync.findings import cluster_findings, node_findings
+from skewmon.timesync.findings.derive import cluster_findings, node_findings
+from skewmon.timesync.findings.evidence import ClockChanges, NodeEvidence
 
 #: Nearly every node, nearly every round.
 NOTHING_MOVED = ClockChanges()

@@ -7,14 +7,14 @@ whether the base stood still, and commits each update once.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from skewmon.clock.checkpoint import Standing, standing_of
 from skewmon.clock.history import Reset, ResetReason
-from skewmon.clock.memory import STEPS, Memory, Recollection, forgotten, remember, tightened
-from skewmon.clock.standing import Standing, standing_of
+from skewmon.clock.state import STEPS, Memory, Recollection, forgotten, remember, tightened
 from skewmon.clock.steps import Movement
 from skewmon.errors import Reason
 from skewmon.model import Failed, Finding, Interval, Measured, Outcome, SyncStatus
-from skewmon.timesync.evidence import NodeEvidence
-from skewmon.timesync.findings import claimed_findings
+from skewmon.timesync.findings.derive import claimed_findings
+from skewmon.timesync.findings.evidence import NodeEvidence
 
 #: This many answers of a time daemon may be missing in a row before the last one is forgotten: a busy moment
 #: costs one or two, and by default these are two minutes.

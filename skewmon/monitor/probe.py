@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError, Reason
 from skewmon.model import NS_PER_S, Burst, Estimate, Failed, Interval, Node, SyncStatus
-from skewmon.probe.base import ArrivalClock, admin_wall, base_ns
+from skewmon.probe.clocks import ArrivalClock, admin_wall, base_ns
+from skewmon.probe.connect import Connection
 from skewmon.probe.link import Link
-from skewmon.probe.sheet import read_text
-from skewmon.probe.ssh import Connection
+from skewmon.probe.time_status import read_text
 from skewmon.probe.transcript import RecordingDialer, Transcript
 from skewmon.runtime.containment import Where, contained, node_error, translated
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 
 #: What is worth knowing of an SSH connection, by asyncssh's names.
@@ -33,7 +33,7 @@ class Examination:
     admin: Interval | None = None
     estimate: Estimate | None = None
     failure: Failed | None = None
-    tools: dict[str, sheet.ToolOutput] = field(default_factory=dict)
+    tools: dict[str, script.ToolOutput] = field(default_factory=dict)
     status: SyncStatus | None = None
     status_failure: Failed | None = None
 
@@ -83,7 +83,7 @@ async def _ask_daemons(connection: Connection, found: Examination) -> None:
     try:
         with translated(Where.STATUS, node_error):
             nonce, text = await read_text(connection)
-            found.tools = sheet.split(nonce, text)
+            found.tools = script.split(nonce, text)
             found.status = assemble(found.tools)
     except NodeError as error:
         found.status_failure = error.failed

@@ -12,7 +12,7 @@ from skewmon.model import Cluster, ClusterView, Endpoint, Interval, Measured, Ou
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.node_state import NodeUpdate
 from skewmon.monitor.state import MonitorState
-from skewmon.probe.base import own_boot_id, own_clocksource, own_sleep_ns
+from skewmon.probe.clocks import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from skewmon.runtime.containment import Where, node_error, translated

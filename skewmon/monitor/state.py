@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from skewmon.clock.checkpoint import Standing
 from skewmon.clock.selfcheck import CHECKS
-from skewmon.clock.standing import Standing
 from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, SyncStatus
 from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
 

@@ -8,10 +8,10 @@ from weakref import ref
 from skewmon.model import Endpoint, SyncStatus
 from skewmon.monitor.schedule import every
 from skewmon.monitor.state import MonitorState
+from skewmon.probe.connect import Connection
 from skewmon.probe.link import Link
 from skewmon.probe.own import own_status
-from skewmon.probe.sheet import SHEETS_AT_ONCE, read_or_say_why
-from skewmon.probe.ssh import Connection
+from skewmon.probe.time_status import SHEETS_AT_ONCE, read_or_say_why
 from skewmon.runtime.containment import Where, contained
 
 #: A node is queried this soon after it was connected: the decision about its first rounds needs its sources,

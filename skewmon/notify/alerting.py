@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import aiohttp
 import structlog
 
-from skewmon.alert import memory
+from skewmon.alert import saved_state
 from skewmon.alert.alerts import Alert, Transition
 from skewmon.alert.machine import State, retain, step
 from skewmon.alert.observe import observe
@@ -93,7 +93,7 @@ class Alerting:
                 self._session = None
 
     def _tell(self, transitions: tuple[Transition, ...]) -> None:
-        self._store.save(STATE, memory.to_json(self._state))
+        self._store.save(STATE, saved_state.to_json(self._state))
         self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
 
     def _restored(self) -> State:
@@ -101,7 +101,7 @@ class Alerting:
         if saved is None:
             return State()
         try:
-            return memory.from_json(saved)
+            return saved_state.from_json(saved)
         except JournalError as fault:
             structlog.get_logger("skewmon.alerts").warning("alerts begin anew", fault=str(fault))
             return State()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from skewmon.alert.alerts import Alert, Key
-from skewmon.alert.memory import alert_from_json, alert_to_json
+from skewmon.alert.saved_state import alert_from_json, alert_to_json
 from skewmon.notify.alertmanager import RESEND_S
 from skewmon.notify.receiver import Delivery, DeliveryReason, Result
 from skewmon.runtime.backoff import Backoff

@@ -9,7 +9,7 @@ import asyncssh
 
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import Node, SshSettings
-from skewmon.probe import algorithms, known_hosts
+from skewmon.probe import algorithms, host_keys
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.runtime.resolver import LookupTimeoutError
 from skewmon.text import harmless
@@ -172,7 +172,7 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
     listed = alias if ssh.port == 22 else f"[{alias}]:{ssh.port}"
     files = ", ".join(ssh.known_hosts)
     unknown = f"in {files}" if files else "known: there is no known_hosts file, such as ~/.ssh/known_hosts"
-    if known_hosts.is_known(ssh.known_hosts, alias, ssh.port):
+    if host_keys.is_known(ssh.known_hosts, alias, ssh.port):
         return ConnectError(
             Reason.HOST_KEY_CHANGED,
             f"{name} shows another host key than the one in {files}: the machine was reinstalled, or "

@@ -6,13 +6,13 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from skewmon.clock.burst import moved
-from skewmon.clock.edge import COARSE_NS, ROWS, send_instants
 from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
+from skewmon.clock.tick_search import COARSE_NS, ROWS, send_instants
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
-from skewmon.probe.base import ArrivalClock, base_ns
+from skewmon.probe.clocks import ArrivalClock, base_ns
+from skewmon.probe.connect import Connection, Dialer
 from skewmon.probe.session import PATIENT, Patience, Session
-from skewmon.probe.ssh import Connection, Dialer
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, contained, node_error, translated
 

@@ -7,8 +7,8 @@ import signal
 
 from skewmon.model import SyncStatus
 from skewmon.probe import wire
-from skewmon.probe.sheet import GRACE_S
-from skewmon.timesync import sheet
+from skewmon.probe.time_status import GRACE_S
+from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 
 
@@ -29,8 +29,8 @@ async def own_status() -> SyncStatus | None:
     except OSError:
         return None
     try:
-        async with asyncio.timeout(sheet.SHEET_LIMIT_S + GRACE_S):
-            text, _ = await shell.communicate(sheet.script(nonce).encode())
+        async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
+            text, _ = await shell.communicate(script.script(nonce).encode())
     except TimeoutError:
         return None
     finally:
@@ -39,4 +39,4 @@ async def own_status() -> SyncStatus | None:
                 os.killpg(shell.pid, signal.SIGKILL)  # its tools are of its own session
             await shell.wait()
     told = text.decode("utf-8", "replace")
-    return assemble(sheet.split(nonce, told)) if sheet.is_complete(nonce, told) else None
+    return assemble(script.split(nonce, told)) if script.is_complete(nonce, told) else None

@@ -7,9 +7,9 @@ import structlog
 
 from skewmon.errors import Reason
 from skewmon.model import Cluster, Endpoint, Failed
-from skewmon.probe.base import ArrivalClock
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
-from skewmon.probe.ssh import Dialer
 
 log = structlog.get_logger()
 

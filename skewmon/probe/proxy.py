@@ -18,7 +18,7 @@ import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import SshSettings
-from skewmon.probe.base import ArrivalClock
+from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.faults import quoted
 from skewmon.probe.stamped_socket import StampedSocket

@@ -8,11 +8,11 @@ import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
-from skewmon.probe import algorithms, known_hosts
-from skewmon.probe.base import ArrivalClock
+from skewmon.probe import algorithms, host_keys
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
 from skewmon.probe.faults import algorithm_error, login_error, place, refusal, scan_command
 from skewmon.probe.proxy import Proxy
-from skewmon.probe.ssh import Dialer
 from skewmon.runtime.containment import Where, node_error, translated
 
 #: Algorithms of one kind of key. Each kind is asked for by itself, because a server shows only the key of the
@@ -86,7 +86,7 @@ async def _scan(node: Node) -> Scan:
     name = node.ssh.host_key_alias or node.address
     listed = name if node.ssh.port == 22 else f"[{name}]:{node.ssh.port}"
     keys = tuple(_host_key(listed, key) for key in shown)
-    return Scan(node, keys, known_hosts.is_known(node.ssh.known_hosts, name, node.ssh.port))
+    return Scan(node, keys, host_keys.is_known(node.ssh.known_hosts, name, node.ssh.port))
 
 
 def _questions(node: Node) -> list[tuple[str, ...]]:
@@ -114,7 +114,7 @@ async def _key(
                 server_host_key_algs=asked,
                 kex_algs=offered.pop("kex_algs"),
                 options=asyncssh.SSHClientConnectionOptions(
-                    config=None, **offered, **known_hosts.NO_CERTIFICATES
+                    config=None, **offered, **host_keys.NO_CERTIFICATES
                 ),
             )
         return key or asyncssh.ConnectionLost("it showed none")

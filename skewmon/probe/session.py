@@ -14,10 +14,10 @@ import asyncssh
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
-from skewmon.probe.base import base_ns
+from skewmon.probe.clocks import base_ns
+from skewmon.probe.connect import WINDOW_BYTES, Connection
 from skewmon.probe.faults import quoted
 from skewmon.probe.guard import EXCHANGE, START
-from skewmon.probe.ssh import WINDOW_BYTES, Connection
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
 #: Banners and rc files may be long; 64 KiB of them is not a greeting any more.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skewmon.probe.base import ANCILLARY_BYTES, SO_TIMESTAMPNS, ArrivalClock, base_ns, kernel_stamp
+from skewmon.probe.clocks import ANCILLARY_BYTES, SO_TIMESTAMPNS, ArrivalClock, base_ns, kernel_stamp
 
 #: Half of what Linux waits before it sends what is held back (200 ms).
 CORK_NS = 100_000_000

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from skewmon.clock.baseline import Usual, burst_width_ns, joined
 from skewmon.clock.burst import estimate
-from skewmon.clock.usual import Usual, burst_width_ns, joined
 from skewmon.errors import NodeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
-from skewmon.probe.base import admin_wall, base_ns
 from skewmon.probe.budget import Budget, late
+from skewmon.probe.clocks import admin_wall, base_ns
 from skewmon.probe.link import Link
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.tasks import retrieved

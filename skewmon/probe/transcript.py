@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 import asyncssh
 
 from skewmon.model import Node
-from skewmon.probe.base import base_ns
-from skewmon.probe.ssh import Connection, Dialer
+from skewmon.probe.clocks import base_ns
+from skewmon.probe.connect import Connection, Dialer
 
 #: A few hundred lines are a conversation; a flood is cut by the session, and until then by this.
 MAX_LINES = 2_000

@@ -1,7 +1,7 @@
 """How fresh a daemon's claim is: when it last heard its source, and how often it asks."""
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.evidence import followed
+from skewmon.timesync.findings.evidence import followed
 from skewmon.timesync.source import servers
 
 #: ClockBound's rule: a daemon that has not updated its clock for this many polls does not hold it.

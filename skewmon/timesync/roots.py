@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from skewmon.model import Peer
 from skewmon.timesync import refid as refids
-from skewmon.timesync.evidence import ClusterEvidence
+from skewmon.timesync.findings.evidence import ClusterEvidence
 from skewmon.timesync.source import is_island, is_refclock, source_key
 
 #: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.

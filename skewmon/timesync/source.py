@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.evidence import followed
+from skewmon.timesync.findings.evidence import followed
 
 #: Amazon's time service by IPv6; its IPv4 address, and those of Google's and Oracle's, are link-local.
 _PROVIDED = frozenset({"fd00:ec2::123"})

@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 from typing import get_args
 
 from skewmon.model import DaemonName, KernelClock, SyncStatus
-from skewmon.timesync import facts as node_facts
-from skewmon.timesync.facts import BUSYBOX, NodeFacts
-from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import KILLED, ToolOutcome, ToolReport
-from skewmon.timesync.sheet import FACTS, ToolOutput
+from skewmon.timesync.findings import facts as node_facts
+from skewmon.timesync.findings.facts import BUSYBOX, NodeFacts
+from skewmon.timesync.parsers.registry import PARSERS
+from skewmon.timesync.parsers.report import KILLED, ToolOutcome, ToolReport
+from skewmon.timesync.script import FACTS, ToolOutput
 
 #: Family → its tools, the one that knows most first. Where several daemons answer and none or all of them say
 #: that they are synchronised, the first family in this order is shown, and all are named.

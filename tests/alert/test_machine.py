@@ -4,7 +4,7 @@ import pytest
 
 from skewmon.alert.alerts import Cause, Sight
 from skewmon.alert.machine import PENDING_FORGOTTEN_AFTER_NS, Phase, State, retain, step
-from skewmon.alert.memory import from_json, to_json
+from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
 from tests.alert.readings import INTERVAL_S, LINE, Story, key, seen
 

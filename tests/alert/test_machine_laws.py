@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from skewmon.alert.alerts import Cause, Key, Sight, Transition
 from skewmon.alert.machine import BEYOND, FLAP_CLEAR_MAX_NS, PENDING_FORGOTTEN_AFTER_NS, State, step
-from skewmon.alert.memory import from_json, to_json
+from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
 from tests.alert.readings import key, seen
 

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from skewmon.clock import pairs
 from skewmon.culprit.decide import decide
 from skewmon.model import Interval
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.bench.table import Row
 from tests.fleet.node import PATH_DIRECTORIES, free_port, hides
 from tests.fleet.processes import end_tree

@@ -21,7 +21,7 @@ from skewmon.model import Node, SshSettings
 from skewmon.monitor.probe import examine
 from skewmon.probe import programs
 from skewmon.probe.wire import parse_hello
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from tests.fleet.node import FleetNode, free_port
 from tests.fleet.sshd import Fleet, Login
 
@@ -60,7 +60,7 @@ async def test_a_forced_command_measures_like_a_shell(installed):
         assert one.admin_offset is not None
         assert abs(one.admin_offset.estimate_ns - offset_ns) < 50_000_000
         assert one.status_failure is None
-        assert sheet.FACTS in one.tools
+        assert script.FACTS in one.tools
 
 
 #: Commands and first lines by which the holder of the key might get more than it is for.
@@ -130,7 +130,7 @@ def test_lines_after_the_greeting_are_never_executed(shell, installed, tmp_path)
     assert parse_hello(NONCE, lines[1]) is not None
     assert lines[2].startswith(f"{NONCE} 1 ") or lines[2].startswith(f"{NONCE} 2 ")
     status = answered(installed, f": SKEWMON1 {NONCE} status\n{attack}".encode(), shell).stdout.decode()
-    assert sheet.is_complete(NONCE, status)
+    assert script.is_complete(NONCE, status)
     assert not witness.exists()
 
 

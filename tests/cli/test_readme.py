@@ -13,7 +13,7 @@ from skewmon.cli.main import skewmon
 from skewmon.culprit.decide import decide
 from skewmon.export.status import cluster_status
 from skewmon.model import Interval, Verdict
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.alert.views import MS, US, S, missing, node, view
 
 README = Path(__file__).parents[2] / "README.md"

@@ -29,7 +29,7 @@ from skewmon.demo.workplace import make_identity, write_config
 from skewmon.export.status import encode, status
 from skewmon.model import Node, Snapshot, SyncStatus
 from skewmon.monitor.probe import Examination
-from skewmon.timesync.sheet import ToolOutput
+from skewmon.timesync.script import ToolOutput
 from tests.export import samples
 from tests.export.samples import JUMPED, breaching, healthy, jumped
 from tests.fleet.node import free_port

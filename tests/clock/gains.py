@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, replace
 from random import Random
 
+from skewmon.clock.baseline import Usual, burst_width_ns, joined
 from skewmon.clock.burst import estimate
-from skewmon.clock.memory import Memory, remember, tightened
-from skewmon.clock.usual import Usual, burst_width_ns, joined
+from skewmon.clock.state import Memory, remember, tightened
 from skewmon.model import NS_PER_S, Burst, Measured
 from skewmon.probe.sweep import REPEATS
 from tests.clock.simulator import MS, PPM, US, Machine, holds, queueing

@@ -6,7 +6,7 @@ import pytest
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.drift import NOTHING_SEEN, Basis, Point, Rate, Rates, Steering, fit, steer
-from skewmon.clock.memory import Memory, Recollection, remember
+from skewmon.clock.state import Memory, Recollection, remember
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S
 from tests.clock.simulator import MS, PPM, Machine, Slew, Step

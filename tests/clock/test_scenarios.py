@@ -9,11 +9,11 @@ import pytest
 
 from skewmon.clock import burst as burst_module
 from skewmon.clock import history as history_module
-from skewmon.clock import memory as memory_module
+from skewmon.clock import state as memory_module
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import ResetReason
 from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, aged
-from skewmon.clock.memory import Memory, remember, tightened
+from skewmon.clock.state import Memory, remember, tightened
 from skewmon.clock.steps import MovementKind
 from skewmon.errors import ProbeError
 from skewmon.model import NS_PER_S, Interval

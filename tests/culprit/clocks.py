@@ -1,7 +1,7 @@
 """Nodes by offset, source and boot id, as a decision gets them."""
 
 from skewmon.model import NS_PER_S, Interval, Peer, SyncStatus
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 
 SECOND = NS_PER_S
 

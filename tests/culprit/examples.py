@@ -7,7 +7,7 @@ from skewmon.culprit.last_step import last_step
 from skewmon.culprit.vote import Voters
 from skewmon.model import NS_PER_S, Interval, Pair
 from skewmon.text import exact as span
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.culprit.clocks import LIMIT_NS, SECOND, cluster, node
 
 US = 1_000

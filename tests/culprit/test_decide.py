@@ -8,7 +8,7 @@ from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.culprit.last_step import LastStep
 from skewmon.model import NS_PER_S, Interval, SyncStatus
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.culprit.clocks import LIMIT_NS, SECOND, at, cluster, following, node
 
 A, B, C, D, WRONG = (f"192.0.2.{last}" for last in (1, 2, 3, 4, 66))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from skewmon.culprit.decide import decide
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.model import Interval, SyncStatus, Vote
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.culprit.clocks import LIMIT_NS, SECOND, following, node
 
 SERVERS = [f"192.0.2.{last}" for last in range(1, 7)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skewmon.culprit.decide import NO_CULPRIT, decide
 from skewmon.culprit.reference import reference_clock
 from skewmon.model import Interval
-from skewmon.timesync.evidence import NO_REFERENCE, NodeEvidence, Reference
+from skewmon.timesync.findings.evidence import NO_REFERENCE, NodeEvidence, Reference
 from tests.culprit.clocks import LIMIT_NS, SECOND, at, cluster, node
 
 

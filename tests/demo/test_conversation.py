@@ -8,7 +8,7 @@ from skewmon.demo.conversation import MAX_LINE_BYTES, Listener, Request, Start, 
 from skewmon.demo.sheets import UPDATE_AGE_S, sheet
 from skewmon.model import NS_PER_S
 from skewmon.probe import programs, wire
-from skewmon.timesync import sheet as sheets
+from skewmon.timesync import script as sheets
 from skewmon.timesync.status import assemble
 
 ORIGIN = ClockOrigin(base_ns=0, real_ns=1_795_000_000 * NS_PER_S)

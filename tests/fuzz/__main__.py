@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from skewmon.timesync import sheet
-from skewmon.timesync.parsers import PARSERS
+from skewmon.timesync import script
+from skewmon.timesync.parsers.registry import PARSERS
 from skewmon.timesync.status import assemble
 from tests.fuzz.mutate import accounted, mutated
 from tests.timesync.captures import Capture, captures
@@ -68,7 +68,7 @@ def run(target: str, seconds: float, seed: int) -> int:
     tried = 0
     while time.process_time() < ends:
         if target == SHEET:
-            assemble(sheet.split(NONCE, sheet_of(corpus, chance)))
+            assemble(script.split(NONCE, sheet_of(corpus, chance)))
         else:
             capture = chance.choice(own if chance.random() < 0.9 else corpus)
             text, stderr = mutated(capture.stdout, chance), capture.stderr

@@ -2,7 +2,7 @@
 
 import random
 
-from skewmon.timesync.report import ToolReport
+from skewmon.timesync.parsers.report import ToolReport
 
 #: Pieces that upset parsers before: huge numbers, signs, units, controls, other scripts' digits.
 PIECES = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skewmon.timesync.parsers import PARSERS
+from skewmon.timesync.parsers.registry import PARSERS
 from tests.fuzz import __main__ as fuzz
 from tests.fuzz.mutate import accounted
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skewmon.model import SyncStatus
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,12 +126,12 @@ class Room:
             env=dict(self.environment),
         )
 
-    def outputs(self, shell: str = "/bin/sh") -> dict[str, sheet.ToolOutput]:
+    def outputs(self, shell: str = "/bin/sh") -> dict[str, script.ToolOutput]:
         """Run the status sheet as a node's shell does."""
-        done = self.run(shell, text=sheet.script(NONCE))
-        assert sheet.is_complete(NONCE, done.stdout), done
+        done = self.run(shell, text=script.script(NONCE))
+        assert script.is_complete(NONCE, done.stdout), done
         assert done.stderr == "", done.stderr
-        return sheet.split(NONCE, done.stdout)
+        return script.split(NONCE, done.stdout)
 
     def status(self) -> SyncStatus:
         """Return what the sheet amounts to."""

@@ -15,7 +15,7 @@ from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import StatusPoller
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
-from skewmon.timesync.sheet import TOOL_LIMIT_S
+from skewmon.timesync.script import TOOL_LIMIT_S
 from tests.fleet.sshd import Fleet, Login
 from tests.integration.measuring import TIMEOUT_S, node_of, nodes_of
 

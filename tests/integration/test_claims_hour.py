@@ -10,7 +10,7 @@ from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, SyncStatu
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 from tests.clock.simulator import Machine, Step, observe_round
 
@@ -77,4 +77,4 @@ def claim(number: int, elapsed_s: int) -> SyncStatus:
     """Return what a node's chronyd says of itself at that time, text and all."""
     clock = SimulatedClock(ClockOrigin(0, 0), OFFSETS_NS[number])
     now = ClockReading(WALL_NS + elapsed_s * NS_PER_S, 0, 0, 0)
-    return assemble(sheet.split(NONCE, sheet_of(NONCE, Role(f"n{number}", "healthy", clock), now)))
+    return assemble(script.split(NONCE, sheet_of(NONCE, Role(f"n{number}", "healthy", clock), now)))

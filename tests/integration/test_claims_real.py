@@ -9,8 +9,8 @@ import re
 
 import pytest
 
-from skewmon.timesync.advice import reparse
-from skewmon.timesync.evidence import NodeEvidence
+from skewmon.timesync.findings.advice import reparse
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.integration.houses import (
     AHEAD_S,
     FAST,

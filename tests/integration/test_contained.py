@@ -5,19 +5,19 @@ import subprocess
 import time
 from pathlib import Path
 
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 
 NONCE = "guest4711guest"
 
 
-def asked(shell: str) -> dict[str, sheet.ToolOutput]:
+def asked(shell: str) -> dict[str, script.ToolOutput]:
     """Run the sheet in a shell of this machine."""
     command = [shell, "ash"] if shell == "busybox" else [shell]
     done = subprocess.run(
-        command, input=sheet.script(NONCE), capture_output=True, text=True, timeout=60, check=True
+        command, input=script.script(NONCE), capture_output=True, text=True, timeout=60, check=True
     )
-    return sheet.split(NONCE, done.stdout)
+    return script.split(NONCE, done.stdout)
 
 
 def test_a_daemon_in_a_namespace_below_is_told_from_ones_own(tmp_path: Path) -> None:

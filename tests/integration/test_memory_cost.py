@@ -10,7 +10,7 @@ import pytest
 
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
-from skewmon.clock.memory import Memory, Recollection, remember
+from skewmon.clock.state import Memory, Recollection, remember
 from skewmon.daemon.daemon import collect_seldom
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Threshold
 from skewmon.monitor.evaluate import evaluate

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from skewmon.clock.memory import Memory
+from skewmon.clock.state import Memory
 from skewmon.model import Measured
 from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper

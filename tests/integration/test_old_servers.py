@@ -17,9 +17,9 @@ import pytest
 
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import Failed, Node, SshSettings
-from skewmon.probe.base import ArrivalClock
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
 from skewmon.probe.scan import scan
-from skewmon.probe.ssh import Dialer
 from tests.fleet.node import public_text
 from tests.fleet.sshd import Fleet, Login
 from tests.integration.measuring import assert_inside, failed, node_of, outcome_of

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from skewmon.clock.memory import Recollection
+from skewmon.clock.state import Recollection
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState

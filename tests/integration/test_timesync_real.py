@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from skewmon.model import Peer, SyncStatus
-from skewmon.timesync.evidence import NodeEvidence
-from skewmon.timesync.findings import NO_REFERENCE, node_findings
+from skewmon.timesync.findings.derive import NO_REFERENCE, node_findings
+from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.integration.room import CACHE, SPARE_ADDRESS, Room, package_environment, prepare, room
 
 AHEAD_S = 0.25

@@ -20,7 +20,7 @@ from skewmon.cli.transcript import brief, full
 from skewmon.config.loader import load
 from skewmon.inventory.resolve import resolve
 from skewmon.monitor.probe import examine
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from tests.fleet.node import public_text
 from tests.fleet.scripted import Session
 from tests.integration.running import Running
@@ -61,7 +61,7 @@ async def status(session: Session) -> None:
         f"*{WORD} 192.0.2.1        2 u   36   64  377    0.214   +0.012   0.009\n{EVIL}\n",
         "chronyc-tracking": f"Reference ID    : C0000201 ({WORD})\nStratum         : 2\n{EVIL}\n",
         "timedatectl": f"{EVIL}\n",
-        sheet.FACTS: f"uname {WORD}\nprocess {WORD} chronyd\n{EVIL}\n",
+        script.FACTS: f"uname {WORD}\nprocess {WORD} chronyd\n{EVIL}\n",
     }
     for name, text in tools.items():
         await session.write(

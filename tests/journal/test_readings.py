@@ -8,7 +8,7 @@ import pytest
 
 from skewmon.clock.bracket import Bracket
 from skewmon.clock.burst import estimate
-from skewmon.clock.standing import Standing, standing_from
+from skewmon.clock.checkpoint import Standing, standing_from
 from skewmon.journal import Journal
 from skewmon.journal.detect import clock_events
 from skewmon.journal.read import FILE_NAME

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from skewmon.clock.memory import Recollection
+from skewmon.clock.state import Recollection
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState

@@ -22,7 +22,7 @@ from skewmon.probe.guard import (
     Bucket,
     Guard,
 )
-from skewmon.probe.sheet import read_text
+from skewmon.probe.time_status import read_text
 from tests.fleet.scripted import ScriptedNode
 from tests.fleet.sshd import Fleet
 from tests.integration.measuring import TIMEOUT_S, nodes_of, scripted

@@ -7,9 +7,9 @@ import pytest
 from skewmon.errors import ConnectError, Reason
 from skewmon.model import Node
 from skewmon.probe import link
-from skewmon.probe.base import ArrivalClock
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Connection, Dialer
 from skewmon.probe.link import BACKOFF, BACKOFF_REFUSED, REFUSED, Link
-from skewmon.probe.ssh import Connection, Dialer
 from skewmon.runtime import backoff
 
 #: Attempts until both limits are reached, and a few more.

@@ -13,7 +13,7 @@ from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import ADMIN_BOX_S, StatusPoller
 from skewmon.probe import own
 from skewmon.probe.own import own_status
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 from tests.timesync.captures import captures
 
 TRACKING = next(one.stdout for one in captures() if one.name == "chronyc-tracking-4.3-synchronized")
@@ -41,8 +41,8 @@ async def test_a_tool_that_hangs_costs_the_admin_box_its_claim(
 ) -> None:
     """And leaves no process behind: timeout(1) leads a group of its own, and ends what it started itself."""
     tool(tmp_path, monkeypatch, f"echo $$ >>{tmp_path}/pids\nexec sleep 1000\n")
-    monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
-    monkeypatch.setattr(sheet, "SHEET_LIMIT_S", 0.5)
+    monkeypatch.setattr(script, "TOOL_LIMIT_S", 1)
+    monkeypatch.setattr(script, "SHEET_LIMIT_S", 0.5)
     monkeypatch.setattr(own, "GRACE_S", 0.0)
     began = time.monotonic()
     assert await own_status() is None
@@ -74,14 +74,14 @@ async def test_an_admin_box_without_a_shell_claims_nothing(monkeypatch: pytest.M
 
 async def test_a_sheet_that_is_cut_off_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """That a tool is missing from it does not mean that the admin box has none."""
-    monkeypatch.setattr(sheet, "script", lambda nonce: f"printf '\n{nonce} begin facts\n'; kill -KILL $$")
+    monkeypatch.setattr(script, "script", lambda nonce: f"printf '\n{nonce} begin facts\n'; kill -KILL $$")
     assert await own_status() is None
 
 
 async def test_a_check_in_a_hurry_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking ends with the limit; an older claim is kept for a moment, and not for long."""
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
-    monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
+    monkeypatch.setattr(script, "TOOL_LIMIT_S", 1)
     state, claim = MonitorState(), SyncStatus("chronyd", synchronized=True)
     await StatusPoller(state).query_all({}, 0.3)
     assert state.admin_answer.status is None
@@ -98,7 +98,7 @@ async def test_tools_that_hang_on_the_admin_box_delay_no_check(
 ) -> None:
     """The nodes' claims are to be compared with their clocks while they are fresh."""
     tool(tmp_path, monkeypatch, "exec sleep 1000\n")
-    monkeypatch.setattr(sheet, "TOOL_LIMIT_S", 1)
+    monkeypatch.setattr(script, "TOOL_LIMIT_S", 1)
     state, began = MonitorState(), time.monotonic()
     await StatusPoller(state).query_all({}, 20.0)
     assert time.monotonic() - began < 3 * ADMIN_BOX_S

@@ -7,10 +7,10 @@ import pytest
 
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import Burst, Exchange, Failed, Measured, Node, Program, Quantum
-from skewmon.probe.base import ArrivalClock, base_ns
 from skewmon.probe.budget import Budget
+from skewmon.probe.clocks import ArrivalClock, base_ns
+from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
-from skewmon.probe.ssh import Dialer
 from skewmon.probe.sweep import NEAR_AT_ONCE, REPEATS, REPEATS_FREE, Sweeper
 
 RAW = Program("python3", raw=Quantum(0, 1))

@@ -22,7 +22,7 @@ from skewmon.inventory import file_sd
 from skewmon.inventory.settings import Context
 from skewmon.model import SshSettings
 from skewmon.notify.receiver import SecretError, read_secret
-from skewmon.probe import identity, known_hosts
+from skewmon.probe import host_keys, identity
 from skewmon.runtime import files
 from skewmon.runtime.files import read_bytes, read_text
 
@@ -147,7 +147,7 @@ READERS: dict[str, tuple[Callable[[str], object], type[SkewmonError]]] = {
     "certificate": (_certificate, ConfigError),
     "file_sd": (_from_file_sd, InventoryError),
     "secret": (read_secret, SecretError),
-    "known_hosts": (lambda path: known_hosts.lookup((path,)), ConnectError),
+    "known_hosts": (lambda path: host_keys.lookup((path,)), ConnectError),
     "key": (_key, ConnectError),
 }
 
@@ -215,4 +215,4 @@ def test_a_missing_configuration_says_how_to_write_one(capsys: pytest.CaptureFix
 
 def test_a_known_hosts_file_that_is_the_null_device_has_no_hosts() -> None:
     """The node is unknown; the file is readable."""
-    assert not known_hosts.is_known((os.devnull,), "n1", 22)
+    assert not host_keys.is_known((os.devnull,), "n1", 22)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import ToolReport
+from skewmon.timesync.parsers.registry import PARSERS
+from skewmon.timesync.parsers.report import ToolReport
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "captures"
 

@@ -7,8 +7,8 @@ from skewmon.clock import pairs
 from skewmon.culprit.decide import decide
 from skewmon.culprit.reference import reference_clock
 from skewmon.model import NS_PER_S, Finding, Interval, SyncStatus, Vote
-from skewmon.timesync import sheet
-from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync import script
+from skewmon.timesync.findings.derive import ClockChanges, NodeEvidence, cluster_findings, node_findings
 from skewmon.timesync.refid import of_address
 from skewmon.timesync.status import assemble
 
@@ -39,7 +39,7 @@ def status_of(*processes: str, hidden: bool = False, **tools: str | tuple[str, s
     for name, said in blocks.items():
         out, err, code = (said, "", 0) if isinstance(said, str) else said
         text += f"\n{NONCE} begin {name.replace('_', '-')}\n{out}\n{NONCE} err\n{err}\n{NONCE} end {code}\n"
-    return assemble(sheet.split(NONCE, f"{text}\n{NONCE} done\n"))
+    return assemble(script.split(NONCE, f"{text}\n{NONCE} done\n"))
 
 
 # --- what the tools print --------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from skewmon.model import KernelClock, SyncStatus
-from skewmon.timesync import advice
-from skewmon.timesync.evidence import NodeEvidence
-from skewmon.timesync.facts import BUSYBOX
+from skewmon.timesync.findings import advice
+from skewmon.timesync.findings.evidence import NodeEvidence
+from skewmon.timesync.findings.facts import BUSYBOX
 
 #: Programs that every node has, and where those of the administrator lie.
 EVERYWHERE = ("sh", "cat", "grep", "echo")

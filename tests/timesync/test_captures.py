@@ -2,7 +2,7 @@
 
 import pytest
 
-from skewmon.timesync.parsers import PARSERS
+from skewmon.timesync.parsers.registry import PARSERS
 from tests.timesync.captures import DIRECTORY, Capture, captures, described
 
 CAPTURES = list(captures())

@@ -6,7 +6,7 @@ import pytest
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync.claim import STALE_POLLS, is_stale
-from skewmon.timesync.evidence import UNSAID_BOUND_S, claimed_bound_s
+from skewmon.timesync.findings.evidence import UNSAID_BOUND_S, claimed_bound_s
 
 HELD = SyncStatus(
     "chronyd",

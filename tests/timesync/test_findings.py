@@ -9,9 +9,9 @@ import pytest
 from skewmon.culprit.decide import NO_CULPRIT, decide
 from skewmon.culprit.reference import reference_clock
 from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
-from skewmon.timesync.catalogue import FINDINGS
-from skewmon.timesync.evidence import proven
-from skewmon.timesync.findings import ClockChanges, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync.findings.catalogue import FINDINGS
+from skewmon.timesync.findings.derive import ClockChanges, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync.findings.evidence import proven
 
 MS = 1_000_000
 S = 1_000_000_000

@@ -5,9 +5,9 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewmon.timesync.catalogue import FINDINGS
-from skewmon.timesync.evidence import NodeEvidence
-from skewmon.timesync.sheet import ToolOutput
+from skewmon.timesync.findings.catalogue import FINDINGS
+from skewmon.timesync.findings.evidence import NodeEvidence
+from skewmon.timesync.script import ToolOutput
 from skewmon.timesync.status import assemble
 from tests.timesync.captures import captures
 from tests.timesync.fleets import CHRONYD, NTPD, TIMESYNCD, judged, node

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import ToolReport
+from skewmon.timesync.parsers.registry import PARSERS
+from skewmon.timesync.parsers.report import ToolReport
 from tests.fuzz.mutate import accounted
 from tests.timesync.captures import captures
 

@@ -1,7 +1,7 @@
 """Columns of a peer table, by its header."""
 
-from skewmon.timesync.ntpq_layout import Layout, of_header
-from skewmon.timesync.parsers import PARSERS
+from skewmon.timesync.parsers.ntpq_layout import Layout, of_header
+from skewmon.timesync.parsers.registry import PARSERS
 
 HEADER = "     remote           refid      st t when poll reach   delay   offset  jitter"
 ROW = "*192.0.2.1       192.0.2.9        2 u   14   64  377    0.480    2.868   0.310"

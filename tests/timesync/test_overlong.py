@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from skewmon.timesync.overlong import LONGEST_LINE, WIDEST_GAP
-from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.sheet import TOOL_LIMIT_BYTES
+from skewmon.timesync.parsers.overlong import LONGEST_LINE, WIDEST_GAP
+from skewmon.timesync.parsers.registry import PARSERS
+from skewmon.timesync.script import TOOL_LIMIT_BYTES
 from tests.timesync.captures import captures
 
 #: What patterns trip over: runs of what two neighbouring parts of a pattern can both take.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from skewmon.timesync.parsers import PARSERS
-from skewmon.timesync.report import ToolOutcome
+from skewmon.timesync.parsers.registry import PARSERS
+from skewmon.timesync.parsers.report import ToolOutcome
 from tests.timesync.captures import named
 
 

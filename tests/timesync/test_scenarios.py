@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.findings import ClockChanges
+from skewmon.timesync.findings.derive import ClockChanges
 from tests.timesync.captures import DIRECTORY
 from tests.timesync.fleets import (
     CHRONYD,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.sheet import ToolOutput
+from skewmon.timesync.script import ToolOutput
 from skewmon.timesync.status import assemble
 from tests.timesync.captures import DIRECTORY, read
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skewmon.timesync.values import is_value, number, octal, seconds, span_s, whole
+from skewmon.timesync.parsers.values import is_value, number, octal, seconds, span_s, whole
 
 
 @pytest.mark.parametrize(

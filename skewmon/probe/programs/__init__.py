@@ -6,7 +6,7 @@ from importlib import resources
 
 from skewmon import __version__
 from skewmon.probe.wire import greeting
-from skewmon.timesync import sheet
+from skewmon.timesync import script
 
 #: What stands in ladder.sh for each program that it carries.
 RUNGS = {"@PYTHON3@": "python3.py", "@PERL@": "perl.pl", "@PYTHON2@": "python2.py", "@BASH@": "bash.sh"}
@@ -41,7 +41,7 @@ def ladder() -> str:
 def installed(path: str = INSTALLED_PATH) -> str:
     """Return the program for nodes whose key may run nothing else: ladder and sheet in one script."""
     fixed = f"mark={_ANY_NONCE}\n"
-    asked = sheet.script(_ANY_NONCE)
+    asked = script.script(_ANY_NONCE)
     assert asked.count(_ANY_NONCE) == asked.count(fixed) == 1, "the sheet has its nonce in one place"
     text = resources.files(__name__).joinpath("installed.sh").read_text(encoding="utf-8")
     parts = {

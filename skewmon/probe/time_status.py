@@ -1,0 +1,119 @@
+"""The status sheet over SSH: a session of its own, so that a hanging tool cannot hold up a clock."""
+
+import asyncio
+from dataclasses import replace
+
+import asyncssh
+
+from skewmon.errors import NodeError, ProbeError, Reason
+from skewmon.model import SyncStatus
+from skewmon.probe import programs, wire
+from skewmon.probe.connect import WINDOW_BYTES, Connection
+from skewmon.probe.faults import quoted
+from skewmon.probe.guard import STATUS
+from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.runtime.tasks import retrieved
+from skewmon.timesync import script
+from skewmon.timesync.status import assemble
+
+#: Beyond the sheet's own limit: the login shell, its rc files and the way back.
+GRACE_S = 5.0
+
+#: Noise before the first mark: banners and rc files. The standard error carries nothing else, and is dropped.
+NOISE_BYTES = 64 * 1024
+
+#: What is told of a sheet that ended before its last mark: tools that come later are missing without a word.
+CUT_OFF = "status sheet: cut off before its end"
+
+#: Sheets in flight: each starts a dozen short processes on its node, and one task here.
+SHEETS_AT_ONCE = 32
+
+
+async def read_text(connection: Connection) -> tuple[str, str]:
+    """Return the nonce and the raw text of one node's sheet.
+
+    Raises NodeError if the node opens no second session, floods it, or does not end it in time.
+    """
+    nonce = wire.new_nonce()
+    connection.guard.allow(STATUS)
+    try:
+        async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
+            process = await connection.ssh.create_process(
+                programs.COMMAND, encoding=None, window=WINDOW_BYTES
+            )
+            try:
+                process.stdin.write((wire.greeting(nonce, "status") + script.script(nonce)).encode())
+                process.stdin.write_eof()
+                text = await _read_both(process)
+            finally:
+                process.close()
+    except TimeoutError:
+        raise ProbeError(
+            Reason.NO_REPLY,
+            "The node's time tools did not end in time, although each has a limit of its own.",
+        ) from None
+    except (asyncssh.Error, OSError) as error:
+        raise (connection.fault or _refused(error)) from None
+    if connection.fault:  # its output ended for this reason
+        raise connection.fault
+    return nonce, text
+
+
+async def read_status(connection: Connection) -> SyncStatus:
+    """Return what a node's time daemons claim; raises as ``read_text`` does."""
+    nonce, text = await read_text(connection)
+    status = assemble(script.split(nonce, text))
+    if script.is_complete(nonce, text):
+        return status
+    return replace(status, failures=(*status.failures, CUT_OFF))
+
+
+async def read_or_say_why(connection: Connection) -> SyncStatus:
+    """Return what a node's time daemons claim, or a status that says why there is none."""
+    try:
+        with translated(Where.STATUS, node_error):
+            return await read_status(connection)
+    except NodeError as error:
+        return SyncStatus("unknown", failures=(error.detail,))
+
+
+def _refused(error: Exception) -> ProbeError:
+    return ProbeError(
+        Reason.SESSION_REFUSED,
+        f"sshd opened no second session for the time tools: {quoted(error)}.",
+        "Look at MaxSessions on the node; skewmon needs two.",
+    )
+
+
+async def _read_both(process: "asyncssh.SSHClientProcess[bytes]") -> str:
+    """Return the standard output, reading the standard error beside it: both share one window."""
+    errors = asyncio.create_task(_read_limited(process.stderr, NOISE_BYTES, "standard error"))
+    output = asyncio.create_task(
+        _read_limited(process.stdout, script.SHEET_LIMIT_BYTES + NOISE_BYTES, "output")
+    )
+    for reading in (output, errors):
+        reading.add_done_callback(retrieved)
+    try:
+        done, _ = await asyncio.wait([output, errors], return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for reading in (output, errors):
+            reading.cancel()
+    for reading in done:
+        reading.result()
+    return output.result()
+
+
+async def _read_limited(stream: "asyncssh.SSHReader[bytes]", limit: int, name: str) -> str:
+    pieces: list[bytes] = []
+    size = 0
+    while size <= limit:
+        piece = await stream.read(WINDOW_BYTES)
+        if not piece:
+            return b"".join(pieces).decode("utf-8", "replace")
+        pieces.append(piece)
+        size += len(piece)
+    raise ProbeError(
+        Reason.TOO_MUCH_OUTPUT,
+        f"The {name} of the time tools is longer than {limit // 1024} KiB.",
+        "Look at the node's rc files.",
+    )

@@ -1,0 +1,1 @@
+"""Findings: named diagnoses with their evidence and the next command to type."""

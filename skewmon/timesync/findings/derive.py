@@ -1,0 +1,58 @@
+"""Named diagnoses from claims and measurement, each with its evidence and the next command to type."""
+
+from collections.abc import Iterable
+
+from skewmon.model import Finding, Vote
+from skewmon.timesync.findings.catalogue import FINDINGS
+from skewmon.timesync.findings.evidence import (
+    NO_REFERENCE,
+    ClockChanges,
+    ClusterEvidence,
+    NodeEvidence,
+    Reference,
+)
+from skewmon.timesync.findings.rules_cluster import cluster_rules
+from skewmon.timesync.findings.rules_daemon import daemon_rules
+from skewmon.timesync.findings.rules_offset import offset_rules
+
+__all__ = [
+    "FINDINGS",
+    "NO_REFERENCE",
+    "ClockChanges",
+    "ClusterEvidence",
+    "NodeEvidence",
+    "Reference",
+    "claimed_findings",
+    "cluster_findings",
+    "node_findings",
+]
+
+_ORDER = {kind: place for place, kind in enumerate(FINDINGS)}
+
+
+def claimed_findings(node: NodeEvidence) -> tuple[Finding, ...]:
+    """Return what one node's claims amount to by themselves: the same until its daemon is asked again."""
+    return tuple(daemon_rules(node))
+
+
+def node_findings(
+    node: NodeEvidence, reference: Reference, claimed: tuple[Finding, ...] | None = None
+) -> tuple[Finding, ...]:
+    """Return the findings about one node, compared with the reference clock; none for a healthy one.
+
+    A round may have kept ``claimed_findings``.
+    """
+    own = claimed_findings(node) if claimed is None else claimed
+    return _ordered([*own, *offset_rules(node, reference)])
+
+
+def cluster_findings(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:
+    """Return what is to be said of the cluster as a whole, after the vote on pairs beyond ``limit_ns``.
+
+    Without a limit nothing is provably apart that should not be.
+    """
+    return _ordered(cluster_rules(cluster, vote, limit_ns))
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: _ORDER[one.kind]))

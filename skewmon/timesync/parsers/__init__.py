@@ -1,0 +1,1 @@
+"""One parser for each time tool, and the registry of them."""

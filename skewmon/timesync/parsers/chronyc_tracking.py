@@ -1,0 +1,218 @@
+"""``chronyc tracking``, as text and as CSV (``-c``).
+
+The text carries the sign in a word: *slow of NTP time* is behind, here negative; *fast* is ahead. In CSV the
+same field is positive where the clock is slow.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from skewmon.model import SyncStatus
+from skewmon.timesync import refid as refids
+from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.values import distance_s, flipped, number, whole
+
+TOOL = "chronyc-tracking"
+
+LEAPS = {
+    "normal": "none",
+    "insert second": "insert",
+    "delete second": "delete",
+    "not synchronised": "unsynchronized",
+    "not synchronized": "unsynchronized",
+}
+
+#: The fields of ``chronyc -c tracking``, named as the text names them (client.c, process_cmd_tracking).
+CSV_FIELDS = (
+    "reference id",
+    "name",
+    "stratum",
+    "ref time",
+    "system time",
+    "last offset",
+    "rms offset",
+    "frequency",
+    "residual freq",
+    "skew",
+    "root delay",
+    "root dispersion",
+    "update interval",
+    "leap status",
+)
+
+#: ``chronyc ntpdata`` begins with this, and goes on with a source's stratum and leap under the same labels.
+_OF_A_SOURCE = re.compile(r"\s*Remote address\s*:.*")
+
+_NUMBER = r"([0-9.eE+-]+)"
+_LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?:\s*+(.*?)\s*")
+_REFERENCE = re.compile(r"([0-9A-Fa-f.]+)(?:\s+\((.*)\))?")
+_FAST_OR_SLOW = re.compile(rf"{_NUMBER} (?:seconds|ppm) (fast|slow)(?: of NTP time)?")
+_QUANTITY = re.compile(rf"{_NUMBER}(?: (?:seconds|ppm))?")
+
+#: The reference ID of chrony's local mode, before 3.0 as an address: no source but the machine's oscillator.
+_LOCAL_IDS = frozenset({"7F7F0101", "127.127.1.1"})
+
+#: The reference ID of a clock that never followed anything.
+_NO_IDS = frozenset({"00000000", "0.0.0.0"})  # noqa: S104  # a reference ID, not an address to listen on
+
+#: One of these alone, as grep leaves it, is an answer.
+_FACTS = frozenset({"stratum", "leap status", "system time"})
+
+_DATE = "%a %b %d %H:%M:%S %Y"
+
+
+def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
+    """Read thirteen labelled lines, or one line of fourteen comma-separated fields."""
+    ledger = Ledger(TOOL)
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        pair = _labelled(line)
+        if pair is not None:
+            fields[pair[0]] = pair[1]
+            ledger.understood()
+        elif (csv := _csv(line)) is not None:
+            fields = csv
+            ledger.understood()
+        else:
+            ledger.other(line)
+    ledger.others(stderr.splitlines())
+    if any(_OF_A_SOURCE.fullmatch(line) for line in ledger.unparsed):
+        fields = {}  # what was said is no word of this node's clock
+    return ledger.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
+
+
+def _labelled(line: str) -> tuple[str, str] | None:
+    """Return one labelled line whose label and value are known, or None."""
+    found = _LABELLED.fullmatch(line)
+    if found is None or found[1].lower() not in _CHECKS:
+        return None
+    label, value = found[1].lower(), found[2]
+    return (label, value) if _CHECKS[label](value) else None
+
+
+def _csv(line: str) -> dict[str, str] | None:
+    values = line.strip().split(",")
+    if len(values) != len(CSV_FIELDS):
+        return None
+    fields = dict(zip(CSV_FIELDS, values, strict=True))
+    numeric = CSV_FIELDS[2:-1]
+    if not all(number(fields[name]) is not None for name in numeric):
+        return None
+    return fields if fields["leap status"].lower() in LEAPS else None
+
+
+def _is_quantity(value: str) -> bool:
+    found = _QUANTITY.fullmatch(value)
+    return found is not None and number(found[1]) is not None
+
+
+def _is_fast_or_slow(value: str) -> bool:
+    return _ahead(value) is not None
+
+
+def _is_reference(value: str) -> bool:
+    return _REFERENCE.fullmatch(value) is not None
+
+
+def _is_date(value: str) -> bool:
+    return _wall_s(value) is not None
+
+
+def _is_leap(value: str) -> bool:
+    return value.lower() in LEAPS
+
+
+def _is_stratum(value: str) -> bool:
+    return whole(value) is not None
+
+
+#: Label → what its value must look like to count as understood.
+_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "reference id": _is_reference,
+    "stratum": _is_stratum,
+    "ref time": _is_date,
+    "system time": _is_fast_or_slow,
+    "last offset": _is_quantity,
+    "rms offset": _is_quantity,
+    "frequency": _is_fast_or_slow,
+    "residual freq": _is_quantity,
+    "skew": _is_quantity,
+    "root delay": _is_quantity,
+    "root dispersion": _is_quantity,
+    "update interval": _is_quantity,
+    "leap status": _is_leap,
+}
+
+
+def _ahead(value: str) -> float | None:
+    """Return a quantity that is positive where its word is *fast*."""
+    found = _FAST_OR_SLOW.fullmatch(value)
+    if found is None:
+        return None
+    amount = number(found[1])
+    return flipped(amount) if found[2] == "slow" else amount
+
+
+def _wall_s(value: str) -> float | None:
+    """Return the Unix time of chrony's date, or of the seconds that CSV has in its place."""
+    plain = number(value)
+    if plain is not None:
+        return plain
+    try:
+        return datetime.strptime(value, _DATE).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _quantity(fields: Mapping[str, str], name: str) -> float | None:
+    found = _QUANTITY.fullmatch(fields.get(name, ""))
+    return None if found is None else number(found[1])
+
+
+def _signed(fields: Mapping[str, str], name: str, *, csv_positive_is_fast: bool) -> float | None:
+    value = fields.get(name, "")
+    plain = number(value)
+    if plain is None:
+        return _ahead(value)
+    return plain if csv_positive_is_fast else flipped(plain)
+
+
+def _distance_s(fields: Mapping[str, str]) -> float | None:
+    return distance_s(_quantity(fields, "root delay"), _quantity(fields, "root dispersion"))
+
+
+def _status(fields: Mapping[str, str]) -> SyncStatus:
+    leap = LEAPS.get(fields.get("leap status", "").lower())
+    stratum = whole(fields.get("stratum", ""))
+    digits, name = _reference(fields)
+    wall_s = _wall_s(fields.get("ref time", ""))
+    local = digits in _LOCAL_IDS
+    never = digits in _NO_IDS  # the zeroes and ones that follow are nobody's measurement
+    return SyncStatus(
+        "chronyd" if fields else "unknown",
+        synchronized=None if leap is None else leap != "unsynchronized",
+        stratum=stratum,
+        source="LOCAL" if local else name,
+        refid=None if never else _refid(digits, stratum),
+        offset_s=None if never else _signed(fields, "system time", csv_positive_is_fast=False),
+        root_distance_s=None if never else _distance_s(fields),
+        leap=leap,
+        frequency_ppm=_signed(fields, "frequency", csv_positive_is_fast=True),
+        updated_wall_s=wall_s or None,  # the epoch itself stands for "never"
+    )
+
+
+def _refid(digits: str, stratum: int | None) -> str | None:
+    return "LOCL" if digits in _LOCAL_IDS else refids.of_hex(digits, stratum) or refids.of_address(digits)
+
+
+def _reference(fields: Mapping[str, str]) -> tuple[str, str | None]:
+    """Split ``C0A87B01 (192.168.123.1)``; versions before 3.0 print ``192.168.123.1 (name)``."""
+    found = _REFERENCE.fullmatch(fields.get("reference id", ""))
+    if found is None:
+        return "", None
+    name = found[2] if found[2] is not None else fields.get("name")
+    if "." in found[1]:  # the older form names the server by both; its number is the sure one
+        return found[1], None if refids.is_none(found[1]) else found[1]
+    return found[1].upper(), name or None

@@ -1,0 +1,155 @@
+"""``ntptime``, and the ``adjtimex`` of Debian and of busybox: the kernel's own word on its discipline.
+
+The kernel's offset is what it has yet to add, and its frequency what it adds: both are turned round, so that
+positive means that the clock is ahead, and that it would run fast.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from skewmon.model import KernelClock, SyncStatus
+from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.values import flipped, number
+
+TOOL = "ntptime"
+
+#: What the call returns where the clock is not synchronized to a reliable source (adjtimex(2)): besides
+#: STA_UNSYNC also for a clock that failed, and for a pulse that is asked for and does not come.
+TIME_ERROR = 5
+
+#: Bits of timex.status (linux/timex.h).
+STA_INS, STA_DEL, STA_UNSYNC, STA_NANO = 0x0010, 0x0020, 0x0040, 0x2000
+
+US_PER_S, NS_PER_S = 10**6, 10**9
+
+#: The kernel's frequency unit: ppm in 16.16 fixed point (adjtimex(2)).
+PPM_SCALE = 65_536
+
+#: What adjtimex prints, one number a line, label → name; the rest is understood and left alone.
+_ADJTIMEX = {
+    "offset": "offset",
+    "frequency": "freq",
+    "freq.adjust": "freq",
+    "maxerror": "maxerror",
+    "esterror": "esterror",
+    "status": "status",
+    "mode": "mode",
+    "time_constant": "constant",
+    "timeconstant": "constant",
+    "precision": "precision",
+    "tolerance": "tolerance",
+    "tick": "tick",
+    "raw time": "time",
+    "time.tv_sec": "time",
+    "time.tv_usec": "time",
+    "return value": "code",
+}
+
+_ADJTIMEX_LINE = re.compile(r"\s*+(?:-[a-z]\s++)?([a-z_.][a-z_. ]*?)\s*[:=]\s*(-?[0-9]+)(?![0-9]).*")
+_CALL = re.compile(r"\s*ntp_(?:gettime|adjtime)\(\) returns code ([0-9]) \([A-Z]+\)")
+_TIME = re.compile(r"\s*time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
+_RAW_TIME = re.compile(r"\s*ntptime=[0-9a-f]+\.[0-9a-f]+ unixtime=[0-9a-f]+\.[0-9]+ .*")  # ntptime -r
+_STATUS = re.compile(r"\s*status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)
+_MODES = re.compile(r"\s*modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
+_ITEM = re.compile(r"\s*([A-Za-z][A-Za-z ]*?) (-?[0-9.]+)(?: (us|ppm|s|ns))?\s*")
+_ITEMS = frozenset(
+    {
+        "offset",
+        "frequency",
+        "interval",
+        "maximum error",
+        "estimated error",
+        "tai offset",
+        "time constant",
+        "precision",
+        "tolerance",
+        "pps frequency",
+        "stability",
+        "jitter",
+        "intervals",
+        "jitter exceeded",
+        "stability exceeded",
+        "errors",
+    }
+)
+
+
+def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
+    """Read ntptime's two paragraphs, or adjtimex's list."""
+    ledger = Ledger(TOOL)
+    facts: dict[str, float] = {}
+    for line in text.splitlines():
+        if _ntptime(line, facts) or _adjtimex(line, facts):
+            ledger.understood()
+        else:
+            ledger.other(line)
+    ledger.others(stderr.splitlines())
+    kernel = _kernel(facts)
+    return ledger.report(
+        SyncStatus("unknown", synchronized=kernel.synchronized, leap=kernel.leap, kernel=kernel),
+        found="status" in facts,
+        exit_status=status,
+    )
+
+
+def _ntptime(line: str, facts: dict[str, float]) -> bool:
+    call = _CALL.fullmatch(line)
+    if call is not None:
+        facts["code"] = float(call[1])
+        return True
+    if any(pattern.fullmatch(line) for pattern in (_TIME, _RAW_TIME, _MODES)):
+        return True
+    flags = _STATUS.fullmatch(line)
+    if flags is not None:
+        facts["status"] = int(flags[1], 16)
+        return True
+    items = list(_items(line))
+    if not items or None in items:
+        return False
+    facts.update(filter(None, items))
+    return True
+
+
+def _items(line: str) -> Iterator[tuple[str, float] | None]:
+    """Yield the items of a line such as ``offset 0.000 us, frequency 0.000 ppm, interval 1 s,``."""
+    for part in line.strip().rstrip(",.").split(","):
+        found = _ITEM.fullmatch(part)
+        value = None if found is None else number(found[2])
+        known = found is not None and found[1].lower() in _ITEMS
+        yield (found[1].lower(), value) if found and value is not None and known else None
+
+
+def _adjtimex(line: str, facts: dict[str, float]) -> bool:
+    found = _ADJTIMEX_LINE.fullmatch(line)
+    name = None if found is None else _ADJTIMEX.get(found[1])
+    if found is None or name is None or len(found[2]) > 20:
+        return False
+    facts[name] = float(found[2])
+    return True
+
+
+def _kernel(facts: Mapping[str, float]) -> KernelClock:
+    flags = int(facts["status"]) if "status" in facts else None
+    # ntptime converts to microseconds itself; adjtimex prints what the kernel holds.
+    per_s = NS_PER_S if flags is not None and flags & STA_NANO and "freq" in facts else US_PER_S
+    raw = facts.get("freq")
+    return KernelClock(
+        synchronized=None if flags is None else not (flags & STA_UNSYNC or facts.get("code") == TIME_ERROR),
+        max_error_s=_over(facts.get("maximum error", facts.get("maxerror")), US_PER_S),
+        offset_s=flipped(_over(facts.get("offset"), per_s)),
+        frequency_ppm=flipped(facts.get("frequency") if raw is None else raw / PPM_SCALE),
+        leap=None if flags is None else _leap(flags),
+        tai_s=int(facts["tai offset"]) if facts.get("tai offset") else None,
+    )
+
+
+def _over(value: float | None, per_s: int) -> float | None:
+    return None if value is None else value / per_s
+
+
+def _leap(flags: int) -> str:
+    if flags & STA_UNSYNC:
+        return "unsynchronized"
+    if flags & STA_INS:
+        return "insert"
+    return "delete" if flags & STA_DEL else "none"

@@ -1,0 +1,36 @@
+"""Every parser by the name of its tool, as ``skewmon parse`` and the status sheet call it."""
+
+from collections.abc import Mapping
+
+from skewmon.timesync.parsers import (
+    chronyc_sources,
+    chronyc_tracking,
+    ntp_ctl,
+    ntpctl,
+    ntpq,
+    ntpq_rv,
+    ntpstat,
+    ntptime,
+    show_timesync,
+    timedatectl,
+    timesync_status,
+)
+from skewmon.timesync.parsers.overlong import without_overlong
+from skewmon.timesync.parsers.report import Parser
+
+PARSERS: Mapping[str, Parser] = {
+    module.TOOL: without_overlong(module.parse)
+    for module in (
+        ntpq,
+        ntpq_rv,
+        ntpstat,
+        chronyc_tracking,
+        chronyc_sources,
+        timedatectl,
+        timesync_status,
+        show_timesync,
+        ntpctl,
+        ntp_ctl,
+        ntptime,
+    )
+}

@@ -1,0 +1,136 @@
+"""The shipped Prometheus and Alertmanager files, judged by Prometheus's and Alertmanager's own tools."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from skewmon.alert.alerts import NAMES, RUNBOOK_URL
+from skewmon.alert.thresholds import STATES, in_force
+from skewmon.cli.rules import render
+from skewmon.export.rules import build_rules
+from skewmon.model import Cluster, Threshold, ThresholdKind
+from tests.export.samples import BY_NAME
+
+CONFIG = Path(__file__).parents[2] / "config"
+DOCS = Path(__file__).parents[2] / "docs"
+RULES = CONFIG / "prometheus" / "skewmon.rules.yml"
+
+#: A cluster with a line of every kind, and a name that has to be quoted.
+EVERYTHING = Cluster(
+    'o"d\\d',
+    (),
+    interval_s=300.0,
+    thresholds=in_force(
+        None,
+        [
+            Threshold(
+                severity,
+                0 if kind in STATES else 1_500_000,
+                kind,
+                for_s=0.0 if severity == "critical" else 90.5,
+            )
+            for kind in ThresholdKind
+            for severity in ("warning", "critical")
+        ],
+    ),
+)
+
+
+def _rules(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a tool that must be installed and must succeed; return what it said."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_shipped_rules_are_what_the_program_prints() -> None:
+    """One source: `skewmon rules > config/prometheus/skewmon.rules.yml`."""
+    assert RULES.read_text() == render(None)
+
+
+def test_promtool_accepts_the_shipped_rules_and_their_tests_pass() -> None:
+    """Check, and the unit tests of the rules."""
+    assert "SUCCESS" in _run("promtool", "check", "rules", RULES)
+    assert "SUCCESS" in _run("promtool", "test", "rules", "skewmon.rules.test.yml", cwd=RULES.parent)
+
+
+def test_prometheus_accepts_the_example() -> None:
+    """With the rules beside it."""
+    _run("promtool", "check", "config", CONFIG / "prometheus" / "prometheus.example.yml")
+
+
+def test_alertmanager_accepts_the_example_and_routes_by_severity() -> None:
+    """Critical alerts go to the pager, all others to the team."""
+    path = CONFIG / "alertmanager" / "alertmanager.example.yml"
+    _run("amtool", "check-config", path)
+    for severity, receiver in (("critical", "pager"), ("warning", "team")):
+        routed = _run(
+            *("amtool", "config", "routes", "test", f"--config.file={path}"),
+            *("alertname=SkewmonSkewHigh", f"severity={severity}", "cluster_name=prod"),
+        )
+        assert routed.strip() == receiver
+
+
+def test_promtool_accepts_rules_for_lines_of_every_kind(tmp_path: Path) -> None:
+    """Two clusters with everything, one with an awkward name and a slow pace."""
+    document = build_rules([EVERYTHING, Cluster("plain", (), thresholds=in_force(None, ()))])
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(document))
+    _run("promtool", "check", "rules", tmp_path / "rules.yml")
+    assert {rule["alert"] for rule in _rules(document) if "alert" in rule} >= set(NAMES.values())
+
+
+def test_rules_follow_the_configuration(tmp_path: Path) -> None:
+    """Each cluster's lines with its own limits, patience and name."""
+    path = tmp_path / "skewmon.yml"
+    path.write_text(
+        "clusters:\n  kv:\n    nodes: [n1, n2]\n    thresholds:\n"
+        "      - {severity: warning, skew: 500ms, for: 1m}\n"
+    )
+    found = [rule for rule in _rules(yaml.safe_load(render(str(path)))) if rule.get("labels", {}).get("kind")]
+    (rule,) = found
+    assert rule["expr"].startswith('skewmon_skew_lower_seconds{cluster_name="kv"} > 0.5\n')
+    assert rule["for"] == "1m"
+    assert rule["labels"] == {"severity": "warning", "kind": "skew", "cluster_name": "kv"}
+
+
+def test_a_slow_cluster_is_not_called_stale() -> None:
+    """With a round each five minutes, twenty minutes without one are stale, and five are not."""
+    (stale,) = [
+        rule for rule in _rules(build_rules([EVERYTHING])) if rule.get("alert") == "SkewmonRoundsStale"
+    ]
+    assert "[20m]" in stale["expr"]
+
+
+@pytest.mark.parametrize(
+    "document", [build_rules(), build_rules([EVERYTHING])], ids=["shipped", "everything"]
+)
+def test_every_query_parses_and_asks_for_metrics_that_exist(document: dict[str, Any]) -> None:
+    """No rule can wait for ever for a metric that was renamed."""
+    recorded = {rule["record"] for rule in _rules(document) if "record" in rule}
+    for rule in _rules(document):
+        promql_parser.parse(rule["expr"])
+        used = set(re.findall(r"(?<![:\w])skewmon_\w+", rule["expr"].replace("cluster_name:skewmon", "")))
+        asked = set(re.findall(r"cluster_name:\w+:\w+", rule["expr"]))
+        assert used <= set(BY_NAME), rule
+        assert asked <= recorded
+        assert used or asked or 'up{job="skewmon"}' in rule["expr"], rule  # else the test looked at nothing
+
+
+@pytest.mark.parametrize("rule", [rule for rule in _rules(build_rules()) if "alert" in rule], ids=str)
+def test_every_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    """A sentence, a severity that routes know, and a section of the runbook that exists."""
+    assert rule["annotations"]["summary"].endswith(".")
+    assert rule["labels"]["severity"] in {"warning", "critical"}
+    url, anchor = rule["annotations"]["runbook_url"].split("#")
+    assert url == RUNBOOK_URL
+    headings = re.findall(r"^## (\S+)$", (DOCS / "runbook-alerts.md").read_text(), re.MULTILINE)
+    assert anchor in {heading.lower() for heading in headings}

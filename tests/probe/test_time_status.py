@@ -1,0 +1,48 @@
+"""The status sheet as it comes back over a connection."""
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from skewmon.monitor.check import opened
+from skewmon.probe import time_status
+from skewmon.probe.connect import Connection
+from tests.fleet.scripted import ScriptedNode, Session
+from tests.integration.measuring import scripted
+from tests.probe.hostile import Liar
+
+NONCE = "a1b2c3d4e5"
+FACTS = f"\n{NONCE} begin facts\nuname Linux 6.1.0 x86_64\n\n{NONCE} err\n\n{NONCE} end 0\n"
+
+
+@pytest.mark.parametrize(("last", "failures"), [(f"\n{NONCE} done\n", ()), ("", (time_status.CUT_OFF,))])
+async def test_a_sheet_that_was_cut_off_is_told(
+    last: str, failures: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tools that come after the cut are missing without a word of their own; nobody takes that for health."""
+
+    async def read_text(_: Connection) -> tuple[str, str]:
+        return NONCE, FACTS + last
+
+    monkeypatch.setattr(time_status, "read_text", read_text)
+    status = await time_status.read_status(cast("Connection", None))
+    assert status.failures == failures
+
+
+async def test_a_flood_of_errors_ends_the_status_session_alone(tmp_path: Path) -> None:
+    """With the reason; the clock of the same node is measured on."""
+
+    async def shout(session: Session) -> None:
+        first = (await session.read_line()).split()
+        if first[-1] != b"status":
+            await Liar(nonce=first[2].decode())(session)
+        while True:
+            await session.complain(b"x" * 10_000)
+
+    async with ScriptedNode(shout, directory=tmp_path) as node, opened([scripted(node)], 10) as links:
+        (link,) = links.values()
+        assert link.connection
+        status = await time_status.read_or_say_why(link.connection)
+        assert "standard error" in status.failures[0]
+        assert len((await link.burst(8)).opening) == 8
