@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,24 @@ PROSE = [
 ]
 
 LINE_MAX = 120
+
+#: Longer files and functions have more than one subject. A package with more entries cannot be overlooked.
+FILE_LINES_MAX = 300
+FUNCTION_LINES_MAX = 60
+ENTRIES_MAX = 20
+
+#: Lists of data, which no split would make easier to read.
+LONG_FILES = {"alert/profiles.py"}
+LONG_FUNCTIONS = {("export/rules.py", "_meta")}
+
+#: The modules of the package, without the programs for the nodes, which support other versions of Python.
+MODULES = [path for path in sorted((ROOT / "skewmon").rglob("*.py")) if path.parent.name != "programs"]
+
+
+def _trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in MODULES:
+        name = path.relative_to(ROOT / "skewmon").as_posix()
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
 def test_the_listing_names_every_part_of_the_package() -> None:
@@ -58,11 +77,37 @@ def test_the_links_of_a_document_lead_somewhere(path: Path) -> None:
 
 def test_a_class_name_means_one_class() -> None:
     """A reader who meets a name in a signature finds one definition of it."""
-    trees = (
-        ast.parse(path.read_text(encoding="utf-8"))
-        for path in (ROOT / "skewmon").rglob("*.py")
-        if path.parent.name != "programs"
+    names = Counter(
+        node.name for _, tree in _trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
     )
-    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     assert len(names) > 100
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_the_package_has_few_entries() -> None:
+    """A reader of the listing sees all rooms at once."""
+    entries = [path.name for path in (ROOT / "skewmon").iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= ENTRIES_MAX
+
+
+def test_files_are_short() -> None:
+    """One subject each; exceptions are named."""
+    lines = {path.relative_to(ROOT / "skewmon").as_posix(): _lines(path) for path in MODULES}
+    assert len(lines) > 100
+    assert {name for name, number in lines.items() if number > FILE_LINES_MAX} <= LONG_FILES
+
+
+def test_functions_are_short() -> None:
+    """They fit on a screen; exceptions are named."""
+    functions = [
+        (name, node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for name, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert len(functions) > 1000
+    assert {(file, name) for file, name, lines in functions if lines > FUNCTION_LINES_MAX} <= LONG_FUNCTIONS
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())

@@ -11,16 +11,21 @@ from typing import Any
 
 import click
 
-from skewmon.cli.main import skewmon
+from skewmon.alert.alerts import NAMES
+from skewmon.cli.main import EXIT_CONFIG, EXIT_TRY_AGAIN, EXIT_UNUSABLE, skewmon
+from skewmon.cli.outputs import EXIT_CODES
 from skewmon.config.schema import Config
+from skewmon.errors import Reason
 from skewmon.export.catalogue import METRICS
+from skewmon.model import EventKind
+from skewmon.timesync.findings.catalogue import FINDINGS
 
 ROOT = Path(__file__).parents[2]
 
 
 def surface() -> dict[str, str]:
     """Return every contract by its path."""
-    return dict(sorted({**dict(_command_line()), **dict(_metrics()), **dict(_schemas())}.items()))
+    return dict(sorted([*_command_line(), *_exit_codes(), *_metrics(), *_kinds(), *_schemas()]))
 
 
 def _command_line() -> Iterator[tuple[str, str]]:
@@ -43,6 +48,26 @@ def _command(path: str, command: click.Command, context: click.Context) -> Itera
             inner = command.get_command(context, name)
             assert inner is not None
             yield from _command(f"{path} {name}", inner, context)
+
+
+def _exit_codes() -> Iterator[tuple[str, str]]:
+    for verdict, code in EXIT_CODES.items():
+        yield f"exit/{verdict}", str(code)
+    yield "exit/unusable input", str(EXIT_UNUSABLE)
+    yield "exit/unusable configuration of run", str(EXIT_CONFIG)
+    yield "exit/run could not start now", str(EXIT_TRY_AGAIN)
+
+
+def _kinds() -> Iterator[tuple[str, str]]:
+    """Yield the words that rules and scripts compare with: findings, reasons, alerts and events."""
+    for kind, diagnosis in FINDINGS.items():
+        yield f"finding/{kind}", " to ".join(filter(None, (diagnosis.severity, diagnosis.worst)))
+    for reason in Reason:
+        yield f"reason/{reason}", "reason"
+    for threshold, name in NAMES.items():
+        yield f"alert/{threshold}", name
+    for event in EventKind:
+        yield f"event/{event}", "event"
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
