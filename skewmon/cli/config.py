@@ -103,9 +103,9 @@ def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
       skewmon config init --config.file - --cluster etcd etcd[1-3].example.com
     """
     from skewmon.config.loader import loads
-    from skewmon.config.starter import starter
+    from skewmon.config.template import first_configuration
 
-    text = starter(nodes, cluster, path if path != "-" else "FILE")
+    text = first_configuration(nodes, cluster, path if path != "-" else "FILE")
     config = loads(text, "arguments")
     if path == "-":
         click.echo(text, nl=False)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pydantic
 
 from skewmon.config import limits
-from skewmon.config.explain import explain
-from skewmon.config.marks import parse
 from skewmon.config.schema import Config
+from skewmon.config.validation_errors import faults_of
+from skewmon.config.yaml_positions import parse
 from skewmon.errors import ConfigError, MissingFileError
 from skewmon.runtime.files import read_text
 
@@ -28,7 +28,7 @@ def loads(text: str, source: str) -> Config:
     try:
         config = Config.model_validate(document.value, context={"base": _base(source)})
     except pydantic.ValidationError as error:
-        raise ConfigError(*explain(document, error)) from None
+        raise ConfigError(*faults_of(document, error)) from None
     if document.faults:
         raise ConfigError(*document.faults)
     return config

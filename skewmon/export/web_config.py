@@ -12,8 +12,8 @@ from typing import Literal
 
 import pydantic
 
-from skewmon.config.explain import explain
-from skewmon.config.marks import Document, Value, parse
+from skewmon.config.validation_errors import faults_of
+from skewmon.config.yaml_positions import Document, Value, parse
 from skewmon.errors import ConfigError, Fault
 from skewmon.runtime.files import read_text
 
@@ -74,7 +74,7 @@ def _validated(document: Document) -> WebConfig:
     try:
         file = _WebFile.model_validate(document.value)
     except pydantic.ValidationError as error:
-        raise ConfigError(*explain(document, error)) from None
+        raise ConfigError(*faults_of(document, error)) from None
     faults = [*document.faults, *_contradictions(document, file)]
     if faults:
         raise ConfigError(*faults)

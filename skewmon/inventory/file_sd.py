@@ -4,8 +4,8 @@ import asyncio
 import glob
 
 from skewmon.config.limits import MAX_FILE_BYTES
-from skewmon.config.marks import parse
 from skewmon.config.schema import SourceSpec
+from skewmon.config.yaml_positions import parse
 from skewmon.errors import ConfigError, InventoryError
 from skewmon.inventory.settings import Context
 from skewmon.inventory.target_groups import nodes_of

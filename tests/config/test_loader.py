@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewmon.alert.profiles import PROFILES
-from skewmon.config.explain import known_keys
 from skewmon.config.loader import load, loads
 from skewmon.config.schema import Config, NodeSpec
+from skewmon.config.validation_errors import known_keys
 from skewmon.errors import ConfigError, Fault
 from skewmon.model import Threshold
 

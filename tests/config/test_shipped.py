@@ -12,7 +12,7 @@ from skewmon.cli.main import run
 from skewmon.config.effective import shown
 from skewmon.config.loader import load, loads
 from skewmon.config.schema import Config
-from skewmon.config.starter import starter
+from skewmon.config.template import first_configuration
 from skewmon.export.web_config import SUPPORTED, load_web_config
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -89,13 +89,15 @@ def test_the_values_of_the_example_are_the_defaults() -> None:
 
 def test_the_starter_is_the_minimal_example() -> None:
     """One text, two ways to it."""
-    assert starter(("etcd[1-3].example.com",), "main", "skewmon.minimal.yml") == MINIMAL.read_text()
+    assert (
+        first_configuration(("etcd[1-3].example.com",), "main", "skewmon.minimal.yml") == MINIMAL.read_text()
+    )
 
 
 @pytest.mark.parametrize("name", ["main", "no", "on", "12:30", "Zürich", 'a"b', "2026-01-01", "{x}", "null"])
 def test_the_starter_takes_any_name(name: str) -> None:
     """Names that YAML would misread are quoted."""
-    text = starter(("n[1-3]", "root@[2001:db8::1]:22"), name, "f.yml")
+    text = first_configuration(("n[1-3]", "root@[2001:db8::1]:22"), name, "f.yml")
     assert list(loads(text, "f.yml").clusters) == [name]
 
 

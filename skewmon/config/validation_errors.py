@@ -9,13 +9,13 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from skewmon.config import limits
-from skewmon.config.marks import Document
 from skewmon.config.schema import Config
+from skewmon.config.yaml_positions import Document
 from skewmon.errors import MAX_ECHOED, Fault, echoed
 from skewmon.text import masked_text
 
 
-def explain(document: Document, error: pydantic.ValidationError) -> list[Fault]:
+def faults_of(document: Document, error: pydantic.ValidationError) -> list[Fault]:
     """Return the faults of YAML and schema in order of place; one place has one fault."""
     found = {(fault.line, fault.column): fault for fault in document.faults}
     details = error.errors(include_url=False)

@@ -19,7 +19,7 @@ clusters:
 """
 
 
-def starter(nodes: tuple[str, ...], cluster: str, path: str) -> str:
+def first_configuration(nodes: tuple[str, ...], cluster: str, path: str) -> str:
     """Return a commented configuration that measures ``nodes``."""
     listed = "\n".join(f"      - {_quoted(node)}" for node in nodes)
     plain = re.fullmatch(r"[A-Za-z][\w-]*", cluster, re.ASCII) and isinstance(yaml.safe_load(cluster), str)
