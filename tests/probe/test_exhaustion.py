@@ -13,9 +13,9 @@ PROGRAM = """\
 import asyncio, contextlib, json, os, resource, sys
 from skewmon.errors import NodeError
 from skewmon.model import Node, SshSettings
-from skewmon.probe import identity, known_hosts
-from skewmon.probe.base import ArrivalClock
-from skewmon.probe.ssh import Dialer
+from skewmon.probe import host_keys, identity
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
 
 stage, address, key, known, agent = sys.argv[1:]
 
@@ -25,7 +25,7 @@ async def main():
     if stage not in ("identity", "agent"):
         await identity.load(ssh)  # the parsed key is kept
     if stage not in ("identity", "known_hosts", "agent"):
-        known_hosts.lookup((known,))
+        host_keys.lookup((known,))
     os.environ["SSH_AUTH_SOCK"] = agent
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     taken = []
@@ -34,7 +34,7 @@ async def main():
             taken.append(os.open("/dev/null", os.O_RDONLY))
     try:
         if stage == "known_hosts":
-            known_hosts.lookup((known,))
+            host_keys.lookup((known,))
         else:
             await dialer.connect(Node("n1", address, ssh))
     except NodeError as error:

@@ -189,7 +189,14 @@ async def test_an_exception_at_any_await_of_a_nodes_task_costs_that_node_alone(t
             reasons = {one.reason for one in inside.failures(VICTIM, since=began)}
     assert Reason.INTERNAL_ERROR in reasons
     assert len(saboteur.raised) >= 15
-    assert saboteur.files() > {"link.py", "ssh.py", "session.py", "sweep.py", "status_poller.py", "sheet.py"}
+    assert saboteur.files() > {
+        "link.py",
+        "connect.py",
+        "session.py",
+        "sweep.py",
+        "status_poller.py",
+        "time_status.py",
+    }
 
 
 async def _raised_once_more(inside: Inside, saboteur: Saboteur) -> bool:
@@ -248,7 +255,7 @@ async def test_an_exception_at_any_await_costs_one_node_of_a_check(tmp_path: Pat
         "session.py",
         "sweep.py",
         "status_poller.py",
-        "sheet.py",
+        "time_status.py",
     }
 
 
@@ -266,4 +273,4 @@ async def test_an_exception_at_any_await_of_a_probe_is_in_its_result(tmp_path: P
             failures = [found.failure, found.status_failure]
             assert Reason.INTERNAL_ERROR in {one.reason for one in failures if one}, saboteur.raised[-1]
     assert found.failure is None
-    assert saboteur.files() > {"probe.py", "link.py", "session.py", "sheet.py"}
+    assert saboteur.files() > {"probe.py", "link.py", "session.py", "time_status.py"}
