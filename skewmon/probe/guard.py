@@ -46,16 +46,16 @@ PAID_LIMIT = Cost(100_000_000, 2 * MIB)
 #: What was not paid for is charged in amounts of at least this much: honest nodes stay below, at little cost.
 CHARGED_FROM = Cost(1_000_000, 16 * 1024)
 
-#: Processor time beyond what was asked for: half a percent of one core, or 0.3 s a minute, which may be used
-#: at once. The most expensive honest cause is a new key exchange with an 8192-bit group, 20 ms and ten times
-#: as much on a small board, once an hour; keepalives need a hundredth of it.
-CPU_SHARE = 0.005
+#: Processor time beyond what was asked for: a third of a percent of one core, or 0.2 s a minute, which may be
+#: used at once. The most expensive honest cause is a new key exchange with an 8192-bit group, 20 ms and ten
+#: times as much on a small board, once an hour; keepalives need a hundredth of it.
+CPU_SHARE = 1 / 300
 CPU_AT_ONCE_NS = int(CPU_SHARE * 60 * NS_PER_S)
 
-#: Processor time at any moment: a tenth of one core, 0.15 s at once. A connection that needs more is only
+#: Processor time at any moment: a tenth of one core, 0.05 s at once. A connection that needs more is only
 #: read more slowly, so this may be reached by an honest one.
 MOMENT_SHARE = 0.1
-MOMENT_AT_ONCE_NS = 150_000_000
+MOMENT_AT_ONCE_NS = 50_000_000
 
 #: Bytes beyond those asked for: 1 MiB a minute, 4 MiB at once. Large packets cost little processor time, but
 #: nothing asks for them.
@@ -67,6 +67,9 @@ BASTION_SCALE = 10
 
 #: No connection is left unread longer than this, so that its replies and its end are still noticed.
 PAUSE_LIMIT_S = 1.0
+
+#: Rounds do not wait for a node so long after it was last left unread: its answer is behind a flood.
+THROTTLED_S = 1.0
 
 
 class Bucket:
@@ -133,8 +136,14 @@ class Guard(asyncssh.SSHClient):
         self._due_ns = 0  # processor time not yet charged; below zero it is paid for
         self._due_bytes = 0
         self._charged_ns = 0  # since the connection was made
+        self._throttled_until_s = 0.0
         self._inner_ns = 0  # spent by connections through this one, while it handled its own data
         self.connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether the connection is left unread now and then, because it costs too much at the moment."""
+        return time.monotonic() < self._throttled_until_s
 
     def allow(self, cost: Cost) -> None:
         """Pay for the answer to what is asked now, here and at every bastion on the way."""
@@ -144,8 +153,9 @@ class Guard(asyncssh.SSHClient):
             self._outer.allow(cost)
 
     def logged_in(self) -> None:
-        """Give back what a login cost that succeeded: some key exchanges are expensive."""
+        """Settle a login that succeeded: some key exchanges are expensive, most cost less than was paid."""
         self._allowance.give_back(self._charged_ns)
+        self._due_ns = self._due_bytes = 0
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Meter every piece of data that the connection is given."""
@@ -186,6 +196,7 @@ class Guard(asyncssh.SSHClient):
         # asyncssh has no public way to its transport: a socket's, or a channel of the bastion's connection.
         transport = getattr(self.connection, "_transport", None)
         if transport is not None:
+            self._throttled_until_s = time.monotonic() + pause_s + THROTTLED_S
             transport.pause_reading()
             asyncio.get_running_loop().call_later(pause_s, transport.resume_reading)
 

@@ -73,6 +73,11 @@ class Link:
         return self._session if self._session and self._session.is_open else None
 
     @property
+    def is_throttled(self) -> bool:
+        """Whether the node's answers wait behind a flood of its own."""
+        return self._connection is not None and self._connection.guard.is_throttled
+
+    @property
     def is_coarse(self) -> bool:
         """Whether the node's clock tells whole seconds alone, so that a burst has to wait for its ticks."""
         return self.session is not None and _is_coarse(self.session)

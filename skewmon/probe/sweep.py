@@ -149,7 +149,7 @@ class Sweeper:
         self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
     ) -> "Result | Failed":
         left = self._left.get(link)
-        if left and not await _ended(left, budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)):
+        if left and not await _ended(left, link, budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)):
             return late(budget, link.slowest_ns)
         limit_s = budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)
         near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS
@@ -157,8 +157,8 @@ class Sweeper:
         async with self._near if near else self._far:
             task = asyncio.ensure_future(ask(link))
             task.add_done_callback(retrieved)
-            ended = await _ended(task, hold_s)
-        if ended or await _ended(task, limit_s - hold_s):
+            ended = await _ended(task, link, hold_s)
+        if ended or await _ended(task, link, limit_s - hold_s):
             return task.result()
         self._leave(link, task)
         return late(budget, link.slowest_ns)
@@ -212,8 +212,8 @@ class Sweeper:
         return [link for link, _ in old] if cost * 2 < age else []
 
 
-async def _ended(task: "asyncio.Future[Result]", limit_s: float) -> bool:
-    """Wait for a task, at most so long, and return whether it has ended.
+async def _ended(task: "asyncio.Future[Result]", link: Link, limit_s: float) -> bool:
+    """Wait for a task of a link, at most so long, and return whether it has ended.
 
     In slices: while this process is held up itself, replies wait in the kernel and no node is late. A pause
     then costs one slice at most.
@@ -223,9 +223,9 @@ async def _ended(task: "asyncio.Future[Result]", limit_s: float) -> bool:
         return True
     for _ in range(SLICES):
         await _cancelled_with(task, limit_s / SLICES)
-        if task.done():
-            return True
-    return False
+        if task.done() or link.is_throttled:
+            break
+    return task.done()
 
 
 async def _cancelled_with(task: "asyncio.Future[Result]", timeout_s: float | None) -> None:

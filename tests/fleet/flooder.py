@@ -65,7 +65,8 @@ async def _send_for_ever(
     transport = process.channel.get_connection()._transport
     while transport is not None and not transport.is_closing():
         for _ in range(BATCH):
-            send(process)
+            if not transport.is_closing():
+                send(process)
         while transport.get_write_buffer_size() > BACKLOG_BYTES:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from tests.integration.running import Running
 #: How often the page and the API are read while a phase lasts.
 READ_EVERY_S = 0.25
 
-#: A flood costs its allowance of 0.3 s, a login and the wait until it is noticed; unlimited it costs five
+#: A flood costs its allowance of 0.2 s, a login and the wait until it is noticed; unlimited it costs five
 #: seconds in such a phase.
 FLOOD_CPU_S = 1.5
 

@@ -87,6 +87,7 @@ async def test_a_costly_connection_is_read_more_slowly_then_closed() -> None:
     guard = guarded(ssh, Guard("n1"))
     while not ssh._transport.paused:
         ssh.data_received(b"x")
+    assert guard.is_throttled
     assert not ssh.aborted
     await asyncio.wait_for(ssh._transport.resumed.wait(), 10)
     for _ in range(2 * CPU_AT_ONCE_NS // 10_000_000):
