@@ -14,9 +14,9 @@ from skewmon.config.effective import shown
 from skewmon.config.schema import Config
 from skewmon.daemon.lock import owned
 from skewmon.daemon.reload import Reloader, resolved
-from skewmon.daemon.report import Reporter
+from skewmon.daemon.report import DaemonStatus, Reporter
 from skewmon.daemon.scheduler import Scheduler
-from skewmon.daemon.systemd import Supervisor
+from skewmon.daemon.systemd import Systemd
 from skewmon.errors import SkewmonError
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
@@ -86,19 +86,22 @@ class Daemon:
         self._group = asyncio.TaskGroup()
         self._pool = Pool(self._group.create_task)
         self._monitor = Monitor(self._pool.links)
-        self._supervisor = Supervisor()
+        self._systemd = Systemd()
         self._alerting = Alerting(journal, dry_run=_log_only if options.dry_run else None)
         self._exporter = Exporter(
             Hooks(self._events, self._reload, lambda: shown(self._reloader.config)),
             pairs=config.export.pairs,
             web_config_file=options.web_config_file or config.web.config_file,
         )
+        status = DaemonStatus()
         self._reporter = Reporter(
-            self._monitor.state, journal, self._alerting, self._exporter, self._supervisor
+            self._monitor.state, status, journal, self._alerting, self._exporter, self._systemd
         )
-        self._scheduler = Scheduler(self._monitor, self._pool, self._reporter, self._group.create_task)
+        self._scheduler = Scheduler(
+            self._monitor, self._pool, self._reporter, status, self._group.create_task
+        )
         self._reloader = Reloader(
-            config, clusters, options.absolute_file, self._apply, self._reporter, self._supervisor
+            config, clusters, options.absolute_file, self._apply, self._reporter, status, self._systemd
         )
         self._reloads: set[asyncio.Task[None]] = set()
         self._page_url = ""
@@ -113,7 +116,7 @@ class Daemon:
             async with self._group:
                 self._handle_signals()
                 await self._apply(self._reloader.config, self._reloader.clusters)
-                self._supervisor.ready(f"{self._reloader.nodes} nodes, first round under way")
+                self._systemd.ready(f"{self._reloader.nodes} nodes, first round under way")
                 self._reporter.note(EventKind.STARTED, "skewmon was started.")
                 log.info("started", addresses=", ".join(addresses), nodes=self._reloader.nodes)
                 beside = [
@@ -122,7 +125,7 @@ class Daemon:
                     self._group.create_task(self._alerting.run()),
                 ]
                 await self._stop.wait()
-                self._supervisor.stopping()
+                self._systemd.stopping()
                 log.info("stopping")
                 self._reporter.stop()
                 self._scheduler.cancel()
@@ -148,10 +151,10 @@ class Daemon:
 
     async def _feed_watchdog(self) -> None:
         """Keep the watchdog quiet while every schedule comes round in time."""
-        pause_s = self._supervisor.watchdog_interval_s
+        pause_s = self._systemd.watchdog_interval_s
         while pause_s is not None:
             if self._scheduler.on_time:
-                self._supervisor.alive()
+                self._systemd.alive()
             await asyncio.sleep(pause_s)
 
     async def _events(self, query: EventQuery) -> list[dict[str, object]]:

@@ -9,8 +9,8 @@ import structlog
 
 from skewmon.config.loader import load
 from skewmon.config.schema import Config
-from skewmon.daemon.report import Reporter
-from skewmon.daemon.systemd import Supervisor
+from skewmon.daemon.report import DaemonStatus, Reporter
+from skewmon.daemon.systemd import Systemd
 from skewmon.errors import SkewmonError
 from skewmon.inventory.changes import cluster_changes
 from skewmon.inventory.resolve import resolve
@@ -44,14 +44,16 @@ class Reloader:
         config_file: str,
         apply: Apply,
         reporter: Reporter,
-        supervisor: Supervisor,
+        status: DaemonStatus,
+        systemd: Systemd,
     ) -> None:
         self.config = config
         self.clusters = clusters
         self._config_file = config_file
         self._apply = apply
         self._reporter = reporter
-        self._supervisor = supervisor
+        self._status = status
+        self._systemd = systemd
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -65,7 +67,7 @@ class Reloader:
         Raises SkewmonError if it is unusable; logged, exported and journaled by then.
         """
         async with self._one_at_a_time:
-            self._supervisor.reloading()
+            self._systemd.reloading()
             try:
                 with translated(Where.RELOAD, SkewmonError):
                     config = await asyncio.to_thread(load, self._config_file)
@@ -94,20 +96,20 @@ class Reloader:
                 await self._refreshed(clusters)
 
     def _refused(self, error: SkewmonError) -> None:
-        if self._reporter.reload_successful:  # repeated refusals, as from a timer, are one event
+        if self._status.reload_successful:  # repeated refusals, as from a timer, are one event
             self._reporter.note(
                 EventKind.RELOAD_REFUSED,
                 f"The configuration was not reloaded, and the old one holds: {error}",
             )
-        self._reporter.reload_successful = False
+        self._status.reload_successful = False
         log.error("reload failed; the old configuration stays in force", error=str(error))
-        self._supervisor.ready("the last reload failed; the old configuration is in force")
+        self._systemd.ready("the last reload failed; the old configuration is in force")
         self._reporter.publish()
 
     async def _accepted(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
-        was_refused = not self._reporter.reload_successful
-        self._reporter.reload_successful = True
-        self._reporter.reloaded_wall_ns = time.time_ns()
+        was_refused = not self._status.reload_successful
+        self._status.reload_successful = True
+        self._status.reloaded_wall_ns = time.time_ns()
         changed = (config, clusters) != (self.config, self.clusters)
         changes = cluster_changes(self.clusters, clusters)
         if changed:  # otherwise no round is disturbed
@@ -115,7 +117,7 @@ class Reloader:
         if changed or was_refused:
             self._reporter.note(EventKind.RELOADED, f"The configuration was read again: {changes}.")
         log.info("reloaded", nodes=self.nodes)
-        self._supervisor.ready(f"{self.nodes} nodes, configuration reloaded")
+        self._systemd.ready(f"{self.nodes} nodes, configuration reloaded")
 
     async def _refreshed(self, clusters: tuple[Cluster, ...]) -> None:
         if clusters == self.clusters:

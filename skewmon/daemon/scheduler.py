@@ -7,7 +7,7 @@ from itertools import groupby
 
 import structlog
 
-from skewmon.daemon.report import Reporter
+from skewmon.daemon.report import DaemonStatus, Reporter
 from skewmon.model import Cluster
 from skewmon.monitor.monitor import Monitor
 from skewmon.monitor.schedule import every
@@ -33,11 +33,13 @@ class Scheduler:
         monitor: Monitor,
         pool: Pool,
         reporter: Reporter,
+        status: DaemonStatus,
         spawn: Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"],
     ) -> None:
         self._monitor = monitor
         self._pool = pool
         self._reporter = reporter
+        self._status = status
         self._spawn = spawn
         self._tasks: list[asyncio.Task[None]] = []
         self._due: dict[float, float] = {}  # by interval: when the next round must have begun
@@ -73,7 +75,7 @@ class Scheduler:
         await self._monitor.first_answers(clusters)
         async for tick in every(interval_s):
             self._due[interval_s] = time.monotonic() + max(STUCK_INTERVALS * interval_s, STUCK_S)
-            self._reporter.loop_lag_s = tick.late_s
+            self._status.loop_lag_s = tick.late_s
             if tick.missed:
                 log.warning("rounds missed: the last one took longer than the interval", missed=tick.missed)
             with contained(Where.ROUND) as measuring:

@@ -1,4 +1,4 @@
-"""The words between the daemon and systemd: sd_notify(3), in forty lines and without a dependency."""
+"""The sd_notify(3) protocol of systemd, in forty lines and without a dependency."""
 
 import os
 import socket
@@ -9,8 +9,8 @@ from contextlib import suppress
 WATCHDOG_SHARE = 0.5
 
 
-class Supervisor:
-    """Tells systemd how the daemon is; says nothing where no systemd listens."""
+class Systemd:
+    """Notifies systemd of the daemon's state; does nothing if systemd does not listen."""
 
     def __init__(self, environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
@@ -22,19 +22,19 @@ class Supervisor:
 
     @property
     def watchdog_interval_s(self) -> float | None:
-        """How often ``alive`` must be called, or None where nobody watches."""
+        """How often ``alive`` must be called, or None without a watchdog."""
         return self._watchdog_us / 1e6 * WATCHDOG_SHARE if self._watchdog_us else None
 
     def ready(self, status: str) -> None:
-        """Say that start or reload is done."""
+        """Report the end of a start or reload."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
-        """Say that a reload begins; Type=notify-reload wants to know when."""
+        """Report the begin of a reload; Type=notify-reload requires the time."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that the end is near."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def status(self, status: str) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Self
 from skewmon.errors import Reason
 from skewmon.model import ClusterView, Failed, NodeView, Vote
 
-#: The journal's key of it.
+#: The journal's key of these states.
 KEY = "told"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedState:
-    """Of one cluster: the reason for each node not measured, the vote's verdict and its culprits."""
+    """The last report on one cluster: a reason for each node not measured, the verdict, the culprits."""
 
     failed: Mapping[str, str] = field(default_factory=dict)  # by node: the reason
     verdict: str = "none"
@@ -49,6 +49,14 @@ class ReportedState:
     def is_of(self, vote: Vote) -> bool:
         """Whether a vote is the one reported last; the order of culprits does not count."""
         return (vote.verdict, set(vote.culprits)) == (self.verdict, set(self.culprits))
+
+
+def reported_from(saved: Any) -> dict[str, ReportedState]:
+    """Return the states that the previous daemon saved, by cluster, without damaged ones."""
+    if not isinstance(saved, dict):
+        return {}
+    states = {str(name): ReportedState.from_json(one) for name, one in saved.items()}
+    return {name: state for name, state in states.items() if state is not None}
 
 
 def failed_for(node: NodeView, known: str | None) -> str | None:

@@ -40,7 +40,7 @@ async def check(
         for number in range(rounds):
             if number:
                 await asyncio.sleep(ROUND_GAP_S)
-            views = (await monitor.round(clusters)).views
+            views = (await monitor.round(clusters)).complete_views()
     return Snapshot(time.time_ns(), views)
 
 

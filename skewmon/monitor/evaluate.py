@@ -1,8 +1,8 @@
-"""What a round amounts to for one cluster: offsets, skew, culprits, drift, findings, verdict."""
+"""The result of a round for one cluster: offsets, skew, culprits, drift, findings, verdict."""
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
@@ -17,8 +17,6 @@ from skewmon.model import (
     NS_PER_S,
     Cluster,
     ClusterView,
-    Endpoint,
-    Finding,
     Interval,
     Measured,
     Node,
@@ -33,7 +31,7 @@ from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id
 from skewmon.probe.sweep import Sweep
 from skewmon.timesync.findings.derive import cluster_findings, node_findings
-from skewmon.timesync.findings.evidence import ClockChanges, NodeEvidence
+from skewmon.timesync.findings.evidence import ClockChanges, NodeEvidence, Reference
 
 #: Nearly every node, nearly every round.
 NOTHING_MOVED = ClockChanges()
@@ -49,92 +47,113 @@ WORST_PAIRS = 100
 MISSED_NS = 900 * NS_PER_S
 
 
-def evaluate(
-    cluster: Cluster, found: Mapping[Endpoint, Outcome], sweep: Sweep, state: MonitorState, wall_ns: int
-) -> ClusterView:
+@dataclass(frozen=True, slots=True)
+class NodeInRound:
+    """One node of a cluster in one round: its outcome, its state, and both as evidence for the decisions."""
+
+    name: str
+    outcome: Outcome
+    offset: Interval | None
+    state: NodeState
+    moved: Sequence[Movement]  # since the cluster's previous round
+    evidence: NodeEvidence
+
+    @property
+    def voting(self) -> NodeEvidence:
+        """The evidence with the daemon's last answer, which is kept while a few are missing."""
+        return replace(self.evidence, status=self.state.last_answer.status)
+
+    @property
+    def steps(self) -> list[Movement]:
+        """The recent steps of the wall clock, oldest first."""
+        return [movement for _, movement in self.state.recent if movement.kind in STEPS]
+
+    def is_missing(self, wall_ns: int) -> bool:
+        """Return whether the node is not measured now, but was measured not long ago."""
+        last_ns = self.state.last_success_wall_ns
+        return self.offset is None and last_ns is not None and wall_ns - last_ns < MISSED_NS
+
+    def view(self, admin: Interval, reference: Reference, outlook: Outlook) -> NodeView:
+        """Return the node's part of the cluster's view."""
+        wall = _wall(self.outcome)
+        return NodeView(
+            name=self.name,
+            address=self.evidence.address,
+            outcome=self.outcome,
+            offset=self.offset,
+            admin_offset=None if wall is None else wall - admin,
+            drift=outlook.drift,
+            forecast=outlook.forecast,
+            steps=self.state.recollection.steps,
+            stepped=_largest_step(self.moved),
+            last_success_wall_ns=self.state.last_success_wall_ns,
+            timesync=self.state.timesync,
+            findings=node_findings(self.evidence, reference, self.state.claimed_findings(self.evidence)),
+            failures=dict(self.state.failures),
+            unparsed_lines=self.state.unparsed_lines,
+        )
+
+
+def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
-    records = {node.name: state.node(node.endpoint) for node in cluster.nodes}
-    outcomes = {node.name: found[node.endpoint] for node in cluster.nodes}
-    rounds = state.rounds(cluster.name)
-    moved = {name: record.moved_since(rounds.since_ns) for name, record in records.items()}
-    walls = {name: one.estimate.wall for name, one in outcomes.items() if isinstance(one, Measured)}
-    reference_ns = pairs.reference_ns(walls) if walls else 0
-    offsets = {name: wall.shifted(-reference_ns) for name, wall in walls.items()}
+    reference_ns = _reference_ns(cluster, sweep)
+    nodes = [_node_in_round(cluster, node, sweep, state, reference_ns) for node in cluster.nodes]
+    offsets = {one.name: one.offset for one in nodes if one.offset is not None}
+    evidence = {one.name: one.evidence for one in nodes}
     skew = pairs.skew(offsets)
     lines = skew_lines(cluster.thresholds)
-    published = _published_pairs(offsets, lines)
-    evidence = {
-        node.name: _evidence(
-            node, outcomes[node.name], offsets.get(node.name), records[node.name], moved[node.name]
-        )
-        for node in cluster.nodes
-    }
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
+    published = _published_pairs(offsets, lines)
     vote = NO_CULPRIT
     if limit_ns is not None:
-        admin = sweep.admin.shifted(-reference_ns)
-        vote = _vote(evidence, records, limit_ns, _admin(admin, state), wall_ns)
-        steps = {name: _steps(record) for name, record in records.items()}
-        step = last_step(published[0], limit_ns, steps)
-        vote = with_last_step(vote, step, wall_ns - sweep.at_ns, limit_ns)
+        admin = _admin_box(sweep.admin.shifted(-reference_ns), state)
+        step = last_step(published[0], limit_ns, {one.name: one.steps for one in nodes})
+        vote = with_last_step(_vote(nodes, admin, limit_ns, wall_ns), step, wall_ns - sweep.at_ns, limit_ns)
     reference = reference_clock(evidence, vote)
-    going = outlooks(
-        offsets,
-        {name: records[name].recollection.rates for name in offsets},
-        {name: records[name].timesync for name in offsets},
-        [line.limit_ns for line in lines],
-    )
+    coming = _outlooks(nodes, offsets, lines)
     return ClusterView(
         cluster=cluster,
         verdict=cluster_verdict(cluster.thresholds, skew, offsets, len(cluster.nodes)),
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
-        nodes=tuple(
-            _node_view(
-                outcomes[name],
-                sweep.admin,
-                records[name],
-                moved[name],
-                node,
-                node_findings(node, reference, records[name].claimed_findings(node)),
-                going.get(name, UNKNOWN),
-            )
-            for name, node in evidence.items()
-        ),
+        nodes=tuple(one.view(sweep.admin, reference, coming.get(one.name, UNKNOWN)) for one in nodes),
         skew=skew,
         worst=published[0] if published else None,
         vote=vote,
         pairs=tuple(published),
         findings=cluster_findings(evidence, vote, limit_ns),
-        rounds=rounds.number,
+        rounds=state.rounds(cluster.name).number,
     )
 
 
-def _node_view(
-    outcome: Outcome,
-    admin: Interval,
-    record: NodeState,
-    moved: Sequence[Movement],
-    node: NodeEvidence,
-    findings: tuple[Finding, ...],
-    going: Outlook,
-) -> NodeView:
-    return NodeView(
-        name=node.name,
-        address=node.address,
-        outcome=outcome,
-        offset=node.offset,
-        admin_offset=outcome.estimate.wall - admin if isinstance(outcome, Measured) else None,
-        drift=going.drift,
-        forecast=going.forecast,
-        steps=record.recollection.steps,
-        stepped=_largest_step(moved),
-        last_success_wall_ns=record.last_success_wall_ns,
-        timesync=record.timesync,
-        findings=findings,
-        failures=dict(record.failures),
-        unparsed_lines=record.unparsed_lines,
+def _reference_ns(cluster: Cluster, sweep: Sweep) -> int:
+    """Return the zero of the cluster's offsets: the median of its wall clocks."""
+    walls = {node.name: _wall(sweep.outcomes[node.endpoint]) for node in cluster.nodes}
+    measured = {name: wall for name, wall in walls.items() if wall is not None}
+    return pairs.reference_ns(measured) if measured else 0
+
+
+def _node_in_round(
+    cluster: Cluster, node: Node, sweep: Sweep, state: MonitorState, reference_ns: int
+) -> NodeInRound:
+    record, outcome = state.node(node.endpoint), sweep.outcomes[node.endpoint]
+    moved = record.moved_since(state.rounds(cluster.name).since_ns)
+    wall = _wall(outcome)
+    offset = None if wall is None else wall.shifted(-reference_ns)
+    evidence = NodeEvidence(
+        node.name,
+        record.timesync,
+        offset,
+        _clock_changes(record, moved),
+        login(node),
+        node.address,
+        outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
     )
+    return NodeInRound(node.name, outcome, offset, record, moved, evidence)
+
+
+def _wall(outcome: Outcome) -> Interval | None:
+    return outcome.estimate.wall if isinstance(outcome, Measured) else None
 
 
 def _largest_step(moved: Sequence[Movement]) -> Interval | None:
@@ -142,16 +161,8 @@ def _largest_step(moved: Sequence[Movement]) -> Interval | None:
     return max(jumps, key=lambda size: size.proven_ns, default=None)
 
 
-def _evidence(
-    node: Node, outcome: Outcome, offset: Interval | None, record: NodeState, moved: Sequence[Movement]
-) -> NodeEvidence:
-    history = _history(record, moved)
-    boot_id = outcome.burst.program.boot_id if isinstance(outcome, Measured) else ""
-    return NodeEvidence(node.name, record.timesync, offset, history, login(node), node.address, boot_id)
-
-
-def _history(record: NodeState, moved: Sequence[Movement]) -> ClockChanges:
-    """Return what the node's own clocks told since the cluster's last round, and a slew while it lasts."""
+def _clock_changes(record: NodeState, moved: Sequence[Movement]) -> ClockChanges:
+    """Return the changes of a node's clocks since the cluster's last round, and a slew while it lasts."""
     by_kind: dict[MovementKind, Movement] = {movement.kind: movement for movement in moved}
     slept = by_kind[MovementKind.SUSPEND].size if MovementKind.SUSPEND in by_kind else None
     stepped, slew_ppb = _largest_step(moved), record.recollection.rates.slew_ppb
@@ -185,31 +196,23 @@ def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) ->
     return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
 
 
-def _vote(
-    evidence: Mapping[str, NodeEvidence],
-    records: Mapping[str, NodeState],
-    limit_ns: int,
-    admin: NodeEvidence,
-    wall_ns: int,
-) -> Vote:
+def _vote(nodes: Sequence[NodeInRound], admin: NodeEvidence, limit_ns: int, wall_ns: int) -> Vote:
     """Return the decision on nodes that are further apart than the line, by their daemons' last answers."""
-    claiming = {
-        name: replace(node, status=records[name].last_answer.status) for name, node in evidence.items()
-    }
-    missing = frozenset(
-        name for name, node in evidence.items() if node.offset is None and _is_missed(records[name], wall_ns)
-    )
-    return decide(claiming, limit_ns, admin=admin, missing=missing)
+    missing = frozenset(one.name for one in nodes if one.is_missing(wall_ns))
+    return decide({one.name: one.voting for one in nodes}, limit_ns, admin=admin, missing=missing)
 
 
-def _admin(offset: Interval, state: MonitorState) -> NodeEvidence:
+def _admin_box(offset: Interval, state: MonitorState) -> NodeEvidence:
     return NodeEvidence(ADMIN_BOX, state.admin_answer.status, offset, boot_id=own_boot_id())
 
 
-def _is_missed(record: NodeState, wall_ns: int) -> bool:
-    """Return whether a node that is not measured now was measured not long ago."""
-    return record.last_success_wall_ns is not None and wall_ns - record.last_success_wall_ns < MISSED_NS
-
-
-def _steps(record: NodeState) -> list[Movement]:
-    return [movement for _, movement in record.recent if movement.kind in STEPS]
+def _outlooks(
+    nodes: Sequence[NodeInRound], offsets: Mapping[str, Interval], lines: Sequence[Threshold]
+) -> dict[str, Outlook]:
+    measured = [one for one in nodes if one.offset is not None]
+    return outlooks(
+        offsets,
+        {one.name: one.state.recollection.rates for one in measured},
+        {one.name: one.state.timesync for one in measured},
+        [line.limit_ns for line in lines],
+    )

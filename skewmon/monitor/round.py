@@ -2,20 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skewmon.clock.history import STEADY_CLOCKSOURCES, base_pause
 from skewmon.clock.selfcheck import contradictions
 from skewmon.clock.steps import Movement
-from skewmon.errors import NodeError
+from skewmon.errors import NodeError, SkewmonError
 from skewmon.model import Cluster, ClusterView, Endpoint, Interval, Measured, Outcome
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.node_state import NodeUpdate
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
-from skewmon.probe.sweep import Sweeper
-from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.probe.sweep import Sweep, Sweeper
+from skewmon.runtime.containment import Where, contained, node_error, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,11 @@ class NodeMovements:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Everything one round found; a value. ``base_pause`` is how long the admin box stood still."""
+    """Everything one round found; a value.
+
+    ``base_pause`` is how long the admin box stood still, ``failed_clusters`` the internal errors that cost
+    clusters their views.
+    """
 
     at_ns: int
     at_wall_ns: int
@@ -40,6 +44,13 @@ class Round:
     movements: Mapping[Endpoint, NodeMovements]
     base_pause: Interval | None = None
     failed_checks: tuple[str, ...] = ()
+    failed_clusters: tuple[str, ...] = ()
+
+    def complete_views(self) -> tuple[ClusterView, ...]:
+        """Return the views of all clusters; raise SkewmonError if one is missing."""
+        if self.failed_clusters:
+            raise SkewmonError("\n".join(self.failed_clusters))
+        return self.views
 
 
 async def run_round(
@@ -49,10 +60,9 @@ async def run_round(
     endpoints = list(dict.fromkeys(node.endpoint for cluster in clusters for node in cluster.nodes))
     samples = max(cluster.samples for cluster in clusters)
     interval_s = min(cluster.interval_s for cluster in clusters)
-    sweep = await sweeper.sweep([links[endpoint] for endpoint in endpoints], samples, interval_s)
+    sweep = await sweeper.sweep({endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s)
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
-    swept = zip(endpoints, sweep.outcomes, strict=True)
-    updates = {endpoint: _updated(state, endpoint, outcome) for endpoint, outcome in swept}
+    updates = {endpoint: _updated(state, endpoint, outcome) for endpoint, outcome in sweep.outcomes.items()}
     paused = state.admin_slept(slept_ns) or _base_pause(updates, state)
     if paused is not None:  # every history against the base, and every bound that it tightened, is wrong
         updates = {endpoint: update.without_base() for endpoint, update in updates.items()}
@@ -63,8 +73,21 @@ async def run_round(
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     failed_checks = tuple(contradictions(measured, own_boot_id()))
     state.commit(updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks)
-    views = tuple(evaluate(cluster, outcomes, sweep, state, wall_ns) for cluster in clusters)
-    return Round(sweep.at_ns, wall_ns, views, _movements(updates, state), paused, failed_checks)
+    views, failed = _evaluated(clusters, replace(sweep, outcomes=outcomes), state, wall_ns)
+    return Round(sweep.at_ns, wall_ns, views, _movements(updates, state), paused, failed_checks, failed)
+
+
+def _evaluated(
+    clusters: Sequence[Cluster], sweep: Sweep, state: MonitorState, wall_ns: int
+) -> tuple[tuple[ClusterView, ...], tuple[str, ...]]:
+    """Return the views, and the errors of clusters without a view: an error costs one cluster alone."""
+    views, failed = list[ClusterView](), list[str]()
+    for cluster in clusters:
+        with contained(Where.ROUND, cluster=cluster.name) as evaluating:
+            views.append(evaluate(cluster, sweep, state, wall_ns))
+        if evaluating.error:
+            failed.append(f"Cluster {cluster.name} could not be evaluated. {evaluating.error}")
+    return tuple(views), tuple(failed)
 
 
 def _base_pause(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> Interval | None:

@@ -39,7 +39,7 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
             spawn(coroutine)
         await monitor.first_answers(clusters)
         async for _missed in every(interval_s):
-            yield Snapshot(time.time_ns(), (await monitor.round(clusters)).views)
+            yield Snapshot(time.time_ns(), (await monitor.round(clusters)).complete_views())
     finally:
         for task in tasks:
             task.cancel()

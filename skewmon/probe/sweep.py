@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from skewmon.clock.baseline import Usual, burst_width_ns, joined
 from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError, Reason
-from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Measured, Outcome
+from skewmon.model import NS_PER_S, Burst, Endpoint, Exchange, Failed, Interval, Measured, Outcome
 from skewmon.probe.budget import Budget, late
 from skewmon.probe.clocks import admin_wall, base_ns
 from skewmon.probe.link import Link
@@ -55,7 +55,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a round over the links found, in their order, at one instant of the base.
+    """The outcome of every node at one instant of the base.
 
     ``admin`` is the admin box's wall clock minus the base at that instant.
     """
@@ -63,7 +63,7 @@ class Sweep:
     at_ns: int
     admin: Interval
     duration_s: float
-    outcomes: list[Outcome]
+    outcomes: Mapping[Endpoint, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,36 +100,40 @@ class Sweeper:
         self._usual: WeakKeyDictionary[Link, Usual] = WeakKeyDictionary()
         self._left: dict[Link, asyncio.Future[Any]] = {}  # late ones, until their exchange has ended
 
-    async def sweep(self, links: Iterable[Link], samples: int, interval_s: float = math.inf) -> Sweep:
+    async def sweep(
+        self, links: Mapping[Endpoint, Link], samples: int, interval_s: float = math.inf
+    ) -> Sweep:
         """Return every node's outcome; a node that fails or is late disturbs no other.
 
         The next round is due after ``interval_s``.
         """
-        links = list(links)
         began = base_ns()
         budget = self._budget_of(interval_s)
         within_ns = int(min(REPEAT_WITHIN_NS, interval_s * REPEAT_WITHIN_SHARE * NS_PER_S))
         repeats = _Repeats(max(REPEATS_FREE, round(len(links) * REPEATS_SHARE)), began + within_ns)
-        taken = await self._all(links, lambda link: self._burst(link, samples, repeats, budget), budget)
-        old = self._grown_old(links, taken)
-        again = await self._all(old, lambda link: self._burst(link, samples, repeats, budget), budget)
-        for link, one in zip(old, again, strict=True):
-            taken[links.index(link)] = one
+
+        def burst(link: Link) -> Awaitable[_Taken]:
+            return self._burst(link, samples, repeats, budget)
+
+        taken = await self._all(links.values(), burst, budget)
+        taken |= await self._all(self._grown_old(taken), burst, budget)
         at_ns, admin = base_ns(), admin_wall()
-        opened = {link: one for link, one in zip(links, taken, strict=True) if isinstance(one, _Taken)}
-        closings = await self._all(
-            list(opened), lambda link: link.exchange(opened[link].burst.program), budget
-        )
-        closing = iter(closings)
-        outcomes = [_outcome(one, next(closing), at_ns) if isinstance(one, _Taken) else one for one in taken]
-        for link, outcome in zip(links, outcomes, strict=True):
+        opened = {link: one for link, one in taken.items() if isinstance(one, _Taken)}
+        closings = await self._all(opened, lambda link: link.exchange(opened[link].burst.program), budget)
+        outcomes: dict[Endpoint, Outcome] = {}
+        for endpoint, link in links.items():
+            one = taken[link]
+            outcome = _outcome(one, closings[link], at_ns) if isinstance(one, _Taken) else one
             link.note_late(outcome if isinstance(outcome, Failed) and outcome.reason is Reason.LATE else None)
+            outcomes[endpoint] = outcome
         return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes)
 
     async def _all(
-        self, links: list[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget
-    ) -> "list[Result | Failed]":
-        return list(await asyncio.gather(*(self._one(link, ask, budget) for link in links)))
+        self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget
+    ) -> "dict[Link, Result | Failed]":
+        links = list(links)
+        results = await asyncio.gather(*(self._one(link, ask, budget) for link in links))
+        return dict(zip(links, results, strict=True))
 
     async def _one(
         self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
@@ -193,7 +197,7 @@ class Sweeper:
         return burst
 
     @staticmethod
-    def _grown_old(links: list[Link], taken: "list[_Taken | Failed]") -> list[Link]:
+    def _grown_old(taken: "Mapping[Link, _Taken | Failed]") -> list[Link]:
         """Return the links to ask again because slower nodes let their bursts grow old.
 
         Only quick ones, and only if that is quicker than the age it removes: in a large cluster the bursts
@@ -202,7 +206,7 @@ class Sweeper:
         now = base_ns()
         old = [
             (link, one)
-            for link, one in zip(links, taken, strict=True)
+            for link, one in taken.items()
             if isinstance(one, _Taken) and one.ended_ns - one.began_ns < REFRESH_AFTER_NS < now - one.ended_ns
         ]
         if not old:

@@ -1,6 +1,6 @@
 """No network raises or ends an alert: rounds over simulated nodes, from exchanges to the alert machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -79,14 +79,16 @@ class Simulated:
         self.links = {one.endpoint: index for index, one in enumerate(nodes)}
         self.monitor = MonitorState()
 
-    async def sweep(self, links: Sequence[int], _samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, links: Mapping[Endpoint, int], _samples: int, _interval_s: float) -> Sweep:
         """Measure every node, as the real sweeper does."""
         seen = observe_round(self.machines, self.now_ns)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]
         assert all(
             holds(one.estimate.wall, s.truth.wall_units) for one, s in zip(outcomes, seen, strict=True)
         )
-        return Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.25, [outcomes[link] for link in links])
+        return Sweep(
+            seen[0].tau_ns, Interval(0, 1_000), 0.25, {one: outcomes[link] for one, link in links.items()}
+        )
 
     async def round(self) -> ClusterView:
         """Let an interval pass, measure, judge; return what was seen."""

@@ -1,12 +1,12 @@
 """How exact the intervals are, against the truth, the floor and the alternatives."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import linear_regression, median
 
-from skewmon.model import Measured, Node, SshSettings
+from skewmon.model import Endpoint, Measured, Node, SshSettings
 from skewmon.monitor.check import opened
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
@@ -58,7 +58,7 @@ class Tally:
 @asynccontextmanager
 async def links_to(
     fleet: Fleet, nodes: Sequence[FleetNode], at: Relay | None = None, *, kernel_stamps: bool = True
-) -> AsyncIterator[list[Link]]:
+) -> AsyncIterator[dict[Endpoint, Link]]:
     """Open links to nodes of the fleet, or to the one node behind a relay."""
     places = [(at.address, at.port)] if at else [(node.address, node.port) for node in nodes]
     targets = [
@@ -75,10 +75,10 @@ async def links_to(
         for node, (address, port) in zip(nodes, places, strict=True)
     ]
     async with opened(targets, OPEN_TIMEOUT_S, kernel_stamps=kernel_stamps) as links:
-        yield list(links.values())
+        yield links
 
 
-async def measure(nodes: Sequence[FleetNode], links: list[Link], rounds: int) -> Tally:
+async def measure(nodes: Sequence[FleetNode], links: Mapping[Endpoint, Link], rounds: int) -> Tally:
     """Run rounds and hold every interval against the truth."""
     tally, sweeper = Tally(), Sweeper()
     await sweeper.sweep(links, SAMPLES)  # the first round learns which nodes are near
@@ -86,7 +86,7 @@ async def measure(nodes: Sequence[FleetNode], links: list[Link], rounds: int) ->
     sweeps = [await sweeper.sweep(links, SAMPLES) for _ in range(rounds)]
     tally.cpu_s = time.process_time() - began
     for sweep in sweeps:
-        for node, outcome in zip(nodes, sweep.outcomes, strict=True):
+        for node, outcome in zip(nodes, sweep.outcomes.values(), strict=True):
             if not isinstance(outcome, Measured):
                 tally.failures += 1
                 continue

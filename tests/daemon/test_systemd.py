@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.daemon.systemd import Supervisor
+from skewmon.daemon.systemd import Systemd
 
 
 @pytest.fixture
@@ -26,19 +26,19 @@ def told(manager: socket.socket) -> list[str]:
 
 def test_every_stage_is_told_in_systemds_words(manager: socket.socket) -> None:
     """Ready, reloading, stopping, status and the watchdog."""
-    supervisor = Supervisor({"NOTIFY_SOCKET": manager.getsockname()})
-    supervisor.ready("3 nodes")
+    systemd = Systemd({"NOTIFY_SOCKET": manager.getsockname()})
+    systemd.ready("3 nodes")
     assert told(manager) == ["READY=1", "STATUS=3 nodes"]
-    supervisor.reloading()
+    systemd.reloading()
     first, second = told(manager)
     assert first == "RELOADING=1"
     assert second.startswith("MONOTONIC_USEC=")
     assert int(second.partition("=")[2]) > 0
-    supervisor.status("all well")
+    systemd.status("all well")
     assert told(manager) == ["STATUS=all well"]
-    supervisor.alive()
+    systemd.alive()
     assert told(manager) == ["WATCHDOG=1"]
-    supervisor.stopping()
+    systemd.stopping()
     assert told(manager) == ["STOPPING=1"]
 
 
@@ -48,21 +48,21 @@ def test_an_abstract_socket_is_found() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}")
         listener.settimeout(5)
-        Supervisor({"NOTIFY_SOCKET": f"@{name}"}).alive()
+        Systemd({"NOTIFY_SOCKET": f"@{name}"}).alive()
         assert told(listener) == ["WATCHDOG=1"]
 
 
 def test_without_systemd_nothing_is_told(tmp_path: Path) -> None:
     """No variable, or a manager that went away."""
-    Supervisor({}).ready("fine")
-    Supervisor({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("fine")
-    assert Supervisor({}).watchdog_interval_s is None
+    Systemd({}).ready("fine")
+    Systemd({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("fine")
+    assert Systemd({}).watchdog_interval_s is None
 
 
 def test_the_watchdog_is_fed_twice_as_often_as_it_bites() -> None:
     """As sd_watchdog_enabled(3) recommends, and only where this process is the one that is watched."""
-    assert Supervisor({"WATCHDOG_USEC": "30000000"}).watchdog_interval_s == 15
-    assert Supervisor({"WATCHDOG_USEC": "0"}).watchdog_interval_s is None
+    assert Systemd({"WATCHDOG_USEC": "30000000"}).watchdog_interval_s == 15
+    assert Systemd({"WATCHDOG_USEC": "0"}).watchdog_interval_s is None
     mine = {"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": str(os.getpid())}
-    assert Supervisor(mine).watchdog_interval_s == 1
-    assert Supervisor({**mine, "WATCHDOG_PID": "1"}).watchdog_interval_s is None
+    assert Systemd(mine).watchdog_interval_s == 1
+    assert Systemd({**mine, "WATCHDOG_PID": "1"}).watchdog_interval_s is None

@@ -19,8 +19,8 @@ async def measure(nodes: list[Node], rounds: int) -> list[list[object]]:
     async with opened(nodes, 20.0) as links:
         sweeper = Sweeper()
         for _ in range(rounds):
-            sweep = await sweeper.sweep(links.values(), 8)
-            for node, outcome in zip(nodes, sweep.outcomes, strict=True):
+            sweep = await sweeper.sweep(links, 8)
+            for node, outcome in zip(nodes, sweep.outcomes.values(), strict=True):
                 admin = [sweep.admin.lower_ns, sweep.admin.upper_ns]
                 if isinstance(outcome, Measured):
                     wall = outcome.estimate.wall

@@ -45,12 +45,17 @@ def scripted(node: ScriptedNode, **ssh: Any) -> Node:
 async def measured_once(nodes: Iterable[Node], *, samples: int = 8, timeout_s: float = TIMEOUT_S) -> Sweep:
     """Log in to the nodes and measure them once."""
     async with opened(list(nodes), timeout_s) as links:
-        return await Sweeper().sweep(links.values(), samples)
+        return await Sweeper().sweep(links, samples)
 
 
 async def outcome_of(node: Node, *, timeout_s: float = TIMEOUT_S) -> Outcome:
     """Return what one node on its own comes to."""
-    return (await measured_once([node], timeout_s=timeout_s)).outcomes[0]
+    return in_order(await measured_once([node], timeout_s=timeout_s))[0]
+
+
+def in_order(sweep: Sweep) -> list[Outcome]:
+    """Return the outcomes in the order of the sweep's links."""
+    return list(sweep.outcomes.values())
 
 
 def measured(outcome: Outcome) -> Measured:
@@ -72,7 +77,7 @@ def failed(outcome: Outcome, reason: Reason) -> Failed:
 
 def assert_true(fleet: Fleet, sweep: Sweep) -> None:
     """Compare all outcomes of a sweep with the truth at their common instant."""
-    for node, outcome in zip(fleet.nodes, sweep.outcomes, strict=True):
+    for node, outcome in zip(fleet.nodes, sweep.outcomes.values(), strict=True):
         assert_inside(node, outcome)
 
 

@@ -6,7 +6,7 @@ from skewmon.clock.burst import estimate
 from skewmon.demo.cast import Role
 from skewmon.demo.clock import ClockOrigin, ClockReading, SimulatedClock
 from skewmon.demo.sheets import sheet as sheet_of
-from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, SyncStatus, Threshold
+from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, Measured, Node, SyncStatus, Threshold
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
@@ -37,11 +37,16 @@ class Hour:
         self.machines = machines
         self.at_ns = 10**15
 
-    async def sweep(self, links: list[str], samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
         """Measure all machines at one instant."""
-        seen = observe_round([self.machines[link] for link in links], self.at_ns, samples=samples)
+        seen = observe_round([self.machines[name] for name in links.values()], self.at_ns, samples=samples)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]
-        return Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.25, list(outcomes))
+        return Sweep(
+            seen[0].tau_ns,
+            Interval(0, 1_000),
+            0.25,
+            dict(zip(links, outcomes, strict=True)),
+        )
 
 
 def machine(number: int) -> Machine:

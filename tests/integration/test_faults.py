@@ -22,6 +22,7 @@ from tests.integration.measuring import (
     TIMEOUT_S,
     assert_inside,
     failed,
+    in_order,
     measured,
     measured_once,
     node_of,
@@ -37,7 +38,7 @@ SLACK_S = 3.0
 async def told(node: Node, reason: Reason, *, timeout_s: float = TIMEOUT_GIVEN_S) -> Failed:
     """Measure a node that must fail for a reason, in time."""
     began = time.monotonic()
-    outcome = (await measured_once([node], timeout_s=timeout_s)).outcomes[0]
+    outcome = in_order(await measured_once([node], timeout_s=timeout_s))[0]
     assert time.monotonic() - began < timeout_s + SLACK_S
     return failed(outcome, reason)
 
@@ -93,7 +94,7 @@ async def test_a_name_that_cannot_be_one_does_not_resolve(name: str) -> None:
     """Whatever stands in the configuration, no exception escapes."""
     async with Fleet(1) as fleet:
         node = replace(node_of(fleet, fleet["n1"]), address=name)
-        outcome = (await measured_once([node], timeout_s=TIMEOUT_GIVEN_S)).outcomes[0]
+        outcome = in_order(await measured_once([node], timeout_s=TIMEOUT_GIVEN_S))[0]
     assert isinstance(outcome, Failed)
     assert outcome.reason in {Reason.NAME_NOT_RESOLVED, Reason.NETWORK_UNREACHABLE}
 
@@ -182,7 +183,7 @@ async def test_what_is_no_ssh_server_is_called_that() -> None:
 
     async with Fleet(1) as fleet, raw(web) as port:
         node = replace(node_of(fleet, fleet["n1"], port=port), address="127.0.3.1")
-        outcome = (await measured_once([node], timeout_s=TIMEOUT_GIVEN_S)).outcomes[0]
+        outcome = in_order(await measured_once([node], timeout_s=TIMEOUT_GIVEN_S))[0]
     assert isinstance(outcome, Failed)
     assert outcome.reason in {Reason.NOT_SSH, Reason.DISCONNECTED}
     assert outcome.detail.isprintable()
@@ -209,7 +210,7 @@ async def test_a_bastion_that_is_down_is_told_of_every_node_behind_it() -> None:
         began = time.monotonic()
         sweep = await measured_once(nodes, timeout_s=TIMEOUT_GIVEN_S)
         assert time.monotonic() - began < TIMEOUT_GIVEN_S + SLACK_S
-        for outcome in sweep.outcomes:
+        for outcome in sweep.outcomes.values():
             assert f"Through {jump[0]}" in failed(outcome, Reason.JUMP_FAILED).detail
 
 
@@ -290,22 +291,22 @@ async def test_a_program_that_is_killed_is_told_at_once() -> None:
     """Kill -9 of what the login runs, between two rounds."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         sweeper = Sweeper()
-        assert_inside(fleet["n1"], (await sweeper.sweep(links.values(), 8)).outcomes[0])
+        assert_inside(fleet["n1"], in_order(await sweeper.sweep(links, 8))[0])
         fleet["n1"].kill_sessions()
-        sweep = await sweeper.sweep(links.values(), 8)
-        assert isinstance(sweep.outcomes[0], Failed)
-        assert sweep.outcomes[0].reason in {Reason.PROGRAM_ENDED, Reason.DISCONNECTED}
-        assert sweep.outcomes[0].advice
-        assert_inside(fleet["n2"], sweep.outcomes[1])
+        sweep = await sweeper.sweep(links, 8)
+        assert isinstance(in_order(sweep)[0], Failed)
+        assert in_order(sweep)[0].reason in {Reason.PROGRAM_ENDED, Reason.DISCONNECTED}
+        assert in_order(sweep)[0].advice
+        assert_inside(fleet["n2"], in_order(sweep)[1])
 
 
 async def test_a_connection_that_is_cut_is_told_at_once() -> None:
     """The server's process dies in the middle of it."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         fleet["n1"].cut_connections()
-        sweep = await Sweeper().sweep(links.values(), 8)
-        failed(sweep.outcomes[0], Reason.DISCONNECTED)
-        assert_inside(fleet["n2"], sweep.outcomes[1])
+        sweep = await Sweeper().sweep(links, 8)
+        failed(in_order(sweep)[0], Reason.DISCONNECTED)
+        assert_inside(fleet["n2"], in_order(sweep)[1])
 
 
 @pytest.mark.parametrize("fault", ["freeze", "drop"])
@@ -322,11 +323,11 @@ async def test_a_node_that_falls_silent_is_told_in_time(fault: str) -> None:
                 else:
                     relay.drop("backward", on=True)
                 began = time.monotonic()
-                sweep = await Sweeper().sweep(links.values(), 8)
+                sweep = await Sweeper().sweep(links, 8)
                 assert time.monotonic() - began < 2.0 + SLACK_S
-        failed(sweep.outcomes[0], Reason.NO_REPLY)
-        assert_inside(fleet["n2"], sweep.outcomes[1])
-        assert measured(sweep.outcomes[1]).estimate.wall.bound_ns < 50_000_000
+        failed(in_order(sweep)[0], Reason.NO_REPLY)
+        assert_inside(fleet["n2"], in_order(sweep)[1])
+        assert measured(in_order(sweep)[1]).estimate.wall.bound_ns < 50_000_000
 
 
 async def test_a_node_that_fails_loses_its_offset_at_once() -> None:
@@ -366,9 +367,9 @@ async def test_every_fault_at_once_leaves_the_healthy_alone(tmp_path: Path) -> N
         began = time.monotonic()
         sweep = await measured_once(nodes, timeout_s=TIMEOUT_GIVEN_S)
         assert time.monotonic() - began < TIMEOUT_GIVEN_S + SLACK_S
-        for node, outcome in zip(fleet.nodes[:2], sweep.outcomes[:2], strict=True):
+        for node, outcome in zip(fleet.nodes[:2], in_order(sweep)[:2], strict=True):
             assert_inside(node, outcome)
-        assert reasons(sweep.outcomes[2:]) == [
+        assert reasons(in_order(sweep)[2:]) == [
             Reason.CONNECTION_REFUSED,
             Reason.PERMISSION_DENIED,
             Reason.HOST_KEY_CHANGED,

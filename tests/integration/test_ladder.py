@@ -9,7 +9,15 @@ import pytest
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S
 from tests.fleet.sshd import Fleet, Login
-from tests.integration.measuring import assert_inside, failed, measured, measured_once, node_of, nodes_of
+from tests.integration.measuring import (
+    assert_inside,
+    failed,
+    in_order,
+    measured,
+    measured_once,
+    node_of,
+    nodes_of,
+)
 
 NO_PYTHON = ("python", "platform-python", "pypy")
 
@@ -48,7 +56,7 @@ def ladder() -> Iterator[Fleet]:
 async def test_a_node_is_measured_by_the_best_rung_it_has(ladder: Fleet, probe: str) -> None:
     """The program says which one it is; its interval holds the truth and is as narrow as it can be."""
     node = ladder.nodes[list(RUNGS).index(probe)]
-    outcome = (await measured_once([node_of(ladder, node)])).outcomes[0]
+    outcome = in_order(await measured_once([node_of(ladder, node)]))[0]
     found = measured(outcome)
     assert found.burst.program.probe == probe
     assert_inside(node, outcome)
@@ -58,16 +66,16 @@ async def test_a_node_is_measured_by_the_best_rung_it_has(ladder: Fleet, probe: 
 async def test_all_rungs_together_are_measured_at_one_instant(ladder: Fleet) -> None:
     """A search for the tick takes seconds; meanwhile the others grow no older than they must."""
     sweep = await measured_once(nodes_of(ladder))
-    for node, outcome in zip(ladder.nodes, sweep.outcomes, strict=True):
+    for node, outcome in zip(ladder.nodes, sweep.outcomes.values(), strict=True):
         assert_inside(node, outcome)
-    assert measured(sweep.outcomes[0]).estimate.wall.bound_ns < 5_000_000
+    assert measured(in_order(sweep)[0]).estimate.wall.bound_ns < 5_000_000
 
 
 @pytest.mark.parametrize("probe", ["python3", "perl"])
 async def test_rungs_that_read_all_clocks_tell_the_oscillator_apart(ladder: Fleet, probe: str) -> None:
     """RAW, MONOTONIC and BOOTTIME come with boot id and clock source."""
     node = ladder.nodes[list(RUNGS).index(probe)]
-    found = measured((await measured_once([node_of(ladder, node)])).outcomes[0])
+    found = measured(in_order(await measured_once([node_of(ladder, node)]))[0])
     assert found.estimate.oscillator is not None
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", found.burst.program.boot_id)
     last = found.burst.opening[-1]
@@ -78,7 +86,7 @@ async def test_python_2_7_is_a_rung_of_its_own() -> None:
     """The only Python of a CentOS 7 node reads the clocks through ctypes; Debian 11 still has one."""
     login = Login(server="bullseye", without=("perl",))
     with Fleet(1, login=login, offsets_ns=[-5 * NS_PER_S]) as fleet:
-        outcome = (await measured_once(nodes_of(fleet))).outcomes[0]
+        outcome = in_order(await measured_once(nodes_of(fleet)))[0]
         assert measured(outcome).burst.program.probe == "python2"
         assert_inside(fleet["n1"], outcome)
 
@@ -87,7 +95,7 @@ async def test_a_node_with_no_rung_at_all_says_what_to_install() -> None:
     """Neither Python, Perl, bash nor date."""
     login = Login(without=(*NO_PYTHON, "perl", "bash", "date"))
     with Fleet(1, login=login) as fleet:
-        outcome = (await measured_once(nodes_of(fleet))).outcomes[0]
+        outcome = in_order(await measured_once(nodes_of(fleet)))[0]
     assert "Install one of them" in failed(outcome, Reason.NO_PROGRAM).advice
 
 
@@ -95,6 +103,6 @@ async def test_a_rung_that_is_there_but_broken_is_passed_over() -> None:
     """A python3 that cannot run leaves the node to perl."""
     login = Login(commands={"python3": "/bin/false"})
     with Fleet(1, login=login) as fleet:
-        outcome = (await measured_once(nodes_of(fleet))).outcomes[0]
+        outcome = in_order(await measured_once(nodes_of(fleet)))[0]
         assert measured(outcome).burst.program.probe == "perl"
         assert_inside(fleet["n1"], outcome)

@@ -20,6 +20,7 @@ from tests.integration.measuring import (
     TIMEOUT_S,
     assert_inside,
     assert_true,
+    in_order,
     measured,
     measured_once,
     node_of,
@@ -119,8 +120,8 @@ async def test_many_rounds_of_moving_clocks_hold_the_truth() -> None:
                     lambda n: n.clock.pause(1),
                 )
             )(node)
-            sweep = await sweeper.sweep(links.values(), 8)
-            for one, outcome in zip(fleet.nodes, sweep.outcomes, strict=True):
+            sweep = await sweeper.sweep(links, 8)
+            for one, outcome in zip(fleet.nodes, sweep.outcomes.values(), strict=True):
                 assert_inside(one, outcome)
                 seen += 1
         assert seen == 600
@@ -136,8 +137,8 @@ async def test_a_clock_that_is_moved_while_it_is_asked_is_never_told_wrongly() -
             # On a quick machine 200 rounds are over before the clocks have moved often enough.
             while rounds < 200 or steps_of(fleet) <= 20:
                 rounds += 1
-                sweep = await sweeper.sweep(links.values(), 8)
-                for node, outcome in zip(fleet.nodes, sweep.outcomes, strict=True):
+                sweep = await sweeper.sweep(links, 8)
+                for node, outcome in zip(fleet.nodes, sweep.outcomes.values(), strict=True):
                     if isinstance(outcome, Measured):
                         assert_inside(node, outcome)
                         told += 1
@@ -162,8 +163,8 @@ async def shake(fleet: Fleet, rng: Random) -> None:
 async def test_the_bound_on_loopback_is_tens_of_microseconds() -> None:
     """Far below what a person would call a skew; a machine under load is granted twenty times more."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
-        sweeps = [await Sweeper().sweep(links.values(), 8) for _ in range(20)]
-    bounds = [measured(one).estimate.wall.bound_ns for sweep in sweeps for one in sweep.outcomes]
+        sweeps = [await Sweeper().sweep(links, 8) for _ in range(20)]
+    bounds = [measured(one).estimate.wall.bound_ns for sweep in sweeps for one in sweep.outcomes.values()]
     assert statistics.median(bounds) < 1_000_000
 
 
@@ -181,7 +182,7 @@ async def test_delay_on_one_way_only_costs_half_of_it_and_never_the_truth(way: s
             async with opened([through], TIMEOUT_S) as links:
                 for delay_s in (0.0, 0.02, 0.05, 0.1, 0.2):
                     relay.delay(way, delay_s=delay_s)
-                    outcome = (await Sweeper().sweep(links.values(), 4)).outcomes[0]
+                    outcome = in_order(await Sweeper().sweep(links, 4))[0]
                     assert_inside(node, outcome)
                     estimate = measured(outcome).estimate
                     assert estimate.round_trip_ns >= delay_s * NS_PER_S
@@ -200,7 +201,7 @@ async def test_jitter_and_one_sided_queues_hold_the_truth() -> None:
                 relay.delay("forward", delay_s=0.001, jitter_s=0.03)
                 relay.delay("backward", delay_s=0.0, jitter_s=0.002)
                 for _ in range(10):
-                    assert_inside(node, (await Sweeper().sweep(links.values(), 8)).outcomes[0])
+                    assert_inside(node, in_order(await Sweeper().sweep(links, 8))[0])
 
 
 async def test_one_slow_node_does_not_widen_the_others() -> None:
@@ -213,9 +214,9 @@ async def test_one_slow_node_does_not_widen_the_others() -> None:
             nodes = [*nodes_of(fleet)[:2], far]
             async with opened(nodes, TIMEOUT_S) as links:
                 sweeper = Sweeper()
-                await sweeper.sweep(links.values(), 8)  # tells who is near and who is far
-                sweep = await sweeper.sweep(links.values(), 8)
-    bounds = [measured(one).estimate.wall.bound_ns for one in sweep.outcomes]
+                await sweeper.sweep(links, 8)  # tells who is near and who is far
+                sweep = await sweeper.sweep(links, 8)
+    bounds = [measured(one).estimate.wall.bound_ns for one in sweep.outcomes.values()]
     assert max(bounds[:2]) < 5_000_000 < 70_000_000 < bounds[2]
 
 
@@ -227,7 +228,7 @@ async def test_nodes_behind_bastions_are_measured(hops: int) -> None:
         inner = fleet.nodes[2:]
         nodes = [node_of(fleet, node, jump=jump) for node in inner]
         sweep = await measured_once(nodes)
-        for node, outcome in zip(inner, sweep.outcomes, strict=True):
+        for node, outcome in zip(inner, sweep.outcomes.values(), strict=True):
             assert_inside(node, outcome)
         # One login at each bastion, however many nodes are behind it.
         assert [fleet.nodes[hop].log.count("Accepted publickey") for hop in range(hops)] == [1] * hops
@@ -243,12 +244,12 @@ async def test_a_node_at_an_ipv6_address_is_measured() -> None:
         fleet.trust("::1", port, fleet["n1"])
         node = node_of(fleet, fleet["n1"], port=port)
         sweep = await measured_once([replace(node, address="::1")])
-        assert_inside(fleet["n1"], sweep.outcomes[0])
+        assert_inside(fleet["n1"], in_order(sweep)[0])
 
 
 async def test_a_node_that_reboots_between_rounds_is_measured_again() -> None:
     """Other boot, other oscillator: a new program on a new connection."""
     async with Fleet(1) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
-        assert_true(fleet, await Sweeper().sweep(links.values(), 8))
+        assert_true(fleet, await Sweeper().sweep(links, 8))
         fleet["n1"].clock.reboot()
-        assert_true(fleet, await Sweeper().sweep(links.values(), 8))
+        assert_true(fleet, await Sweeper().sweep(links, 8))

@@ -14,7 +14,15 @@ from skewmon.errors import Reason
 from skewmon.model import NS_PER_S
 from tests.fleet.agent import agent
 from tests.fleet.sshd import Fleet, Login, public_text
-from tests.integration.measuring import assert_inside, failed, measured, measured_once, node_of, nodes_of
+from tests.integration.measuring import (
+    assert_inside,
+    failed,
+    in_order,
+    measured,
+    measured_once,
+    node_of,
+    nodes_of,
+)
 
 
 def authorize(fleet_identity: Path, *arguments: str) -> str:
@@ -35,7 +43,7 @@ async def test_a_key_that_can_do_nothing_else_measures(rest: tuple[str, ...], tm
     tmp_path.chmod(0o755)
     login = Login(forced_command=str(program), key_options=("restrict",), without=rest)
     with Fleet(1, login=login, offsets_ns=[-3 * NS_PER_S]) as fleet:
-        outcome = (await measured_once(nodes_of(fleet))).outcomes[0]
+        outcome = in_order(await measured_once(nodes_of(fleet)))[0]
         assert measured(outcome).burst.program.probe == {0: "python3", 1: "perl", 2: "bash"}[len(rest)]
         assert_inside(fleet["n1"], outcome)
         ssh = [
@@ -63,7 +71,7 @@ async def test_the_agents_key_opens_the_node(monkeypatch: pytest.MonkeyPatch) ->
         with agent(fleet.identity) as place:
             monkeypatch.setenv("SSH_AUTH_SOCK", place)
             node = node_of(fleet, fleet["n1"], identities=(), agent=True)
-            assert_inside(fleet["n1"], (await measured_once([node])).outcomes[0])
+            assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
 
 
 async def test_identities_only_offers_just_the_named_key(
@@ -78,9 +86,9 @@ async def test_identities_only_offers_just_the_named_key(
             monkeypatch.setenv("SSH_AUTH_SOCK", place)
             settings = {"identities": (str(locked),), "agent": True}
             node = node_of(fleet, fleet["n1"], **settings)
-            failed((await measured_once([node])).outcomes[0], Reason.PERMISSION_DENIED)
+            failed(in_order(await measured_once([node]))[0], Reason.PERMISSION_DENIED)
             node = node_of(fleet, fleet["n1"], **settings, identities_only=True)
-            assert_inside(fleet["n1"], (await measured_once([node])).outcomes[0])
+            assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
 
 
 async def test_an_agent_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,10 +96,10 @@ async def test_an_agent_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyP
     async with Fleet(1) as fleet:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
         node = node_of(fleet, fleet["n1"], identities=(), agent=True)
-        outcome = failed((await measured_once([node])).outcomes[0], Reason.KEY_UNUSABLE)
+        outcome = failed(in_order(await measured_once([node]))[0], Reason.KEY_UNUSABLE)
         assert "agent" in outcome.detail
         node = node_of(fleet, fleet["n1"], agent=True)
-        assert_inside(fleet["n1"], (await measured_once([node])).outcomes[0])
+        assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
 
 
 async def test_a_home_that_cannot_be_looked_into_is_not_needed(

@@ -9,7 +9,7 @@ from skewmon.clock.burst import estimate
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.read import read
 from skewmon.journal.reported import ReportedState
-from skewmon.model import NS_PER_S, Cluster, Event, Interval, Measured, Node
+from skewmon.model import NS_PER_S, Cluster, Endpoint, Event, Interval, Measured, Node
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
@@ -31,14 +31,19 @@ class Simulated:
     def __init__(self, machines: list[Machine]) -> None:
         self.machines = machines
 
-    async def sweep(self, links: list[str], samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
         start_ns = max(machine.at_ns for machine in self.machines) + ROUND_NS
         for machine in self.machines:
             machine.rest_until(start_ns)
         seen = observe_round(self.machines, start_ns, samples=samples)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]
         self.truths = [one.truth.wall_units for one in seen]
-        return Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, list(outcomes))
+        return Sweep(
+            seen[0].tau_ns,
+            Interval(0, 1_000),
+            0.1,
+            dict(zip(links, outcomes, strict=True)),
+        )
 
 
 async def journal_of(

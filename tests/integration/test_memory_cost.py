@@ -79,7 +79,7 @@ def filled() -> tuple[MonitorState, Costs]:
         ]
         remembered = time.process_time()
         outcomes = dict(zip(endpoints, told, strict=True))
-        view = evaluate(cluster, outcomes, Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, told), state, 0)
+        view = evaluate(cluster, Sweep(seen[0].tau_ns, Interval(0, 1_000), 0.1, outcomes), state, 0)
         assert view.measured == NODES
         costs.estimate_s.append(estimated - began)
         costs.remember_s.append(remembered - estimated)

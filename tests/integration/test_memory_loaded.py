@@ -49,8 +49,8 @@ async def gain(interval_s: float, rounds: int) -> Gain:
         with starved():
             for number in range(rounds):
                 await asyncio.sleep(interval_s)  # history ages by the time between rounds
-                sweep = await sweeper.sweep(links.values(), SAMPLES)
-                for node, outcome in zip(fleet.nodes, sweep.outcomes, strict=True):
+                sweep = await sweeper.sweep(links, SAMPLES)
+                for node, outcome in zip(fleet.nodes, sweep.outcomes.values(), strict=True):
                     if isinstance(outcome, Measured):
                         kept = bounds if number >= WARM_UP else Bounds()
                         memories[node.name], best = kept.take(outcome, memories.get(node.name))

@@ -14,7 +14,7 @@ from skewmon.probe.scan import scan
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.processes import with_mark
 from tests.fleet.sshd import Fleet
-from tests.integration.measuring import assert_inside, failed, node_of, outcome_of
+from tests.integration.measuring import assert_inside, failed, in_order, node_of, outcome_of
 
 #: A relay of two lines, as any proxy command is; what it starts beside itself has to end with it.
 RELAY = "sh -c 'sleep 600 & exec python3 {path} %h %p'"
@@ -58,8 +58,8 @@ async def test_a_node_is_measured_with_kernel_stamps(relay: str) -> None:
             (link,) = links.values()
             stamped = 0
             for _ in range(5):
-                sweep = await Sweeper().sweep([link], 8)
-                assert_inside(fleet["n1"], sweep.outcomes[0])
+                sweep = await Sweeper().sweep({link.node.endpoint: link}, 8)
+                assert_inside(fleet["n1"], in_order(sweep)[0])
                 assert link.connection is not None
                 stamped += link.connection.stamps.received_ns < link.connection.stamps.returned_ns
             assert stamped

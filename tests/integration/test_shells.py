@@ -11,7 +11,7 @@ from skewmon.model import NS_PER_S
 from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.sshd import Fleet, Login
-from tests.integration.measuring import assert_inside, measured, measured_once, nodes_of
+from tests.integration.measuring import assert_inside, in_order, measured, measured_once, nodes_of
 
 #: Ten kilobytes that a talkative administrator prints at every login.
 CHATTER = "".join(
@@ -52,7 +52,7 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 async def test_every_login_shell_works_behind_ten_kilobytes_of_chatter(shells: Fleet) -> None:
     """bash, dash, zsh, fish, tcsh, csh and busybox's ash."""
     sweep = await measured_once(nodes_of(shells))
-    for node, outcome in zip(shells.nodes, sweep.outcomes, strict=True):
+    for node, outcome in zip(shells.nodes, sweep.outcomes.values(), strict=True):
         assert_inside(node, outcome)
 
 
@@ -82,7 +82,7 @@ async def test_what_rc_files_do_is_no_obstacle(rc_text: str, rest: tuple[str, ..
     """Hardening, locales, prompts and garbage, on the best rung and on the shell's own."""
     node = Login(shell=shutil.which("bash"), rc_files={".bashrc": rc_text}, without=rest)
     with Fleet(1, login=node, offsets_ns=[-NS_PER_S]) as fleet:
-        outcome = (await measured_once(nodes_of(fleet))).outcomes[0]
+        outcome = in_order(await measured_once(nodes_of(fleet)))[0]
         assert measured(outcome).burst.program.probe == ("bash" if rest else "python3")
         assert_inside(fleet["n1"], outcome)
 
@@ -92,7 +92,7 @@ async def test_what_sshd_sets_is_no_obstacle(variable: str) -> None:
     """SetEnv of the server arrives before any shell."""
     node = Login(environment={variable: "1"})
     with Fleet(1, login=node) as fleet:
-        assert_inside(fleet["n1"], (await measured_once(nodes_of(fleet))).outcomes[0])
+        assert_inside(fleet["n1"], in_order(await measured_once(nodes_of(fleet)))[0])
 
 
 @pytest.mark.parametrize("rest", [("python", "perl"), ("python", "perl", "bash")], ids=["bash", "date"])
@@ -101,6 +101,6 @@ async def test_an_idle_program_outlives_tmout(rest: tuple[str, ...]) -> None:
     node = Login(shell=shutil.which("bash"), environment={"TMOUT": "1"}, without=rest)
     with Fleet(1, login=node) as fleet:
         async with opened(nodes_of(fleet), 20) as links:
-            assert_inside(fleet["n1"], (await Sweeper().sweep(links.values(), 2)).outcomes[0])
+            assert_inside(fleet["n1"], in_order(await Sweeper().sweep(links, 2))[0])
             await asyncio.sleep(1.6)  # longer than TMOUT: that it passes is what is tested
-            assert_inside(fleet["n1"], (await Sweeper().sweep(links.values(), 2)).outcomes[0])
+            assert_inside(fleet["n1"], in_order(await Sweeper().sweep(links, 2))[0])

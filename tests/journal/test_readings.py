@@ -12,7 +12,7 @@ from skewmon.clock.checkpoint import Standing, standing_from
 from skewmon.journal import Journal
 from skewmon.journal.detect import clock_events
 from skewmon.journal.read import FILE_NAME
-from skewmon.journal.readings import KEEP_EVERY_S, KEY, Bookmark
+from skewmon.journal.readings import KEY, SAVE_EVERY_S, SavedReadings
 from skewmon.journal.store import MAX_AGE_NS, JournalFile
 from skewmon.model import NS_PER_S, Cluster, Event, Measured, Node
 from skewmon.monitor.state import MonitorState
@@ -31,8 +31,8 @@ class Life:
         self.machine = machine
         self.wall_ns = wall_ns
         self.state = MonitorState()
-        self.bookmark = Bookmark(self.state, journal)
-        self.bookmark.open(WALL_NS)
+        self.saved = SavedReadings(self.state, journal)
+        self.saved.restore(WALL_NS)
         self.state.adopt((CLUSTER,))
 
     def round(self) -> list[Event]:
@@ -49,7 +49,7 @@ async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") 
     async with Journal.open(str(tmp_path)) as journal:
         first = Life(journal, machine)
         assert [first.round() for _ in range(3)] == [[], [], []]
-        first.bookmark.keep(0.0)
+        first.saved.save(0.0)
     for number, happening in enumerate(happenings, 1):
         machine.schedule(machine.at_ns + number * NS_PER_S, happening)
     async with Journal.open(str(tmp_path)) as journal:
@@ -107,13 +107,13 @@ async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path
     async with Journal.open(str(tmp_path)) as journal:
         life = Life(journal, machine)
         life.round()
-        life.bookmark.keep(0.0)
+        life.saved.save(0.0)
     machine.schedule(machine.at_ns + NS_PER_S, Step(MS))
     for _ in range(2):
         async with Journal.open(str(tmp_path)) as journal:
             life = Life(journal, machine)
             life.state.node(NODE.endpoint)
-            life.bookmark.keep(0.0)
+            life.saved.save(0.0)
     async with Journal.open(str(tmp_path)) as journal:
         assert [event.kind for event in Life(journal, machine).round()] == ["step"]
 
@@ -167,7 +167,7 @@ async def test_an_old_bookmark_is_passed_over(tmp_path: Path) -> None:
     for age_ns, expected in ((MAX_AGE_NS, {"10.0.0.1:22": KEPT}), (MAX_AGE_NS + 1, {})):
         async with Journal.open(str(tmp_path)) as journal:
             journal.save(KEY, {"10.0.0.1:22": KEPT.to_json()})
-            Bookmark(state, journal).open(WALL_NS + age_ns)
+            SavedReadings(state, journal).restore(WALL_NS + age_ns)
             assert state.checkpoints() == expected
 
 
@@ -175,11 +175,11 @@ async def test_it_is_written_at_a_modest_pace(tmp_path: Path) -> None:
     """Once a minute, but at once where a step has been told."""
     async with Journal.open(str(tmp_path)) as journal:
         life, kept = Life(journal, Machine(Random(1))), []
-        for now_s in (0.0, 1.0, KEEP_EVERY_S - 1, KEEP_EVERY_S, KEEP_EVERY_S + 1):
+        for now_s in (0.0, 1.0, SAVE_EVERY_S - 1, SAVE_EVERY_S, SAVE_EVERY_S + 1):
             life.round()
             before = journal.load(KEY)
-            life.bookmark.keep(now_s)
+            life.saved.save(now_s)
             kept.append(journal.load(KEY) != before)
         assert kept == [True, False, False, True, False]
-        life.bookmark.keep(KEEP_EVERY_S + 2, at_once=True)
+        life.saved.save(SAVE_EVERY_S + 2, at_once=True)
         assert journal.load(KEY) == {name: one.to_json() for name, one in life.state.checkpoints().items()}

@@ -24,7 +24,7 @@ def round_of(
     updates = {node.endpoint: state.node(node.endpoint).update(found[node.name]) for node in cluster.nodes}
     state.commit(updates, (cluster,), at_ns, wall_ns, admin_sleep_ns=0)
     outcomes = {endpoint: update.outcome for endpoint, update in updates.items()}
-    sweep = Sweep(at_ns, Interval(0, 1_000), 0.1, list(outcomes.values()))
+    sweep = Sweep(at_ns, Interval(0, 1_000), 0.1, outcomes)
     movements = {
         endpoint: NodeMovements(
             one.recollection.movements, state.clusters_of(endpoint), one.unwatched_since_wall_ns
@@ -32,4 +32,4 @@ def round_of(
         for endpoint, one in updates.items()
         if one.recollection.movements
     }
-    return Round(at_ns, wall_ns, (evaluate(cluster, outcomes, sweep, state, wall_ns),), movements)
+    return Round(at_ns, wall_ns, (evaluate(cluster, sweep, state, wall_ns),), movements)

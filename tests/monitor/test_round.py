@@ -16,6 +16,7 @@ from skewmon.model import (
     Burst,
     Cluster,
     ClusterView,
+    Endpoint,
     Exchange,
     Failed,
     Interval,
@@ -45,9 +46,14 @@ class Canned:
         self.at_ns = at_ns
         self.asked: list[str] = []
 
-    async def sweep(self, links: list[str], samples: int, _interval_s: float) -> Sweep:
-        self.asked = list(links)
-        return Sweep(self.at_ns, Interval(0, 1_000), 0.25, [self.outcomes[link] for link in links])
+    async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
+        self.asked = list(links.values())
+        return Sweep(
+            self.at_ns,
+            Interval(0, 1_000),
+            0.25,
+            {endpoint: self.outcomes[name] for endpoint, name in links.items()},
+        )
 
 
 def node(name: str) -> Node:

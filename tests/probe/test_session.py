@@ -20,7 +20,7 @@ from skewmon.probe.session import PATIENT
 from skewmon.probe.session import Session as ProbeSession
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.scripted import ScriptedNode, Session
-from tests.integration.measuring import failed, measured, outcome_of, scripted
+from tests.integration.measuring import failed, in_order, measured, outcome_of, scripted
 from tests.probe.hostile import FULL_HELLO, PLAIN_HELLO, Liar, nonce_of
 
 TIMEOUT_S = 4.0
@@ -156,9 +156,9 @@ async def test_wild_clocks_never_disturb_another_node(tmp_path: Path) -> None:
         node_with(Liar(), tmp_path / "b", address="127.0.3.2") as other,
         opened([one, other], TIMEOUT_S) as links,
     ):
-        sweep = await Sweeper().sweep(links.values(), 8)
-    failed(sweep.outcomes[0], Reason.CLOCK_MOVED)
-    measured(sweep.outcomes[1])
+        sweep = await Sweeper().sweep(links, 8)
+    failed(in_order(sweep)[0], Reason.CLOCK_MOVED)
+    measured(in_order(sweep)[1])
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ async def test_a_reply_that_comes_after_its_round_is_no_other_rounds(tmp_path: P
     sweeper, outcomes = Sweeper(), []
     async with node_with(Stalling(), tmp_path) as node, opened([node], TIMEOUT_S) as links:
         for _ in range(12):
-            outcomes += (await sweeper.sweep(links.values(), 2, interval_s=1.0)).outcomes
+            outcomes += in_order(await sweeper.sweep(links, 2, interval_s=1.0))
     late = [one for one in outcomes if isinstance(one, Failed)]
     fine = [one for one in outcomes if isinstance(one, Measured)]
     assert late
@@ -361,7 +361,7 @@ async def test_a_slow_node_is_asked_for_as_many_exchanges_as_its_round_has_time_
                     await session.write(self.honest(nonce, int(words[1])))
 
     async with node_with(Far(), tmp_path) as node, opened([node], TIMEOUT_S) as links:
-        sweep = await Sweeper().sweep(links.values(), 8, interval_s=1.0)
-    found = measured(sweep.outcomes[0])
+        sweep = await Sweeper().sweep(links, 8, interval_s=1.0)
+    found = measured(in_order(sweep)[0])
     assert 2 <= found.estimate.samples < 9
     assert sweep.duration_s < 1.0

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 import pytest
 
 from skewmon.errors import ProbeError, Reason
-from skewmon.model import Burst, Exchange, Failed, Measured, Node, Program, Quantum
+from skewmon.model import Burst, Endpoint, Exchange, Failed, Measured, Node, Program, Quantum
 from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import NEAR_AT_ONCE, REPEATS, REPEATS_FREE, Sweeper
+from tests.integration.measuring import in_order
 
 RAW = Program("python3", raw=Quantum(0, 1))
 PLAIN = Program("bash")
@@ -28,7 +29,7 @@ class Scripted(Link):
 
     def __init__(self, name: str, program: Program = RAW) -> None:
         arrivals = ArrivalClock()
-        super().__init__(Node(name, "127.0.0.1"), Dialer(arrivals), arrivals)
+        super().__init__(Node(name, f"{name}.invalid"), Dialer(arrivals), arrivals)
         self.program = program
         self.trips_ns: list[int | ProbeError] = []
         self.bursts = 0
@@ -52,12 +53,17 @@ class Scripted(Link):
         return Exchange(sent_ns, now_ns, read_ns, read_ns, raw_ns, raw_ns)
 
 
+def keyed(links: Iterable[Link]) -> dict[Endpoint, Link]:
+    """Return the links by their nodes' endpoints."""
+    return {link.node.endpoint: link for link in links}
+
+
 async def settled(links: Iterable[Scripted]) -> Sweeper:
     """Return a sweeper that knows what is usual for these links; their bursts are counted from here."""
     sweeper = Sweeper()
     links = list(links)
     for _ in range(ROUNDS):
-        await sweeper.sweep(links, 8)
+        await sweeper.sweep(keyed(links), 8)
     for link in links:
         assert link.bursts == ROUNDS, "nobody is asked twice without need"
         link.bursts = 0
@@ -69,9 +75,9 @@ async def test_only_the_disturbed_is_asked_again_and_its_best_counts() -> None:
     links = [Scripted("n1"), Scripted("n2")]
     sweeper = await settled(links)
     links[0].trips_ns = [NOISY_NS]
-    sweep = await sweeper.sweep(links, 8)
+    sweep = await sweeper.sweep(keyed(links), 8)
     assert [link.bursts for link in links] == [2, 1]
-    first, second = sweep.outcomes
+    first, second = in_order(sweep)
     assert isinstance(first, Measured)
     assert isinstance(second, Measured)
     assert (first.estimate.samples, second.estimate.samples) == (17, 9)
@@ -83,7 +89,7 @@ async def test_a_node_that_stays_noisy_is_left_alone_after_a_few() -> None:
     link = Scripted("n1")
     sweeper = await settled([link])
     link.trips_ns = [NOISY_NS] * 10
-    (outcome,) = (await sweeper.sweep([link], 8)).outcomes
+    (outcome,) = in_order(await sweeper.sweep(keyed([link]), 8))
     assert isinstance(outcome, Measured)
     assert link.bursts == 1 + REPEATS
     assert outcome.estimate.samples == 8 * (1 + REPEATS) + 1
@@ -95,7 +101,7 @@ async def test_a_busy_admin_box_asks_no_more_than_half_as_often_again() -> None:
     sweeper = await settled(links)
     for link in links:
         link.trips_ns = [NOISY_NS] * 10
-    await sweeper.sweep(links, 8)
+    await sweeper.sweep(keyed(links), 8)
     assert sum(link.bursts for link in links) == len(links) + len(links) // 2
 
 
@@ -104,7 +110,7 @@ async def test_a_wall_clock_alone_is_never_joined() -> None:
     link = Scripted("n1", PLAIN)
     sweeper = await settled([link])
     link.trips_ns = [NOISY_NS]
-    await sweeper.sweep([link], 8)
+    await sweeper.sweep(keyed([link]), 8)
     assert link.bursts == 1
 
 
@@ -113,7 +119,7 @@ async def test_a_node_that_fails_when_asked_again_fails() -> None:
     links = [Scripted("n1"), Scripted("n2")]
     sweeper = await settled(links)
     links[0].trips_ns = [NOISY_NS, ProbeError(Reason.DISCONNECTED, "The connection was lost.")]
-    first, second = (await sweeper.sweep(links, 8)).outcomes
+    first, second = in_order(await sweeper.sweep(keyed(links), 8))
     assert isinstance(first, Failed)
     assert first.reason is Reason.DISCONNECTED
     assert isinstance(second, Measured)
@@ -125,7 +131,7 @@ async def test_a_round_that_lasts_asks_nobody_again(monkeypatch: pytest.MonkeyPa
     sweeper = await settled([link])
     link.trips_ns = [NOISY_NS]
     monkeypatch.setattr("skewmon.probe.sweep.REPEAT_WITHIN_NS", 0)
-    await sweeper.sweep([link], 8)
+    await sweeper.sweep(keyed([link]), 8)
     assert link.bursts == 1
 
 
@@ -135,7 +141,7 @@ async def test_asking_again_never_makes_the_next_round_late() -> None:
     sweeper = await settled([link])
     for interval_s, trip_ns, bursts in ((15.0, NOISY_NS, 2), (1.0, 300_000_000, 1), (1e-6, NOISY_NS, 1)):
         link.bursts, link.trips_ns = 0, [trip_ns]
-        await sweeper.sweep([link], 8, interval_s)
+        await sweeper.sweep(keyed([link]), 8, interval_s)
         assert link.bursts == bursts
 
 
@@ -172,20 +178,20 @@ async def test_a_round_closes_without_the_late() -> None:
     slow._changed = lambda link: changes.append(link.late)
     sweeper = Sweeper()
     for _ in range(2):
-        sweep = await sweeper.sweep([quick, slow], 8, INTERVAL_S)
-        assert isinstance(sweep.outcomes[0], Measured)
-        assert isinstance(sweep.outcomes[1], Failed)
-        assert sweep.outcomes[1].reason is Reason.LATE
+        sweep = await sweeper.sweep(keyed([quick, slow]), 8, INTERVAL_S)
+        assert isinstance(in_order(sweep)[0], Measured)
+        assert isinstance(in_order(sweep)[1], Failed)
+        assert in_order(sweep)[1].reason is Reason.LATE
         assert sweep.duration_s < 5 * Budget.of_interval(INTERVAL_S).late_s
     assert slow.bursts == 0, "it is not asked again while its answer is on the way"
     assert len(changes) == 1
     slow.go.set()
     slow.is_slow = False
     await _ended(slow)
-    await sweeper.sweep([quick, slow], 8, INTERVAL_S)  # asked without waiting: it was slow
+    await sweeper.sweep(keyed([quick, slow]), 8, INTERVAL_S)  # asked without waiting: it was slow
     await _ended(slow, 2)
-    sweep = await sweeper.sweep([quick, slow], 8, INTERVAL_S)
-    assert isinstance(sweep.outcomes[1], Measured)
+    sweep = await sweeper.sweep(keyed([quick, slow]), 8, INTERVAL_S)
+    assert isinstance(in_order(sweep)[1], Measured)
     assert changes[-1] is None
 
 
@@ -201,7 +207,7 @@ async def test_a_node_that_is_always_late_stretches_one_round_alone() -> None:
     sweeper, lengths_s = Sweeper(), []
     for number in range(1, 4):
         slow.go.clear()
-        sweep = await sweeper.sweep([slow], 8, INTERVAL_S)
+        sweep = await sweeper.sweep(keyed([slow]), 8, INTERVAL_S)
         lengths_s.append(sweep.duration_s)
         await asyncio.sleep(budget.late_s)
         slow.go.set()
@@ -214,10 +220,10 @@ async def test_a_person_who_waits_gets_slow_nodes_too() -> None:
     """As ``check`` and ``watch`` do: no node is late, however short the interval."""
     slow = Dawdling("n1")
     sweeper = Sweeper(lambda _: Budget.patient(4.0))
-    round_ = asyncio.create_task(sweeper.sweep([slow], 8, INTERVAL_S))
+    round_ = asyncio.create_task(sweeper.sweep(keyed([slow]), 8, INTERVAL_S))
     await asyncio.sleep(2 * Budget.of_interval(INTERVAL_S).late_s)
     slow.go.set()
-    (outcome,) = (await round_).outcomes
+    (outcome,) = in_order(await round_)
     assert isinstance(outcome, Measured)
 
 
@@ -226,8 +232,8 @@ async def test_many_silent_nodes_hold_up_no_other() -> None:
     silent, quick = [Dawdling(f"s{number}") for number in range(3 * NEAR_AT_ONCE)], Scripted("n1")
     for link in (*silent, quick):
         link.round_trip_ns = QUIET_NS
-    sweep = await Sweeper().sweep([*silent, quick], 8, INTERVAL_S)
-    assert isinstance(sweep.outcomes[-1], Measured)
+    sweep = await Sweeper().sweep(keyed([*silent, quick]), 8, INTERVAL_S)
+    assert isinstance(in_order(sweep)[-1], Measured)
     assert sweep.duration_s < 3 * Budget.of_interval(INTERVAL_S).late_s
     for link in silent:
         link.go.set()

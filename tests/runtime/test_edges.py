@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +14,14 @@ from structlog.testing import capture_logs
 from skewmon.alert.alerts import Alert
 from skewmon.cli.main import EXIT_TRY_AGAIN, EXIT_UNUSABLE, run
 from skewmon.config.loader import loads
-from skewmon.errors import ConfigError, InventoryError, NodeError, Reason
+from skewmon.errors import ConfigError, InventoryError, NodeError, Reason, SkewmonError
 from skewmon.export.hooks import Hooks
 from skewmon.export.server import Exporter
 from skewmon.inventory import file_sd
 from skewmon.inventory.resolve import resolve
-from skewmon.model import Cluster
+from skewmon.model import Cluster, ClusterView
 from skewmon.monitor import status_poller
+from skewmon.monitor.check import check
 from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import StatusPoller
 from skewmon.notify import dispatcher as dispatcher_module
@@ -256,6 +258,40 @@ async def test_rounds_that_fail_are_counted_at_once_and_end_nothing(
         await inside.until(
             lambda: daemon._exporter._current.publication.facts.internal_errors.get("round", 0) > 2
         )
+
+
+@pytest.mark.parametrize("step", ["skewmon.monitor.round.evaluate", "skewmon.daemon.report.cluster_events"])
+async def test_an_error_in_one_cluster_costs_that_cluster_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Two clusters share their rounds; the evaluation or the report of one of them fails."""
+    whole = pkgutil.resolve_name(step.replace(".evaluate", ":evaluate").replace(".cluster_", ":cluster_"))
+
+    def failing(subject: Cluster | ClusterView, *rest: object) -> object:
+        return defective() if subject.name == "bad" else whole(subject, *rest)
+
+    monkeypatch.setattr(step, failing)
+    clusters = [Cluster(name, (), interval_s=0.05) for name in ("bad", "good", "last")]
+    async with running_inside(tmp_path, *clusters) as inside:
+        published = inside.daemon._exporter._current
+
+        def rounds(name: str) -> int:
+            views = published.publication.snapshot.clusters
+            return next((view.rounds for view in views if view.name == name), 0)
+
+        await inside.until(lambda: min(rounds("good"), rounds("last")) > 2)
+        assert published.publication.facts.internal_errors["round"] > 1
+
+
+async def test_a_check_without_the_evaluation_of_a_cluster_has_no_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its exit code would otherwise be that of the other clusters."""
+    monkeypatch.setattr("skewmon.monitor.round.evaluate", defective)
+    with pytest.raises(
+        SkewmonError, match=r"Cluster c could not be evaluated\. Internal error: ForeignError"
+    ):
+        await check([Cluster("c", ())], 1, 5.0)
 
 
 def test_a_command_that_fails_unexpectedly_is_no_warning(
