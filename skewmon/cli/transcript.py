@@ -7,7 +7,7 @@ from dataclasses import fields
 from skewmon.clock.interval import WALL, offset_of
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
 from skewmon.monitor.probe import Examination, since_s
-from skewmon.probe.faults import place
+from skewmon.probe.faults import host_port
 from skewmon.probe.transcript import Side, TranscriptLine
 from skewmon.text import bound, harmless, offset
 
@@ -23,7 +23,7 @@ HEAD = f"{'':>4} {'sent':>13} {'received':>13} {'round trip':>11}   node's clock
 
 def brief(found: Examination) -> Iterator[str]:
     """Yield a few lines: what was found, and why if not."""
-    yield f"{found.node.name} at {place(found.node.address, found.node.ssh.port)}"
+    yield f"{found.node.name} at {host_port(found.node.address, found.node.ssh.port)}"
     if found.failure:
         yield from _failed("not measured", found.failure)
     elif found.burst:
@@ -55,7 +55,7 @@ def full(found: Examination) -> Iterator[str]:
 
 def _reached(found: Examination) -> Iterator[str]:
     ssh = found.node.ssh
-    yield f"{found.node.name} at {place(found.node.address, ssh.port)}"
+    yield f"{found.node.name} at {host_port(found.node.address, ssh.port)}"
     yield f"  user        {ssh.user or 'the local one'}"
     yield f"  jump        {', '.join(ssh.jump) or 'none'}"
     if ssh.proxy_command:

@@ -14,6 +14,7 @@ from skewmon.probe import algorithms, host_keys, identity, known_hosts_command
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.faults import algorithm_error, dial_error, login_error, lookup_error, refusal
 from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
+from skewmon.probe.host_certificates import certificate_error
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.runtime.containment import Where, node_error, translated
@@ -134,6 +135,7 @@ class Dialer:
         self, name: str, address: str, ssh: SshSettings, via: Connection | None, allowance: Allowance
     ) -> Connection:
         printed = await known_hosts_command.lines(ssh.known_hosts_command)
+        known = host_keys.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port, printed)
         offered = await identity.load(ssh)
         server = _Server(name, allowance, via.guard if via else None)
         server.allow(LOGIN)
@@ -142,7 +144,7 @@ class Dialer:
         proxy: Proxy | None = None
         connection: asyncssh.SSHClientConnection | None = None
         try:
-            options = _options(address, ssh, offered, printed)
+            options = _options(ssh, offered, known)
             if via or not ssh.proxy_command:
                 stamps = via.stamps if via else await self.dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
@@ -162,8 +164,8 @@ class Dialer:
             if stamps and not via:
                 stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
-                fault = server.failure(options, address, ssh)
-                fault = fault or login_error(error, name, address, ssh, with_rsa=offered.has_rsa)
+                fault = server.failure(error, options, known, address, ssh)
+                fault = fault or login_error(error, name, address, ssh, offered)
                 raise (await proxy.explained(fault) if proxy else fault) from None
             raise
         finally:
@@ -210,16 +212,37 @@ class Dialer:
 
 
 class _Server(Guard):
-    """Meters the connection, and knows the server's algorithms, which can explain why it was not set up.
+    """Meters the connection; keeps the server's algorithms and host key, which can explain a failed login.
 
     OpenSSH hangs up if no algorithm of one kind is in common, often before this end has compared them.
     """
 
-    def failure(self, options: Mapping[str, Any], address: str, ssh: SshSettings) -> NodeError | None:
-        """Return why the connection was not set up: a flood, or no algorithm of one kind in common."""
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Keep the host key as it was shown; asyncssh's error has neither the dates nor the names in it."""
+        super().connection_made(conn)
+        self._shown = b""
+        validate = conn.validate_server_host_key
+
+        def validate_server_host_key(key_data: bytes) -> asyncssh.SSHKey:
+            self._shown = key_data
+            return validate(key_data)
+
+        conn.validate_server_host_key = validate_server_host_key  # type: ignore[method-assign]
+
+    def failure(
+        self,
+        error: Exception,
+        options: Mapping[str, Any],
+        known: host_keys.Known,
+        address: str,
+        ssh: SshSettings,
+    ) -> NodeError | None:
+        """Return the reason if it is a flood, no algorithm of one kind in common, or a host certificate."""
         found = algorithms.unmet(getattr(self.connection, "_server_kexinit", b""), options)
         if self.fault is None and found:
             return algorithm_error(*found, self.name, address, ssh)
+        if self.fault is None and isinstance(error, asyncssh.HostKeyNotVerifiable):
+            return certificate_error(self._shown, known, self.name, address, ssh)
         return self.fault
 
 
@@ -251,12 +274,10 @@ def parse_hop(text: str) -> tuple[str | None, str, int]:
     return user or None, address, int(port or 22)
 
 
-def _options(address: str, ssh: SshSettings, offered: identity.Identity, printed: str) -> dict[str, Any]:
-    known = host_keys.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port, printed)
+def _options(ssh: SshSettings, offered: identity.Identity, known: host_keys.Known) -> dict[str, Any]:
     return {
         "username": ssh.user or (),
         "client_keys": offered.keys,
-        "client_certs": offered.certificates,
         "agent_path": None,
         "known_hosts": lambda *_: known.found,
         "host_key_alias": ssh.host_key_alias,

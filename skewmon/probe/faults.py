@@ -11,6 +11,7 @@ from skewmon.errors import ConnectError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.probe import algorithms, host_keys
 from skewmon.probe.exhaustion import out_of_files
+from skewmon.probe.identity import Identity
 from skewmon.runtime.resolver import LookupTimeoutError
 from skewmon.text import harmless
 
@@ -37,8 +38,8 @@ def quoted(words: object) -> str:
     return harmless((str(words) or type(words).__name__)[:MAX_QUOTED])
 
 
-def place(address: str, port: int) -> str:
-    """Return ``address:port``, with brackets where the address has colons of its own."""
+def host_port(address: str, port: int) -> str:
+    """Return ``address:port``, with brackets if the address has colons of its own."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
@@ -88,7 +89,7 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
     """Return the error for a TCP connection that did not come about."""
     if lack := out_of_files(error):
         return lack
-    where = place(address, ssh.port)
+    where = host_port(address, ssh.port)
     number = getattr(error, "errno", None)
     if number == errno.ECONNREFUSED:
         return ConnectError(
@@ -110,28 +111,27 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
 
 
 def login_error(
-    error: Exception, name: str, address: str, ssh: SshSettings, *, with_rsa: bool = False
+    error: Exception, name: str, address: str, ssh: SshSettings, offered: Identity | None = None
 ) -> ConnectError:
     """Return the error for a connection that was accepted but never became a login.
 
-    ``with_rsa`` says whether an RSA key was among those offered.
+    ``offered`` has the keys that the server was offered, if it came to that.
     """
-    where = place(address, ssh.port)
+    where = host_port(address, ssh.port)
+    offered = offered or Identity()
     if isinstance(error, TimeoutError):
+        touch = "Touch the security token if it waits for that. " if offered.has_token else ""
         return ConnectError(
             Reason.LOGIN_TIMEOUT,
             f"{where} accepted the connection, but the login took longer than {ssh.connect_timeout_s:g} s.",
-            f"Look at its sshd, DNS and PAM: ssh -vv -p {ssh.port} {address}",
+            f"{touch}Look at its sshd, DNS and PAM: ssh -vv -p {ssh.port} {address}",
         )
     if isinstance(error, asyncssh.HostKeyNotVerifiable) or "host key" in str(error):
         return host_key_error(name, address, ssh)
-    if isinstance(error, asyncssh.PermissionDenied) or TOO_MANY_KEYS in str(error):
-        return ConnectError(
-            Reason.PERMISSION_DENIED,
-            f"{where} refused every key that was offered{f' for user {ssh.user}' if ssh.user else ''}.",
-            f"Add the public key to that user's authorized_keys on {name}, and look at the log of its sshd."
-            f"{'' if ssh.legacy or not with_rsa else _RSA_HINT}",
-        )
+    if TOO_MANY_KEYS in str(error):
+        return _too_many_keys(where, ssh, offered)
+    if isinstance(error, asyncssh.PermissionDenied):
+        return _keys_refused(where, name, ssh, offered)
     if isinstance(error, asyncssh.ChannelOpenError):
         return ConnectError(
             Reason.JUMP_FAILED,
@@ -139,6 +139,36 @@ def login_error(
             "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
         )
     return _broken_off(error, where, address, ssh)
+
+
+def _keys_refused(where: str, name: str, ssh: SshSettings, offered: Identity) -> ConnectError:
+    """Return the error for a login in which the server refused every key."""
+    cause = f"; {offered.invalid_certificate}" if offered.invalid_certificate else ""
+    cure = (
+        "Let the authority sign the key again; if that date is wrong, compare this machine's clock: date -u"
+        if cause
+        else f"Add the public key to that user's authorized_keys on {name}, and look at the log of its sshd."
+    )
+    return ConnectError(
+        Reason.PERMISSION_DENIED,
+        f"{where} refused every key that was offered{_for_user(ssh)}{cause}.",
+        f"{cure}{'' if ssh.legacy or not offered.has_rsa else _RSA_HINT}",
+    )
+
+
+def _too_many_keys(where: str, ssh: SshSettings, offered: Identity) -> ConnectError:
+    """Return the error for a server that ended the login before every key was tried."""
+    count = f" before all {len(offered.keys)} keys were tried" if offered.keys else ""
+    return ConnectError(
+        Reason.PERMISSION_DENIED,
+        f"{where} ended the login{_for_user(ssh)}{count}; it said: {TOO_MANY_KEYS}.",
+        "Name the right key, so that it is offered first: --identity or ssh.identity, or IdentityFile in "
+        "ssh_config; the public half is enough if the agent has the key.",
+    )
+
+
+def _for_user(ssh: SshSettings) -> str:
+    return f" for user {ssh.user}" if ssh.user else ""
 
 
 def algorithm_error(
@@ -150,7 +180,7 @@ def algorithm_error(
     """
     if kind == "host key" and not set(served).isdisjoint(algorithms.signatures(legacy=ssh.legacy)):
         return host_key_error(name, address, ssh)
-    return _no_common_algorithm(place(address, ssh.port), kind, ",".join(served), ssh)
+    return _no_common_algorithm(host_port(address, ssh.port), kind, ",".join(served), ssh)
 
 
 def _no_common_algorithm(where: str, kind: str, received: str, ssh: SshSettings) -> ConnectError:
@@ -190,7 +220,7 @@ def scan_command(address: str, ssh: SshSettings) -> str:
     """Return what shows the host keys of a machine; behind a bastion only the bastion can ask for them."""
     if ssh.jump:
         return f"ssh-keyscan -p {ssh.port} {address} on {ssh.jump[-1]}"
-    return f"skewmon keys scan {address if ssh.port == 22 else place(address, ssh.port)}"
+    return f"skewmon keys scan {address if ssh.port == 22 else host_port(address, ssh.port)}"
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:

@@ -64,6 +64,11 @@ class Known:
         """The keys that may certify the host's keys."""
         return self.found[1]
 
+    @property
+    def revoked(self) -> Sequence[asyncssh.SSHKey]:
+        """The keys that are never accepted."""
+        return self.found[2]
+
 
 def keys_of(paths: Sequence[str], host: str, port: int, more: str = "") -> Known:
     """Return the keys of a host in these files and lines; raises as ``lookup`` does."""

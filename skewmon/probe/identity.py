@@ -1,17 +1,23 @@
-"""The keys that skewmon offers: from files, from a systemd credential, from the agent."""
+"""The keys that skewmon offers: from files, from a systemd credential, from the agent, with certificates."""
 
 import asyncio
+import copy
 import os
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import asyncssh
+from asyncssh.public_key import decode_ssh_certificate
 
 from skewmon.errors import ConfigError, ConnectError, Reason
-from skewmon.model import SshSettings
+from skewmon.model import NS_PER_S, SshSettings
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.runtime.files import read_bytes
+from skewmon.text import utc
 
 #: Parsing an RSA key costs tens of milliseconds with OpenSSL 3, so each file is parsed once per modification.
 CACHED_KEYS = 256
@@ -22,13 +28,16 @@ KEY_BYTES_MAX = 64 * 1024
 #: How long the agent may take to list its keys; a forwarded agent whose far end is gone would hang for ever.
 AGENT_TIMEOUT_S = 5.0
 
+#: Algorithms of keys on a security token. Most of these keys wait for a touch at every login.
+TOKEN_KEYS = (b"sk-", b"webauthn-sk-")
+
 
 @dataclass
 class Identity:
-    """What is offered to a server, and the agent that must stay connected while it is."""
+    """The keys that are offered to a server, and the agent that must stay connected meanwhile."""
 
-    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey]
-    certificates: list[asyncssh.SSHCertificate]
+    keys: list[asyncssh.SSHKeyPair] = field(default_factory=list)
+    certificates: list[asyncssh.SSHCertificate] = field(default_factory=list)
     agent: asyncssh.SSHAgentClient | None = None
 
     @property
@@ -36,23 +45,49 @@ class Identity:
         """Whether an RSA key is among them."""
         return any(key.algorithm.startswith(b"ssh-rsa") for key in self.keys)
 
+    @property
+    def has_token(self) -> bool:
+        """Whether a key on a security token is among them."""
+        return any(_on_token(key) for key in self.keys)
+
+    @property
+    def invalid_certificate(self) -> str:
+        """Why a certificate is refused by every server whose clock agrees with this machine's, or nothing."""
+        now_s = time.time()
+        for certificate in self.certificates:
+            after_s, before_s = (getattr(certificate, f"_valid_{end}", None) for end in ("after", "before"))
+            if before_s is not None and now_s >= before_s:
+                return f"the user certificate expired at {utc(before_s * NS_PER_S)}"
+            if after_s is not None and now_s < after_s:
+                return f"the user certificate is not valid before {utc(after_s * NS_PER_S)}"
+        return ""
+
+    def add(self, pairs: Iterable[asyncssh.SSHKeyPair]) -> None:
+        """Offer these keys, too, each once: a server counts every offer against MaxAuthTries."""
+        offered = {key.public_data for key in self.keys}
+        self.keys += [pair for pair in pairs if pair.public_data not in offered]
+
     def close(self) -> None:
-        """Let go of the agent."""
+        """Close the connection to the agent."""
         if self.agent:
             self.agent.close()
 
 
 async def load(ssh: SshSettings) -> Identity:
-    """Return the keys for one connection, files first.
+    """Return the keys for one connection: of files, then the named ones of the agent, then its others.
 
-    Raises ConnectError (key-unusable) where none can be used. A key that needs a passphrase is passed over:
-    skewmon asks nobody; such keys come from the agent.
+    Raises ConnectError (key-unusable) if none can be used. A key that needs a passphrase is passed over, for
+    skewmon asks no questions; such keys come from the agent.
     """
-    keys: list[asyncssh.SSHKeyPair | asyncssh.SSHKey] = []
     faults: list[str] = []
+    identity = Identity(certificates=_certificates(ssh))
     for path in ssh.identities:
         try:
-            keys.append(_read(path, _modified_ns(path)))
+            key = _read(path, _modified_ns(path))
+            if key.algorithm.startswith(TOKEN_KEYS):
+                faults.append(f"{path} is of a security token, which waits for a touch")
+                continue
+            identity.add(asyncssh.load_keypairs([key], certlist=identity.certificates))
         except ConfigError as error:
             if lack := out_of_files(error):
                 raise lack from None
@@ -60,11 +95,11 @@ async def load(ssh: SshSettings) -> Identity:
         except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
             locked = "passphrase" in str(error).lower()
             faults.append(f"{path} needs a passphrase" if locked else f"{path}: {error}")
-    identity = Identity(keys, _certificates(ssh))
     path = ssh.agent_socket or os.environ.get("SSH_AUTH_SOCK", "")
     if ssh.agent and path:
         await _add_agent(identity, path, ssh, faults)
     if not identity.keys:
+        identity.close()
         raise ConnectError(
             Reason.KEY_UNUSABLE,
             f"No key can be used: {'; '.join(faults)}."
@@ -80,7 +115,7 @@ async def _add_agent(identity: Identity, path: str, ssh: SshSettings, faults: li
     try:
         async with asyncio.timeout(AGENT_TIMEOUT_S):
             agent = await asyncssh.connect_agent(path)
-            offered = await agent.get_keys()
+            held = await agent.get_keys()
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         if agent:
             agent.close()
@@ -88,11 +123,57 @@ async def _add_agent(identity: Identity, path: str, ssh: SshSettings, faults: li
             raise lack from None
         faults.append(f"the agent at {path} does not answer{f': {error}' if str(error) else ''}")
         return
-    if ssh.identities_only:
-        named = {public for path in ssh.identities if (public := _public_half(path))}
-        offered = [key for key in offered if key.public_data in named]
-    identity.keys += offered
     identity.agent = agent
+    wanted = _in_order(held, ssh)
+    identity.add(pair for key in wanted for pair in _with_certificates(key, identity.certificates))
+    if held and not wanted:
+        of_tokens = not ssh.identities_only and all(_on_token(key) for key in held)
+        faults.append(
+            f"the agent at {path} has only keys on security tokens, which wait for a touch"
+            if of_tokens
+            else f"none of the {len(held)} keys in the agent at {path} belongs to an identity that is named"
+        )
+
+
+def _in_order(held: Sequence[asyncssh.SSHKeyPair], ssh: SshSettings) -> list[asyncssh.SSHKeyPair]:
+    """Return the agent's keys in the order of use: named ones, then others, then named ones on tokens.
+
+    A key on a token may wait for a touch until the login times out, so it is used only if it is named.
+    """
+    named = {public for path in ssh.identities if (public := _public_half(path))}
+    first = [key for key in held if _plain(key) in named]
+    rest = [] if ssh.identities_only else [key for key in held if key not in first and not _on_token(key)]
+    return [
+        *(key for key in first if not _on_token(key)),
+        *rest,
+        *(key for key in first if _on_token(key)),
+    ]
+
+
+def _on_token(key: asyncssh.SSHKeyPair) -> bool:
+    return key.algorithm.startswith(TOKEN_KEYS)
+
+
+def _plain(key: asyncssh.SSHKeyPair) -> bytes:
+    """Return the public key of an agent's key, which may be listed by its certificate."""
+    if not key.has_cert:
+        return key.public_data
+    try:
+        return decode_ssh_certificate(key.public_data).key.public_data
+    except asyncssh.KeyImportError:
+        return key.public_data
+
+
+def _with_certificates(
+    key: asyncssh.SSHKeyPair, certificates: Iterable[asyncssh.SSHCertificate]
+) -> Iterator[asyncssh.SSHKeyPair]:
+    """Yield an agent's key once with each of its certificates in files, and by itself."""
+    for certificate in certificates:
+        if certificate.key.public_data == key.public_data:
+            certified: Any = copy.copy(key)
+            certified.set_certificate(certificate)
+            yield certified
+    yield key
 
 
 def _certificates(ssh: SshSettings) -> list[asyncssh.SSHCertificate]:

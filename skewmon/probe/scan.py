@@ -11,7 +11,7 @@ from skewmon.model import Failed, Node
 from skewmon.probe import algorithms, host_keys
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
-from skewmon.probe.faults import algorithm_error, login_error, place, refusal, scan_command
+from skewmon.probe.faults import algorithm_error, host_port, login_error, refusal, scan_command
 from skewmon.probe.proxy import Proxy
 from skewmon.runtime.containment import Where, node_error, translated
 
@@ -80,7 +80,7 @@ async def _scan(node: Node) -> Scan:
             raise algorithm_error("host key", algorithms.LEGACY_SIGNATURES, node.name, node.address, node.ssh)
         raise ConnectError(
             Reason.NOT_SSH,
-            f"{place(node.address, node.ssh.port)} answers, but shows no host key.",
+            f"{host_port(node.address, node.ssh.port)} answers, but shows no host key.",
             f"Look at what it says: ssh -vv -p {node.ssh.port} {node.address}",
         )
     name = node.ssh.host_key_alias or node.address
