@@ -72,7 +72,10 @@ class Known:
 
 def keys_of(paths: Sequence[str], host: str, port: int, more: str = "") -> Known:
     """Return the keys of a host in these files and lines; raises as ``lookup`` does."""
-    return Known(lookup(paths, more)(host, "", port if port != 22 else None))
+    try:
+        return Known(lookup(paths, more)(host, "", port if port != 22 else None))
+    except OSError as error:  # asyncssh asks getaddrinfo whether the name is an address
+        raise out_of_files(error) or error from None
 
 
 def is_known(paths: Sequence[str], host: str, port: int) -> bool:
