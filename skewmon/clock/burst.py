@@ -12,6 +12,7 @@ from skewmon.clock.interval import (
     RHO_WALL_PPB,
     WALL,
     Clock,
+    RateBounds,
     age_slack_ns,
     correction,
     intersection,
@@ -28,10 +29,10 @@ TRIM_PPB = 100_000
 
 
 def estimate(burst: Burst, at_ns: int) -> Estimate:
-    """Return the node's clocks at ``at_ns``.
+    """Return the node's clocks at ``at_ns`` by this burst alone, with the rate of an unknown oscillator.
 
-    Raises ProbeError (clock-moved) where the opening exchanges contradict each other: a step, a paused
-    virtual machine, or a node that does not tell the truth.
+    Raises ProbeError (clock-moved) if the opening exchanges contradict each other: a step, a paused virtual
+    machine, or a node that reports false readings.
     """
     oscillator = local = None
     if burst.program.raw is not None and burst.opening[-1].raw_in_ns is not None:
@@ -48,6 +49,23 @@ def estimate(burst: Burst, at_ns: int) -> Estimate:
         oscillator=oscillator,
         correction=local,
     )
+
+
+def oscillator_at(burst: Burst, at_ns: int, rate: RateBounds) -> Interval | None:
+    """Return RAW minus the base at ``at_ns`` with a known rate; None if the exchanges contradict it."""
+    opening = intersection(burst.opening, burst.program, at_ns, OSCILLATOR, rate)
+    if opening is None or burst.closing is None:
+        return opening
+    closing = intersection((burst.closing,), burst.program, at_ns, OSCILLATOR, rate)
+    return None if closing is None else opening.meet(closing)
+
+
+def ageing_ns(burst: Burst, at_ns: int, rate: RateBounds) -> int:
+    """Return how much of the oscillator's bound comes from the age of the exchanges at a given rate."""
+    bound = oscillator_at(burst, at_ns, rate)
+    middle_ppb = (rate.lower_ppb + rate.upper_ppb) // 2
+    ageless = oscillator_at(burst, at_ns, RateBounds(middle_ppb, middle_ppb))
+    return max(0, bound.bound_ns - ageless.bound_ns) if bound and ageless else 0
 
 
 def correction_at(burst: Burst, at_ns: int) -> Interval:
@@ -69,7 +87,7 @@ def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:
     """Return how far the correction may have left the span between two readings of it.
 
     A clock that is steered one way and stepped the other goes there and back: by no more than the lesser of
-    the two, each of which MONOTONIC tells apart, to the bracket of the reads.
+    the two, each of which MONOTONIC separates, to the bracket of the reads.
     """
     moves = []
     for part in (stepped, steered):
@@ -77,7 +95,7 @@ def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:
         if earlier is not None and later is not None:
             moves.append((later[0] - earlier[1], later[1] - earlier[0]))
     if all(least_ns > 0 for least_ns, _ in moves) or all(most_ns < 0 for _, most_ns in moves):
-        return 0  # both moved the same way, or neither can be told
+        return 0  # both moved the same way, or neither can be known
     return min([max(most_ns, -least_ns) for least_ns, most_ns in moves])
 
 

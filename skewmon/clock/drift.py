@@ -14,7 +14,7 @@ from math import sqrt
 from statistics import median_low
 from typing import NamedTuple
 
-from skewmon.clock.history import Plausible
+from skewmon.clock.history import History, Plausible
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S, Burst, Drift, Interval
 
@@ -186,20 +186,37 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     return Steering((anchor,), steering.usual, steering.slewing_rounds + 1, rate), began
 
 
-def rates(steering: Steering, plausible: Plausible | None, bursts: int, points: Sequence[Point]) -> Rates:
+def rates(
+    steering: Steering, history: History, plausible: Plausible | None, points: Sequence[Point]
+) -> Rates:
     """Return the three rates of a node whose oscillator is known; ``points`` are of the oscillator."""
     correction = None
     if len(steering.anchors) > 1:
         ppb = _correction_ppb(steering.anchors)
-        samples = max(bursts, len(steering.anchors))  # exact after two readings: the oscillator decides
+        samples = max(history.bursts, len(steering.anchors))  # exact after two readings
         correction = Rate(ppb.lower_ns / 1e9, ppb.upper_ns / 1e9, Basis.BOUNDED, samples)
-    oscillator = None
-    if plausible is not None:
-        oscillator = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, bursts)
-    if oscillator is None or not oscillator.meaningful:
-        oscillator = fit(points) or oscillator
+    oscillator = _oscillator(history, plausible, points)
     net = oscillator.plus(correction) if oscillator and correction else None
     return Rates(oscillator, correction, net, steering.slew_ppb)
+
+
+def _oscillator(history: History, plausible: Plausible | None, points: Sequence[Point]) -> Rate | None:
+    """Return the rate of the oscillator by the narrowest means that are meaningful.
+
+    The polygon if its rate is calm (H6), a straight line through the last bursts otherwise; for a rate that
+    changes too fast for either, its bounds by H2b.
+    """
+    found: Rate | None = None
+    if plausible is not None:
+        found = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, history.calm_bursts)
+        if found.meaningful:
+            return found
+    fitted = fit(points)
+    if fitted is not None and fitted.meaningful:
+        return fitted
+    bounds = history.learned.bounds(history.proven.at_ns)
+    learned = Rate(bounds.lower_ppb / 1e9, bounds.upper_ppb / 1e9, Basis.BOUNDED, history.bursts)
+    return learned if learned.meaningful else fitted or found
 
 
 def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:

@@ -1,17 +1,18 @@
-"""What earlier rounds still say of a node's oscillator.
+"""Conclusions from earlier rounds about a node's oscillator.
 
 Only the oscillator (MONOTONIC_RAW minus the base) has a history: it is never stepped and never steered, so an
 old bound stays true once it is aged. REALTIME is both, and its history is worthless the moment a daemon acts.
 
-Two kinds of statement come out, and they are different types so that nobody can mix them up:
+Two kinds of statement come out, and they are different types so that they cannot be mixed up:
 
-- ``Proven`` rests on H1 to H3 alone: the oscillator is continuous, and its rate is within RHO_RAW_PPB.
+- ``Proven`` rests on H1 to H3 alone: the oscillator is continuous, and its rate within the bounds learned.
 - ``Plausible`` also rests on H6: the rate changes by no more than WANDER_PPB_PER_MIN. Far tighter, and fit
   for drift and forecasts, not for an alert on an offset.
 
 A history lives as long as its key (boot, clocksource) and as long as nothing contradicts it; then it is
-dropped with a named reason. A node on a clocksource that may stand still (kvm-clock and its kin) gets neither
-from history: a pause smaller than the slack would go unseen. Its history only serves to see the larger ones.
+dropped with a named reason. On a clocksource that may stand still (kvm-clock and its kin), of the node or of
+the base, earlier offsets prove nothing: a pause smaller than the slack would go unseen. There the history
+serves to see larger pauses, and gives the rate by which the current burst ages.
 """
 
 from collections.abc import Collection
@@ -20,13 +21,15 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
-from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, age_slack_ns, aged, intersection, middle_ns
+from skewmon.clock.burst import oscillator_at
+from skewmon.clock.interval import OSCILLATOR, UNKNOWN_RATE, RateBounds, aged, intersection, middle_ns
+from skewmon.clock.oscillator import Constraint, LearnedRate
 from skewmon.clock.polygon import REACH_NS, Band, Polygon
 from skewmon.model import NS_PER_S, Burst, Estimate, Interval
 
 #: Clocksources that no hypervisor stops: the processor's own counter keeps counting while a guest is paused.
 #: kvm-clock, hyperv and xen stop with the guest; hpet, acpi_pm and (on KVM) ARM's counter are emulated and
-#: may; jiffies loses ticks. An unknown name is no reason to trust.
+#: may; jiffies loses ticks. An unknown name is not trusted.
 STEADY_CLOCKSOURCES = frozenset({"tsc"})
 
 #: H6: how fast an oscillator's rate may change. Temperature moves a crystal by about 20 ppb a minute in an
@@ -36,36 +39,45 @@ WANDER_PPB_PER_MIN = 100
 #: Divides that times dt² (ns²): by two, by the parts in a billion, by the nanoseconds of a minute.
 _HALF_PPB_PER_MIN = 2 * 10**9 * 60 * NS_PER_S
 
-#: Older bursts than this are forgotten: their slack by wander has outgrown what even a WAN burst can add.
+#: Older bursts than this are dropped: their slack by wander has outgrown even what a WAN burst can add.
 MAX_AGE_NS = 3 * 3600 * NS_PER_S
 
-#: The newest sightings are kept whether or not they constrain: they will when the older ones have aged.
+#: The newest constraints are kept whether or not they cut: they will when the older ones have aged.
 RECENT = 2
 
-#: No more sightings than this are kept. In simulation from loopback to a WAN eight or twelve give intervals
+#: No more constraints than this are kept. In simulation from loopback to a WAN eight or twelve give intervals
 #: narrower by a thousandth and rates narrower by a twentieth, and take a third or two thirds longer.
-MAX_SIGHTINGS = 5
+MAX_CONSTRAINTS = 5
 
-#: A burst is dated at its own instant rather than at the common one where ageing would add more than this
-#: share of its width.
+#: A burst is dated at its own instant rather than at the common one if ageing would add more than this share
+#: of its width.
 AGEING_SHARE = 16
 
 
+#: The least width of a conclusion from history as a share of the narrowest burst of the node without its
+#: quanta. A burst is as wide as the path is long, so the true offset keeps its distance from both ends; a
+#: history that leaves less has probably lost it, because the rate jumped by less than can be proven. Earlier
+#: offsets are then not used in this round, which is always safe. A constant: 7/8 still lets the best request
+#: and the best reply of different bursts meet.
+LEAST_SHARE = (7, 8)
+
+
 class ResetReason(StrEnum):
-    """Why a history was dropped."""
+    """Why a history, or the part of it that rests on H6, was dropped."""
 
     REBOOT = "reboot"
     CLOCKSOURCE = "clocksource"
     SUSPEND = "suspend"
     RAW_BACKWARDS = "raw-backwards"
     CONTRADICTION = "contradiction"  # beyond what any oscillator can do: a pause, a migration
-    WANDER = "wander"  # beyond what H6 allows; perhaps a short pause
+    RATE = "rate"  # beyond what this oscillator did so far (H2b): its rate jumped, or a short pause
+    WANDER = "wander"  # beyond what H6 allows; the proven part stays
     BASE_PAUSED = "base-paused"
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A history was dropped; ``moved`` is by how much the oscillator left its prediction, where known."""
+    """A history was dropped; ``moved`` is by how much the oscillator left its prediction, if known."""
 
     reason: ResetReason
     moved: Interval | None = None
@@ -87,31 +99,27 @@ class Plausible:
     rate_upper: float
 
 
-class Sighting(NamedTuple):
-    """The ends between which an offset lay at one instant."""
-
-    at_ns: int
-    lower_ns: int
-    upper_ns: int
-
-
 class History(NamedTuple):
-    """What is remembered of one node's oscillator; bounded, and a value."""
+    """The past of one node's oscillator; bounded, and a value."""
 
     boot_id: str
     clocksource: str
-    proven: Sighting  # what all bursts so far allow at the last common instant
+    proven: Constraint  # at the last common instant
     polygon: Polygon | None = None
-    sightings: tuple[Sighting, ...] = ()  # oldest first
+    constraints: tuple[Constraint, ...] = ()  # oldest first
     bursts: int = 1
+    calm_bursts: int = 1  # that the polygon rests on
+    learned: LearnedRate = LearnedRate()
+    narrowest_ns: int = 0  # burst so far, without the quanta
 
 
-class Review(NamedTuple):
-    """What one more burst and the history make of each other; None where history adds nothing."""
+class HistoryUpdate(NamedTuple):
+    """The results of one more burst and the history; None if the history adds nothing."""
 
     proven: Proven | None
     plausible: Plausible | None
     reset: Reset | None = None
+    rate: RateBounds = UNKNOWN_RATE  # by which the burst was aged
 
 
 def wander_slack_ns(dt_ns: int) -> int:
@@ -119,54 +127,65 @@ def wander_slack_ns(dt_ns: int) -> int:
     return dt_ns * dt_ns * WANDER_PPB_PER_MIN // _HALF_PPB_PER_MIN + 1
 
 
-def review(history: History | None, burst: Burst, estimate: Estimate) -> tuple[History, Review]:
-    """Return the history with one more burst in it, and what follows for ``estimate.at_ns``.
+def review(
+    history: History | None, burst: Burst, estimate: Estimate, *, steady_base: bool = True
+) -> tuple[History, HistoryUpdate]:
+    """Return the history with one more burst in it, and the results for ``estimate.at_ns``.
 
-    The results are never wider than ``estimate.oscillator``, which must be known.
+    The results are never wider than ``estimate.oscillator``, which must be known. ``steady_base`` says that
+    the base does not stand still unnoticed.
     """
     assert estimate.oscillator is not None
-    now = estimate.oscillator
+    now, at_ns = estimate.oscillator, estimate.at_ns
     if history is None:
         return _begin(burst, estimate, None)
     if (reason := _key_changed(history, burst)) is not None:
         return _begin(burst, estimate, Reset(reason))
-    known_at_ns, known_lower_ns, known_upper_ns = history.proven
-    slack_ns = age_slack_ns(estimate.at_ns - known_at_ns, RHO_RAW_PPB)
-    lower_ns = max(now.lower_ns, known_lower_ns - slack_ns)
-    upper_ns = min(now.upper_ns, known_upper_ns + slack_ns)
-    if lower_ns > upper_ns:
-        left = now - Interval(known_lower_ns, known_upper_ns).widened(slack_ns)
-        return _begin(burst, estimate, Reset(ResetReason.CONTRADICTION, left))
-    proven = Interval(lower_ns, upper_ns)
-    sightings = sightings_of(burst, estimate)
-    polygon, kept = _polygon(history.sightings + sightings, estimate.at_ns, proven)
-    if polygon is None and _in_reach(proven):
-        return _begin(burst, estimate, Reset(ResetReason.WANDER, _left(history, estimate)))
+    steady = steady_base and history.clocksource in STEADY_CLOCKSOURCES
+    rate = history.learned.bounds(_end_ns(burst, at_ns))
+    fresh = oscillator_at(burst, at_ns, rate) if rate != UNKNOWN_RATE else now
+    known = _aged(history.proven, at_ns, rate)
+    both = fresh.meet(known) if fresh is not None else None
+    if fresh is None or both is None:
+        return _begin(burst, estimate, _contradicted(history, now, known, at_ns))
+    narrowest_ns = min(history.narrowest_ns, _path_width_ns(burst, fresh))
+    part, whole = LEAST_SHARE
+    proven = both if steady and both.width_ns * whole >= narrowest_ns * part else fresh
+    reading = Constraint(at_ns, proven.lower_ns, proven.upper_ns)
+    learned = history.learned.after(reading, steady=steady)
+    polygon, kept, calm, reset = _extended(history, burst, at_ns, proven, rate)
     grown = History(
         history.boot_id,
         history.clocksource,
-        Sighting(estimate.at_ns, lower_ns, upper_ns),
+        reading,
         polygon,
         kept,
         history.bursts + 1,
+        calm,
+        learned,
+        narrowest_ns,
     )
-    if history.clocksource not in STEADY_CLOCKSOURCES:
-        return grown, Review(None, None)
-    return grown, Review(Proven(proven), _plausible(polygon, proven))
+    plausible = _plausible(polygon, proven) if steady else None
+    shown = Proven(proven) if steady or rate != UNKNOWN_RATE else None
+    return grown, HistoryUpdate(shown, plausible, reset, rate)
 
 
-def _begin(burst: Burst, estimate: Estimate, reset: Reset | None) -> tuple[History, Review]:
+def _begin(burst: Burst, estimate: Estimate, reset: Reset | None) -> tuple[History, HistoryUpdate]:
     assert estimate.oscillator is not None
-    now, sightings = estimate.oscillator, sightings_of(burst, estimate)
-    polygon, kept = _polygon(sightings, estimate.at_ns, now)
+    now = estimate.oscillator
+    seen = constraints_of(burst, estimate.at_ns, now, UNKNOWN_RATE)
+    polygon, kept = _polygon(seen, estimate.at_ns, now, UNKNOWN_RATE)
+    reading = Constraint(estimate.at_ns, now.lower_ns, now.upper_ns)
     history = History(
         burst.program.boot_id,
         burst.program.clocksource,
-        Sighting(estimate.at_ns, now.lower_ns, now.upper_ns),
+        reading,
         polygon,
         kept,
+        learned=LearnedRate((reading,)),
+        narrowest_ns=_path_width_ns(burst, now),
     )
-    return history, Review(None, None, reset)
+    return history, HistoryUpdate(None, None, reset)
 
 
 def _key_changed(history: History, burst: Burst) -> ResetReason | None:
@@ -177,19 +196,40 @@ def _key_changed(history: History, burst: Burst) -> ResetReason | None:
     return None
 
 
-def sightings_of(burst: Burst, estimate: Estimate) -> tuple[Sighting, ...]:
-    """Return what a burst saw of the oscillator, dated where it is sharpest."""
-    assert estimate.oscillator is not None
-    now, last_ns = estimate.oscillator, middle_ns(burst.opening[-1])
-    if age_slack_ns(estimate.at_ns - last_ns, RHO_RAW_PPB) * AGEING_SHARE <= now.width_ns:
-        return (Sighting(estimate.at_ns, now.lower_ns, now.upper_ns),)
+def _end_ns(burst: Burst, at_ns: int) -> int:
+    return at_ns if burst.closing is None else max(at_ns, burst.closing.received_ns)
+
+
+def _path_width_ns(burst: Burst, seen: Interval) -> int:
+    """Return the width of a burst that is not owed to the resolution of the node's clock."""
+    assert burst.program.raw is not None
+    return max(0, seen.width_ns - burst.program.raw.early_ns - burst.program.raw.late_ns)
+
+
+def _aged(reading: Constraint, at_ns: int, rate: RateBounds) -> Interval:
+    return aged(Interval(reading.lower_ns, reading.upper_ns), at_ns - reading.at_ns, rate)
+
+
+def _contradicted(history: History, now: Interval, known: Interval, at_ns: int) -> Reset:
+    """Return the reset of a history that one more burst contradicts."""
+    possible = _aged(history.proven, at_ns, UNKNOWN_RATE).meet(now)
+    reason = ResetReason.CONTRADICTION if possible is None else ResetReason.RATE
+    return Reset(reason, now - known if now.meet(known) is None else None)
+
+
+def constraints_of(burst: Burst, at_ns: int, now: Interval, rate: RateBounds) -> tuple[Constraint, ...]:
+    """Return the constraints of a burst, dated at the instants at which they are sharpest."""
+    last_ns = middle_ns(burst.opening[-1])
+    slack_ns = (at_ns - last_ns) * (rate.upper_ppb - rate.lower_ppb) // (2 * NS_PER_S)
+    if slack_ns * AGEING_SHARE <= now.width_ns:
+        return (Constraint(at_ns, now.lower_ns, now.upper_ns),)
     parts = [(burst.opening, last_ns)]
     if burst.closing is not None:
         parts.append(((burst.closing,), middle_ns(burst.closing)))
     return tuple(
-        Sighting(at_ns, seen.lower_ns, seen.upper_ns)
-        for exchanges, at_ns in parts
-        if (seen := intersection(exchanges, burst.program, at_ns, OSCILLATOR))
+        Constraint(instant_ns, seen.lower_ns, seen.upper_ns)
+        for exchanges, instant_ns in parts
+        if (seen := intersection(exchanges, burst.program, instant_ns, OSCILLATOR, rate))
     )
 
 
@@ -197,31 +237,43 @@ def _in_reach(interval: Interval) -> bool:
     return interval.width_ns < REACH_NS
 
 
-def _polygon(
-    sightings: tuple[Sighting, ...], at_ns: int, now: Interval
-) -> tuple[Polygon | None, tuple[Sighting, ...]]:
-    """Return what all sightings leave at ``at_ns``, and those worth keeping; both oldest first.
+def _extended(
+    history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds
+) -> tuple[Polygon | None, tuple[Constraint, ...], int, Reset | None]:
+    """Return the polygon with one more burst, its constraints and bursts; begun again if H6 is broken."""
+    seen = constraints_of(burst, at_ns, proven, rate)
+    polygon, kept = _polygon(history.constraints + seen, at_ns, proven, rate)
+    if polygon is not None or not _in_reach(proven):
+        return polygon, kept, history.calm_bursts + 1, None
+    polygon, kept = _polygon(seen, at_ns, proven, rate)
+    return polygon, kept, 1, Reset(ResetReason.WANDER)
 
-    The oldest know the rate best, so that most of the newer ones have nothing left to cut. A sighting that
-    is no side of the polygon is dropped once it is no longer recent.
+
+def _polygon(
+    constraints: tuple[Constraint, ...], at_ns: int, now: Interval, rate: RateBounds
+) -> tuple[Polygon | None, tuple[Constraint, ...]]:
+    """Return the polygon of all constraints at ``at_ns``, and those worth keeping; both oldest first.
+
+    The oldest know the rate best, so that most of the newer ones have nothing left to cut. A constraint that
+    is not a side of the polygon is dropped once it is no longer recent.
     """
-    box = Polygon.box(at_ns, now.lower_ns, now.upper_ns, RHO_RAW_PPB / NS_PER_S)
+    box = Polygon.box(at_ns, now.lower_ns, now.upper_ns, rate)
     if box is None:
         return None, ()
-    young = [sighting for sighting in sightings if at_ns - sighting.at_ns <= MAX_AGE_NS]
-    bands = [_band(sighting, at_ns) for sighting in young]
+    young = [constraint for constraint in constraints if at_ns - constraint.at_ns <= MAX_AGE_NS]
+    bands = [_band(constraint, at_ns) for constraint in young]
     polygon = box.clipped(band for band in bands if band[0])  # the box is what is known of this very instant
     if polygon is None:
         return None, ()
     older = zip(young[:-RECENT], bands, strict=False)
-    sides = (sighting for sighting, band in older if polygon.touches(band))
-    return polygon, (*islice(sides, MAX_SIGHTINGS - RECENT), *young[-RECENT:])
+    sides = (constraint for constraint, band in older if polygon.touches(band))
+    return polygon, (*islice(sides, MAX_CONSTRAINTS - RECENT), *young[-RECENT:])
 
 
-def _band(sighting: Sighting, at_ns: int) -> Band:
-    dt_ns = sighting.at_ns - at_ns
+def _band(constraint: Constraint, at_ns: int) -> Band:
+    dt_ns = constraint.at_ns - at_ns
     slack_ns = wander_slack_ns(dt_ns)
-    return dt_ns, sighting.lower_ns - slack_ns, sighting.upper_ns + slack_ns
+    return dt_ns, constraint.lower_ns - slack_ns, constraint.upper_ns + slack_ns
 
 
 def _plausible(polygon: Polygon | None, within: Interval) -> Plausible | None:
@@ -233,29 +285,19 @@ def _plausible(polygon: Polygon | None, within: Interval) -> Plausible | None:
     return Plausible(Interval(lower, upper) if lower <= upper else within, *polygon.rate())
 
 
-def _left(history: History, estimate: Estimate) -> Interval | None:
-    """Return by how much the oscillator left what the last polygon predicts."""
-    assert estimate.oscillator is not None
-    if history.polygon is None:
-        return None
-    dt_ns = estimate.at_ns - history.polygon.at_ns
-    predicted = Interval(*history.polygon.offset_ns(dt_ns)).widened(wander_slack_ns(dt_ns))
-    return estimate.oscillator - predicted
-
-
 def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:
-    """Return for how long the base itself stood still, or None where the nodes do not say so.
+    """Return how long the base itself stood still, or None if the nodes do not show that.
 
     ``moved`` holds by how much each contradicting node's oscillator left its prediction in this round, of
-    ``followed`` nodes with a history. One node that leaps ahead is that node's affair; more than half of
-    them, by one common amount, is the admin box's.
+    ``followed`` nodes with a history. If one node leaps ahead, it moved; if more than half of them do, by one
+    common amount, the admin box stood still.
     """
     if len(moved) < 2 or len(moved) * 2 <= followed:
         return None
     common: Interval | None = None
     for gained in moved:
         # While the base stood still the oscillators did not, and ran apart.
-        interval = aged(gained, gained.furthest_ns, RHO_RAW_PPB)
+        interval = aged(gained, gained.furthest_ns, UNKNOWN_RATE)
         common = interval if common is None else common.meet(interval)
         if common is None:
             return None

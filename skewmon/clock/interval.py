@@ -9,13 +9,23 @@ from typing import NamedTuple
 
 from skewmon.model import NS_PER_S, Exchange, Interval, Program, Quantum
 
-#: The most by which two free oscillators (MONOTONIC_RAW) run apart, in parts per billion: crystals are
-#: good to ±50 ppm, so 100 ppm between two. Hypothesis H2 of docs/measurement.md.
-RHO_RAW_PPB = 100_000
 
-#: The same for REALTIME of a node whose RAW cannot be read: 100 ppm between the oscillators and the kernel's
+class RateBounds(NamedTuple):
+    """The least and the greatest rate of a clock against the base in parts per billion, ahead positive."""
+
+    lower_ppb: int
+    upper_ppb: int
+
+
+#: Hypothesis H2a of docs/measurement.md: two free oscillators (MONOTONIC_RAW) run apart by at most 1,000 ppm.
+#: Crystals are good to ±50 ppm, but the counter of a virtual machine whose frequency was calibrated badly is
+#: off by hundreds, and ntpd itself corrects up to 500.
+UNKNOWN_RATE = RateBounds(-1_000_000, 1_000_000)
+
+#: The rate of REALTIME on a node whose RAW cannot be read: 100 ppm between the oscillators and the kernel's
 #: own limit for a steered clock (adjtimex(2), ±500 ppm). chrony may slew faster: H5 of docs/measurement.md.
 RHO_WALL_PPB = 600_000
+WALL_RATE = RateBounds(-RHO_WALL_PPB, RHO_WALL_PPB)
 
 #: The admin box's base is read in whole nanoseconds, rounded down.
 BASE_QUANTUM_NS = 1
@@ -29,9 +39,13 @@ def age_slack_ns(elapsed_ns: int, rho_ppb: int) -> int:
     return -(-abs(elapsed_ns) * rho_ppb // NS_PER_S)
 
 
-def aged(interval: Interval, elapsed_ns: int, rho_ppb: int) -> Interval:
-    """Return what an interval says of an instant ``elapsed_ns`` away from its own."""
-    return interval.widened(age_slack_ns(elapsed_ns, rho_ppb))
+def aged(interval: Interval, elapsed_ns: int, rate: RateBounds) -> Interval:
+    """Return the interval that follows for an instant ``elapsed_ns`` away from its own."""
+    slowest_ppb, fastest_ppb = rate if elapsed_ns > 0 else (rate.upper_ppb, rate.lower_ppb)
+    return Interval(
+        interval.lower_ns + elapsed_ns * slowest_ppb // NS_PER_S,
+        interval.upper_ns - -elapsed_ns * fastest_ppb // NS_PER_S,
+    )
 
 
 def middle_ns(exchange: Exchange) -> int:
@@ -44,55 +58,61 @@ Ends = tuple[int, int]
 
 
 class Clock(NamedTuple):
-    """One of a node's clocks: what an exchange holds of it, how coarsely it is read, how fast it may run off.
+    """One of a node's clocks: how an exchange holds it, how coarsely it is read, and its rate until measured.
 
     ``readings`` gives departure and arrival on the base, then the clock on the way in and on the way out.
     """
 
     readings: Callable[[Exchange], tuple[int, int, int, int]]
     quantum: Callable[[Program], Quantum]
-    rho_ppb: int
+    rate: RateBounds
 
 
-WALL = Clock(
-    attrgetter("sent_ns", "received_ns", "real_in_ns", "real_out_ns"), attrgetter("real"), RHO_WALL_PPB
-)
+WALL = Clock(attrgetter("sent_ns", "received_ns", "real_in_ns", "real_out_ns"), attrgetter("real"), WALL_RATE)
 
 #: MONOTONIC_RAW, which the node must be able to read.
 OSCILLATOR = Clock(
-    attrgetter("sent_ns", "received_ns", "raw_in_ns", "raw_out_ns"), attrgetter("raw"), RHO_RAW_PPB
+    attrgetter("sent_ns", "received_ns", "raw_in_ns", "raw_out_ns"), attrgetter("raw"), UNKNOWN_RATE
 )
 
 
 def intersection(
-    exchanges: Iterable[Exchange], program: Program, at_ns: int, clock: Clock
+    exchanges: Iterable[Exchange],
+    program: Program,
+    at_ns: int,
+    clock: Clock,
+    rate: RateBounds | None = None,
 ) -> Interval | None:
-    """Return what all exchanges allow of a clock minus the base at ``at_ns``, or None where they contradict.
+    """Return a clock minus the base at ``at_ns`` as all exchanges allow it, or None if they contradict.
 
-    Causality alone: the node reads the clock after the request left, and once more before the reply arrived.
-    NTP's two differences (RFC 5905 section 8), kept as an upper and a lower end instead of halved; both hold
-    at the exchange's middle and are aged from there. A thousand nodes pass here with every exchange they
-    have, hence plain integers.
+    Causality alone: the node reads the clock after the request left, so the clock was no further ahead at the
+    departure; and once more before the reply arrived, so it was no further behind at the arrival. These are
+    NTP's two differences (RFC 5905 section 8), kept as two ends instead of halved, each aged from its own
+    instant by ``rate``, which is the clock's own until measured. A thousand nodes pass here with every
+    exchange they have, hence plain integers.
     """
-    readings, quantum, rho_ppb = clock.readings, clock.quantum(program), clock.rho_ppb
-    early_ns, late_ns = quantum.early_ns + BASE_QUANTUM_NS, quantum.late_ns
+    readings, quantum = clock.readings, clock.quantum(program)
+    slowest_ppb, fastest_ppb = rate or clock.rate
+    only_widens = slowest_ppb <= 0 <= fastest_ppb
+    early_ns, late_ns = quantum.early_ns, quantum.late_ns
     lower_ns, upper_ns = -ANYWHERE_NS, ANYWHERE_NS
     for sent_ns, received_ns, in_ns, out_ns in map(readings, exchanges):
-        lower = out_ns - early_ns - received_ns
+        arrived_ns = received_ns + BASE_QUANTUM_NS
+        lower = out_ns - early_ns - arrived_ns
         upper = in_ns + late_ns - sent_ns
-        if lower <= lower_ns and upper >= upper_ns:
-            continue  # says less than is known even before slack is added
-        slack_ns = age_slack_ns(received_ns - sent_ns, rho_ppb) // 2 + 1
-        if lower - slack_ns > upper + slack_ns:
-            return None  # a clock that ran backwards between its two readings
-        slack_ns += age_slack_ns(at_ns - (sent_ns + received_ns) // 2, rho_ppb)
-        lower_ns = max(lower_ns, lower - slack_ns)
-        upper_ns = min(upper_ns, upper + slack_ns)
+        if only_widens and lower <= lower_ns and upper >= upper_ns:
+            continue  # excludes nothing even before it is aged
+        since_ns = at_ns - arrived_ns
+        lower += since_ns * (slowest_ppb if since_ns > 0 else fastest_ppb) // NS_PER_S
+        since_ns = at_ns - sent_ns
+        upper -= -since_ns * (fastest_ppb if since_ns > 0 else slowest_ppb) // NS_PER_S
+        lower_ns = max(lower_ns, lower)
+        upper_ns = min(upper_ns, upper)
     return Interval(lower_ns, upper_ns) if lower_ns <= upper_ns else None
 
 
 def offset_of(exchange: Exchange, program: Program, clock: Clock) -> Interval | None:
-    """Return a clock minus the base at the exchange's middle, or None where it contradicts itself."""
+    """Return a clock minus the base at the exchange's middle, or None if it contradicts itself."""
     return intersection((exchange,), program, middle_ns(exchange), clock)
 
 
@@ -101,7 +121,7 @@ def correction(exchange: Exchange, program: Program) -> Interval:
 
     REALTIME was read before the first RAW and after the last, so the two differences enclose the truth. A
     step between the reads widens them, or, backwards, swaps them: then the truth may lie outside by as much
-    as the reads took, and a second exchange must say what held before or after.
+    as the reads took, and a second exchange must show the value before or after.
     """
     assert exchange.raw_in_ns is not None
     assert exchange.raw_out_ns is not None
@@ -112,7 +132,7 @@ def correction(exchange: Exchange, program: Program) -> Interval:
 
 
 def stepped(exchange: Exchange, program: Program) -> Ends | None:
-    """Return REALTIME − MONOTONIC, which only a step changes, or None where MONOTONIC was not read."""
+    """Return REALTIME − MONOTONIC, which only a step changes, or None if MONOTONIC was not read."""
     if exchange.mono_ns is None or program.mono is None:
         return None
     before = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
@@ -121,7 +141,7 @@ def stepped(exchange: Exchange, program: Program) -> Ends | None:
 
 
 def steered(exchange: Exchange, program: Program) -> Ends | None:
-    """Return MONOTONIC − RAW, which only a time daemon's steering changes, or None where it was not read."""
+    """Return MONOTONIC − RAW, which only a time daemon's steering changes, or None if it was not read."""
     if exchange.mono_ns is None or program.mono is None:
         return None
     assert exchange.raw_in_ns is not None

@@ -1,9 +1,9 @@
 """The rate of a node's free oscillator against the base, as past rounds bound it.
 
-Hypothesis H2a: two free oscillators run apart by at most ``UNKNOWN_RATE``. H2b: their rate changes by at most
-``CHANGE_PPB`` within ``CHANGE_WITHIN_NS``, apart from events that the history detects. Two proven offsets bound
-the mean rate between them. The rate took that mean's value at some instant in between, so at every instant
-that is within an hour of the whole span it lies within ``CHANGE_PPB`` of the mean.
+Hypothesis H2a: two free oscillators run apart by at most ``UNKNOWN_RATE``. H2b: their rate changes by at
+most ``CHANGE_PPB`` within ``CHANGE_WITHIN_NS``, apart from events that the history detects. Two proven
+offsets bound the mean rate between them. The rate took that mean's value at some instant in between, so at
+every instant that is within an hour of the whole span it lies within ``CHANGE_PPB`` of the mean.
 """
 
 from typing import NamedTuple
@@ -57,8 +57,8 @@ class LearnedRate(NamedTuple):
     def after(self, now: Constraint, *, steady: bool) -> "LearnedRate":
         """Return this with one more reading.
 
-        A clock that is not ``steady`` may have stood still unnoticed, which falsifies the mean of one span: the
-        result is then the hull of two spans, so that one pause an hour does no harm.
+        A clock that is not ``steady`` may have stood still unnoticed, which falsifies the mean of one span:
+        the result is then the hull of two spans, so that one pause an hour does no harm.
         """
         readings = self.readings
         while readings and now.at_ns - readings[0].at_ns > KEPT_NS:

@@ -1,28 +1,31 @@
 """All straight lines that several bursts allow: a convex polygon of (offset, rate).
 
-Each burst says that an oscillator's offset lay between two ends at one instant. Seen from a later instant it
-confines offset and rate together to the band ``lower ≤ y + r·dt ≤ upper``; what all bands leave is a convex
-polygon, cut out one half-plane at a time (Sutherland and Hodgman's clipping). Its corners give the extreme
-offset, the extreme rate and every extrapolation.
+Each burst encloses an oscillator's offset at one instant. Seen from a later instant it confines offset and
+rate together to the band ``lower ≤ y + r·dt ≤ upper``; all bands together leave a convex polygon, cut out one
+half-plane at a time (Sutherland and Hodgman's clipping). Its corners give the extreme offset, the extreme
+rate and every extrapolation.
 
 Why floating point is safe here. Every band is widened by ``MARGIN_NS`` before it cuts. Offsets are taken
 relative to an integer origin and are refused beyond ``REACH_NS``, so that no term exceeds 2**41 ns and one
 operation errs by less than 2**-11 ns. A new corner lies on an edge, between corners on both sides of a limit;
-whatever a cut removes violates the widened band but for the error of a few operations, and 128 cuts together
-stay below a quarter of a nanosecond. The truth keeps a whole nanosecond's distance from every band.
+every point that a cut removes violates the widened band but for the error of a few operations, and 128 cuts
+together stay below a quarter of a nanosecond. The truth keeps a nanosecond's distance from every band.
 """
 
 from collections.abc import Iterable
 from math import ceil, floor
 from typing import NamedTuple
 
-#: What every band is widened by, so that rounding can never cut off the truth.
+from skewmon.clock.interval import RateBounds
+from skewmon.model import NS_PER_S
+
+#: Every band is widened by this, so that rounding can never cut off the truth.
 MARGIN_NS = 1.0
 
 #: The largest relative offset and span times rate that the margin is good for (about eighteen minutes).
 REACH_NS = 2**40
 
-#: What a burst allows: seen ``dt_ns`` away, the offset lay between ``lower_ns`` and ``upper_ns``.
+#: A burst's constraint: ``dt_ns`` away the offset lay between ``lower_ns`` and ``upper_ns``.
 Band = tuple[int, int, int]
 
 Corner = tuple[float, float]
@@ -37,16 +40,17 @@ class Polygon(NamedTuple):
     corners: Corners
 
     @classmethod
-    def box(cls, at_ns: int, lower_ns: int, upper_ns: int, rho: float) -> "Polygon | None":
-        """Return all lines with the offset between two ends and a rate up to ``rho``; None beyond reach."""
+    def box(cls, at_ns: int, lower_ns: int, upper_ns: int, rate: RateBounds) -> "Polygon | None":
+        """Return all lines with the offset between two ends and such a rate; None beyond reach."""
         origin_ns = (lower_ns + upper_ns) // 2
         y = upper_ns - origin_ns + MARGIN_NS
         if y > REACH_NS:
             return None
-        return cls(at_ns, origin_ns, ((-y, -rho), (y, -rho), (y, rho), (-y, rho)))
+        slowest, fastest = rate.lower_ppb / NS_PER_S, rate.upper_ppb / NS_PER_S
+        return cls(at_ns, origin_ns, ((-y, slowest), (y, slowest), (y, fastest), (-y, fastest)))
 
     def clipped(self, bands: Iterable[Band]) -> "Polygon | None":
-        """Return what some bands leave, one after the other; None where nothing is left."""
+        """Return the part inside all bands; None if nothing is left."""
         corners = self.corners
         for dt_ns, lower_ns, upper_ns in bands:
             corners = _between(
@@ -57,7 +61,7 @@ class Polygon(NamedTuple):
         return Polygon(self.at_ns, self.origin_ns, corners)
 
     def touches(self, band: Band) -> bool:
-        """Tell whether a band that has been clipped with is one of the sides."""
+        """Whether a band that has been clipped with is one of the sides."""
         dt_ns, lower_ns, upper_ns = band
         dt = float(dt_ns)
         values = [y + r * dt for y, r in self.corners]

@@ -7,12 +7,24 @@ estimate, and stores the one it gets back.
 from dataclasses import dataclass, replace
 
 from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Point, Rates, Steering, fit, rates, steer
-from skewmon.clock.history import History, Plausible, Proven, Reset, ResetReason, review
+from skewmon.clock.history import (
+    History,
+    HistoryUpdate,
+    Plausible,
+    Proven,
+    Reset,
+    ResetReason,
+    review,
+)
+from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
 from skewmon.clock.steps import Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.model import Burst, Estimate
 
 #: What a ``Movement`` must be to count as a step of the node's wall clock.
 STEPS = frozenset({MovementKind.STEP, MovementKind.LEAP, MovementKind.MOVED})
+
+#: Resets that are an event: the oscillator did something that its past excludes.
+JUMPS = frozenset({ResetReason.RATE, ResetReason.CONTRADICTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +52,16 @@ class Recollection:
     rates: Rates = NOTHING_KNOWN
     reset: Reset | None = None
     steps: int = 0
+    rate: RateBounds = UNKNOWN_RATE  # by which this round's burst was aged
+    mean_rate: RateBounds | None = None  # of the oscillator, over the last minutes
 
 
 def remember(
-    memory: Memory | None, burst: Burst, tau_ns: int, estimate: Estimate
+    memory: Memory | None, burst: Burst, tau_ns: int, estimate: Estimate, *, steady_base: bool = True
 ) -> tuple[Memory, Recollection]:
-    """Return the memory after one more round, and what the round and the past say together.
+    """Return the memory after one more round, and the conclusions from the round and the past together.
 
-    ``estimate`` is the burst's own, at the common instant ``tau_ns``.
+    ``estimate`` is the burst's own, at the common instant ``tau_ns``; ``steady_base`` as in ``review``.
     """
     assert estimate.at_ns == tau_ns, "the estimate of this very round"
     past = memory or Memory()
@@ -59,13 +73,25 @@ def remember(
     steering, slew = steer(past.steering, burst)
     if slew is not None:
         movements += (slew,)
-    history, proven, plausible, reset = _reviewed(past, burst, estimate)
+    history, update = _reviewed(past, burst, estimate, steady_base=steady_base)
+    reset = update.reset
+    if reset is not None and reset.reason in JUMPS and past.history is not None:
+        movements += (Movement(MovementKind.JUMP, past.history.proven.at_ns, estimate.at_ns, reset.moved),)
     stepped = sum(movement.kind in STEPS for movement in movements)
-    kept = () if reset or (history is None and stepped) else past.points
+    dropped = reset is not None and reset.reason is not ResetReason.WANDER
+    kept = () if dropped or (history is None and stepped) else past.points
     now = Memory(history, readings, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
-    drift = rates(steering, plausible, history.bursts, now.points) if history else Rates(net=fit(now.points))
-    reset = reset if broken is None else Reset(broken)
-    return now, Recollection(proven, plausible, movements, drift, reset, now.steps)
+    drift = rates(steering, history, update.plausible, now.points) if history else Rates(net=fit(now.points))
+    return now, Recollection(
+        update.proven,
+        update.plausible,
+        movements,
+        drift,
+        reset if broken is None else Reset(broken),
+        now.steps,
+        update.rate,
+        history.learned.mean if history else None,
+    )
 
 
 def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason | None:
@@ -81,12 +107,11 @@ def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason 
 
 
 def _reviewed(
-    past: Memory, burst: Burst, estimate: Estimate
-) -> tuple[History | None, Proven | None, Plausible | None, Reset | None]:
+    past: Memory, burst: Burst, estimate: Estimate, *, steady_base: bool
+) -> tuple[History | None, HistoryUpdate]:
     if estimate.oscillator is None:
-        return None, None, None, None
-    history, result = review(past.history, burst, estimate)
-    return history, result.proven, result.plausible, result.reset
+        return None, HistoryUpdate(None, None)
+    return review(past.history, burst, estimate, steady_base=steady_base)
 
 
 def _point(estimate: Estimate) -> Point:

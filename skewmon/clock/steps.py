@@ -42,7 +42,8 @@ class MovementKind(StrEnum):
     SUSPEND = "suspend"
     REBOOT = "reboot"
     SLEW = "slew"
-    MOVED = "moved"  # step or fast slew: without MONOTONIC nobody can tell
+    MOVED = "moved"  # step or fast slew: without MONOTONIC they look alike
+    JUMP = "jump"  # of the oscillator: its rate changed, or the machine stood still
 
 
 @dataclass(frozen=True, slots=True)

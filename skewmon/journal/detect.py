@@ -88,6 +88,12 @@ def _clock_sentence(name: str, movement: Movement) -> str:
         return f"{name} slept for {span(size)}."
     if movement.kind is MovementKind.LEAP:
         return f"{name} applied a leap second."
+    if movement.kind is MovementKind.JUMP:
+        moved = f", by {span(abs(size))} {'forward' if size > 0 else 'back'}" if size else ""
+        return (
+            f"The oscillator of {name} left its course{moved}: its rate changed, or the machine was paused "
+            "or migrated."
+        )
     return f"The clock of {name} jumped {'forward' if size > 0 else 'back'} by {span(abs(size))}."
 
 

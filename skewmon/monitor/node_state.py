@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from skewmon.clock.checkpoint import Standing, standing_of
 from skewmon.clock.history import Reset, ResetReason
-from skewmon.clock.state import STEPS, Memory, Recollection, forgotten, remember, tightened
-from skewmon.clock.steps import Movement
+from skewmon.clock.state import JUMPS, STEPS, Memory, Recollection, forgotten, remember, tightened
+from skewmon.clock.steps import Movement, MovementKind
 from skewmon.errors import Reason
 from skewmon.model import Failed, Finding, Interval, Measured, Outcome, SyncStatus
 from skewmon.timesync.findings.derive import claimed_findings
@@ -78,13 +78,13 @@ class NodeUpdate:
         steps = sum(movement.kind in STEPS for movement in latest.movements)
         mistaken = steps if self.has_one_clock else 0
         memory = forgotten(self.memory, mistaken)
-        of_base = latest.reset is not None and latest.reset.moved is not None
+        of_base = latest.reset is not None and latest.reset.reason in JUMPS
         return replace(
             self,
             outcome=self.plain,
             memory=memory,
             recollection=Recollection(
-                movements=() if mistaken else latest.movements,
+                movements=() if mistaken else _without_jumps(latest.movements),
                 reset=Reset(ResetReason.BASE_PAUSED),
                 steps=memory.steps,
             ),
@@ -115,8 +115,11 @@ class NodeState:
         """Whether a round can contradict what is known of the node against the base."""
         return self.memory is not None and (self.memory.history is not None or _has_one_clock(self.memory))
 
-    def update(self, outcome: Outcome) -> NodeUpdate:
-        """Return the result of one more round; nothing is changed."""
+    def update(self, outcome: Outcome, *, steady_base: bool = True) -> NodeUpdate:
+        """Return the result of one more round; nothing is changed.
+
+        ``steady_base`` says that the admin box's clocksource does not stand still unnoticed.
+        """
         if isinstance(outcome, Failed):
             steps = self.memory.steps if self.memory else 0
             return NodeUpdate(outcome, outcome, self.memory, Recollection(steps=steps))
@@ -126,9 +129,10 @@ class NodeState:
         memory, since_ns = self.memory, None
         if memory is None and self.checkpoint is not None:
             memory, since_ns = Memory(readings=self.checkpoint.resumed()), self.checkpoint.wall_ns
-        memory, latest = remember(memory, outcome.burst, outcome.estimate.at_ns, outcome.estimate)
+        estimate = outcome.estimate
+        memory, latest = remember(memory, outcome.burst, estimate.at_ns, estimate, steady_base=steady_base)
         resets = (latest.reset.reason,) if latest.reset and since_ns is None else ()
-        narrowed = Measured(outcome.burst, tightened(outcome.estimate, latest))
+        narrowed = Measured(outcome.burst, tightened(estimate, latest))
         return NodeUpdate(outcome, narrowed, memory, latest, resets, since_ns)
 
     def commit(self, update: NodeUpdate, wall_ns: int) -> None:
@@ -179,6 +183,11 @@ class NodeState:
         """
         readings = self.memory.readings if self.memory else None
         return readings is not None and outcome.burst.opening[0].sent_ns < readings.seen_ns
+
+
+def _without_jumps(movements: tuple[Movement, ...]) -> tuple[Movement, ...]:
+    """Return the movements that a node's own clocks show, without those against the base."""
+    return tuple(movement for movement in movements if movement.kind is not MovementKind.JUMP)
 
 
 def _has_one_clock(memory: Memory | None) -> bool:

@@ -62,14 +62,17 @@ async def run_round(
     interval_s = min(cluster.interval_s for cluster in clusters)
     sweep = await sweeper.sweep({endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s)
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
-    updates = {endpoint: _updated(state, endpoint, outcome) for endpoint, outcome in sweep.outcomes.items()}
+    # If the base may stand still unnoticed, earlier offsets prove nothing.
+    steady = own_clocksource() in STEADY_CLOCKSOURCES
+    updates = {
+        endpoint: _updated(state, endpoint, outcome, steady_base=steady)
+        for endpoint, outcome in sweep.outcomes.items()
+    }
     paused = state.admin_slept(slept_ns) or _base_pause(updates, state)
     if paused is not None:  # every history against the base, and every bound that it tightened, is wrong
         updates = {endpoint: update.without_base() for endpoint, update in updates.items()}
         state.forget_base(but=endpoints)
-    # A base that may stand still for less than the nodes can see proves nothing of the past either.
-    steady = own_clocksource() in STEADY_CLOCKSOURCES
-    outcomes = {endpoint: one.outcome if steady else one.plain for endpoint, one in updates.items()}
+    outcomes = {endpoint: one.outcome for endpoint, one in updates.items()}
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     failed_checks = tuple(contradictions(measured, own_boot_id()))
     state.commit(updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks)
@@ -107,10 +110,10 @@ def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> d
     }
 
 
-def _updated(state: MonitorState, endpoint: Endpoint, outcome: Outcome) -> NodeUpdate:
+def _updated(state: MonitorState, endpoint: Endpoint, outcome: Outcome, *, steady_base: bool) -> NodeUpdate:
     """Return what a round adds to a node's history; an error in the history of one node costs that node."""
     try:
         with translated(Where.NODE, node_error, node=endpoint[0]):
-            return state.node(endpoint).update(outcome)
+            return state.node(endpoint).update(outcome, steady_base=steady_base)
     except NodeError as error:
         return state.node(endpoint).update(error.failed)

@@ -206,7 +206,14 @@ class Reboot:
     error_ns: int = 0
 
 
-Happening = Step | Slew | Suspend | Pause | BasePause | Reboot
+@dataclass(frozen=True, slots=True)
+class RateJump:
+    """The oscillator runs ``rate_ppt`` faster from now on."""
+
+    rate_ppt: int
+
+
+Happening = Step | Slew | Suspend | Pause | BasePause | Reboot | RateJump
 
 
 class Machine:
@@ -312,6 +319,8 @@ class Machine:
                 self._raw += span_ns
             case Reboot(error_ns):
                 self._reboot(error_ns)
+            case RateJump(rate_ppt):
+                self.rate_ppt += rate_ppt
 
     def _stand_still(self, span_ns: int) -> None:
         self._raw -= span_ns

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewmon.clock.burst import correction_at, estimate
+from skewmon.clock.burst import ageing_ns, correction_at, estimate, oscillator_at
 from skewmon.clock.interval import (
     OSCILLATOR,
+    UNKNOWN_RATE,
     WALL,
-    aged,
+    RateBounds,
     intersection,
     middle_ns,
-    offset_of,
 )
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Interval, Program, Quantum
@@ -81,7 +81,7 @@ def test_the_order_of_the_exchanges_does_not_matter(seed: int, network: str, shu
 
 
 @given(seeds, networks, rungs, st.integers(1, 24), st.integers(0, NS_PER_S))
-def test_all_exchanges_at_once_say_what_each_says_alone(
+def test_all_exchanges_at_once_are_the_intersection_of_each_alone(
     seed: int, network: str, rung: str, count: int, later_ns: int
 ) -> None:
     """The quick way is the plain one: every exchange an interval, aged to the instant, all of them met."""
@@ -91,9 +91,8 @@ def test_all_exchanges_at_once_say_what_each_says_alone(
     for clock in (WALL, OSCILLATOR) if program.raw else (WALL,):
         common: Interval | None = None
         for one in seen.burst.opening:
-            alone = offset_of(one, program, clock)
+            alone = intersection((one,), program, at_ns, clock)
             assert alone is not None
-            alone = aged(alone, at_ns - middle_ns(one), clock.rho_ppb)
             common = alone.meet(common or alone)
         assert intersection(seen.burst.opening, program, at_ns, clock) == common
 
@@ -125,12 +124,30 @@ def test_an_exchange_that_contradicts_itself_is_no_measurement() -> None:
 
 
 def test_exchanges_age_towards_the_common_instant() -> None:
-    """An old exchange says less: 100 ppm of the time that has passed since."""
+    """An old exchange excludes less: by 1,000 ppm of its age while the rate is unknown."""
     burst = Burst(PROGRAM, (reply(0, MS, 0),))
     near, far = estimate(burst, 2 * MS), estimate(burst, 2 * MS + NS_PER_S)
     assert near.oscillator is not None
     assert far.oscillator is not None
-    assert far.oscillator.width_ns - near.oscillator.width_ns == 2 * 100 * US
+    assert far.oscillator.width_ns - near.oscillator.width_ns == 2 * MS
+
+
+def test_a_known_rate_shifts_an_old_exchange_and_hardly_widens_it() -> None:
+    """A node known to run 790 to 830 ppm fast is 0.81 ms further ahead a second later, to 20 us."""
+    burst, rate = Burst(PROGRAM, (reply(0, MS, 0),)), RateBounds(790_000, 830_000)
+    near, far = oscillator_at(burst, 2 * MS, rate), oscillator_at(burst, 2 * MS + NS_PER_S, rate)
+    assert near is not None
+    assert far is not None
+    assert far == near + Interval(790 * US, 830 * US)
+    assert ageing_ns(burst, 2 * MS + NS_PER_S, rate) == pytest.approx(20 * US, rel=0.01)
+    assert ageing_ns(burst, 2 * MS + NS_PER_S, UNKNOWN_RATE) == pytest.approx(MS, rel=0.01)
+
+
+def test_exchanges_that_contradict_a_known_rate_give_nothing() -> None:
+    """At a wrong rate the opening, aged to the instant, and the closing exclude each other."""
+    burst = Burst(PROGRAM, (reply(0, MS, 0),), reply(20 * NS_PER_S, MS, 0))
+    assert oscillator_at(burst, 20 * NS_PER_S, RateBounds(-20_000, 20_000)) is not None
+    assert oscillator_at(burst, 20 * NS_PER_S, RateBounds(780_000, 820_000)) is None
 
 
 # --- the two parts of a wall clock --------------------------------------------------------------------

@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.clock.burst import estimate
+from skewmon.clock.burst import estimate, oscillator_at
 from skewmon.clock.history import (
-    MAX_SIGHTINGS,
+    MAX_CONSTRAINTS,
     History,
+    HistoryUpdate,
     Plausible,
     Proven,
     ResetReason,
-    Review,
     base_pause,
     review,
     wander_slack_ns,
 )
+from skewmon.clock.interval import UNKNOWN_RATE
 from skewmon.model import NS_PER_S, Interval
 from tests.clock.simulator import (
     MS,
@@ -42,7 +43,7 @@ def _rounds(machine: Machine, count: int, *, gap_ns: int = 15 * NS_PER_S) -> lis
     return seen
 
 
-def _review_all(rounds: list[Observation]) -> tuple[History, list[Review]]:
+def _review_all(rounds: list[Observation]) -> tuple[History, list[HistoryUpdate]]:
     history, reviews = None, []
     for seen in rounds:
         history, said = review(history, seen.burst, estimate(seen.burst, seen.tau_ns))
@@ -54,7 +55,7 @@ def _review_all(rounds: list[Observation]) -> tuple[History, list[Review]]:
 def test_the_first_burst_has_no_past_to_be_tightened_by() -> None:
     """Without history nothing is proven beyond the burst itself, and nothing is reset."""
     _, (said,) = _review_all(_rounds(Machine(Random(1)), 1))
-    assert said == Review(None, None)
+    assert said == HistoryUpdate(None, None)
 
 
 def test_rounds_in_quick_succession_tighten_what_is_proven() -> None:
@@ -89,18 +90,24 @@ def test_proven_and_plausible_are_different_types() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """However long a node is followed, no more sightings are kept than the polygon needs."""
+    """However long a node is followed, no more constraints are kept than the polygon needs."""
     history, _ = _review_all(_rounds(Machine(Random(5), network="lan-loaded"), 300))
-    assert len(history.sightings) <= MAX_SIGHTINGS
+    assert len(history.constraints) <= MAX_CONSTRAINTS
     assert history.polygon is not None
-    assert len(history.polygon.corners) <= 2 * MAX_SIGHTINGS + 4
+    assert len(history.polygon.corners) <= 2 * MAX_CONSTRAINTS + 4
     assert history.bursts == 300
 
 
-def test_a_clock_that_can_stand_still_gets_nothing_from_history() -> None:
-    """On kvm-clock the current burst alone counts."""
-    _, reviews = _review_all(_rounds(Machine(Random(6), clocksource="kvm-clock"), 5))
-    assert all(said == Review(None, None) for said in reviews)
+def test_a_clock_that_can_stand_still_gets_a_rate_from_history_alone() -> None:
+    """On kvm-clock the current burst alone counts, but it ages by the rate of two spans."""
+    rounds = _rounds(Machine(Random(6), clocksource="kvm-clock"), 5)
+    _, updates = _review_all(rounds)
+    assert all(update.plausible is None for update in updates)
+    assert [update.rate == UNKNOWN_RATE for update in updates] == [True, True, True, False, False]
+    assert [update.proven is None for update in updates] == [True, True, True, False, False]
+    for seen, update in zip(rounds[3:], updates[3:], strict=True):
+        assert update.proven is not None
+        assert update.proven.interval == oscillator_at(seen.burst, seen.tau_ns, update.rate)
 
 
 def test_a_reboot_drops_the_history() -> None:
@@ -142,17 +149,35 @@ def test_a_pause_contradicts_and_says_by_how_much() -> None:
     assert -NS_PER_S in reset.moved
 
 
-def test_a_pause_too_short_for_rho_is_seen_by_the_polygon() -> None:
-    """One millisecond hides in 15 s of rho, not in a rate known to a part per million."""
+def test_a_short_pause_is_seen_once_the_rate_is_known() -> None:
+    """One millisecond hides in 15 s at 1,000 ppm, not at 20 ppm about a rate that is known."""
     machine = Machine(Random(10))
     before = _rounds(machine, 30)
     machine.schedule(machine.at_ns + NS_PER_S, Pause(MS))
     _, reviews = _review_all(before + _rounds(machine, 1))
     reset = reviews[-1].reset
     assert reset is not None
-    assert reset.reason is ResetReason.WANDER
+    assert reset.reason is ResetReason.RATE
     assert reset.moved is not None
     assert -MS in reset.moved
+
+
+def test_a_rate_that_wanders_faster_than_h6_drops_what_is_plausible_alone() -> None:
+    """15 ppm within five minutes: the proven offset and the rate's bounds go on."""
+    machine, rounds = Machine(Random(11), network="loopback"), []
+    for _ in range(20):
+        machine.rest_until(machine.at_ns + 15 * NS_PER_S, wander_ppt=750_000)
+        rounds.append(machine.observe(machine.at_ns))
+    history, updates = _review_all(rounds)
+    reasons = {update.reset.reason for update in updates if update.reset}
+    assert reasons == {ResetReason.WANDER}
+    assert all(update.reset.moved is None for update in updates if update.reset)
+    assert history.bursts == 20
+    assert history.calm_bursts < 20
+    for seen, update in zip(rounds[2:], updates[2:], strict=True):
+        assert update.proven is not None
+        assert holds(update.proven.interval, seen.truth.oscillator_units)
+        assert update.rate != UNKNOWN_RATE
 
 
 def test_when_most_nodes_leap_alike_the_base_stood_still() -> None:

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from skewmon.clock.interval import (
     OSCILLATOR,
-    RHO_RAW_PPB,
     RHO_WALL_PPB,
+    UNKNOWN_RATE,
     WALL,
+    RateBounds,
     age_slack_ns,
     aged,
     correction,
+    intersection,
     middle_ns,
     offset_of,
 )
@@ -65,8 +67,12 @@ class Story:
         return interval.lower_ns <= self.clock.ahead(at_ns) <= interval.upper_ns
 
 
+ppbs = st.integers(UNKNOWN_RATE.lower_ppb, UNKNOWN_RATE.upper_ppb)
+bounds = st.tuples(ppbs, ppbs).map(lambda pair: RateBounds(*sorted(pair)))
+
+
 @st.composite
-def stories(draw: st.DrawFn, limit_ppb: int = RHO_RAW_PPB) -> Story:
+def stories(draw: st.DrawFn, limit_ppb: int = UNKNOWN_RATE.upper_ppb) -> Story:
     """Draw an exchange of any clock over any network, stamped early on the way out and late on the way in."""
     departure_ns, quantum = draw(instants), draw(quanta)
     clock = Clock(draw(offsets), draw(st.integers(-limit_ppb, limit_ppb)), departure_ns)
@@ -108,7 +114,7 @@ def test_the_width_is_the_round_trip_less_the_nodes_own_turn(story: Story) -> No
     interval = offset_of(one, story.program, OSCILLATOR)
     assert interval is not None
     bare = one.round_trip_ns - (one.real_out_ns - one.real_in_ns) + quantum.early_ns + quantum.late_ns
-    assert 0 <= interval.width_ns - bare - age_slack_ns(one.round_trip_ns, RHO_RAW_PPB) <= 4
+    assert 0 <= interval.width_ns - bare - age_slack_ns(one.round_trip_ns, UNKNOWN_RATE.upper_ppb) <= 4
 
 
 @given(offsets, st.integers(1, 10**9), st.booleans())
@@ -116,7 +122,7 @@ def test_neither_end_can_be_had_for_less(offset_ns: int, delay_ns: int, forward:
     """With all delay on one way the truth lies at an end: a narrower interval would miss it."""
     read_ns = 10**15 + (delay_ns if forward else 0)
     exchange = Exchange(10**15, 10**15 + delay_ns, read_ns + offset_ns, read_ns + offset_ns)
-    interval = offset_of(exchange, Program("bash"), WALL._replace(rho_ppb=0))
+    interval = offset_of(exchange, Program("bash"), WALL._replace(rate=RateBounds(0, 0)))
     assert interval is not None
     end_ns = interval.lower_ns if forward else interval.upper_ns
     assert abs(end_ns - offset_ns) <= 3
@@ -151,28 +157,53 @@ def test_readings_that_run_backwards_by_more_than_the_round_trip_say_nothing(sto
     assert offset_of(replace(one, real_out_ns=one.real_in_ns + torn), story.program, WALL) is None
 
 
-@given(intervals, st.integers(0, DAY_NS), st.integers(0, DAY_NS))
-def test_ageing_composes(interval: Interval, first_ns: int, second_ns: int) -> None:
+@given(intervals, st.integers(0, DAY_NS), st.integers(0, DAY_NS), bounds)
+def test_ageing_composes(interval: Interval, first_ns: int, second_ns: int, rate: RateBounds) -> None:
     """Twice a while is never less than the whole while at once, and at most a nanosecond more."""
-    twice = aged(aged(interval, first_ns, RHO_RAW_PPB), second_ns, RHO_RAW_PPB)
-    once = aged(interval, first_ns + second_ns, RHO_RAW_PPB)
+    twice = aged(aged(interval, first_ns, rate), second_ns, rate)
+    once = aged(interval, first_ns + second_ns, rate)
     assert 0 <= once.lower_ns - twice.lower_ns <= 1
     assert 0 <= twice.upper_ns - once.upper_ns <= 1
 
 
-@given(stories(), st.integers(-DAY_NS, DAY_NS))
-def test_an_aged_interval_still_holds_the_truth(story: Story, elapsed_ns: int) -> None:
-    """At any other instant, later or earlier, for any rate that the hypothesis permits."""
-    interval = offset_of(story.exchange, story.program, OSCILLATOR)
+@given(stories(), st.integers(-DAY_NS, DAY_NS), st.integers(0, 50_000), st.integers(0, 50_000))
+def test_an_aged_interval_still_holds_the_truth(
+    story: Story, elapsed_ns: int, below_ppb: int, above_ppb: int
+) -> None:
+    """At any other instant, later or earlier, for bounds of the rate that are lopsided about the truth."""
+    rate = RateBounds(story.clock.rate_ppb - below_ppb, story.clock.rate_ppb + above_ppb)
+    one = story.exchange
+    at_ns = middle_ns(one)
+    interval = intersection((one,), story.program, at_ns, OSCILLATOR, rate)
     assert interval is not None
-    at_ns = Fraction(story.exchange.sent_ns + story.exchange.received_ns, 2) + elapsed_ns
-    assert story.holds(aged(interval, elapsed_ns, RHO_RAW_PPB), at_ns)
+    assert story.holds(aged(interval, elapsed_ns, rate), at_ns + elapsed_ns)
+    there = intersection((one,), story.program, at_ns + elapsed_ns, OSCILLATOR, rate)
+    assert there is not None
+    assert story.holds(there, at_ns + elapsed_ns)
+
+
+@given(stories(), st.integers(0, DAY_NS))
+def test_the_ends_of_an_exchange_age_from_their_own_instants(story: Story, elapsed_ns: int) -> None:
+    """Dating both ends at the middle first can only be wider."""
+    one = story.exchange
+    at_ns = middle_ns(one) + elapsed_ns
+    middle = offset_of(one, story.program, OSCILLATOR)
+    there = intersection((one,), story.program, at_ns, OSCILLATOR)
+    assert middle is not None
+    assert there is not None
+    later = aged(middle, elapsed_ns, UNKNOWN_RATE)
+    assert later.lower_ns - 2 <= there.lower_ns
+    assert there.upper_ns <= later.upper_ns + 2
 
 
 def test_a_clock_that_drifts_at_the_limit_needs_all_of_the_ageing() -> None:
-    """A thousand seconds at 100 ppm are 0.1 s: less slack would miss it."""
-    assert age_slack_ns(1_000 * NS_PER_S, RHO_RAW_PPB) == 100_000_000
-    assert age_slack_ns(-1, RHO_RAW_PPB) == 1
+    """A thousand seconds at 1,000 ppm are a second: less slack would miss it."""
+    second = aged(Interval(0, 0), 1_000 * NS_PER_S, UNKNOWN_RATE)
+    assert second == Interval(-NS_PER_S, NS_PER_S)
+    assert aged(Interval(0, 0), -1_000 * NS_PER_S, RateBounds(-30_000, 10_000)) == Interval(
+        -10_000_000, 30_000_000
+    )
+    assert age_slack_ns(-1, 100_000) == 1
 
 
 def test_the_middle_lies_half_way() -> None:

@@ -6,17 +6,19 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.clock.interval import RHO_RAW_PPB
+from skewmon.clock.interval import RateBounds
 from skewmon.clock.polygon import MARGIN_NS, REACH_NS, Polygon
 from skewmon.model import NS_PER_S
 
-RHO = RHO_RAW_PPB / NS_PER_S
+RHO_PPB = 100_000
+RATE = RateBounds(-RHO_PPB, RHO_PPB)
+RHO = RHO_PPB / NS_PER_S
 HOURS_3 = 3 * 3600 * NS_PER_S
 
 offsets = st.integers(-(10**18), 10**18)
 slacks = st.integers(0, 50_000_000)
 spans = st.integers(-HOURS_3, NS_PER_S)
-rates_ppb = st.integers(-RHO_RAW_PPB, RHO_RAW_PPB)
+rates_ppb = st.integers(-RHO_PPB, RHO_PPB)
 bursts = st.lists(st.tuples(spans, slacks, slacks), max_size=16)
 
 
@@ -36,7 +38,7 @@ def test_the_truth_is_never_cut_off(
     later: int,
 ) -> None:
     """Any line that every band allows stays inside, in offset, in rate and in every extrapolation."""
-    polygon = Polygon.box(0, offset_ns - below_ns, offset_ns + above_ns, RHO)
+    polygon = Polygon.box(0, offset_ns - below_ns, offset_ns + above_ns, RATE)
     for dt_ns, below, above in seen:
         assert polygon is not None
         polygon = polygon.clipped([(dt_ns, *_band(offset_ns, rate_ppb, dt_ns, below, above))])
@@ -52,7 +54,7 @@ def test_the_truth_is_never_cut_off(
 @given(offset_ns=offsets, rate_ppb=rates_ppb, seen=bursts)
 def test_a_band_never_widens(offset_ns: int, rate_ppb: int, seen: list[tuple[int, int, int]]) -> None:
     """Each further burst leaves offset and rate as they were or narrower."""
-    polygon = Polygon.box(0, offset_ns - 10**6, offset_ns + 10**6, RHO)
+    polygon = Polygon.box(0, offset_ns - 10**6, offset_ns + 10**6, RATE)
     for dt_ns, below, above in seen:
         assert polygon is not None
         lower, upper = polygon.offset_ns()
@@ -88,9 +90,9 @@ def test_the_corners_are_those_of_exact_arithmetic(
     ends: tuple[int, int], seen: list[tuple[int, int, int]]
 ) -> None:
     """Against fractions and brute force: never narrower, and wider by little more than the margin."""
-    rho = Fraction(RHO_RAW_PPB, NS_PER_S)
+    rho = Fraction(RHO_PPB, NS_PER_S)
     planes = [(1, 0, Fraction(ends[1])), (-1, 0, Fraction(-ends[0])), (0, 1, rho), (0, -1, rho)]
-    polygon = Polygon.box(0, *ends, RHO)
+    polygon = Polygon.box(0, *ends, RATE)
     for dt_ns, lower, width in seen:
         planes += [(1, dt_ns, Fraction(lower + width)), (-1, -dt_ns, Fraction(-lower))]
         polygon = polygon.clipped([(dt_ns, lower, lower + width)]) if polygon else None
@@ -105,7 +107,7 @@ def test_the_corners_are_those_of_exact_arithmetic(
 
 def test_two_bursts_give_the_textbook_rate() -> None:
     """Two 100 µs wide bursts 600 s apart bound the rate to ± 100 µs / 600 s."""
-    polygon = Polygon.box(0, -50_000, 50_000, RHO)
+    polygon = Polygon.box(0, -50_000, 50_000, RATE)
     assert polygon is not None
     polygon = polygon.clipped([(-600 * NS_PER_S, -50_000, 50_000)])
     assert polygon is not None
@@ -116,18 +118,18 @@ def test_two_bursts_give_the_textbook_rate() -> None:
 
 def test_bands_that_contradict_each_other_leave_nothing() -> None:
     """A node that was at 0 and is at 1 ms ten milliseconds later obeys no rate of 100 ppm."""
-    polygon = Polygon.box(0, 1_000_000, 1_000_100, RHO)
+    polygon = Polygon.box(0, 1_000_000, 1_000_100, RATE)
     assert polygon is not None
     assert polygon.clipped([(-10_000_000, 0, 100)]) is None
 
 
 def test_a_band_that_cuts_nothing_leaves_every_corner() -> None:
     """What lies inside a band is not computed anew."""
-    polygon = Polygon.box(0, 0, 100, RHO)
+    polygon = Polygon.box(0, 0, 100, RATE)
     assert polygon is not None
     assert polygon.clipped([(-NS_PER_S, -(10**9), 10**9)]) == polygon
 
 
 def test_beyond_the_reach_of_the_margin_there_is_no_polygon() -> None:
     """An interval of half an hour is not worth a polygon, and floating point would not be safe."""
-    assert Polygon.box(0, 0, 2 * REACH_NS + 2, RHO) is None
+    assert Polygon.box(0, 0, 2 * REACH_NS + 2, RATE) is None

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 
 import pytest
 
-from skewmon.clock import burst as burst_module
 from skewmon.clock import history as history_module
 from skewmon.clock import state as memory_module
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import ResetReason
-from skewmon.clock.interval import OSCILLATOR, RHO_RAW_PPB, aged
+from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
+from skewmon.clock.oscillator import CHANGE_PPB, LearnedRate
 from skewmon.clock.state import Memory, remember, tightened
 from skewmon.clock.steps import MovementKind
 from skewmon.errors import ProbeError
@@ -23,7 +24,6 @@ from tests.clock.simulator import (
     PPM,
     RUNGS,
     SLEW_LIMIT_PPT,
-    TRILLION,
     Machine,
     Observation,
     Pause,
@@ -54,6 +54,7 @@ class Scenario:
     steered: bool = False
     clocksource: str = "tsc"
     network: str | None = None
+    wanders: bool = False  # faster than H6 allows, though not than H2b
 
 
 def _slew(rate_ppt: int, span_s: int) -> Callable[[Machine, int], None]:
@@ -87,6 +88,8 @@ SCENARIOS = (
     Scenario("nap", lambda m, at_ns: m.schedule(at_ns, Suspend(20 * MS)), between=True, network="wan-75-5"),
     Scenario("reboot", lambda machine, at_ns: machine.schedule(at_ns, Reboot(70 * MS)), between=True),
     Scenario("pause", lambda m, at_ns: m.schedule(at_ns, Pause(NS_PER_S)), between=True),
+    Scenario("wander", lambda machine, at_ns: None, wanders=True),
+    Scenario("wander-kvm", lambda machine, at_ns: None, wanders=True, clocksource="kvm-clock"),
     Scenario(
         "short-pause-kvm",
         lambda machine, at_ns: machine.schedule(at_ns, Pause(20 * MS)),
@@ -111,8 +114,8 @@ class Tally:
     resets: Counter[str] = field(default_factory=Counter)
     steps: list[Interval] = field(default_factory=list)
 
-    def take(self, memory: Memory | None, seen: Observation) -> Memory | None:
-        """Count one node-round as the cycle would run it."""
+    def take(self, memory: Memory | None, seen: Observation, *, fast: bool = False) -> Memory | None:
+        """Count one node-round; the rate of a ``fast`` one changes by more than H6 allows."""
         self.rounds += 1
         try:
             plain = estimate(seen.burst, seen.tau_ns)
@@ -127,7 +130,7 @@ class Tally:
             self.widened += tight.oscillator.width_ns > plain.oscillator.width_ns
         self.widened += tight.wall.width_ns > plain.wall.width_ns
         self.proven_misses += not good
-        if said.plausible is not None:
+        if said.plausible is not None and not fast:
             self.plausible_misses += not holds(said.plausible.interval, seen.truth.oscillator_units)
         self.told.update(movement.kind for movement in said.movements)
         self.steps += [m.size for m in said.movements if m.kind is MovementKind.STEP and m.size is not None]
@@ -140,11 +143,21 @@ class Tally:
 ASKED = (1, 1, 1, 1, 2, 3, 4)
 
 
-def _wander(rng: Random, rate_ppt: int, span_ns: int) -> int:
-    """Return a ramp of the rate: as steep as H6 allows, but within ±60 ppm in all."""
+def _wander(rng: Random, machine: Machine, span_ns: int, middle_ppt: int, *, fast: bool) -> int:
+    """Return a ramp of the rate: as steep as H6 allows, or as far as H2b does."""
+    if fast:
+        return middle_ppt + rng.randint(-10 * PPM, 10 * PPM) - machine.rate_ppt
     most = history_module.WANDER_PPB_PER_MIN * 1000 * span_ns // (60 * NS_PER_S)
-    ramp = rng.choice((-most, most, rng.randint(-most, most)))
-    return ramp if abs(rate_ppt + ramp) < 60 * PPM else 0
+    return rng.choice((-most, most, rng.randint(-most, most)))
+
+
+#: The rates of oscillators: of good machines, of bad ones, and up to the bound less wander and a jump.
+RATES_PPM = (50, 50, 300, 980)
+
+
+def _rate_ppt(rng: Random, rung: str) -> int:
+    most = rng.choice(RATES_PPM) if rung in RUNGS_WITH_RAW else RATES_PPM[0]
+    return rng.randint(-most, most) * PPM
 
 
 def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: str | None = None) -> None:
@@ -156,8 +169,9 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
         network=scenario.network or rng.choice(tuple(NETWORKS)),
         rung=rung,
         clocksource=scenario.clocksource,
-        rate_ppt=rng.randint(-50, 50) * PPM,
+        rate_ppt=_rate_ppt(rng, rung),
     )
+    middle_ppt = machine.rate_ppt
     machine.slew_ppt = rng.randint(-30, 30) * PPM
     first_ns = machine.at_ns + NS_PER_S
     at_ns = first_ns + rng.randrange(2, ROUNDS) * ROUND_NS - rng.randrange(1, 10 * MS)
@@ -168,14 +182,17 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
     scenario.arrange(machine, at_ns)
     memory, start_ns = None, first_ns
     for _ in range(ROUNDS):
-        machine.rest_until(start_ns, wander_ppt=_wander(rng, machine.rate_ppt, start_ns - machine.at_ns))
+        span_ns = start_ns - machine.at_ns
+        machine.rest_until(
+            start_ns, wander_ppt=_wander(rng, machine, span_ns, middle_ppt, fast=scenario.wanders)
+        )
         start_ns = max(start_ns, machine.at_ns)  # it may have slept through
         seen = machine.observe(
             start_ns,
             samples=samples * rng.choice(ASKED),
             lead_ns=rng.choice((1000, MS, 3 * NS_PER_S)),
         )
-        memory = tally.take(memory, seen)
+        memory = tally.take(memory, seen, fast=scenario.wanders)
         start_ns += ROUND_NS
 
 
@@ -212,7 +229,7 @@ def test_a_million_node_rounds_without_a_miss() -> None:
         ("step-70-s", MovementKind.STEP, None),
         ("suspend", MovementKind.SUSPEND, ResetReason.SUSPEND),
         ("reboot", MovementKind.REBOOT, ResetReason.REBOOT),
-        ("pause", None, ResetReason.CONTRADICTION),
+        ("pause", MovementKind.JUMP, ResetReason.CONTRADICTION),
         ("calm", None, None),
     ],
 )
@@ -263,10 +280,8 @@ def _misses(names: tuple[str, ...], seeds: int, *, rung: str = "python3") -> int
 
 def test_without_ageing_the_truth_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """With rho = 0 an old bound is taken for a new one."""
-    monkeypatch.setattr(history_module, "RHO_RAW_PPB", 0)
-    for module in (burst_module, history_module):
-        monkeypatch.setattr(module, "OSCILLATOR", OSCILLATOR._replace(rho_ppb=0))
-    monkeypatch.setattr(history_module, "WANDER_PPB_PER_MIN", 0)
+    still = RateBounds(0, 0)
+    monkeypatch.setattr(LearnedRate, "bounds", lambda *_: still)
     assert _misses(("calm",), 60) > 0
 
 
@@ -299,22 +314,26 @@ def test_history_of_the_wall_clock_misses_the_truth(name: str) -> None:
             seen = machine.observe(start_ns)
             wall = estimate(seen.burst, seen.tau_ns).wall
             if known is not None:
-                wall = wall.meet(aged(known[1], seen.tau_ns - known[0], 15_000)) or wall
+                wall = wall.meet(aged(known[1], seen.tau_ns - known[0], RateBounds(-15_000, 15_000))) or wall
             misses += not holds(wall, seen.truth.wall_units)
             known = (seen.tau_ns, wall)
             start_ns += ROUND_NS
     assert misses > 0
 
 
-def test_the_simulator_obeys_the_hypotheses() -> None:
-    """The truth itself moves no faster than rho: else a pass of the tests above would prove nothing."""
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_simulator_obeys_the_hypotheses(fast: bool) -> None:
+    """The truth keeps to the bounds on rates and their changes: else the tests above would prove nothing."""
     rng = Random(7)
-    machine = Machine(rng, rate_ppt=59 * PPM)
-    before = machine.truth(machine.at_ns)
+    machine = Machine(rng, rate_ppt=750 * PPM)
+    rates = []
     for _ in range(200):
+        before = machine.truth(machine.at_ns)
         start_ns = machine.at_ns + ROUND_NS
-        machine.rest_until(start_ns, wander_ppt=_wander(rng, machine.rate_ppt, ROUND_NS))
-        now = machine.truth(start_ns)
-        moved = abs(now.oscillator_units - before.oscillator_units)
-        assert moved * NS_PER_S <= RHO_RAW_PPB * ROUND_NS * TRILLION
-        before = now
+        machine.rest_until(start_ns, wander_ppt=_wander(rng, machine, ROUND_NS, 750 * PPM, fast=fast))
+        moved = machine.truth(start_ns).oscillator_units - before.oscillator_units
+        rates.append(moved / ROUND_NS / PPM)
+    assert max(map(abs, rates)) * 1000 <= UNKNOWN_RATE.upper_ppb
+    assert (max(rates) - min(rates)) * 1000 <= CHANGE_PPB
+    steepest_ppm = max(abs(one - other) for one, other in pairwise(rates))
+    assert (steepest_ppm * 1000 > history_module.WANDER_PPB_PER_MIN) == fast
