@@ -54,9 +54,9 @@ def command(
 ) -> int:
     """Read the journal: steps, alerts, outages and restarts, oldest first. Times are in UTC.
 
-    Kinds: step, leap-second, suspend, reboot, alert-firing, alert-resolved, not-measured, measured-again,
-    culprits, started, stopped, reloaded, reload-refused, inventory, admin-box-paused, events-lost,
-    journal-restarted.
+    Kinds: step, leap-second, oscillator-jump, suspend, reboot, alert-firing, alert-resolved, not-measured,
+    measured-again, culprits, started, stopped, reloaded, reload-refused, inventory, admin-box-paused,
+    events-lost, journal-restarted.
 
     \b
     Examples:

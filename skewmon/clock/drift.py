@@ -14,8 +14,9 @@ from math import sqrt
 from statistics import median_low
 from typing import NamedTuple
 
-from skewmon.clock.history import History, Plausible
+from skewmon.clock.history import History
 from skewmon.clock.steps import Movement, MovementKind
+from skewmon.clock.wander import Plausible
 from skewmon.model import NS_PER_S, Burst, Drift, Interval
 
 #: Fewer bursts than this are not a trend.

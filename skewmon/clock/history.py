@@ -18,41 +18,19 @@ serves to see larger pauses, and gives the rate by which the current burst ages.
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import NamedTuple
 
 from skewmon.clock.burst import oscillator_at
-from skewmon.clock.interval import OSCILLATOR, UNKNOWN_RATE, RateBounds, aged, intersection, middle_ns
+from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
 from skewmon.clock.oscillator import Constraint, LearnedRate
-from skewmon.clock.polygon import REACH_NS, Band, Polygon
-from skewmon.model import NS_PER_S, Burst, Estimate, Interval
+from skewmon.clock.polygon import Polygon
+from skewmon.clock.wander import Plausible, constraints_of, in_reach, plausible_of, polygon_of
+from skewmon.model import Burst, Estimate, Interval
 
 #: Clocksources that no hypervisor stops: the processor's own counter keeps counting while a guest is paused.
 #: kvm-clock, hyperv and xen stop with the guest; hpet, acpi_pm and (on KVM) ARM's counter are emulated and
 #: may; jiffies loses ticks. An unknown name is not trusted.
 STEADY_CLOCKSOURCES = frozenset({"tsc"})
-
-#: H6: how fast an oscillator's rate may change. Temperature moves a crystal by about 20 ppb a minute in an
-#: air-conditioned room and by up to 1,000 beside a fan that starts; five times the former.
-WANDER_PPB_PER_MIN = 100
-
-#: Divides that times dt² (ns²): by two, by the parts in a billion, by the nanoseconds of a minute.
-_HALF_PPB_PER_MIN = 2 * 10**9 * 60 * NS_PER_S
-
-#: Older bursts than this are dropped: their slack by wander has outgrown even what a WAN burst can add.
-MAX_AGE_NS = 3 * 3600 * NS_PER_S
-
-#: The newest constraints are kept whether or not they cut: they will when the older ones have aged.
-RECENT = 2
-
-#: No more constraints than this are kept. In simulation from loopback to a WAN eight or twelve give intervals
-#: narrower by a thousandth and rates narrower by a twentieth, and take a third or two thirds longer.
-MAX_CONSTRAINTS = 5
-
-#: A burst is dated at its own instant rather than at the common one if ageing would add more than this share
-#: of its width.
-AGEING_SHARE = 16
-
 
 #: The least width of a conclusion from history as a share of the narrowest burst of the node without its
 #: quanta. A burst is as wide as the path is long, so the true offset keeps its distance from both ends; a
@@ -90,15 +68,6 @@ class Proven:
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class Plausible:
-    """An offset and its rate that also rest on H6 (wander)."""
-
-    interval: Interval
-    rate_lower: float
-    rate_upper: float
-
-
 class History(NamedTuple):
     """The past of one node's oscillator; bounded, and a value."""
 
@@ -120,11 +89,6 @@ class HistoryUpdate(NamedTuple):
     plausible: Plausible | None
     reset: Reset | None = None
     rate: RateBounds = UNKNOWN_RATE  # by which the burst was aged
-
-
-def wander_slack_ns(dt_ns: int) -> int:
-    """Return how far an offset may leave its tangent within ``dt_ns`` (H6), rounded up: omega·dt²/2."""
-    return dt_ns * dt_ns * WANDER_PPB_PER_MIN // _HALF_PPB_PER_MIN + 1
 
 
 def review(
@@ -165,7 +129,7 @@ def review(
         learned,
         narrowest_ns,
     )
-    plausible = _plausible(polygon, proven) if steady else None
+    plausible = plausible_of(polygon, proven) if steady else None
     shown = Proven(proven) if steady or rate != UNKNOWN_RATE else None
     return grown, HistoryUpdate(shown, plausible, reset, rate)
 
@@ -174,7 +138,7 @@ def _begin(burst: Burst, estimate: Estimate, reset: Reset | None) -> tuple[Histo
     assert estimate.oscillator is not None
     now = estimate.oscillator
     seen = constraints_of(burst, estimate.at_ns, now, UNKNOWN_RATE)
-    polygon, kept = _polygon(seen, estimate.at_ns, now, UNKNOWN_RATE)
+    polygon, kept = polygon_of(seen, estimate.at_ns, now, UNKNOWN_RATE)
     reading = Constraint(estimate.at_ns, now.lower_ns, now.upper_ns)
     history = History(
         burst.program.boot_id,
@@ -217,72 +181,16 @@ def _contradicted(history: History, now: Interval, known: Interval, at_ns: int) 
     return Reset(reason, now - known if now.meet(known) is None else None)
 
 
-def constraints_of(burst: Burst, at_ns: int, now: Interval, rate: RateBounds) -> tuple[Constraint, ...]:
-    """Return the constraints of a burst, dated at the instants at which they are sharpest."""
-    last_ns = middle_ns(burst.opening[-1])
-    slack_ns = (at_ns - last_ns) * (rate.upper_ppb - rate.lower_ppb) // (2 * NS_PER_S)
-    if slack_ns * AGEING_SHARE <= now.width_ns:
-        return (Constraint(at_ns, now.lower_ns, now.upper_ns),)
-    parts = [(burst.opening, last_ns)]
-    if burst.closing is not None:
-        parts.append(((burst.closing,), middle_ns(burst.closing)))
-    return tuple(
-        Constraint(instant_ns, seen.lower_ns, seen.upper_ns)
-        for exchanges, instant_ns in parts
-        if (seen := intersection(exchanges, burst.program, instant_ns, OSCILLATOR, rate))
-    )
-
-
-def _in_reach(interval: Interval) -> bool:
-    return interval.width_ns < REACH_NS
-
-
 def _extended(
     history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds
 ) -> tuple[Polygon | None, tuple[Constraint, ...], int, Reset | None]:
     """Return the polygon with one more burst, its constraints and bursts; begun again if H6 is broken."""
     seen = constraints_of(burst, at_ns, proven, rate)
-    polygon, kept = _polygon(history.constraints + seen, at_ns, proven, rate)
-    if polygon is not None or not _in_reach(proven):
+    polygon, kept = polygon_of(history.constraints + seen, at_ns, proven, rate)
+    if polygon is not None or not in_reach(proven):
         return polygon, kept, history.calm_bursts + 1, None
-    polygon, kept = _polygon(seen, at_ns, proven, rate)
+    polygon, kept = polygon_of(seen, at_ns, proven, rate)
     return polygon, kept, 1, Reset(ResetReason.WANDER)
-
-
-def _polygon(
-    constraints: tuple[Constraint, ...], at_ns: int, now: Interval, rate: RateBounds
-) -> tuple[Polygon | None, tuple[Constraint, ...]]:
-    """Return the polygon of all constraints at ``at_ns``, and those worth keeping; both oldest first.
-
-    The oldest know the rate best, so that most of the newer ones have nothing left to cut. A constraint that
-    is not a side of the polygon is dropped once it is no longer recent.
-    """
-    box = Polygon.box(at_ns, now.lower_ns, now.upper_ns, rate)
-    if box is None:
-        return None, ()
-    young = [constraint for constraint in constraints if at_ns - constraint.at_ns <= MAX_AGE_NS]
-    bands = [_band(constraint, at_ns) for constraint in young]
-    polygon = box.clipped(band for band in bands if band[0])  # the box is what is known of this very instant
-    if polygon is None:
-        return None, ()
-    older = zip(young[:-RECENT], bands, strict=False)
-    sides = (constraint for constraint, band in older if polygon.touches(band))
-    return polygon, (*islice(sides, MAX_CONSTRAINTS - RECENT), *young[-RECENT:])
-
-
-def _band(constraint: Constraint, at_ns: int) -> Band:
-    dt_ns = constraint.at_ns - at_ns
-    slack_ns = wander_slack_ns(dt_ns)
-    return dt_ns, constraint.lower_ns - slack_ns, constraint.upper_ns + slack_ns
-
-
-def _plausible(polygon: Polygon | None, within: Interval) -> Plausible | None:
-    if polygon is None:
-        return None
-    lower, upper = polygon.offset_ns()
-    # The polygon's margin may stick out by a nanosecond; history only ever tightens.
-    lower, upper = max(lower, within.lower_ns), min(upper, within.upper_ns)
-    return Plausible(Interval(lower, upper) if lower <= upper else within, *polygon.rate())
 
 
 def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:

@@ -10,7 +10,6 @@ from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Point, Rate
 from skewmon.clock.history import (
     History,
     HistoryUpdate,
-    Plausible,
     Proven,
     Reset,
     ResetReason,
@@ -18,6 +17,7 @@ from skewmon.clock.history import (
 )
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
 from skewmon.clock.steps import Movement, MovementKind, Readings, follow, went_backwards
+from skewmon.clock.wander import Plausible
 from skewmon.model import Burst, Estimate
 
 #: What a ``Movement`` must be to count as a step of the node's wall clock.

@@ -16,6 +16,7 @@ CLOCK_EVENTS = {
     MovementKind.LEAP: EventKind.LEAP_SECOND,
     MovementKind.SUSPEND: EventKind.SUSPEND,
     MovementKind.REBOOT: EventKind.REBOOT,
+    MovementKind.JUMP: EventKind.OSCILLATOR_JUMP,
 }
 
 

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     INVENTORY = "inventory"
     STEP = "step"
     LEAP_SECOND = "leap-second"
+    OSCILLATOR_JUMP = "oscillator-jump"
     SUSPEND = "suspend"
     REBOOT = "reboot"
     ADMIN_BOX_PAUSED = "admin-box-paused"

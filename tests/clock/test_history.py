@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 
 from skewmon.clock.burst import estimate, oscillator_at
 from skewmon.clock.history import (
-    MAX_CONSTRAINTS,
     History,
     HistoryUpdate,
-    Plausible,
     Proven,
     ResetReason,
     base_pause,
     review,
-    wander_slack_ns,
 )
 from skewmon.clock.interval import UNKNOWN_RATE
+from skewmon.clock.wander import MAX_CONSTRAINTS, Plausible, wander_slack_ns
 from skewmon.model import NS_PER_S, Interval
 from tests.clock.simulator import (
     MS,

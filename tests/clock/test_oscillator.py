@@ -8,7 +8,6 @@ from statistics import median
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from skewmon.clock.memory import Memory, Recollection, remember, tightened
 
 from skewmon.clock.burst import estimate, oscillator_at
 from skewmon.clock.history import ResetReason
@@ -20,6 +19,7 @@ from skewmon.clock.oscillator import (
     Constraint,
     LearnedRate,
 )
+from skewmon.clock.state import Memory, Recollection, remember, tightened
 from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S, Estimate, Interval
 from tests.clock.simulator import MS, PPM, Machine, Observation, RateJump, Truth, holds

@@ -10,6 +10,7 @@ import pytest
 
 from skewmon.clock import history as history_module
 from skewmon.clock import state as memory_module
+from skewmon.clock import wander as wander_module
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import ResetReason
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
@@ -147,7 +148,7 @@ def _wander(rng: Random, machine: Machine, span_ns: int, middle_ppt: int, *, fas
     """Return a ramp of the rate: as steep as H6 allows, or as far as H2b does."""
     if fast:
         return middle_ppt + rng.randint(-10 * PPM, 10 * PPM) - machine.rate_ppt
-    most = history_module.WANDER_PPB_PER_MIN * 1000 * span_ns // (60 * NS_PER_S)
+    most = wander_module.WANDER_PPB_PER_MIN * 1000 * span_ns // (60 * NS_PER_S)
     return rng.choice((-most, most, rng.randint(-most, most)))
 
 
@@ -336,4 +337,4 @@ def test_the_simulator_obeys_the_hypotheses(fast: bool) -> None:
     assert max(map(abs, rates)) * 1000 <= UNKNOWN_RATE.upper_ppb
     assert (max(rates) - min(rates)) * 1000 <= CHANGE_PPB
     steepest_ppm = max(abs(one - other) for one, other in pairwise(rates))
-    assert (steepest_ppm * 1000 > history_module.WANDER_PPB_PER_MIN) == fast
+    assert (steepest_ppm * 1000 > wander_module.WANDER_PPB_PER_MIN) == fast
