@@ -32,7 +32,7 @@ from skewmon.model import (
 from skewmon.monitor.round import Round, run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
-from tests.clock.simulator import Machine, Observation, Step, holds, observe_round, pause_base
+from tests.clock.simulator import PPM, Machine, Observation, RateJump, Step, holds, observe_round, pause_base
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
@@ -357,3 +357,21 @@ async def test_one_machine_under_two_names_has_one_vote() -> None:
     unknown = answers(0, -8 * NS_PER_S, -8 * NS_PER_S, seed=5)[0]
     (view,) = await run([Cluster("db", tuple(map(node, unknown)), thresholds=LINES)], Canned(unknown, at_ns))
     assert view.vote.culprits == ("n1",)
+
+
+async def test_a_rate_that_jumps_is_one_event_of_the_journal() -> None:
+    """With its size, which is no step: the wall clock was not set."""
+    machine = Machine(Random(3), network="loopback", rate_ppt=90 * PPM)
+    machine.schedule(10**15 + 95 * NS_PER_S, RateJump(-200 * PPM))
+    cluster, state, events = Cluster("c", (node("n1"),)), MonitorState(), []
+    for number in range(12):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        machine.rest_until(start_ns)
+        seen = machine.observe(start_ns)
+        one: Outcome = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
+        result = await found([cluster], Canned({"n1": one}, seen.tau_ns), state)
+        events += clock_events(result)
+    (event,) = events
+    assert (event.kind, event.node) == ("oscillator-jump", "n1")
+    assert event.message.startswith("The oscillator of n1 left its course, by 2.0")
+    assert result.views[0].nodes[0].steps == 0
