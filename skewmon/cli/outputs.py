@@ -62,10 +62,10 @@ def prometheus(snapshot: Snapshot) -> None:
     from prometheus_client import CollectorRegistry, generate_latest
 
     from skewmon.export.collector import SnapshotCollector
-    from skewmon.export.facts import DaemonFacts
+    from skewmon.export.published import DaemonStats
 
     registry = CollectorRegistry()
-    registry.register(SnapshotCollector(snapshot, DaemonFacts(), "auto"))
+    registry.register(SnapshotCollector(snapshot, DaemonStats(), "auto"))
     sys.stdout.write(generate_latest(registry).decode())
 
 

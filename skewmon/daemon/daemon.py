@@ -18,7 +18,7 @@ from skewmon.daemon.report import DaemonStatus, Reporter
 from skewmon.daemon.scheduler import Scheduler
 from skewmon.daemon.systemd import Systemd
 from skewmon.errors import SkewmonError
-from skewmon.export.hooks import Hooks
+from skewmon.export.published import Callbacks
 from skewmon.export.server import Exporter
 from skewmon.journal import Journal
 from skewmon.model import Cluster, EventKind, EventQuery
@@ -89,7 +89,7 @@ class Daemon:
         self._systemd = Systemd()
         self._alerting = Alerting(journal, dry_run=_log_only if options.dry_run else None)
         self._exporter = Exporter(
-            Hooks(self._events, self._reload, lambda: shown(self._reloader.config)),
+            Callbacks(self._events, self._reload, lambda: shown(self._reloader.config)),
             pairs=config.export.pairs,
             web_config_file=options.web_config_file or config.web.config_file,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from skewmon.daemon.systemd import Systemd
-from skewmon.export.facts import DaemonFacts
+from skewmon.export.published import DaemonStats
 from skewmon.export.server import Exporter
 from skewmon.journal import Journal
 from skewmon.journal.detect import CLOCK_EVENTS, alert_events, clock_events, cluster_events
@@ -96,7 +96,7 @@ class Reporter:
     def publish(self, wall_ns: int | None = None) -> None:
         """Publish the newest views as one snapshot, of now if ``wall_ns`` is None."""
         views = tuple(self._views[cluster.name] for cluster in self._clusters if cluster.name in self._views)
-        self._exporter.publish(Snapshot(wall_ns or time.time_ns(), views), self._facts())
+        self._exporter.publish(Snapshot(wall_ns or time.time_ns(), views), self._stats())
         self._systemd.status(_status_line(views))
 
     def _report_cluster(self, view: ClusterView, at_ns: int) -> list[Event]:
@@ -110,12 +110,12 @@ class Reporter:
         self._reported[view.name] = ReportedState.of(view, reported)
         return events
 
-    def _facts(self) -> DaemonFacts:
+    def _stats(self) -> DaemonStats:
         resets: Counter[str] = Counter()
         for node in self._state.nodes.values():
             resets.update(node.resets)
         counts = self._alerting.counts
-        return DaemonFacts(
+        return DaemonStats(
             reload_successful=self._status.reload_successful,
             reload_success_wall_ns=self._status.reloaded_wall_ns,
             notifications=dict(counts.total),

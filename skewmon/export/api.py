@@ -10,12 +10,10 @@ from aiohttp import hdrs, web
 
 from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
-from skewmon.export.answers import busy, fault
 from skewmon.export.connection import HttpConnection
-from skewmon.export.current import Current
-from skewmon.export.hooks import Hooks
-from skewmon.export.operations import rendered
 from skewmon.export.pairs import query
+from skewmon.export.published import Callbacks, Published
+from skewmon.export.responses import busy, fault, rendered
 from skewmon.export.stream import HEARTBEAT_S, Stream, event
 from skewmon.model import ClusterView, EventQuery, Snapshot
 from skewmon.text import rfc3339
@@ -33,9 +31,9 @@ EVENTS_MAX = 1_000
 class Api:
     """Handlers of the JSON API."""
 
-    def __init__(self, current: Current, hooks: Hooks, stream: Stream) -> None:
-        self._current = current
-        self._hooks = hooks
+    def __init__(self, published: Published, callbacks: Callbacks, stream: Stream) -> None:
+        self._published = published
+        self._callbacks = callbacks
         self._stream = stream
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,7 +47,7 @@ class Api:
 
     async def status(self, request: web.Request) -> web.Response:
         """Answer what ``check -o json`` prints."""
-        publication = self._current.publication
+        publication = self._published.newest
 
         def render() -> bytes:
             return status.encode(publication.document)
@@ -66,14 +64,16 @@ class Api:
             min_ns = parameters.span_ns(request, "min")
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
-        view = _cluster(self._current.publication.snapshot, request.match_info["name"])
+        view = _cluster(self._published.newest.snapshot, request.match_info["name"])
         node = request.query.get("node")
         if view is None:
             return fault(request, HTTPStatus.NOT_FOUND, "There is no cluster of this name.")
         if node is not None and node not in {node.name for node in view.nodes}:
             return fault(request, HTTPStatus.NOT_FOUND, "The cluster has no node of this name.")
         loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(self._current.executor, _pairs_document, view, limit, node, min_ns)
+        body = await loop.run_in_executor(
+            self._published.executor, _pairs_document, view, limit, node, min_ns
+        )
         return web.Response(body=body, content_type="application/json")
 
     async def events(self, request: web.Request) -> web.Response:
@@ -83,7 +83,7 @@ class Api:
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
         try:
-            events = await self._hooks.events(query)
+            events = await self._callbacks.events(query)
         except SkewmonError as error:  # no events would mean that nothing happened
             return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         body = status.encode({"schema": status.SCHEMA, "events": list(events)}, status.LIST_DEPTH)
@@ -98,7 +98,7 @@ class Api:
         async with aclosing(self._stream.subscribe(partial(_abort, request))) as messages:
             preamble = await anext(messages)
             await response.prepare(request)
-            await response.write(preamble + (self.round_event() if self._current.ready else b""))
+            await response.write(preamble + (self.round_event() if self._published.ready else b""))
             async for message in messages:
                 if not await _written(response, message):
                     _abort(request)
@@ -107,8 +107,8 @@ class Api:
 
     def round_event(self) -> bytes:
         """Return the event of the newest round: the heads of all clusters, without nodes and pairs."""
-        summary = status.summary(self._current.publication.snapshot)
-        document = {**summary, "age_seconds": self._current.age_s}
+        summary = status.summary(self._published.newest.snapshot)
+        document = {**summary, "age_seconds": self._published.age_s}
         return event("round", status.encode(document))
 
 

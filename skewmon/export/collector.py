@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
@@ -11,10 +10,10 @@ from prometheus_client.samples import Sample
 from skewmon import __version__
 from skewmon.clock.pairs import all_pairs
 from skewmon.export import catalogue
-from skewmon.export.courtesy import courteous
 from skewmon.export.encode import encodable, foreign, optional_seconds, seconds
-from skewmon.export.facts import DaemonFacts
-from skewmon.export.pairs import WORST_PAIRS, measured_offsets
+from skewmon.export.gil_yield import yielding_gil
+from skewmon.export.pairs import WORST_PAIRS, PairExport, measured_offsets
+from skewmon.export.published import DaemonStats
 from skewmon.model import (
     ClusterView,
     Finding,
@@ -26,8 +25,6 @@ from skewmon.model import (
     Verdict,
 )
 from skewmon.timesync.source import usable
-
-PairExport = Literal["auto", "all", "worst", "none"]
 
 SERIES_A_PAIR = 3
 
@@ -46,11 +43,11 @@ ALL_PAIR_SERIES_MAX = 150_000
 Labels = dict[str, str]
 
 
-class CourteousList(list[Sample]):
+class YieldingList(list[Sample]):
     """Samples whose rendering does not hold up the event loop."""
 
     def __iter__(self) -> Iterator[Sample]:
-        return courteous(super().__iter__(), SAMPLES_A_TURN)
+        return yielding_gil(super().__iter__(), SAMPLES_A_TURN)
 
 
 class Samples:
@@ -70,16 +67,16 @@ class Samples:
             samples = self._by_name.get(metric.name)
             if samples:
                 family = Family(metric.family, metric.help, metric.type, metric.unit)
-                family.samples = CourteousList(samples)
+                family.samples = YieldingList(samples)
                 yield family
 
 
 class SnapshotCollector(Collector):
     """The families of one snapshot; it keeps no state between two of them."""
 
-    def __init__(self, snapshot: Snapshot, facts: DaemonFacts, pairs: PairExport = "auto") -> None:
+    def __init__(self, snapshot: Snapshot, stats: DaemonStats, pairs: PairExport = "auto") -> None:
         self._snapshot = snapshot
-        self._facts = facts
+        self._stats = stats
         self._pairs = pairs
 
     def collect(self) -> Iterable[Family]:
@@ -87,10 +84,10 @@ class SnapshotCollector(Collector):
         samples = Samples()
         for view in self._snapshot.clusters:
             _add_cluster(samples, view)
-            for node in courteous(view.nodes, NODES_A_TURN):
+            for node in yielding_gil(view.nodes, NODES_A_TURN):
                 _add_node(samples, view, node)
             _add_pairs(samples, view, self._pairs)
-        _add_facts(samples, self._facts)
+        _add_stats(samples, self._stats)
         return samples.families()
 
 
@@ -185,33 +182,33 @@ def exported_pairs(view: ClusterView, export: PairExport) -> Iterable[Pair]:
     return worst_first[:WORST_PAIRS]
 
 
-def _add_facts(samples: Samples, facts: DaemonFacts) -> None:
+def _add_stats(samples: Samples, stats: DaemonStats) -> None:
     # Two kinds of line may raise an alert of the same name for the same node; a series can exist only once.
     for cluster, node, severity, alert in dict.fromkeys(
-        (key.cluster, key.node or "", key.severity, key.name) for key in facts.firing
+        (key.cluster, key.node or "", key.severity, key.name) for key in stats.firing
     ):
         labels = {"cluster_name": encodable(cluster), "node": encodable(node)}
         samples.add("skewmon_alert_firing", {**labels, "severity": severity, "alert": alert}, 1)
     samples.add("skewmon_build_info", {"version": __version__}, 1)
-    samples.add("skewmon_config_last_reload_successful", {}, float(facts.reload_successful))
+    samples.add("skewmon_config_last_reload_successful", {}, float(stats.reload_successful))
     samples.add(
         "skewmon_config_last_reload_success_timestamp_seconds",
         {},
-        optional_seconds(facts.reload_success_wall_ns),
+        optional_seconds(stats.reload_success_wall_ns),
     )
-    for notifier, count in facts.notifications.items():
+    for notifier, count in stats.notifications.items():
         samples.add("skewmon_notifications_total", {"notifier": notifier}, count)
-    for (notifier, reason), count in facts.notification_failures.items():
+    for (notifier, reason), count in stats.notification_failures.items():
         samples.add("skewmon_notifications_failed_total", {"notifier": notifier, "reason": reason}, count)
-    for reason, count in facts.history_resets.items():
+    for reason, count in stats.history_resets.items():
         samples.add("skewmon_history_resets_total", {"reason": reason}, count)
-    samples.add("skewmon_loop_lag_seconds", {}, facts.loop_lag_s)
-    healthy = None if facts.journal_healthy is None else float(facts.journal_healthy)
+    samples.add("skewmon_loop_lag_seconds", {}, stats.loop_lag_s)
+    healthy = None if stats.journal_healthy is None else float(stats.journal_healthy)
     samples.add("skewmon_journal_healthy", {}, healthy)
-    samples.add("skewmon_journal_waiting_events", {}, facts.journal_held_up)
-    samples.add("skewmon_journal_lost_events_total", {}, facts.journal_given_up)
-    samples.add("skewmon_journal_restarts_total", {}, facts.journal_restarted)
-    for check, count in facts.self_check_failures.items():
+    samples.add("skewmon_journal_waiting_events", {}, stats.journal_held_up)
+    samples.add("skewmon_journal_lost_events_total", {}, stats.journal_given_up)
+    samples.add("skewmon_journal_restarts_total", {}, stats.journal_restarted)
+    for check, count in stats.self_check_failures.items():
         samples.add("skewmon_self_check_failures_total", {"check": check}, count)
-    for where, count in facts.internal_errors.items():
+    for where, count in stats.internal_errors.items():
         samples.add("skewmon_internal_errors_total", {"where": where}, count)

@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
-from skewmon.export.answers import Handler, general_headers
 from skewmon.export.clients import client_of
-from skewmon.export.places import ClientPhase, Places
+from skewmon.export.connection_slots import ClientPhase, ConnectionSlots
+from skewmon.export.responses import Handler, general_headers
 
 #: From the connection, or from the first byte of a later request, to the end of the request's header: a
 #: second even over a poor line. Slower clients hold a descriptor that measuring needs.
@@ -37,14 +37,16 @@ _OPTIONS: dict[str, Any] = {
 class HttpConnection(web.RequestHandler):
     """A connection that ends when a header or the reading of an answer takes too long."""
 
-    def __init__(self, server: web.Server, places: Places, accepted: socket.socket, peer: object) -> None:
+    def __init__(
+        self, server: web.Server, slots: ConnectionSlots, accepted: socket.socket, peer: object
+    ) -> None:
         self._events = asyncio.get_running_loop()
         super().__init__(server, loop=self._events, **_OPTIONS)
         self.client = client_of(peer)
-        self._places = places
+        self._slots = slots
         self._socket = accepted
         self._deadline: asyncio.TimerHandle | None = None
-        self._resting = False
+        self._idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time for the first request."""
@@ -53,8 +55,8 @@ class HttpConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Start the time for a later request; bytes that follow do not prolong it."""
-        if self._resting:
-            self._resting = False
+        if self._idle:
+            self._idle = False
             self._limit(HEADER_S)
         super().data_received(data)
 
@@ -62,7 +64,7 @@ class HttpConnection(web.RequestHandler):
         """Free the place."""
         self._limit(None)
         super().connection_lost(exc)
-        self._places.leave(self)
+        self._slots.remove(self)
 
     def evict(self) -> None:
         """End the connection at once; a graceful end would wait for the client."""
@@ -74,25 +76,25 @@ class HttpConnection(web.RequestHandler):
 
     def working(self) -> None:
         """Note that a whole request has come; making its answer may take as long as it likes."""
-        self._enter(ClientPhase.WORKING, None)
+        self._set_phase(ClientPhase.WORKING, None)
 
     def admit(self) -> bool:
-        """Take a place outside the lobby; return False if there is none."""
-        return self._places.admit(self)
+        """Take a place outside the pending; return False if there is none."""
+        return self._slots.admit(self)
 
     def stream(self) -> bool:
         """Take one of the places for streams; return False if there is none."""
-        return self._places.stream(self)
+        return self._slots.stream(self)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer within its time; after that, the connection rests or ends."""
-        self._enter(ClientPhase.WRITING, WRITE_S)
+        self._set_phase(ClientPhase.WRITING, WRITE_S)
         sent = await super().finish_response(request, resp, start_time)
-        if sent[0].keep_alive and not sent[1] and self._places.admitted(self):
-            self._enter(ClientPhase.RESTING, KEEPALIVE_S)
-            self._resting = True
+        if sent[0].keep_alive and not sent[1] and self._slots.admitted(self):
+            self._set_phase(ClientPhase.IDLE, KEEPALIVE_S)
+            self._idle = True
         return sent
 
     def handle_error(
@@ -116,9 +118,9 @@ class HttpConnection(web.RequestHandler):
         general_headers(response)  # no application completes this answer
         return response
 
-    def _enter(self, phase: ClientPhase, limit_s: float | None) -> None:
-        self._resting = False
-        self._places.enter(self, phase)
+    def _set_phase(self, phase: ClientPhase, limit_s: float | None) -> None:
+        self._idle = False
+        self._slots.set_phase(self, phase)
         self._limit(limit_s)
 
     def _limit(self, limit_s: float | None) -> None:

@@ -3,24 +3,21 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
 from aiohttp import hdrs, web
 from prometheus_client import PLATFORM_COLLECTOR, PROCESS_COLLECTOR, Metric
-from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from skewmon.errors import SkewmonError
-from skewmon.export.answers import fault
-from skewmon.export.body import Body
 from skewmon.export.collector import SnapshotCollector
-from skewmon.export.current import Current
 from skewmon.export.encode import encodable
-from skewmon.export.hooks import Hooks
-from skewmon.export.publication import Publication
+from skewmon.export.published import Callbacks, Published
+from skewmon.export.responses import fault, rendered
 from skewmon.model import Snapshot
 
 #: Format versions that exist. choose_encoder accepts any greater one too, and each content type is cached.
@@ -41,9 +38,9 @@ class WithProcess(Collector):
 class Operations:
     """Handlers of what Prometheus, systemd and administrators ask."""
 
-    def __init__(self, current: Current, hooks: Hooks) -> None:
-        self._current = current
-        self._hooks = hooks
+    def __init__(self, published: Published, callbacks: Callbacks) -> None:
+        self._published = published
+        self._callbacks = callbacks
         self._reloading = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
@@ -60,11 +57,11 @@ class Operations:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer in the format that the client prefers."""
-        publication = self._current.publication
+        publication = self._published.newest
         encode, content_type = _encoder(",".join(request.headers.getall(hdrs.ACCEPT, ())))
 
         def render() -> bytes:
-            collector = SnapshotCollector(publication.snapshot, publication.facts, publication.pairs)
+            collector = SnapshotCollector(publication.snapshot, publication.stats, publication.pairs)
             return encode(WithProcess(collector))
 
         response = await rendered(request, publication, content_type, render)
@@ -78,17 +75,17 @@ class Operations:
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Say whether there are results."""
-        if not self._current.ready:
+        if not self._published.ready:
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="The first round is not over.\n")
         return web.Response(text="skewmon is ready.\n")
 
     async def reload(self, request: web.Request) -> web.Response:
         """Read the configuration again; a fault leaves the old one in force."""
-        if self._hooks.reload is None:
+        if self._callbacks.reload is None:
             return fault(request, HTTPStatus.NOT_FOUND, "This server has no configuration to reload.")
         async with self._reloading:
             try:
-                await self._hooks.reload()
+                await self._callbacks.reload()
             except SkewmonError as error:
                 message = f"The configuration was not reloaded; the old one holds.\n{error}"
                 return fault(request, HTTPStatus.INTERNAL_SERVER_ERROR, message)
@@ -96,13 +93,13 @@ class Operations:
 
     async def config(self, request: web.Request) -> web.Response:
         """Show the configuration in force, without its secrets."""
-        if self._hooks.config_text is None:
+        if self._callbacks.config_text is None:
             return fault(request, HTTPStatus.NOT_FOUND, "This server runs without a configuration file.")
-        return web.Response(text=self._hooks.config_text())
+        return web.Response(text=self._callbacks.config_text())
 
     async def discovery(self, _request: web.Request) -> web.Response:
         """List the nodes for Prometheus's http_sd, for instance to scrape their node exporters."""
-        body = json.dumps(discovered(self._current.publication.snapshot))
+        body = json.dumps(discovered(self._published.newest.snapshot))
         return web.Response(text=body, content_type="application/json")
 
 
@@ -113,16 +110,6 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     except TypeError:  # a version that is not a number
         return choose_encoder("")
     return (encode, content_type) if any(one in content_type for one in VERSIONS) else choose_encoder("")
-
-
-async def rendered(
-    request: web.Request, publication: Publication, key: Hashable, render: Callable[[], bytes]
-) -> web.Response:
-    """Return a body of the publication, compressed where the client takes it."""
-    if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        return web.Response(body=Body(await publication.body(key, render)))
-    body = await publication.compressed(key, render)
-    return web.Response(body=Body(body), headers={hdrs.CONTENT_ENCODING: "gzip"})
 
 
 def discovered(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -2,12 +2,15 @@
 
 from heapq import nsmallest
 from itertools import islice, takewhile
+from typing import Literal
 
 from skewmon.alert.thresholds import judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.clock.pairs import pair_offset, worst_pairs
-from skewmon.export.courtesy import courteous
+from skewmon.export.gil_yield import yielding_gil
 from skewmon.model import ClusterView, Interval, Measured, Pair, PairVerdict, Threshold
+
+PairExport = Literal["auto", "all", "worst", "none"]
 
 #: Pairs made in about a millisecond.
 PAIRS_A_TURN = 256
@@ -33,10 +36,10 @@ def query(view: ClusterView, limit: int, node: str | None, min_ns: int) -> list[
     offsets = measured_offsets(view)
     if node is None:
         pairs = [
-            pair_offset(offsets, *names) for names in courteous(worst_pairs(offsets, limit), PAIRS_A_TURN)
+            pair_offset(offsets, *names) for names in yielding_gil(worst_pairs(offsets, limit), PAIRS_A_TURN)
         ]
     elif node in offsets:
-        peers = courteous(offsets.keys() - {node}, PAIRS_A_TURN)
+        peers = yielding_gil(offsets.keys() - {node}, PAIRS_A_TURN)
         pairs = nsmallest(limit, (pair_offset(offsets, node, peer) for peer in peers), key=_rank)
     else:
         pairs = []

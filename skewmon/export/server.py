@@ -9,17 +9,15 @@ from aiohttp import web
 
 from skewmon.config.address import Listen, parse_listen
 from skewmon.errors import ConfigError, Fault, ListenError
-from skewmon.export.answers import add_headers, explain_faults
 from skewmon.export.api import Api
-from skewmon.export.collector import PairExport
+from skewmon.export.auth_middleware import AuthMiddleware
 from skewmon.export.connection import note_whole_requests
-from skewmon.export.current import Current
-from skewmon.export.door import Door
-from skewmon.export.facts import DaemonFacts
-from skewmon.export.guard import AuthMiddleware
-from skewmon.export.hooks import Hooks
+from skewmon.export.listener import HttpListener
 from skewmon.export.operations import Operations
 from skewmon.export.page.handlers import PageHandlers
+from skewmon.export.pairs import PairExport
+from skewmon.export.published import Callbacks, DaemonStats, Published
+from skewmon.export.responses import add_headers, explain_faults
 from skewmon.export.stream import Stream
 from skewmon.export.web_file import WebFile
 from skewmon.model import Snapshot
@@ -47,15 +45,19 @@ class Exporter:
     """
 
     def __init__(
-        self, hooks: Hooks | None = None, *, pairs: PairExport = "auto", web_config_file: str | None = None
+        self,
+        callbacks: Callbacks | None = None,
+        *,
+        pairs: PairExport = "auto",
+        web_config_file: str | None = None,
     ) -> None:
         self._web_file = WebFile(web_config_file)
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="export")
         self._passwords = ThreadPoolExecutor(PASSWORD_THREADS, thread_name_prefix="password")
-        self._current = Current(self._executor, pairs)
+        self._published = Published(self._executor, pairs)
         self._stream = Stream()
-        hooks = hooks or Hooks()
-        self._api = Api(self._current, hooks, self._stream)
+        callbacks = callbacks or Callbacks()
+        self._api = Api(self._published, callbacks, self._stream)
         app = web.Application(
             middlewares=[
                 note_whole_requests,
@@ -65,11 +67,11 @@ class Exporter:
             client_max_size=REQUEST_BYTES_MAX,
         )
         app.on_response_prepare.append(add_headers)
-        app.add_routes(PageHandlers(self._current).routes())
-        app.add_routes(Operations(self._current, hooks).routes())
+        app.add_routes(PageHandlers(self._published).routes())
+        app.add_routes(Operations(self._published, callbacks).routes())
         app.add_routes(self._api.routes())
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
-        self._door = Door()
+        self._listener = HttpListener()
 
     async def start(self, *addresses: str) -> tuple[str, ...]:
         """Listen at ``host:port``, ``:port`` or ``[address]:port``; return what is listened at.
@@ -81,11 +83,13 @@ class Exporter:
         assert server is not None, "it is there from setup to cleanup"
         for address in addresses:
             await self._listen(server, _parsed(address))
-        return tuple(str(Listen(*bound)) for bound in self._door.addresses)
+        return tuple(str(Listen(*bound)) for bound in self._listener.addresses)
 
     async def _listen(self, server: web.Server, listen: Listen) -> None:
         try:
-            await self._door.open(server, listen.host or None, listen.port, self._web_file.listener_context)
+            await self._listener.open(
+                server, listen.host or None, listen.port, self._web_file.listener_context
+            )
         except OSError as error:
             passing = isinstance(error, socket.gaierror) or error.errno in MAY_PASS
             reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error, listen.port)
@@ -94,17 +98,17 @@ class Exporter:
 
     def export_pairs(self, pairs: PairExport) -> None:
         """Change which pairs become series, from the next round on."""
-        self._current.pairs = pairs
+        self._published.pairs = pairs
 
-    def publish(self, snapshot: Snapshot, facts: DaemonFacts | None = None) -> None:
+    def publish(self, snapshot: Snapshot, stats: DaemonStats | None = None) -> None:
         """Replace everything that is published by what one round amounts to."""
-        self._current.replace(snapshot, facts or DaemonFacts())
+        self._published.replace(snapshot, stats or DaemonStats())
         self._stream.send(self._api.round_event())
 
     async def stop(self) -> None:
         """Stop listening and end every connection, open streams too."""
         self._stream.close()
-        await self._door.close()
+        await self._listener.close()
         await self._runner.cleanup()
         for executor in (self._executor, self._passwords):
             executor.shutdown(wait=False, cancel_futures=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 from skewmon import __version__
 from skewmon.clock.forecast import sentence as forecast_sentence
-from skewmon.export.courtesy import courteous
 from skewmon.export.document import (
     ClaimStatus,
     ClusterHead,
@@ -29,6 +28,7 @@ from skewmon.export.document import (
     sentence,
 )
 from skewmon.export.encode import finite, seconds
+from skewmon.export.gil_yield import yielding_gil
 from skewmon.model import (
     ClusterView,
     Drift,
@@ -96,7 +96,7 @@ def _pieces(value: Any, depth: int) -> Iterator[str]:
             yield from _pieces(below, depth - 1)
         yield "}" if value else "{}"
     else:
-        for number, below in enumerate(courteous(value, ITEMS_A_TURN)):
+        for number, below in enumerate(yielding_gil(value, ITEMS_A_TURN)):
             yield "," if number else "["
             yield from _pieces(below, depth - 1)
         yield "]" if value else "[]"
@@ -112,7 +112,7 @@ def cluster_status(view: ClusterView) -> ClusterStatus:
         **_cluster_head(view),
         "interval_seconds": view.cluster.interval_s,
         "thresholds": _thresholds(view),
-        "nodes": [_node(node) for node in courteous(view.nodes, ITEMS_A_TURN)],
+        "nodes": [_node(node) for node in yielding_gil(view.nodes, ITEMS_A_TURN)],
         "pairs": [pair_status(pair) for pair in view.pairs],
         "findings": _findings(view.findings),
     }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import pytest
 
-from skewmon.export.hooks import Hooks
+from skewmon.export.published import Callbacks
 from skewmon.export.server import Exporter
 
 Serve = Callable[..., Awaitable[tuple[Exporter, str]]]
@@ -18,9 +18,9 @@ async def serve() -> AsyncIterator[Serve]:
     started: list[Exporter] = []
 
     async def start(
-        hooks: Hooks | None = None, listen: str = "127.0.0.1:0", scheme: str = "http", **options: str
+        callbacks: Callbacks | None = None, listen: str = "127.0.0.1:0", scheme: str = "http", **options: str
     ) -> tuple[Exporter, str]:
-        exporter = Exporter(hooks, **options)
+        exporter = Exporter(callbacks, **options)
         started.append(exporter)
         (bound,) = await exporter.start(listen)
         return exporter, f"{scheme}://{bound}"

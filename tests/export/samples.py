@@ -6,8 +6,8 @@ from skewmon.alert.alerts import Key
 from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
 from skewmon.export.catalogue import METRICS
-from skewmon.export.facts import DaemonFacts
 from skewmon.export.pairs import judged, query, skew_line
+from skewmon.export.published import DaemonStats
 from skewmon.model import (
     NS_PER_S,
     Burst,
@@ -50,7 +50,7 @@ THRESHOLDS = (
 #: Text that a hostile or broken node may send; must reach nobody as markup, and must not stop an encoder.
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\udcff\n\\"
 
-FACTS = DaemonFacts(
+STATS = DaemonStats(
     reload_success_wall_ns=WALL_NS,
     notifications={"webhook": 2},
     notification_failures={("webhook", "timeout"): 1},

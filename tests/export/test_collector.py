@@ -9,18 +9,19 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from skewmon.export.collector import PairExport, SnapshotCollector
-from skewmon.export.facts import DaemonFacts
+from skewmon.export.collector import SnapshotCollector
+from skewmon.export.pairs import PairExport
+from skewmon.export.published import DaemonStats
 from skewmon.model import Interval, Snapshot, Verdict
 from tests.export import samples
-from tests.export.samples import EVERY_SAMPLE, FACTS
+from tests.export.samples import EVERY_SAMPLE, STATS
 
 
 class Rendered:
     """The samples that a scrape of one snapshot gives."""
 
     def __init__(self, snapshot: Snapshot, pairs: PairExport = "auto") -> None:
-        text = generate_latest(SnapshotCollector(snapshot, FACTS, pairs)).decode()
+        text = generate_latest(SnapshotCollector(snapshot, STATS, pairs)).decode()
         self.samples = [sample for family in parse_text(text) for sample in family.samples]
 
     def values(self, name: str, **labels: str) -> list[float]:
@@ -40,7 +41,7 @@ class Rendered:
 @pytest.mark.parametrize("build", EVERY_SAMPLE, ids=lambda build: build.__name__)
 def test_both_formats_can_be_parsed_and_agree(build: object) -> None:
     """Text and OpenMetrics carry the same samples, whatever the nodes sent."""
-    collector = SnapshotCollector(build(), FACTS)
+    collector = SnapshotCollector(build(), STATS)
     text = parse_text(generate_latest(collector).decode())
     openmetrics = parse_openmetrics(generate_openmetrics(collector).decode())
 
@@ -53,7 +54,7 @@ def test_both_formats_can_be_parsed_and_agree(build: object) -> None:
 @pytest.mark.parametrize("build", EVERY_SAMPLE, ids=lambda build: build.__name__)
 def test_promtool_has_no_complaint(build: object) -> None:
     """The project's own linter accepts the exposition."""
-    text = generate_latest(SnapshotCollector(build(), FACTS))
+    text = generate_latest(SnapshotCollector(build(), STATS))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -163,7 +164,7 @@ def test_pair_series_are_bounded(count: int, export: PairExport, pairs: int) -> 
 
 def test_before_the_first_round_only_the_daemon_speaks() -> None:
     """No cluster is shown as healthy before it was measured."""
-    families = SnapshotCollector(Snapshot(0), DaemonFacts()).collect()
+    families = SnapshotCollector(Snapshot(0), DaemonStats()).collect()
     assert [family.name for family in families] == [
         "skewmon_build",
         "skewmon_config_last_reload_successful",

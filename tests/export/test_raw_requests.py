@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from skewmon.export.hooks import Hooks
+from skewmon.export.published import Callbacks
 from tests.export import samples
 
 #: The request that the ambiguous ones try to hide.
@@ -98,7 +98,7 @@ async def test_no_request_hides_another(serve, monkeypatch, name: str) -> None:
     async def reload() -> None:
         reloads.append(name)
 
-    exporter, url = await serve(Hooks(reload=reload))
+    exporter, url = await serve(Callbacks(reload=reload))
     exporter.publish(samples.healthy())
     sent, statuses = REQUESTS[name]
     received = await exchange(url, sent)

@@ -12,8 +12,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from skewmon.errors import ConfigError, Fault, JournalError, ListenError
 from skewmon.export.collector import SnapshotCollector
-from skewmon.export.hooks import Hooks
-from skewmon.export.places import limits
+from skewmon.export.connection_slots import limits
+from skewmon.export.published import Callbacks
 from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
 from skewmon.export.status import encode, status, summary
 from skewmon.model import EventQuery
@@ -161,7 +161,7 @@ async def test_reload_is_done_by_post_and_put_only(serve, client) -> None:
         if len(calls) > 2:
             raise ConfigError(Fault("unknown key", "skewmon.yml", 3, 1))
 
-    _, url = await serve(Hooks(reload=reload))
+    _, url = await serve(Callbacks(reload=reload))
     async with client.get(f"{url}/-/reload") as answer:
         assert answer.status == 405
         assert "use POST or PUT" in await answer.text()
@@ -197,7 +197,7 @@ async def test_a_foreign_origin_cannot_reload(serve, client, headers, status) ->
     async def reload():
         pass
 
-    _, url = await serve(Hooks(reload=reload))
+    _, url = await serve(Callbacks(reload=reload))
     headers = {"Host": "skewmon.example:10061", **headers}
     async with client.post(f"{url}/-/reload", headers=headers) as answer:
         assert answer.status == status
@@ -239,7 +239,7 @@ async def test_events_come_from_the_journal(serve, client) -> None:
         asked.append(query)
         return [{"kind": "stepped", "node": "etcd3"}]
 
-    _, url = await serve(Hooks(events=events))
+    _, url = await serve(Callbacks(events=events))
     async with client.get(f"{url}/api/v1/events?limit=7") as answer:
         assert json.loads(await answer.text()) == {
             "schema": 1,
@@ -256,7 +256,7 @@ async def test_a_journal_that_cannot_be_read_is_no_empty_list(serve, client) -> 
     async def events(_query):
         raise JournalError("The journal cannot be read: disk I/O error.")
 
-    _, url = await serve(Hooks(events=events))
+    _, url = await serve(Callbacks(events=events))
     async with client.get(f"{url}/api/v1/events") as answer:
         assert answer.status == 503
         assert json.loads(await answer.text()) == {"error": "The journal cannot be read: disk I/O error."}
@@ -270,7 +270,7 @@ async def test_events_are_chosen_by_node_kind_cluster_and_age(serve, client) -> 
         asked.append(query)
         return []
 
-    _, url = await serve(Hooks(events=events))
+    _, url = await serve(Callbacks(events=events))
     began_ns = time.time_ns()
     async with client.get(f"{url}/api/v1/events?node=n1&kind=step&cluster=a+b&since=2h") as answer:
         assert answer.status == 200
@@ -323,7 +323,7 @@ async def test_unknown_paths_list_the_known_ones(serve, client) -> None:
 
 async def test_the_configuration_is_shown_as_it_is_handed_over(serve, client) -> None:
     """What the daemon masks stays masked: the text is passed on as plain text."""
-    _, url = await serve(Hooks(config_text=lambda: "web:\n  listen: <b>\n"))
+    _, url = await serve(Callbacks(config_text=lambda: "web:\n  listen: <b>\n"))
     async with client.get(f"{url}/config") as answer:
         assert answer.content_type == "text/plain"
         assert await answer.text() == "web:\n  listen: <b>\n"

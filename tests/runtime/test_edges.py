@@ -15,7 +15,7 @@ from skewmon.alert.alerts import Alert
 from skewmon.cli.main import EXIT_TRY_AGAIN, EXIT_UNUSABLE, run
 from skewmon.config.loader import loads
 from skewmon.errors import ConfigError, InventoryError, NodeError, Reason, SkewmonError
-from skewmon.export.hooks import Hooks
+from skewmon.export.published import Callbacks
 from skewmon.export.server import Exporter
 from skewmon.inventory import file_sd
 from skewmon.inventory.resolve import resolve
@@ -166,7 +166,7 @@ def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPat
 
 async def test_a_request_that_fails_is_answered_and_the_next_one_works() -> None:
     """With 500 and one sentence; the exception's words stay inside."""
-    exporter = Exporter(Hooks(config_text=defective))
+    exporter = Exporter(Callbacks(config_text=defective))
     (address,) = await exporter.start("127.0.0.1:0")
     async with aiohttp.ClientSession(f"http://{address}") as client:
         async with client.get("/config") as answer:
@@ -256,7 +256,7 @@ async def test_rounds_that_fail_are_counted_at_once_and_end_nothing(
     async with running_inside(tmp_path, Cluster("c", (), interval_s=0.05)) as inside:
         daemon = inside.daemon
         await inside.until(
-            lambda: daemon._exporter._current.publication.facts.internal_errors.get("round", 0) > 2
+            lambda: daemon._exporter._published.newest.stats.internal_errors.get("round", 0) > 2
         )
 
 
@@ -273,14 +273,14 @@ async def test_an_error_in_one_cluster_costs_that_cluster_alone(
     monkeypatch.setattr(step, failing)
     clusters = [Cluster(name, (), interval_s=0.05) for name in ("bad", "good", "last")]
     async with running_inside(tmp_path, *clusters) as inside:
-        published = inside.daemon._exporter._current
+        published = inside.daemon._exporter._published
 
         def rounds(name: str) -> int:
-            views = published.publication.snapshot.clusters
+            views = published.newest.snapshot.clusters
             return next((view.rounds for view in views if view.name == name), 0)
 
         await inside.until(lambda: min(rounds("good"), rounds("last")) > 2)
-        assert published.publication.facts.internal_errors["round"] > 1
+        assert published.newest.stats.internal_errors["round"] > 1
 
 
 async def test_a_check_without_the_evaluation_of_a_cluster_has_no_result(

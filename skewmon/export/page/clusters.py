@@ -1,6 +1,5 @@
 """One section a cluster: verdict, worst pair, evidence, and the nodes, worst first."""
 
-from skewmon.export.courtesy import courteous
 from skewmon.export.document import (
     ClusterStatus,
     IntervalStatus,
@@ -11,6 +10,7 @@ from skewmon.export.document import (
     skew_thresholds,
     worst_first,
 )
+from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.page.bar import Scale
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.nodes import finding_list, node_row
@@ -87,7 +87,7 @@ def _table(one: ClusterStatus, *, every_row: bool) -> Markup:
     head = tag("tr", *(tag("th", name, scope="col") for name in COLUMNS))
     rows = (
         node_row(node, one, lines, scale, culprit=node["name"] in one["culprits"])
-        for node in courteous(shown, ROWS_A_TURN)
+        for node in yielding_gil(shown, ROWS_A_TURN)
     )
     table = tag(
         "table",

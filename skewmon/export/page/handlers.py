@@ -7,11 +7,10 @@ from string import Template
 from aiohttp import hdrs, web
 
 from skewmon import __version__
-from skewmon.export.current import Current
-from skewmon.export.operations import rendered
 from skewmon.export.page.clusters import clusters
 from skewmon.export.page.markup import tag
-from skewmon.export.publication import Publication
+from skewmon.export.published import Publication, Published
+from skewmon.export.responses import rendered
 
 _FOLDER = files(__package__)
 
@@ -27,8 +26,8 @@ _ASSETS = {
 class PageHandlers:
     """Draws the page, or only its sections where the script asks for an update."""
 
-    def __init__(self, current: Current) -> None:
-        self._current = current
+    def __init__(self, published: Published) -> None:
+        self._published = published
         self._template = Template((_FOLDER / "index.html").read_text(encoding="utf-8"))
         self._assets = {name: (_FOLDER / name).read_bytes() for name in _ASSETS}
 
@@ -38,7 +37,7 @@ class PageHandlers:
 
     async def page(self, request: web.Request) -> web.Response:
         """Answer the page of the newest round."""
-        publication = self._current.publication
+        publication = self._published.newest
         every_row = request.query.get("rows") == "all"
         part = request.query.get("part") == "clusters"
         draw = self._part if part else self._whole
@@ -46,7 +45,7 @@ class PageHandlers:
         response = await rendered(request, publication, ("page", part, every_row), render)
         response.content_type, response.charset = "text/html", "utf-8"
         response.headers[hdrs.VARY] = "Accept-Encoding"
-        response.headers[hdrs.AGE] = f"{self._current.age_s:.0f}"
+        response.headers[hdrs.AGE] = f"{self._published.age_s:.0f}"
         return response
 
     async def asset(self, request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ log = structlog.get_logger(__name__)
 REPEAT_AFTER_S = 60.0
 
 
-class PacedLog:
+class RateLimitedLog:
     """Logs each event at most once in ``REPEAT_AFTER_S``; the events are a handful of constants."""
 
     def __init__(self) -> None:

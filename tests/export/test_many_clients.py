@@ -13,10 +13,10 @@ from contextlib import contextmanager
 import bcrypt
 import pytest
 
-#: Prometheus gives up after 10 s; a crowd of clients costs a scraper less than a tenth of that.
+#: Prometheus gives up after 10 s; many clients cost a scraper less than a tenth of that.
 ANSWER_S = 1.0
 
-#: The crowd is complete within seconds; a busy machine takes longer.
+#: All clients are connected within seconds; a busy machine takes longer.
 COMPLETE_S = 60.0
 
 #: After that, clients whose connections were closed come back twice.
@@ -25,7 +25,7 @@ WATCHED_S = 4.0
 #: The full proof: keep-alive, header and handshake limits pass several times.
 PROVE_S = 60.0
 
-CROWD = {"idle": 2_000, "slow": 500, "streams": 1_000}
+CLIENTS = {"idle": 2_000, "slow": 500, "streams": 1_000}
 
 PASSWORD = "correct horse"
 
@@ -69,13 +69,13 @@ def scrape(host: str, port: int, source: str, headers: dict[str, str]) -> float:
         pytest.param("127.0.0.1", False, PROVE_S, id="other-address-long", marks=pytest.mark.prove),
     ],
 )
-def test_a_crowd_at_one_address_delays_no_scrape(
+def test_many_clients_at_one_address_delay_no_scrape(
     tmp_path, source: str, secured: bool, watched_s: float
 ) -> None:
     """2,000 idle, 500 slow and 1,000 streaming clients: every scrape is answered within a second.
 
-    That holds at the address of the crowd as well, with a password and without: a request that comes whole
-    leaves the lobby before the crowd can push its connection out.
+    That also holds at the address of the many clients, with and without a password: a whole request is
+    admitted before the other clients can push its connection out.
     """
     arguments, header = [], ""
     if secured:
@@ -85,11 +85,11 @@ def test_a_crowd_at_one_address_delays_no_scrape(
         arguments = [str(web_file)]
         header = "Basic " + base64.b64encode(f"prometheus:{PASSWORD}".encode()).decode()
     headers = {"Authorization": header} if secured else {}
-    with process("tests.export.lone_server", *arguments) as server:
+    with process("tests.export.server_process", *arguments) as server:
         host, port = server.stdout.readline().strip().rsplit(":", 1)
         line = f"Authorization: {header}\r\n" if secured else ""
-        crowd = {"address": "127.0.0.2", "host": host, "port": int(port), "header": line, **CROWD}
-        with process("tests.export.crowd", json.dumps(crowd)) as clients:
+        plan = {"address": "127.0.0.2", "host": host, "port": int(port), "header": line, **CLIENTS}
+        with process("tests.export.many_clients", json.dumps(plan)) as clients:
             took = []
             with ThreadPoolExecutor(1) as reading:
                 complete = reading.submit(clients.stdout.readline)
@@ -99,10 +99,10 @@ def test_a_crowd_at_one_address_delays_no_scrape(
                     if complete.done() and until == deadline:
                         until = time.monotonic() + watched_s
                     time.sleep(0.01)
-                assert complete.done(), "the crowd never was complete"
+                assert complete.done(), "the clients never were all connected"
             clients.stdin.close()
             counts = json.loads(clients.stdout.readline())
-    assert counts["streams"] < CROWD["streams"] / 2
-    assert counts["refused_streams"] == counts["retry_after"] > CROWD["streams"] / 2
+    assert counts["streams"] < CLIENTS["streams"] / 2
+    assert counts["refused_streams"] == counts["retry_after"] > CLIENTS["streams"] / 2
     assert max(took) < ANSWER_S
     print(f"{len(took)} scrapes, the slowest {max(took):.3f} s; {counts}")

@@ -14,7 +14,7 @@ T = TypeVar("T")
 PAUSE_S = 0.000_02
 
 
-def courteous(items: Iterable[T], every: int) -> Iterator[T]:
+def yielding_gil(items: Iterable[T], every: int) -> Iterator[T]:
     """Yield the items, with a pause after ``every`` of them; that should be about a millisecond of work."""
     for number, item in enumerate(items, 1):
         yield item

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import structlog
 
-from skewmon.export import connection, door, places
+from skewmon.export import connection, connection_slots, listener
 from tests.export import samples
 from tests.export.certificates import Authority
 
@@ -25,7 +25,7 @@ REQUEST = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 def _short_patience(monkeypatch) -> None:
     """Give every header half a second."""
     monkeypatch.setattr(connection, "HEADER_S", HEADER_S)
-    monkeypatch.setattr(door, "HEADER_S", HEADER_S)
+    monkeypatch.setattr(listener, "HEADER_S", HEADER_S)
 
 
 async def connected(url: str, said: bytes = b""):
@@ -56,12 +56,12 @@ async def answered(reader: asyncio.StreamReader) -> None:
 def test_a_tight_limit_leaves_most_descriptors_to_measuring(monkeypatch, soft, connections) -> None:
     """HTTP gets a quarter of few descriptors, and never more than it can use."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert places.connections_max() == connections
+    assert connection_slots.connections_max() == connections
 
 
-async def test_a_full_lobby_closes_the_connection_that_waited_longest(serve, monkeypatch) -> None:
+async def test_full_pending_slots_close_the_connection_that_waited_longest(serve, monkeypatch) -> None:
     """The newest connections stay, and one line of the log reports all that were closed."""
-    monkeypatch.setattr(places, "limits", lambda: places.Limits(5, 5, 5, 1, 1))
+    monkeypatch.setattr(connection_slots, "limits", lambda: connection_slots.Limits(5, 5, 5, 1, 1))
     _, url = await serve()
     with structlog.testing.capture_logs() as logged:
         waiting = [await connected(url, b"GET /met") for _ in range(10)]
@@ -78,7 +78,7 @@ async def test_a_full_lobby_closes_the_connection_that_waited_longest(serve, mon
 
 async def test_idle_connections_give_their_places_to_requests(serve, monkeypatch) -> None:
     """A kept connection ends when its client asks on another one; the others stay."""
-    monkeypatch.setattr(places, "limits", lambda: places.Limits(2, 9, 3, 1, 1))
+    monkeypatch.setattr(connection_slots, "limits", lambda: connection_slots.Limits(2, 9, 3, 1, 1))
     _, url = await serve()
     kept = []
     for _ in range(3):
@@ -106,7 +106,7 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off(serve, monkeypa
         slow.sendall(b"GET /api/v1/status HTTP/1.0\r\n\r\n")
         slow.settimeout(20)
         await asyncio.to_thread(slow.recv, 1)
-        await until(lambda: not exporter._door._places)
+        await until(lambda: not exporter._listener._slots)
         received = await asyncio.to_thread(rest_of, slow)
         async with aiohttp.ClientSession() as client, client.get(f"{url}/api/v1/status") as whole:
             assert received < len(await whole.read())
@@ -187,7 +187,7 @@ async def test_half_a_handshake_is_counted_and_given_up(serve, tmp_path, monkeyp
     web_file.write_text(
         "tls_server_config: {cert_file: server.crt, key_file: server.key}\n", encoding="utf-8"
     )
-    monkeypatch.setattr(places, "limits", lambda: places.Limits(1, 1, 1, 1, 1))
+    monkeypatch.setattr(connection_slots, "limits", lambda: connection_slots.Limits(1, 1, 1, 1, 1))
     _, url = await serve(scheme="https", web_config_file=str(web_file))
     began = time.monotonic()
     evicted, writer = await connected(url)
@@ -201,7 +201,7 @@ async def test_half_a_handshake_is_counted_and_given_up(serve, tmp_path, monkeyp
 
 async def test_without_descriptors_connections_wait_and_one_line_tells_it(serve, monkeypatch) -> None:
     """Nothing is lost and nothing floods: once a descriptor is free, who waited is answered."""
-    monkeypatch.setattr(door, "EXHAUSTED_PAUSE_S", 0.01)
+    monkeypatch.setattr(listener, "EXHAUSTED_PAUSE_S", 0.01)
     _, url = await serve()
     host, port = url.partition("://")[2].rsplit(":", 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

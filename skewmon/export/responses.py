@@ -1,11 +1,15 @@
-"""The form of every answer: its headers, and faults as one readable line."""
+"""The form of every response: headers, compression, and errors as one readable line."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
+from prometheus_client.exposition import gzip_accepted
 
+from skewmon.export.published import Publication
 from skewmon.runtime.containment import Where, contained
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -41,6 +45,29 @@ SECURITY_HEADERS = {
 
 #: A client without a place, or with too many requests, is told to try again after this long.
 RETRY_AFTER_S = 10
+
+#: Sent at once. aiohttp would hand over the whole body, and asyncio keep a copy for each slow reader.
+PIECE_BYTES = 64 * 1024
+
+
+class Body(Payload):
+    """A body that is sent piece by piece, each after the client has taken those before."""
+
+    _value: bytes
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value, headers={"Content-Type": "application/octet-stream"})
+        self._size = len(value)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text."""
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send the body."""
+        rest = memoryview(self._value)
+        for start in range(0, len(rest), PIECE_BYTES):
+            await writer.write(rest[start : start + PIECE_BYTES])
 
 
 def general_headers(response: web.StreamResponse) -> None:
@@ -101,3 +128,13 @@ def _words(refusal: web.HTTPException) -> str:
         allowed = " or ".join(sorted(refusal.allowed_methods))
         return f"This path does not answer {refusal.method}; use {allowed}."
     return f"{refusal.reason}."
+
+
+async def rendered(
+    request: web.Request, publication: Publication, key: Hashable, render: Callable[[], bytes]
+) -> web.Response:
+    """Return a body of the publication, compressed where the client takes it."""
+    if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        return web.Response(body=Body(await publication.body(key, render)))
+    body = await publication.compressed(key, render)
+    return web.Response(body=Body(body), headers={hdrs.CONTENT_ENCODING: "gzip"})

@@ -6,10 +6,10 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from skewmon.export.answers import Handler, busy, fault
 from skewmon.export.auth import BasicAuth, BusyError, TooManyAttemptsError
 from skewmon.export.clients import client_of
 from skewmon.export.connection import HttpConnection
+from skewmon.export.responses import Handler, busy, fault
 from skewmon.export.web_file import WebFile
 
 #: Values of a browser's Sec-Fetch-Site header that stand for skewmon's own pages or for the user.

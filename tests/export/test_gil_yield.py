@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.export.courtesy import courteous
+from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.status import encode, status
 from tests.export import samples
 
@@ -16,7 +16,7 @@ def test_everything_comes_in_order_with_a_pause_now_and_then(monkeypatch) -> Non
     """Seven items in turns of three are interrupted twice."""
     pauses = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    assert list(courteous(iter(range(7)), 3)) == list(range(7))
+    assert list(yielding_gil(iter(range(7)), 3)) == list(range(7))
     assert len(pauses) == 2
 
 

@@ -12,14 +12,14 @@ PAUSE_S = 2.0
 #: Between two bytes of a slow header.
 DRIP_S = 1.0
 
-#: Requests for streams that wait for their answer; more would push each other out of the lobby.
+#: Requests for streams that wait for their answer; more would push each other out of their pending slots.
 STREAMS_AT_ONCE = 20
 
 STREAM = b"GET /api/v1/stream HTTP/1.1\r\nHost: x\r\n"
 
 
-class Crowd:
-    """The clients, and what became of their connections."""
+class ManyClients:
+    """The clients, and the counts of their connections."""
 
     def __init__(self, address: str, host: str, port: int, header: bytes) -> None:
         self._address = address
@@ -92,14 +92,14 @@ class Crowd:
 
 
 async def main() -> None:
-    """Run the crowd that the argument describes, until the standard input ends; print its counts."""
+    """Run the clients that the argument describes, until the standard input ends; print its counts."""
     plan = json.loads(sys.argv[1])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    crowd = Crowd(plan["address"], plan["host"], plan["port"], plan["header"].encode())
-    running = asyncio.create_task(crowd.run(plan["idle"], plan["slow"], plan["streams"]))
+    clients = ManyClients(plan["address"], plan["host"], plan["port"], plan["header"].encode())
+    running = asyncio.create_task(clients.run(plan["idle"], plan["slow"], plan["streams"]))
     await asyncio.to_thread(sys.stdin.read)
-    print(json.dumps(crowd.counts))
+    print(json.dumps(clients.counts))
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
