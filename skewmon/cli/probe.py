@@ -33,7 +33,7 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
     """
     from skewmon.cli import targets
     from skewmon.cli.transcript import brief, full
-    from skewmon.monitor.probe import examine
+    from skewmon.monitor.probe import probe_node
     from skewmon.runtime import containment
 
     timeout_s = targets.duration_ns("--timeout", timeout) / 1e9
@@ -41,7 +41,7 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
     nodes = list(dict.fromkeys(one for cluster in clusters for one in cluster.nodes))
     if len(nodes) != 1:
         raise click.BadParameter(f"expected one node, found {len(nodes)}", param_hint="NODE")
-    found = containment.run(examine(nodes[0], clusters[0].samples, timeout_s))
+    found = containment.run(probe_node(nodes[0], clusters[0].samples, timeout_s))
     for line in full(found) if verbose else brief(found):
         click.echo(line)
     return 0 if found.estimate else EXIT_UNUSABLE

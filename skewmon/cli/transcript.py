@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from skewmon.clock.interval import WALL, offset_of
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
-from skewmon.monitor.probe import Examination, since_s
+from skewmon.monitor.probe import ProbeReport, since_s
 from skewmon.probe.faults import host_port
 from skewmon.probe.transcript import Side, TranscriptLine
 from skewmon.text import bound, harmless, offset
@@ -21,7 +21,7 @@ SENT_LINES = 2
 HEAD = f"{'':>4} {'sent':>13} {'received':>13} {'round trip':>11}   node's clock to the admin box's"
 
 
-def brief(found: Examination) -> Iterator[str]:
+def brief(found: ProbeReport) -> Iterator[str]:
     """Yield a few lines: what was found, and why if not."""
     yield f"{found.node.name} at {host_port(found.node.address, found.node.ssh.port)}"
     if found.failure:
@@ -36,7 +36,7 @@ def brief(found: Examination) -> Iterator[str]:
         yield "  -v shows the whole conversation."
 
 
-def full(found: Examination) -> Iterator[str]:
+def full(found: ProbeReport) -> Iterator[str]:
     """Yield everything."""
     yield from _reached(found)
     yield "\nConversation ($ command, > sent, < received, ! standard error)"
@@ -53,7 +53,7 @@ def full(found: Examination) -> Iterator[str]:
     yield from _claim(found)
 
 
-def _reached(found: Examination) -> Iterator[str]:
+def _reached(found: ProbeReport) -> Iterator[str]:
     ssh = found.node.ssh
     yield f"{found.node.name} at {host_port(found.node.address, ssh.port)}"
     yield f"  user        {ssh.user or 'the local one'}"
@@ -68,7 +68,7 @@ def _reached(found: Examination) -> Iterator[str]:
         yield f"  {name.replace('_', ' '):<11} {harmless(value)}"
 
 
-def _conversation(found: Examination) -> Iterator[str]:
+def _conversation(found: ProbeReport) -> Iterator[str]:
     sent = 0
     lines = found.transcript.lines
     script_ends = next((at for at, line in enumerate(lines) if line.side == "received"), len(lines))
@@ -85,11 +85,11 @@ def _conversation(found: Examination) -> Iterator[str]:
         yield "  nothing was said"
 
 
-def _line(found: Examination, line: TranscriptLine) -> str:
+def _line(found: ProbeReport, line: TranscriptLine) -> str:
     return f"{since_s(found, line.at_ns):>9.6f}s {MARKS[line.side]} {harmless(line.text)}"
 
 
-def _exchanges(found: Examination) -> Iterator[str]:
+def _exchanges(found: ProbeReport) -> Iterator[str]:
     assert found.burst is not None
     yield HEAD
     first_ns = found.burst.opening[0].sent_ns
@@ -99,7 +99,7 @@ def _exchanges(found: Examination) -> Iterator[str]:
         yield _exchange(found, found.burst.closing, "last", first_ns)
 
 
-def _exchange(found: Examination, exchange: Exchange, name: str, first_ns: int) -> str:
+def _exchange(found: ProbeReport, exchange: Exchange, name: str, first_ns: int) -> str:
     assert found.burst is not None
     wall = offset_of(exchange, found.burst.program, WALL)
     says = _against(wall, found) if wall else "contradicts itself"
@@ -109,14 +109,14 @@ def _exchange(found: Examination, exchange: Exchange, name: str, first_ns: int) 
     )
 
 
-def _against(wall: Interval, found: Examination) -> str:
+def _against(wall: Interval, found: ProbeReport) -> str:
     if found.admin is None:
         return ""
     apart = wall - found.admin
     return offset(apart.estimate_ns, apart.bound_ns)
 
 
-def _result(found: Examination) -> Iterator[str]:
+def _result(found: ProbeReport) -> Iterator[str]:
     if not found.estimate or not found.admin_offset:
         return
     apart = offset(found.admin_offset.estimate_ns, found.admin_offset.bound_ns)
@@ -133,7 +133,7 @@ def _result(found: Examination) -> Iterator[str]:
     yield f"  its clock   {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{rest_ns:09d} UTC"
 
 
-def _tools(found: Examination) -> Iterator[str]:
+def _tools(found: ProbeReport) -> Iterator[str]:
     for name, output in found.tools.items():
         state = "timed out" if output.timed_out else f"exit status {output.status}"
         yield f"  {name} ({state})"
@@ -141,7 +141,7 @@ def _tools(found: Examination) -> Iterator[str]:
         yield from (f"    ! {harmless(line)}" for line in output.stderr.splitlines())
 
 
-def _claim(found: Examination) -> Iterator[str]:
+def _claim(found: ProbeReport) -> Iterator[str]:
     if found.status_failure:
         yield from _failed("not asked", found.status_failure)
     elif found.status is None:

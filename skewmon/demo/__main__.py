@@ -1,8 +1,8 @@
 """``python -m skewmon.demo``: the simulated nodes alone, for load tests and for ``skewmon demo``.
 
 Prints one line of JSON once every node listens: ``{"config": PATH, "nodes": [{"name": …, "story": …}, …]}``.
-Ends on SIGTERM and Ctrl-C; with ``--until-eof`` also when standard input ends, so that nothing is left
-running where the parent was killed.
+Ends on SIGTERM and Ctrl-C; with ``--until-eof`` also when standard input ends, so that nothing keeps
+running if the parent is killed.
 """
 
 import argparse
@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from skewmon.demo.cast import cast
 from skewmon.demo.clock import ClockOrigin
+from skewmon.demo.nodes import simulated_nodes
 from skewmon.demo.server import Servers
-from skewmon.demo.workplace import make_identity, write_config
+from skewmon.demo.workdir import make_identity, write_config
 
 DEFAULT_NODES = 7
 
@@ -27,7 +27,7 @@ MAX_NODES = 1_000
 
 
 async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool) -> None:
-    """Run the nodes until the end is asked for, with the directory filled meanwhile."""
+    """Run the nodes until a signal or end of input; the directory has the configuration meanwhile."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,9 +35,9 @@ async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool) ->
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
     servers = Servers(make_identity(directory))
-    listening = await servers.start(cast(nodes, ClockOrigin.now()))
+    listening = await servers.start(simulated_nodes(nodes, ClockOrigin.now()))
     config = write_config(directory, listening, listen)
-    stories = [{"name": one.role.name, "story": one.role.story} for one in listening]
+    stories = [{"name": one.simulated.name, "story": one.simulated.story} for one in listening]
     print(json.dumps({"config": str(config), "nodes": stories}), flush=True)  # noqa: T201  # the contract
     await ended.wait()
     await servers.close()
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="skewmon.demo", description="Simulated nodes behind SSH servers.")
     parser.add_argument("--nodes", type=int, default=DEFAULT_NODES, metavar="N")
     parser.add_argument("--directory", type=Path, help="an existing one; emptied and removed at the end")
-    parser.add_argument("--listen", default="127.0.0.1:10061", help="what the configuration gives the daemon")
+    parser.add_argument("--listen", default="127.0.0.1:10061", help="listen address in the configuration")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
     options = parser.parse_args(arguments)
     if not 1 <= options.nodes <= MAX_NODES:

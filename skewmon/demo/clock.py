@@ -53,7 +53,7 @@ class SimulatedClock:
     uptime_ns: int = 40 * 86_400 * NS_PER_S  # at the start
 
     def read(self, base: int) -> ClockReading:
-        """Return what the node reads at an instant of the base."""
+        """Return the node's clocks at an instant of the base."""
         elapsed = base - self.origin.base_ns
         oscillator = elapsed + elapsed * self.drift_ppb // NS_PER_S
         steered = elapsed + elapsed * (self.drift_ppb + self.slew_ppb) // NS_PER_S

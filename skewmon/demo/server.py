@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import asyncssh
 
-from skewmon.demo.cast import Role
 from skewmon.demo.clock import base_ns
-from skewmon.demo.conversation import Listener, Request, Start, hello, reply
-from skewmon.demo.sheets import sheet
+from skewmon.demo.nodes import SimulatedNode
+from skewmon.demo.session import Request, RequestParser, Start, hello, reply
+from skewmon.demo.status_output import status_output
 
-#: Nodes are told apart by their ports; other addresses of the loopback network do not exist everywhere.
+#: Nodes differ by their ports; other addresses of the loopback network do not exist everywhere.
 ADDRESS = "127.0.0.1"
 
 #: A login of the same machine takes milliseconds.
@@ -21,24 +21,24 @@ LOGIN_TIMEOUT_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A node as it can be reached; ``host_key`` is the public one."""
+    """A simulated node with its port and its public host key."""
 
-    role: Role
+    simulated: SimulatedNode
     port: int
     host_key: str
 
 
 class Servers:
-    """The listening sockets of a cast."""
+    """The listening sockets of all nodes."""
 
     def __init__(self, client_key: str) -> None:
         self._client_key = asyncssh.import_authorized_keys(client_key)
         self._acceptors: list[asyncssh.SSHAcceptor] = []
         self._reserved: list[socket.socket] = []
 
-    async def start(self, roles: Sequence[Role]) -> tuple[Listening, ...]:
-        """Let every reachable node listen; reserve a port on which nobody does for each of the others."""
-        return tuple([await self._start_one(role) for role in roles])
+    async def start(self, nodes: Sequence[SimulatedNode]) -> tuple[Listening, ...]:
+        """Let every reachable node listen; reserve a closed port for each of the others."""
+        return tuple([await self._start_one(node) for node in nodes])
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
@@ -49,19 +49,19 @@ class Servers:
         for bound in self._reserved:
             bound.close()
 
-    async def _start_one(self, role: Role) -> Listening:
+    async def _start_one(self, node: SimulatedNode) -> Listening:
         key = asyncssh.generate_private_key("ssh-ed25519")
         public = key.export_public_key().decode().strip()
         bound = socket.socket()
         bound.bind((ADDRESS, 0))
         port = bound.getsockname()[1]
-        if not role.reachable:
+        if not node.reachable:
             self._reserved.append(bound)
-            return Listening(role, port, public)
+            return Listening(node, port, public)
         self._acceptors.append(
             await asyncssh.listen(
                 sock=bound,
-                server_factory=lambda: Server(role),
+                server_factory=lambda: Server(node),
                 server_host_keys=[key],
                 authorized_client_keys=self._client_key,
                 password_auth=False,
@@ -74,14 +74,14 @@ class Servers:
                 config=None,
             )
         )
-        return Listening(role, port, public)
+        return Listening(node, port, public)
 
 
 class Server(asyncssh.SSHServer):
-    """Lets the one client in and gives it nothing but the node's program."""
+    """Accepts the one client and runs nothing but the node's program."""
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self, node: SimulatedNode) -> None:
+        self._role = node
 
     def session_requested(self) -> "NodeSession":
         """Open a session with the program."""
@@ -89,30 +89,30 @@ class Server(asyncssh.SSHServer):
 
 
 class NodeSession(asyncssh.SSHServerSession[bytes]):
-    """One conversation with a node's program, whatever command was asked for, as a forced command has it."""
+    """One session of a node's program, whatever the requested command, as with a forced command."""
 
-    def __init__(self, role: Role) -> None:
-        self._role = role
-        self._listener = Listener()
+    def __init__(self, node: SimulatedNode) -> None:
+        self._role = node
+        self._parser = RequestParser()
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
 
     def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
-        """Remember where answers go."""
+        """Keep the channel for replies."""
         self._channel = chan
 
     def exec_requested(self, command: str) -> bool:
-        """Start the program in the place of any command."""
+        """Start the program instead of any command."""
         return True
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        """Answer what was asked, after the time that the way there takes."""
-        for said in self._listener.hear(data):
-            if isinstance(said, Start):
-                self._begin(said)
+        """Answer requests after the delay of the way there."""
+        for request in self._parser.feed(data):
+            if isinstance(request, Start):
+                self._begin(request)
             elif self._role.there_s:
-                asyncio.get_running_loop().call_later(self._role.there_s, self._answer, said)
+                asyncio.get_running_loop().call_later(self._role.there_s, self._answer, request)
             else:
-                self._answer(said)
+                self._answer(request)
 
     def eof_received(self) -> bool:
         """End the program when its input ends."""
@@ -122,7 +122,7 @@ class NodeSession(asyncssh.SSHServerSession[bytes]):
         if start.mode == "clock":
             self._send(hello(start.nonce, self._role))
             return
-        self._send(sheet(start.nonce, self._role, self._role.clock.read(base_ns())))
+        self._send(status_output(start.nonce, self._role, self._role.clock.read(base_ns())))
         assert self._channel is not None
         self._channel.exit(0)
 

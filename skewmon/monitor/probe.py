@@ -21,7 +21,7 @@ CONNECTION_FACTS = ("server_version", "send_cipher")
 
 
 @dataclass
-class Examination:
+class ProbeReport:
     """What was found, stage by stage; the stages after a failure stay empty."""
 
     node: Node
@@ -43,9 +43,9 @@ class Examination:
         return self.estimate.wall - self.admin if self.estimate and self.admin else None
 
 
-async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
+async def probe_node(node: Node, samples: int, timeout_s: float) -> ProbeReport:
     """Measure one node once and ask its time daemons; the result has every failure."""
-    found = Examination(node)
+    found = ProbeReport(node)
     arrivals = ArrivalClock()
     dialer = RecordingDialer(arrivals)
     dialer.transcript = found.transcript
@@ -66,7 +66,7 @@ async def examine(node: Node, samples: int, timeout_s: float) -> Examination:
     return found
 
 
-async def _measure(link: Link, samples: int, found: Examination) -> None:
+async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
     began_s = time.monotonic()
     await link.open()
     found.opened_s = time.monotonic() - began_s
@@ -79,7 +79,7 @@ async def _measure(link: Link, samples: int, found: Examination) -> None:
     found.estimate = estimate(found.burst, at_ns)
 
 
-async def _ask_daemons(connection: Connection, found: Examination) -> None:
+async def _ask_daemons(connection: Connection, found: ProbeReport) -> None:
     try:
         with translated(Where.STATUS, node_error):
             nonce, text = await read_text(connection)
@@ -97,6 +97,6 @@ def _facts(connection: Connection) -> dict[str, str]:
     return facts
 
 
-def since_s(found: Examination, instant_ns: int) -> float:
+def since_s(found: ProbeReport, instant_ns: int) -> float:
     """Return when an instant of the base was, in seconds after the start of the examination."""
     return (instant_ns - found.began_ns) / NS_PER_S

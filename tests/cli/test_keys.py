@@ -18,7 +18,7 @@ from skewmon.cli.keys import command
 from skewmon.cli.main import run
 from skewmon.errors import ConfigError
 from skewmon.model import Node, SshSettings
-from skewmon.monitor.probe import examine
+from skewmon.monitor.probe import probe_node
 from skewmon.probe import programs
 from skewmon.probe.wire import parse_hello
 from skewmon.timesync import script
@@ -54,7 +54,7 @@ async def test_a_forced_command_measures_like_a_shell(installed):
     """Through a real sshd with `restrict,command=…` the offset is right and the status is there."""
     login = Login(forced_command=str(installed), key_options=("restrict",))
     with Fleet(2, login=login, offsets_ns=(0, 70_000_000_000)) as fleet:
-        found = [await examine(reached(fleet, node), 8, 20.0) for node in fleet]
+        found = [await probe_node(reached(fleet, node), 8, 20.0) for node in fleet]
     for one, node, offset_ns in zip(found, ("n1", "n2"), (0, 70_000_000_000), strict=True):
         assert one.failure is None, (node, one.failure)
         assert one.admin_offset is not None

@@ -22,13 +22,13 @@ from skewmon.cli.main import run
 from skewmon.cli.readback import UnreadableStatusError, parsed
 from skewmon.cli.screen import screen
 from skewmon.cli.transcript import full
-from skewmon.demo.cast import cast
 from skewmon.demo.clock import ClockOrigin
+from skewmon.demo.nodes import simulated_nodes
 from skewmon.demo.server import Servers
-from skewmon.demo.workplace import make_identity, write_config
+from skewmon.demo.workdir import make_identity, write_config
 from skewmon.export.status import encode, status
 from skewmon.model import Node, Snapshot, SyncStatus
-from skewmon.monitor.probe import Examination
+from skewmon.monitor.probe import ProbeReport
 from skewmon.timesync.script import ToolOutput
 from tests.export import samples
 from tests.export.samples import JUMPED, breaching, healthy, jumped
@@ -198,7 +198,7 @@ class Terminal:
 async def cluster(tmp_path: Path):
     """Let three simulated nodes play in this process and yield the configuration that reaches them."""
     servers = Servers(make_identity(tmp_path))
-    listening = await servers.start(cast(3, ClockOrigin.now()))
+    listening = await servers.start(simulated_nodes(3, ClockOrigin.now()))
     yield str(write_config(tmp_path, listening, "127.0.0.1:0"))
     await servers.close()
 
@@ -292,7 +292,7 @@ def test_probe_wants_one_node(capsys):
 
 def test_a_node_cannot_speak_to_the_terminal():
     """Escape sequences in what a node prints are shown, not obeyed."""
-    found = Examination(Node("evil", "192.0.2.1"))
+    found = ProbeReport(Node("evil", "192.0.2.1"))
     found.transcript.note("received", b"\x1b]0;title\x07\xff\n")
     found.tools = {"ntpq": ToolOutput("ntpq", "\x1b[2J", "\x1b[31m")}
     found.status = SyncStatus("ntpd", source="\x1b[2J")

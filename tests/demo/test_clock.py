@@ -1,7 +1,7 @@
 """A simulated clock is what it is told to be, to the nanosecond."""
 
-from skewmon.demo.cast import JUMP_AFTER_S, JUMP_NS, cast
 from skewmon.demo.clock import ClockOrigin, SimulatedClock, Step
+from skewmon.demo.nodes import JUMP_AFTER_S, JUMP_NS, simulated_nodes
 from skewmon.model import NS_PER_S
 
 ORIGIN = ClockOrigin(base_ns=5_000, real_ns=1_795_000_000 * NS_PER_S)
@@ -51,9 +51,9 @@ def test_a_step_comes_at_its_time_and_moves_realtime_alone():
 
 def test_the_cast_has_every_story_and_grows_with_healthy_nodes():
     """The first seven are always the same; names are unique; only n3 jumps."""
-    roles = cast(40, ORIGIN)
-    assert len({role.name for role in roles}) == len(roles) == 40
-    jumped = [role.name for role in roles if error_ns(role.clock, at(JUMP_AFTER_S)) > JUMP_NS]
+    nodes = simulated_nodes(40, ORIGIN)
+    assert len({node.name for node in nodes}) == len(nodes) == 40
+    jumped = [node.name for node in nodes if error_ns(node.clock, at(JUMP_AFTER_S)) > JUMP_NS]
     assert jumped == ["n3"]
-    assert [role.name for role in roles if not role.reachable] == ["n6"]
-    assert [role.name for role in cast(2, ORIGIN)] == ["n1", "n2"]
+    assert [node.name for node in nodes if not node.reachable] == ["n6"]
+    assert [node.name for node in simulated_nodes(2, ORIGIN)] == ["n1", "n2"]

@@ -9,22 +9,22 @@ from pathlib import Path
 
 from skewmon.clock.burst import estimate
 from skewmon.config.loader import load
-from skewmon.demo.cast import SLOW_BACK_S, SLOW_THERE_S, Role, cast
 from skewmon.demo.clock import ClockOrigin
+from skewmon.demo.nodes import SLOW_BACK_S, SLOW_THERE_S, SimulatedNode, simulated_nodes
 from skewmon.demo.server import Servers
-from skewmon.demo.workplace import make_identity, write_config
+from skewmon.demo.workdir import make_identity, write_config
 from skewmon.errors import Reason
 from skewmon.inventory.resolve import resolve
 from skewmon.model import Failed, Node
-from skewmon.monitor.probe import Examination, examine
+from skewmon.monitor.probe import ProbeReport, probe_node
 
 ORIGIN = ClockOrigin.now()
 
 
 @asynccontextmanager
-async def playing(directory: Path, count: int = 7) -> AsyncIterator[dict[str, tuple[Role, Node]]]:
+async def playing(directory: Path, count: int = 7) -> AsyncIterator[dict[str, tuple[SimulatedNode, Node]]]:
     """Let so many nodes play and yield them by name, with how they are reached."""
-    roles = cast(count, ORIGIN)
+    roles = simulated_nodes(count, ORIGIN)
     servers = Servers(make_identity(directory))
     try:
         config = write_config(directory, await servers.start(roles), "127.0.0.1:0")
@@ -34,8 +34,8 @@ async def playing(directory: Path, count: int = 7) -> AsyncIterator[dict[str, tu
         await servers.close()
 
 
-async def examined(nodes: dict[str, tuple[Role, Node]]) -> dict[str, Examination]:
-    found = await asyncio.gather(*(examine(node, 4, 20.0) for _, node in nodes.values()))
+async def examined(nodes: dict[str, tuple[SimulatedNode, Node]]) -> dict[str, ProbeReport]:
+    found = await asyncio.gather(*(probe_node(node, 4, 20.0) for _, node in nodes.values()))
     return dict(zip(nodes, found, strict=True))
 
 
@@ -59,7 +59,7 @@ async def test_a_slow_path_is_as_slow_as_it_says(tmp_path):
     """The round trip is at least the sum of both ways, and the estimate leans to the quicker one."""
     async with playing(tmp_path) as nodes:
         role, node = nodes["n5"]
-        one = await examine(node, 4, 20.0)
+        one = await probe_node(node, 4, 20.0)
     assert one.burst is not None
     assert one.estimate is not None
     assert one.estimate.round_trip_ns >= (SLOW_THERE_S + SLOW_BACK_S) * 1e9
@@ -76,7 +76,7 @@ async def test_a_foreign_key_is_refused(tmp_path):
     async with playing(tmp_path, 1) as nodes:
         _, node = nodes["n1"]
         stranger = replace(node, ssh=replace(node.ssh, identities=(str(other / "id_ed25519"),)))
-        one = await examine(stranger, 1, 20.0)
+        one = await probe_node(stranger, 1, 20.0)
     assert one.failure is not None
     assert one.failure.reason is Reason.PERMISSION_DENIED
 

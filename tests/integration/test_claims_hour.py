@@ -3,9 +3,9 @@
 from random import Random
 
 from skewmon.clock.burst import estimate
-from skewmon.demo.cast import Role
 from skewmon.demo.clock import ClockOrigin, ClockReading, SimulatedClock
-from skewmon.demo.sheets import sheet as sheet_of
+from skewmon.demo.nodes import SimulatedNode
+from skewmon.demo.status_output import status_output
 from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, Measured, Node, SyncStatus, Threshold
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
@@ -82,4 +82,6 @@ def claim(number: int, elapsed_s: int) -> SyncStatus:
     """Return what a node's chronyd says of itself at that time, text and all."""
     clock = SimulatedClock(ClockOrigin(0, 0), OFFSETS_NS[number])
     now = ClockReading(WALL_NS + elapsed_s * NS_PER_S, 0, 0, 0)
-    return assemble(script.split(NONCE, sheet_of(NONCE, Role(f"n{number}", "healthy", clock), now)))
+    return assemble(
+        script.split(NONCE, status_output(NONCE, SimulatedNode(f"n{number}", "healthy", clock), now))
+    )

@@ -19,7 +19,7 @@ import yaml
 from skewmon.cli.transcript import brief, full
 from skewmon.config.loader import load
 from skewmon.inventory.resolve import resolve
-from skewmon.monitor.probe import examine
+from skewmon.monitor.probe import probe_node
 from skewmon.timesync import script
 from tests.fleet.node import public_text
 from tests.fleet.scripted import Session
@@ -256,7 +256,7 @@ async def test_probe_prints_none_of_it(tmp_path: Path, monkeypatch: pytest.Monke
         (cluster,) = await resolve(load(str(config)))
         shown = {}
         for node in cluster.nodes:
-            found = await examine(node, 2, 4.0)
+            found = await probe_node(node, 2, 4.0)
             shown[node.name] = "\n".join(full(found))
             for text in (shown[node.name], "\n".join(brief(found))):
                 assert_harmless(text)

@@ -22,7 +22,7 @@ from skewmon.errors import Reason
 from skewmon.model import Cluster, Measured, Node
 from skewmon.monitor import status_poller
 from skewmon.monitor.check import check
-from skewmon.monitor.probe import examine
+from skewmon.monitor.probe import probe_node
 from skewmon.probe import link as link_module
 from skewmon.probe import sweep
 from skewmon.probe.link import Link
@@ -266,7 +266,7 @@ async def test_an_exception_at_any_await_of_a_probe_is_in_its_result(tmp_path: P
         while True:
             saboteur.armed = True
             of_victim.set(True)
-            found = await asyncio.Task(Driven(examine(node, 2, 20.0), saboteur))
+            found = await asyncio.Task(Driven(probe_node(node, 2, 20.0), saboteur))
             of_victim.set(False)
             if saboteur.armed:
                 break

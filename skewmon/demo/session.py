@@ -1,14 +1,14 @@
-"""What a simulated node answers to what it is sent: the words of an installed node-side program."""
+"""The replies of a simulated node: the protocol of an installed node-side program."""
 
 import hashlib
 import re
 import uuid
 from dataclasses import dataclass, field
 
-from skewmon.demo.cast import Role
 from skewmon.demo.clock import ClockReading
+from skewmon.demo.nodes import SimulatedNode
 
-#: What skewmon sends before its first request is some 10 KiB in a few lines; a longer line is nobody's.
+#: skewmon sends some 10 KiB in a few lines before its first request, and never a longer line.
 MAX_LINE_BYTES = 64 * 1024
 
 _GREETING = re.compile(rb": SKEWMON1 ([0-9A-Za-z]{1,64}) (clock|status)")
@@ -17,7 +17,7 @@ _REQUEST = re.compile(rb"([0-9A-Za-z]{1,64}) ([0-9]{1,20})")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The greeting: skewmon wants the clock or the status sheet."""
+    """The greeting: skewmon requests the clock or the status output."""
 
     nonce: str
     mode: str
@@ -32,19 +32,19 @@ class Request:
 
 
 @dataclass
-class Listener:
-    """Cuts what arrives into lines and passes over everything that is not said to the program."""
+class RequestParser:
+    """Splits the input into lines and skips those that are not for the program."""
 
     nonce: bytes = b""
     _pending: bytearray = field(default_factory=bytearray)
 
-    def hear(self, data: bytes) -> list[Start | Request]:
-        """Return what the pieces up to now ask for."""
+    def feed(self, data: bytes) -> list[Start | Request]:
+        """Return the requests that are complete by now."""
         *lines, rest = (self._pending + data).split(b"\n")
         self._pending = bytearray(rest[-MAX_LINE_BYTES:])
-        return [said for line in lines if (said := self._understand(bytes(line))) is not None]
+        return [parsed for line in lines if (parsed := self._parse(bytes(line))) is not None]
 
-    def _understand(self, line: bytes) -> Start | Request | None:
+    def _parse(self, line: bytes) -> Start | Request | None:
         if not self.nonce:
             greeting = _GREETING.fullmatch(line)
             if greeting is None:
@@ -57,16 +57,16 @@ class Listener:
         return Request(request[1].decode(), request[2].decode())
 
 
-def hello(nonce: str, role: Role) -> str:
-    """Return how the node's program introduces itself."""
-    clocks = "real=0,1 raw=0,1 mono=0,1 boot=0,1" if role.program == "python3" else "real=0,1000"
-    kernel = f"boot_id={boot_id(role.name)} clocksource=tsc"
-    return f"\nSKEWMON1 {nonce} hello probe={role.program} {clocks} {kernel}\n"
+def hello(nonce: str, node: SimulatedNode) -> str:
+    """Return the first line of the node's program."""
+    clocks = "real=0,1 raw=0,1 mono=0,1 boot=0,1" if node.program == "python3" else "real=0,1000"
+    kernel = f"boot_id={boot_id(node.name)} clocksource=tsc"
+    return f"\nSKEWMON1 {nonce} hello probe={node.program} {clocks} {kernel}\n"
 
 
-def reply(request: Request, role: Role, before: ClockReading, after: ClockReading) -> str:
+def reply(request: Request, node: SimulatedNode, before: ClockReading, after: ClockReading) -> str:
     """Return the clocks, read before and after, as the node's program prints them."""
-    if role.program == "bash":  # one clock, in whole microseconds
+    if node.program == "bash":  # one clock, in whole microseconds
         real = before.real_ns // 1000 * 1000
         return f"{request.nonce} {request.ident} {real} - - - - {real}\n"
     return (
@@ -76,5 +76,5 @@ def reply(request: Request, role: Role, before: ClockReading, after: ClockReadin
 
 
 def boot_id(name: str) -> str:
-    """Return an id that is the node's own, as every kernel has one."""
+    """Return a boot id that no other node has."""
     return str(uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=4))

@@ -1,49 +1,49 @@
-"""What the time tools of a simulated node print: each daemon believes in its own clock.
+"""The output of a simulated node's time tools: each daemon trusts its own clock.
 
-The claims are what the clock was set to, not what it became: a daemon that sleeps through a jump goes on
-saying that all is well, and that is what skewmon is for.
+The daemons claim the offset at the start: one that misses a step goes on claiming synchronization, which is
+the case that skewmon exists for.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from skewmon.demo.cast import Role
 from skewmon.demo.clock import ClockReading
-from skewmon.demo.conversation import boot_id
+from skewmon.demo.nodes import SimulatedNode
+from skewmon.demo.session import boot_id
 from skewmon.model import NS_PER_S
 
-#: Servers of RFC 5737's documentation network, which belong to nobody.
+#: Servers of RFC 5737's documentation network, which no host has.
 #: Four of them, so that a wrong one would be outvoted.
 SOURCE = "192.0.2.10"
 OTHER_SOURCES = ("192.0.2.11", "192.0.2.12", "192.0.2.13")
 
-#: The last update was this long ago by the node's own clock.
+#: The age of the last update by the node's own clock.
 UPDATE_AGE_S = 21
 
 #: Seconds from NTP's era 0 (1900) to Unix's; NTP timestamps wrap at 2^32.
 NTP_EPOCH_S = 2_208_988_800
 
-Sheet = Mapping[str, str]
+Blocks = Mapping[str, str]
 
 
-def sheet(nonce: str, role: Role, now: ClockReading) -> str:
-    """Return the whole sheet, in the marks that skewmon's script makes."""
-    blocks = {"facts": _facts(role, now), **_TOOLS[role.daemon](role, now)}
+def status_output(nonce: str, node: SimulatedNode, now: ClockReading) -> str:
+    """Return the whole output, with the markers of skewmon's script."""
+    blocks = {"facts": _facts(node, now), **_TOOLS[node.daemon](node, now)}
     body = "".join(
         f"\n{nonce} begin {name}\n{text}\n{nonce} err\n\n{nonce} end 0\n" for name, text in blocks.items()
     )
     return f"{body}\n{nonce} done\n"
 
 
-def _facts(role: Role, now: ClockReading) -> str:
-    lines = ["uname Linux 6.12.0 x86_64", f"clock {now.real_ns // NS_PER_S}", f"boot {boot_id(role.name)}"]
-    if role.daemon != "none":
-        lines.append(f"process 612 {role.daemon} /usr/sbin/{role.daemon} -u ntp")
+def _facts(node: SimulatedNode, now: ClockReading) -> str:
+    lines = ["uname Linux 6.12.0 x86_64", f"clock {now.real_ns // NS_PER_S}", f"boot {boot_id(node.name)}"]
+    if node.daemon != "none":
+        lines.append(f"process 612 {node.daemon} /usr/sbin/{node.daemon} -u ntp")
     return "\n".join(lines) + "\n"
 
 
-def _chrony(role: Role, now: ClockReading) -> Sheet:
-    offset_s = role.clock.offset_ns / NS_PER_S
+def _chrony(node: SimulatedNode, now: ClockReading) -> Blocks:
+    offset_s = node.clock.offset_ns / NS_PER_S
     side = "fast" if offset_s >= 0 else "slow"
     updated = datetime.fromtimestamp(now.real_ns // NS_PER_S - UPDATE_AGE_S, UTC)
     return {
@@ -65,22 +65,22 @@ def _chrony(role: Role, now: ClockReading) -> Sheet:
         "chronyc-sources": (
             "MS Name/IP address         Stratum Poll Reach LastRx Last sample               \n"
             "===============================================================================\n"
-            f"^* {SOURCE}                    1   6   377    21  {_sample(role)} +/-  720us\n"
+            f"^* {SOURCE}                    1   6   377    21  {_sample(node)} +/-  720us\n"
             + "".join(
-                f"^+ {name}                    1   6   377    23  {_sample(role)} +/-  811us\n"
+                f"^+ {name}                    1   6   377    23  {_sample(node)} +/-  811us\n"
                 for name in OTHER_SOURCES
             )
         ),
     }
 
 
-def _sample(role: Role) -> str:
-    microseconds = f"{role.clock.offset_ns // 1000:+d}us"
+def _sample(node: SimulatedNode) -> str:
+    microseconds = f"{node.clock.offset_ns // 1000:+d}us"
     return f"{microseconds:>7}[{microseconds:>7}]"
 
 
-def _ntp(role: Role, now: ClockReading) -> Sheet:
-    offset_ms = -role.clock.offset_ns / 1e6  # ntpq has it the other way round: the source minus the node
+def _ntp(node: SimulatedNode, now: ClockReading) -> Blocks:
+    offset_ms = -node.clock.offset_ns / 1e6  # ntpq's sign is opposite: source minus node
     updated = _ntp_time(now.real_ns - UPDATE_AGE_S * NS_PER_S)
     return {
         "ntpq": (
@@ -103,7 +103,7 @@ def _ntp(role: Role, now: ClockReading) -> Sheet:
     }
 
 
-def _nobody(_role: Role, _now: ClockReading) -> Sheet:
+def _none(_role: SimulatedNode, _now: ClockReading) -> Blocks:
     return {}
 
 
@@ -112,4 +112,4 @@ def _ntp_time(real_ns: int) -> str:
     return f"{(seconds + NTP_EPOCH_S) % 2**32:08x}.{(rest_ns << 32) // NS_PER_S:08x}"
 
 
-_TOOLS = {"chronyd": _chrony, "ntpd": _ntp, "none": _nobody}
+_TOOLS = {"chronyd": _chrony, "ntpd": _ntp, "none": _none}

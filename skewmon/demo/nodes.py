@@ -1,4 +1,4 @@
-"""Who plays in the demonstration: nodes with a fault each, and as many healthy ones as are asked for."""
+"""The nodes of the demonstration: some with a fault each, then as many healthy ones as requested."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,16 +9,16 @@ US = 1_000
 MS = 1_000_000
 S = 1_000_000_000
 
-#: Long enough for a few healthy rounds to be seen first, short enough for an impatient visitor.
+#: A few healthy rounds come first; an impatient user waits no longer.
 JUMP_AFTER_S = 12.0
 
-#: The fault that etcd's users meet.
+#: A step as users of etcd report it.
 JUMP_NS = 70 * S
 
-#: What a poor crystal does whose time daemon has died: 4.3 s a day.
+#: A poor crystal without a time daemon: 4.3 s a day.
 DRIFT_PPB = 50_000
 
-#: A satellite or a busy tunnel: the way back takes more than twice as long as the way there.
+#: A satellite link or a busy tunnel: replies take more than twice as long as requests.
 SLOW_THERE_S = 0.015
 SLOW_BACK_S = 0.035
 
@@ -27,8 +27,8 @@ HEALTHY_OFFSETS_NS = (12 * US, -38 * US, 71 * US, -5 * US, 44 * US, -80 * US, 27
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """One simulated node: its clock, its path and what to expect of it."""
+class SimulatedNode:
+    """One simulated node: its clock, its network path, and its behavior in one sentence."""
 
     name: str
     story: str
@@ -40,34 +40,36 @@ class Role:
     reachable: bool = True
 
 
-def cast(nodes: int, origin: ClockOrigin) -> tuple[Role, ...]:
-    """Return so many nodes: first those with a story, then healthy ones."""
-    told = (
-        Role("n1", "healthy", _healthy(0, origin)),
-        Role("n2", "healthy, on ntpd", _healthy(1, origin), daemon="ntpd"),
-        Role(
+def simulated_nodes(number: int, origin: ClockOrigin) -> tuple[SimulatedNode, ...]:
+    """Return ``number`` nodes: first those with a fault, then healthy ones."""
+    faulty = (
+        SimulatedNode("n1", "healthy", _healthy(0, origin)),
+        SimulatedNode("n2", "healthy, on ntpd", _healthy(1, origin), daemon="ntpd"),
+        SimulatedNode(
             "n3",
             f"jumps {JUMP_NS // S} s ahead {JUMP_AFTER_S:g} s after the start; its chronyd notices nothing",
             SimulatedClock(origin, HEALTHY_OFFSETS_NS[2], steps=(Step(JUMP_AFTER_S, JUMP_NS),)),
         ),
-        Role(
+        SimulatedNode(
             "n4",
-            f"drifts by {DRIFT_PPB // 1000} ppm: nobody keeps its time",
+            f"drifts by {DRIFT_PPB // 1000} ppm: it has no time daemon",
             SimulatedClock(origin, 4 * MS, drift_ppb=DRIFT_PPB),
             daemon="none",
         ),
-        Role(
+        SimulatedNode(
             "n5",
             "healthy, at the end of a slow and lopsided path",
             _healthy(4, origin),
             there_s=SLOW_THERE_S,
             back_s=SLOW_BACK_S,
         ),
-        Role("n6", "down: nothing listens there", _healthy(5, origin), reachable=False),
-        Role("n7", "healthy, with nothing but bash to read its clock", _healthy(6, origin), program="bash"),
+        SimulatedNode("n6", "down: nothing listens there", _healthy(5, origin), reachable=False),
+        SimulatedNode(
+            "n7", "healthy, with nothing but bash to read its clock", _healthy(6, origin), program="bash"
+        ),
     )
-    more = (Role(f"n{number}", "healthy", _healthy(number, origin)) for number in range(8, nodes + 1))
-    return (*told[:nodes], *more)
+    more = (SimulatedNode(f"n{one}", "healthy", _healthy(one, origin)) for one in range(8, number + 1))
+    return (*faulty[:number], *more)
 
 
 def _healthy(number: int, origin: ClockOrigin) -> SimulatedClock:

@@ -1,4 +1,4 @@
-"""What skewmon needs to reach the simulated nodes, in one directory: key, host keys, configuration."""
+"""The files to reach the simulated nodes, in one directory: key, host keys, configuration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ CONFIG = "skewmon.yml"
 IDENTITY = "id_ed25519"
 KNOWN_HOSTS = "known_hosts"
 
-#: Nobody wants to wait for the usual fifteen seconds to see the first step.
+#: The usual fifteen seconds are too long to wait for the first step.
 INTERVAL = "2s"
 STATUS_INTERVAL = "5s"
 
@@ -40,7 +40,9 @@ def write_config(directory: Path, nodes: Sequence[Listening], listen: str) -> Pa
         },
         "clusters": {
             "demo": {
-                "nodes": [{"name": node.role.name, "address": ADDRESS, "port": node.port} for node in nodes],
+                "nodes": [
+                    {"name": node.simulated.name, "address": ADDRESS, "port": node.port} for node in nodes
+                ],
                 "interval": INTERVAL,
                 "status_interval": STATUS_INTERVAL,
                 "thresholds": [
