@@ -1,4 +1,4 @@
-"""What can go wrong, each with its reason and what to do about it.
+"""Every error that skewmon raises on purpose, with its reason and advice.
 
 SkewmonError
 ├── ConfigError             the user's configuration or arguments: file:line:col, expectation, hint
@@ -34,7 +34,7 @@ def _cut(text: str) -> str:
 
 
 class Reason(StrEnum):
-    """Why a node was not measured."""
+    """The reason for a node that was not measured."""
 
     NAME_NOT_RESOLVED = "name-not-resolved"
     NO_ANSWER = "no-answer"
@@ -90,7 +90,7 @@ class JournalError(SkewmonError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in a configuration file or argument, where it is and what to do."""
+    """One fault in a configuration file or argument: message, position and hint."""
 
     message: str
     source: str = ""
@@ -120,7 +120,7 @@ class MissingFileError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A node that was not measured in this round, and why; ``advice`` says what to do next."""
+    """A node that was not measured in this round: the reason, the details and the next step."""
 
     reason: Reason
     detail: str
@@ -143,8 +143,8 @@ class NodeError(SkewmonError):
 
 
 class ConnectError(NodeError):
-    """No authenticated session could be had."""
+    """An authenticated session could not be opened."""
 
 
 class ProbeError(NodeError):
-    """The session stands, but no usable exchange came of it."""
+    """The session is open, but it had no usable exchange."""

@@ -1,6 +1,6 @@
 """Numbers, spans of time, names, instants and URLs as a person reads them, formatted in one place.
 
-Spans come in nanoseconds. Rounding is to the safe side wherever a text says "at least" or "at most".
+Spans come in nanoseconds. "At least" and "at most" round to the safe side.
 """
 
 import json
@@ -157,7 +157,7 @@ def _spelt(value_ns: int, rounding: str) -> str:
 
 # --- secrets in URLs ---
 
-#: Stands for what is hidden. It is legal in every part of a URL.
+#: Replaces secrets; legal in every part of a URL.
 MASK = "***"
 
 #: Words in the name of a query parameter that holds a secret. `sig` and `auth` have many endings.
@@ -205,7 +205,7 @@ def masked_text(text: str) -> str:
 
 
 def _split(url: str) -> tuple[str, str | None, str]:
-    """Return what stands before the query, the query if there is one, and the fragment."""
+    """Return the part before the query, the query if there is one, and the fragment."""
     rest, _, fragment = url.partition("#")
     head, mark, query = rest.partition("?")
     return head, query if mark else None, fragment

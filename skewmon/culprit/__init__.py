@@ -16,7 +16,7 @@ The first row that applies decides:
 | the outlier is in a disputed camp | not this node | either side may share the error of its source |
 | any other outlier | this node | most clocks disagree, and no claim can clear it |
 
-If the last two rows name no node, the verdict is `undetermined`. Confirmed UTC, once skewmon asks
+If the last two rows name no node, the verdict is `undetermined`. Confirmed UTC, once skewmon queries
 references itself, becomes the row before the second one: only a reference can name half of the machines or
 more.
 
@@ -25,7 +25,7 @@ accuser has, it may also stand with an outlier, and two are a camp.
 
 *Theorem.* Let the intervals of honest machines contain the truth and let honest machines be within the line
 of each other. If they are a strict majority of the machines, or of the names, then no honest node is named,
-whatever all others show and claim. (A machine that lies about its boot id is as many machines as it has
+whatever other clocks show and claim. (A machine that lies about its boot id is as many machines as it has
 names; machines that truly share one, as clones of a virtual machine's memory do, are one.)
 
 *Proof.* A machine votes with the hull of its names' intervals. A voter with an honest name contains a true

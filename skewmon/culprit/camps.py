@@ -50,7 +50,7 @@ def _camp(machines: list[Machine], limit_ns: int) -> Camp:
 
 
 class Others:
-    """The machines that are no outliers, as accusers of camps."""
+    """The machines that are not outliers, as accusers of camps."""
 
     def __init__(self, machines: Sequence[Machine], sources: Sources, missing: Collection[str]) -> None:
         self._machines = machines
@@ -66,7 +66,7 @@ class Others:
                 self._ends[source] = ends
 
     def sources_of(self, machines: Iterable[Machine]) -> frozenset[str]:
-        """Return what any machines follow between them; all names of a machine are one clock's."""
+        """Return all sources that the machines follow; all names of a machine share one clock."""
         names = chain.from_iterable(machine.names for machine in machines)
         return NO_SOURCE.union(*(self._sources.get(name, NO_SOURCE) for name in names))
 

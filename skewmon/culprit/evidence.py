@@ -1,4 +1,4 @@
-"""The sentences that say why a node is named, or why none is."""
+"""The evidence sentences: why a node is named, or why none is."""
 
 from collections.abc import Collection, Sequence
 
@@ -79,7 +79,7 @@ def _weak_accusers(camp: Camp, others: Others) -> str:
 
 
 def _disputed(camp: Camp, others: Others, limit_ns: int) -> str:
-    """Return the sentence for two camps of which either may be right."""
+    """Return the sentence for two camps either of which may be right."""
     accusers = others.accusers(camp)
     against = sorted(name for machine in accusers for name in machine.names)
     own, theirs = others.sources_of(camp.machines), others.sources_of(accusers)

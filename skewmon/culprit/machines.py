@@ -19,7 +19,7 @@ class Machine:
 
 
 def merged(offsets: Mapping[str, Interval], boot_ids: Mapping[str, str]) -> list[Machine]:
-    """Return the machines behind these names; an empty boot id is no evidence, and merges nothing."""
+    """Return the machines behind these names; an empty boot id proves nothing and merges nothing."""
     by_boot_id: dict[str, list[str]] = {}
     for name in sorted(offsets, key=lambda name: (offsets[name].upper_ns, offsets[name].lower_ns, name)):
         by_boot_id.setdefault(boot_ids.get(name) or f"no boot id: {name}", []).append(name)

@@ -24,7 +24,7 @@ def sources_of(node: NodeEvidence, known: Roots, limit_ns: int) -> frozenset[str
 def is_synchronized(status: SyncStatus | None, limit_ns: int) -> bool:
     """Return whether a daemon keeps its clock to within the line by a source that it still hears.
 
-    The kernel's flag alone is no such daemon: it stays up for hours after one has ended.
+    The kernel's flag alone is not enough: it stays set for hours after one has ended.
     """
     return (
         status is not None

@@ -108,7 +108,7 @@ class Daemon:
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Measure, report and serve until a signal asks for the end."""
+        """Measure, report and serve until a signal."""
         listen = self._options.listen_addresses or (self._reloader.config.web.listen,)
         addresses = await self._exporter.start(*listen)
         self._page_url = f"http://{addresses[0]}/"
@@ -150,7 +150,7 @@ class Daemon:
         self._scheduler.start(clusters)
 
     async def _feed_watchdog(self) -> None:
-        """Keep the watchdog quiet while every schedule comes round in time."""
+        """Reset the watchdog while every schedule is on time."""
         pause_s = self._systemd.watchdog_interval_s
         while pause_s is not None:
             if self._scheduler.on_time:

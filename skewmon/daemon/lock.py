@@ -1,4 +1,4 @@
-"""Whose a state directory is: two daemons in one would take each other's alerts for their own."""
+"""The lock of a state directory: two daemons in one would mistake each other's alerts for their own."""
 
 import fcntl
 import os
@@ -15,10 +15,10 @@ log = structlog.get_logger()
 
 @contextmanager
 def owned(directory: str) -> Iterator[None]:
-    """Hold the directory's lock while the body runs, and warn where another process holds it.
+    """Hold the directory's lock while the body runs, and warn if another process holds it.
 
-    A warning and no refusal: a monitor that measures beside another one is worth more than one that does not
-    run. A directory that cannot be used is told by the journal.
+    It does not refuse to start: two daemons that measure are better than one that does not run. The journal
+    reports a directory that cannot be used.
     """
     descriptor = None
     with suppress(OSError):

@@ -160,7 +160,7 @@ class Reporter:
 
 
 def _status_line(views: Sequence[ClusterView]) -> str:
-    """Return what ``systemctl status`` shows."""
+    """Return the status line of ``systemctl status``."""
     nodes = sum(len(view.nodes) for view in views)
     missing = nodes - sum(view.measured for view in views)
     proven = [view.skew.lower_ns for view in views if view.skew]

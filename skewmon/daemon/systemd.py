@@ -42,7 +42,7 @@ class Systemd:
         self._send(f"STATUS={status}")
 
     def alive(self) -> None:
-        """Keep the watchdog quiet."""
+        """Reset the watchdog."""
         self._send("WATCHDOG=1")
 
     def _send(self, message: str) -> None:

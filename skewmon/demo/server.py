@@ -89,7 +89,7 @@ class Server(asyncssh.SSHServer):
 
 
 class NodeSession(asyncssh.SSHServerSession[bytes]):
-    """One session of a node's program, whatever the requested command, as with a forced command."""
+    """One session of a node's program, for any requested command, as with a forced command."""
 
     def __init__(self, node: SimulatedNode) -> None:
         self._role = node

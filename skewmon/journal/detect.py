@@ -1,4 +1,4 @@
-"""What changed from one round to the next, as events for the journal."""
+"""Changes from one round to the next, as events for the journal."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from skewmon.model import NS_PER_S, ClusterView, Endpoint, Event, EventKind, Fai
 from skewmon.monitor.round import NodeMovements, Round
 from skewmon.text import rfc3339, span
 
-#: What a node's clocks did, in the journal's words; slews are daily work and not written down.
+#: The events of clock movements; slews are routine and not recorded.
 CLOCK_EVENTS = {
     MovementKind.STEP: EventKind.STEP,
     MovementKind.MOVED: EventKind.STEP,

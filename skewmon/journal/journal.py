@@ -113,7 +113,7 @@ class Journal:
             self._wake.set()
 
     def load(self, key: str) -> Any:
-        """Return what was saved last under a key, or None; damaged JSON is logged and ignored."""
+        """Return the value saved last under a key, or None; damaged JSON is logged and ignored."""
         text = self._states.get(key)
         try:
             return None if text is None else json.loads(text)

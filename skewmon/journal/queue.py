@@ -136,5 +136,5 @@ def _storable(text: None) -> None: ...
 
 
 def _storable(text: str | None) -> str | None:
-    """Return a text that SQLite takes; a name from an inventory may hold bytes that are no UTF-8."""
+    """Return a text that SQLite takes; a name from an inventory may have bytes that are not UTF-8."""
     return None if text is None else text.encode(errors="backslashreplace").decode()

@@ -10,7 +10,7 @@ from typing import Any, Self
 from skewmon.errors import Reason
 from skewmon.model import ClusterView, Failed, NodeView, Vote
 
-#: The journal's key of these states.
+#: The journal's key of these states, as earlier versions wrote it.
 KEY = "told"
 
 

@@ -56,7 +56,7 @@ _USED = (
 LOST = "journal file was deleted, replaced or truncated; earlier events are lost"
 DAMAGED = "journal file is damaged or belongs to another program; it was set aside and a new one begun"
 
-#: Device and inode: the file itself, whatever its name.
+#: Device and inode: the file itself, independent of its name.
 FileIdentity = tuple[int, int]
 
 T = TypeVar("T")
@@ -220,7 +220,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         for query in _USED:
             connection.execute(query)
     except sqlite3.OperationalError as fault:
-        if fault.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # no disk's word: the tables are another program's
+        if fault.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # not the disk: the tables are another program's
             raise _damage(str(fault)) from fault
         raise
 

@@ -60,7 +60,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """The newest ``limit`` events since an instant of the wall clock; None wants any."""
+    """The newest ``limit`` events since an instant of the wall clock; None matches any."""
 
     limit: int
     since_ns: int = 0

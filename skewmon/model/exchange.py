@@ -1,4 +1,4 @@
-"""What one node answered in a round."""
+"""The answers of one node in a round."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What one node contributed to a round: exchanges before the common instant and one after it."""
+    """One node's exchanges of a round: those before the common instant and one after it."""
 
     program: Program
     opening: tuple[Exchange, ...]
@@ -69,7 +69,7 @@ class Burst:
 class Estimate:
     """One node's clocks at the instant ``at_ns`` of the base.
 
-    ``wall`` is REALTIME minus the base. Where RAW can be read it is the sum of ``oscillator`` (RAW minus the
+    ``wall`` is REALTIME minus the base. If RAW can be read, it is the sum of ``oscillator`` (RAW minus the
     base: smooth, never stepped) and ``correction`` (REALTIME minus RAW, read on the node itself).
     """
 

@@ -38,12 +38,12 @@ class Interval:
 
     @property
     def proven_ns(self) -> int:
-        """The least distance from zero that any value inside has: what is certain."""
+        """The least distance from zero of any value inside: the proven part."""
         return max(0, self.lower_ns, -self.upper_ns)
 
     @property
     def furthest_ns(self) -> int:
-        """The greatest distance from zero that any value inside has: what cannot be excluded."""
+        """The greatest distance from zero of any value inside: the part that cannot be excluded."""
         return max(self.upper_ns, -self.lower_ns)
 
     def __add__(self, other: "Interval") -> "Interval":
@@ -65,7 +65,7 @@ class Interval:
         return Interval(self.lower_ns - by_ns, self.upper_ns + by_ns)
 
     def meet(self, other: "Interval") -> "Interval | None":
-        """Return what both allow, or None where they contradict each other."""
+        """Return the values that both contain, or None if they are disjoint."""
         lower, upper = max(self.lower_ns, other.lower_ns), min(self.upper_ns, other.upper_ns)
         return Interval(lower, upper) if lower <= upper else None
 

@@ -1,4 +1,4 @@
-"""Who is measured, how each is reached, and where the lines are."""
+"""Clusters and nodes: how each node is reached, and the thresholds in force."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,7 +38,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine: the name it is known by, the address it is reached at."""
+    """One machine: its name and its address."""
 
     name: str
     address: str
@@ -65,7 +65,7 @@ class ThresholdKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One line that a quantity may pass; ``kind`` says which quantity, ``limit_ns`` in its own unit.
+    """One line that a quantity may pass; ``kind`` names the quantity, ``limit_ns`` is in its unit.
 
     A state has the limit 0.
     """

@@ -1,4 +1,4 @@
-"""What the time daemons of one node claim, and what is found of it."""
+"""Claims of a node's time daemons, and findings."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Peer:
     """One source as the time daemon sees it; None is missing, never 0.
 
     ``state`` is the word for the tally code: system, pps, candidate, outlier, falseticker, backup, excess,
-    rejected, unreachable, selectable, variable, unknown. ``offset_s`` is positive where the *node's* clock is
+    rejected, unreachable, selectable, variable, unknown. ``offset_s`` is positive if the *node's* clock is
     ahead of the source.
     """
 
@@ -34,7 +34,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class KernelClock:
-    """What the kernel of the node says of its own discipline (adjtimex); None is "not said".
+    """The node's kernel about its own discipline (adjtimex); None is "not reported".
 
     ``offset_s`` and ``frequency_ppm`` keep the signs of SyncStatus.
     """
@@ -49,13 +49,13 @@ class KernelClock:
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """What the time daemon of one node says of itself; None is "not said".
+    """The claims of one node's time daemon; None is "not reported".
 
-    ``offset_s`` is positive where the node's clock is *ahead* of what the daemon believes to be true time.
+    ``offset_s`` is positive if the node's clock is *ahead* of true time as the daemon estimates it.
     ``root_distance_s`` is the daemon's own bound of its error: root delay / 2 + root dispersion.
-    ``frequency_ppm`` is positive where the clock would run *fast* if nobody corrected it.
+    ``frequency_ppm`` is positive if the clock would run *fast* without correction.
     ``leap`` is the word for the leap indicator: none, insert, delete, unsynchronized.
-    ``reach`` is the reachability register (0 to 255) of the source that is followed.
+    ``reach`` is the reachability register (0 to 255) of the selected source.
     """
 
     daemon: DaemonName
@@ -85,7 +85,7 @@ class SyncStatus:
 
 
 class FindingKind(StrEnum):
-    """Every kind of finding; timesync/catalogue.py says what each means."""
+    """Every kind of finding; timesync/findings/catalogue.py explains each."""
 
     TIME_ZONE_ERROR = "time-zone-error"
     TIME_SCALE_ERROR = "time-scale-error"

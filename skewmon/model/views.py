@@ -1,4 +1,4 @@
-"""What a round amounts to, as the world sees it."""
+"""The published result of a round."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from skewmon.model.timesync import Finding, SyncStatus
 
 
 class Verdict(StrEnum):
-    """What may be said of a cluster, or of one line."""
+    """The state of a cluster against its thresholds, or against one line."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 
 class PairVerdict(StrEnum):
-    """Where a pair's interval lies against the lowest threshold."""
+    """The position of a pair's interval against the lowest threshold."""
 
     OK = "ok"
     BREACH = "breach"
@@ -32,7 +32,7 @@ class PairVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """The largest |pair offset|: estimate, proven part and what cannot be excluded; all ≥ 0."""
+    """The largest |pair offset|: estimate, proven part, and upper bound; all ≥ 0."""
 
     estimate_ns: int
     lower_ns: int
@@ -80,10 +80,10 @@ class Drift:
 
 
 class Discipline(StrEnum):
-    """Who decides where a clock goes."""
+    """Whether a clock runs free or is steered."""
 
-    FREE = "free"  # nobody: it keeps its rate
-    STEERED = "steered"  # a time daemon that says it is synchronised
+    FREE = "free"  # it keeps its rate
+    STEERED = "steered"  # its time daemon claims synchronization
     UNKNOWN = "unknown"
 
 
@@ -98,7 +98,7 @@ class Passing:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Where a drift leads: to which side, and when past each skew line there, lowest first, at least one."""
+    """The direction of a drift, and when it passes each skew line there: at least one, lowest first."""
 
     ahead: bool
     discipline: Discipline
@@ -112,10 +112,10 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """One node of one cluster as the world sees it after a round.
+    """The published view of one node of a cluster after a round.
 
     ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
-    ``stepped`` is the size of the step that this round found, forward positive; None where it found none.
+    ``stepped`` is the size of the step that this round found, forward positive; None without a step.
     """
 
     name: str
@@ -136,7 +136,7 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """One cluster after a round; ``skew`` is None where fewer than two nodes were measured."""
+    """One cluster after a round; ``skew`` is None if fewer than two nodes were measured."""
 
     cluster: Cluster
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""A few rounds and then done: what ``check`` and ``probe`` run."""
+"""A fixed number of rounds: the measurement of ``check``."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ STAGE_SHARE = 0.4
 #: Between the rounds of one check; long enough for a stalled path to change, short enough to wait for.
 ROUND_GAP_S = 1.0
 
-#: Told how many nodes have answered or failed, of how many.
+#: Receives the number of nodes that have answered or failed, and of all.
 Progress = Callable[[int, int], None]
 
 
@@ -54,7 +54,7 @@ async def opened(
 ) -> AsyncIterator[dict[Endpoint, Link]]:
     """Open a link to every node at once and yield them, those that failed with their reasons.
 
-    Without ``kernel_stamps`` arrivals are stamped by this process: what a benchmark compares with.
+    Without ``kernel_stamps`` arrivals are stamped by this process, for comparison in a benchmark.
     """
     arrivals = ArrivalClock(enabled=kernel_stamps)
     dialer = Dialer(arrivals)

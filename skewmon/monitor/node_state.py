@@ -112,7 +112,7 @@ class NodeState:
 
     @property
     def is_followed(self) -> bool:
-        """Whether a round can contradict what is known of the node against the base."""
+        """Whether the node has a prediction against the base that a round can contradict."""
         return self.memory is not None and (self.memory.history is not None or _has_one_clock(self.memory))
 
     def update(self, outcome: Outcome, *, steady_base: bool = True) -> NodeUpdate:

@@ -1,4 +1,4 @@
-"""One node, looked at closely: what ``probe`` runs."""
+"""One node in detail: the measurement of ``probe``."""
 
 import asyncio
 import time
@@ -16,13 +16,13 @@ from skewmon.runtime.containment import Where, contained, node_error, translated
 from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 
-#: What is worth knowing of an SSH connection, by asyncssh's names.
+#: The reported facts of an SSH connection, by asyncssh's names.
 CONNECTION_FACTS = ("server_version", "send_cipher")
 
 
 @dataclass
 class ProbeReport:
-    """What was found, stage by stage; the stages after a failure stay empty."""
+    """The results, stage by stage; the stages after a failure stay empty."""
 
     node: Node
     began_ns: int = field(default_factory=base_ns)
@@ -44,7 +44,7 @@ class ProbeReport:
 
 
 async def probe_node(node: Node, samples: int, timeout_s: float) -> ProbeReport:
-    """Measure one node once and ask its time daemons; the result has every failure."""
+    """Measure one node once and query its time daemons; the report includes every failure."""
     found = ProbeReport(node)
     arrivals = ArrivalClock()
     dialer = RecordingDialer(arrivals)
@@ -59,7 +59,7 @@ async def probe_node(node: Node, samples: int, timeout_s: float) -> ProbeReport:
     except TimeoutError:
         found.failure = Failed(Reason.NO_ANSWER, f"It was not measured within {timeout_s:g} s.")
     if link.connection is not None:
-        await _ask_daemons(link.connection, found)
+        await _query_daemons(link.connection, found)
     link.close()
     with contained(Where.NODE):
         await dialer.close()
@@ -79,7 +79,7 @@ async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
     found.estimate = estimate(found.burst, at_ns)
 
 
-async def _ask_daemons(connection: Connection, found: ProbeReport) -> None:
+async def _query_daemons(connection: Connection, found: ProbeReport) -> None:
     try:
         with translated(Where.STATUS, node_error):
             nonce, text = await read_text(connection)
@@ -98,5 +98,5 @@ def _facts(connection: Connection) -> dict[str, str]:
 
 
 def since_s(found: ProbeReport, instant_ns: int) -> float:
-    """Return when an instant of the base was, in seconds after the start of the examination."""
+    """Return when an instant of the base was, in seconds after the start of the probe."""
     return (instant_ns - found.began_ns) / NS_PER_S

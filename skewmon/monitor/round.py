@@ -111,7 +111,7 @@ def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> d
 
 
 def _updated(state: MonitorState, endpoint: Endpoint, outcome: Outcome, *, steady_base: bool) -> NodeUpdate:
-    """Return what a round adds to a node's history; an error in the history of one node costs that node."""
+    """Return a node's update by a round; an error in its history costs that node alone."""
     try:
         with translated(Where.NODE, node_error, node=endpoint[0]):
             return state.node(endpoint).update(outcome, steady_base=steady_base)

@@ -15,8 +15,8 @@ class Tick(NamedTuple):
 async def every(interval_s: float) -> AsyncIterator[Tick]:
     """Yield now and then at every multiple of the interval from now.
 
-    What the body of the loop takes does not shift the grid; a body that takes longer than the interval misses
-    ticks, and they are not made up for.
+    The duration of the loop's body does not shift the grid; a body that takes longer than the interval misses
+    ticks, which are not made up for.
     """
     loop = asyncio.get_running_loop()
     start = loop.time()

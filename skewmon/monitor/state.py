@@ -89,7 +89,7 @@ class MonitorState:
         self.self_check_failures.update(failed_checks)
 
     def forget_base(self, but: Iterable[Endpoint] = ()) -> None:
-        """Drop every history against the base, which stood still, except of nodes whose update knows it."""
+        """Drop every history against the base, which stood still, except of the nodes of this round."""
         for endpoint in self.nodes.keys() - set(but):
             self.nodes[endpoint].forget_base()
 

@@ -1,4 +1,4 @@
-"""HTTP sessions whose names are looked up as all others are.
+"""HTTP sessions that resolve names as the rest of skewmon does.
 
 aiohttp's own resolver looks names up in the loop's few threads; with a dead name server, receivers and
 inventories would keep files from being read there, and the process from ending.
@@ -19,7 +19,7 @@ def session(**options: Any) -> aiohttp.ClientSession:
 
 
 class _Resolver(AbstractResolver):
-    """The resolver of the process in the form that aiohttp asks for."""
+    """The resolver of the process with aiohttp's interface."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

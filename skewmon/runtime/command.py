@@ -66,7 +66,7 @@ async def run(
 
 
 def kill_group(leader: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Signal a program and what it started, unless all of it has ended."""
+    """Signal a program and its children, unless all have ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
 

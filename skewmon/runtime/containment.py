@@ -168,7 +168,7 @@ def _is_unexpected(error: BaseException) -> bool:
 
 
 def _printable_traceback(error: BaseException, *, quoting: bool) -> str:
-    """Return a traceback without what a terminal would obey; indented, so that it forges no log line."""
+    """Return a traceback without control characters; indented, so that it cannot forge a log line."""
     if quoting:
         text = "".join(traceback.format_exception(error))
     else:
@@ -180,7 +180,7 @@ def _printable_traceback(error: BaseException, *, quoting: bool) -> str:
 
 
 def _loop_failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Contain what a callback or a task that nothing awaits raised.
+    """Contain an exception of a callback or of a task that nothing awaits.
 
     An OSError is a lack of the system, such as of descriptors, and is logged by asyncio at its own pace.
     """

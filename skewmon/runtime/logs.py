@@ -12,7 +12,7 @@ from skewmon.text import harmless, masked_text
 
 Format = Literal["console", "logfmt", "json"]
 
-#: asyncio repeats some complaints a thousand times a second; the first one tells as much.
+#: asyncio repeats some messages a thousand times a second; the first one has all the information.
 ASYNCIO_TELL_AGAIN_S = 60.0
 
 #: Different warnings that are logged, and characters of each: one that holds an address never repeats.
@@ -40,10 +40,10 @@ def configure(level: str = "info", style: Format | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # Libraries keep their chatter: whatever matters of it is translated into skewmon's own errors.
+    # Log lines of libraries are dropped: skewmon translates their errors into its own.
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
-    # What asyncio reports is a bug or a lack, so it is told, but never as fast as it can happen.
+    # asyncio reports bugs and exhausted resources: logged, but at a limited rate.
     loop_logger = logging.getLogger("asyncio")
     loop_logger.propagate = False
     loop_logger.handlers[:] = [_Paced()]
@@ -51,7 +51,7 @@ def configure(level: str = "info", style: Format | None = None) -> None:
 
 
 class _Warnings:
-    """Logs what Python's ``warnings`` would print to standard error in a form of its own; each text once."""
+    """Logs Python's ``warnings``, which would otherwise go to standard error; each text once."""
 
     def __init__(self) -> None:
         self._logged: set[tuple[str, str]] = set()
@@ -65,7 +65,7 @@ class _Warnings:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        """Log a warning, in the place of ``warnings.showwarning``."""
+        """Log a warning, instead of ``warnings.showwarning``."""
         kind = (category.__name__, str(message)[:WARNING_CHARACTERS])
         if kind in self._logged or len(self._logged) >= MAX_WARNINGS:
             return
@@ -83,14 +83,14 @@ class _Paced(logging.Handler):
         self._held_back = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell a record as one event, or count it."""
+        """Log a record as one event, or count it."""
         if record.created < self._tell_after_s:
             self._held_back += 1
             return
         details: dict[str, object] = {"held_back": self._held_back} if self._held_back else {}
         cause = record.exc_info[1] if record.exc_info else None
         if isinstance(cause, OSError):
-            details["reason"] = str(cause)  # the system's lack, not a bug: its words say all
+            details["reason"] = str(cause)  # the system's error, not a bug: its message is enough
         elif cause is not None:
             details["exc_info"] = cause
         self._tell_after_s, self._held_back = record.created + ASYNCIO_TELL_AGAIN_S, 0
@@ -120,7 +120,7 @@ def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:
 def _without_secrets(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Mask the URLs in every text of a line, whoever quoted them."""
+    """Mask the URLs in every text of a line, from any source."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = masked_text(value)

@@ -1,9 +1,9 @@
 """Names of hosts become addresses, with a bounded number of threads and no longer than the caller waits.
 
-Lookups are those of getaddrinfo(3), so that a node's name means to skewmon what it means to ssh(1):
+Lookups are those of getaddrinfo(3), so that skewmon resolves a node's name as ssh(1) does:
 /etc/hosts, DNS with the search list, and every other module of nsswitch.conf (systemd-resolved, mDNS, SSSD).
-An asynchronous DNS library such as aiodns needs no thread, but it knows none of these modules: names that ssh
-resolves would not resolve here.
+An asynchronous DNS library such as aiodns needs no thread, but it supports none of these modules: names that
+ssh resolves would not resolve here.
 
 getaddrinfo blocks its thread and cannot be canceled: with a name server that is gone, for 10 s and more.
 ``loop.getaddrinfo`` would block the few threads of the loop that also read files, and the end of the program
@@ -164,7 +164,7 @@ class Resolver:
             lookup.answer.exception()  # retrieved here as well: every caller may have given up
         else:
             lookup.answer.set_result(result)
-        if isinstance(result, list | socket.gaierror):  # what this machine lacks says nothing about the name
+        if isinstance(result, list | socket.gaierror):  # a local shortage proves nothing about the name
             self._remember(lookup.name, resolved=isinstance(result, list))
         self._begin_lookups()
 
@@ -215,8 +215,8 @@ def _look_up(address: str, flags: int = 0) -> list[Place]:
     try:
         found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM, flags=flags)
     except socket.gaierror as error:
-        # Without a free descriptor neither /etc/hosts nor a name server can be read, which is reported as a
-        # name that nobody knows.
+        # Without a free descriptor neither /etc/hosts nor a name server can be read, which is reported as an
+        # unknown name.
         lack = None if flags & socket.AI_NUMERICHOST else no_descriptor_left()
         raise lack or error from None
     return [(family, place) for family, _, _, _, place in found]

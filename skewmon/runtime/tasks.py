@@ -1,10 +1,10 @@
-"""Tasks whose end is perhaps awaited by no one."""
+"""Tasks that may end after their caller has gone."""
 
 import asyncio
 from typing import Any
 
 
 def retrieved(task: "asyncio.Future[Any]") -> None:
-    """Look at how a task ended, because whatever started it may be over; a callback for done tasks."""
+    """Retrieve a task's exception, because its caller may have gone; a callback for done tasks."""
     if not task.cancelled():
         task.exception()
