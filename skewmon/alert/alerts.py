@@ -23,6 +23,10 @@ NAMES: Mapping[ThresholdKind, str] = {
 }
 
 
+#: The alert that always fires while skewmon measures, for a dead man's switch; it has no condition.
+WATCHDOG = "SkewmonWatchdog"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """The identity of an alert; never changes while it lives. ``node`` is None where nobody can be blamed."""

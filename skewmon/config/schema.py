@@ -74,6 +74,9 @@ class WebSpec(Spec):
     listen: Annotated[str, AfterValidator(refused_by(parse_listen))] = Field(
         DEFAULT_LISTEN, description="host:port; [::1]:10061 for IPv6, :10061 for every address"
     )
+    external_url: Url | None = Field(
+        None, description="address of the page in links of alerts; by default that of listen"
+    )
     config_file: PlainPath | None = Field(
         None, description="TLS and basic auth, in the format of Prometheus exporter-toolkit"
     )
@@ -267,11 +270,15 @@ class AppriseSpec(Spec):
 
 
 class AlertsSpec(Spec):
-    """Who is told."""
+    """The receivers of alerts."""
 
     alertmanagers: tuple[Url, ...] = Field((), max_length=limits.MAX_RECEIVERS)
     webhooks: tuple[WebhookSpec, ...] = Field((), max_length=limits.MAX_RECEIVERS)
     apprise: tuple[AppriseSpec, ...] = Field((), max_length=limits.MAX_RECEIVERS)
+    watchdog: bool = Field(
+        default=False,
+        description="send Alertmanager SkewmonWatchdog, which always fires, for a dead man's switch",
+    )
 
 
 class ExportSpec(Spec):

@@ -104,14 +104,14 @@ class Daemon:
             config, clusters, options.absolute_file, self._apply, self._reporter, status, self._systemd
         )
         self._reloads: set[asyncio.Task[None]] = set()
-        self._page_url = ""
+        self._listening_url = ""
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Measure, report and serve until a signal."""
         listen = self._options.listen_addresses or (self._reloader.config.web.listen,)
         addresses = await self._exporter.start(*listen)
-        self._page_url = f"http://{addresses[0]}/"
+        self._listening_url = self._exporter.url(addresses[0])
         try:
             async with self._group:
                 self._handle_signals()
@@ -142,12 +142,18 @@ class Daemon:
         if self._stop.is_set():  # the end began while a reload was under way
             return
         self._exporter.export_pairs(config.export.pairs)
-        longest_s = max((cluster.interval_s for cluster in clusters), default=Origin().interval_s)
-        self._alerting.configure(targets_of(config.alerts), Origin(longest_s, self._page_url))
+        self._alerting.configure(targets_of(config.alerts), self._origin(config))
         self._reporter.adopt(clusters)
         self._monitor.state.adopt(clusters)
         self._pool.adjust(clusters)
         self._scheduler.start(clusters)
+
+    def _origin(self, config: Config) -> Origin:
+        page_url = config.web.external_url or self._listening_url
+        return Origin(page_url, on_time=self._on_time if config.alerts.watchdog else None)
+
+    def _on_time(self) -> bool:
+        return self._scheduler.on_time
 
     async def _feed_watchdog(self) -> None:
         """Reset the watchdog while every schedule is on time."""

@@ -85,6 +85,16 @@ class Exporter:
             await self._listen(server, _parsed(address))
         return tuple(str(Listen(*bound)) for bound in self._listener.addresses)
 
+    def url(self, address: str) -> str:
+        """Return the address of the page for an address that ``start`` returned.
+
+        A socket that listens on every address has no address to connect to; the host's name stands in.
+        """
+        listen = _parsed(address)
+        anywhere = listen.host in {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+        scheme = "http" if self._web_file.listener_context is None else "https"
+        return f"{scheme}://{Listen(socket.gethostname(), listen.port) if anywhere else listen}/"
+
     async def _listen(self, server: web.Server, listen: Listen) -> None:
         try:
             await self._listener.open(

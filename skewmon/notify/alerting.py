@@ -61,8 +61,7 @@ class Alerting:
         notifiers = build((*configured[0], LOG), origin, self._session)
         if self._dry_run is not None:
             notifiers = tuple(DryRun(one, self._dry_run) for one in notifiers if one.name != LOG.kind)
-        ended = [slot.alert for slot in self._state.slots.values() if not slot.alert.firing]
-        self._dispatcher = Dispatcher(notifiers, self._store, self.counts, ended, self._dispatcher)
+        self._dispatcher = Dispatcher(notifiers, self._store, self.counts, self._dispatcher)
         self._dispatcher.submit((), self.firing)
         self._replaced.set()
 

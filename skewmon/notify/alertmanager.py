@@ -1,8 +1,12 @@
-"""Alertmanager, API v2: every firing alert again each minute, every ended one for a quarter of an hour.
+"""Alertmanager, API v2: resends firing alerts each minute, and ends an alert only by an explicit message.
 
-The numbers are Prometheus's own (rules/alerting.go), so that an Alertmanager cannot tell the two apart.
+Alertmanager resolves an alert at its ``endsAt``. Prometheus sets that a few minutes ahead, so that the alerts
+of a dead Prometheus resolve. Here a firing alert gets an end far ahead, and an alert that ended gets its real
+end: if the daemon dies, its last alerts stay, because nothing has measured a recovery. ``SkewmonWatchdog``,
+if configured, ends within minutes of the daemon's death, so that a dead man's switch notices it.
 """
 
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +15,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from skewmon.alert.alerts import Alert
+from skewmon.alert.alerts import WATCHDOG, Alert
 from skewmon.model import NS_PER_S
 from skewmon.notify.http import post
 from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig, identity_of, shown
@@ -20,7 +24,11 @@ from skewmon.text import rfc3339
 #: A firing alert is sent again this often.
 RESEND_S = 60.0
 
-#: A firing alert that is not repeated ends by itself after this many intervals.
+#: A firing alert stays this long after the daemon sent it last: enough to repair the admin box the next
+#: morning, and short enough that the alerts of an abandoned installation go away.
+HELD_S = 86_400.0
+
+#: The watchdog and test alerts end after this many resend intervals, as alerts of Prometheus do.
 ENDS_AFTER_INTERVALS = 4
 
 #: A difference of clocks that no end of an alert notices; the Date header is whole seconds.
@@ -39,6 +47,7 @@ class Alertmanager:
         self._url = str(URL(target.url) / "api" / "v2" / "alerts") if target.url else ""
         self._origin = origin
         self._session = session
+        self.heartbeat = origin.on_time is not None
         self._ahead_ns = 0
         self._log = structlog.get_logger("skewmon.notify")
 
@@ -54,14 +63,17 @@ class Alertmanager:
 
     async def _send(self, alerts: Sequence[Alert], now_ns: int) -> Delivery:
         sent_s = time.monotonic()
-        reply = await post(self._session, self._url, [self._payload(alert, now_ns) for alert in alerts])
+        payloads = [self._payload(alert, now_ns) for alert in alerts]
+        if self._origin.on_time is not None and self._origin.on_time():
+            payloads.append(self._watchdog(now_ns))
+        reply = await post(self._session, self._url, payloads)
         if reply.date_ns is not None:
             took_ns = round((time.monotonic() - sent_s) * NS_PER_S)
             self._compare(now_ns + took_ns - reply.date_ns)
         return reply.delivery
 
     def _compare(self, ahead_ns: int) -> None:
-        """Take in how far our wall clock is ahead of the receiver's."""
+        """Remember how far our wall clock is ahead of the receiver's."""
         if abs(ahead_ns - self._ahead_ns) <= CLOCK_TOLERANCE_NS:
             return
         self._ahead_ns = ahead_ns if abs(ahead_ns) > CLOCK_TOLERANCE_NS else 0
@@ -74,8 +86,8 @@ class Alertmanager:
         )
 
     def _payload(self, alert: Alert, now_ns: int) -> dict[str, Any]:
-        lasting_ns = round(ENDS_AFTER_INTERVALS * max(self._origin.interval_s, RESEND_S) * NS_PER_S)
-        ends_ns = now_ns + lasting_ns if alert.ended_wall_ns is None else alert.ended_wall_ns
+        held_s = HELD_S if self._origin.resends else ENDS_AFTER_INTERVALS * RESEND_S
+        ends_ns = now_ns + round(held_s * NS_PER_S) if alert.ended_wall_ns is None else alert.ended_wall_ns
         annotations = {
             "summary": alert.summary,
             "description": alert.description,
@@ -87,5 +99,20 @@ class Alertmanager:
             "annotations": {name: text for name, text in annotations.items() if text},
             "startsAt": rfc3339(alert.started_wall_ns - self._ahead_ns),
             "endsAt": rfc3339(ends_ns - self._ahead_ns),
+            "generatorURL": self._origin.page_url,
+        }
+
+    def _watchdog(self, now_ns: int) -> dict[str, Any]:
+        """Return the alert that always fires; the host's name distinguishes two admin boxes."""
+        lasting_ns = round(ENDS_AFTER_INTERVALS * RESEND_S * NS_PER_S)
+        return {
+            "labels": {"alertname": WATCHDOG, "severity": "none", "instance": socket.gethostname()},
+            "annotations": {
+                "summary": "skewmon measures.",
+                "description": "This alert always fires. If it ends, skewmon no longer measures.",
+                "runbook_url": f"{self._origin.runbook_url}#{WATCHDOG.lower()}",
+            },
+            "startsAt": rfc3339(now_ns - self._ahead_ns),
+            "endsAt": rfc3339(now_ns + lasting_ns - self._ahead_ns),
             "generatorURL": self._origin.page_url,
         }

@@ -35,6 +35,7 @@ class Apprise:
 
     name = "apprise"
     repeats = False
+    heartbeat = False
 
     def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = f"services of {target.url_file}"

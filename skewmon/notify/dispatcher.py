@@ -1,7 +1,7 @@
 """Delivers alerts: one queue and one task a receiver.
 
-A receiver that is slow or dead holds up its own queue and nothing else: ``submit`` only files alerts and
-returns. Queues of changes survive a restart through ``Store``; the others follow from the alert machine.
+A receiver that is slow or dead holds up its own queue and nothing else: ``submit`` only queues alerts and
+returns. Queues survive a restart through ``Store``, as far as the alert machine does not know their content.
 """
 
 import asyncio
@@ -87,7 +87,6 @@ class Receiver:
 class Dispatcher:
     """Delivers alerts to every receiver, each at its own pace.
 
-    ``ended`` are alerts that ended lately: receivers that want repetition get them again after a restart.
     Receivers that the ``previous`` dispatcher had keep their queues.
     """
 
@@ -96,7 +95,6 @@ class Dispatcher:
         notifiers: Iterable[Notifier],
         store: Store,
         counts: Counts,
-        ended: Sequence[Alert] = (),
         previous: "Dispatcher | None" = None,
         *,
         rng: random.Random | None = None,
@@ -111,10 +109,12 @@ class Dispatcher:
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards no secret
         kept = {one.notifier.identity: one.queue for one in previous.receivers} if previous else {}
         self.receivers: list[Receiver] = [
-            Receiver(notifier, kept.get(notifier.identity) or self._new_queue(notifier, ended))
+            Receiver(notifier, kept.get(notifier.identity) or self._new_queue(notifier))
             for notifier in notifiers
         ]
         for receiver in self.receivers:
+            if isinstance(receiver.queue, ResendQueue):
+                receiver.queue.heartbeat = receiver.notifier.heartbeat
             counts.total[receiver.notifier.name] += 0  # a rate needs a series before the first alert
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
@@ -148,9 +148,11 @@ class Dispatcher:
         """Wait for something to send, and try it once."""
         await self._until_due(receiver)
         await self._stored()
-        batch = receiver.queue.batch(self._base_clock())
-        if not batch:
+        now_s = self._base_clock()
+        due_at_s = receiver.queue.due_at_s()
+        if due_at_s is None or due_at_s > now_s:
             return
+        batch = receiver.queue.batch(now_s)
         delivery = await self._send(receiver.notifier, batch)
         receiver.queue.settle(batch, delivery, self._base_clock())
         self._count(receiver, batch, delivery)
@@ -187,10 +189,9 @@ class Dispatcher:
     def _count(self, receiver: Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
         """Count alerts, and log a receiver's state when it changes, not each time it is the same."""
         name = receiver.notifier.name
-        failed = (
-            len(delivery.refused) if delivery.refused else 0 if delivery.result is Result.OK else len(batch)
-        )
-        self._counts.total[name] += len(batch)
+        sent = len(batch) or 1  # a heartbeat alone
+        failed = len(delivery.refused) if delivery.refused else 0 if delivery.result is Result.OK else sent
+        self._counts.total[name] += sent
         if failed and delivery.reason is not None:
             self._counts.failed[name, delivery.reason.value] += failed
         for reason, lost in receiver.queue.dropped.items():
@@ -213,19 +214,13 @@ class Dispatcher:
             self._log.info("notifications work again", **about)
 
     def _save(self, receiver: Receiver) -> None:
-        if isinstance(receiver.queue, FifoQueue):
-            self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
+        self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
 
-    def _new_queue(self, notifier: Notifier, ended: Sequence[Alert]) -> Queue:
+    def _new_queue(self, notifier: Notifier) -> Queue:
         """Return a queue as it was when the last process ended."""
-        now_s = self._base_clock()
-        if notifier.repeats:
-            resend = ResendQueue(self._rng)
-            resend.submit(ended, (), now_s)
-            return resend
-        fifo = FifoQueue(self._rng)
+        queue: Queue = ResendQueue(self._rng) if notifier.repeats else FifoQueue(self._rng)
         try:
-            fifo.restore(self._store.load(notifier.identity) or (), now_s)
+            queue.restore(self._store.load(notifier.identity) or (), self._base_clock())
         except (KeyError, TypeError, ValueError) as fault:
             self._log.warning(
                 "saved notifications are unreadable and were dropped",
@@ -233,4 +228,4 @@ class Dispatcher:
                 receiver=notifier.receiver,
                 fault=repr(fault),
             )
-        return fifo
+        return queue

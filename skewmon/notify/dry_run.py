@@ -17,6 +17,7 @@ class DryRun:
         self.receiver = notifier.receiver
         self.identity = notifier.identity
         self.repeats = notifier.repeats
+        self.heartbeat = False
         self._say = say
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:

@@ -14,6 +14,7 @@ class Logged:
 
     name = "log"
     repeats = False
+    heartbeat = False
 
     def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = "log"

@@ -5,6 +5,7 @@ interval; a receiver that was away gets the present state, not the past. A ``Fif
 once, in order.
 """
 
+import math
 import random
 from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable, Sequence
@@ -54,6 +55,14 @@ class Queue(Protocol):
         """Take in the result of a batch."""
         ...
 
+    def to_json(self, now_s: float) -> Any:
+        """Return what the next process needs, as JSON values without instants of this one."""
+        ...
+
+    def restore(self, data: Any, now_s: float) -> None:
+        """Take in the values of ``to_json``; raise KeyError, TypeError or ValueError on anything else."""
+        ...
+
 
 class Pause:
     """The pause of one receiver after failures in a row."""
@@ -84,10 +93,16 @@ class _Entry:
 
 
 class ResendQueue:
-    """Mirrors what fires; not saved, because the alert machine saves what fires and what has just ended."""
+    """Mirrors the firing alerts. Ends are saved until they are delivered; the alert machine saves the rest.
+
+    An end that is lost would leave the alert in Alertmanager until its distant ``endsAt``. With ``heartbeat``
+    a batch is due each resend interval, even an empty one.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self.dropped: Counter[DeliveryReason] = Counter()
+        self.heartbeat = False
+        self._heartbeat_due_s = -math.inf
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._pause = Pause(rng)
 
@@ -113,8 +128,10 @@ class ResendQueue:
 
     def due_at_s(self) -> float | None:
         """See ``Queue``."""
-        earliest = min((entry.due_s for entry in self._entries.values()), default=None)
-        return None if earliest is None else max(earliest, self._pause.until_s)
+        due_s = [entry.due_s for entry in self._entries.values()]
+        if self.heartbeat:
+            due_s.append(self._heartbeat_due_s)
+        return max(min(due_s), self._pause.until_s) if due_s else None
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
         """See ``Queue``."""
@@ -129,6 +146,7 @@ class ResendQueue:
             self._pause.failed(now_s)
             return
         self._pause.worked()
+        self._heartbeat_due_s = now_s + RESEND_S
         for alert in batch:
             entry = self._entries.get(alert.key)
             if entry is None or entry.alert.firing != alert.firing:
@@ -136,6 +154,15 @@ class ResendQueue:
             entry.due_s = now_s + RESEND_S
             if entry.ended_s is not None and now_s - entry.ended_s >= RESOLVED_KEPT_S:
                 del self._entries[alert.key]
+
+    def to_json(self, now_s: float) -> Any:
+        """Return the alerts that have ended, as JSON values."""
+        return [alert_to_json(entry.alert) for entry in self._entries.values() if not entry.alert.firing]
+
+    def restore(self, data: Any, now_s: float) -> None:
+        """See ``Queue``; the next process sends the ends for a full period again."""
+        ended = [alert_from_json(one) for one in data]
+        self._entries.update({alert.key: _Entry(alert, now_s, now_s) for alert in ended})
 
 
 class FifoQueue:
@@ -188,6 +215,6 @@ class FifoQueue:
         ]
 
     def restore(self, data: Any, now_s: float) -> None:
-        """Take in the values of ``to_json``; raise KeyError, TypeError or ValueError on anything else."""
+        """See ``Queue``."""
         kept = [(alert_from_json(one["alert"]), now_s - float(one["waited_s"])) for one in data]
         self._queue.extendleft(reversed(kept))

@@ -1,7 +1,7 @@
 """A receiver of alerts: its settings, its interface and its answers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -37,11 +37,16 @@ class ReceiverConfig:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The sender of every notification: its longest round interval and the address of its page."""
+    """The sender of every notification, as its receivers need to know it.
 
-    interval_s: float = 15.0
+    ``resends`` is false for a test alert, which nothing ends. ``on_time`` reports whether rounds are on
+    schedule; with it, Alertmanager gets a heartbeat.
+    """
+
     page_url: str = ""
     runbook_url: str = RUNBOOK_URL
+    resends: bool = True
+    on_time: Callable[[], bool] | None = None
 
     def runbook(self, alert: Alert) -> str:
         """Return the address of an alert's runbook section."""
@@ -124,15 +129,17 @@ class Delivery:
 class Notifier(Protocol):
     """One receiver of alerts.
 
-    ``name`` is the family and the ``notifier`` label, ``receiver`` says which one without any secret,
-    ``identity`` names it across restarts. ``repeats`` is true if the receiver wants every firing alert again
-    and again, and false if it wants each change once.
+    ``name`` is the family and the ``notifier`` label, ``receiver`` identifies one of a family without any
+    secret, ``identity`` does so across restarts. ``repeats`` is true if the receiver wants firing alerts
+    resent, and false if it wants each change once. ``heartbeat`` is true if a request is due each resend
+    interval even when no alert is; it carries no alerts then.
     """
 
     name: str
     receiver: str
     identity: str
     repeats: bool
+    heartbeat: bool
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
         """Send alerts; ``now`` is the wall clock in nanoseconds. Raises nothing but cancellation."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skewmon.alert.alerts import Alert, Key
 from skewmon.model import ThresholdKind
@@ -25,7 +25,7 @@ class ReceiverAnswer:
 
 
 def make_test_alert(now_ns: int) -> Alert:
-    """Return an alert that is clearly a test; it is not repeated, so it ends by itself."""
+    """Return an alert that is clearly a test; its origin does not resend, so that it ends by itself."""
     return Alert(
         Key(TEST_CLUSTER, ThresholdKind.SKEW, "warning"),
         now_ns,
@@ -39,7 +39,7 @@ async def send_test_alert(targets: Sequence[ReceiverConfig], origin: Origin) -> 
     """Send a test alert to every receiver at once; return their answers in the order of the targets."""
     now_ns = time.time_ns()
     async with client.session() as session:
-        notifiers = build(targets, origin, session)
+        notifiers = build(targets, replace(origin, resends=False), session)
         alerts = [make_test_alert(now_ns)]
         deliveries = await asyncio.gather(*(notifier.send(alerts, now_ns) for notifier in notifiers))
     return [

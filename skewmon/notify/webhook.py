@@ -34,6 +34,7 @@ class Webhook:
 
     name = "webhook"
     repeats = False
+    heartbeat = False
 
     def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
         self.receiver = shown(target.url) if target.url else f"the URL of {target.url_file}"

@@ -69,13 +69,18 @@ def test_prometheus_accepts_the_example() -> None:
 
 
 def test_alertmanager_accepts_the_example_and_routes_by_severity() -> None:
-    """Critical alerts go to the pager, all others to the team."""
+    """Critical alerts go to the pager, all others to the team, and the watchdog to its switch."""
     path = CONFIG / "alertmanager" / "alertmanager.example.yml"
     _run("amtool", "check-config", path)
-    for severity, receiver in (("critical", "pager"), ("warning", "team")):
+    routes = {
+        ("SkewmonSkewHigh", "critical"): "pager",
+        ("SkewmonSkewHigh", "warning"): "team",
+        ("SkewmonWatchdog", "none"): "dead-mans-switch",
+    }
+    for (alert, severity), receiver in routes.items():
         routed = _run(
             *("amtool", "config", "routes", "test", f"--config.file={path}"),
-            *("alertname=SkewmonSkewHigh", f"severity={severity}", "cluster_name=prod"),
+            *(f"alertname={alert}", f"severity={severity}", "cluster_name=prod"),
         )
         assert routed.strip() == receiver
 

@@ -18,6 +18,7 @@ from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
 from skewmon.export.status import encode, status, summary
 from skewmon.model import EventQuery
 from tests.export import samples
+from tests.export.certificates import Authority
 
 PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 PROMETHEUS_3 = (
@@ -382,6 +383,32 @@ async def test_a_port_alone_means_every_address(client) -> None:
             assert answer.status == 200
     finally:
         await exporter.stop()
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1:10061", "http://127.0.0.1:10061/"),
+        ("[::1]:10061", "http://[::1]:10061/"),
+        ("0.0.0.0:10061", f"http://{socket.gethostname()}:10061/"),
+        ("[::]:10061", f"http://{socket.gethostname()}:10061/"),
+    ],
+)
+async def test_the_page_of_a_socket_on_every_address_is_found_by_the_host_name(address, url) -> None:
+    """Links in alerts lead to it, and 0.0.0.0 leads to the reader's own machine."""
+    exporter = Exporter()
+    assert exporter.url(address) == url
+    await exporter.stop()
+
+
+async def test_the_page_is_found_by_https_if_the_server_has_tls(tmp_path) -> None:
+    """A link with http would be answered with a reset."""
+    Authority(tmp_path).issue("server")
+    web_file = tmp_path / "web.yml"
+    web_file.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
+    exporter = Exporter(web_config_file=str(web_file))
+    assert exporter.url("127.0.0.1:10061") == "https://127.0.0.1:10061/"
+    await exporter.stop()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ LINES: Sequence[dict[str, Any]] = (
     {"severity": "warning", "unreachable": True, "for": "1s", "clear_for": "1s"},
 )
 
+#: Where people find the page, which links of alerts lead to.
+PAGE_URL = "https://skewmon.example.com/ops/"
+
 #: Name, cluster, node and severity of an alert.
 Identity = tuple[str, str, str | None, str]
 
@@ -97,7 +100,7 @@ def configured(fleet: Fleet, folder: Path, alerts: dict[str, Any], **cluster: An
     return fleet.write_config(
         folder / "skewmon.yml",
         cluster={"interval": f"{INTERVAL_S:g}s", "thresholds": [*LINES], **cluster},
-        web={"listen": "127.0.0.1:0"},
+        web={"listen": "127.0.0.1:0", "external_url": PAGE_URL},
         state_directory=str(folder / "state"),
         alerts=alerts,
     )

@@ -258,6 +258,18 @@ async def test_an_end_that_was_decided_and_not_sent_is_sent_after_a_restart(tmp_
             await _paged(pager, "resolved")
 
 
+async def test_an_alert_that_is_sent_no_more_ends_when_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation that was abandoned does not leave its alerts behind for ever."""
+    monkeypatch.setattr(alertmanager, "HELD_S", 3.0)
+    async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
+        async with telling(_target(one)) as alerting:
+            alerting.take(WRONG, 0)
+            await _holds(one, 1)
+        await _paged(pager, "resolved")
+
+
 async def test_alertmanager_takes_the_good_ones_of_a_batch(tmp_path: Path) -> None:
     """One alert that ends before it starts makes the answer a 400; the others are there all the same."""
     bad = replace(ended(firing("bad")), ended_wall_ns=1)

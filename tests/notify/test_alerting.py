@@ -1,6 +1,7 @@
 """The whole way of an alert inside the daemon: views in, requests out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,6 +31,12 @@ async def _running(alerting: Alerting) -> AsyncIterator[Alerting]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _closed(alerting: Alerting) -> None:
+    """Close the connections of an alerting that was never run."""
+    async with _running(alerting):
+        pass
 
 
 async def _until(server: Receiver, count: int) -> None:
@@ -101,21 +108,42 @@ async def test_an_alertmanager_is_told_of_what_fires_after_a_restart() -> None:
     assert server.bodies[0][0]["labels"]["node"] == "c"
 
 
-async def test_an_alertmanager_gets_what_ended_before_a_restart() -> None:
-    """The end follows from the state of the machine: it may not have been sent, or not been heard."""
+@pytest.mark.parametrize("withdrawn", [False, True], ids=["clear", "withdrawn"])
+async def test_an_end_that_was_not_delivered_before_a_restart_is_sent_after_it(*, withdrawn: bool) -> None:
+    """Otherwise the alert would stay in Alertmanager for a day, also if its cluster is configured no more."""
     store = MemoryStore()
     async with receiver() as server:
-        async with _running(Alerting(store)) as first:
-            _rounds(first, WRONG, 0)
-            _rounds(first, RIGHT, 10)
-            (gone,) = first.take(RIGHT, 70 * NS_PER_S)
+        alertmanager = ReceiverConfig("alertmanager", server.url)
+        first = Alerting(store)  # not running: it dies before it sends anything
+        first.configure([alertmanager], Origin())
+        _rounds(first, WRONG, 0)
+        _rounds(first, RIGHT, 10)
+        (gone,) = first.retain([], 2**61) if withdrawn else first.take(RIGHT, 70 * NS_PER_S)
         async with _running(Alerting(store)) as second:
-            second.configure([ReceiverConfig("alertmanager", server.url)], Origin())
+            second.configure([alertmanager], Origin())
             await _until(server, 1)
+        await _closed(first)
         (over,) = server.bodies[0]
         assert over["labels"]["node"] == "c"
         assert over["endsAt"] == rfc3339(gone.alert.ended_wall_ns or 0)
-    assert list(store.saved) == [STATE], "no queue of an Alertmanager is saved"
+
+
+async def test_an_alert_that_fires_again_is_not_ended_by_a_saved_end() -> None:
+    """The end waits for Alertmanager, the alert fires again, and the process dies."""
+    store = MemoryStore()
+    async with receiver() as server:
+        alertmanager = ReceiverConfig("alertmanager", server.url)
+        first = Alerting(store)
+        first.configure([alertmanager], Origin())
+        _rounds(first, WRONG, 0)
+        _rounds(first, RIGHT, 10, 70)
+        assert _rounds(first, WRONG, 80) == [("critical", Cause.PROVEN_AGAIN)]
+        async with _running(Alerting(store)) as second:
+            second.configure([alertmanager], Origin())
+            await _until(server, 1)
+        await _closed(first)
+        (alert,) = server.bodies[0]
+        assert alert["endsAt"] > rfc3339(time.time_ns())
 
 
 async def test_a_reload_keeps_what_waits_for_a_receiver_that_stays() -> None:
@@ -151,7 +179,7 @@ async def test_a_reload_without_a_change_interrupts_nothing() -> None:
         before = alerting._dispatcher
         alerting.configure([ReceiverConfig("log")], Origin())
         assert alerting._dispatcher is before
-        alerting.configure([ReceiverConfig("log")], Origin(interval_s=60.0))
+        alerting.configure([ReceiverConfig("log")], Origin(page_url="https://skewmon.example.com/"))
         assert alerting._dispatcher is not before
 
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -26,7 +28,7 @@ from skewmon.notify.registry import NOTIFIERS, build
 from skewmon.text import rfc3339
 from tests.notify.tools import NOW_NS, Scripted, ended, firing, receiver
 
-ORIGIN = Origin(interval_s=15.0, page_url="http://admin:10061/")
+ORIGIN = Origin(page_url="http://admin:10061/")
 SECRET = "T0PS3CRET"
 
 
@@ -43,7 +45,7 @@ def _secret(tmp_path: Path, text: str) -> str:
 
 
 async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future() -> None:
-    """Identity in labels, numbers in annotations, endsAt four resend intervals away."""
+    """Identity in labels, numbers in annotations, endsAt a day away."""
     async with receiver() as server:
         server.date_ns = NOW_NS
         await _send(ReceiverConfig("alertmanager", f"{server.url}/prefix"))
@@ -65,7 +67,7 @@ async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future(
                     "runbook_url": f"{ORIGIN.runbook_url}#skewmonskewhigh",
                 },
                 "startsAt": "2026-11-22T12:38:17.123Z",
-                "endsAt": "2026-11-22T12:43:47.123Z",
+                "endsAt": "2026-11-23T12:39:47.123Z",
                 "generatorURL": "http://admin:10061/",
             }
         ]
@@ -82,12 +84,34 @@ async def test_alertmanager_is_told_of_an_end_by_its_time() -> None:
     assert over["endsAt"] == "2026-11-22T12:39:47.123Z"
 
 
-async def test_a_slow_cluster_stretches_the_end() -> None:
-    """With a round each five minutes an alert has to last twenty."""
+async def test_a_test_alert_ends_soon() -> None:
+    """It is sent once, so its end is four resend intervals away."""
     async with receiver() as server:
         server.date_ns = NOW_NS
-        await _send(ReceiverConfig("alertmanager", server.url), origin=Origin(interval_s=300.0))
-    assert server.bodies[0][0]["endsAt"] == "2026-11-22T12:59:47.123Z"
+        await _send(ReceiverConfig("alertmanager", server.url), origin=replace(ORIGIN, resends=False))
+    assert server.bodies[0][0]["endsAt"] == "2026-11-22T12:43:47.123Z"
+
+
+async def test_the_watchdog_ends_soon_and_goes_with_every_request() -> None:
+    """It has the labels that a dead man's switch is routed by, and the host's name."""
+    async with receiver() as server:
+        server.date_ns = NOW_NS
+        await _send(ReceiverConfig("alertmanager", server.url), origin=replace(ORIGIN, on_time=lambda: True))
+    alert, watchdog = server.bodies[0]
+    assert alert["labels"]["alertname"] == "SkewmonSkewHigh"
+    assert watchdog["labels"] == {
+        "alertname": "SkewmonWatchdog",
+        "severity": "none",
+        "instance": socket.gethostname(),
+    }
+    assert watchdog["endsAt"] == "2026-11-22T12:43:47.123Z"
+
+
+async def test_the_watchdog_is_not_sent_while_rounds_are_late() -> None:
+    """A daemon that lives and does not measure is dead to those who wait for its alerts."""
+    async with receiver() as server:
+        await _send(ReceiverConfig("alertmanager", server.url), origin=replace(ORIGIN, on_time=lambda: False))
+    assert [one["labels"]["alertname"] for one in server.bodies[0]] == ["SkewmonSkewHigh"]
 
 
 async def test_alertmanager_is_told_in_its_own_time() -> None:
@@ -101,11 +125,11 @@ async def test_alertmanager_is_told_in_its_own_time() -> None:
         server.date_ns = NOW_NS + 120 * NS_PER_S
         await notifier.send([firing()], NOW_NS + 120 * NS_PER_S)
     assert [body[0]["endsAt"][11:16] for body in server.bodies] == [
-        "12:43",
-        "13:43",
-        "13:44",
-        "13:45",
-        "12:45",
+        "12:39",
+        "13:39",
+        "13:40",
+        "13:41",
+        "12:41",
     ]
     assert [body[1]["endsAt"][11:16] for body in server.bodies[:3]] == ["12:39", "13:39", "13:39"]
     assert server.bodies[1][0]["startsAt"].startswith("2026-11-22T13:38:1")

@@ -158,6 +158,31 @@ def test_pauses_grow_to_a_minute_and_begin_afresh() -> None:
     assert queue.batch(now_s)
 
 
+def test_a_heartbeat_is_due_each_minute_also_without_alerts() -> None:
+    """Any request carries it, and a failure delays it like any other."""
+    queue, alert = repeating(), firing()
+    queue.heartbeat = True
+    assert (queue.due_at_s() or 0.0) <= 0.0
+    assert queue.batch(0.0) == ()
+    queue.settle((), OK, 0.0)
+    assert queue.due_at_s() == 60.0
+    queue.submit([alert], [alert], 30.0)
+    queue.settle(queue.batch(30.0), OK, 30.0)
+    assert queue.due_at_s() == 90.0
+    queue.settle(queue.batch(90.0), RETRY, 90.0)
+    assert 90.0 < (queue.due_at_s() or 0.0) <= 90.0 + BACKOFF.limit_s
+
+
+def test_ends_survive_a_restart_and_firing_alerts_are_left_to_the_machine() -> None:
+    """Through JSON; the next process sends the end for a full period."""
+    queued, again = repeating(), repeating()
+    queued.submit([ended(firing("a")), firing("b")], [firing("b")], 0.0)
+    again.restore(json.loads(json.dumps(queued.to_json(800.0))), 5.0)
+    assert again.batch(5.0) == (ended(firing("a")),)
+    again.settle(again.batch(5.0), OK, 5.0)
+    assert again.due_at_s() == 65.0
+
+
 def test_a_batch_is_bounded() -> None:
     """A thousand alerts go in portions."""
     for queue in (once(), repeating()):

@@ -105,6 +105,7 @@ class Scripted:
     receiver: str = "a test"
     identity: str = "scripted-1"
     repeats: bool = False
+    heartbeat: bool = False
     answers: list[Delivery] = field(default_factory=lambda: [Delivery(Result.OK)])
     takes_s: float = 0.0
     sent: list[tuple[float, tuple[Alert, ...]]] = field(default_factory=list)
