@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
 DEFAULT_PATH = "/usr/local/lib/skewmon/node"
 
-#: Whom to ask, in the very words of ``check``; keys and logins are not needed to see a host key.
+#: The nodes, by the options of ``check``; keys and logins are not needed to see a host key.
 OF_CHECK = frozenset({"config_file", "cluster", "nodes", "port", "known_hosts"})
 REACHING = [parameter for parameter in check.command.params if parameter.name in OF_CHECK]
 
@@ -34,6 +34,14 @@ _FROM = re.compile(r"[A-Za-z0-9.:*?!,/_-]+")
 
 #: sshd hands the command to the login shell: nothing in it may mean something there.
 _PATH = re.compile(r"/[A-Za-z0-9._/+-]+")
+
+#: Keys whose lines must not get into known_hosts by a redirection.
+UNSAFE = frozenset({"different", "revoked"})
+
+DIFFERENT = (
+    "skewmon: a node shows another key than known_hosts has. Find out whether it was reinstalled or another "
+    "machine answers; then remove the old key with ssh-keygen -R"
+)
 
 _STEPS = """\
 # Three steps on every node, as root. First the program, owned by root:
@@ -83,11 +91,11 @@ def authorize(identity: str, origin: str | None, path: str, program: bool) -> No
 def scan(**selection: Any) -> int:
     """Print the host keys that NODES show, as lines for known_hosts.
 
-    Nobody has verified them: compare each fingerprint over a trusted path before you add its line. Nothing is
-    added by this command.
+    They are not verified: compare each fingerprint over a trusted path before you add its line. Each key is
+    compared with known_hosts; the line of a DIFFERENT KEY is a comment. Nothing is added by this command.
 
     \b
-    Exit code: 0 every node answered, 3 one did not.
+    Exit code: 0 every node answered, 3 one did not, or it shows a DIFFERENT KEY.
 
     \b
     Examples:
@@ -107,15 +115,26 @@ def scan(**selection: Any) -> int:
             click.echo(line)
         if one.failure:
             click.echo(f"skewmon: {one.node.name}: {one.failure.detail} {one.failure.advice}", err=True)
-    return EXIT_UNUSABLE if any(one.failure for one in found) else 0
+    wrong = [key for one in found for key in one.keys if key.standing in UNSAFE]
+    if wrong:
+        click.echo(DIFFERENT, err=True)
+    return EXIT_UNUSABLE if wrong or any(one.failure for one in found) else 0
 
 
 def _scanned(one: "Scan") -> "Iterator[str]":
-    if one.known:
-        yield f"# {one.node.name}: keys of this node are in {', '.join(one.node.ssh.known_hosts)} already"
+    files = ", ".join(one.node.ssh.known_hosts) or "known_hosts"
+    words = {
+        "new": f"NEW, not in {files}",
+        "same": f"same key as in {files}",
+        "different": f"DIFFERENT KEY from the one in {files}",
+        "revoked": f"REVOKED in {files}",
+    }
+    if one.certified:
+        yield f"# {one.node.name}: {files} also has a certificate authority for this node"
     for key in one.keys:
-        yield f"# {one.node.name}  {key.fingerprint}  {key.algorithm}"
-        yield f"{key.listed} {key.text}"
+        line = f"{key.listed} {key.text}"
+        yield f"# {one.node.name}  {key.fingerprint}  {key.algorithm}  {words[key.standing]}"
+        yield f"# {line}" if key.standing in UNSAFE else line
 
 
 def _public_key(identity: str) -> str:

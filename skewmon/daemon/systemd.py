@@ -10,13 +10,17 @@ WATCHDOG_SHARE = 0.5
 
 
 class Systemd:
-    """Notifies systemd of the daemon's state; does nothing if systemd does not listen."""
+    """Notifies systemd of the daemon's state; does nothing if systemd does not listen.
+
+    Its variables leave the environment: programs that the daemon starts, such as a time tool or a proxy
+    command, would notify systemd in its name.
+    """
 
     def __init__(self, environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
-        address = environment.get("NOTIFY_SOCKET", "")
+        address = environment.pop("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._watchdog_us = int(environment.get("WATCHDOG_USEC", "0") or 0)
-        watched = environment.get("WATCHDOG_PID", "")
+        self._watchdog_us = int(environment.pop("WATCHDOG_USEC", "0") or 0)
+        watched = environment.pop("WATCHDOG_PID", "")
         if watched and watched != str(os.getpid()):
             self._watchdog_us = 0
 

@@ -4,6 +4,7 @@ import errno
 import re
 import socket
 from collections.abc import Sequence
+from ipaddress import IPv6Address
 
 import asyncssh
 
@@ -59,9 +60,30 @@ def lookup_error(error: Exception, address: str, ssh: SshSettings) -> ConnectErr
             f"The name {address} was not looked up: this machine starts no more threads.",
             "Raise the limit on tasks of the process that runs skewmon: TasksMax= of its unit, or ulimit -u.",
         )
+    if zone := _absent_zone(address):
+        return _no_interface(Reason.NAME_NOT_RESOLVED, zone, address)
     return ConnectError(
         Reason.NAME_NOT_RESOLVED, f"{_lookup_failure(error, address, ssh)}.", _lookup_advice(error, address)
     )
+
+
+def _no_interface(reason: Reason, zone: str, address: str) -> ConnectError:
+    return ConnectError(
+        reason,
+        f"This machine has no interface {quoted(zone)}, which {quoted(address)} is reached through.",
+        "List its interfaces: ip -brief link",
+    )
+
+
+def _absent_zone(address: str) -> str:
+    """Return the zone of an IPv6 address if no interface has that name or number, else nothing."""
+    plain, _, zone = address.partition("%")
+    try:
+        IPv6Address(plain)
+    except ValueError:
+        return ""
+    present = {str(word) for pair in socket.if_nameindex() for word in pair}
+    return "" if zone in present else zone
 
 
 def _lookup_failure(error: Exception, address: str, ssh: SshSettings) -> str:
@@ -103,6 +125,8 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
             f"{where} did not answer within {ssh.connect_timeout_s:g} s.",
             f"Check that the machine is up and no firewall drops packets: nc -vz {address} {ssh.port}",
         )
+    if zone := _absent_zone(address):
+        return _no_interface(Reason.NETWORK_UNREACHABLE, zone, address)
     return ConnectError(
         Reason.NETWORK_UNREACHABLE,
         f"{where} cannot be reached: {getattr(error, 'strerror', None) or error}.",
@@ -124,7 +148,7 @@ def login_error(
         return ConnectError(
             Reason.LOGIN_TIMEOUT,
             f"{where} accepted the connection, but the login took longer than {ssh.connect_timeout_s:g} s.",
-            f"{touch}Look at its sshd, DNS and PAM: ssh -vv -p {ssh.port} {address}",
+            f"{touch}Look at its sshd, DNS and PAM: {verbose_login(address, ssh)}",
         )
     if isinstance(error, asyncssh.HostKeyNotVerifiable) or "host key" in str(error):
         return host_key_error(name, address, ssh)
@@ -212,15 +236,23 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
     return ConnectError(
         Reason.HOST_KEY_UNKNOWN,
         f"The host key of {listed} is not {unknown}.",
-        f"Compare it over a trusted path, then add it: {scan_command(address, ssh)}",
+        f"Compare it over a trusted path, then add it: {scan_command(name if ssh.login else address, ssh)}",
     )
 
 
 def scan_command(address: str, ssh: SshSettings) -> str:
-    """Return what shows the host keys of a machine; behind a bastion only the bastion can ask for them."""
+    """Return the command that shows the host keys of a machine; behind a bastion only the bastion has one.
+
+    A user who has an alias for the machine gives the alias as its address.
+    """
     if ssh.jump:
         return f"ssh-keyscan -p {ssh.port} {address} on {ssh.jump[-1]}"
-    return f"skewmon keys scan {address if ssh.port == 22 else host_port(address, ssh.port)}"
+    return f"skewmon keys scan {address if ssh.port == 22 or ssh.login else host_port(address, ssh.port)}"
+
+
+def verbose_login(address: str, ssh: SshSettings) -> str:
+    """Return the command that shows a login step by step, by the name that the user gave if there is one."""
+    return (ssh.login or f"ssh -p {ssh.port} {address}").replace("ssh", "ssh -vv", 1)
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:
@@ -237,5 +269,5 @@ def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) ->
     return ConnectError(
         Reason.NOT_SSH,
         f"{where} and skewmon do not understand each other: {quoted(error)}.",
-        f"Look at what it says: ssh -vv -p {ssh.port} {address}",
+        f"Look at its first lines: {verbose_login(address, ssh)}",
     )

@@ -1,50 +1,68 @@
-"""The host keys that a server shows to whoever asks: candidates for known_hosts, which a person verifies."""
+"""The host keys that a server shows to any client: candidates for known_hosts, which a person verifies."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
-from skewmon.probe import algorithms, host_keys
+from skewmon.probe import algorithms, host_keys, known_hosts_command
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
-from skewmon.probe.faults import algorithm_error, host_port, login_error, refusal, scan_command
+from skewmon.probe.faults import (
+    algorithm_error,
+    host_port,
+    login_error,
+    refusal,
+    scan_command,
+    verbose_login,
+)
 from skewmon.probe.proxy import Proxy
 from skewmon.runtime.containment import Where, node_error, translated
 
-#: Algorithms of one kind of key. Each kind is asked for by itself, because a server shows only the key of the
-#: algorithm that both sides settle on.
+#: Algorithms of one kind of key. Each kind is queried by itself, because a server shows only the key of the
+#: algorithm that both sides agree on.
 RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
-#: Nodes asked at a time; each question is a whole key exchange.
+#: Nodes queried at a time; each query is a whole key exchange.
 AT_ONCE = 16
+
+
+class Standing(StrEnum):
+    """A key compared with known_hosts."""
+
+    NEW = "new"  # known_hosts has no key of this kind for the node
+    SAME = "same"
+    DIFFERENT = "different"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """One key as it would stand in known_hosts, and its fingerprint as ssh-keygen(1) prints it."""
+    """One key as it would be in known_hosts, and its fingerprint as ssh-keygen(1) prints it."""
 
     listed: str
     text: str
     algorithm: str
     fingerprint: str
+    standing: Standing = Standing.NEW
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one node showed."""
+    """The keys that one node showed; ``certified`` if known_hosts has an authority for it."""
 
     node: Node
     keys: tuple[HostKey, ...]
-    known: bool
+    certified: bool = False
     failure: Failed | None = None
 
 
 async def scan(nodes: tuple[Node, ...]) -> list[Scan]:
-    """Ask every node for its host keys; nothing is trusted and nothing is written."""
+    """Query the host keys of every node; trust nothing and write nothing."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(node: Node) -> Scan:
@@ -53,7 +71,7 @@ async def scan(nodes: tuple[Node, ...]) -> list[Scan]:
                 with translated(Where.NODE, node_error, node=node.name):
                     return await _scan(node)
             except NodeError as error:
-                return Scan(node, (), known=False, failure=error.failed)
+                return Scan(node, (), failure=error.failed)
 
     return list(await asyncio.gather(*(one(node) for node in nodes)))
 
@@ -64,7 +82,7 @@ async def _scan(node: Node) -> Scan:
     if node.ssh.jump:
         raise ConnectError(
             Reason.JUMP_FAILED,
-            f"{node.name} is behind {', '.join(node.ssh.jump)}, which is not asked on its behalf.",
+            f"{node.name} is behind {', '.join(node.ssh.jump)}, and skewmon sends no scan through it.",
             f"Ask there: {scan_command(node.address, node.ssh)}",
         )
     dialer = Dialer(ArrivalClock())
@@ -81,12 +99,28 @@ async def _scan(node: Node) -> Scan:
         raise ConnectError(
             Reason.NOT_SSH,
             f"{host_port(node.address, node.ssh.port)} answers, but shows no host key.",
-            f"Look at what it says: ssh -vv -p {node.ssh.port} {node.address}",
+            f"Look at its first lines: {verbose_login(node.address, node.ssh)}",
         )
     name = node.ssh.host_key_alias or node.address
     listed = name if node.ssh.port == 22 else f"[{name}]:{node.ssh.port}"
-    keys = tuple(_host_key(listed, key) for key in shown)
-    return Scan(node, keys, host_keys.is_known(node.ssh.known_hosts, name, node.ssh.port))
+    printed = await known_hosts_command.lines(node.ssh.known_hosts_command)
+    known = host_keys.keys_of(node.ssh.known_hosts, name, node.ssh.port, printed)
+    keys = tuple(_host_key(listed, key, _standing(key, shown, known)) for key in shown)
+    return Scan(node, keys, certified=bool(known.authorities))
+
+
+def _standing(key: asyncssh.SSHKey, shown: Sequence[asyncssh.SSHKey], known: host_keys.Known) -> Standing:
+    """Return how a key compares with known_hosts.
+
+    A key of a kind that known_hosts does not have is new, unless the node shows none of its known keys.
+    """
+    if key in known.revoked:
+        return Standing.REVOKED
+    if key in known.trusted:
+        return Standing.SAME
+    kinds = {one.get_algorithm() for one in known.trusted}
+    replaced = bool(known.trusted) and set(known.trusted).isdisjoint(shown)
+    return Standing.DIFFERENT if replaced or key.get_algorithm() in kinds else Standing.NEW
 
 
 def _questions(node: Node) -> list[tuple[str, ...]]:
@@ -132,6 +166,6 @@ async def _key(
             await proxy.serve(None)
 
 
-def _host_key(listed: str, key: asyncssh.SSHKey) -> HostKey:
+def _host_key(listed: str, key: asyncssh.SSHKey, standing: Standing) -> HostKey:
     text = " ".join(key.export_public_key().decode().split()[:2])
-    return HostKey(listed, text, key.get_algorithm(), key.get_fingerprint())
+    return HostKey(listed, text, key.get_algorithm(), key.get_fingerprint(), standing)

@@ -106,6 +106,12 @@ def parse_reply(nonce: str, program: Program, line: str) -> Reading | None:
     words = line.split()
     if words[:1] != [nonce]:
         return None
+    if len(words) == 2 and words[1].isdecimal():  # a request comes back
+        raise ProbeError(
+            Reason.GARBLED_REPLY,
+            "A terminal (pty) or a session recorder on the node echoes the input of this session.",
+            "Exempt this account from session recording, or let its forced command run without a terminal.",
+        )
     if len(words) != 8 or not words[1].isdecimal() or not all(_READING.fullmatch(word) for word in words[1:]):
         raise ProbeError(
             Reason.GARBLED_REPLY,

@@ -66,3 +66,10 @@ def test_the_watchdog_is_fed_twice_as_often_as_it_bites() -> None:
     mine = {"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": str(os.getpid())}
     assert Systemd(mine).watchdog_interval_s == 1
     assert Systemd({**mine, "WATCHDOG_PID": "1"}).watchdog_interval_s is None
+
+
+def test_programs_that_the_daemon_starts_do_not_inherit_its_variables() -> None:
+    """A time tool or a proxy command would notify systemd in the daemon's name."""
+    environment = {"NOTIFY_SOCKET": "/nonexistent", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "HOME": "/"}
+    Systemd(environment)
+    assert environment == {"HOME": "/"}
