@@ -115,7 +115,7 @@ def scan(**selection: Any) -> int:
             click.echo(line)
         if one.failure:
             click.echo(f"skewmon: {one.node.name}: {one.failure.detail} {one.failure.advice}", err=True)
-    wrong = [key for one in found for key in one.keys if key.standing in UNSAFE]
+    wrong = [key for one in found for key in one.keys if key.match in UNSAFE]
     if wrong:
         click.echo(DIFFERENT, err=True)
     return EXIT_UNUSABLE if wrong or any(one.failure for one in found) else 0
@@ -133,8 +133,8 @@ def _scanned(one: "Scan") -> "Iterator[str]":
         yield f"# {one.node.name}: {files} also has a certificate authority for this node"
     for key in one.keys:
         line = f"{key.listed} {key.text}"
-        yield f"# {one.node.name}  {key.fingerprint}  {key.algorithm}  {words[key.standing]}"
-        yield f"# {line}" if key.standing in UNSAFE else line
+        yield f"# {one.node.name}  {key.fingerprint}  {key.algorithm}  {words[key.match]}"
+        yield f"# {line}" if key.match in UNSAFE else line
 
 
 def _public_key(identity: str) -> str:

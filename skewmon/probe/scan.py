@@ -31,7 +31,7 @@ RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 AT_ONCE = 16
 
 
-class Standing(StrEnum):
+class KeyMatch(StrEnum):
     """A key compared with known_hosts."""
 
     NEW = "new"  # known_hosts has no key of this kind for the node
@@ -48,7 +48,7 @@ class HostKey:
     text: str
     algorithm: str
     fingerprint: str
-    standing: Standing = Standing.NEW
+    match: KeyMatch = KeyMatch.NEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +105,22 @@ async def _scan(node: Node) -> Scan:
     listed = name if node.ssh.port == 22 else f"[{name}]:{node.ssh.port}"
     printed = await known_hosts_command.lines(node.ssh.known_hosts_command)
     known = host_keys.keys_of(node.ssh.known_hosts, name, node.ssh.port, printed)
-    keys = tuple(_host_key(listed, key, _standing(key, shown, known)) for key in shown)
+    keys = tuple(_host_key(listed, key, _compared(key, shown, known)) for key in shown)
     return Scan(node, keys, certified=bool(known.authorities))
 
 
-def _standing(key: asyncssh.SSHKey, shown: Sequence[asyncssh.SSHKey], known: host_keys.Known) -> Standing:
+def _compared(key: asyncssh.SSHKey, shown: Sequence[asyncssh.SSHKey], known: host_keys.Known) -> KeyMatch:
     """Return how a key compares with known_hosts.
 
     A key of a kind that known_hosts does not have is new, unless the node shows none of its known keys.
     """
     if key in known.revoked:
-        return Standing.REVOKED
+        return KeyMatch.REVOKED
     if key in known.trusted:
-        return Standing.SAME
+        return KeyMatch.SAME
     kinds = {one.get_algorithm() for one in known.trusted}
     replaced = bool(known.trusted) and set(known.trusted).isdisjoint(shown)
-    return Standing.DIFFERENT if replaced or key.get_algorithm() in kinds else Standing.NEW
+    return KeyMatch.DIFFERENT if replaced or key.get_algorithm() in kinds else KeyMatch.NEW
 
 
 def _questions(node: Node) -> list[tuple[str, ...]]:
@@ -166,6 +166,6 @@ async def _key(
             await proxy.serve(None)
 
 
-def _host_key(listed: str, key: asyncssh.SSHKey, standing: Standing) -> HostKey:
+def _host_key(listed: str, key: asyncssh.SSHKey, match: KeyMatch) -> HostKey:
     text = " ".join(key.export_public_key().decode().split()[:2])
-    return HostKey(listed, text, key.get_algorithm(), key.get_fingerprint(), standing)
+    return HostKey(listed, text, key.get_algorithm(), key.get_fingerprint(), match)
