@@ -102,6 +102,7 @@ class FindingKind(StrEnum):
     SINGLE_SOURCE = "single-source"
     FEW_SOURCES = "few-sources"
     FREQUENCY_LIMIT = "frequency-limit"
+    OSCILLATOR_OFF = "oscillator-off"
     STEPPED = "stepped"
     SUSPENDED = "suspended"
     REBOOTED = "rebooted"

@@ -3,11 +3,12 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, floor
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
 from skewmon.clock.outlook import UNKNOWN, Outlook, outlooks
-from skewmon.clock.state import STEPS
+from skewmon.clock.state import STEPS, Recollection
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
@@ -30,7 +31,7 @@ from skewmon.monitor.node_state import NodeState
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id
 from skewmon.probe.sweep import Sweep
-from skewmon.timesync.findings.derive import cluster_findings, node_findings
+from skewmon.timesync.findings.derive import base_rate_ppb, cluster_findings, node_findings
 from skewmon.timesync.findings.evidence import ClockChanges, NodeEvidence, Reference
 
 #: Nearly every node, nearly every round.
@@ -73,7 +74,9 @@ class NodeInRound:
         last_ns = self.state.last_success_wall_ns
         return self.offset is None and last_ns is not None and wall_ns - last_ns < MISSED_NS
 
-    def view(self, admin: Interval, reference: Reference, outlook: Outlook) -> NodeView:
+    def view(
+        self, admin: Interval, reference: Reference, base_ppb: Interval | None, outlook: Outlook
+    ) -> NodeView:
         """Return the node's part of the cluster's view."""
         wall = _wall(self.outcome)
         return NodeView(
@@ -88,7 +91,9 @@ class NodeInRound:
             stepped=_largest_step(self.moved),
             last_success_wall_ns=self.state.last_success_wall_ns,
             timesync=self.state.timesync,
-            findings=node_findings(self.evidence, reference, self.state.claimed_findings(self.evidence)),
+            findings=node_findings(
+                self.evidence, reference, self.state.claimed_findings(self.evidence), base_ppb
+            ),
             failures=dict(self.state.failures),
             unparsed_lines=self.state.unparsed_lines,
         )
@@ -109,19 +114,21 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         admin = _admin_box(sweep.admin.shifted(-reference_ns), state)
         step = last_step(published[0], limit_ns, {one.name: one.steps for one in nodes})
         vote = with_last_step(_vote(nodes, admin, limit_ns, wall_ns), step, wall_ns - sweep.at_ns, limit_ns)
-    reference = reference_clock(evidence, vote)
+    reference, base_ppb = reference_clock(evidence, vote), base_rate_ppb(evidence.values())
     coming = _outlooks(nodes, offsets, lines)
     return ClusterView(
         cluster=cluster,
         verdict=cluster_verdict(cluster.thresholds, skew, offsets, len(cluster.nodes)),
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
-        nodes=tuple(one.view(sweep.admin, reference, coming.get(one.name, UNKNOWN)) for one in nodes),
+        nodes=tuple(
+            one.view(sweep.admin, reference, base_ppb, coming.get(one.name, UNKNOWN)) for one in nodes
+        ),
         skew=skew,
         worst=published[0] if published else None,
         vote=vote,
         pairs=tuple(published),
-        findings=cluster_findings(evidence, vote, limit_ns),
+        findings=cluster_findings(evidence, vote, limit_ns, base_ppb),
         rounds=state.rounds(cluster.name).number,
     )
 
@@ -148,8 +155,19 @@ def _node_in_round(
         login(node),
         node.address,
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
+        *_rates_ppb(record.recollection),
     )
     return NodeInRound(node.name, outcome, offset, record, moved, evidence)
+
+
+def _rates_ppb(update: Recollection) -> tuple[Interval | None, Interval | None]:
+    """Return the proven mean rates of a node's oscillator and of its wall clock against the base."""
+    if update.mean_rate is None:
+        return None, None
+    oscillator, correction = Interval(*update.mean_rate), update.rates.correction
+    if correction is None:
+        return oscillator, None
+    return oscillator, oscillator + Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
 
 
 def _wall(outcome: Outcome) -> Interval | None:

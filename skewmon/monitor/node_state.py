@@ -124,7 +124,7 @@ class NodeState:
             steps = self.memory.steps if self.memory else 0
             return NodeUpdate(outcome, outcome, self.memory, Recollection(steps=steps))
         if self._is_overtaken(outcome):
-            latest = Recollection(rates=self.recollection.rates, steps=self.recollection.steps)
+            latest = replace(self.recollection, oscillator=None, plausible=None, movements=(), reset=None)
             return NodeUpdate(outcome, outcome, self.memory, latest, is_newest=False)
         memory, since_ns = self.memory, None
         if memory is None and self.checkpoint is not None:

@@ -33,6 +33,7 @@ from skewmon.monitor.round import Round, run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
 from tests.clock.simulator import PPM, Machine, Observation, RateJump, Step, holds, observe_round, pause_base
+from tests.clock.test_oscillator import wander_ppt
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
@@ -375,3 +376,27 @@ async def test_a_rate_that_jumps_is_one_event_of_the_journal() -> None:
     assert (event.kind, event.node) == ("oscillator-jump", "n1")
     assert event.message.startswith("The oscillator of n1 left its course, by 2.0")
     assert result.views[0].nodes[0].steps == 0
+
+
+@pytest.mark.parametrize("interval_s", [2, 15])
+@pytest.mark.parametrize(("ppm", "off"), [(90, False), (-150, True), (300, True), (-800, True)])
+async def test_an_oscillator_that_is_off_is_named_within_five_rounds(
+    interval_s: int, ppm: int, off: bool
+) -> None:
+    """From 150 ppm on, and never at 90, while rates wander by 15 ppm within minutes."""
+    machines = [
+        Machine(Random(seed), network="loopback", rate_ppt=rate_ppm * PPM)
+        for seed, rate_ppm in enumerate((ppm, 20, -20))
+    ]
+    cluster, state = Cluster("c", tuple(node(f"n{number}") for number in range(3))), MonitorState()
+    named = []
+    for number in range(40):
+        start_ns = 10**15 + number * interval_s * NS_PER_S
+        for machine in machines:
+            machine.rest_until(start_ns, wander_ppt=wander_ppt(machine.at_ns, start_ns - machine.at_ns))
+        seen = observe_round(machines, start_ns)
+        (view,) = await run([cluster], Canned(outcomes_of(seen), seen[0].tau_ns), state)
+        named.append([one.name for one in view.nodes for found in one.findings if "oscillator" in found.kind])
+        assert view.findings == ()
+    assert named[5:] == [["n0"] * off] * 35
+    assert all(names in ([], ["n0"] * off) for names in named)

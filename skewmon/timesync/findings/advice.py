@@ -39,6 +39,12 @@ _LOG: Mapping[str, str] = {
     "ntpd-rs": "-u ntpd-rs",
 }
 
+#: The source that the kernel counts time with.
+_CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+#: The same as ``oscillator``, for the admin box itself.
+ADMIN_OSCILLATOR = f"cat {_CLOCKSOURCE}; chronyc -n tracking || ntptime || adjtimex --print"
+
 #: What shows the kernel's clock; not every system has systemd.
 _FALLBACK = f"'timedatectl || {{ {_SBIN} ntptime || adjtimex; }}'"
 
@@ -70,6 +76,13 @@ def units(node: NodeEvidence) -> str:
     """Show which time daemons the node's systemd knows and runs."""
     shown = "systemctl list-units --all '*chron*' '*ntp*' '*timesync*' '*ptp*' '*phc2sys*'"
     return node.on_node(f"\"{shown} || ps | grep -E 'chron|ntp|timesync'\"")
+
+
+def oscillator(node: NodeEvidence) -> str:
+    """Show the clocksource, which may be badly calibrated, and how far the daemon has to correct it."""
+    by_chrony = _daemon(node) == "chronyd"
+    frequency = "chronyc -n tracking" if by_chrony else f"{_SBIN} ntptime || adjtimex --print"
+    return node.on_node(f"'cat {_CLOCKSOURCE}; {frequency}'")
 
 
 def hardware_clock(node: NodeEvidence) -> str:

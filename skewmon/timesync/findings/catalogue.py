@@ -54,6 +54,9 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.FREQUENCY_LIMIT: Diagnosis(
         "The oscillator drifts by more than a daemon can correct.", "warning"
     ),
+    FindingKind.OSCILLATOR_OFF: Diagnosis(
+        "The oscillator is proven to run more than 100 ppm fast or slow.", "warning"
+    ),
     FindingKind.STEPPED: Diagnosis("The wall clock jumped.", "warning"),
     FindingKind.SUSPENDED: Diagnosis("The machine was suspended.", "warning"),
     FindingKind.REBOOTED: Diagnosis("The machine was rebooted.", "info"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from skewmon.model import Finding, Vote
+from skewmon.model import Finding, Interval, Vote
 from skewmon.timesync.findings.catalogue import FINDINGS
 from skewmon.timesync.findings.evidence import (
     NO_REFERENCE,
@@ -14,6 +14,7 @@ from skewmon.timesync.findings.evidence import (
 from skewmon.timesync.findings.rules_cluster import cluster_rules
 from skewmon.timesync.findings.rules_daemon import daemon_rules
 from skewmon.timesync.findings.rules_offset import offset_rules
+from skewmon.timesync.findings.rules_oscillator import base_rate_ppb, base_rules, oscillator_rules
 
 __all__ = [
     "FINDINGS",
@@ -22,6 +23,7 @@ __all__ = [
     "ClusterEvidence",
     "NodeEvidence",
     "Reference",
+    "base_rate_ppb",
     "claimed_findings",
     "cluster_findings",
     "node_findings",
@@ -36,22 +38,27 @@ def claimed_findings(node: NodeEvidence) -> tuple[Finding, ...]:
 
 
 def node_findings(
-    node: NodeEvidence, reference: Reference, claimed: tuple[Finding, ...] | None = None
+    node: NodeEvidence,
+    reference: Reference,
+    claimed: tuple[Finding, ...] | None = None,
+    base_ppb: Interval | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings about one node, compared with the reference clock; none for a healthy one.
 
-    A round may have kept ``claimed_findings``.
+    A round may have kept ``claimed_findings``. ``base_ppb`` is the cluster's ``base_rate_ppb``.
     """
     own = claimed_findings(node) if claimed is None else claimed
-    return _ordered([*own, *offset_rules(node, reference)])
+    return _ordered([*own, *offset_rules(node, reference), *oscillator_rules(node, base_ppb)])
 
 
-def cluster_findings(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> tuple[Finding, ...]:
-    """Return what is to be said of the cluster as a whole, after the vote on pairs beyond ``limit_ns``.
+def cluster_findings(
+    cluster: ClusterEvidence, vote: Vote, limit_ns: int | None, base_ppb: Interval | None = None
+) -> tuple[Finding, ...]:
+    """Return the findings about the cluster as a whole, after the vote on pairs beyond ``limit_ns``.
 
-    Without a limit nothing is provably apart that should not be.
+    Without a limit no nodes are provably apart that should not be. ``base_ppb`` as in ``node_findings``.
     """
-    return _ordered(cluster_rules(cluster, vote, limit_ns))
+    return _ordered([*cluster_rules(cluster, vote, limit_ns), *base_rules(list(cluster.values()), base_ppb)])
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -28,7 +28,8 @@ class NodeEvidence:
     """One node; ``offset`` is measured, to the cluster's reference; ``login`` is the command to get there.
 
     ``address`` is the one by which other nodes would reach it, should they follow it. ``boot_id`` is a claim
-    of the node, like its status.
+    of the node, like its status. ``rate_ppb`` is the proven mean rate of its oscillator against the admin
+    box's over the last minutes, ``wall_rate_ppb`` that of its wall clock.
     """
 
     name: str
@@ -38,6 +39,8 @@ class NodeEvidence:
     login: str = ""
     address: str = ""
     boot_id: str = ""
+    rate_ppb: Interval | None = None
+    wall_rate_ppb: Interval | None = None
 
     @property
     def is_mute(self) -> bool:
