@@ -142,7 +142,7 @@ def test_a_camp_is_named_by_accusers_with_more_sources() -> None:
     assert found.culprits == ("n4", "n5")
 
 
-def test_outliers_that_do_not_agree_are_no_camp() -> None:
+def test_outliers_that_do_not_agree_are_not_a_camp() -> None:
     """Each of the two is wrong in its own way."""
     right = [node(f"n{k}", 0, A) for k in (1, 2, 3)]
     assert decide(cluster(*right, node("n4", 70, B), node("n5", -70, C)), LIMIT_NS).culprits == ("n4", "n5")
@@ -239,7 +239,7 @@ def test_two_names_of_one_machine_do_not_outvote_another() -> None:
     assert third.culprits == ("db1", "db1.example.com")
 
 
-def test_two_names_of_one_machine_are_no_camp() -> None:
+def test_two_names_of_one_machine_are_not_a_camp() -> None:
     """A source of its own does not hide one machine that is wrong."""
     twice = [node(name, 70, WRONG, boot_id="b1") for name in ("w", "w.example.com")]
     right = [node(f"n{k}", 0, A, boot_id=f"r{k}") for k in (1, 2, 3)]

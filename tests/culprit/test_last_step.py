@@ -17,7 +17,7 @@ def apart(seconds: float) -> Pair:
     return Pair("n1", "n2", Interval.around(round(seconds * NS_PER_S), 100_000))
 
 
-def test_the_node_whose_step_explains_the_distance_is_found() -> None:
+def test_the_node_with_the_step_that_explains_the_distance_is_found() -> None:
     """Ahead by stepping forward, or because the other stepped back."""
     ahead = last_step(apart(70), LIMIT_NS, {"n1": [jump(70, 5)], "n2": [jump(0.01)]})
     assert ahead is not None
@@ -41,6 +41,6 @@ def test_a_step_the_wrong_way_or_of_another_size_explains_nothing() -> None:
     assert last_step(apart(70), LIMIT_NS, {}) is None
 
 
-def test_a_distance_that_either_step_explains_is_no_evidence() -> None:
+def test_a_distance_that_either_step_explains_is_not_evidence() -> None:
     """Each stepped by the whole distance, at different times."""
     assert last_step(apart(70), LIMIT_NS, {"n1": [jump(70)], "n2": [jump(-70)]}) is None

@@ -93,7 +93,7 @@ async def test_a_broken_file_keeps_the_old_configuration(tmp_path: Path) -> None
         assert "Traceback" not in daemon.log
 
 
-async def test_the_journal_tells_of_reloads_in_words(tmp_path: Path) -> None:
+async def test_reloads_are_events_with_their_changes(tmp_path: Path) -> None:
     """What came and went; a refusal once, with its reason, and its end although nothing changed by it."""
     async with Fleet(3) as fleet:
         place = Place(tmp_path, fleet)

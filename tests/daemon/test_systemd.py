@@ -24,7 +24,7 @@ def told(manager: socket.socket) -> list[str]:
     return manager.recv(4096).decode().splitlines()
 
 
-def test_every_stage_is_told_in_systemds_words(manager: socket.socket) -> None:
+def test_every_stage_is_sent_in_the_sd_notify_protocol(manager: socket.socket) -> None:
     """Ready, reloading, stopping, status and the watchdog."""
     systemd = Systemd({"NOTIFY_SOCKET": manager.getsockname()})
     systemd.ready("3 nodes")
@@ -52,7 +52,7 @@ def test_an_abstract_socket_is_found() -> None:
         assert told(listener) == ["WATCHDOG=1"]
 
 
-def test_without_systemd_nothing_is_told(tmp_path: Path) -> None:
+def test_without_systemd_nothing_is_sent(tmp_path: Path) -> None:
     """No variable, or a manager that went away."""
     Systemd({}).ready("fine")
     Systemd({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("fine")

@@ -55,7 +55,7 @@ async def test_every_interval_contains_the_simulated_truth(tmp_path):
         assert one.estimate.wall.lower_ns <= truth <= one.estimate.wall.upper_ns, name
 
 
-async def test_a_slow_path_is_as_slow_as_it_says(tmp_path):
+async def test_a_slow_path_has_its_configured_delays(tmp_path):
     """The round trip is at least the sum of both ways, and the estimate leans to the quicker one."""
     async with playing(tmp_path) as nodes:
         role, node = nodes["n5"]

@@ -76,7 +76,7 @@ def test_nodes_have_boot_ids_of_their_own():
 
 
 @pytest.mark.parametrize("name", sorted(NODES))
-def test_the_sheet_says_what_the_daemon_believes(name):
+def test_status_output_has_the_claims_of_the_daemon(name):
     """Each sheet is complete, wholly understood, and agrees with the clock as it was set."""
     node = NODES[name]
     text = status_output(NONCE, node, node.clock.read(40 * NS_PER_S))

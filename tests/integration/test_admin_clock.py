@@ -30,7 +30,7 @@ async def admin_box(
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.integration.admin_box",
+        "tests.integration.measure_process",
         str(rounds),
         cwd=ROOT,
         env={**os.environ, **clock.environment()},

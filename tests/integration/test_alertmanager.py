@@ -172,7 +172,7 @@ async def _paged(pager: Receiver, status: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_wrong_clock_pages_and_its_end_is_told(tmp_path: Path) -> None:
+async def test_a_wrong_clock_and_its_correction_are_notified(tmp_path: Path) -> None:
     """Fires on every peer, is repeated with a later end, and resolves."""
     async with (
         receiver() as pager,
@@ -205,7 +205,7 @@ async def test_a_wrong_clock_pages_and_its_end_is_told(tmp_path: Path) -> None:
         await _holds(two, 0)
 
 
-async def test_an_alertmanager_that_was_down_learns_what_fires(tmp_path: Path) -> None:
+async def test_an_alertmanager_receives_firing_alerts_after_an_outage(tmp_path: Path) -> None:
     """Nothing is lost while it is stopped, and its peer is told meanwhile."""
     async with (
         receiver() as pager,

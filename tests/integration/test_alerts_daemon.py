@@ -18,7 +18,7 @@ from aiohttp import web
 from skewmon.model import NS_PER_S
 from tests.fleet.relay import Relay, Way
 from tests.fleet.sshd import Fleet
-from tests.integration.paging import (
+from tests.integration.recipient import (
     INTERVAL_S,
     LINES,
     PATIENCE_S,
@@ -26,7 +26,7 @@ from tests.integration.paging import (
     healthy,
     identity_of,
     in_order,
-    paging,
+    running_recipient,
     until,
 )
 from tests.integration.running import Running
@@ -74,12 +74,12 @@ def _seconds(stamp: str) -> float:
     return datetime.fromisoformat(stamp).astimezone(UTC).timestamp()
 
 
-async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_path: Path) -> None:
+async def test_a_jump_alerts_within_a_round_and_a_restart_repeats_nothing(tmp_path: Path) -> None:
     """Two Alertmanagers hear of it once; no SIGTERM, SIGKILL or reload repeats, ends or forgets it."""
     async with (
         Fleet(3) as fleet,
-        paging(tmp_path / "1") as one,
-        paging(tmp_path / "2") as two,
+        running_recipient(tmp_path / "1") as one,
+        running_recipient(tmp_path / "2") as two,
         receiver() as hook,
     ):
         urls = [one.alertmanager.url, two.alertmanager.url]
@@ -92,8 +92,8 @@ async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_p
             assert time.monotonic() - jumped_base_s <= INTERVAL_S + 1
             assert await two.holds(*JUMPED) == began
             assert all(jumped_s - 0.001 <= _seconds(start) for start in began.values())
-            await one.is_told("firing", *JUMPED)
-            await two.is_told("firing", *JUMPED)
+            await one.receives("firing", *JUMPED)
+            await two.receives("firing", *JUMPED)
             told = daemon.metric("skewmon_rounds_total")  # by then it is on disk what was taken
             await daemon.until(lambda: daemon.metric("skewmon_rounds_total") >= told + 2)
             daemon.send(signal.SIGKILL)
@@ -108,15 +108,15 @@ async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_p
             await healthy(daemon, 3)
             assert daemon.metric("skewmon_alert_firing") == len(JUMPED)
             assert await one.firing() == await two.firing() == began
-            assert [one.told("resolved"), two.told("resolved")] == [[], []]
+            assert [one.received("resolved"), two.received("resolved")] == [[], []]
             right_s = time.time()
             fleet["n3"].clock.step(-JUMP_NS)
-            await one.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
-            await two.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            await one.receives("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            await two.receives("resolved", SKEW_WARNING, SKEW_CRITICAL)
             assert time.time() - right_s >= CLEAR_FOR_S
             assert set(await one.holds(STEPPED)) == set(await two.holds(STEPPED))
             await daemon.end()
-        assert one.told("firing") == two.told("firing") == in_order(JUMPED)
+        assert one.received("firing") == two.received("firing") == in_order(JUMPED)
     changes = [alert for body in hook.bodies for alert in body["alerts"]]
     heard = [(one["name"], one["cluster"], one["node"], one["severity"], one["status"]) for one in changes]
     assert sorted(heard) == sorted(
@@ -124,7 +124,7 @@ async def test_a_jump_is_told_within_a_round_and_a_restart_changes_nothing(tmp_p
     )
 
 
-async def test_killed_while_it_pages_it_remembers_what_it_told(tmp_path: Path) -> None:
+async def test_alerts_survive_a_kill_during_notification(tmp_path: Path) -> None:
     """The process ends before the first page is answered; the next one tells the same with the same start."""
     daemons: list[Running] = []
 
@@ -132,19 +132,19 @@ async def test_killed_while_it_pages_it_remembers_what_it_told(tmp_path: Path) -
         daemons[-1].send(signal.SIGKILL)
         return web.Response()
 
-    async with Fleet(3) as fleet, receiver() as pager:
-        pager.answers.append(kill)
-        path = configured(fleet, tmp_path, {"alertmanagers": [pager.url]})
+    async with Fleet(3) as fleet, receiver() as webhook:
+        webhook.answers.append(kill)
+        path = configured(fleet, tmp_path, {"alertmanagers": [webhook.url]})
         async with Running(path, program=("-c", SLOW_DISK)) as daemon:
             daemons.append(daemon)
             await healthy(daemon, 3)
             fleet["n3"].clock.step(JUMP_NS)
             assert await asyncio.to_thread(daemon.process.wait, PATIENCE_S) == -signal.SIGKILL
-        pager.answers.clear()
-        before = len(pager.bodies)
+        webhook.answers.clear()
+        before = len(webhook.bodies)
         async with Running(path) as daemon:
-            await daemon.until(lambda: len(pager.bodies) > before)
-    starts = [{identity_of(one["labels"]): one["startsAt"] for one in body} for body in pager.bodies]
+            await daemon.until(lambda: len(webhook.bodies) > before)
+    starts = [{identity_of(one["labels"]): one["startsAt"] for one in body} for body in webhook.bodies]
     assert set(starts[0]) == JUMPED
     assert starts[before] == starts[0]
 
@@ -152,15 +152,15 @@ async def test_killed_while_it_pages_it_remembers_what_it_told(tmp_path: Path) -
 async def test_two_lines_of_one_name_are_two_alerts_and_one_series(tmp_path: Path) -> None:
     """A clock that is wrong and runs wrong passes a line on skew and one on drift."""
     lines = [LINES[0], {"severity": "warning", "drift": "20ppm"}]
-    async with Fleet(3) as fleet, paging(tmp_path / "1") as pager:
-        path = configured(fleet, tmp_path, {"alertmanagers": [pager.alertmanager.url]}, thresholds=lines)
+    async with Fleet(3) as fleet, running_recipient(tmp_path / "1") as recipient:
+        path = configured(fleet, tmp_path, {"alertmanagers": [recipient.alertmanager.url]}, thresholds=lines)
         fleet["n3"].clock.drift(80)
         async with Running(path) as daemon:
             await healthy(daemon, 3)
             fleet["n3"].clock.step(JUMP_NS)
 
             async def kinds() -> set[tuple[str, str]]:
-                found = [one["labels"] for one in await pager.alertmanager.alerts()]
+                found = [one["labels"] for one in await recipient.alertmanager.alerts()]
                 return {(one["alertname"], one["kind"]) for one in found if one["node"] == "n3"}
 
             async def both() -> bool:
@@ -178,7 +178,11 @@ async def test_two_lines_of_one_name_are_two_alerts_and_one_series(tmp_path: Pat
 
 async def test_an_alertmanager_that_is_away_misses_neither_beginning_nor_end(tmp_path: Path) -> None:
     """It is stopped while an alert begins, and again while it ends; its peer hears of both meanwhile."""
-    async with Fleet(3) as fleet, paging(tmp_path / "1") as one, paging(tmp_path / "2") as two:
+    async with (
+        Fleet(3) as fleet,
+        running_recipient(tmp_path / "1") as one,
+        running_recipient(tmp_path / "2") as two,
+    ):
         urls = [one.alertmanager.url, two.alertmanager.url]
         async with Running(configured(fleet, tmp_path, {"alertmanagers": urls})) as daemon:
             await healthy(daemon, 3)
@@ -187,38 +191,38 @@ async def test_an_alertmanager_that_is_away_misses_neither_beginning_nor_end(tmp
             began = await two.holds(*JUMPED)
             await one.alertmanager.start()
             assert await one.holds(*JUMPED) == began
-            await one.is_told("firing", *JUMPED)
+            await one.receives("firing", *JUMPED)
             await one.alertmanager.stop()
             fleet["n3"].clock.step(-JUMP_NS)
-            await two.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            await two.receives("resolved", SKEW_WARNING, SKEW_CRITICAL)
             await one.alertmanager.start()
-            await one.is_told("resolved", SKEW_WARNING, SKEW_CRITICAL)
+            await one.receives("resolved", SKEW_WARNING, SKEW_CRITICAL)
             failed = _failures(daemon)
     assert failed["alertmanager", "connection"] >= 1
 
 
-async def test_silence_is_told_as_such_and_ends_nothing(tmp_path: Path) -> None:
+async def test_unreachable_nodes_alert_and_end_no_other_alert(tmp_path: Path) -> None:
     """A wrong clock falls silent, then the majority is lost, then nobody is left to compare with."""
-    async with Fleet(3) as fleet, paging(tmp_path / "1") as pager:
-        path = configured(fleet, tmp_path, {"alertmanagers": [pager.alertmanager.url]})
+    async with Fleet(3) as fleet, running_recipient(tmp_path / "1") as recipient:
+        path = configured(fleet, tmp_path, {"alertmanagers": [recipient.alertmanager.url]})
         async with Running(path, program=("-c", IMPATIENT)) as daemon:
             await healthy(daemon, 3)
             fleet["n3"].clock.step(JUMP_NS)
-            began = await pager.holds(*JUMPED)
+            began = await recipient.holds(*JUMPED)
             fleet["n3"].stop()
-            now = await pager.holds(*JUMPED, UNREACHABLE)
+            now = await recipient.holds(*JUMPED, UNREACHABLE)
             assert {one: now[one] for one in JUMPED} == began
             fleet["n3"].start()
             await healthy(daemon, 3)
             fleet["n1"].stop()  # one against one: nobody could be blamed any more
-            now = await pager.holds(*JUMPED, UNREACHABLE_N1)
+            now = await recipient.holds(*JUMPED, UNREACHABLE_N1)
             assert {one: now[one] for one in JUMPED} == began
             assert daemon.cluster()["verdict"] == "critical"
             fleet["n3"].stop()
-            now = await pager.holds(*JUMPED, UNREACHABLE, UNREACHABLE_N1, UNKNOWN)
+            now = await recipient.holds(*JUMPED, UNREACHABLE, UNREACHABLE_N1, UNKNOWN)
             assert {one: now[one] for one in JUMPED} == began
             assert daemon.cluster()["verdict"] == "unknown"
-        assert not set(pager.told("resolved")) & JUMPED
+        assert not set(recipient.received("resolved")) & JUMPED
 
 
 async def test_doubt_does_not_end_an_alert(tmp_path: Path) -> None:
@@ -227,27 +231,27 @@ async def test_doubt_does_not_end_an_alert(tmp_path: Path) -> None:
         fleet = await stack.enter_async_context(Fleet(3))
         n3 = fleet["n3"]
         relay = stack.enter_context(Relay.before(fleet, n3))
-        pager = await stack.enter_async_context(paging(tmp_path / "1"))
+        recipient = await stack.enter_async_context(running_recipient(tmp_path / "1"))
         nodes = [{"name": one.name, "address": one.address, "port": one.port} for one in fleet]
         nodes[2] = {"name": n3.name, "address": relay.address, "port": relay.port}
-        alerts = {"alertmanagers": [pager.alertmanager.url]}
+        alerts = {"alertmanagers": [recipient.alertmanager.url]}
         path = configured(fleet, tmp_path, alerts, nodes=nodes, samples=3)
         async with Running(path) as daemon:
             await healthy(daemon, 3)
             n3.clock.step(JUMP_NS)
-            began = await pager.holds(*JUMPED)
+            began = await recipient.holds(*JUMPED)
             await daemon.end()
         relay.delay("backward", delay_s=0.15)
         n3.clock.step(-JUMP_NS)
         async with Running(path) as daemon:
             await healthy(daemon, 3)
-            await pager.holds(
+            await recipient.holds(
                 SKEW_WARNING, STEPPED
             )  # the line at 1 s is proven to be kept, that at 50 ms not
             assert daemon.cluster()["verdict"] == "ambiguous"
-            assert (await pager.firing())[SKEW_WARNING] == began[SKEW_WARNING]
+            assert (await recipient.firing())[SKEW_WARNING] == began[SKEW_WARNING]
             relay.delay("backward", delay_s=0.0)
-            await pager.holds(STEPPED)
+            await recipient.holds(STEPPED)
 
 
 async def _endure(daemon: Running, relay: Relay, hook: Receiver, seconds: float) -> float:
@@ -321,7 +325,7 @@ async def test_receivers_that_misbehave_are_counted_by_reason(tmp_path: Path) ->
     """Errors, silence and closed connections are tried again, refusals are final, a page still arrives."""
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(3))
-        pager = await stack.enter_async_context(paging(tmp_path / "1"))
+        recipient = await stack.enter_async_context(running_recipient(tmp_path / "1"))
         broken, hanging, moved, picky = [await stack.enter_async_context(receiver()) for _ in range(4)]
         closing = await stack.enter_async_context(raw_server(b""))
         broken.says(500, 500, 200)
@@ -330,11 +334,11 @@ async def test_receivers_that_misbehave_are_counted_by_reason(tmp_path: Path) ->
         taken: list[int] = []
         picky.answers.append(_picky(taken))
         urls = [broken.url, hanging.url, moved.url, picky.url, closing]
-        alerts = {"alertmanagers": [pager.alertmanager.url], "webhooks": [{"url": url} for url in urls]}
+        alerts = {"alertmanagers": [recipient.alertmanager.url], "webhooks": [{"url": url} for url in urls]}
         daemon = await stack.enter_async_context(Running(configured(fleet, tmp_path, alerts)))
         await healthy(daemon, 3)
         fleet["n3"].clock.step(JUMP_NS)
-        await pager.holds(*JUMPED)
+        await recipient.holds(*JUMPED)
         reasons = {"server-error", "timeout", "redirected", "refused", "connection"}
         await daemon.until(lambda: {reason for _, reason in _failures(daemon)} >= reasons, PATIENCE_S)
         failed = _failures(daemon)
@@ -354,7 +358,7 @@ def _remembered(folder: Path) -> list[tuple[str, str]]:
         return connection.execute("SELECT key, value FROM state ORDER BY key").fetchall()
 
 
-async def test_a_dry_run_says_what_it_would_send_and_touches_nothing(tmp_path: Path) -> None:
+async def test_a_dry_run_logs_notifications_and_changes_nothing(tmp_path: Path) -> None:
     """No receiver hears of it, and what the real daemon remembers stays as it was."""
     async with Fleet(3) as fleet, receiver() as hook:
         path = configured(fleet, tmp_path, {"webhooks": [{"url": hook.url}]})

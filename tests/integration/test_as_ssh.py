@@ -181,7 +181,7 @@ def test_known_hosts_command(user: User) -> None:
 
 
 @pytest.mark.parametrize("files", ["none", "/dev/null"])
-def test_host_keys_are_verified_whatever_the_file_says(user: User, files: str) -> None:
+def test_host_keys_are_verified_with_any_ssh_config(user: User, files: str) -> None:
     """For ssh each of these lines turns the check off."""
     user.configure(
         f"StrictHostKeyChecking no\nGlobalKnownHostsFile none\n"
@@ -215,7 +215,7 @@ def test_a_host_that_cannot_be_used_costs_itself_alone(user: User) -> None:
     assert "%z" in found.nodes["worse"]["detail"]
 
 
-def test_without_ssh_only_what_needs_it_fails(user: User, tmp_path: Path) -> None:
+def test_without_an_ssh_client_only_ssh_config_fails(user: User, tmp_path: Path) -> None:
     """A configuration file that names its nodes needs no ssh client; the message says who needs it."""
     done = user.run("check", "n1", PATH="/nonexistent")
     assert done.returncode == 3

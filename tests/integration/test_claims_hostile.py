@@ -96,7 +96,7 @@ async def asked(fleet: Fleet) -> tuple[ClusterView, float]:
 
 
 @pytest.mark.prove
-async def test_what_a_tool_leaves_behind_does_not_hold_the_sheet(tmp_path: Path) -> None:
+async def test_leftover_processes_of_a_tool_do_not_delay_the_status(tmp_path: Path) -> None:
     """A child that keeps the pipe open costs its tool's limit, and the rest of the sheet is read."""
     login = without_daemons(commands=commands(tmp_path, ntpq=LEAVES_A_CHILD))
     async with Fleet(1, login=login) as fleet:
@@ -107,7 +107,7 @@ async def test_what_a_tool_leaves_behind_does_not_hold_the_sheet(tmp_path: Path)
     assert status.failures == (), status
 
 
-async def test_a_check_in_a_hurry_tells_that_the_tools_were_late(tmp_path: Path) -> None:
+async def test_a_short_check_reports_late_tools(tmp_path: Path) -> None:
     """The claims are missing, the clock is not, and nobody takes the silence for health."""
     login = without_daemons(commands=commands(tmp_path, ntpq=HANGS))
     async with Fleet(1, login=login) as fleet:

@@ -11,7 +11,8 @@ import pytest
 
 from skewmon.timesync.findings.advice import reparse
 from skewmon.timesync.findings.evidence import NodeEvidence
-from tests.integration.houses import (
+from tests.integration.estate import Estate, Host
+from tests.integration.time_daemons import (
     AHEAD_S,
     FAST,
     KINDS,
@@ -22,7 +23,6 @@ from tests.integration.houses import (
     kinds_of,
     settle,
 )
-from tests.integration.town import House, Town
 
 #: What the exchange over a veth pair on a loaded machine may add.
 TOLERANCE_S = 0.03
@@ -37,17 +37,17 @@ def metric(text: str, name: str) -> dict[str, float]:
     return {node: float(value) for node, value in found}
 
 
-def test_every_daemons_claim_has_our_sign(here: Town) -> None:
+def test_every_daemons_claim_has_our_sign(estate: Estate) -> None:
     """Five daemons, ahead and behind: the JSON and the metrics say so, and nothing is left unread."""
     expected: dict[str, tuple[str, float, list[str]]] = {}
-    houses: list[House] = []
+    hosts: list[Host] = []
     for kind, opened in KINDS.items():
         for servers, offset_s in ((SLOW, AHEAD_S), (FAST, -AHEAD_S)):
-            houses.append(opened(here, servers))
-            expected[houses[-1].node.name] = (kind, offset_s, servers)
-    settle(houses, lambda said: said.offset_s is not None and (said.synchronized or said.stratum != 16))
-    cluster = here.cluster()
-    claimed_s = metric(here.check("prometheus"), "timesync_offset_seconds")
+            hosts.append(opened(estate, servers))
+            expected[hosts[-1].node.name] = (kind, offset_s, servers)
+    settle(hosts, lambda said: said.offset_s is not None and (said.synchronized or said.stratum != 16))
+    cluster = estate.cluster()
+    claimed_s = metric(estate.check("prometheus"), "timesync_offset_seconds")
     for name, (kind, offset_s, servers) in expected.items():
         node = cluster["by_name"][name]
         said = node["timesync"]
@@ -61,15 +61,15 @@ def test_every_daemons_claim_has_our_sign(here: Town) -> None:
         assert not kinds_of(node) & {"unparsed-output", "tool-failed", "no-time-daemon"}, node
 
 
-def test_chronyd_synchronised_by_a_second_one(here: Town) -> None:
+def test_chronyd_synchronised_by_a_second_one(estate: Estate) -> None:
     """It names the other, one stratum below it."""
     serving = f"local stratum 3\nallow\nbindaddress {SPARE}\ncmdport 0\nbindcmdaddress /\n"
-    config = here.directory / "server.conf"
-    config.write_text(f"{serving}pidfile {here.directory}/server.pid\nuser root\n")
-    house = chronyd(here, [SPARE])
-    house.room.start_outside("chronyd", "-x", "-d", "-f", str(config))
-    settle([house], lambda said: said.synchronized)
-    node = here.cluster()["by_name"]["n1"]
+    config = estate.directory / "server.conf"
+    config.write_text(f"{serving}pidfile {estate.directory}/server.pid\nuser root\n")
+    host = chronyd(estate, [SPARE])
+    host.container.start_outside("chronyd", "-x", "-d", "-f", str(config))
+    settle([host], lambda said: said.synchronized)
+    node = estate.cluster()["by_name"]["n1"]
     said = node["timesync"]
     assert (said["daemon"], said["source"], said["stratum"], said["synchronized"]) == (
         "chronyd",
@@ -80,7 +80,7 @@ def test_chronyd_synchronised_by_a_second_one(here: Town) -> None:
     assert kinds_of(node) == {"single-source"}
 
 
-#: What the tools of a room print, understood by ``skewmon parse``.
+#: What the tools of a container print, understood by ``skewmon parse``.
 TOOLS = {
     "chronyd": ("chronyc-tracking", "chronyc-sources"),
     "ntpd": ("ntpq", "ntpq-rv", "ntpstat"),
@@ -90,17 +90,17 @@ TOOLS = {
 }
 
 
-def test_what_the_findings_advise_is_understood_line_by_line(here: Town) -> None:
+def test_output_of_advised_commands_is_parsed_completely(estate: Estate) -> None:
     """The very line of ``unparsed-output``, typed on the admin box, for every tool of every daemon."""
-    houses = {kind: opened(here, TRUE) for kind, opened in KINDS.items()}
-    settle(list(houses.values()), lambda said: said.peers or said.offset_s is not None)
+    hosts = {kind: opened(estate, TRUE) for kind, opened in KINDS.items()}
+    settle(list(hosts.values()), lambda said: said.peers or said.offset_s is not None)
     for kind, tools in TOOLS.items():
         for tool in tools:
-            done = here.shell(str(reparse(NodeEvidence(houses[kind].node.name), tool)))
+            done = estate.shell(str(reparse(NodeEvidence(hosts[kind].node.name), tool)))
             assert done.returncode == 0, (tool, done)
             report = json.loads(done.stdout)
             assert (report["tool"], report["outcome"], report["unparsed"]) == (tool, "parsed", []), report
-    csv = here.shell(
-        f"ssh {houses['chronyd'].node.name} chronyc -n -c sources | skewmon parse chronyc-sources"
+    csv = estate.shell(
+        f"ssh {hosts['chronyd'].node.name} chronyc -n -c sources | skewmon parse chronyc-sources"
     )
     assert len(json.loads(csv.stdout)["status"]["peers"]) == len(TRUE), csv

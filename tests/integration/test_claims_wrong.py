@@ -6,7 +6,9 @@ import pytest
 
 from skewmon.model import NS_PER_S
 from skewmon.timesync.claim import MIN_POLL_S, STALE_POLLS
-from tests.integration.houses import (
+from tests.integration.container import CACHE, package_environment
+from tests.integration.estate import Estate
+from tests.integration.time_daemons import (
     ABSENT,
     PASSING_ON,
     ROOT,
@@ -19,8 +21,6 @@ from tests.integration.houses import (
     settle,
     start_openntpd,
 )
-from tests.integration.room import CACHE, package_environment
-from tests.integration.town import Town
 
 HOUR_S = 3_600
 
@@ -28,13 +28,13 @@ HOUR_S = 3_600
 SILENT_S = STALE_POLLS * MIN_POLL_S
 
 
-def test_a_daemon_that_follows_a_wrong_server_is_refuted_and_the_server_named(here: Town) -> None:
+def test_a_daemon_that_follows_a_wrong_server_is_refuted_and_the_server_named(estate: Estate) -> None:
     """Seventy seconds and an hour ahead, both synchronised by their own word; the others are healthy."""
-    healthy = [chronyd(here, TRUE), chronyd(here, TRUE), ntpsec(here, TRUE)]
-    fooled = chronyd(here, [*TRUE, ABSENT], ahead_ns=70 * NS_PER_S)
-    zone = chronyd(here, TRUE, ahead_ns=3_600 * NS_PER_S)
+    healthy = [chronyd(estate, TRUE), chronyd(estate, TRUE), ntpsec(estate, TRUE)]
+    fooled = chronyd(estate, [*TRUE, ABSENT], ahead_ns=70 * NS_PER_S)
+    zone = chronyd(estate, TRUE, ahead_ns=3_600 * NS_PER_S)
     settle([*healthy, fooled, zone], lambda said: said.synchronized)
-    nodes = here.cluster()["by_name"]
+    nodes = estate.cluster()["by_name"]
     said = nodes[fooled.node.name]
     (refuted,) = [found for found in said["findings"] if found["kind"] == "claims-sync-but-off"]
     source = said["timesync"]["source"]
@@ -44,29 +44,29 @@ def test_a_daemon_that_follows_a_wrong_server_is_refuted_and_the_server_named(he
     assert refuted["severity"] == "critical"
     assert refuted["next"].endswith("chronyc -n sources -v")
     assert {"time-zone-error", "claims-sync-but-off"} <= kinds_of(nodes[zone.node.name])
-    for house in healthy:
-        assert nodes[house.node.name]["findings"] == [], nodes[house.node.name]
+    for host in healthy:
+        assert nodes[host.node.name]["findings"] == [], nodes[host.node.name]
 
 
-def test_whoever_holds_no_clock_is_told(here: Town) -> None:
+def test_nodes_without_a_working_time_daemon_are_found(estate: Estate) -> None:
     """An island, no server that answers, two daemons, none, one that ended, one that hangs; and a guest."""
-    island = chronyd(here, [], lines="local stratum 8")
-    lost = chronyd(here, [ABSENT])
-    nobody = here.house(package_environment("chrony", "ntpsec", "openntpd", "ntpstat"))
-    guest = here.house(package_environment("chrony"))
+    island = chronyd(estate, [], lines="local stratum 8")
+    lost = chronyd(estate, [ABSENT])
+    nobody = estate.host(package_environment("chrony", "ntpsec", "openntpd", "ntpstat"))
+    guest = estate.host(package_environment("chrony"))
     put(guest, "/run/systemd/container", "lxc\n")
-    rivals = ntpsec(here, TRUE)
+    rivals = ntpsec(estate, TRUE)
     start_openntpd(rivals, TRUE, str(CACHE / "bookworm/openntpd/usr/sbin/ntpd"))
-    classic = ntpd(here, TRUE)
-    stopped, frozen = chronyd(here, TRUE), chronyd(here, TRUE)
+    classic = ntpd(estate, TRUE)
+    stopped, frozen = chronyd(estate, TRUE), chronyd(estate, TRUE)
     settle([island, rivals, classic, stopped, frozen], lambda said: said.synchronized)
     settle([rivals], lambda said: len(said.daemons) == 2)
     settle([lost], lambda said: said.synchronized is False and said.peers)
-    for house, name in ((stopped, "TERM"), (frozen, "STOP")):
-        done = house.room.run("sh", "-c", f"kill -{name} $(cat /run/chrony.pid)")
+    for host, name in ((stopped, "TERM"), (frozen, "STOP")):
+        done = host.container.run("sh", "-c", f"kill -{name} $(cat /run/chrony.pid)")
         assert done.returncode == 0, done
     settle([stopped], lambda said: not said.daemons)
-    cluster = here.cluster()
+    cluster = estate.cluster()
     found = {name: kinds_of(node) for name, node in cluster["by_name"].items()}
     # The kernel's own flag, which is all that is left to go by, is this machine's.
     found[frozen.node.name].discard("unsynchronized")
@@ -84,24 +84,26 @@ def test_whoever_holds_no_clock_is_told(here: Town) -> None:
 
 @pytest.mark.prove
 @pytest.mark.timeout(400)
-def test_a_daemon_that_has_lost_its_servers_is_stale(here: Town) -> None:
+def test_a_daemon_that_has_lost_its_servers_is_stale(estate: Estate) -> None:
     """Two minutes after the servers went away, chronyd still says synchronised."""
-    cut = chronyd(here, TRUE)
+    cut = chronyd(estate, TRUE)
     settle([cut], lambda said: said.synchronized)
-    cut.room.run("ip", "route", "del", "10.78.0.0/24")
-    cut.room.status_once(lambda said: (said.last_update_s or 0) > SILENT_S, 2 * SILENT_S)
-    node = here.cluster()["by_name"][cut.node.name]
+    cut.container.run("ip", "route", "del", "10.78.0.0/24")
+    cut.container.status_once(lambda said: (said.last_update_s or 0) > SILENT_S, 2 * SILENT_S)
+    node = estate.cluster()["by_name"][cut.node.name]
     assert "stale-sync" in kinds_of(node), node["timesync"]
 
 
 @pytest.mark.parametrize("good", [TRUE[:2], TRUE[:1] * 2], ids=["two-servers", "one-server"])
-def test_three_of_five_behind_one_wrong_server_do_not_name_the_others(here: Town, good: list[str]) -> None:
+def test_three_of_five_behind_one_wrong_server_do_not_name_the_others(
+    estate: Estate, good: list[str]
+) -> None:
     """The two have a source of their own, and as many sources: both camps are reported."""
     wrong = TRUE[2]
-    houses = [chronyd(here, [server]) for server in good]
-    houses += [chronyd(here, [wrong], ahead_ns=70 * NS_PER_S) for _ in range(3)]
-    settle(houses, lambda said: said.synchronized)
-    cluster = here.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
+    hosts = [chronyd(estate, [server]) for server in good]
+    hosts += [chronyd(estate, [wrong], ahead_ns=70 * NS_PER_S) for _ in range(3)]
+    settle(hosts, lambda said: said.synchronized)
+    cluster = estate.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
     assert (cluster["culprit_verdict"], cluster["culprits"]) == ("undetermined", [])
     own = f"source {good[0]}" if good[0] == good[1] else f"sources {good[0]}, {good[1]}"
     assert f"n1, n2 ({own}) and n3, n4, n5 (source {wrong}) are" in cluster["culprit_evidence"]
@@ -112,13 +114,13 @@ def test_three_of_five_behind_one_wrong_server_do_not_name_the_others(here: Town
         assert f"n1, n2 with {good[0]} and n3, n4, n5 with {wrong}" in told
 
 
-def test_two_of_five_behind_one_wrong_server_are_named_with_it(here: Town) -> None:
+def test_two_of_five_behind_one_wrong_server_are_named_with_it(estate: Estate) -> None:
     """The other three have more sources."""
     wrong = TRUE[3]
-    houses = [chronyd(here, TRUE[:3]) for _ in range(3)]
-    houses += [chronyd(here, [wrong], ahead_ns=70 * NS_PER_S) for _ in range(2)]
-    settle(houses, lambda said: said.synchronized and len(said.peers) in {1, 3})
-    cluster = here.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
+    hosts = [chronyd(estate, TRUE[:3]) for _ in range(3)]
+    hosts += [chronyd(estate, [wrong], ahead_ns=70 * NS_PER_S) for _ in range(2)]
+    settle(hosts, lambda said: said.synchronized and len(said.peers) in {1, 3})
+    cluster = estate.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
     told = {found["kind"]: found["message"] for found in cluster["findings"]}
     assert (cluster["culprit_verdict"], cluster["culprits"]) == ("named", ["n4", "n5"])
     assert told["common-wrong-source"] == f"n4, n5 deviate and follow {wrong}, which no other node uses"
@@ -126,26 +128,26 @@ def test_two_of_five_behind_one_wrong_server_are_named_with_it(here: Town) -> No
     assert liars == {"n4", "n5"}
 
 
-def test_three_servers_that_follow_one_are_one_source(here: Town) -> None:
+def test_three_servers_that_follow_one_are_one_source(estate: Estate) -> None:
     """Each of three nodes has its own, and what they all follow is no more than the source of the two."""
-    houses = [ntpsec(here, [server]) for server in PASSING_ON]
-    houses += [chronyd(here, TRUE[:1], ahead_ns=70 * NS_PER_S) for _ in range(2)]
-    settle(houses, lambda said: said.synchronized)
-    cluster = here.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
+    hosts = [ntpsec(estate, [server]) for server in PASSING_ON]
+    hosts += [chronyd(estate, TRUE[:1], ahead_ns=70 * NS_PER_S) for _ in range(2)]
+    settle(hosts, lambda said: said.synchronized)
+    cluster = estate.cluster(thresholds=[{"severity": "warning", "skew": "2s"}])
     assert (cluster["culprit_verdict"], cluster["culprits"]) == ("undetermined", [])
     assert f"n4, n5 (source {TRUE[0]}) and n1, n2, n3 (source {ROOT})" in cluster["culprit_evidence"]
 
 
 @pytest.mark.prove
-def test_an_hour_of_real_healthy_daemons_has_no_finding(here: Town) -> None:
+def test_an_hour_of_real_healthy_daemons_has_no_finding(estate: Estate) -> None:
     """Four daemons of three kinds on one clock, a hundred rounds in every check."""
-    houses = [chronyd(here, TRUE), chronyd(here, TRUE), ntpsec(here, TRUE), ntpd(here, TRUE)]
-    settle(houses, lambda said: said.synchronized)
+    hosts = [chronyd(estate, TRUE), chronyd(estate, TRUE), ntpsec(estate, TRUE), ntpd(estate, TRUE)]
+    settle(hosts, lambda said: said.synchronized)
     end = time.monotonic() + HOUR_S
     while time.monotonic() < end:
-        cluster = here.cluster(rounds=100)
+        cluster = estate.cluster(rounds=100)
         assert {name: node["findings"] for name, node in cluster["by_name"].items()} == {
-            house.node.name: [] for house in houses
+            host.node.name: [] for host in hosts
         }
         assert [found["kind"] for found in cluster["findings"]] == ["mixed-daemons"]
         assert cluster["verdict"] == "ok"

@@ -20,7 +20,7 @@ def asked(shell: str) -> dict[str, script.ToolOutput]:
     return script.split(NONCE, done.stdout)
 
 
-def test_a_daemon_in_a_namespace_below_is_told_from_ones_own(tmp_path: Path) -> None:
+def test_daemons_of_inner_namespaces_are_not_counted(tmp_path: Path) -> None:
     """Two sleepers called ntp-daemon, one of them in a process namespace of its own."""
     program = tmp_path / "ntp-daemon"
     shutil.copy(shutil.which("sleep") or "sleep", program)

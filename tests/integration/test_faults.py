@@ -81,7 +81,7 @@ async def test_a_port_without_a_server_is_refused() -> None:
     assert f"127.0.1.1:{fleet['n1'].port}" in outcome.detail
 
 
-async def test_a_name_that_nobody_knows_does_not_resolve() -> None:
+async def test_an_unknown_name_does_not_resolve() -> None:
     """RFC 6761 keeps .invalid free."""
     async with Fleet(1) as fleet:
         node = replace(node_of(fleet, fleet["n1"]), address="no-such-host.invalid")
@@ -99,7 +99,7 @@ async def test_a_name_that_cannot_be_one_does_not_resolve(name: str) -> None:
     assert outcome.reason in {Reason.NAME_NOT_RESOLVED, Reason.NETWORK_UNREACHABLE}
 
 
-async def test_another_host_key_is_told_from_an_unknown_one() -> None:
+async def test_changed_and_unknown_host_keys_have_different_reasons() -> None:
     """Changed: somebody must look. Unknown: somebody must compare and add."""
     async with Fleet(1) as fleet:
         fleet["n1"].change_host_key()
@@ -134,7 +134,7 @@ async def test_more_keys_than_the_server_tries_are_denied() -> None:
     [(None, "no such file"), (b"not a key", "id_other"), (b"", "id_other")],
     ids=["missing", "nonsense", "empty"],
 )
-async def test_a_key_that_cannot_be_read_is_told_by_name(content: bytes | None, words: str) -> None:
+async def test_an_unreadable_key_is_reported_by_name(content: bytes | None, words: str) -> None:
     """No connection is even tried with nothing to offer."""
     async with Fleet(1) as fleet:
         path = fleet.identity.with_name("id_other")
@@ -144,7 +144,7 @@ async def test_a_key_that_cannot_be_read_is_told_by_name(content: bytes | None, 
     assert words in outcome.detail
 
 
-async def test_a_key_with_a_passphrase_says_so() -> None:
+async def test_a_key_with_a_passphrase_is_reported() -> None:
     """Skewmon asks nobody; such keys come from the agent."""
     async with Fleet(1) as fleet:
         path = fleet.identity.with_name("id_locked")
@@ -174,7 +174,7 @@ async def test_a_login_that_hangs_after_the_keys_is_given_up(tmp_path: Path) -> 
         await told(scripted(node), Reason.LOGIN_TIMEOUT)
 
 
-async def test_what_is_no_ssh_server_is_called_that() -> None:
+async def test_another_server_at_the_port_is_reported_as_not_ssh() -> None:
     """A web server answers, with a terminal's control characters."""
 
     async def web(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -189,7 +189,7 @@ async def test_what_is_no_ssh_server_is_called_that() -> None:
     assert outcome.detail.isprintable()
 
 
-async def test_a_server_that_hangs_up_at_once_is_told() -> None:
+async def test_a_server_that_hangs_up_at_once_is_reported() -> None:
     """MaxStartups and PerSourcePenalties do so."""
 
     async def rude(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -201,7 +201,7 @@ async def test_a_server_that_hangs_up_at_once_is_told() -> None:
     assert "MaxStartups" in outcome.advice
 
 
-async def test_a_bastion_that_is_down_is_told_of_every_node_behind_it() -> None:
+async def test_a_bastion_that_is_down_is_the_reason_of_every_node_behind_it() -> None:
     """Once and in time, not one node after the other."""
     async with Fleet(5) as fleet:
         fleet["n1"].freeze()
@@ -214,7 +214,7 @@ async def test_a_bastion_that_is_down_is_told_of_every_node_behind_it() -> None:
             assert f"Through {jump[0]}" in failed(outcome, Reason.JUMP_FAILED).detail
 
 
-async def test_a_bastion_that_may_not_forward_is_told() -> None:
+async def test_a_bastion_without_forwarding_is_reported() -> None:
     """AllowTcpForwarding no."""
     async with Fleet(2, logins={"n1": Login(sshd_lines=("AllowTcpForwarding no",))}) as fleet:
         jump = (f"{fleet.user}@127.0.1.1:{fleet['n1'].port}",)
@@ -239,7 +239,7 @@ async def test_a_forced_command_that_is_something_else_has_no_program() -> None:
     assert "backup only" in outcome.detail
 
 
-async def test_a_server_that_opens_no_session_is_told() -> None:
+async def test_a_server_that_refuses_sessions_is_reported() -> None:
     """MaxSessions 0."""
     async with Fleet(1, login=Login(sshd_lines=("MaxSessions 0",))) as fleet:
         await told(node_of(fleet, fleet["n1"]), Reason.SESSION_REFUSED)
@@ -287,7 +287,7 @@ async def test_a_flood_of_complaints_is_cut_off(tmp_path: Path) -> None:
         await told(scripted(node), Reason.TOO_MUCH_OUTPUT)
 
 
-async def test_a_program_that_is_killed_is_told_at_once() -> None:
+async def test_a_killed_program_is_reported_at_once() -> None:
     """Kill -9 of what the login runs, between two rounds."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         sweeper = Sweeper()
@@ -300,7 +300,7 @@ async def test_a_program_that_is_killed_is_told_at_once() -> None:
         assert_inside(fleet["n2"], in_order(sweep)[1])
 
 
-async def test_a_connection_that_is_cut_is_told_at_once() -> None:
+async def test_a_cut_connection_is_reported_at_once() -> None:
     """The server's process dies in the middle of it."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         fleet["n1"].cut_connections()
@@ -310,7 +310,7 @@ async def test_a_connection_that_is_cut_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("fault", ["freeze", "drop"])
-async def test_a_node_that_falls_silent_is_told_in_time(fault: str) -> None:
+async def test_a_silent_node_is_reported_in_time(fault: str) -> None:
     """SIGSTOP of everything, or a firewall that forgets the connection, with a session open."""
     async with Fleet(2) as fleet:
         node = fleet["n1"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fleet.sshd import Fleet
-from tests.integration.hostile_town import KINDS
+from tests.integration.hostile_servers import KINDS
 from tests.integration.running import Running
 
 HONEST = ("n1", "n2", "n3")
@@ -41,7 +41,7 @@ GROWTH_BYTES = 16 * 1024 * 1024
 @contextmanager
 def hostile(*kinds: str) -> Iterator[list[dict[str, Any]]]:
     """Start hostile nodes; yield them as a configuration has them."""
-    command = [sys.executable, "-m", "tests.integration.hostile_town", *kinds]
+    command = [sys.executable, "-m", "tests.integration.hostile_servers", *kinds]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

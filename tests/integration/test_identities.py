@@ -37,7 +37,7 @@ async def test_the_named_identity_is_offered_before_the_rest_of_the_agent(foreig
         assert_inside(fleet["n1"], await outcome_of(named))
 
 
-async def test_too_many_keys_are_reported_in_the_words_of_the_server(foreign: list[Path]) -> None:
+async def test_too_many_keys_are_reported_with_the_servers_message(foreign: list[Path]) -> None:
     """The right key is in the agent; advice to add it to authorized_keys would be wrong."""
     with Fleet(1) as fleet, agent(*foreign, fleet.identity) as socket:
         unnamed = node_of(fleet, fleet["n1"], agent=True, agent_socket=socket, identities=())

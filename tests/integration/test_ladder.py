@@ -72,7 +72,7 @@ async def test_all_rungs_together_are_measured_at_one_instant(ladder: Fleet) -> 
 
 
 @pytest.mark.parametrize("probe", ["python3", "perl"])
-async def test_rungs_that_read_all_clocks_tell_the_oscillator_apart(ladder: Fleet, probe: str) -> None:
+async def test_programs_with_all_clocks_measure_the_oscillator(ladder: Fleet, probe: str) -> None:
     """RAW, MONOTONIC and BOOTTIME come with boot id and clock source."""
     node = ladder.nodes[list(RUNGS).index(probe)]
     found = measured(in_order(await measured_once([node_of(ladder, node)]))[0])
@@ -91,7 +91,7 @@ async def test_python_2_7_is_a_rung_of_its_own() -> None:
         assert_inside(fleet["n1"], outcome)
 
 
-async def test_a_node_with_no_rung_at_all_says_what_to_install() -> None:
+async def test_a_node_without_any_program_advises_a_package() -> None:
     """Neither Python, Perl, bash nor date."""
     login = Login(without=(*NO_PYTHON, "perl", "bash", "date"))
     with Fleet(1, login=login) as fleet:

@@ -79,7 +79,7 @@ async def test_fifty_random_fleets_are_measured_truly(seed: int) -> None:
     await measure_random_fleet(seed)
 
 
-async def test_the_node_that_is_ahead_is_named_and_told_as_ahead() -> None:
+async def test_the_node_that_is_ahead_is_named_with_its_sign() -> None:
     """Seventy seconds ahead: a positive offset, two proven pairs, one culprit."""
     async with Fleet(3, offsets_ns=[0, 70 * NS_PER_S, 2_000_000]) as fleet:
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
@@ -127,7 +127,7 @@ async def test_many_rounds_of_moving_clocks_hold_the_truth() -> None:
         assert seen == 600
 
 
-async def test_a_clock_that_is_moved_while_it_is_asked_is_never_told_wrongly() -> None:
+async def test_a_clock_set_during_a_burst_is_never_reported_wrongly() -> None:
     """A step in the middle of a burst is enclosed or refused."""
     rng = Random(12)
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:

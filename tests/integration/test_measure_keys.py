@@ -91,7 +91,9 @@ async def test_identities_only_offers_just_the_named_key(
             assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
 
 
-async def test_an_agent_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_an_agent_that_does_not_answer_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Its socket is left over from a session that ended."""
     async with Fleet(1) as fleet:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))

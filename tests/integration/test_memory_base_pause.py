@@ -72,7 +72,7 @@ async def journal_of(
 
 
 @pytest.mark.parametrize("rungs", [("python3",) * 3, RUNGS, ("bash",) * 3], ids=["python", "mixed", "bash"])
-async def test_a_pause_of_the_admin_box_is_one_event_and_nobodys_step(rungs: tuple[str, ...]) -> None:
+async def test_a_pause_of_the_admin_box_is_one_event_and_not_a_step(rungs: tuple[str, ...]) -> None:
     """Whatever the nodes can read; and the rounds after it are as calm as those before."""
     machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(rungs)]
     events, state = await journal_of(machines, pause_before=6, rounds=12)
@@ -95,7 +95,7 @@ async def test_a_step_during_the_pause_is_still_that_nodes() -> None:
     assert kinds == [("admin-box-paused", None), ("step", "n2")]
 
 
-async def test_one_node_that_leaps_ahead_is_no_pause_of_the_admin_box() -> None:
+async def test_a_leap_of_one_node_is_not_a_pause_of_the_admin_box() -> None:
     """Its own affair, told as its own step where it has no other clock."""
     machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(RUNGS)]
     machines[2].schedule(machines[2].at_ns + 6 * ROUND_NS, Step(PAUSE_NS))
@@ -103,7 +103,7 @@ async def test_one_node_that_leaps_ahead_is_no_pause_of_the_admin_box() -> None:
     assert [(event.kind, event.node) for event in events if event.kind != "culprits"] == [("step", "n3")]
 
 
-async def test_the_daemon_tells_of_its_own_machines_pause(tmp_path: Path) -> None:
+async def test_the_daemon_reports_a_pause_of_its_own_machine(tmp_path: Path) -> None:
     """A real daemon that is stopped for a second between its rounds, over real nodes, in its journal."""
     state = tmp_path / "state"
     async with Fleet(3) as fleet:

@@ -138,7 +138,7 @@ def told(seen: list[Observation]) -> list[Recollection]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_quick_way_tells_what_the_thorough_one_tells(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comparing_a_burst_at_once_or_one_by_one_is_equal(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a burst's exchanges are compared at once or one by one makes no difference."""
     rng = Random(seed)
     machine = Machine(rng, network="lan-loaded", rung=rng.choice(("python3", "perl")), rate_ppt=20 * PPM)

@@ -30,7 +30,9 @@ async def live(config: Path, measured: list[str], end: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-async def test_what_begins_or_ends_unwatched_is_told_once(tmp_path: Path, end: signal.Signals) -> None:
+async def test_outages_that_change_between_daemons_are_reported_once(
+    tmp_path: Path, end: signal.Signals
+) -> None:
     """However the daemons end, and however many there are."""
     state = tmp_path / "state"
     async with Fleet(4, offsets_ns=[0, 0, 0, 70 * NS_PER_S]) as fleet:

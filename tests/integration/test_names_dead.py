@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.sshd import Fleet
+from tests.integration.dead_name_server import limited_tasks, program, silent_name_server
 from tests.integration.running import Running
-from tests.integration.silent_names import limited_tasks, program, silent_name_server
 
 NAME_SERVER = "127.0.3.53"
 

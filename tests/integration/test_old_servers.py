@@ -130,7 +130,7 @@ async def test_each_kind_with_sha1_needs_the_switch(tmp_path: Path, line: str, k
         ("MACs hmac-md5\nCiphers aes128-ctr", "MACs"),
     ],
 )
-async def test_what_nothing_allows_is_not_said_to_need_the_switch(
+async def test_algorithms_beyond_the_legacy_option_are_named(
     tmp_path: Path, line: str, directive: str
 ) -> None:
     """1024-bit groups, CBC and MD5; the advice names the line of sshd_config."""
@@ -188,7 +188,7 @@ async def test_a_server_without_the_kind_of_key_that_is_known_has_changed_it(tmp
         failed(await outcome_of(node), Reason.HOST_KEY_CHANGED)
 
 
-async def test_what_the_cryptography_library_warns_of_is_no_foreign_line(tmp_path: Path) -> None:
+async def test_warnings_of_the_cryptography_library_are_log_lines(tmp_path: Path) -> None:
     """Nothing on standard error of a check; one line of the daemon's log, like every other."""
     with Fleet(1, login=Login(sshd_lines=("KexAlgorithms diffie-hellman-group14-sha256",))) as fleet:
         config = fleet.write_config(

@@ -129,7 +129,7 @@ async def test_a_name_from_an_inventory_cannot_add_to_the_command(tmp_path: Path
         assert not (tmp_path / "y").exists()
 
 
-async def test_a_failure_of_the_node_itself_is_told_as_such(relay: str) -> None:
+async def test_a_failure_of_the_node_is_not_blamed_on_the_proxy(relay: str) -> None:
     """The command is not at fault for a key that is refused."""
     async with Fleet(1) as fleet:
         fleet["n1"].refuse_key()

@@ -78,7 +78,7 @@ async def test_every_login_shell_works_behind_ten_kilobytes_of_chatter(shells: F
     ],
 )
 @pytest.mark.parametrize("rest", [(), ("python", "perl")], ids=["python3", "bash"])
-async def test_what_rc_files_do_is_no_obstacle(rc_text: str, rest: tuple[str, ...]) -> None:
+async def test_nodes_are_measured_despite_their_rc_files(rc_text: str, rest: tuple[str, ...]) -> None:
     """Hardening, locales, prompts and garbage, on the best rung and on the shell's own."""
     node = Login(shell=shutil.which("bash"), rc_files={".bashrc": rc_text}, without=rest)
     with Fleet(1, login=node, offsets_ns=[-NS_PER_S]) as fleet:
@@ -88,7 +88,7 @@ async def test_what_rc_files_do_is_no_obstacle(rc_text: str, rest: tuple[str, ..
 
 
 @pytest.mark.parametrize("variable", ["TMOUT", "BASH_ENV", "PYTHONPATH", "PERL5LIB"])
-async def test_what_sshd_sets_is_no_obstacle(variable: str) -> None:
+async def test_nodes_are_measured_despite_variables_set_by_sshd(variable: str) -> None:
     """SetEnv of the server arrives before any shell."""
     node = Login(environment={variable: "1"})
     with Fleet(1, login=node) as fleet:

@@ -130,7 +130,7 @@ async def step_many_times(trials: int, seed: int) -> list[Interval]:
     return sizes
 
 
-async def test_steps_of_every_size_are_told_once_by_the_node_that_moved() -> None:
+async def test_each_step_is_one_event_of_the_node_that_moved() -> None:
     """From 10 us to an hour, either way, in the first round after, right to 2 us and the bracket."""
     sizes = await step_many_times(40, seed=1)
     assert len(sizes) == 40
@@ -139,7 +139,7 @@ async def test_steps_of_every_size_are_told_once_by_the_node_that_moved() -> Non
 @pytest.mark.prove
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(2, 12))
-async def test_a_thousand_steps_are_told_once_by_the_node_that_moved(seed: int) -> None:
+async def test_each_of_a_thousand_steps_is_one_event_of_the_node_that_moved(seed: int) -> None:
     """The same, ten fleets of a hundred steps."""
     assert len(await step_many_times(100, seed)) == 100
 
@@ -172,7 +172,7 @@ async def test_a_thousand_slews_are_never_called_steps() -> None:
     await slew_many_times(1_000, seed=4)
 
 
-async def test_a_step_in_the_middle_of_a_round_is_told_by_this_round_or_the_next() -> None:
+async def test_a_step_during_a_round_is_reported_by_it_or_the_next() -> None:
     """Never twice, never by the wrong node; a round that it disturbs does not swallow it."""
     rng = Random(5)
     async with watched(2) as watch:
@@ -237,7 +237,7 @@ HAPPENINGS = (
 
 
 @pytest.mark.parametrize("happening", HAPPENINGS, ids=lambda happening: happening.name)
-async def test_what_is_no_step_is_not_called_one(happening: Happening) -> None:
+async def test_other_movements_are_not_reported_as_steps(happening: Happening) -> None:
     """A node that slept or was booted anew is told as such, once, and nothing of its past is believed."""
     async with Fleet(2) as fleet:
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)

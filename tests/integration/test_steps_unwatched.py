@@ -24,7 +24,9 @@ async def rounds(daemon: Running, count: int) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-async def test_a_step_between_two_daemons_is_told_by_the_second(tmp_path: Path, end: signal.Signals) -> None:
+async def test_a_step_between_two_daemons_is_reported_by_the_second(
+    tmp_path: Path, end: signal.Signals
+) -> None:
     """However the first one ended; a step that it saw itself is not told again."""
     state = tmp_path / "state"
     async with Fleet(2) as fleet:

@@ -14,7 +14,14 @@ import pytest
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync.findings.derive import NO_REFERENCE, node_findings
 from skewmon.timesync.findings.evidence import NodeEvidence
-from tests.integration.room import CACHE, SPARE_ADDRESS, Room, package_environment, prepare, room
+from tests.integration.container import (
+    CACHE,
+    SPARE_ADDRESS,
+    Container,
+    container,
+    package_environment,
+    prepare,
+)
 
 AHEAD_S = 0.25
 
@@ -43,8 +50,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put(where: Room, path: str, text: str) -> None:
-    """Write a file inside the room."""
+def put(where: Container, path: str, text: str) -> None:
+    """Write a file inside the container."""
     done = where.run("sh", "-c", f'mkdir -p "$(dirname {path})"; cat >{path}', text=text)
     assert done.returncode == 0, done
 
@@ -60,11 +67,11 @@ def peers_of(status: SyncStatus) -> Mapping[str, Peer]:
 
 
 @contextlib.contextmanager
-def chronyd(home: Path, lines: str, servers: list[str]) -> Iterator[Room]:
-    """Open a room in which chronyd runs, watching only."""
+def chronyd(home: Path, lines: str, servers: list[str]) -> Iterator[Container]:
+    """Open a container in which chronyd runs, watching only."""
     config = home / "chrony.conf"
     config.write_text(f"{lines}\nport 0\ncmdport 323\npidfile {home}/pid\nuser root\n", encoding="utf-8")
-    with room(home, servers, package_environment("chrony")) as opened:
+    with container(home, servers, package_environment("chrony")) as opened:
         opened.start("chronyd", "-x", "-d", "-f", str(config))
         yield opened
 
@@ -121,7 +128,7 @@ def test_ntpd_synchronized(home: Path, implementation: str) -> None:
     environment = (
         {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} if classic else package_environment("ntpsec", "ntpstat")
     )
-    with room(home, [*GOOD, FALSE], environment, CACHE / "bullseye" if classic else None) as opened:
+    with container(home, [*GOOD, FALSE], environment, CACHE / "bullseye" if classic else None) as opened:
         servers = "\n".join(f"server {address} iburst minpoll 3 maxpoll 3" for address in ALL)
         put(opened, "/run/ntp.conf", f"{servers}\n{NTPD_CONFIG}")
         opened.start("ntpd", "-n", "-c", "/run/ntp.conf", "-p", "/run/ntpd.pid", "-g")
@@ -137,7 +144,7 @@ def test_ntpd_synchronized(home: Path, implementation: str) -> None:
 
 def test_openntpd_measures_the_same(home: Path) -> None:
     """OpenNTPD calls itself unsynced at 250 ms; its peers' offsets have our sign."""
-    with room(home, GOOD, package_environment("openntpd")) as opened:
+    with container(home, GOOD, package_environment("openntpd")) as opened:
         put(opened, "/run/openntpd.conf", "".join(f"server {address}\n" for address in ALL))
         made = "/var/lib/openntpd/run /var/lib/openntpd/db /run/openntpd"
         command = f"mkdir -p -m 755 {made}; exec ntpd -d -f /run/openntpd.conf"
@@ -159,8 +166,8 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 def test_timesyncd_through_a_bus_of_its_own(home: Path) -> None:
     """systemd-timesyncd follows one server, and timedatectl turns its packet into an offset of our sign."""
     daemon = CACHE / "bookworm/systemd-timesyncd/lib/systemd/systemd-timesyncd"
-    with room(home, GOOD[:1], package_environment("systemd-timesyncd")) as opened:
-        put(opened, "/run/systemd/timesyncd.conf.d/room.conf", "[Time]\nNTP=10.78.0.11\nFallbackNTP=\n")
+    with container(home, GOOD[:1], package_environment("systemd-timesyncd")) as opened:
+        put(opened, "/run/systemd/timesyncd.conf.d/container.conf", "[Time]\nNTP=10.78.0.11\nFallbackNTP=\n")
         put(opened, "/run/bus.conf", BUS)
         state = "/run/systemd/timesync /var/lib/systemd/timesync"
         opened.run("sh", "-c", f"mkdir -p /run/systemd/system /run/dbus {state}; chown 64991:64991 {state}")
@@ -174,6 +181,6 @@ def test_timesyncd_through_a_bus_of_its_own(home: Path) -> None:
 
 def test_nothing_runs(home: Path) -> None:
     """Tools without a daemon: nobody holds the clock, and that is no failure of the tools."""
-    with room(home, GOOD, package_environment("chrony", "ntpsec", "openntpd", "ntpstat")) as opened:
+    with container(home, GOOD, package_environment("chrony", "ntpsec", "openntpd", "ntpstat")) as opened:
         status = opened.status()
         assert (status.daemon, status.daemons, status.failures, status.unparsed) == ("none", (), (), ())

@@ -72,7 +72,7 @@ async def test_events_are_found_by_kind_and_cluster(tmp_path: Path) -> None:
         assert await journal.events(cluster="c") == []
 
 
-async def test_what_is_saved_outlives_a_restart(tmp_path: Path) -> None:
+async def test_saved_states_survive_a_restart(tmp_path: Path) -> None:
     """The last value of every key comes back, also when nobody waited for it."""
     async with Journal.open(str(tmp_path)) as journal:
         journal.save("alerts", {"version": 1})
@@ -151,7 +151,7 @@ async def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> 
     ]
 
 
-async def test_what_waited_is_written_when_the_disk_recovers(
+async def test_waiting_events_are_written_when_the_disk_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In order, once, and the recovery is told."""
@@ -294,7 +294,7 @@ async def _damage(directory: Path, rng: random.Random) -> None:
     ],
     ids=["surrogates", "far future", "far past"],
 )
-async def test_what_sqlite_cannot_hold_stops_no_other_event(tmp_path: Path, event: Event) -> None:
+async def test_an_event_that_sqlite_rejects_stops_no_other(tmp_path: Path, event: Event) -> None:
     """A name that is no UTF-8, or a clock beyond SQLite's integers, is written as it can be."""
     async with Journal.open(str(tmp_path)) as journal:
         async with asyncio.timeout(10):
@@ -305,7 +305,7 @@ async def test_what_sqlite_cannot_hold_stops_no_other_event(tmp_path: Path, even
         assert json.dumps([one.to_json() for one in stored]).isascii()
 
 
-async def test_a_defect_of_the_writer_is_told_and_ends_nothing(
+async def test_an_internal_error_of_the_writer_is_logged_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it raises, nobody waits for ever, the trouble shows, and it is tried again."""
@@ -344,7 +344,7 @@ async def test_another_programs_database_is_set_aside(tmp_path: Path) -> None:
         assert other.execute("SELECT * FROM event").fetchall() == [("hall", 3.5)]
 
 
-async def test_a_journal_that_cannot_be_read_is_no_empty_journal(tmp_path: Path) -> None:
+async def test_an_unreadable_journal_is_an_error(tmp_path: Path) -> None:
     """Who asks is told why; no events would mean that nothing happened."""
     (tmp_path / FILE_NAME).mkdir()
     async with Journal.open(str(tmp_path)) as journal:
@@ -436,7 +436,7 @@ async def test_a_killed_journal_opens_again(tmp_path: Path) -> None:
     assert len(events) - 1 >= len(acknowledged)
 
 
-async def test_a_journal_that_ends_writes_what_still_waits(tmp_path: Path) -> None:
+async def test_closing_the_journal_writes_waiting_events(tmp_path: Path) -> None:
     """Leaving the context while appends are under way acknowledges and writes them."""
     async with Journal.open(str(tmp_path)) as journal:
         under_way = [asyncio.ensure_future(journal.append(_event(number))) for number in range(20)]
@@ -448,13 +448,13 @@ async def test_a_journal_that_ends_writes_what_still_waits(tmp_path: Path) -> No
 # --- readers -----------------------------------------------------------------------------------------
 
 
-def test_reading_where_there_is_no_journal_says_so(tmp_path: Path) -> None:
+def test_reading_without_a_journal_is_an_error(tmp_path: Path) -> None:
     """One sentence that names the directory."""
     with pytest.raises(JournalError, match="There is no journal in"):
         read(str(tmp_path), 0, None, 1)
 
 
-def test_reading_garbage_says_so(tmp_path: Path) -> None:
+def test_reading_garbage_is_an_error(tmp_path: Path) -> None:
     """A reader sets nothing aside: that is the daemon's to do."""
     (tmp_path / FILE_NAME).write_bytes(os.urandom(4096))
     with pytest.raises(JournalError, match="damaged"):
@@ -462,7 +462,7 @@ def test_reading_garbage_says_so(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
-def test_an_empty_file_is_no_journal_yet(tmp_path: Path) -> None:
+def test_reading_an_empty_file_is_an_error(tmp_path: Path) -> None:
     """A file without tables cannot be read, and says so."""
     sqlite3.connect(tmp_path / FILE_NAME).close()
     (tmp_path / FILE_NAME).touch()

@@ -33,7 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
 
 
-def test_what_is_taken_and_settled_is_gone() -> None:
+def test_settled_rows_are_gone() -> None:
     """In order, and what came meanwhile stays."""
     queue = EventQueue()
     queue.add(_row(1))
@@ -45,7 +45,7 @@ def test_what_is_taken_and_settled_is_gone() -> None:
     assert _messages(queue.take()) == ["event 3"]
 
 
-def test_what_is_taken_and_not_settled_is_taken_again_first() -> None:
+def test_unsettled_rows_are_taken_again_first() -> None:
     """The same rows in the same order, so that a second writing is none."""
     queue = EventQueue()
     queue.add(_row(1))
@@ -81,7 +81,7 @@ def test_beyond_the_limit_the_oldest_are_given_up_and_counted() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_in_the_hands_of_the_disk_is_not_given_up() -> None:
+def test_taken_rows_are_not_given_up() -> None:
     """It may be written yet, and would be told as lost."""
     queue = EventQueue()
     for number in range(10):
@@ -94,7 +94,7 @@ def test_what_is_in_the_hands_of_the_disk_is_not_given_up() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_given_up_events_are_told_in_the_log_and_in_the_journal(tmp_path: Path) -> None:
+async def test_given_up_events_are_reported_in_the_log_and_in_the_journal(tmp_path: Path) -> None:
     """When it begins, and after the recovery how many; once each."""
     blocker = tmp_path / "state"
     blocker.write_text("")

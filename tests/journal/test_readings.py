@@ -58,7 +58,7 @@ async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") 
 
 
 @pytest.mark.parametrize("size_ns", [-20 * MS, 31_000, 3 * NS_PER_S])
-async def test_a_step_while_nobody_watched_is_told_once(tmp_path: Path, size_ns: int) -> None:
+async def test_a_step_between_two_daemons_is_reported_once(tmp_path: Path, size_ns: int) -> None:
     """With its size to a microsecond, and the two instants between which it happened."""
     (told, *rest) = await across(tmp_path, Step(size_ns))
     (event,) = told
@@ -76,12 +76,12 @@ async def test_a_step_while_nobody_watched_is_told_once(tmp_path: Path, size_ns:
     )
 
 
-async def test_a_quiet_absence_is_told_by_nobody(tmp_path: Path) -> None:
+async def test_a_restart_without_a_movement_has_no_event(tmp_path: Path) -> None:
     """A restart alone is no event of a node."""
     assert await across(tmp_path) == [[], [], []]
 
 
-async def test_a_sleep_and_a_reboot_are_no_steps(tmp_path: Path) -> None:
+async def test_a_sleep_and_a_reboot_are_not_steps(tmp_path: Path) -> None:
     """They are told as what they are, even where REALTIME came back elsewhere."""
     (slept, *_) = await across(tmp_path / "slept", Suspend(60 * NS_PER_S))
     (booted, *_) = await across(tmp_path / "booted", Reboot(error_ns=5 * NS_PER_S))
@@ -89,7 +89,7 @@ async def test_a_sleep_and_a_reboot_are_no_steps(tmp_path: Path) -> None:
     assert [event.kind for event in booted] == ["reboot"]
 
 
-async def test_a_step_in_a_sleep_is_told_beside_it(tmp_path: Path) -> None:
+async def test_a_step_in_a_sleep_is_an_event_of_its_own(tmp_path: Path) -> None:
     """What REALTIME moved beyond the time slept."""
     (told, *_) = await across(tmp_path, Suspend(60 * NS_PER_S), Step(-2 * NS_PER_S))
     assert [event.kind for event in told] == ["suspend", "step"]
@@ -121,7 +121,7 @@ async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path
 KEPT = Standing(WALL_NS, "boot", 5, 6, Bracket(1, 2), Bracket(3, 4))
 
 
-def test_what_is_kept_is_read_again() -> None:
+def test_saved_readings_are_restored() -> None:
     """With or without a BOOTTIME."""
     for one in (KEPT, KEPT._replace(slept=None)):
         assert standing_from(one.to_json()) == one

@@ -22,7 +22,7 @@ def _told(view: ClusterView, past: ReportedState) -> list[tuple[str, str | None]
     return [(event.kind, event.node) for event in cluster_events(view, past)]
 
 
-def test_the_first_round_tells_what_was_not_told_before() -> None:
+def test_the_first_round_reports_only_changes_since_the_last_report() -> None:
     """An outage that began while nobody watched, and who is wrong; what was told is not told again."""
     vote = Vote("named", ("n3",), "n3 is wrong.")
     view = _view({"n1": Reason.NO_ANSWER, "n2": Reason.CONNECTION_REFUSED}, vote)
@@ -35,7 +35,7 @@ def test_the_first_round_tells_what_was_not_told_before() -> None:
     assert _told(view, ReportedState.of(view)) == []
 
 
-def test_a_first_connection_is_no_outage_and_ends_none() -> None:
+def test_a_first_connection_neither_begins_nor_ends_an_outage() -> None:
     """Nothing is known yet of a node whose first connection is being made."""
     view = _view({"n1": Reason.CONNECTING})
     assert _told(view, ReportedState()) == []
@@ -52,12 +52,12 @@ def test_it_is_kept_as_json() -> None:
 
 
 @pytest.mark.parametrize("kept", [None, 1, [], {}, {"failed": 1, "verdict": "none", "culprits": []}])
-def test_what_is_damaged_is_passed_over(kept: Any) -> None:
+def test_damaged_saved_state_is_ignored(kept: Any) -> None:
     """The next round then tells once more."""
     assert ReportedState.from_json(kept) is None
 
 
-def test_culprits_in_another_order_are_no_news() -> None:
+def test_culprits_in_another_order_are_not_a_change() -> None:
     """A live inventory lists its nodes as it likes."""
     past = ReportedState({}, "named", ("n2", "n3"))
     assert past.is_of(Vote("named", ("n3", "n2"), "Both are wrong."))

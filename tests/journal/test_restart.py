@@ -140,7 +140,7 @@ async def test_a_file_overwritten_in_place_is_set_aside_at_the_next_start(tmp_pa
     assert {entry["event"] for entry in logs} <= {DAMAGED}
 
 
-async def test_what_waits_for_a_full_disk_goes_into_the_new_file(
+async def test_events_that_wait_for_a_full_disk_go_into_the_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the journal is deleted to make room, all states and the waiting events are in the next one."""

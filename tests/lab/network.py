@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.integration.room import namespaces
+from tests.integration.container import namespaces
 
 ADMIN_ADDRESS = "10.77.0.1"
 

@@ -26,25 +26,25 @@ AGREE_S = 0.005
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Five guests, of which n1 serves the right time and n5 a wrong one."""
     with lab(tmp_path_factory.mktemp("chrony"), 5) as opened:
         yield opened
 
 
 @pytest.fixture
-def five(house: Lab) -> Iterator[Lab]:
+def five(guests: Lab) -> Iterator[Lab]:
     """All clocks right, no daemon but the servers'; n5 is ahead."""
-    for guest in house.guests:
+    for guest in guests.guests:
         guest.console.slew(0)
         guest.console.set_right()
-    house["n5"].console.step(AHEAD_S * NS_PER_S)
+    guests["n5"].console.step(AHEAD_S * NS_PER_S)
     for name in ("n1", "n5"):
-        chronyd(house[name], "local stratum 8\nallow")
+        chronyd(guests[name], "local stratum 8\nallow")
     try:
-        yield house
+        yield guests
     finally:
-        for guest in house.guests:
+        for guest in guests.guests:
             guest.shell("pkill -x chronyd; while pgrep -x chronyd; do sleep 0.1; done; true")
 
 
@@ -79,7 +79,7 @@ def kinds(node: dict[str, Any]) -> set[str]:
     return {found["kind"] for found in node["findings"]}
 
 
-async def test_a_daemon_that_steps_its_clock_is_told_as_the_step_it_is(five: Lab) -> None:
+async def test_a_step_by_the_time_daemon_is_reported_as_a_step(five: Lab) -> None:
     """Makestep brings n2 back by five seconds: one step of that size, and then it is synchronised."""
     five["n2"].console.step(5 * NS_PER_S)
     async with watched(five) as watch:

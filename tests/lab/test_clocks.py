@@ -47,7 +47,7 @@ async def assert_step_told(watch: Watch, name: str, size_ns: int) -> None:
     assert f"jumped {'forward' if size_ns > 0 else 'back'}" in event.message
 
 
-async def test_clocks_are_where_the_consoles_say_and_steps_are_exact(three: Lab) -> None:
+async def test_offsets_equal_the_consoles_and_steps_are_exact(three: Lab) -> None:
     """From 2 ms to an hour, either way: in every round every node and pair encloses the truth."""
     rng = Random(1)
     async with watched(three) as watch:
@@ -57,7 +57,7 @@ async def test_clocks_are_where_the_consoles_say_and_steps_are_exact(three: Lab)
             assert (await watch.round()).movements(*JUMPS) == []
 
 
-async def test_a_clock_that_is_set_by_hand_is_told(three: Lab) -> None:
+async def test_a_clock_set_by_hand_is_reported(three: Lab) -> None:
     """As ``date -s`` does, by an amount that the ruler reads before and after."""
     async with watched(three) as watch:
         before = (await watch.round()).truths["n3"]
@@ -92,7 +92,7 @@ async def test_slews_are_rates_and_never_steps(three: Lab) -> None:
 
 
 @pytest.mark.parametrize("ppm", [5_000, -40_000])
-async def test_a_fast_slew_is_told_as_one(three: Lab, ppm: int) -> None:
+async def test_a_fast_slew_is_reported_as_one(three: Lab, ppm: int) -> None:
     """As chrony brings back a clock that is far off: the rate is told, and no step."""
     async with watched(three) as watch:
         three["n2"].console.slew(ppm)

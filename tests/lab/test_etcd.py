@@ -58,9 +58,7 @@ def steps(state: Path) -> list[Event]:
     return [event for event in read(str(state), 0, None, 1_000) if event.kind == "step"]
 
 
-async def test_etcd_complains_and_skewmon_says_who_since_when_and_by_how_much(
-    members: Lab, tmp_path: Path
-) -> None:
+async def test_skewmon_names_node_time_and_size_when_etcd_complains(members: Lab, tmp_path: Path) -> None:
     """The daemon tells the step itself; a check that comes later names the culprit in its first round."""
     state = tmp_path / "state"
     config = members.write_config(

@@ -17,7 +17,7 @@ WATCHDOG_S = 8
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two guests to be measured, and n3 with systemd: the admin box."""
     with lab(tmp_path_factory.mktemp("systemd"), 3, inits={"n3": "init-systemd"}) as opened:
         furnish(opened)
@@ -65,14 +65,14 @@ def shown(box: Guest, *properties: str) -> list[str]:
     return [box.shell(f"systemctl show -P {one} skewmon").strip() for one in properties]
 
 
-def test_the_unit_lives_in_its_sandbox_reloads_and_is_watched(house: Lab) -> None:
+def test_the_unit_lives_in_its_sandbox_reloads_and_is_watched(guests: Lab) -> None:
     """From the first start to a refused configuration, as an operator would see it."""
-    box = house["n3"]
+    box = guests["n3"]
     box.shell("systemctl start skewmon")  # returns when the daemon says that it is ready
     until(lambda: measured(box, "first"))
     assert_confined(box)
 
-    configure(house, "second")
+    configure(guests, "second")
     box.shell("systemctl reload skewmon")
     until(lambda: measured(box, "second"))
     assert shown(box, "ActiveState", "NRestarts") == ["active", "0"]

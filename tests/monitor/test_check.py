@@ -14,7 +14,7 @@ from tests.integration.measuring import scripted
 from tests.probe.hostile import Liar
 
 
-async def test_progress_is_told_from_the_first_to_the_last(tmp_path: Path) -> None:
+async def test_progress_is_reported_from_the_first_to_the_last(tmp_path: Path) -> None:
     """None of all, then one by one."""
     told: list[tuple[int, int]] = []
     async with (

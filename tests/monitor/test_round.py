@@ -179,7 +179,7 @@ async def test_a_base_that_may_stand_still_has_no_past(
 
 
 @pytest.mark.parametrize("others", [1, 2])
-async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> None:
+async def test_a_forecast_has_the_time_until_the_skew_passes_the_line(others: int) -> None:
     """Also of two nodes, whose reference lies midway: 50 ppm apart they are a second apart in 20,000 s."""
     machines = [
         Machine(Random(seed), network="loopback", rate_ppt=0 if seed else 50_000_000)
@@ -209,7 +209,7 @@ async def test_a_forecast_says_when_the_skew_passes_the_line(others: int) -> Non
 
 @pytest.mark.parametrize("before_ns", [NS_PER_S, -40_000_000], ids=["between rounds", "amid a round"])
 @pytest.mark.parametrize("rung", ["python3", "bash"])
-async def test_an_admin_box_that_slept_knows_it_by_its_own_clocks(
+async def test_sleep_of_the_admin_box_is_detected_by_its_own_clocks(
     monkeypatch: pytest.MonkeyPatch, rung: str, before_ns: int
 ) -> None:
     """With one node there is no number to tell by, and after an hour its connections may be all gone."""

@@ -30,7 +30,7 @@ async def test_the_first_round_is_at_once() -> None:
     assert await times(60, []) == ([0], [0])
 
 
-async def test_what_a_round_takes_does_not_shift_the_next() -> None:
+async def test_the_duration_of_a_round_does_not_shift_the_next() -> None:
     """Weeks of schedule stay on the grid."""
     began, missed = await times(15, [0.1 + number % 7 for number in range(1_000)])
     assert began == [15 * number for number in range(1_001)]
@@ -55,7 +55,7 @@ async def test_a_round_that_takes_exactly_the_interval_misses_none_or_one() -> N
     assert all(later - earlier >= 0.299 for earlier, later in pairwise(began))
 
 
-async def test_a_late_loop_is_told_by_how_much() -> None:
+async def test_lateness_of_the_loop_is_returned() -> None:
     """On time in virtual time."""
     ticks = []
     async for tick in every(1):

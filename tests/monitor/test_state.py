@@ -76,7 +76,7 @@ def test_failures_are_counted_by_reason_and_the_last_success_is_kept() -> None:
     assert record.last_success_wall_ns == 555
 
 
-def test_lines_that_nobody_understood_add_up() -> None:
+def test_unparsed_lines_add_up() -> None:
     """The status itself is only the last."""
     state = MonitorState()
     for _ in range(3):
@@ -95,7 +95,7 @@ def test_nodes_that_left_are_forgotten() -> None:
     assert set(state.nodes) == {PLACE}
 
 
-def test_one_answer_that_is_missing_takes_no_word_back() -> None:
+def test_one_missing_answer_keeps_the_last_one() -> None:
     """What is shown is the failure; what the vote hears is the last answer, for a moment."""
     state, held = MonitorState(), SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
     silent = SyncStatus("unknown", failures=("chronyc timed out",))

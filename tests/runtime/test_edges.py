@@ -294,7 +294,7 @@ async def test_a_check_without_the_evaluation_of_a_cluster_has_no_result(
         await check([Cluster("c", ())], 1, 5.0)
 
 
-def test_a_command_that_fails_unexpectedly_is_no_warning(
+def test_an_unexpected_error_of_a_command_exits_as_unusable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Python's own exit code, 1, would be a proven warning of ``check``."""

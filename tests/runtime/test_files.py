@@ -206,7 +206,7 @@ def test_paths_in_a_configuration_from_a_pipe_start_at_the_working_directory(
     writer.join()
 
 
-def test_a_missing_configuration_says_how_to_write_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_configuration_advises_how_to_write_one(capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and the exit code of unusable input."""
     assert run(["check", "--config.file", "/nowhere/skewmon.yml"]) == 3
     told = "skewmon: /nowhere/skewmon.yml: there is no such file (`skewmon config init` writes a first one)\n"

@@ -91,7 +91,7 @@ def test_a_warning_of_a_library_is_one_line_of_the_log(style, capsys):
 
 
 @pytest.mark.parametrize("style", ["console", "logfmt"])
-def test_what_a_terminal_would_obey_is_made_visible(style, capsys):
+def test_control_characters_become_visible(style, capsys):
     """In every text of a line, a traceback's as well."""
     logs.configure("info", style)
     try:

@@ -142,7 +142,7 @@ async def test_addresses_in_numbers_need_no_thread() -> None:
         assert lookups() == before
 
 
-async def test_a_lookup_that_hangs_does_not_say_what_one_that_waits_says() -> None:
+async def test_hanging_and_waiting_lookups_have_different_errors() -> None:
     """Each has its reason, and both name the cure."""
     async with hanging() as (_, resolver):
         errors = await give_up(resolver, *(f"dead{number}.example" for number in range(60)))

@@ -1,7 +1,7 @@
-"""Runs ``skewmon check`` in a process of its own, whose clock the test has in its hands.
+"""Measures nodes in a process of its own, whose clock the test controls.
 
-``python -m tests.integration.admin_box ROUNDS`` reads nodes as JSON from its standard input, measures them so
-often and prints, for each round and node, the common instant and the interval, in nanoseconds of the base.
+``python -m tests.integration.measure_process ROUNDS`` reads nodes as JSON from its standard input, measures
+them and prints, for each round and node, the common instant and the interval, in nanoseconds of the base.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""A room of its own for real time daemons: network, mount and process namespaces, and no way to the clock.
+"""A container for real time daemons: network, mount and process namespaces, and no access to the clock.
 
-A daemon in a room may believe that it steers the clock; CAP_SYS_TIME is dropped for everything that runs
+A daemon in a container may believe that it steers the clock; CAP_SYS_TIME is dropped for everything that runs
 there, so the kernel refuses. What the daemon concludes from its servers is real all the same.
 """
 
@@ -37,15 +37,15 @@ USERS = (
     "mount --bind /run/group /etc/group"
 )
 
-#: A room's own state directories.
+#: A container's own state directories.
 MOUNTS = f"mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; {USERS}"
 
-#: Nobody in a room may touch the clock of the machine that runs the tests.
+#: No process in a container may touch the clock of the machine that runs the tests.
 POWERLESS = ("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time")
 
 
-#: Where another root directory appears in a room: sshd accepts none whose parents others may write to, and a
-#: checkout may lie anywhere.
+#: Another root directory is mounted here in a container: sshd accepts none whose parents others may write to,
+#: and a checkout may be anywhere.
 NEW_ROOT = Path("/mnt")
 
 
@@ -75,7 +75,7 @@ def package_environment(*packages: str) -> dict[str, str]:
 
 
 @dataclass
-class Room:
+class Container:
     """Namespaces that live as long as a sleeping process in them."""
 
     pid: int
@@ -86,17 +86,17 @@ class Room:
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def line(self, command: Sequence[str]) -> list[str]:
-        """Return the command line that runs a command in here."""
+        """Return the command line that runs a command in the container."""
         root = ["chroot", str(NEW_ROOT)] if self.chroot else []
         inside = ["nsenter", "-t", str(self.pid), "-n", "-m", "-p", "--"]
         return [*inside, *POWERLESS, *root, *command]
 
     def start(self, *command: str) -> None:
-        """Start a daemon in the foreground; its log is a file in the room's directory."""
+        """Start a daemon in the foreground; its log is a file in the container's directory."""
         self._start(self.line(command))
 
     def start_outside(self, *command: str) -> None:
-        """Start a daemon among the servers, as powerless as in here."""
+        """Start a daemon among the servers, without CAP_SYS_TIME like those in here."""
         self._start(["nsenter", "-t", str(self.outside), "-n", *POWERLESS, *command])
 
     def _start(self, line: list[str]) -> None:
@@ -182,10 +182,10 @@ def namespaces(*flags: str, setup: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def room(
+def container(
     directory: Path, servers: Sequence[str], environment: Mapping[str, str], chroot: Path | None = None
-) -> Iterator[Room]:
-    """Open a room whose only neighbours are these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``)."""
+) -> Iterator[Container]:
+    """Open a container with these servers as its only neighbors (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``)."""
     mounts = MOUNTS if chroot is None else f"{MOUNTS}; {proc_of(chroot)}"
     with (
         namespaces("--net", "--mount", "--pid", "--mount-proc", setup=mounts) as node,
@@ -196,7 +196,7 @@ def room(
             ["nsenter", "-t", str(outside), "-n", sys.executable, str(UPSTREAM), *servers],
             stdout=subprocess.PIPE,
         )
-        opened = Room(node, outside, directory, chroot, environment)
+        opened = Container(node, outside, directory, chroot, environment)
         try:
             assert upstream.stdout is not None
             assert upstream.stdout.readline() == b"ready\n"

@@ -1,6 +1,6 @@
-"""A town of rooms: in each a real time daemon behind an sshd of its own, all on one network with skewmon.
+"""An estate of containers on one network with skewmon, each with a real time daemon behind its own sshd.
 
-Room *k* is 10.78.k.1. The NTP servers, which lie by known amounts, are 10.78.0.x; skewmon runs among them.
+Container *k* is 10.78.k.1. The NTP servers, with known offsets, are 10.78.0.x; skewmon runs among them.
 """
 
 import contextlib
@@ -17,38 +17,38 @@ from typing import Any
 from tests.fleet.clocks import KnownClock, kernel_now
 from tests.fleet.node import FleetNode, Keys, Login
 from tests.fleet.sshd import Fleet
-from tests.integration.room import MOUNTS, NEW_ROOT, POWERLESS, UPSTREAM, Room, namespaces, proc_of
+from tests.integration.container import MOUNTS, NEW_ROOT, POWERLESS, UPSTREAM, Container, namespaces, proc_of
 
-#: Where sshd listens in every room.
+#: Where sshd listens in every container.
 SSH_PORT = 2222
 
 #: Longer than one tool's limit needs, shorter than the patience of a test.
 CHECK_LIMIT_S = 60
 
-#: The privilege separation directory lies on the room's own, empty /run.
+#: The privilege separation directory lies on the container's own, empty /run.
 BECOME = 'mkdir -p -m 755 /run/sshd; exec "$@"'
 
 
-class HousedNode(FleetNode):
-    """An sshd inside a room: it sees the room's processes, sockets and files, and may not touch the clock."""
+class ContainerNode(FleetNode):
+    """An sshd inside a container: it sees its processes, sockets and files, but may not touch the clock."""
 
-    room: Room
+    container: Container
 
     def _command(self) -> list[str]:
-        inside = ["nsenter", "-t", str(self.room.pid), "-n", "-m", "-p", "--", *POWERLESS]
+        inside = ["nsenter", "-t", str(self.container.pid), "-n", "-m", "-p", "--", *POWERLESS]
         return [*inside, "sh", "-c", BECOME, "sshd", *super()._command()]
 
 
 @dataclass(frozen=True)
-class House:
-    """One room with its sshd."""
+class Host:
+    """One container with its sshd."""
 
-    room: Room
-    node: HousedNode
+    container: Container
+    node: ContainerNode
 
 
-class Town:
-    """Rooms that are opened one by one and end together."""
+class Estate:
+    """Containers that are opened one by one and end together."""
 
     def __init__(self, directory: Path, outside: int, stack: ExitStack) -> None:
         self.directory = directory
@@ -57,15 +57,15 @@ class Town:
         self._origin = kernel_now()
         self._stack = stack
 
-    def house(
+    def host(
         self,
         environment: Mapping[str, str],
         *,
         ahead_ns: int = 0,
         chroot: Path | None = None,
         login: Login | None = None,
-    ) -> House:
-        """Open the next room, n1, n2, …, with an sshd whose logins see a clock that is so much ahead."""
+    ) -> Host:
+        """Open the next container, n1, n2, …, with an sshd whose logins see a clock that is so much ahead."""
         number = len(self.fleet.nodes) + 1
         own = self.directory / f"n{number}"
         own.mkdir(mode=0o755)
@@ -73,19 +73,19 @@ class Town:
         flags = ("--net", "--mount", "--pid", "--mount-proc")
         pid = self._stack.enter_context(namespaces(*flags, setup=setup))
         self._connect(pid, number)
-        room = Room(pid, self.outside, own, chroot, environment)
-        self._stack.callback(room.end)
+        container = Container(pid, self.outside, own, chroot, environment)
+        self._stack.callback(container.end)
         clock = self._stack.enter_context(KnownClock(own / "clock", self._origin, offset_ns=ahead_ns))
-        return House(room, self._node(number, room, clock, login or Login(environment=environment)))
+        return Host(container, self._node(number, container, clock, login or Login(environment=environment)))
 
-    def _node(self, number: int, room: Room, clock: KnownClock, login: Login) -> HousedNode:
-        if room.chroot is not None:  # the library with the clock needs a newer system than that one
+    def _node(self, number: int, container: Container, clock: KnownClock, login: Login) -> ContainerNode:
+        if container.chroot is not None:  # the library with the clock needs a newer system than that one
             lines = (*login.sshd_lines, f"ChrootDirectory {NEW_ROOT}")
             login = replace(login, shimmed=False, sshd_lines=lines)
         fleet = self.fleet
         keys = Keys(client=fleet.client_key, identity=fleet.identity, known_hosts=fleet.known_hosts)
-        node = HousedNode(f"n{number}", f"10.78.{number}.1", room.directory, clock, keys, login)
-        node.room, node.port = room, SSH_PORT
+        node = ContainerNode(f"n{number}", f"10.78.{number}.1", container.directory, clock, keys, login)
+        node.container, node.port = container, SSH_PORT
         self._stack.callback(node.stop)
         node.start()
         fleet.nodes.append(node)
@@ -151,8 +151,8 @@ def _in_network(pid: int, *command: str) -> None:
 
 
 @contextlib.contextmanager
-def town(directory: Path, servers: Sequence[str], spare: str) -> Iterator[Town]:
-    """Found a town with these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``), a spare address and no rooms."""
+def running_estate(directory: Path, servers: Sequence[str], spare: str) -> Iterator[Estate]:
+    """Run an estate with these servers (``ADDRESS:OFFSET_S:STRATUM[:LEAP]``), no containers."""
     with ExitStack() as stack:
         outside = stack.enter_context(namespaces("--net", setup=":"))
         for address in (*(server.split(":")[0] for server in servers), spare):
@@ -166,4 +166,4 @@ def town(directory: Path, servers: Sequence[str], spare: str) -> Iterator[Town]:
         stack.callback(upstream.wait)
         stack.callback(upstream.kill)
         assert upstream.stdout.readline() == b"ready\n"
-        yield Town(directory, outside, stack)
+        yield Estate(directory, outside, stack)

@@ -1,4 +1,4 @@
-"""A real Alertmanager with a person behind it, and a daemon's configuration that tells them at once."""
+"""A real Alertmanager with a webhook behind it, and a configuration of the daemon that alerts at once."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ Identity = tuple[str, str, str | None, str]
 
 
 def identity_of(labels: dict[str, str]) -> Identity:
-    """Return what tells an alert from others, for a person."""
+    """Return the identity of an alert for a person."""
     return labels["alertname"], labels["cluster_name"], labels.get("node"), labels["severity"]
 
 
@@ -42,14 +42,14 @@ def in_order(identities: Iterable[Identity]) -> list[Identity]:
 
 
 @dataclass
-class Pager:
-    """An Alertmanager and the person behind it."""
+class Recipient:
+    """An Alertmanager and the webhook that receives its notifications."""
 
     alertmanager: real.Running
-    phone: Receiver
+    webhook: Receiver
 
     async def firing(self) -> dict[Identity, str]:
-        """Return what Alertmanager holds as active, each with its start."""
+        """Return the active alerts of Alertmanager, each with its start."""
         return {identity_of(alert["labels"]): alert["startsAt"] for alert in await self.alertmanager.alerts()}
 
     async def holds(self, *identities: Identity) -> dict[Identity, str]:
@@ -62,25 +62,25 @@ class Pager:
         found: dict[Identity, str] = await until(so, self.firing)
         return found
 
-    def told(self, status: str) -> list[Identity]:
-        """Return what the person was told, once for each time."""
-        alerts = [alert for body in self.phone.bodies for alert in body["alerts"]]
+    def received(self, status: str) -> list[Identity]:
+        """Return the received notifications, with repetitions."""
+        alerts = [alert for body in self.webhook.bodies for alert in body["alerts"]]
         return in_order(identity_of(alert["labels"]) for alert in alerts if alert["status"] == status)
 
-    async def is_told(self, status: str, *identities: Identity) -> None:
-        """Wait until the person was told of each of these once, and of nothing else."""
+    async def receives(self, status: str, *identities: Identity) -> None:
+        """Wait until each of these was received once, and no other."""
 
         async def so() -> bool:
-            return self.told(status) == in_order(identities)
+            return self.received(status) == in_order(identities)
 
         async def now() -> list[Identity]:
-            return self.told(status)
+            return self.received(status)
 
         await until(so, now)
 
 
 async def until(condition: Callable[[], Any], shown: Callable[[], Any]) -> Any:
-    """Wait until an asynchronous condition holds; fail with what ``shown`` finds where it never does."""
+    """Wait until an asynchronous condition holds; fail with the result of ``shown`` if it never does."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := await condition()):
         assert time.monotonic() < deadline, await shown()
@@ -89,10 +89,10 @@ async def until(condition: Callable[[], Any], shown: Callable[[], Any]) -> Any:
 
 
 @asynccontextmanager
-async def paging(folder: Path) -> AsyncIterator[Pager]:
-    """Run an Alertmanager that tells a person of each alert at once."""
-    async with receiver() as phone, real.running(folder, phone.url) as alertmanager:
-        yield Pager(alertmanager, phone)
+async def running_recipient(folder: Path) -> AsyncIterator[Recipient]:
+    """Run an Alertmanager that notifies a webhook of each alert at once."""
+    async with receiver() as webhook, real.running(folder, webhook.url) as alertmanager:
+        yield Recipient(alertmanager, webhook)
 
 
 def configured(fleet: Fleet, folder: Path, alerts: dict[str, Any], **cluster: Any) -> Path:
