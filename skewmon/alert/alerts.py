@@ -23,6 +23,8 @@ NAMES: Mapping[ThresholdKind, str] = {
 }
 
 
+Severity = Literal["warning", "critical"]
+
 #: The alert that always fires while skewmon measures, for a dead man's switch; it has no condition.
 WATCHDOG = "SkewmonWatchdog"
 
@@ -33,7 +35,7 @@ class Key:
 
     cluster: str
     kind: ThresholdKind
-    severity: Literal["warning", "critical"]
+    severity: Severity
     node: str | None = None
 
     @property

@@ -7,9 +7,10 @@ import click
 from skewmon.cli.main import DEFAULT_CONFIG, EXIT_UNUSABLE
 
 if TYPE_CHECKING:
+    from skewmon.alert.alerts import Severity
     from skewmon.notify.test_alert import ReceiverAnswer
 
-#: What ``alerts test`` exits with where a receiver did not take the alert.
+#: The exit code of ``alerts test`` if a receiver did not accept an alert.
 EXIT_NOT_TAKEN = 1
 
 
@@ -20,10 +21,16 @@ def command() -> None:
 
 @command.command()
 @click.option("--config.file", "path", metavar="FILE", default=DEFAULT_CONFIG, show_default=True)
-def test(path: str) -> int:
-    """Send one marked test alert to every receiver, and say what each answered.
+@click.option(
+    "--severity",
+    type=click.Choice(["warning", "critical"]),
+    help="Send only a test alert of this severity; by default one of each.",
+)
+def test(path: str, severity: "Severity | None") -> int:
+    """Send marked test alerts to every receiver, and print the answer of each.
 
-    Exits with 0 if all took it, 1 if one did not, 3 if there is no receiver.
+    Receivers often route by severity, so an alert of each is sent: a critical one may page.
+    Exits with 0 if all receivers accepted them, 1 if one did not, 3 if none is configured.
 
     \b
     Example:
@@ -33,15 +40,16 @@ def test(path: str) -> int:
 
     from skewmon.config.loader import load
     from skewmon.notify.receiver import Origin, targets_of
-    from skewmon.notify.test_alert import send_test_alert
+    from skewmon.notify.test_alert import send_test_alerts
 
     targets = targets_of(load(path).alerts)
     if not targets:
         click.echo(f"skewmon: {path} names no receiver; add one under alerts:", err=True)
         return EXIT_UNUSABLE
-    answers = asyncio.run(send_test_alert(targets, Origin()))
+    severities: tuple[Severity, ...] = (severity,) if severity else ("warning", "critical")
+    answers = asyncio.run(send_test_alerts(targets, Origin(), severities))
     for answer in answers:
-        click.echo(_told(answer))
+        click.echo(_line(answer))
     return 0 if all(_taken(answer) for answer in answers) else EXIT_NOT_TAKEN
 
 
@@ -49,7 +57,7 @@ def _taken(answer: "ReceiverAnswer") -> bool:
     return answer.delivery.reason is None
 
 
-def _told(answer: "ReceiverAnswer") -> str:
+def _line(answer: "ReceiverAnswer") -> str:
     """Return one receiver's answer as a line."""
     name, delivery = f"{answer.notifier} {answer.receiver}", answer.delivery
     if delivery.reason is None:

@@ -1,4 +1,4 @@
-"""The log as a receiver: always there, never fails."""
+"""The log as a receiver: always configured, never fails."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import aiohttp
 import structlog
 
 from skewmon.alert.alerts import Alert
+from skewmon.model import NS_PER_S
 from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig, Result, identity_of
 
 
@@ -25,12 +26,16 @@ class Logged:
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
         """Log alerts; see ``Notifier``."""
         for alert in alerts:
-            self._log.warning(
-                "alert fires" if alert.firing else "alert ended",
-                **alert.key.labels,
-                summary=alert.summary,
-                description=alert.description,
-                next=alert.next,
-                runbook=self._origin.runbook(alert),
-            )
+            if alert.ended_wall_ns is None:
+                self._log.warning(
+                    "alert fires",
+                    **alert.key.labels,
+                    summary=alert.summary,
+                    description=alert.description,
+                    next=alert.next,
+                    runbook=self._origin.runbook(alert),
+                )
+            else:
+                lasted_s = round((alert.ended_wall_ns - alert.started_wall_ns) / NS_PER_S)
+                self._log.info("alert ended", **alert.key.labels, lasted_s=lasted_s)
         return Delivery(Result.OK)

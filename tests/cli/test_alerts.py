@@ -9,9 +9,9 @@ from skewmon.cli.alerts import command
 from tests.notify.tools import receiver
 
 
-async def _run(path: Path) -> Result:
+async def _run(path: Path, *options: str) -> Result:
     """Run the command beside the receivers' loop, because it has a loop of its own."""
-    arguments = ["test", "--config.file", str(path)]
+    arguments = ["test", "--config.file", str(path), *options]
     return await asyncio.to_thread(CliRunner().invoke, command, arguments, standalone_mode=False)
 
 
@@ -31,14 +31,22 @@ async def test_every_receiver_is_tried_and_quoted(tmp_path: Path) -> None:
             f"webhooks: [{{url: '{bad.url}/T0PS3CRET'}}]}}",
         )
         result = await _run(path)
-        told = good.bodies[0][0]
+        sent = good.bodies[0]
     assert result.return_value == 1
     taken, absent, refused = result.output.splitlines()
     assert taken == f"alertmanager {good.url}: taken (HTTP 200)"
     assert absent.startswith("alertmanager http://127.0.0.1:9: not taken, connection: ")
     assert refused == f"webhook {bad.url}: not taken, refused: HTTP 403: who are you"
-    assert told["labels"]["cluster_name"] == "skewmon-test"
-    assert told["annotations"]["summary"] == "This is a test of skewmon's alerts."
+    assert [alert["labels"]["severity"] for alert in sent] == ["warning", "critical"]
+    assert {alert["labels"]["cluster_name"] for alert in sent} == {"skewmon-test"}
+    assert {alert["annotations"]["summary"] for alert in sent} == {"This is a test of skewmon's alerts."}
+
+
+async def test_one_severity_can_be_tested_alone(tmp_path: Path) -> None:
+    """A test of the ticket queue need not page anyone."""
+    async with receiver() as good:
+        await _run(_config(tmp_path, f"{{alertmanagers: ['{good.url}']}}"), "--severity", "warning")
+    assert [alert["labels"]["severity"] for alert in good.bodies[0]] == ["warning"]
 
 
 async def test_all_is_well_when_all_take_it(tmp_path: Path) -> None:

@@ -257,7 +257,12 @@ async def test_the_log_gets_one_line_a_change() -> None:
     """Also without any receiver the log tells the story."""
     with structlog.testing.capture_logs() as lines:
         await _send(ReceiverConfig("log"), firing(), ended(firing()))
-    assert [line["event"] for line in lines] == ["alert fires", "alert ended"]
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("alert fires", "warning"),
+        ("alert ended", "info"),
+    ]
+    assert lines[1]["lasted_s"] == 90
+    assert "description" not in lines[1]
     assert lines[0]["node"] == "etcd3"
 
 
