@@ -1,4 +1,4 @@
-"""What an alert is: its identity, what was seen of it, and how it changed."""
+"""An alert: its identity, the samples of its condition, and its transitions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Literal
 
 from skewmon.model import Threshold, ThresholdKind
 
-#: Where each alert's section of the runbook is; the anchor is the alert's name in lower case.
+#: The runbook has a section for each alert; the anchor is the alert's name in lower case.
 RUNBOOK_URL = "https://github.com/skewmon/skewmon/blob/main/docs/runbook-alerts.md"
 
-#: The name of the alert that a line of each kind raises.
+#: The name of the alert that a threshold of each kind raises.
 NAMES: Mapping[ThresholdKind, str] = {
     ThresholdKind.SKEW: "SkewmonSkewHigh",
     ThresholdKind.AHEAD: "SkewmonSkewHigh",
@@ -22,7 +22,6 @@ NAMES: Mapping[ThresholdKind, str] = {
     ThresholdKind.UNKNOWN: "SkewmonSkewUnknown",
 }
 
-
 Severity = Literal["warning", "critical"]
 
 #: The alert that always fires while skewmon measures, for a dead man's switch; it has no condition.
@@ -31,7 +30,7 @@ WATCHDOG = "SkewmonWatchdog"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The identity of an alert; never changes while it lives. ``node`` is None where nobody can be blamed."""
+    """The identity of an alert, fixed while it lives. ``node`` is None if no single node is to blame."""
 
     cluster: str
     kind: ThresholdKind
@@ -57,7 +56,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert that fires or has ended; ``description`` has the numbers, ``next`` the command to type."""
+    """An alert that fires or has ended; ``description`` has the numbers, ``next`` the command to run."""
 
     key: Key
     started_wall_ns: int
@@ -72,11 +71,11 @@ class Alert:
         return self.ended_wall_ns is None
 
 
-class Sight(StrEnum):
-    """What one round shows of one alert's condition."""
+class ConditionState(StrEnum):
+    """The state of one alert's condition in one round."""
 
     PROVEN = "proven"  # beyond the line, and this alert's node is to blame
-    SHARED = "shared"  # beyond the line, but the blame lies elsewhere or with nobody
+    SHARED = "shared"  # beyond the line, but another node or no single node is to blame
     CLEAR = "clear"  # proven to be within the line
     AMBIGUOUS = "ambiguous"  # the line lies inside the interval
     UNKNOWN = "unknown"  # no data
@@ -84,11 +83,11 @@ class Sight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConditionSample:
-    """One round's sight of one alert's condition, with the words to tell it."""
+    """The state of one alert's condition in one round, with the texts for the alert."""
 
     key: Key
     line: Threshold
-    sight: Sight
+    condition: ConditionState
     summary: str = ""
     description: str = ""
     next: str = ""
@@ -96,26 +95,26 @@ class ConditionSample:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that one round shows of one cluster."""
+    """The samples of every condition of one cluster in one round."""
 
     cluster: str
     at_wall_ns: int
-    readings: tuple[ConditionSample, ...]
+    samples: tuple[ConditionSample, ...]
 
 
 class Cause(StrEnum):
-    """Why an alert began or ended to fire."""
+    """The reason why an alert started or ended."""
 
-    PROVEN_FOR = "proven-for"  # proven for as long as the line asks
+    PROVEN_FOR = "proven-for"  # proven for as long as the line requires
     PROVEN_AGAIN = "proven-again"  # the same, soon after it had ended: it flaps
-    CLEAR_FOR = "clear-for"  # proven to be within the line for as long as the line asks
-    SUPERSEDED = "superseded"  # an alert that names the node has taken over
+    CLEAR_FOR = "clear-for"  # proven to be within the line for as long as the line requires
+    SUPERSEDED = "superseded"  # replaced by an alert that names the node
     WITHDRAWN = "withdrawn"  # the cluster, the node, the line or all its pairs are no longer configured
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """An alert that began to fire or ended, and why."""
+    """An alert that started or ended, and the cause."""
 
     cause: Cause
     alert: Alert

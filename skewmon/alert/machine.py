@@ -1,42 +1,42 @@
-"""The alert machine: what was seen, for how long, and whether anybody is to be told.
+"""The alert machine: decides from the samples of each condition, and their duration, which alerts fire.
 
-One slot an alert: PENDING until its condition was proven for as long as its line asks, FIRING until the
-contrary was proven for as long as its line asks, QUIET for a while after, so that flapping is noticed.
+Each alert has one slot: PENDING until its condition was proven for as long as its line requires, FIRING until
+the contrary was proven for as long as its line requires, and QUIET for a while after, to detect flapping.
 
 Time is counted, never compared: a slot adds up the time between two consecutive rounds that both proved the
 same thing. Rounds that are ambiguous or have no data pause the count and decide nothing, a restart loses at
-most one interval, and no clock that jumps can fire or end an alert.
+most one interval, and a clock that steps cannot start or end an alert.
 
-Every skew line has one slot for the cluster and one for each node. The cluster's slot fires where the skew is
-proven and no named node answers for it; as soon as one does, the cluster's alert is superseded in the same
-step. So once a skew was proven for as long as its line asks, something fires until it is proven to be gone.
+Every skew line has one slot for the cluster and one for each node. The cluster's slot fires if the skew is
+proven and no alert of a node covers it. When one does, the cluster's alert is superseded in the same step. So
+once a skew was proven for as long as its line requires, an alert fires until the skew is proven to be gone.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from skewmon.alert.alerts import Alert, Cause, ConditionSample, Key, Observation, Sight, Transition
+from skewmon.alert.alerts import Alert, Cause, ConditionSample, ConditionState, Key, Observation, Transition
 from skewmon.model import NS_PER_S
 
-#: A condition that was proven and then not seen clearly for this long is not news any more.
+#: A proven condition that was then neither proven nor cleared for this long is dropped.
 PENDING_FORGOTTEN_AFTER_NS = 900 * NS_PER_S
 
 #: An alert that fires again within this time of quiet flaps.
 FLAP_WINDOW_NS = 900 * NS_PER_S
 
-#: The least time of quiet that is asked of an alert that flaps, doubled each time it does …
+#: A flapping alert must be clear for at least this long, doubled each time it flaps …
 FLAP_CLEAR_NS = 30 * NS_PER_S
 
-#: … up to this: longer, and an alert would outlive its cause by more than a person expects.
+#: … up to this limit, so that an alert does not outlive its cause by more than a person expects.
 FLAP_CLEAR_MAX_NS = 900 * NS_PER_S
 
-#: What counts as proven to be beyond the line, whoever is to blame.
-BEYOND = frozenset({Sight.PROVEN, Sight.SHARED})
+#: The states that prove a breach of the line, whichever node is to blame.
+BEYOND = frozenset({ConditionState.PROVEN, ConditionState.SHARED})
 
 
 class Phase(StrEnum):
-    """Where an alert is in its life."""
+    """The phase of an alert."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -45,15 +45,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One alert's memory.
+    """The state of one alert.
 
-    ``counted_ns`` is how long the thing was proven that ends the present phase, ``idle_ns`` for how long a
-    pending condition has not been proven, ``seen_ns`` the instant of the last round (None after a restart).
+    ``counted_ns`` is the time for which the condition that ends the present phase was proven, ``idle_ns`` the
+    time since a pending condition was last proven, ``seen_ns`` the instant of the last round (None after a
+    restart).
     """
 
     phase: Phase
     alert: Alert
-    sight: Sight
+    condition: ConditionState
     counted_ns: int = 0
     idle_ns: int = 0
     flaps: int = 0
@@ -76,20 +77,20 @@ class State:
 
 
 def step(state: State, observation: Observation, now_ns: int) -> tuple[State, tuple[Transition, ...]]:
-    """Take one round of one cluster in; return the new state and what changed.
+    """Process one round of one cluster; return the new state and the transitions.
 
-    ``now_ns`` is the common base. Alerts of other clusters are left alone; alerts of this cluster that the
-    observation does not read are no longer configured and end; one without data is read as UNKNOWN.
+    ``now_ns`` is the common base. Alerts of other clusters stay as they are. Alerts of this cluster without a
+    sample are no longer configured and end; a condition without data has a sample that is UNKNOWN.
     """
     slots = dict(state.slots)
     transitions: list[Transition] = []
-    readings = {reading.key: reading for reading in observation.readings}
-    for key in [key for key in slots if key.cluster == observation.cluster and key not in readings]:
+    samples = {sample.key: sample for sample in observation.samples}
+    for key in [key for key in slots if key.cluster == observation.cluster and key not in samples]:
         transitions += _end(slots, key, Cause.WITHDRAWN, observation.at_wall_ns)
         slots.pop(key, None)
-    # Nodes before their cluster: whether the cluster's alert is needed depends on what theirs have become.
-    for reading in sorted(readings.values(), key=lambda reading: reading.key.node is None):
-        transitions += _advance(slots, reading, observation.at_wall_ns, now_ns)
+    # Nodes before their cluster: the alerts of the nodes decide whether the cluster's is needed.
+    for sample in sorted(samples.values(), key=lambda sample: sample.key.node is None):
+        transitions += _advance(slots, sample, observation.at_wall_ns, now_ns)
     return State(slots), tuple(transitions)
 
 
@@ -104,38 +105,42 @@ def retain(state: State, clusters: Iterable[str], wall_ns: int) -> tuple[State, 
     return State(slots), tuple(transitions)
 
 
-def _advance(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int, now_ns: int) -> list[Transition]:
-    """Move one alert by one reading."""
-    key = reading.key
+def _advance(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int, now_ns: int) -> list[Transition]:
+    """Advance one alert by one sample."""
+    key = sample.key
     slot = slots.get(key)
     if slot is None:
-        if reading.sight not in BEYOND:
+        if sample.condition not in BEYOND:
             return []
-        slot = Slot(Phase.PENDING, Alert(key, wall_ns), Sight.UNKNOWN)
+        slot = Slot(Phase.PENDING, Alert(key, wall_ns), ConditionState.UNKNOWN)
     gap_ns = 0 if slot.seen_ns is None else max(0, now_ns - slot.seen_ns)
-    moved = replace(_MOVES[slot.phase](slot, reading.sight, gap_ns), sight=reading.sight, seen_ns=now_ns)
-    slots[key] = _worded(moved, reading)
-    return _decide(slots, reading, wall_ns)
+    moved = replace(
+        _MOVES[slot.phase](slot, sample.condition, gap_ns), condition=sample.condition, seen_ns=now_ns
+    )
+    slots[key] = _with_texts(moved, sample)
+    return _decide(slots, sample, wall_ns)
 
 
-def _move_pending(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
-    """Count proof; let the rest pause the count."""
-    if sight not in BEYOND:
+def _move_pending(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
+    """Count proof; other states pause the count."""
+    if condition not in BEYOND:
         return replace(slot, idle_ns=slot.idle_ns + gap_ns)
-    counted_ns = slot.counted_ns + (gap_ns if slot.sight in BEYOND else 0)
+    counted_ns = slot.counted_ns + (gap_ns if slot.condition in BEYOND else 0)
     return replace(slot, counted_ns=counted_ns, idle_ns=0)
 
 
-def _move_firing(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
-    """Count proof of the contrary; no data pauses the count, doubt or proof starts it afresh."""
-    if sight is Sight.CLEAR:
-        return replace(slot, counted_ns=slot.counted_ns + (gap_ns if slot.sight is Sight.CLEAR else 0))
-    return slot if sight is Sight.UNKNOWN else replace(slot, counted_ns=0)
+def _move_firing(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
+    """Count proof of the contrary; UNKNOWN pauses the count, other states reset it."""
+    if condition is ConditionState.CLEAR:
+        return replace(
+            slot, counted_ns=slot.counted_ns + (gap_ns if slot.condition is ConditionState.CLEAR else 0)
+        )
+    return slot if condition is ConditionState.UNKNOWN else replace(slot, counted_ns=0)
 
 
-def _move_quiet(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
-    """Count quiet; a new breach goes through pending again, and remembers how often it has been here."""
-    if sight in BEYOND:
+def _move_quiet(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
+    """Count the quiet time; after a new breach the alert is pending again and keeps its flap count."""
+    if condition in BEYOND:
         return replace(slot, phase=Phase.PENDING, counted_ns=0, idle_ns=0)
     return replace(slot, counted_ns=slot.counted_ns + gap_ns)
 
@@ -143,66 +148,66 @@ def _move_quiet(slot: Slot, sight: Sight, gap_ns: int) -> Slot:
 _MOVES = {Phase.PENDING: _move_pending, Phase.FIRING: _move_firing, Phase.QUIET: _move_quiet}
 
 
-def _decide(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int) -> list[Transition]:
-    """Fire, end or forget the alert of a reading, by what its slot has counted."""
-    slot = slots[reading.key]
+def _decide(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int) -> list[Transition]:
+    """Fire, end or drop the alert of a sample, by the time that its slot has counted."""
+    slot = slots[sample.key]
     if slot.phase is Phase.PENDING:
-        return _decide_pending(slots, reading, wall_ns)
+        return _decide_pending(slots, sample, wall_ns)
     if slot.phase is Phase.FIRING:
-        return _decide_firing(slots, reading, wall_ns)
+        return _decide_firing(slots, sample, wall_ns)
     if slot.counted_ns >= FLAP_WINDOW_NS:
-        del slots[reading.key]  # quiet for so long that its return would be news
+        del slots[sample.key]  # quiet for so long that its return counts as a new alert
     return []
 
 
-def _decide_pending(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int) -> list[Transition]:
-    """Fire what was proven for long enough; drop what is not so any more."""
-    key = reading.key
+def _decide_pending(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int) -> list[Transition]:
+    """Fire the alert if it was proven for long enough; drop it if it is clear or out of date."""
+    key = sample.key
     slot = slots[key]
     if _forgettable(slot):
         _drop(slots, key)
         return []
-    long_enough = slot.counted_ns >= reading.line.for_s * NS_PER_S
+    long_enough = slot.counted_ns >= sample.line.for_s * NS_PER_S
     return _fire(slots, key, wall_ns) if long_enough and _may_fire(slots, slot) else []
 
 
-def _decide_firing(slots: dict[Key, Slot], reading: ConditionSample, wall_ns: int) -> list[Transition]:
-    """End what another alert answers for, or what was proven to be over for long enough."""
-    key, line = reading.key, reading.line
+def _decide_firing(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int) -> list[Transition]:
+    """End the alert if a node's alert covers it, or if it was proven clear for long enough."""
+    key, line = sample.key, sample.line
     slot = slots[key]
     if _covered(slots, key):
         ended = _end(slots, key, Cause.SUPERSEDED, wall_ns)
-        if slot.sight is not Sight.CLEAR:
-            # The proof stands: should the named alert let go of it, this one is due again at once.
+        if slot.condition is not ConditionState.CLEAR:
+            # The proof still holds: if the node's alert ends first, this one fires again at once.
             slots[key] = replace(slots[key], phase=Phase.PENDING, counted_ns=round(line.for_s * NS_PER_S))
         return ended
-    if slot.sight is Sight.CLEAR and slot.counted_ns >= _clear_ns(slot, line.clear_for_s):
+    if slot.condition is ConditionState.CLEAR and slot.counted_ns >= _clear_ns(slot, line.clear_for_s):
         return _end(slots, key, Cause.CLEAR_FOR, wall_ns)
     return []
 
 
 def _may_fire(slots: Mapping[Key, Slot], slot: Slot) -> bool:
-    """Tell whether this round allows the alert to begin: a node's only on its own blame, proven now."""
+    """Return whether the alert may start in this round: a node's only if the node is proven to blame."""
     if slot.alert.key.node is not None:
-        return slot.sight is Sight.PROVEN
-    return slot.sight in BEYOND and not _covered(slots, slot.alert.key)
+        return slot.condition is ConditionState.PROVEN
+    return slot.condition in BEYOND and not _covered(slots, slot.alert.key)
 
 
 def _forgettable(slot: Slot) -> bool:
-    return slot.sight is Sight.CLEAR or slot.idle_ns >= PENDING_FORGOTTEN_AFTER_NS
+    return slot.condition is ConditionState.CLEAR or slot.idle_ns >= PENDING_FORGOTTEN_AFTER_NS
 
 
 def _clear_ns(slot: Slot, clear_for_s: float) -> float:
-    """Return the quiet that ends an alert: what its line asks, and more the more it flaps."""
-    asked_ns = clear_for_s * NS_PER_S
+    """Return the clear time that ends an alert: the time that its line requires, longer if it flaps."""
+    required_ns = clear_for_s * NS_PER_S
     if slot.flaps == 0:
-        return asked_ns
-    damped_ns = max(asked_ns, FLAP_CLEAR_NS) * 2.0 ** min(slot.flaps, 16)
-    return max(asked_ns, min(damped_ns, FLAP_CLEAR_MAX_NS))
+        return required_ns
+    damped_ns = max(required_ns, FLAP_CLEAR_NS) * 2.0 ** min(slot.flaps, 16)
+    return max(required_ns, min(damped_ns, FLAP_CLEAR_MAX_NS))
 
 
 def _drop(slots: dict[Key, Slot], key: Key) -> None:
-    """Leave pending: for good, or, where the alert has flapped, back to being watched."""
+    """Drop a pending alert; if it has flapped, return to QUIET to keep the flap count."""
     if slots[key].flaps:
         slots[key] = replace(slots[key], phase=Phase.QUIET, counted_ns=0)
     else:
@@ -210,10 +215,10 @@ def _drop(slots: dict[Key, Slot], key: Key) -> None:
 
 
 def _covered(slots: Mapping[Key, Slot], key: Key) -> bool:
-    """Tell whether a named alert of the same line fires for this cluster and its node is beyond the line."""
+    """Return whether a node's alert of the same line fires and that node is beyond the line."""
     return key.node is None and any(
         slot.phase is Phase.FIRING
-        and slot.sight in BEYOND
+        and slot.condition in BEYOND
         and other.node is not None
         and replace(other, node=None) == key
         for other, slot in slots.items()
@@ -228,7 +233,7 @@ def _fire(slots: dict[Key, Slot], key: Key, wall_ns: int) -> list[Transition]:
 
 
 def _end(slots: dict[Key, Slot], key: Key, cause: Cause, wall_ns: int) -> list[Transition]:
-    """End an alert that fires; it lingers as quiet, one flap richer, in case it comes back."""
+    """End a firing alert; keep it as QUIET with its flap count raised, to detect flapping."""
     slot = slots[key]
     if slot.phase is not Phase.FIRING:
         return []
@@ -238,11 +243,11 @@ def _end(slots: dict[Key, Slot], key: Key, cause: Cause, wall_ns: int) -> list[T
     return [Transition(cause, alert)]
 
 
-def _worded(slot: Slot, reading: ConditionSample) -> Slot:
-    """Keep the newest words that prove the alert; a round that proves nothing has none to add."""
-    if reading.sight not in BEYOND:
+def _with_texts(slot: Slot, sample: ConditionSample) -> Slot:
+    """Store the texts of the newest round that proves the alert."""
+    if sample.condition not in BEYOND:
         return slot
-    alert = replace(slot.alert, summary=reading.summary, description=reading.description, next=reading.next)
+    alert = replace(slot.alert, summary=sample.summary, description=sample.description, next=sample.next)
     return replace(slot, alert=alert)
 
 

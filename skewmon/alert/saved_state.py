@@ -1,17 +1,17 @@
 """The machine's state as plain JSON values, so that a restart neither repeats nor forgets an alert.
 
-Instants of the common base are left out: the next process may run on another boot. Counts are kept.
+Instants of the common base are left out, because the next process may run after a reboot. Counts are kept.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from skewmon.alert.alerts import Alert, Key, Sight
+from skewmon.alert.alerts import Alert, ConditionState, Key
 from skewmon.alert.machine import Phase, Slot, State
 from skewmon.errors import JournalError
 from skewmon.model import ThresholdKind
 
-#: Raised when the meaning of a field changes; a state of another version is not guessed at.
+#: Raised when the meaning of a field changes; a state of another version is refused.
 VERSION = 1
 
 
@@ -65,7 +65,7 @@ def alert_from_json(data: Mapping[str, Any]) -> Alert:
 def _slot_to_json(slot: Slot) -> dict[str, Any]:
     return {
         "phase": slot.phase.value,
-        "sight": slot.sight.value,
+        "sight": slot.condition.value,
         "counted_ns": slot.counted_ns,
         "idle_ns": slot.idle_ns,
         "flaps": slot.flaps,
@@ -77,7 +77,7 @@ def _slot_from_json(data: Mapping[str, Any]) -> Slot:
     return Slot(
         Phase(data["phase"]),
         alert_from_json(data["alert"]),
-        Sight(data["sight"]),
+        ConditionState(data["sight"]),
         int(data["counted_ns"]),
         int(data["idle_ns"]),
         int(data["flaps"]),

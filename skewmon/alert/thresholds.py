@@ -1,7 +1,7 @@
-"""The thresholds in force, and the state of a quantity against one: passed, not passed, or neither.
+"""The thresholds in force, and the judgement of a quantity against one: passed, not passed, or neither.
 
-A quantity is an interval that contains the truth. A line is *passed* only where the near end lies beyond it
-and *not passed* only where the far end lies below it; in between nothing is proven.
+A quantity is an interval that contains the true value. A line is *passed* only if the near end lies beyond it
+and *not passed* only if the far end lies below it; otherwise nothing is proven.
 """
 
 import difflib
@@ -15,27 +15,27 @@ from skewmon.model import Interval, Skew, Threshold, ThresholdKind
 #: The profile of a cluster that names neither a profile nor a threshold with a limit.
 DEFAULT_PROFILE = "default"
 
-#: Kinds that hold or do not hold; their ``limit_ns`` means nothing.
+#: Kinds that are either true or false; their ``limit_ns`` has no meaning.
 STATES = frozenset({ThresholdKind.UNSYNCHRONIZED, ThresholdKind.UNREACHABLE, ThresholdKind.UNKNOWN})
 
-#: Where a cluster draws no skew line at all, a jump of node-mixin's 50 ms is still worth a word.
+#: The step line of a cluster without a skew line: the 50 ms of node-mixin.
 STEP_LIMIT_NS = 50 * NS_PER_MS
 
-#: A jump is over in an instant; its alert stays this long, so that a person has time to see it.
+#: A step is over in an instant; its alert stays this long, so that a person has time to see it.
 STEP_SHOWN_FOR_S = 900.0
 
-#: An unreachable node is told after a reboot's worth of time, and gone once it answers steadily.
+#: An unreachable node is reported after the time of a reboot, until it has answered for a minute.
 UNREACHABLE = Threshold("warning", 0, ThresholdKind.UNREACHABLE, for_s=300.0, clear_for_s=60.0)
 
-#: A time daemon needs some minutes after its start before it calls itself synchronised.
+#: A time daemon needs some minutes after its start before it claims to be synchronized.
 UNSYNCHRONIZED = Threshold("warning", 0, ThresholdKind.UNSYNCHRONIZED, for_s=900.0, clear_for_s=60.0)
 
-#: Without data nothing is proven; longer than this, that itself is the news.
+#: Without data nothing is proven; after this long, the lack of data is reported.
 UNKNOWN = Threshold("warning", 0, ThresholdKind.UNKNOWN, for_s=600.0, clear_for_s=60.0)
 
 
 class Judgement(StrEnum):
-    """What is proven of one quantity against one line."""
+    """The result of one quantity against one line."""
 
     BREACH = "breach"
     OK = "ok"
@@ -51,7 +51,7 @@ def judge(quantity: Interval | Skew, threshold: Threshold) -> Judgement:
 
 
 def _ends(quantity: Interval | Skew, kind: ThresholdKind) -> tuple[int, int]:
-    """Return what the quantity is at least and at most, in the direction in which the kind counts."""
+    """Return the lower and upper bound of the quantity, in the direction that the kind counts in."""
     if kind == ThresholdKind.AHEAD:
         return quantity.lower_ns, quantity.upper_ns
     if kind == ThresholdKind.BEHIND:
@@ -93,7 +93,7 @@ def check_profile(name: str) -> str:
 
 
 def _standing(given: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
-    """Return the lines that every cluster has; a jump counts from the lowest skew line on."""
+    """Return the lines that every cluster has; steps count from the lowest skew line on."""
     limit_ns = min(
         (line.limit_ns for line in given if line.kind == ThresholdKind.SKEW), default=STEP_LIMIT_NS
     )
@@ -101,7 +101,7 @@ def _standing(given: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
 
 
 def _instant(line: Threshold) -> Threshold:
-    """Return the line with the times that its kind allows: a jump cannot last, but it can be shown."""
+    """Return the line with the times that its kind allows: a step does not last, but it can be shown."""
     if line.kind != ThresholdKind.STEP:
         return line
     return Threshold(

@@ -1,4 +1,4 @@
-"""What a round lets one say of a cluster and of a pair, against their lines."""
+"""The verdict on a cluster and on a pair after one round, against their lines."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,10 +18,10 @@ _PAIR_VERDICTS = {
 def cluster_verdict(
     thresholds: Iterable[Threshold], skew: Skew | None, offsets: Mapping[str, Interval], nodes: int
 ) -> Verdict:
-    """Return the worst that holds, in the order critical, warning, unknown, ambiguous, ok.
+    """Return the worst verdict that holds, in the order critical, warning, unknown, ambiguous, ok.
 
-    A proven breach is told whatever else is missing; but where a node was not measured, or there is nothing
-    to compare, the cluster is never called healthy.
+    A proven breach is reported even if nodes are missing. If a node was not measured, or there is no pair to
+    compare, the verdict is never ok.
     """
     judgements = [
         (line.severity, judgement)
@@ -47,16 +47,16 @@ def skew_lines(thresholds: Iterable[Threshold]) -> list[Threshold]:
 
 
 def vote_limit_ns(thresholds: Iterable[Threshold], skew: Skew | None) -> int | None:
-    """Return the lowest skew line: whoever is provably beyond it from a majority is a culprit.
+    """Return the lowest skew line: a node that is provably beyond it from a majority is a culprit.
 
-    None where there is nothing to vote on: no skew line, or none that the skew provably passes.
+    None if there is nothing to vote on: no skew line, or none that the skew provably passes.
     """
     lines = skew_lines(thresholds)
     return lines[0].limit_ns if lines and skew is not None and skew.lower_ns > lines[0].limit_ns else None
 
 
 def pair_verdict(offset: Interval, lines: list[Threshold]) -> PairVerdict:
-    """Return where a pair lies against the lowest skew line; unknown where there is none."""
+    """Return the verdict on a pair against the lowest skew line; unknown if there is none."""
     return _PAIR_VERDICTS[judge(offset, lines[0])] if lines else PairVerdict.UNKNOWN
 
 

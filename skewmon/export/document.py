@@ -10,9 +10,9 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from skewmon.alert.messages import sentence as following
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
-from skewmon.alert.words import sentence as following
 from skewmon.model import NS_PER_S, CulpritVerdict, Interval, Skew, Threshold, ThresholdKind, Verdict
 from skewmon.text import at_least, at_most, exact, names
 

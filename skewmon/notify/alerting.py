@@ -12,8 +12,8 @@ import structlog
 
 from skewmon.alert import saved_state
 from skewmon.alert.alerts import Alert, Transition
+from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, retain, step
-from skewmon.alert.observe import observe
 from skewmon.errors import JournalError
 from skewmon.model import ClusterView
 from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store

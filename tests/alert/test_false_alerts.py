@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, step
-from skewmon.alert.observe import observe
 from skewmon.alert.saved_state import from_json, to_json
 from skewmon.clock.burst import estimate
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Interval, Measured, Node, Threshold

@@ -2,158 +2,158 @@
 
 import pytest
 
-from skewmon.alert.alerts import Cause, Sight
+from skewmon.alert.alerts import Cause, ConditionState
 from skewmon.alert.machine import PENDING_FORGOTTEN_AFTER_NS, Phase, State, retain, step
 from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
-from tests.alert.readings import INTERVAL_S, LINE, Story, key, seen
+from tests.alert.samples import INTERVAL_S, LINE, Timeline, key, seen
 
-PROVEN, SHARED, CLEAR = Sight.PROVEN, Sight.SHARED, Sight.CLEAR
-AMBIGUOUS, UNKNOWN = Sight.AMBIGUOUS, Sight.UNKNOWN
+PROVEN, SHARED, CLEAR = ConditionState.PROVEN, ConditionState.SHARED, ConditionState.CLEAR
+AMBIGUOUS, UNKNOWN = ConditionState.AMBIGUOUS, ConditionState.UNKNOWN
 
 FOREVER = 100
 
 
 def test_a_culprit_fires_after_the_lines_patience_and_ends_after_its_quiet() -> None:
-    """The plain story: three rounds to fire, three rounds of health to end."""
-    story = Story()
-    assert story.rounds(2, SHARED, a=PROVEN) == []
-    assert story.rounds(1, SHARED, a=PROVEN) == [(30, "firing", "a", Cause.PROVEN_FOR)]
-    assert story.rounds(FOREVER, SHARED, a=PROVEN) == []
-    assert story.rounds(2, CLEAR, a=CLEAR) == []
-    assert story.rounds(1, CLEAR, a=CLEAR) == [(1575, "ended", "a", Cause.CLEAR_FOR)]
-    assert story.firing == []
+    """The plain timeline: three rounds to fire, three rounds of health to end."""
+    timeline = Timeline()
+    assert timeline.rounds(2, SHARED, a=PROVEN) == []
+    assert timeline.rounds(1, SHARED, a=PROVEN) == [(30, "firing", "a", Cause.PROVEN_FOR)]
+    assert timeline.rounds(FOREVER, SHARED, a=PROVEN) == []
+    assert timeline.rounds(2, CLEAR, a=CLEAR) == []
+    assert timeline.rounds(1, CLEAR, a=CLEAR) == [(1575, "ended", "a", Cause.CLEAR_FOR)]
+    assert timeline.firing == []
 
 
 def test_without_patience_the_first_proof_fires() -> None:
     """``for: 0s`` means at once, and ``clear_for: 0s`` means with the first healthy round."""
-    story = Story(Threshold("critical", 1, "skew"))
-    assert story.rounds(1, SHARED, a=PROVEN) == [(0, "firing", "a", Cause.PROVEN_FOR)]
-    assert story.rounds(1, CLEAR, a=CLEAR) == [(15, "ended", "a", Cause.CLEAR_FOR)]
+    timeline = Timeline(Threshold("critical", 1, "skew"))
+    assert timeline.rounds(1, SHARED, a=PROVEN) == [(0, "firing", "a", Cause.PROVEN_FOR)]
+    assert timeline.rounds(1, CLEAR, a=CLEAR) == [(15, "ended", "a", Cause.CLEAR_FOR)]
 
 
-@pytest.mark.parametrize("sight", [AMBIGUOUS, UNKNOWN, CLEAR])
-def test_nothing_fires_without_proof(sight: Sight) -> None:
+@pytest.mark.parametrize("condition", [AMBIGUOUS, UNKNOWN, CLEAR])
+def test_nothing_fires_without_proof(condition: ConditionState) -> None:
     """Slow links and dead nodes page nobody about skew."""
-    story = Story()
-    assert story.rounds(FOREVER, sight, a=sight) == []
+    timeline = Timeline()
+    assert timeline.rounds(FOREVER, condition, a=condition) == []
 
 
-@pytest.mark.parametrize("sight", [AMBIGUOUS, UNKNOWN])
-def test_an_alert_holds_through_doubt_and_silence(sight: Sight) -> None:
+@pytest.mark.parametrize("condition", [AMBIGUOUS, UNKNOWN])
+def test_an_alert_holds_through_doubt_and_silence(condition: ConditionState) -> None:
     """A node that was 70 s off and fell silent is not healthy."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN)
-    assert story.rounds(FOREVER, sight, a=sight) == []
-    assert story.firing == ["a"]
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN)
+    assert timeline.rounds(FOREVER, condition, a=condition) == []
+    assert timeline.firing == ["a"]
 
 
 def test_doubt_pauses_the_count_and_health_resets_it() -> None:
     """Proof counts only between two proofs in a row."""
-    story = Story()
-    assert story.rounds(2, SHARED, a=PROVEN) == []  # 15 s proven
-    assert story.rounds(5, AMBIGUOUS, a=AMBIGUOUS) == []
-    assert story.rounds(1, SHARED, a=PROVEN) == []  # still 15 s
-    assert story.rounds(1, CLEAR, a=CLEAR) == []  # none
-    assert story.rounds(2, SHARED, a=PROVEN) == []
-    assert [told[1:3] for told in story.rounds(1, SHARED, a=PROVEN)] == [("firing", "a")]
+    timeline = Timeline()
+    assert timeline.rounds(2, SHARED, a=PROVEN) == []  # 15 s proven
+    assert timeline.rounds(5, AMBIGUOUS, a=AMBIGUOUS) == []
+    assert timeline.rounds(1, SHARED, a=PROVEN) == []  # still 15 s
+    assert timeline.rounds(1, CLEAR, a=CLEAR) == []  # none
+    assert timeline.rounds(2, SHARED, a=PROVEN) == []
+    assert [told[1:3] for told in timeline.rounds(1, SHARED, a=PROVEN)] == [("firing", "a")]
 
 
 def test_doubt_resets_the_quiet_and_silence_pauses_it() -> None:
     """An end is proven, too: silence in between neither counts nor undoes."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN)
-    assert story.rounds(2, CLEAR, a=CLEAR) == []  # 15 s clear
-    assert story.rounds(5, UNKNOWN, a=UNKNOWN) == []
-    assert story.rounds(1, CLEAR, a=CLEAR) == []  # still 15 s
-    assert story.rounds(1, AMBIGUOUS, a=AMBIGUOUS) == []  # none
-    assert story.rounds(2, CLEAR, a=CLEAR) == []
-    assert [told[1:3] for told in story.rounds(1, CLEAR, a=CLEAR)] == [("ended", "a")]
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN)
+    assert timeline.rounds(2, CLEAR, a=CLEAR) == []  # 15 s clear
+    assert timeline.rounds(5, UNKNOWN, a=UNKNOWN) == []
+    assert timeline.rounds(1, CLEAR, a=CLEAR) == []  # still 15 s
+    assert timeline.rounds(1, AMBIGUOUS, a=AMBIGUOUS) == []  # none
+    assert timeline.rounds(2, CLEAR, a=CLEAR) == []
+    assert [told[1:3] for told in timeline.rounds(1, CLEAR, a=CLEAR)] == [("ended", "a")]
 
 
 def test_old_evidence_is_forgotten() -> None:
-    """A proof before a long time of doubt is no part of a new story."""
-    story = Story()
-    story.rounds(2, SHARED, a=PROVEN)
-    story.rounds(PENDING_FORGOTTEN_AFTER_NS // (INTERVAL_S * NS_PER_S) + 1, AMBIGUOUS, a=AMBIGUOUS)
-    assert story.state.slots == {}
+    """A proof before a long time of doubt is no part of a new timeline."""
+    timeline = Timeline()
+    timeline.rounds(2, SHARED, a=PROVEN)
+    timeline.rounds(PENDING_FORGOTTEN_AFTER_NS // (INTERVAL_S * NS_PER_S) + 1, AMBIGUOUS, a=AMBIGUOUS)
+    assert timeline.state.slots == {}
 
 
 def test_two_who_disagree_raise_the_clusters_alert() -> None:
     """Nobody can be blamed, and still somebody is told."""
-    story = Story()
-    assert story.rounds(3, PROVEN, a=SHARED, b=SHARED) == [(30, "firing", None, Cause.PROVEN_FOR)]
+    timeline = Timeline()
+    assert timeline.rounds(3, PROVEN, a=SHARED, b=SHARED) == [(30, "firing", None, Cause.PROVEN_FOR)]
 
 
 def test_a_name_that_is_found_later_takes_over_without_a_gap() -> None:
     """The third node comes back, the vote is clear: one alert ends and the other begins in the same round."""
-    story = Story()
-    story.rounds(5, PROVEN, a=SHARED, b=SHARED, c=UNKNOWN)
-    assert story.rounds(1, SHARED, a=PROVEN, b=CLEAR, c=CLEAR) == [
+    timeline = Timeline()
+    timeline.rounds(5, PROVEN, a=SHARED, b=SHARED, c=UNKNOWN)
+    assert timeline.rounds(1, SHARED, a=PROVEN, b=CLEAR, c=CLEAR) == [
         (75, "firing", "a", Cause.PROVEN_FOR),
         (75, "ended", None, Cause.SUPERSEDED),
     ]
-    assert story.firing == ["a"]
+    assert timeline.firing == ["a"]
 
 
 def test_a_name_that_is_lost_again_changes_nothing() -> None:
     """The culprit's alert holds while its clock is still beyond the line, whoever can be blamed now."""
-    story = Story()
-    story.rounds(5, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
-    assert story.rounds(FOREVER, PROVEN, a=SHARED, b=SHARED, c=UNKNOWN) == []
-    assert story.firing == ["a"]
+    timeline = Timeline()
+    timeline.rounds(5, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
+    assert timeline.rounds(FOREVER, PROVEN, a=SHARED, b=SHARED, c=UNKNOWN) == []
+    assert timeline.firing == ["a"]
 
 
 def test_a_second_fault_is_not_hidden_by_a_silent_culprit() -> None:
     """A fires and falls silent; b and c disagree: the cluster's alert joins in."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
-    story.rounds(3, PROVEN, a=UNKNOWN, b=SHARED, c=SHARED)
-    assert story.firing == [None, "a"]
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
+    timeline.rounds(3, PROVEN, a=UNKNOWN, b=SHARED, c=SHARED)
+    assert timeline.firing == [None, "a"]
 
 
 def test_when_blame_moves_something_always_fires() -> None:
     """A is exonerated, b is to blame: from the first firing on, no round is without an alert."""
-    story = Story(Threshold("critical", 1, "skew", for_s=120.0, clear_for_s=15.0))
-    story.rounds(9, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
-    assert story.firing == ["a"]
+    timeline = Timeline(Threshold("critical", 1, "skew", for_s=120.0, clear_for_s=15.0))
+    timeline.rounds(9, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
+    assert timeline.firing == ["a"]
     for _ in range(20):
-        story.rounds(1, SHARED, a=CLEAR, b=PROVEN, c=CLEAR)
-        assert story.firing
-    assert story.firing == ["b"]
+        timeline.rounds(1, SHARED, a=CLEAR, b=PROVEN, c=CLEAR)
+        assert timeline.firing
+    assert timeline.firing == ["b"]
 
 
 def test_a_vote_that_flips_each_round_still_fires() -> None:
     """Neither a nor b is blamed twice in a row, but the skew is proven all the time."""
-    story = Story()
+    timeline = Timeline()
     for _ in range(3):
-        story.rounds(1, SHARED, a=PROVEN, b=CLEAR)
-        story.rounds(1, SHARED, a=CLEAR, b=PROVEN)
-    assert story.firing == [None]
+        timeline.rounds(1, SHARED, a=PROVEN, b=CLEAR)
+        timeline.rounds(1, SHARED, a=CLEAR, b=PROVEN)
+    assert timeline.firing == [None]
 
 
 def test_a_superseded_alert_that_was_clear_begins_anew() -> None:
     """Sights that contradict each other, as after a change of lines, leave no stale proof behind."""
-    story = Story()
-    story.rounds(3, PROVEN, a=SHARED, b=SHARED)
-    story.rounds(1, CLEAR, a=PROVEN, b=SHARED)
-    assert story.firing == ["a"]
-    assert story.state.slots[key()].phase is Phase.QUIET
+    timeline = Timeline()
+    timeline.rounds(3, PROVEN, a=SHARED, b=SHARED)
+    timeline.rounds(1, CLEAR, a=PROVEN, b=SHARED)
+    assert timeline.firing == ["a"]
+    assert timeline.state.slots[key()].phase is Phase.QUIET
 
 
 def test_a_node_that_is_gone_takes_its_alert_with_it() -> None:
     """Removed from the inventory: the alert ends at once and says why."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN, b=CLEAR)
-    assert story.rounds(1, CLEAR, b=CLEAR) == [(45, "ended", "a", Cause.WITHDRAWN)]
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN, b=CLEAR)
+    assert timeline.rounds(1, CLEAR, b=CLEAR) == [(45, "ended", "a", Cause.WITHDRAWN)]
 
 
 def test_a_pending_alert_of_a_node_that_is_gone_is_dropped_in_silence() -> None:
     """What never fired need not end."""
-    story = Story()
-    story.rounds(1, SHARED, a=PROVEN)
-    assert story.rounds(1, CLEAR) == []
-    assert story.state.slots == {}
+    timeline = Timeline()
+    timeline.rounds(1, SHARED, a=PROVEN)
+    assert timeline.rounds(1, CLEAR) == []
+    assert timeline.state.slots == {}
 
 
 def test_a_cluster_that_is_gone_ends_its_alerts_and_no_others() -> None:
@@ -171,53 +171,55 @@ def test_a_cluster_that_is_gone_ends_its_alerts_and_no_others() -> None:
 
 def test_clusters_do_not_touch_each_other() -> None:
     """A round of one cluster says nothing about another."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN)
-    state, transitions = step(story.state, seen({None: CLEAR, "a": CLEAR}, cluster="test"), story.now_ns)
-    assert (state.firing, transitions) == (story.state.firing, ())
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN)
+    state, transitions = step(
+        timeline.state, seen({None: CLEAR, "a": CLEAR}, cluster="test"), timeline.now_ns
+    )
+    assert (state.firing, transitions) == (timeline.state.firing, ())
 
 
 def test_a_flapping_alert_has_to_be_quiet_longer_each_time() -> None:
     """The same node in and out of breach is told less and less often."""
-    story = Story()
+    timeline = Timeline()
     quiet = []
     for _ in range(6):
-        story.rounds(3, SHARED, a=PROVEN)
-        assert story.firing == ["a"]
-        start = story.now_ns
-        while story.firing:
-            story.rounds(1, CLEAR, a=CLEAR)
-        quiet.append((story.now_ns - start) // NS_PER_S)
+        timeline.rounds(3, SHARED, a=PROVEN)
+        assert timeline.firing == ["a"]
+        start = timeline.now_ns
+        while timeline.firing:
+            timeline.rounds(1, CLEAR, a=CLEAR)
+        quiet.append((timeline.now_ns - start) // NS_PER_S)
     assert quiet == [45, 75, 135, 255, 495, 915]
-    assert [told[3] for told in story.told if told[1] == "firing"][1:] == [Cause.PROVEN_AGAIN] * 5
+    assert [told[3] for told in timeline.told if told[1] == "firing"][1:] == [Cause.PROVEN_AGAIN] * 5
 
 
 def test_an_alert_that_stayed_away_is_new_again() -> None:
     """After a quarter of an hour of quiet the past is forgiven."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN)
-    story.rounds(80, CLEAR, a=CLEAR)
-    assert story.state.slots == {}
-    assert story.rounds(3, SHARED, a=PROVEN)[0][3] is Cause.PROVEN_FOR
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN)
+    timeline.rounds(80, CLEAR, a=CLEAR)
+    assert timeline.state.slots == {}
+    assert timeline.rounds(3, SHARED, a=PROVEN)[0][3] is Cause.PROVEN_FOR
 
 
 def test_a_blip_that_does_not_fire_does_not_forgive_flapping() -> None:
     """One round beyond the line amid the quiet leaves the memory alone."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN)
-    story.rounds(4, CLEAR, a=CLEAR)
-    story.rounds(1, SHARED, a=PROVEN)
-    story.rounds(1, CLEAR, a=CLEAR)
-    slot = story.state.slots[key("a")]
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN)
+    timeline.rounds(4, CLEAR, a=CLEAR)
+    timeline.rounds(1, SHARED, a=PROVEN)
+    timeline.rounds(1, CLEAR, a=CLEAR)
+    slot = timeline.state.slots[key("a")]
     assert (slot.phase, slot.flaps) == (Phase.QUIET, 1)
 
 
 def test_the_words_are_those_of_the_last_proof() -> None:
     """An alert that holds through silence keeps saying what was proven, and its start stays."""
-    story = Story()
-    story.rounds(4, SHARED, a=PROVEN)
-    story.rounds(2, UNKNOWN, a=UNKNOWN)
-    (alert,) = story.state.firing
+    timeline = Timeline()
+    timeline.rounds(4, SHARED, a=PROVEN)
+    timeline.rounds(2, UNKNOWN, a=UNKNOWN)
+    (alert,) = timeline.state.firing
     assert (alert.started_wall_ns, alert.description) == (30 * NS_PER_S, f"at {45 * NS_PER_S}")
 
 
@@ -231,23 +233,23 @@ def test_an_end_is_never_before_its_start() -> None:
 
 def test_a_base_that_runs_backwards_counts_nothing() -> None:
     """No clock can fire an alert by jumping."""
-    story = Story()
-    story.rounds(2, SHARED, a=PROVEN)
-    story.now_ns = 0
-    story.rounds(1, SHARED, a=PROVEN)
-    assert story.firing == []
+    timeline = Timeline()
+    timeline.rounds(2, SHARED, a=PROVEN)
+    timeline.now_ns = 0
+    timeline.rounds(1, SHARED, a=PROVEN)
+    assert timeline.firing == []
 
 
 def test_a_restart_neither_repeats_nor_forgets() -> None:
     """Firing stays firing without a word, and a count goes on where it was."""
-    story = Story()
-    story.rounds(3, SHARED, a=PROVEN, b=CLEAR)
-    story.rounds(2, SHARED, a=PROVEN, b=PROVEN)
-    story.state = from_json(to_json(story.state))
-    story.now_ns = 7  # another boot: the base began anew
-    assert story.rounds(1, SHARED, a=PROVEN, b=PROVEN) == []
-    assert [told[1:3] for told in story.rounds(1, SHARED, a=PROVEN, b=PROVEN)] == [("firing", "b")]
-    assert story.firing == ["a", "b"]
+    timeline = Timeline()
+    timeline.rounds(3, SHARED, a=PROVEN, b=CLEAR)
+    timeline.rounds(2, SHARED, a=PROVEN, b=PROVEN)
+    timeline.state = from_json(to_json(timeline.state))
+    timeline.now_ns = 7  # another boot: the base began anew
+    assert timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN) == []
+    assert [told[1:3] for told in timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN)] == [("firing", "b")]
+    assert timeline.firing == ["a", "b"]
 
 
 def test_two_lines_of_one_cluster_are_two_alerts() -> None:

@@ -8,20 +8,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from skewmon.alert.alerts import Cause, Key, Sight, Transition
+from skewmon.alert.alerts import Cause, ConditionState, Key, Transition
 from skewmon.alert.machine import BEYOND, FLAP_CLEAR_MAX_NS, PENDING_FORGOTTEN_AFTER_NS, State, step
 from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
-from tests.alert.readings import key, seen
+from tests.alert.samples import key, seen
 
 NODES = ("a", "b", "c")
 LINE = Threshold("critical", 1, "skew", for_s=40.0, clear_for_s=25.0)
 
-node_sights = st.fixed_dictionaries({name: st.sampled_from(Sight) for name in NODES})
+node_conditions = st.fixed_dictionaries({name: st.sampled_from(ConditionState) for name in NODES})
 gaps_s = st.integers(0, 45)
 
 
-class Witness:
+class Bookkeeper:
     """An independent bookkeeper of one alert: how long what was proven, by the plainest possible rule."""
 
     def __init__(self) -> None:
@@ -29,23 +29,23 @@ class Witness:
         self.doubt_ns = 0
         self.clear_ns = 0
         self.superseded = False
-        self.last: Sight | None = None
+        self.last: ConditionState | None = None
 
-    def see(self, sight: Sight, gap_ns: int) -> None:
+    def see(self, condition: ConditionState, gap_ns: int) -> None:
         """Add a round."""
-        if sight in BEYOND:
+        if condition in BEYOND:
             self.beyond_ns += gap_ns if self.last in BEYOND else 0
             self.doubt_ns = 0
-        elif sight is not Sight.CLEAR:
+        elif condition is not ConditionState.CLEAR:
             self.doubt_ns += gap_ns
-        if sight is Sight.CLEAR or self.doubt_ns >= PENDING_FORGOTTEN_AFTER_NS:
+        if condition is ConditionState.CLEAR or self.doubt_ns >= PENDING_FORGOTTEN_AFTER_NS:
             self.beyond_ns = 0
             self.superseded = False
-        if sight is Sight.CLEAR:
-            self.clear_ns += gap_ns if self.last is Sight.CLEAR else 0
-        elif sight is not Sight.UNKNOWN:
+        if condition is ConditionState.CLEAR:
+            self.clear_ns += gap_ns if self.last is ConditionState.CLEAR else 0
+        elif condition is not ConditionState.UNKNOWN:
             self.clear_ns = 0
-        self.last = sight
+        self.last = condition
 
 
 class AlertLaws(RuleBasedStateMachine):
@@ -56,27 +56,27 @@ class AlertLaws(RuleBasedStateMachine):
         self.state = State()
         self.now_ns = 0
         self.restarted = False
-        self.witnesses: dict[Key, Witness] = {}
+        self.books: dict[Key, Bookkeeper] = {}
         self.alive: dict[Key, int] = {}  # what was told to fire and not told to have ended, and its start
 
-    @rule(cluster=st.sampled_from(Sight), nodes=node_sights, gap_s=gaps_s)
-    def one_round(self, cluster: Sight, nodes: Mapping[str, Sight], gap_s: int) -> None:
-        """Any sights at all, even such as no real cluster shows."""
+    @rule(cluster=st.sampled_from(ConditionState), nodes=node_conditions, gap_s=gaps_s)
+    def one_round(self, cluster: ConditionState, nodes: Mapping[str, ConditionState], gap_s: int) -> None:
+        """Any conditions at all, even such as no real cluster shows."""
         self._live({None: cluster, **nodes}, gap_s)
 
     @rule(culprits=st.sets(st.sampled_from(NODES), max_size=2), gap_s=gaps_s, rounds=st.integers(1, 4))
     def a_breach(self, culprits: set[str], gap_s: int, rounds: int) -> None:
         """Show a proven skew, with or without named culprits."""
         for _ in range(rounds):
-            nodes = dict.fromkeys(NODES, Sight.CLEAR if culprits else Sight.SHARED)
-            nodes |= dict.fromkeys(culprits, Sight.PROVEN)
-            self._live({None: Sight.SHARED if culprits else Sight.PROVEN, **nodes}, gap_s)
+            nodes = dict.fromkeys(NODES, ConditionState.CLEAR if culprits else ConditionState.SHARED)
+            nodes |= dict.fromkeys(culprits, ConditionState.PROVEN)
+            self._live({None: ConditionState.SHARED if culprits else ConditionState.PROVEN, **nodes}, gap_s)
 
     @rule(gap_s=gaps_s, rounds=st.integers(1, 4))
     def health(self, gap_s: int, rounds: int) -> None:
         """Everything proven to be within the line."""
         for _ in range(rounds):
-            self._live(dict.fromkeys((None, *NODES), Sight.CLEAR), gap_s)
+            self._live(dict.fromkeys((None, *NODES), ConditionState.CLEAR), gap_s)
 
     @rule(boot_ns=st.integers(0, 10**15))
     def restart(self, boot_ns: int) -> None:
@@ -100,8 +100,8 @@ class AlertLaws(RuleBasedStateMachine):
     @invariant()
     def a_proven_skew_never_goes_untold(self) -> None:
         """Once the cluster was beyond the line for its patience, some alert of the line fires."""
-        witness = self.witnesses.get(key(line=LINE))
-        if witness is not None and witness.last in BEYOND and witness.beyond_ns >= LINE.for_s * NS_PER_S:
+        book = self.books.get(key(line=LINE))
+        if book is not None and book.last in BEYOND and book.beyond_ns >= LINE.for_s * NS_PER_S:
             assert self.state.firing
 
     def teardown(self) -> None:
@@ -111,13 +111,13 @@ class AlertLaws(RuleBasedStateMachine):
         assert self.state.firing == ()
         assert self.alive == {}
 
-    def _live(self, sights: Mapping[str | None, Sight], gap_s: int) -> None:
+    def _live(self, conditions: Mapping[str | None, ConditionState], gap_s: int) -> None:
         self.now_ns += gap_s * NS_PER_S
         gap_ns = 0 if self.restarted else gap_s * NS_PER_S
         self.restarted = False
-        for node, sight in sights.items():
-            self.witnesses.setdefault(key(node, line=LINE), Witness()).see(sight, gap_ns)
-        observation = seen(sights, LINE, wall_ns=self.now_ns)
+        for node, condition in conditions.items():
+            self.books.setdefault(key(node, line=LINE), Bookkeeper()).see(condition, gap_ns)
+        observation = seen(conditions, LINE, wall_ns=self.now_ns)
         self.state, transitions = step(self.state, observation, self.now_ns)
         for transition in transitions:
             (self._fired if transition.alert.firing else self._ended)(transition)
@@ -125,25 +125,25 @@ class AlertLaws(RuleBasedStateMachine):
     def _fired(self, transition: Transition) -> None:
         """Refuse what fires twice, unproven, or before its time; what was superseded may come back."""
         identity = transition.alert.key
-        witness = self.witnesses[identity]
+        book = self.books[identity]
         assert identity not in self.alive
-        assert witness.last is Sight.PROVEN or (identity.node is None and witness.last in BEYOND)
-        assert witness.superseded or witness.beyond_ns >= LINE.for_s * NS_PER_S
+        assert book.last is ConditionState.PROVEN or (identity.node is None and book.last in BEYOND)
+        assert book.superseded or book.beyond_ns >= LINE.for_s * NS_PER_S
         self.alive[identity] = transition.alert.started_wall_ns
 
     def _ended(self, transition: Transition) -> None:
         """Refuse an end without proof of health, unless another alert answers for the same line."""
         identity = transition.alert.key
-        witness = self.witnesses[identity]
+        book = self.books[identity]
         assert self.alive.pop(identity) == transition.alert.started_wall_ns
         if transition.cause is Cause.SUPERSEDED:
-            witness.superseded = witness.last is not Sight.CLEAR
+            book.superseded = book.last is not ConditionState.CLEAR
             assert identity.node is None
             assert any(alert.key.node is not None for alert in self.state.firing)
         else:
             assert transition.cause is Cause.CLEAR_FOR
-            assert witness.last is Sight.CLEAR
-            assert witness.clear_ns >= LINE.clear_for_s * NS_PER_S
+            assert book.last is ConditionState.CLEAR
+            assert book.clear_ns >= LINE.clear_for_s * NS_PER_S
 
 
 AlertLaws.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

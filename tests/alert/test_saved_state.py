@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from skewmon.alert.alerts import Sight
+from skewmon.alert.alerts import ConditionState
 from skewmon.alert.machine import State
 from skewmon.alert.saved_state import from_json, to_json
 from skewmon.errors import JournalError
-from tests.alert.readings import Story
+from tests.alert.samples import Timeline
 
 
 def _lived() -> State:
-    story = Story()
-    story.rounds(3, Sight.SHARED, a=Sight.PROVEN, b=Sight.UNKNOWN)
-    story.rounds(1, Sight.SHARED, a=Sight.CLEAR, b=Sight.PROVEN)
-    return story.state
+    timeline = Timeline()
+    timeline.rounds(3, ConditionState.SHARED, a=ConditionState.PROVEN, b=ConditionState.UNKNOWN)
+    timeline.rounds(1, ConditionState.SHARED, a=ConditionState.CLEAR, b=ConditionState.PROVEN)
+    return timeline.state
 
 
 def test_what_is_saved_comes_back() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from skewmon.alert import words
+from skewmon.alert import messages
 from skewmon.model import Finding
 from tests.alert.views import node, view
 
@@ -14,7 +14,7 @@ from tests.alert.views import node, view
 )
 def test_a_sentence_ends_once(text: str, sentence: str) -> None:
     """Evidence of others may or may not have its full stop."""
-    assert words.sentence(text) == sentence
+    assert messages.sentence(text) == sentence
 
 
 ADVICE = Finding("stepped", "warning", "It jumped.", "ssh a journalctl")
@@ -25,20 +25,21 @@ def test_the_commands_of_an_alert_name_the_daemon_s_configuration() -> None:
     found = view(node("a"), node("b"))
     found = replace(found, cluster=replace(found.cluster, config_file="/srv/my clocks.yml"))
     assert (
-        words.next_command(found, found.nodes[0]) == "skewmon probe --config.file '/srv/my clocks.yml' a -v"
+        messages.next_command(found, found.nodes[0])
+        == "skewmon probe --config.file '/srv/my clocks.yml' a -v"
     )
-    assert words.check_command(found) == "skewmon check --config.file '/srv/my clocks.yml' --cluster prod"
+    assert messages.check_command(found) == "skewmon check --config.file '/srv/my clocks.yml' --cluster prod"
 
 
 def test_a_finding_knows_better_what_to_type() -> None:
     """The transcript is for nodes of which nothing is known."""
     found = view(node("a", findings=(ADVICE,)))
-    assert words.next_command(found, found.nodes[0]) == "ssh a journalctl"
+    assert messages.next_command(found, found.nodes[0]) == "ssh a journalctl"
 
 
 def test_a_name_that_a_shell_would_obey_is_quoted() -> None:
     """Names come from inventories of others, and commands are pasted."""
     found = view(node("a;reboot"))
-    assert words.probe_command(found, found.nodes[0]) == "skewmon probe 'a;reboot' -v"
+    assert messages.probe_command(found, found.nodes[0]) == "skewmon probe 'a;reboot' -v"
     found = view(node("--help"))
-    assert words.probe_command(found, found.nodes[0]) == "skewmon probe -v -- --help"
+    assert messages.probe_command(found, found.nodes[0]) == "skewmon probe -v -- --help"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from skewmon.alert.alerts import ConditionSample, Key, Sight
-from skewmon.alert.observe import OBSERVERS, observe
+from skewmon.alert.alerts import ConditionSample, ConditionState, Key
+from skewmon.alert.conditions import EVALUATORS, observe
 from skewmon.model import (
     ClusterView,
     Drift,
@@ -19,101 +19,113 @@ from skewmon.model import (
 from tests.alert.views import MS, NOBODY, UNDETERMINED, S, missing, named, node, offsets, view
 
 
-def sights(round_: ClusterView, kind: str = "skew", severity: str = "critical") -> dict[str | None, Sight]:
-    """Return the sight of each node, and of the cluster under None."""
+def conditions(
+    round_: ClusterView, kind: str = "skew", severity: str = "critical"
+) -> dict[str | None, ConditionState]:
+    """Return the condition of each node, and of the cluster under None."""
     return {
-        reading.key.node: reading.sight
-        for reading in observe(round_).readings
-        if (reading.key.kind, reading.key.severity) == (kind, severity)
+        sample.key.node: sample.condition
+        for sample in observe(round_).samples
+        if (sample.key.kind, sample.key.severity) == (kind, severity)
     }
 
 
-def reading(round_: ClusterView, key: Key) -> ConditionSample:
-    """Return one reading."""
-    return next(reading for reading in observe(round_).readings if reading.key == key)
+def sample(round_: ClusterView, key: Key) -> ConditionSample:
+    """Return one sample."""
+    return next(sample for sample in observe(round_).samples if sample.key == key)
 
 
-def test_every_kind_has_an_observer() -> None:
+def test_every_kind_has_an_evaluator() -> None:
     """No line can be drawn that nobody looks at."""
-    assert set(OBSERVERS) == set(ThresholdKind)
+    assert set(EVALUATORS) == set(ThresholdKind)
 
 
 def test_a_healthy_cluster_is_clear_everywhere() -> None:
     """Nothing is proven against anybody."""
-    readings = observe(offsets(a=0, b=20_000, c=-10_000)).readings
-    assert {reading.sight for reading in readings} == {Sight.CLEAR}
+    samples = observe(offsets(a=0, b=20_000, c=-10_000)).samples
+    assert {sample.condition for sample in samples} == {ConditionState.CLEAR}
 
 
 def test_a_named_culprit_is_proven_and_the_others_are_clear() -> None:
     """The cluster's own alert leaves the blame to the culprit's."""
-    found = sights(offsets(named("a"), a=70 * S, b=0, c=0))
-    assert found == {None: Sight.SHARED, "a": Sight.PROVEN, "b": Sight.CLEAR, "c": Sight.CLEAR}
+    found = conditions(offsets(named("a"), a=70 * S, b=0, c=0))
+    assert found == {
+        None: ConditionState.SHARED,
+        "a": ConditionState.PROVEN,
+        "b": ConditionState.CLEAR,
+        "c": ConditionState.CLEAR,
+    }
 
 
 def test_without_a_culprit_the_cluster_is_to_blame() -> None:
     """Two nodes that disagree: both are beyond the line, neither is accused."""
-    found = sights(offsets(UNDETERMINED, a=70 * S, b=0))
-    assert found == {None: Sight.PROVEN, "a": Sight.SHARED, "b": Sight.SHARED}
+    found = conditions(offsets(UNDETERMINED, a=70 * S, b=0))
+    assert found == {None: ConditionState.PROVEN, "a": ConditionState.SHARED, "b": ConditionState.SHARED}
 
 
 def test_a_line_inside_the_interval_is_ambiguous_for_everybody() -> None:
     """Bounds of 40 s cannot tell 70 s apart from less than the line."""
-    assert set(sights(offsets(a=70 * S, b=0, bound_ns=40 * S)).values()) == {Sight.AMBIGUOUS}
+    assert set(conditions(offsets(a=70 * S, b=0, bound_ns=40 * S)).values()) == {ConditionState.AMBIGUOUS}
 
 
 def test_a_node_that_was_not_measured_is_unknown() -> None:
     """No data is no verdict."""
-    found = sights(view(node("a"), node("b"), missing("c")))
-    assert found == {None: Sight.CLEAR, "a": Sight.CLEAR, "b": Sight.CLEAR, "c": Sight.UNKNOWN}
+    found = conditions(view(node("a"), node("b"), missing("c")))
+    assert found == {
+        None: ConditionState.CLEAR,
+        "a": ConditionState.CLEAR,
+        "b": ConditionState.CLEAR,
+        "c": ConditionState.UNKNOWN,
+    }
 
 
 def test_one_measured_node_leaves_the_skew_unknown() -> None:
     """The skew line is unknown, and the line on knowledge itself is passed."""
     round_ = view(node("a"), missing("b"))
-    assert set(sights(round_).values()) == {Sight.UNKNOWN}
-    assert sights(round_, "unknown", "warning") == {None: Sight.PROVEN}
+    assert set(conditions(round_).values()) == {ConditionState.UNKNOWN}
+    assert conditions(round_, "unknown", "warning") == {None: ConditionState.PROVEN}
 
 
 @pytest.mark.parametrize("left", [(), (node("a"),), (missing("a"),)])
 def test_a_cluster_of_one_has_nothing_to_compare(left: tuple[NodeView, ...]) -> None:
     """Measured or silent, a lone node is neither apart nor unknown; what it does alone counts."""
     lines = tuple(Threshold("critical", S, kind) for kind in ThresholdKind)
-    kinds = {reading.key.kind for reading in observe(view(*left, lines=lines)).readings}
+    kinds = {sample.key.kind for sample in observe(view(*left, lines=lines)).samples}
     assert kinds == ({"step", "unsynchronized", "unreachable"} if left else set())
 
 
 def test_one_dead_node_is_to_blame_for_itself() -> None:
     """The others answer, so the fault is there."""
-    found = sights(view(node("a"), node("b"), missing("c")), "unreachable", "warning")
-    assert found == {"a": Sight.CLEAR, "b": Sight.CLEAR, "c": Sight.PROVEN}
+    found = conditions(view(node("a"), node("b"), missing("c")), "unreachable", "warning")
+    assert found == {"a": ConditionState.CLEAR, "b": ConditionState.CLEAR, "c": ConditionState.PROVEN}
 
 
 def test_when_nobody_answers_no_single_node_is_accused() -> None:
     """A cut cable at the admin box is one alert, not one a node."""
-    found = sights(view(missing("a"), missing("b")), "unreachable", "warning")
-    assert set(found.values()) == {Sight.SHARED}
+    found = conditions(view(missing("a"), missing("b")), "unreachable", "warning")
+    assert set(found.values()) == {ConditionState.SHARED}
 
 
 @pytest.mark.parametrize(
-    ("status", "sight"),
+    ("status", "condition"),
     [
-        (None, Sight.UNKNOWN),
-        (SyncStatus("unknown"), Sight.UNKNOWN),
-        (SyncStatus("none"), Sight.PROVEN),
-        (SyncStatus("chronyd", synchronized=True), Sight.CLEAR),
-        (SyncStatus("ntpd", synchronized=False), Sight.PROVEN),
+        (None, ConditionState.UNKNOWN),
+        (SyncStatus("unknown"), ConditionState.UNKNOWN),
+        (SyncStatus("none"), ConditionState.PROVEN),
+        (SyncStatus("chronyd", synchronized=True), ConditionState.CLEAR),
+        (SyncStatus("ntpd", synchronized=False), ConditionState.PROVEN),
     ],
 )
-def test_a_claim_counts_only_when_it_is_made(status: SyncStatus | None, sight: Sight) -> None:
+def test_a_claim_counts_only_when_it_is_made(status: SyncStatus | None, condition: ConditionState) -> None:
     """Silence of the time daemon is neither health nor a fault."""
     round_ = view(node("a", timesync=status), node("b"))
-    assert sights(round_, "unsynchronized", "warning")["a"] is sight
+    assert conditions(round_, "unsynchronized", "warning")["a"] is condition
 
 
 def test_a_stale_claim_of_a_silent_node_does_not_count() -> None:
     """What the daemon said before the node went away proves nothing now."""
     gone = replace(missing("a"), timesync=SyncStatus("ntpd", synchronized=False))
-    assert sights(view(gone, node("b")), "unsynchronized", "warning")["a"] is Sight.UNKNOWN
+    assert conditions(view(gone, node("b")), "unsynchronized", "warning")["a"] is ConditionState.UNKNOWN
 
 
 def test_a_step_is_seen_in_the_round_that_finds_it() -> None:
@@ -121,8 +133,12 @@ def test_a_step_is_seen_in_the_round_that_finds_it() -> None:
     round_ = view(
         node("a", stepped=Interval(-2 * S, -2 * S + 500)), node("b", stepped=Interval(5, 9)), node("c")
     )
-    assert sights(round_, "step", "warning") == {"a": Sight.PROVEN, "b": Sight.CLEAR, "c": Sight.CLEAR}
-    said = reading(round_, Key("prod", "step", "warning", "a")).description
+    assert conditions(round_, "step", "warning") == {
+        "a": ConditionState.PROVEN,
+        "b": ConditionState.CLEAR,
+        "c": ConditionState.CLEAR,
+    }
+    said = sample(round_, Key("prod", "step", "warning", "a")).description
     assert "set back by at least 1.999 s" in said
 
 
@@ -135,9 +151,9 @@ def test_drift_is_judged_in_nanoseconds_a_second() -> None:
         node("c"),
         lines=lines,
     )
-    found = sights(round_, "drift", "warning")
-    assert found == {"a": Sight.PROVEN, "b": Sight.AMBIGUOUS, "c": Sight.UNKNOWN}
-    assert "190 ppm" in reading(round_, Key("prod", "drift", "warning", "a")).description
+    found = conditions(round_, "drift", "warning")
+    assert found == {"a": ConditionState.PROVEN, "b": ConditionState.AMBIGUOUS, "c": ConditionState.UNKNOWN}
+    assert "190 ppm" in sample(round_, Key("prod", "drift", "warning", "a")).description
 
 
 @pytest.mark.parametrize(("kind", "offset_ns"), [("ahead", 5 * S), ("behind", -5 * S)])
@@ -145,9 +161,9 @@ def test_one_sided_lines_look_one_way(kind: str, offset_ns: int) -> None:
     """A node on the right side of the reference is beyond the line, one on the other side is not."""
     lines = (Threshold("warning", 1 * S, kind),)
     round_ = view(node("a", offset_ns), node("b", -offset_ns), lines=lines)
-    assert sights(round_, kind, "warning") == {"a": Sight.PROVEN, "b": Sight.CLEAR}
+    assert conditions(round_, kind, "warning") == {"a": ConditionState.PROVEN, "b": ConditionState.CLEAR}
     assert "the reference by at least 4.999 s and at most 5.001 s (line: 1 s)" in (
-        reading(round_, Key("prod", kind, "warning", "a")).description
+        sample(round_, Key("prod", kind, "warning", "a")).description
     )
 
 
@@ -156,7 +172,7 @@ def test_the_words_of_a_culprit_say_how_much_why_and_what_next() -> None:
     finding = Finding("no-source", "critical", "chronyd has no reachable source.", "chronyc sources -v")
     quiet = Finding("leap", "info", "Nothing to see.", "true")
     round_ = view(node("a", 70 * S, findings=(quiet, finding)), node("b"), node("c"), vote=named("a"))
-    found = reading(round_, Key("prod", "skew", "critical", "a"))
+    found = sample(round_, Key("prod", "skew", "critical", "a"))
     assert found.summary == "The clock of a is wrong."
     assert "at least 69.99 s and at most 70.01 s (line: 1 s), ahead." in found.description
     assert "1 of the nodes against the rest. chronyd has no reachable source." in found.description
@@ -166,22 +182,22 @@ def test_the_words_of_a_culprit_say_how_much_why_and_what_next() -> None:
 
 def test_the_words_of_a_cluster_name_the_pair() -> None:
     """Where nobody can be blamed the pair is the best that can be said."""
-    found = reading(offsets(UNDETERMINED, a=70 * S, b=0), Key("prod", "skew", "critical"))
+    found = sample(offsets(UNDETERMINED, a=70 * S, b=0), Key("prod", "skew", "critical"))
     assert "The skew between a and b is at least 69.99 s" in found.description
     assert "Two nodes cannot outvote each other." in found.description
 
 
 def test_unreachable_nodes_come_with_reason_and_advice() -> None:
     """The reason is the one of the metrics."""
-    found = reading(view(node("b"), node("c"), missing("a")), Key("prod", "unreachable", "warning", "a"))
+    found = sample(view(node("b"), node("c"), missing("a")), Key("prod", "unreachable", "warning", "a"))
     assert found.description == "a (a.example.com): no-answer. It is silent. Is it up?"
 
 
 def test_blame_without_a_breach_opens_nothing() -> None:
     """A vote that names a node within the line is of no consequence here."""
-    assert set(sights(offsets(named("a"), a=10 * MS, b=0, c=0)).values()) == {Sight.CLEAR}
+    assert set(conditions(offsets(named("a"), a=10 * MS, b=0, c=0)).values()) == {ConditionState.CLEAR}
 
 
 def test_no_vote_at_all_blames_nobody() -> None:
     """A proven breach without any verdict is treated as undetermined."""
-    assert sights(offsets(NOBODY, a=70 * S, b=0))[None] is Sight.PROVEN
+    assert conditions(offsets(NOBODY, a=70 * S, b=0))[None] is ConditionState.PROVEN

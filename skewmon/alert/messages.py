@@ -1,4 +1,4 @@
-"""Sentences as a person reads them in an alert."""
+"""Texts of alerts: bounds, evidence and commands."""
 
 import shlex
 
@@ -10,24 +10,24 @@ FINDINGS_QUOTED = 2
 
 
 def bounds(least_ns: int, most_ns: int, line: Threshold) -> str:
-    """Return what a quantity is at least and at most, and the line it passed."""
+    """Return the bounds of a quantity and the line that it passed."""
     return f"at least {at_least(least_ns)} and at most {at_most(most_ns)} (line: {exact(line.limit_ns)})"
 
 
 def skew_bounds(skew: Skew, line: Threshold) -> str:
-    """Return the bounds of a skew and the line it passed."""
+    """Return the bounds of a skew and the line that it passed."""
     return bounds(skew.lower_ns, skew.upper_ns, line)
 
 
 def direction(node: NodeView) -> str:
-    """Return on which side of the reference a node is proven to be, as a tail of a sentence."""
+    """Return the side of the reference on which a node is proven to be, as the end of a sentence."""
     if node.offset is None or node.offset.proven_ns == 0:
         return ""
     return ", ahead" if node.offset.lower_ns > 0 else ", behind"
 
 
 def sentence(text: str) -> str:
-    """Return the text as a sentence that follows another, or nothing."""
+    """Return the text as a sentence to append to another; nothing if it is empty."""
     text = text.strip()
     return f" {text}" + ("" if text.endswith((".", ":", "?")) else ".") if text else ""
 
@@ -44,13 +44,13 @@ def reasons(view: ClusterView) -> str:
 
 
 def next_command(view: ClusterView, node: NodeView) -> str:
-    """Return the first command that a finding advises, else the one that shows the node's transcript."""
+    """Return the first command that a finding advises, or else the one that prints the node's transcript."""
     advised = (finding.next for finding in _grave(node.findings) if finding.next)
     return next(advised, probe_command(view, node))
 
 
 def probe_command(view: ClusterView, node: NodeView) -> str:
-    """Return the command that shows a node's transcript, reached as in the round."""
+    """Return the command that prints a node's transcript, with the connection settings of the round."""
     named = ["-v", "--", node.name] if node.name.startswith("-") else [node.name, "-v"]
     return shlex.join(["skewmon", "probe", *_from_file(view), *named])
 
@@ -61,7 +61,7 @@ def check_command(view: ClusterView) -> str:
 
 
 def _from_file(view: ClusterView) -> list[str]:
-    """Return what names the configuration; without it `probe` would log in as the reader's own ssh does."""
+    """Return the option for the configuration; without it `probe` would log in like the reader's own ssh."""
     return ["--config.file", view.cluster.config_file] if view.cluster.config_file else []
 
 

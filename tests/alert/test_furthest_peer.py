@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.alert.reach import reaches
+from skewmon.alert.conditions import furthest_peers
 from skewmon.model import Interval
 
 ends = st.integers(-50, 50)
@@ -14,7 +14,7 @@ clusters = st.dictionaries(st.sampled_from("abcdefgh"), intervals, max_size=8)
 @given(offsets=clusters, blamed=st.sets(st.sampled_from("abcdefgh")))
 def test_the_short_way_equals_the_long_way(offsets: dict[str, Interval], blamed: set[str]) -> None:
     """For any intervals and any blame, bounds are those of the worst pair with a node nobody blames."""
-    found = reaches(offsets, blamed)
+    found = furthest_peers(offsets, blamed)
     peers = [name for name in offsets if name not in blamed] or list(offsets)
     for name, own in offsets.items():
         gaps = {peer: own - offsets[peer] for peer in peers if peer != name}
@@ -29,11 +29,11 @@ def test_the_short_way_equals_the_long_way(offsets: dict[str, Interval], blamed:
 def test_a_culprit_is_measured_against_the_others_and_they_are_cleared() -> None:
     """Good nodes are judged among themselves, not against the one that is wrong."""
     offsets = {"a": Interval(70, 71), "b": Interval(0, 1), "c": Interval(0, 2)}
-    found = reaches(offsets, {"a"})
+    found = furthest_peers(offsets, {"a"})
     assert found["a"].skew.lower_ns == 69
     assert found["b"].skew.upper_ns == 2
 
 
 def test_a_node_alone_has_no_reach() -> None:
     """One clock cannot disagree with itself."""
-    assert reaches({"a": Interval(0, 1)}, ()) == {}
+    assert furthest_peers({"a": Interval(0, 1)}, ()) == {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skewmon.alert.alerts import Cause, ConditionSample, Key, Observation, Sight
+from skewmon.alert.alerts import Cause, ConditionSample, ConditionState, Key, Observation
 from skewmon.alert.machine import State, step
 from skewmon.model import NS_PER_S, Threshold
 
@@ -18,17 +18,22 @@ def key(node: str | None = None, cluster: str = "prod", line: Threshold = LINE) 
 
 
 def seen(
-    sights: Mapping[str | None, Sight], line: Threshold = LINE, cluster: str = "prod", wall_ns: int = 0
+    conditions: Mapping[str | None, ConditionState],
+    line: Threshold = LINE,
+    cluster: str = "prod",
+    wall_ns: int = 0,
 ) -> Observation:
-    """Return what one round shows; the words carry the sight, so that tests can tell which were kept."""
-    readings = tuple(
-        ConditionSample(key(node, cluster, line), line, sight, f"{sight.value}.", f"at {wall_ns}", "next")
-        for node, sight in sights.items()
+    """Return what one round shows; the words carry the condition, so that tests can tell which were kept."""
+    samples = tuple(
+        ConditionSample(
+            key(node, cluster, line), line, condition, f"{condition.value}.", f"at {wall_ns}", "next"
+        )
+        for node, condition in conditions.items()
     )
-    return Observation(cluster, wall_ns, readings)
+    return Observation(cluster, wall_ns, samples)
 
 
-class Story:
+class Timeline:
     """Rounds at a steady pace, and what they made of the alerts."""
 
     def __init__(self, line: Threshold = LINE) -> None:
@@ -37,7 +42,9 @@ class Story:
         self.now_ns = 0
         self.told: list[tuple[int, str, str | None, Cause]] = []
 
-    def rounds(self, count: int, cluster: Sight, **nodes: Sight) -> list[tuple[int, str, str | None, Cause]]:
+    def rounds(
+        self, count: int, cluster: ConditionState, **nodes: ConditionState
+    ) -> list[tuple[int, str, str | None, Cause]]:
         """Live through rounds; return what was told in them as (second, firing or ended, node, cause)."""
         before = len(self.told)
         for _ in range(count):
