@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings for every test."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from skewmon.runtime.containment import InternalErrors, internal_errors
 
-#: Two cores that others use too make a single example slow now and then; that is no finding.
+#: Two cores that others use too make a single example slow now and then; that is not a failure.
 settings.register_profile("default", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile("default")
@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _logs_as_found() -> Iterator[None]:
-    """Undo what a command run in this process made of the logs: a test that captures them wants them all."""
+    """Undo the log setup of a command run in this process: a test that captures logs needs all of them."""
     yield
     structlog.reset_defaults()
 

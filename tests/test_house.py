@@ -1,4 +1,4 @@
-"""What the documents say of the house is what is there, and they can be read in a terminal."""
+"""The documents agree with the listing, and they can be read in a terminal."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-#: What people wrote; docs/metrics.md and the tables of docs/accuracy.md are written by commands.
+#: Pages written by hand; docs/metrics.md and the tables of docs/accuracy.md are written by commands.
 PROSE = [
     path
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "systemd" / "README.md")
@@ -53,7 +53,7 @@ def test_the_listing_names_every_part_of_the_package() -> None:
 
 
 def test_every_document_is_reached_from_the_readme() -> None:
-    """What nobody links to, nobody reads."""
+    """A page without a link is not found."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     pages = [path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md")]
     assert len(pages) > 5
@@ -62,7 +62,7 @@ def test_every_document_is_reached_from_the_readme() -> None:
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
 def test_the_lines_of_a_document_are_short(path: Path) -> None:
-    """Tables and what a program prints are as long as they are."""
+    """Except tables and output of programs."""
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if len(line) > LINE_MAX and not line.startswith(("|", "    "))] == []
 

@@ -73,7 +73,7 @@ def test_parameters_of_these_names_are_masked(name: str) -> None:
 
 @given(st.text(max_size=200), st.text("abcdefgh", min_size=12), st.text(max_size=50))
 def test_a_secret_is_masked_in_any_text(before: str, secret: str, after: str) -> None:
-    """Whatever a server or a node writes around it."""
+    """With any text of a server or a node around it."""
     assume(secret not in before + after)
     assert secret not in masked_text(f"{before} http://h/?token={secret} {after}")
 
@@ -113,7 +113,7 @@ def test_the_configuration_is_shown_without_secrets() -> None:
     ],
 )
 def test_faults_of_a_configuration_repeat_no_secret(alerts: str) -> None:
-    """A URL at the wrong place is quoted, without what it must not show."""
+    """A URL at the wrong place is quoted, without its secrets."""
     with pytest.raises(ConfigError) as caught:
         loads(f"clusters: {{c: {{nodes: [n1]}}}}\nalerts:\n  {alerts}\n", "f.yml")
     assert SECRET not in str(caught.value)
@@ -121,7 +121,7 @@ def test_faults_of_a_configuration_repeat_no_secret(alerts: str) -> None:
 
 @pytest.mark.parametrize("style", ["console", "logfmt", "json"])
 def test_logs_carry_no_secret(style: logs.Format, capsys) -> None:
-    """Whoever logs a URL, and in whichever field."""
+    """From any logger, in any field."""
     try:
         logs.configure("info", style)
         url = f"http://u:{SECRET}@h/x?token={SECRET}"

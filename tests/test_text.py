@@ -97,7 +97,7 @@ def test_an_estimate_has_the_digits_that_its_bound_supports() -> None:
 
 
 def test_claims_may_be_any_number() -> None:
-    """What a daemon prints is not checked before it is shown."""
+    """Output of a daemon is shown without other checks."""
     assert span_of_seconds(-0.3124) == "312.4 ms"
     assert signed_seconds(-0.3124) == "-312.4 ms"
     assert signed_seconds(0.0) == "0 ns"

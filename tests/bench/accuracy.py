@@ -38,7 +38,7 @@ NS_PER_US = 1_000
 
 @dataclass
 class Tally:
-    """Bounds, errors of the estimates, misses of the truth, and what it cost."""
+    """Bounds, errors of the estimates, misses of the truth, and the cost."""
 
     bounds_ns: list[int] = field(default_factory=list)
     errors_ns: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What people do today: run ``date`` on the node and compare, with a connection for every sample."""
+"""Today's practice: run ``date`` on the node and compare, with a connection for every sample."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ COMMAND = "date +%s.%N"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the node said, and the base before it was asked and after it had answered."""
+    """The node's output, and the base before the request and after the reply."""
 
     before_ns: int
     reading_ns: int
@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A contender's typical error, and what one sample of one node costs the client's processor."""
+    """A contender's typical error, and the processor time of one sample on the client."""
 
     error_ns: float
     cpu_s: float

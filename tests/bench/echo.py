@@ -1,6 +1,6 @@
 """The floor: a bare TCP echo on the same path, stamped as well as a program can stamp.
 
-Started as a program it is the server: it prints its port and echoes what comes.
+Started as a program it is the server: it prints its port and echoes its input.
 """
 
 import socket
@@ -24,7 +24,7 @@ REQUEST = b"x" * 64
 
 
 def serve(address: str) -> None:
-    """Echo what one client sends until it is gone."""
+    """Echo the input of one client until it closes."""
     listener = socket.create_server((address, 0))
     print(listener.getsockname()[1], flush=True)
     connection, _ = listener.accept()

@@ -16,7 +16,7 @@ def base_ns() -> int:
 
 
 def main() -> None:
-    """Run the rounds that standard input asks for and print what they brought."""
+    """Run the rounds requested on standard input and print the results."""
     request = json.load(sys.stdin)
     hosts = [host for host, _ in request["hosts"]]
     configs = [

@@ -37,7 +37,7 @@ Metrics = dict[str, list[float]]
 
 
 class Daemon:
-    """A running ``skewmon run``, asked only what anybody may ask."""
+    """A running ``skewmon run``, read through its public interfaces only."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
         self._process = process

@@ -15,7 +15,7 @@ PACKAGES = ("skewmon", "asyncssh", "parallel-ssh")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what it is, what came out, what is promised and what is aimed at."""
+    """One figure: name, result, promise and goal."""
 
     figure: str
     measured: str
@@ -37,7 +37,7 @@ def rendered(title: str, rows: list[Row]) -> str:
 
 
 def machine() -> str:
-    """Return what the figures were measured on, in one sentence."""
+    """Return the machine of the measurement, in one sentence."""
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),

@@ -18,7 +18,7 @@ INTENDED: Mapping[str, str] = {
 
 
 def differing(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """Yield the paths whose contract was removed or changed; additions are no difference."""
+    """Yield the paths whose contract was removed or changed; additions do not count."""
     return (path for path, contract in before.items() if now.get(path) != contract)
 
 

@@ -33,7 +33,7 @@ EXAMPLES: dict[str, list[NodeEvidence]] = {
     ],
 }
 
-#: n2 of the last example jumped, before this instant of the base, by what takes it away from n1.
+#: n2 of the last example jumped, before this instant of the base, by its distance from n1.
 JUMP = Movement(MovementKind.STEP, 0, 20 * NS_PER_S, Interval.around(70 * SECOND, US))
 BASE_WALL_NS = 1_790_000_000 * NS_PER_S
 

@@ -84,7 +84,7 @@ def test_missing_nodes_may_disagree() -> None:
     ],
 )
 def test_a_minority_of_outliers_is_named(ahead_s: tuple[float, ...], culprits: str, evidence: str) -> None:
-    """The evidence counts the clocks that are no outliers, and lists five names at most."""
+    """The evidence counts the clocks that are not outliers, and lists five names at most."""
     found = decide(at(*ahead_s), SECOND)
     assert (found.verdict, found.culprits) == ("named", tuple(culprits.split()))
     assert found.evidence.startswith(evidence)
@@ -217,7 +217,7 @@ def test_an_admin_box_that_is_one_of_the_nodes_has_one_vote() -> None:
 
 
 def test_an_admin_box_that_is_off_is_not_named() -> None:
-    """It is not a node. With two nodes that disagree it leaves three clocks of which no two agree."""
+    """It is not a node. With two nodes that disagree it leaves three clocks, no two of which agree."""
     admin = node(ADMIN_BOX, -70, A)
     assert decide(TWO, LIMIT_NS, admin=admin).verdict == "undetermined"
     nodes = cluster(*(node(f"n{k}", 0) for k in (1, 2, 3, 4)), node("n5", 70))

@@ -13,7 +13,7 @@ def jump(seconds: float, before_ns: int = 1) -> Movement:
 
 
 def apart(seconds: float) -> Pair:
-    """Return a pair of which n1 is so far ahead of n2."""
+    """Return a pair with n1 so far ahead of n2."""
     return Pair("n1", "n2", Interval.around(round(seconds * NS_PER_S), 100_000))
 
 

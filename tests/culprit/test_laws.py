@@ -1,4 +1,4 @@
-"""The theorem of ``skewmon.culprit`` in random fleets: what no liar can do, and what decides nothing."""
+"""The theorem of ``skewmon.culprit`` in random fleets: the limits of liars and of claims."""
 
 import time
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def a_majority_of_names(dice: Random) -> RandomFleet:
 
 
 def one_machine_under_several_names(dice: Random) -> RandomFleet:
-    """Return a right or wrong machine under two to five names among others of which most are right."""
+    """Return a right or wrong machine under two to five names among others, most of them right."""
     fleet = RandomFleet(dice, 10)
     is_right = dice.random() < 0.3
     truth_ns = dice.randint(0, 10) if is_right else dice.choice([-40, -11, 21, 22, 90])
@@ -125,7 +125,7 @@ FLEETS = [a_majority_of_machines, a_majority_of_names, one_machine_under_several
 @settings(max_examples=400, deadline=None)
 @given(dice=st.randoms(use_true_random=False))
 def test_no_honest_node_is_named(draw: Callable[[Random], RandomFleet], dice: Random) -> None:
-    """Whatever the others show and claim, while the honest ones are a strict majority."""
+    """With any clocks and claims of the others, while the honest ones are a strict majority."""
     fleet = draw(dice)
     assert fleet.honest.isdisjoint(fleet.decide().culprits)
 

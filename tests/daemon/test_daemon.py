@@ -17,7 +17,7 @@ from tests.fleet.scripted import raw
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 
-#: systemd waits for ninety seconds; nobody else should wait for more than three.
+#: systemd waits for ninety seconds; users should not wait for more than three.
 END_S = 3.0
 
 FAST = {"interval": "1s", "samples": 2}
@@ -25,7 +25,7 @@ FAST = {"interval": "1s", "samples": 2}
 
 @dataclass
 class Place:
-    """Where a daemon's configuration and state are written."""
+    """The directory of a daemon's configuration and state."""
 
     directory: Path
     fleet: Fleet
@@ -58,7 +58,7 @@ class Place:
 
 
 async def test_a_reload_adds_and_removes_nodes(tmp_path: Path) -> None:
-    """SIGHUP: who stays keeps its connection, who leaves is let go of."""
+    """SIGHUP: nodes that stay keep their connection; that of a removed node is closed."""
     async with Fleet(3) as fleet:
         place = Place(tmp_path, fleet)
         async with Running(place.write("n1", "n2")) as daemon:
@@ -94,7 +94,7 @@ async def test_a_broken_file_keeps_the_old_configuration(tmp_path: Path) -> None
 
 
 async def test_reloads_are_events_with_their_changes(tmp_path: Path) -> None:
-    """What came and went; a refusal once, with its reason, and its end although nothing changed by it."""
+    """Added and removed nodes; a refusal once, with its reason, and its end even without a change."""
     async with Fleet(3) as fleet:
         place = Place(tmp_path, fleet)
         path = place.write("n1", "n2")
@@ -150,7 +150,7 @@ async def test_a_node_whose_server_restarts_is_measured_again(tmp_path: Path) ->
 
 
 async def test_a_storm_of_reloads_that_change_nothing_disturbs_no_round(tmp_path: Path) -> None:
-    """Whoever may reload could otherwise keep every round from its end, and fill the journal."""
+    """Frequent reloads could otherwise keep every round from its end and fill the journal."""
     async with Fleet(2) as fleet, Running(Place(tmp_path, fleet).write("n1", "n2")) as daemon:
         await daemon.until(lambda: daemon.measured() == ["n1", "n2"])
         before = daemon.metric("skewmon_rounds_total")
@@ -191,7 +191,7 @@ async def test_sigterm_ends_in_time_although_nodes_hang(tmp_path: Path, reloadin
 
 
 async def test_bastions_are_let_go_of(tmp_path: Path) -> None:
-    """Whoever needs no bastion any more keeps no connection to it, nor does a daemon that has ended."""
+    """A connection to a bastion is closed if no node needs it any more, and at the end of the daemon."""
     async with Fleet(3) as fleet:
         place, bastion = Place(tmp_path, fleet), fleet["n1"]
         jump = f"{fleet.user}@{bastion.address}:{bastion.port}"
@@ -233,7 +233,7 @@ async def test_an_unusable_start_is_one_sentence_and_code_78(tmp_path: Path) -> 
 async def test_a_start_that_may_succeed_later_ends_with_a_code_that_systemd_tries_again(
     tmp_path: Path, lack: str
 ) -> None:
-    """After a reboot the network or the inventory may be late, and nobody is there to start it again."""
+    """After a reboot the network or the inventory may be late, with no administrator to start it again."""
     path = tmp_path / "skewmon.yml"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}" if lack == "a free port" else "127.0.0.1:0"

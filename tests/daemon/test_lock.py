@@ -8,7 +8,7 @@ from skewmon.daemon.lock import owned
 
 
 def test_the_second_daemon_is_warned(tmp_path: Path) -> None:
-    """It runs, and says what to do."""
+    """It runs, and the log has advice."""
     with owned(str(tmp_path)), capture_logs() as lines, owned(str(tmp_path)):
         assert [line["log_level"] for line in lines] == ["warning"]
         assert "of its own" in lines[0]["advice"]
@@ -23,7 +23,7 @@ def test_a_directory_that_was_left_is_free(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
-    """The journal tells of it; the daemon measures."""
+    """The journal reports it; the daemon measures."""
     (tmp_path / "file").write_text("")
     with capture_logs() as lines, owned(str(tmp_path / "file")):
         assert lines == []

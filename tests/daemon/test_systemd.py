@@ -1,4 +1,4 @@
-"""What systemd is told, on a real datagram socket."""
+"""Notifications to systemd, on a real datagram socket."""
 
 import os
 import socket
@@ -60,7 +60,7 @@ def test_without_systemd_nothing_is_sent(tmp_path: Path) -> None:
 
 
 def test_the_watchdog_is_fed_twice_as_often_as_it_bites() -> None:
-    """As sd_watchdog_enabled(3) recommends, and only where this process is the one that is watched."""
+    """As sd_watchdog_enabled(3) recommends, and only if this process is the one that is watched."""
     assert Systemd({"WATCHDOG_USEC": "30000000"}).watchdog_interval_s == 15
     assert Systemd({"WATCHDOG_USEC": "0"}).watchdog_interval_s is None
     mine = {"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": str(os.getpid())}

@@ -1,4 +1,4 @@
-"""A simulated clock is what it is told to be, to the nanosecond."""
+"""A simulated clock follows its settings to the nanosecond."""
 
 from skewmon.demo.clock import ClockOrigin, SimulatedClock, Step
 from skewmon.demo.nodes import JUMP_AFTER_S, JUMP_NS, simulated_nodes

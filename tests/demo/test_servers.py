@@ -1,4 +1,4 @@
-"""Simulated nodes behind real SSH: what is measured of them is what they are."""
+"""Simulated nodes behind real SSH are measured as they are set."""
 
 import asyncio
 import time

@@ -17,7 +17,7 @@ NONCE = "0123456789abcdef"
 
 
 def test_of_the_whole_ladder_only_the_greeting_is_heard():
-    """What skewmon sends to a shell starts one session and requests nothing."""
+    """The text that skewmon sends to a shell starts one session and requests nothing."""
     heard = RequestParser().feed(programs.clock_script(NONCE).encode())
     assert heard == [Start(NONCE, "clock")]
 

@@ -96,7 +96,7 @@ class Segment:
 
 
 def kernel_now() -> Segment:
-    """Return the machine's own clocks as a segment; nodes that share one differ by what they are told to."""
+    """Return the machine's own clocks as a segment; nodes that share one differ by their settings."""
     ids = (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, time.CLOCK_BOOTTIME)
     real, mono, raw, boot = (time.clock_gettime_ns(one) for one in ids)
     return Segment(raw, (real, mono, raw, boot))
@@ -110,7 +110,7 @@ def in_e12(ppm: int | str | Fraction) -> int:
 
 
 class KnownClock:
-    """The clocks of one node: moved by the test, read by whatever has ``environment()``.
+    """The clocks of one node: moved by the test, read by processes with ``environment()``.
 
     ``offset_ns`` is how far REALTIME is ahead of the origin's, ``uptime_ns`` how much longer than the
     machine itself the node has been up.
@@ -144,15 +144,15 @@ class KnownClock:
         self.close()
 
     def close(self) -> None:
-        """Let go of the control file; who reads it keeps the last record."""
+        """Close the control file; its readers keep the last record."""
         self._sequence.release()
         self._map.close()
 
     def environment(self, path: str | None = None) -> dict[str, str]:
-        """Return what a process needs in its environment to live by this clock."""
+        """Return the environment variables with which a process sees this clock."""
         return {"LD_PRELOAD": str(shim()), "FLEET_CLOCK": path or str(self.path)}
 
-    # --- what the test does to it -------------------------------------------------------------------
+    # --- changes by the test -------------------------------------------------------------------
 
     def step(self, ns: int) -> None:
         """Set REALTIME ahead by ``ns`` at once, as clock_settime does."""
@@ -187,15 +187,15 @@ class KnownClock:
         self._stamps = on
         self._change()
 
-    # --- what is true of it ------------------------------------------------------------------------
+    # --- the truth ------------------------------------------------------------------------
 
     def reading(self, clock: ClockName, base: int) -> int:
-        """Return what ``clock`` read, or will read if nothing is changed, at an instant of the base."""
+        """Return the reading of ``clock``, in the future if nothing is changed, at an instant of the base."""
         index = bisect_right(self._segments, base, key=lambda segment: segment.origin_ns) - 1
         return self._segments[max(index, 0)].at(base)[CLOCK_NAMES.index(clock)]
 
     def truth(self, base: int) -> int:
-        """Return what REALTIME read at an instant of the base."""
+        """Return REALTIME at an instant of the base."""
         return self.reading("real", base)
 
     def truth_offset_at(self, base: int) -> int:
@@ -215,7 +215,7 @@ class KnownClock:
         drift_e12: int | None = None,
         slew_e12: int | None = None,
     ) -> None:
-        """Begin a new segment now; whoever still used the old one had read the base before its origin."""
+        """Begin a new segment now; readers of the old one had read the base before its origin."""
         last = self._segments[-1]
         self._sequence[0] += 1
         origin_ns = base_ns()

@@ -112,7 +112,7 @@ SCRIPTS: dict[str, Callable[[Session], Awaitable[None]]] = {
 
 @dataclass(frozen=True)
 class Flooder:
-    """Where a flooding node is and how it is logged in to."""
+    """The address and login of a flooding node."""
 
     name: str
     address: str

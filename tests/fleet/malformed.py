@@ -139,7 +139,7 @@ def interruptions(channel: bytes) -> dict[str, list[Packet]]:
 
 
 def mutations(packet: Packet) -> dict[str, list[Packet]]:
-    """Return what else a server may send in place of a packet."""
+    """Return other things that a server may send instead of a packet."""
     kind, payload = packet
     return {
         "one byte more": [(kind, payload + b"\0")],

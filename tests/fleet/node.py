@@ -22,7 +22,7 @@ from tests.fleet.processes import descendants, end_marked, end_tree, send, stop,
 #: sshd listens within tens of milliseconds; a hundred of them at once on a loaded machine take longer.
 START_TIMEOUT_S = 20.0
 
-#: Where a login finds its programs, as Debian's sshd sets it, on any distribution.
+#: The PATH of logins, as Debian's sshd sets it, on any distribution.
 PATH_DIRECTORIES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
 SSHD = "/usr/sbin/sshd"
@@ -45,7 +45,7 @@ LogLevel VERBOSE
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """What a login to one node finds.
+    """The environment of a login to one node.
 
     ``without`` names programs that PATH lacks (``python3`` also hides ``python3.11``); ``commands`` puts
     others in their place, name to absolute path. ``rc_files`` are written into the home directory.
@@ -68,7 +68,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """The one key of the client, and where everything that a client needs is written."""
+    """The one key of the client, and the directory of its files."""
 
     client: asyncssh.SSHKey
     identity: Path
@@ -97,12 +97,12 @@ class FleetNode:
 
     @property
     def mark(self) -> str:
-        """What every process of this node has as FLEET_MARK in its environment."""
+        """The value of FLEET_MARK in the environment of every process of this node."""
         return str(self.directory)
 
     @property
     def log(self) -> str:
-        """What the server wrote."""
+        """The server's log."""
         return (self.directory / "log").read_text(errors="replace")
 
     @property
@@ -133,7 +133,7 @@ class FleetNode:
             )
 
     def wait_until_listening(self) -> bool:
-        """Return whether the server listens; False where somebody else took its port meanwhile."""
+        """Return whether the server listens; False if another process took its port meanwhile."""
         assert self._process
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._listening_line() not in self.log:
@@ -159,15 +159,15 @@ class FleetNode:
     # --- faults ------------------------------------------------------------------------------------
 
     def session_ids(self) -> list[int]:
-        """Return the ids of the processes of logins: shells and what they run."""
+        """Return the ids of the processes of logins: shells and their children."""
         return with_mark(self.mark)
 
     def kill_sessions(self) -> None:
-        """Kill what logins run; the server and its connections stay."""
+        """Kill the programs of logins; the server and its connections stay."""
         send(self.session_ids(), signal.SIGKILL)
 
     def cut_connections(self) -> None:
-        """Kill the server's connections in the middle of whatever they do; new ones are accepted."""
+        """Kill the server's connections at any point; new ones are accepted."""
         sessions = set(self.session_ids())
         send([pid for pid in descendants(self.process_id) if pid not in sessions], signal.SIGKILL)
 
@@ -180,7 +180,7 @@ class FleetNode:
         send(self._all_ids(), signal.SIGCONT)
 
     def change_host_key(self) -> None:
-        """Restart with another host key, of which known_hosts knows nothing."""
+        """Restart with another host key, which is not in known_hosts."""
         self.stop()
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.start()
@@ -260,7 +260,7 @@ def public_text(key: asyncssh.SSHKey) -> str:
 
 
 def free_port(address: str) -> int:
-    """Return a port that nobody listens on at this address just now."""
+    """Return a free port at this address."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Finding and ending the processes of a test by their ids, and nobody else's."""
+"""Finding and ending the processes of a test by their ids, and no others."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def with_mark(mark: str) -> list[int]:
     entry = f"FLEET_MARK={mark}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile, or somebody else's
+        with suppress(OSError):  # gone meanwhile, or another user's
             if entry in _environment(process).split(b"\0"):
                 found.append(int(process.name))
     return found

@@ -85,11 +85,11 @@ class Relay:
         self._tell({way: {"stalled": on}})
 
     def drop(self, way: Way, *, on: bool) -> None:
-        """Lose what is sent, as a firewall that forgot the connection; both sides believe it stands."""
+        """Drop all data, as a firewall that forgot the connection; both sides keep it open."""
         self._tell({way: {"dropping": on}})
 
     def cut(self) -> None:
-        """Reset every connection, in the middle of whatever it does."""
+        """Reset every connection at once."""
         self._tell({"cut": True})
 
     def _tell(self, command: dict[str, object]) -> None:

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-#: What one direction holds back before it stops reading, as a window would.
+#: Bytes that one direction holds back before it stops reading, like a window.
 BUFFER_BYTES = 4 << 20
 
 READ_BYTES = 1 << 16
@@ -32,7 +32,7 @@ RESET = struct.pack("ii", 1, 0)
 
 @dataclass
 class Settings:
-    """What one direction does to the bytes that pass."""
+    """The delays and losses of one direction."""
 
     delay_ns: int = 0
     jitter_ns: int = 0
@@ -57,7 +57,7 @@ class Direction:
         return not self.ended and self.held < BUFFER_BYTES
 
     def take(self, now_ns: int) -> None:
-        """Read what is there and decide when it goes on: never before what came before it."""
+        """Read the waiting bytes and schedule them, never before earlier ones."""
         chunk = self.source.recv(READ_BYTES)
         self.ended = not chunk
         if self.settings.dropping and chunk:
@@ -71,11 +71,11 @@ class Direction:
         self.held += len(chunk)
 
     def due_ns(self) -> int | None:
-        """Return when the next chunk may go on, or None where nothing waits."""
+        """Return the time of the next chunk, or None if nothing waits."""
         return self.queue[0][0] if self.queue and not self.settings.stalled else None
 
     def give(self, now_ns: int) -> bool:
-        """Send what is due; return whether the sink has to drain first."""
+        """Send the chunks that are due; return whether the sink has to drain first."""
         while (due_ns := self.due_ns()) is not None and due_ns <= now_ns:
             _, chunk = self.queue[0]
             if not chunk:
@@ -121,7 +121,7 @@ class Relay:
         self.settings = {"forward": Settings(), "backward": Settings()}
         self.connections: list[Connection] = []
         self.listener = socket.create_server((address, 0), backlog=1024)
-        self.commands = sys.stdin.buffer.raw  # type: ignore[attr-defined]  # unbuffered, so that select tells
+        self.commands = sys.stdin.buffer.raw  # type: ignore[attr-defined]  # unbuffered, so that select works
         print(self.listener.getsockname()[1], flush=True)
 
     def run(self) -> None:
@@ -145,7 +145,7 @@ class Relay:
         return self.commands not in readable or self.obey()
 
     def give(self, now_ns: int) -> list[socket.socket]:
-        """Send on what is due; return the sinks that are full."""
+        """Send the chunks that are due; return the sinks that are full."""
         full = []
         for connection in list(self.connections):
             full += [d.sink for d in connection.directions if self.guard(connection, d.give, now_ns)]

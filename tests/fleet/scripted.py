@@ -1,6 +1,6 @@
 """Nodes that misbehave by script: a real SSH server inside the test's own event loop.
 
-A session is a coroutine that is given what the client writes and where its own answer goes::
+A session is a coroutine that reads the client's input and writes its answer::
 
     async def flood(session: Session) -> None:
         while True:
@@ -26,18 +26,18 @@ READ_BYTES = 1 << 16
 
 
 class Session:
-    """One command of one client: its text, what comes in and the way out."""
+    """One command of one client: its text, its input and its output."""
 
     def __init__(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         self.command = process.command
         self._process = process
 
     async def read(self) -> bytes:
-        """Return what the client has written, at least one byte; empty at its end."""
+        """Return input of the client, at least one byte; empty at its end."""
         return await self._process.stdin.read(READ_BYTES)
 
     async def read_line(self) -> bytes:
-        """Return one line of what the client writes, with its end."""
+        """Return one line of the client's input, with its line end."""
         return await self._process.stdin.readline()
 
     async def write(self, data: bytes) -> None:
@@ -68,7 +68,7 @@ async def hang(_: Session) -> None:
 
 
 class _Door(asyncssh.SSHServer):
-    """Lets the one key in, after whatever ``before_login`` waits for."""
+    """Accepts the one key, after ``before_login``."""
 
     def __init__(self, node: "ScriptedNode") -> None:
         self._node = node
@@ -159,7 +159,7 @@ class ScriptedNode:
             await task
 
     async def _run(self, session: Session) -> None:
-        # The client may leave in the middle of what the script does to it; that is its right.
+        # The client may leave while the script runs.
         with suppress(asyncssh.Error, BrokenPipeError, ConnectionResetError):
             await self.script(session)
 
@@ -169,7 +169,7 @@ RawScript = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 @asynccontextmanager
 async def raw(script: RawScript, address: str = "127.0.3.1") -> AsyncIterator[int]:
-    """Serve bare TCP connections by a script and yield the port: what is not SSH, or stops half-way."""
+    """Serve bare TCP connections by a script and yield the port: not SSH, or only a part of it."""
     running: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

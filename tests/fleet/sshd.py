@@ -29,7 +29,7 @@ SERVERS: dict[str, type[FleetNode]] = {
     "bullseye": BullseyeNode,
 }
 
-#: Between choosing a free port and using it somebody else may take it.
+#: Between choosing a free port and using it another process may take it.
 START_ATTEMPTS = 5
 
 

@@ -18,7 +18,7 @@ NS_PER_S = 1_000_000_000
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
-#: What time() returns is the clock at the last tick; the slowest kernel has 100 ticks a second.
+#: time() returns the clock at the last tick; the slowest kernel has 100 ticks a second.
 TICK_NS = 10_000_000
 
 #: How each program prints REALTIME, and how coarsely.
@@ -100,7 +100,7 @@ def in_ns(text: str) -> int:
 
 @pytest.mark.parametrize(("command", "quantum_ns"), READERS)
 def test_a_program_reads_the_known_clock(clock: KnownClock, command: list[str], quantum_ns: int) -> None:
-    """What a program prints lies between the truth before and the truth after."""
+    """The output of a program lies between the truth before and the truth after."""
     environment = {"PATH": "/usr/bin:/bin", **clock.environment()}
     before = base_ns()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=20)

@@ -1,4 +1,4 @@
-"""The relay delays each direction by what it was told, never less, and keeps the order."""
+"""The relay delays each direction by its setting, never less, and keeps the order."""
 
 import socket
 import statistics
@@ -71,7 +71,7 @@ class Client:
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    """Start a relay before a target that tells when things arrive."""
+    """Start a relay before a target that records arrivals."""
     target = Target()
     with Relay("127.0.0.1", target.listener.getsockname()[1]) as one:
         yield one
@@ -126,7 +126,7 @@ def test_a_rate_limits_what_passes(relay: Relay, client: Client) -> None:
 
 
 def test_a_stall_holds_back_and_a_drop_loses(relay: Relay, client: Client) -> None:
-    """What a stall held back arrives after it; what was dropped never does."""
+    """Data held back by a stall arrives after it; dropped data never does."""
     client.socket.settimeout(0.1)
     relay.stall("backward", on=True)
     client.socket.sendall(b"x")
@@ -144,7 +144,7 @@ def test_a_stall_holds_back_and_a_drop_loses(relay: Relay, client: Client) -> No
 
 
 def test_a_cut_resets_connections_and_new_ones_pass(relay: Relay, client: Client) -> None:
-    """A cut ends what stands; the relay goes on."""
+    """A cut ends open connections; the relay goes on."""
     client.ping()
     relay.cut()
     with pytest.raises(ConnectionResetError):

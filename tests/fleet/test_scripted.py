@@ -1,4 +1,4 @@
-"""The scripted node is a real SSH server that does what its script says, however rude."""
+"""The scripted node is a real SSH server that follows its script."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ def connect(node: ScriptedNode) -> "asyncssh.connection._ACMWrapper[asyncssh.SSH
 
 
 async def test_answers_line_by_line(tmp_path: Path) -> None:
-    """A session reads what the client writes and answers."""
+    """A session reads the client's input and answers."""
 
     async def shout(session: Session) -> None:
         while line := await session.read_line():
@@ -82,7 +82,7 @@ async def test_hangs_in_a_session_and_in_login(tmp_path: Path) -> None:
 
 
 async def test_shows_another_host_key_and_refuses_keys(tmp_path: Path) -> None:
-    """A node with a wrong host key and one that refuses the client's key are told apart."""
+    """A node with a wrong host key and one that refuses the client's key have different reasons."""
     async with ScriptedNode(directory=tmp_path, wrong_host_key=True) as node:
         with pytest.raises(asyncssh.HostKeyNotVerifiable):
             await connect(node)

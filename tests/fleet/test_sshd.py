@@ -49,7 +49,7 @@ def fleet() -> Iterator[Fleet]:
 
 @pytest.mark.parametrize("name", ["n1", "n2", "n3", "n7", "n8"])
 def test_each_node_has_its_own_clock(fleet: Fleet, name: str) -> None:
-    """What date prints on a node is that node's truth."""
+    """The output of date on a node is that node's truth."""
     node = fleet[name]
     before = base_ns()
     seconds, _, decimals = ssh(fleet, node, "date +%s.%N").stdout.strip().partition(".")
@@ -73,7 +73,7 @@ def test_a_login_finds_the_shell_and_home_that_were_asked_for(fleet: Fleet) -> N
 
 
 def test_a_login_finds_only_the_programs_it_may(fleet: Fleet) -> None:
-    """What a node lacks is not on its PATH; what was put in its place answers instead."""
+    """Programs that a node lacks are not on its PATH; their replacements answer instead."""
     answer = ssh(fleet, fleet["n3"], "sh -c 'command -v python3; command -v perl; command -v bash'").stdout
     assert answer == f"{fleet['n3'].directory}/bin/bash\n"
     assert "BusyBox" in ssh(fleet, fleet["n4"], "date --help 2>&1").stdout
@@ -96,7 +96,7 @@ def test_options_of_the_key_and_of_the_server_hold(fleet: Fleet) -> None:
 
 
 def test_the_written_configuration_names_every_node(fleet: Fleet, tmp_path: Path) -> None:
-    """The configuration has every node's address and port, and what was added."""
+    """The configuration has every node's address and port, and the additions."""
     path = fleet.write_config(tmp_path / "skewmon.yml", cluster={"samples": 4}, web={"listen": "127.0.0.1:0"})
     whole = yaml.safe_load(path.read_text())
     cluster = whole["clusters"]["fleet"]
@@ -163,7 +163,7 @@ class _FailedError(Exception):
 
 
 def test_nothing_is_left_when_a_test_fails() -> None:
-    """Servers, sessions, even what a session put into the background, are gone, and so are the files."""
+    """Servers, sessions and their background processes are gone, and so are the files."""
     marks, servers, directory = [], [], Path("/nonexistent")
     with pytest.raises(_FailedError), Fleet(3) as fleet:  # noqa: PT012  # the failing body is the point
         for node in fleet.nodes:

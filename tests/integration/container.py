@@ -23,7 +23,7 @@ PREPARE = ROOT / "tests" / "fleet" / "packages_timesync.sh"
 UPSTREAM = Path(__file__).with_name("upstream.py")
 
 NODE_ADDRESS = "10.78.0.1"
-#: Where a real daemon may serve instead of the one that lies.
+#: The address for a real daemon instead of the wrong server.
 SPARE_ADDRESS = "10.78.0.21"
 
 NONCE = "room4711room"
@@ -58,7 +58,7 @@ def proc_of(chroot: Path) -> str:
 
 
 def prepare() -> None:
-    """Have the daemons ready, or say clearly what is missing."""
+    """Unpack the daemons, or fail with the name of the missing one."""
     done = subprocess.run([PREPARE], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"real time daemons cannot be prepared: {done.stderr.strip()}")
@@ -134,11 +134,11 @@ class Container:
         return script.split(NONCE, done.stdout)
 
     def status(self) -> SyncStatus:
-        """Return what the sheet amounts to."""
+        """Return the status assembled from the output."""
         return assemble(self.outputs())
 
     def status_once(self, settled: Callable[[SyncStatus], object], limit_s: float = 60) -> SyncStatus:
-        """Ask until the daemon has made up its mind, and return its status."""
+        """Query until the daemon has selected its source, and return its status."""
         deadline = time.monotonic() + limit_s
         while True:
             status = self.status()
@@ -146,10 +146,10 @@ class Container:
                 return status
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not settled after {limit_s} s: {status}\n{self.logs()}")
-            time.sleep(0.3)  # a daemon announces to nobody that it made up its mind
+            time.sleep(0.3)  # a daemon does not announce its selection
 
     def logs(self) -> str:
-        """Return what the daemons wrote."""
+        """Return the logs of the daemons."""
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 #: TasksMax= of the unit.
 TASKS_MAX = 256
 
-#: Where cgroups with a limit of tasks can be made: version 1, then version 2.
+#: Hierarchies for cgroups with a limit of tasks: version 1, then version 2.
 HIERARCHIES = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 
 #: Enters the cgroup and a mount namespace, replaces the files of name resolution, and becomes the daemon.

@@ -19,7 +19,7 @@ from tests.fleet.node import FleetNode, Keys, Login
 from tests.fleet.sshd import Fleet
 from tests.integration.container import MOUNTS, NEW_ROOT, POWERLESS, UPSTREAM, Container, namespaces, proc_of
 
-#: Where sshd listens in every container.
+#: The port of sshd in every container.
 SSH_PORT = 2222
 
 #: Longer than one tool's limit needs, shorter than the patience of a test.
@@ -105,7 +105,7 @@ class Estate:
             _in_network(where, "ip", *words.split())
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run what a person would type on the admin box, where every node has its name."""
+        """Run a command line on the admin box, whose ssh configuration has the nodes' names."""
         config = self.fleet.write_ssh_config(self.directory / "ssh_config")
         programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
@@ -126,7 +126,7 @@ class Estate:
         )
 
     def check(self, output: str = "json", *, rounds: int = 1, **cluster: Any) -> str:
-        """Run ``skewmon check`` among the servers, over all nodes, and return what it printed."""
+        """Run ``skewmon check`` among the servers, over all nodes, and return its output."""
         config = self.fleet.write_config(self.directory / "skewmon.yml", cluster=cluster)
         command = [sys.executable, "-m", "skewmon", "check", "--config.file", str(config), "-o", output]
         command += ["--rounds", str(rounds)]

@@ -1,4 +1,4 @@
-"""Hostile nodes in a process of their own, so that what they cost is not the daemon's.
+"""Hostile nodes in a process of their own, so that their cost is not the daemon's.
 
 The arguments are kinds. It prints one JSON line, the nodes as a configuration has them, and serves until its
 standard input ends.

@@ -14,7 +14,7 @@ from skewmon.probe.sweep import Sweeper
 
 
 async def measure(nodes: list[Node], rounds: int) -> list[list[object]]:
-    """Return what each round found of each node, and the admin box's own clock."""
+    """Return each round's result for each node, and the admin box's own clock."""
     found: list[list[object]] = []
     async with opened(nodes, 20.0) as links:
         sweeper = Sweeper()

@@ -1,4 +1,4 @@
-"""What the tests of the measurement share: nodes of a fleet, one sweep over them, the truth."""
+"""Shared by the tests of the measurement: nodes of a fleet, one sweep over them, the truth."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,7 +16,7 @@ TIMEOUT_S = 20.0
 
 
 def node_of(fleet: Fleet, node: FleetNode, **ssh: Any) -> Node:
-    """Return a node of the fleet as skewmon is told of it; keywords replace SSH settings."""
+    """Return a node of the fleet as a node of skewmon; keywords replace SSH settings."""
     settings = SshSettings(
         user=node.user,
         port=node.port,
@@ -32,7 +32,7 @@ def nodes_of(fleet: Fleet) -> list[Node]:
 
 
 def scripted(node: ScriptedNode, **ssh: Any) -> Node:
-    """Return a scripted node as skewmon is told of it."""
+    """Return a scripted node as a node of skewmon."""
     settings = SshSettings(
         user=node.user,
         port=node.port,
@@ -49,7 +49,7 @@ async def measured_once(nodes: Iterable[Node], *, samples: int = 8, timeout_s: f
 
 
 async def outcome_of(node: Node, *, timeout_s: float = TIMEOUT_S) -> Outcome:
-    """Return what one node on its own comes to."""
+    """Return the outcome of one node on its own."""
     return in_order(await measured_once([node], timeout_s=timeout_s))[0]
 
 
@@ -59,13 +59,13 @@ def in_order(sweep: Sweep) -> list[Outcome]:
 
 
 def measured(outcome: Outcome) -> Measured:
-    """Return a node that answered; tell why where it did not."""
+    """Return the outcome of a node that answered; fail with its reason if it did not."""
     assert isinstance(outcome, Measured), outcome
     return outcome
 
 
 def failed(outcome: Outcome, reason: Reason) -> Failed:
-    """Return a failure of this reason, which says what happened and what to do."""
+    """Return a failure of this reason, with detail and advice."""
     assert isinstance(outcome, Failed), outcome
     assert outcome.reason is reason, outcome
     for sentence in (outcome.detail, outcome.advice):

@@ -24,7 +24,7 @@ LINES: Sequence[dict[str, Any]] = (
     {"severity": "warning", "unreachable": True, "for": "1s", "clear_for": "1s"},
 )
 
-#: Where people find the page, which links of alerts lead to.
+#: The address of the page for people, used in links of alerts.
 PAGE_URL = "https://skewmon.example.com/ops/"
 
 #: Name, cluster, node and severity of an alert.

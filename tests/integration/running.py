@@ -57,7 +57,7 @@ class Running:
             self.process.kill()
         self.process.wait(PATIENCE_S)
         if error is not None:
-            print(self.log[-10_000:])  # the directory may be gone when somebody wants to look
+            print(self.log[-10_000:])  # the directory may be gone when a person looks at the failure
 
     @property
     def log(self) -> str:
@@ -65,7 +65,7 @@ class Running:
         return self._log.read_text(errors="replace")
 
     async def until(self, holds: Any, patience_s: float = PATIENCE_S) -> None:
-        """Wait until something holds; fail with the log where it never does."""
+        """Wait until something holds; fail with the log if it never does."""
         deadline = time.monotonic() + patience_s
         while not holds():
             assert self.process.poll() is None, self.log
@@ -85,13 +85,13 @@ class Running:
         return time.monotonic() - began
 
     def status(self) -> dict[str, Any]:
-        """Return what the API tells."""
+        """Return the status of the API."""
         with urllib.request.urlopen(f"http://{self.address}/api/v1/status", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the newest events of the journal, as the API tells them."""
+        """Return the newest events of the journal from the API."""
         with urllib.request.urlopen(f"http://{self.address}/api/v1/events", timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)["events"]
         return found
@@ -105,7 +105,7 @@ class Running:
         return [node["name"] for node in self.cluster(name)["nodes"] if node["measured"]]
 
     def metrics(self) -> str:
-        """Return what Prometheus would scrape."""
+        """Return the metrics, as Prometheus scrapes them."""
         with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=10) as answer:
             text: str = answer.read().decode()
         return text

@@ -65,7 +65,7 @@ def described(fleet: Fleet) -> bytes:
 
 
 async def results(process: "asyncio.subprocess.Process", fleet: Fleet) -> list[list[int]]:
-    """Return what was found, after comparing every interval with the truth."""
+    """Return the results, after comparing every interval with the truth."""
     out, err = await process.communicate(described(fleet))
     assert process.returncode == 0, err.decode()
     found = json.loads(out)
@@ -84,7 +84,7 @@ async def results(process: "asyncio.subprocess.Process", fleet: Fleet) -> list[l
 async def test_any_time_on_the_admin_box_measures_the_same(
     offset_ns: int, stamps: bool, tmp_path: Path
 ) -> None:
-    """What the admin box believes is only told as such, to the microsecond."""
+    """The error of the admin box's clock is in its offset alone, to the microsecond."""
     async with Fleet(2, offsets_ns=[0, -NS_PER_S]) as fleet:
         with KnownClock(tmp_path / "clock", offset_ns=offset_ns) as clock:
             clock.shift_kernel_stamps(on=stamps)

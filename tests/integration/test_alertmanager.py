@@ -1,4 +1,4 @@
-"""Real Alertmanagers, told by the alerting of the daemon, while receivers beside them misbehave."""
+"""Real Alertmanagers as receivers of the daemon, while other receivers misbehave."""
 
 import asyncio
 import signal
@@ -51,7 +51,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its URL."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
@@ -86,7 +86,7 @@ class Running:
         self.process.send_signal(signal.SIGCONT)
 
     async def alerts(self) -> list[dict[str, Any]]:
-        """Return what it holds as active."""
+        """Return its active alerts."""
         async with self.session.get(f"{self.url}/api/v2/alerts") as answer:
             found: list[dict[str, Any]] = await answer.json()
         return found
@@ -100,7 +100,7 @@ class Running:
 
 
 async def until(condition: Callable[[], Any]) -> Any:
-    """Wait until an asynchronous condition holds, and return what it found."""
+    """Wait until an asynchronous condition holds, and return its result."""
     async with asyncio.timeout(DEADLINE_S):
         while not (found := await condition()):
             await asyncio.sleep(0.05)
@@ -163,7 +163,7 @@ async def _holds(one: Running, count: int) -> list[dict[str, Any]]:
 
 
 async def _paged(pager: Receiver, status: str) -> list[dict[str, Any]]:
-    """Wait until the person behind Alertmanager has been told."""
+    """Wait until the webhook behind Alertmanager was notified."""
 
     async def told() -> list[dict[str, Any]]:
         return [one for body in pager.bodies for one in body["alerts"] if one["status"] == status]
@@ -206,7 +206,7 @@ async def test_a_wrong_clock_and_its_correction_are_notified(tmp_path: Path) -> 
 
 
 async def test_an_alertmanager_receives_firing_alerts_after_an_outage(tmp_path: Path) -> None:
-    """Nothing is lost while it is stopped, and its peer is told meanwhile."""
+    """Nothing is lost while it is stopped, and its peer is notified meanwhile."""
     async with (
         receiver() as pager,
         running(tmp_path / "1", pager.url) as one,
@@ -222,7 +222,7 @@ async def test_an_alertmanager_receives_firing_alerts_after_an_outage(tmp_path: 
 
 
 async def test_an_alertmanager_that_hung_learns_of_the_end(tmp_path: Path) -> None:
-    """The alert ends while Alertmanager does not answer; it is told once it does."""
+    """The alert ends while Alertmanager does not answer; it is notified once it does."""
     async with (
         receiver() as pager,
         running(tmp_path / "1", pager.url) as one,

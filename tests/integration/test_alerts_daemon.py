@@ -1,4 +1,4 @@
-"""The real daemon, real clocks and real Alertmanagers: what the person on call is told, and when."""
+"""The real daemon, real clocks and real Alertmanagers: the notifications of the person on call."""
 
 import asyncio
 import re
@@ -38,7 +38,7 @@ CLEAR_FOR_S = 2.0
 #: How long the delay stays on one side: some rounds.
 LOPSIDED_FOR_S = 3.0
 
-#: What one jump of n3 beyond every line amounts to: each line once, and the step itself.
+#: The alerts of one jump of n3 beyond every line: each line once, and the step itself.
 SKEW_WARNING = ("SkewmonSkewHigh", "fleet", "n3", "warning")
 SKEW_CRITICAL = ("SkewmonSkewHigh", "fleet", "n3", "critical")
 STEPPED = ("SkewmonClockStepped", "fleet", "n3", "warning")
@@ -47,7 +47,7 @@ UNKNOWN = ("SkewmonSkewUnknown", "fleet", None, "warning")
 UNREACHABLE_N1 = ("SkewmonNodeUnreachable", "fleet", "n1", "warning")
 UNREACHABLE = ("SkewmonNodeUnreachable", "fleet", "n3", "warning")
 
-#: The daemon, with two seconds instead of ten minutes until an unknown skew is told; no configuration has it.
+#: The daemon, with two seconds instead of ten minutes until an unknown skew alerts; it is not configurable.
 IMPATIENT = """\
 from dataclasses import replace
 from skewmon.alert import thresholds
@@ -56,7 +56,7 @@ from skewmon.cli.main import main
 main()
 """
 
-#: The daemon on a disk that takes its time: a page could be faster than what is remembered of it.
+#: The daemon on a slow disk: a notification could be faster than the saved state.
 SLOW_DISK = """\
 import time
 from skewmon.journal.store import JournalFile
@@ -94,7 +94,7 @@ async def test_a_jump_alerts_within_a_round_and_a_restart_repeats_nothing(tmp_pa
             assert all(jumped_s - 0.001 <= _seconds(start) for start in began.values())
             await one.receives("firing", *JUMPED)
             await two.receives("firing", *JUMPED)
-            told = daemon.metric("skewmon_rounds_total")  # by then it is on disk what was taken
+            told = daemon.metric("skewmon_rounds_total")  # the state is on disk by then
             await daemon.until(lambda: daemon.metric("skewmon_rounds_total") >= told + 2)
             daemon.send(signal.SIGKILL)
         async with Running(path) as daemon:
@@ -125,7 +125,7 @@ async def test_a_jump_alerts_within_a_round_and_a_restart_repeats_nothing(tmp_pa
 
 
 async def test_alerts_survive_a_kill_during_notification(tmp_path: Path) -> None:
-    """The process ends before the first page is answered; the next one tells the same with the same start."""
+    """The process ends before the first notification is answered; the next sends the same start."""
     daemons: list[Running] = []
 
     async def kill(request: web.Request) -> web.StreamResponse:
@@ -202,7 +202,7 @@ async def test_an_alertmanager_that_is_away_misses_neither_beginning_nor_end(tmp
 
 
 async def test_unreachable_nodes_alert_and_end_no_other_alert(tmp_path: Path) -> None:
-    """A wrong clock falls silent, then the majority is lost, then nobody is left to compare with."""
+    """A wrong clock falls silent, then the majority is lost, then no node is left to compare with."""
     async with Fleet(3) as fleet, running_recipient(tmp_path / "1") as recipient:
         path = configured(fleet, tmp_path, {"alertmanagers": [recipient.alertmanager.url]})
         async with Running(path, program=("-c", IMPATIENT)) as daemon:
@@ -214,7 +214,7 @@ async def test_unreachable_nodes_alert_and_end_no_other_alert(tmp_path: Path) ->
             assert {one: now[one] for one in JUMPED} == began
             fleet["n3"].start()
             await healthy(daemon, 3)
-            fleet["n1"].stop()  # one against one: nobody could be blamed any more
+            fleet["n1"].stop()  # one against one: no node could be blamed any more
             now = await recipient.holds(*JUMPED, UNREACHABLE_N1)
             assert {one: now[one] for one in JUMPED} == began
             assert daemon.cluster()["verdict"] == "critical"
@@ -255,7 +255,7 @@ async def test_doubt_does_not_end_an_alert(tmp_path: Path) -> None:
 
 
 async def _endure(daemon: Running, relay: Relay, hook: Receiver, seconds: float) -> float:
-    """Delay one direction or the other, anew each time, and see no alert; return the longest round trip."""
+    """Delay one direction or the other, at random, and see no alert; return the longest round trip."""
     longest_s = 0.0
     ways: tuple[Way, Way] = ("forward", "backward")
     ends = time.monotonic() + seconds
@@ -359,7 +359,7 @@ def _remembered(folder: Path) -> list[tuple[str, str]]:
 
 
 async def test_a_dry_run_logs_notifications_and_changes_nothing(tmp_path: Path) -> None:
-    """No receiver hears of it, and what the real daemon remembers stays as it was."""
+    """No receiver gets it, and the saved state of the real daemon stays unchanged."""
     async with Fleet(3) as fleet, receiver() as hook:
         path = configured(fleet, tmp_path, {"webhooks": [{"url": hook.url}]})
         async with Running(path) as daemon:

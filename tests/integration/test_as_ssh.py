@@ -216,7 +216,7 @@ def test_a_host_that_cannot_be_used_costs_itself_alone(user: User) -> None:
 
 
 def test_without_an_ssh_client_only_ssh_config_fails(user: User, tmp_path: Path) -> None:
-    """A configuration file that names its nodes needs no ssh client; the message says who needs it."""
+    """A configuration file that names its nodes needs no ssh client; the message names the part that does."""
     done = user.run("check", "n1", PATH="/nonexistent")
     assert done.returncode == 3
     assert done.stderr.startswith("skewmon: there is no ssh in PATH, and only ssh itself evaluates an ssh")

@@ -56,7 +56,7 @@ def without_daemons(**replaced: object) -> Login:
     return Login(without=tools, **replaced)  # type: ignore[arg-type]  # as many as the test wants
 
 
-#: One bad tool a node, and what must be found there.
+#: One bad tool a node, and its expected status.
 BAD = {
     "n1": ("ntpq", HANGS, "tool-failed", "ntpq: timed-out"),
     "n2": ("chronyc", HANGS_DEAF, "tool-failed", "chronyc-sources: timed-out"),
@@ -67,7 +67,7 @@ BAD = {
 
 
 async def test_a_bad_tool_costs_one_limit_and_a_finding(tmp_path: Path) -> None:
-    """Both calls of each tool run at once, and what it did is told of its node."""
+    """Both calls of each tool run at once, and its failure is reported for its node."""
     logins = {}
     for name, (tool, text, _, _) in BAD.items():
         (tmp_path / name).mkdir()
@@ -108,7 +108,7 @@ async def test_leftover_processes_of_a_tool_do_not_delay_the_status(tmp_path: Pa
 
 
 async def test_a_short_check_reports_late_tools(tmp_path: Path) -> None:
-    """The claims are missing, the clock is not, and nobody takes the silence for health."""
+    """The claims are missing, the clock is measured, and the silence does not count as health."""
     login = without_daemons(commands=commands(tmp_path, ntpq=HANGS))
     async with Fleet(1, login=login) as fleet:
         node = node_of(fleet, fleet["n1"])

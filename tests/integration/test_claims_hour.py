@@ -23,7 +23,7 @@ STATUS_INTERVAL_S = 60
 #: The start of the hour by the nodes' clocks.
 WALL_NS = 1_790_000_000 * NS_PER_S
 
-#: What chrony keeps in a data centre: some tens of microseconds, some hundredths of a ppm.
+#: Errors under chrony in a data center: some tens of microseconds, some hundredths of a ppm.
 OFFSETS_NS = (12_000, -38_000, 71_000, -5_000, 44_000)
 RATES_PPT = (20_000, -35_000, 5_000, -12_000, 28_000)
 
@@ -52,12 +52,12 @@ class Hour:
 def machine(number: int) -> Machine:
     """Return a node whose clock is held well."""
     made = Machine(Random(number), wall_ns=WALL_NS + OFFSETS_NS[number], rate_ppt=RATES_PPT[number])
-    made._mono = 0  # its REALTIME is exactly what was asked for
+    made._mono = 0  # its REALTIME is exactly as requested
     return made
 
 
 async def test_an_hour_of_healthy_nodes_has_no_finding() -> None:
-    """Two hundred and forty rounds, claims renewed each minute; then one clock jumps, and is told at once."""
+    """Two hundred and forty rounds, claims renewed each minute; then one clock jumps, reported at once."""
     nodes = tuple(Node(f"n{number}", f"n{number}.example.com") for number in range(5))
     cluster = Cluster("hour", nodes, thresholds=LINES)
     links = {one.endpoint: one.name for one in nodes}
@@ -79,7 +79,7 @@ async def test_an_hour_of_healthy_nodes_has_no_finding() -> None:
 
 
 def claim(number: int, elapsed_s: int) -> SyncStatus:
-    """Return what a node's chronyd says of itself at that time, text and all."""
+    """Return the claims of a node's chronyd at that time, parsed from its output."""
     clock = SimulatedClock(ClockOrigin(0, 0), OFFSETS_NS[number])
     now = ClockReading(WALL_NS + elapsed_s * NS_PER_S, 0, 0, 0)
     return assemble(

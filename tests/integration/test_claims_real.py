@@ -1,4 +1,4 @@
-"""What real time daemons claim, read by ``skewmon check`` over real SSH from inside the daemons' network.
+"""Claims of real time daemons, read by ``skewmon check`` over real SSH from inside the daemons' network.
 
 Some of the servers show a time that is 250 ms behind, others one that is 250 ms ahead: by their word a node
 that follows the first is ahead, and claims a positive offset, and one that follows the others is behind.
@@ -24,7 +24,7 @@ from tests.integration.time_daemons import (
     settle,
 )
 
-#: What the exchange over a veth pair on a loaded machine may add.
+#: The error that the exchange over a veth pair on a loaded machine may add.
 TOLERANCE_S = 0.03
 
 #: OpenNTPD calls itself unsynced at 250 ms; timesyncd's word on it is the kernel's flag, which is not ours.
@@ -80,7 +80,7 @@ def test_chronyd_synchronised_by_a_second_one(estate: Estate) -> None:
     assert kinds_of(node) == {"single-source"}
 
 
-#: What the tools of a container print, understood by ``skewmon parse``.
+#: The tools of a container whose output ``skewmon parse`` reads.
 TOOLS = {
     "chronyd": ("chronyc-tracking", "chronyc-sources"),
     "ntpd": ("ntpq", "ntpq-rv", "ntpstat"),

@@ -1,4 +1,4 @@
-"""What is wrong with real time daemons is found over SSH, and named; what is right stays unmentioned."""
+"""Faults of real time daemons are found over SSH and named; healthy ones have no finding."""
 
 import time
 
@@ -129,7 +129,7 @@ def test_two_of_five_behind_one_wrong_server_are_named_with_it(estate: Estate) -
 
 
 def test_three_servers_that_follow_one_are_one_source(estate: Estate) -> None:
-    """Each of three nodes has its own, and what they all follow is no more than the source of the two."""
+    """Each of three nodes has its own, but all follow one server, like the two."""
     hosts = [ntpsec(estate, [server]) for server in PASSING_ON]
     hosts += [chronyd(estate, TRUE[:1], ahead_ns=70 * NS_PER_S) for _ in range(2)]
     settle(hosts, lambda said: said.synchronized)

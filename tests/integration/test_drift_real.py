@@ -1,4 +1,4 @@
-"""A clock that runs away: how fast, and when it will pass the line, in what is published."""
+"""A clock that drifts: its published rate, and when it will pass the line."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.monitor.rounds import round_of
 RATE_PPM = 50
 LIMIT_S = 1.0
 
-#: What a free clock 50 ppm fast needs for a second: five and a half hours.
+#: The time in which a free clock 50 ppm fast gains a second: five and a half hours.
 WHOLE_S = LIMIT_S / RATE_PPM * 1e6
 
 #: The promise after ten minutes of rounds every ten seconds.
@@ -28,7 +28,7 @@ PROMISED = 0.5e-6
 
 
 def assert_foreseen(node: dict[str, Any], breach_s: float, *, accuracy: float) -> None:
-    """Compare what is published of a node's drift and of its breach with the truth."""
+    """Compare a node's published drift and breach with the truth."""
     drift = node["drift"]
     assert drift is not None
     assert drift["lower"] <= RATE_PPM * 1e-6 <= drift["upper"]
@@ -83,7 +83,7 @@ def test_ten_minutes_of_drift_are_known_to_half_a_ppm(network: str) -> None:
 
 
 async def drifting(directory: Path, *, interval_s: int, for_s: float, accuracy: float) -> None:
-    """Run the daemon on a real node that drifts, and compare what it publishes with the truth."""
+    """Run the daemon on a real node that drifts, and compare its metrics with the truth."""
     async with Fleet(3) as fleet:
         fleet["n1"].clock.drift(RATE_PPM)
         config = fleet.write_config(

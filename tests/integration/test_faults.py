@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a node has a reason of its own, comes in time, and leaves the others alone."""
+"""Every fault of a node has a reason of its own, is reported in time, and affects no other node."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ from tests.integration.measuring import (
     scripted,
 )
 
-#: What ``check --timeout`` is given here, and what a busy machine may take on top.
+#: The value of ``check --timeout``, and the time that a busy machine may take on top.
 TIMEOUT_GIVEN_S = 4.0
 SLACK_S = 3.0
 
@@ -51,7 +51,7 @@ async def unanswered() -> AsyncIterator[int]:
         listener.listen(0)
         fillers = []
         try:
-            for _ in range(4):  # the queue of connections that nobody accepts is full
+            for _ in range(4):  # the queue of connections that are not accepted is full
                 filler = socket.socket()
                 filler.setblocking(False)
                 filler.connect_ex(listener.getsockname())
@@ -91,7 +91,7 @@ async def test_an_unknown_name_does_not_resolve() -> None:
 
 @pytest.mark.parametrize("name", ["a" * 300, "ä" * 70, "..", "host\nname", "-x", "%00"])
 async def test_a_name_that_cannot_be_one_does_not_resolve(name: str) -> None:
-    """Whatever stands in the configuration, no exception escapes."""
+    """No value of the configuration lets an exception escape."""
     async with Fleet(1) as fleet:
         node = replace(node_of(fleet, fleet["n1"]), address=name)
         outcome = in_order(await measured_once([node], timeout_s=TIMEOUT_GIVEN_S))[0]
@@ -100,7 +100,7 @@ async def test_a_name_that_cannot_be_one_does_not_resolve(name: str) -> None:
 
 
 async def test_changed_and_unknown_host_keys_have_different_reasons() -> None:
-    """Changed: somebody must look. Unknown: somebody must compare and add."""
+    """Changed: an administrator must look. Unknown: an administrator must compare and add."""
     async with Fleet(1) as fleet:
         fleet["n1"].change_host_key()
         outcome = await told(node_of(fleet, fleet["n1"]), Reason.HOST_KEY_CHANGED)
@@ -145,7 +145,7 @@ async def test_an_unreadable_key_is_reported_by_name(content: bytes | None, word
 
 
 async def test_a_key_with_a_passphrase_is_reported() -> None:
-    """Skewmon asks nobody; such keys come from the agent."""
+    """It is never prompted for; such keys come from the agent."""
     async with Fleet(1) as fleet:
         path = fleet.identity.with_name("id_locked")
         path.write_bytes(fleet.client_key.export_private_key(passphrase="secret"))
@@ -266,7 +266,7 @@ async def test_a_flood_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_a_flood_without_a_single_line_is_cut_off(tmp_path: Path) -> None:
-    """Memory stays bounded where no newline ever comes."""
+    """Memory stays bounded if no newline ever comes."""
 
     async def endless(session: Session) -> None:
         for _ in range(1600):
@@ -288,7 +288,7 @@ async def test_a_flood_of_complaints_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_a_killed_program_is_reported_at_once() -> None:
-    """Kill -9 of what the login runs, between two rounds."""
+    """Kill -9 of the login's program, between two rounds."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         sweeper = Sweeper()
         assert_inside(fleet["n1"], in_order(await sweeper.sweep(links, 8))[0])
@@ -331,7 +331,7 @@ async def test_a_silent_node_is_reported_in_time(fault: str) -> None:
 
 
 async def test_a_node_that_fails_loses_its_offset_at_once() -> None:
-    """Absent from offsets, pairs and skew in the very round in which it failed; nobody calls that ok."""
+    """Absent from offsets, pairs and skew in the very round in which it failed; the verdict is not ok."""
     async with Fleet(3, offsets_ns=[0, 0, 70 * NS_PER_S]) as fleet:
         fleet["n3"].stop()
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=(Threshold("warning", NS_PER_S),))

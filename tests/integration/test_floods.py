@@ -23,7 +23,7 @@ FLOOD_CPU_S = 1.5
 
 @dataclass
 class Phase:
-    """What a span of the daemon's life was like."""
+    """The costs of a span of the daemon's life."""
 
     cpu_s: float
     rounds_s: list[float]

@@ -148,7 +148,7 @@ def assert_clean(log: str) -> None:
 
 @pytest.mark.timeout(180)
 async def test_ten_hostile_nodes_widen_no_bound(tmp_path: Path) -> None:
-    """A dozen rounds, in which memory stays where it is."""
+    """A dozen rounds, in which memory stays constant."""
     assert len(TEN) == 10
     await hostile_nodes(tmp_path, ROUNDS, TEN)
 

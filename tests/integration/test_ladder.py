@@ -21,10 +21,10 @@ from tests.integration.measuring import (
 
 NO_PYTHON = ("python", "platform-python", "pypy")
 
-#: Python 2.7 is on no current distribution; where a machine has one, it is tried for real.
+#: Python 2.7 is on no current distribution; if a machine has one, it is tried for real.
 BUSYBOX = shutil.which("busybox") or "/bin/busybox"
 
-#: What each node's PATH lacks or has instead, by the rung that is left.
+#: Changes of each node's PATH, by the program that is left.
 RUNGS = {
     "python3": Login(),
     "perl": Login(without=NO_PYTHON),

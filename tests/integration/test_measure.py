@@ -161,7 +161,7 @@ async def shake(fleet: Fleet, rng: Random) -> None:
 
 
 async def test_the_bound_on_loopback_is_tens_of_microseconds() -> None:
-    """Far below what a person would call a skew; a machine under load is granted twenty times more."""
+    """Far below any relevant skew; a machine under load is granted twenty times more."""
     async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         sweeps = [await Sweeper().sweep(links, 8) for _ in range(20)]
     bounds = [measured(one).estimate.wall.bound_ns for sweep in sweeps for one in sweep.outcomes.values()]
@@ -205,7 +205,7 @@ async def test_jitter_and_one_sided_queues_hold_the_truth() -> None:
 
 
 async def test_one_slow_node_does_not_widen_the_others() -> None:
-    """Who is near is asked again when the far one has answered at last."""
+    """Near nodes are measured again when the far one has answered at last."""
     async with Fleet(3) as fleet:
         slow = fleet["n3"]
         with Relay.before(fleet, slow) as relay:
@@ -214,7 +214,7 @@ async def test_one_slow_node_does_not_widen_the_others() -> None:
             nodes = [*nodes_of(fleet)[:2], far]
             async with opened(nodes, TIMEOUT_S) as links:
                 sweeper = Sweeper()
-                await sweeper.sweep(links, 8)  # tells who is near and who is far
+                await sweeper.sweep(links, 8)  # learns which nodes are near and which are far
                 sweep = await sweeper.sweep(links, 8)
     bounds = [measured(one).estimate.wall.bound_ns for one in sweep.outcomes.values()]
     assert max(bounds[:2]) < 5_000_000 < 70_000_000 < bounds[2]

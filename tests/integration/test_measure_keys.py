@@ -26,7 +26,7 @@ from tests.integration.measuring import (
 
 
 def authorize(fleet_identity: Path, *arguments: str) -> str:
-    """Return what ``skewmon keys authorize`` prints."""
+    """Return the output of ``skewmon keys authorize``."""
     done = CliRunner().invoke(skewmon, ["keys", "authorize", "-i", str(fleet_identity), *arguments])
     assert done.exit_code == 0, done.output
     return done.stdout

@@ -1,4 +1,4 @@
-"""Whatever stands on the command line or in the file: one readable sentence, the right code, no traceback."""
+"""Any nonsense on the command line or in the file: one readable sentence, the right code, no traceback."""
 
 import contextlib
 import io
@@ -65,7 +65,7 @@ NONSENSE = (
 
 
 def check(*arguments: str) -> tuple[int, str]:
-    """Run ``skewmon check`` in this process and return its code and what it wrote to standard error."""
+    """Run ``skewmon check`` in this process and return its code and its standard error."""
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
         code = run(["check", *arguments])
@@ -73,7 +73,7 @@ def check(*arguments: str) -> tuple[int, str]:
 
 
 def assert_readable(code: int, text: str) -> None:
-    """Compare with what a person, and Nagios, can use."""
+    """Check that the output is usable by a person, and by Nagios."""
     assert code == 3, text
     assert text.strip()
     assert "Traceback" not in text
@@ -84,7 +84,7 @@ def assert_readable(code: int, text: str) -> None:
 @pytest.mark.parametrize("value", NONSENSE, ids=repr)
 @pytest.mark.parametrize("option", OPTIONS)
 def test_nonsense_in_an_option_is_one_sentence(option: str, value: str, tmp_path: Path) -> None:
-    """Or it is a value after all; then the host that does not exist is what fails."""
+    """Or it is a value after all; then the missing host fails."""
     code, text = check(option, value, "--timeout", "1s", "no-such-host.invalid")
     assert code == 3, text
     assert "Traceback" not in text
@@ -102,7 +102,7 @@ def test_nonsense_for_a_node_is_one_sentence(node: str) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.one_of(st.sampled_from((*OPTIONS[1:], *NONSENSE)), st.text(max_size=20)), max_size=5))
 def test_any_arguments_at_all_end_in_a_code(arguments: list[str]) -> None:
-    """A fuzzer's command lines: whatever is not understood is said to be so."""
+    """A fuzzer's command lines: unknown arguments are reported as such."""
     if any(one.startswith(("-h", "--h", "--v")) for one in arguments):
         return
     code, text = check("--config.file", "/nonexistent/skewmon.yml", *arguments)
@@ -112,7 +112,7 @@ def test_any_arguments_at_all_end_in_a_code(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem.removeprefix("invalid-"))
 def test_a_broken_file_is_one_readable_message(path: Path) -> None:
-    """The file is named, with the place of the fault where there is one."""
+    """The file is named, with the position of the fault if there is one."""
     code, text = check("--config.file", str(path))
     assert_readable(code, text)
     assert path.name in text

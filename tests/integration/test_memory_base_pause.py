@@ -1,4 +1,4 @@
-"""An admin box that stood still is told as one event of its own, and no node is blamed for it."""
+"""A pause of the admin box is one event of its own, and no node is blamed for it."""
 
 from pathlib import Path
 from random import Random
@@ -73,7 +73,7 @@ async def journal_of(
 
 @pytest.mark.parametrize("rungs", [("python3",) * 3, RUNGS, ("bash",) * 3], ids=["python", "mixed", "bash"])
 async def test_a_pause_of_the_admin_box_is_one_event_and_not_a_step(rungs: tuple[str, ...]) -> None:
-    """Whatever the nodes can read; and the rounds after it are as calm as those before."""
+    """With every kind of node; the rounds after it have no more events than those before."""
     machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(rungs)]
     events, state = await journal_of(machines, pause_before=6, rounds=12)
     (event,) = events
@@ -87,7 +87,7 @@ async def test_a_pause_of_the_admin_box_is_one_event_and_not_a_step(rungs: tuple
 
 
 async def test_a_step_during_the_pause_is_still_that_nodes() -> None:
-    """What a node's own clocks told does not depend on the base."""
+    """Movements of a node's own clocks do not depend on the base."""
     machines = [Machine(Random(number)) for number in range(3)]
     machines[1].schedule(machines[1].at_ns + 6 * ROUND_NS + 2 * NS_PER_S, Step(-250_000_000))
     events, _ = await journal_of(machines, pause_before=6, rounds=12)
@@ -96,7 +96,7 @@ async def test_a_step_during_the_pause_is_still_that_nodes() -> None:
 
 
 async def test_a_leap_of_one_node_is_not_a_pause_of_the_admin_box() -> None:
-    """Its own affair, told as its own step where it has no other clock."""
+    """It is the node's own step if it has no other clock."""
     machines = [Machine(Random(number), rung=rung) for number, rung in enumerate(RUNGS)]
     machines[2].schedule(machines[2].at_ns + 6 * ROUND_NS, Step(PAUSE_NS))
     events, _ = await journal_of(machines, pause_before=-1, rounds=12)

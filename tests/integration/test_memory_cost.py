@@ -1,4 +1,4 @@
-"""What remembering a thousand nodes costs, in time and in memory; and that the quick way is the right one."""
+"""The cost of the state of a thousand nodes, in time and in memory; and that the shortcut is right."""
 
 import gc
 import time
@@ -49,7 +49,7 @@ class Costs:
 
 
 def observed(machine: Machine, rounds: int) -> list[Observation]:
-    """Return what so many rounds see of a machine."""
+    """Return the observations of a machine in so many rounds."""
     seen = []
     for _ in range(rounds):
         machine.rest_until(machine.at_ns + ROUND_NS)
@@ -58,7 +58,7 @@ def observed(machine: Machine, rounds: int) -> list[Observation]:
 
 
 def filled() -> tuple[MonitorState, Costs]:
-    """Return the state of a thousand nodes after many rounds, and what the last ten rounds cost."""
+    """Return the state of a thousand nodes after many rounds, and the costs of the last ten rounds."""
     machines = [Machine(Random(seed), rate_ppt=(seed - 10) * PPM) for seed in range(MACHINES)]
     rounds = list(zip(*(observed(machine, ROUNDS) for machine in machines), strict=True))
     nodes = [Node(f"n{number}", f"10.0.{number // 250}.{number % 250}") for number in range(NODES)]
@@ -112,7 +112,7 @@ def _collected_seldom() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_collected_seldom")
 def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
-    """The best of the last rounds counts: whatever else runs on this machine only adds to it."""
+    """The best of the last rounds counts: other programs on this machine only add to it."""
     state, costs = filled()
     best = min(one + other for one, other in zip(costs.estimate_s[-10:], costs.remember_s[-10:], strict=True))
     memories = [record.memory for record in state.nodes.values()]
@@ -128,7 +128,7 @@ def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
 
 
 def told(seen: list[Observation]) -> list[Recollection]:
-    """Return what is remembered of a machine, round after round."""
+    """Return the state of a machine, round after round."""
     memory: Memory | None = None
     recollections = []
     for one in seen:

@@ -26,7 +26,7 @@ Told = tuple[int, str, str | None, str]
 
 
 def told(directory: Path) -> list[Event]:
-    """Return every event on disk, none where no daemon lived long enough to begin a journal."""
+    """Return every event on disk, none if no daemon lived long enough to begin a journal."""
     try:
         return read(str(directory), 0, None, 100_000)
     except JournalError:
@@ -34,7 +34,7 @@ def told(directory: Path) -> list[Event]:
 
 
 def counted(events: list[Event]) -> Counter[Told]:
-    """Count events by everything that makes one what it is."""
+    """Count events by all of their fields."""
     return Counter((event.wall_ns, event.kind, event.node, event.message) for event in events)
 
 
@@ -49,7 +49,7 @@ def assert_sound(directory: Path) -> None:
 
 
 async def live_and_die(config: Path, fleet: Fleet, directory: Path, rng: Random) -> Counter[Told]:
-    """Run the daemon for a random while, its nodes' clocks stepping; return what was on disk when it died."""
+    """Run the daemon for a random while, its nodes' clocks stepping; return the events on disk."""
     seen: Counter[Told] = Counter()
     async with Running(config) as daemon:
         loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ async def live_and_die(config: Path, fleet: Fleet, directory: Path, rng: Random)
 
 
 async def kill_again_and_again(directory: Path, kills: int, seed: int) -> None:
-    """Kill so many daemons of one journal; then let one live and see what it remembers."""
+    """Kill so many daemons of one journal; then let one live and check its state."""
     rng, state = Random(seed), directory / "state"
     async with Fleet(3, offsets_ns=[70 * NS_PER_S, 0, 0]) as fleet:
         config = fleet.write_config(
@@ -104,7 +104,7 @@ def assert_one_alert(state: Path) -> None:
 
 
 def saved_alerts(state: Path) -> list[dict[str, Any]]:
-    """Return what the alert machine would begin with."""
+    """Return the state that the alert machine would begin with."""
     connection = sqlite3.connect(state / FILE_NAME)
     try:
         (text,) = connection.execute("SELECT value FROM state WHERE key = 'alerts'").fetchone()
@@ -115,7 +115,7 @@ def saved_alerts(state: Path) -> list[dict[str, Any]]:
 
 
 def assert_readable(state: Path) -> None:
-    """Let ``skewmon events`` tell the same in plain English, by node and as JSON."""
+    """Compare with ``skewmon events``, as text by node and as JSON."""
     base = [sys.executable, "-m", "skewmon", "events", "--state-directory", str(state)]
     text = subprocess.run([*base, "--since", "1h"], capture_output=True, text=True, check=True).stdout
     assert "skewmon was started." in text

@@ -1,4 +1,4 @@
-"""Nodes whose processors are busy: what memory makes of bounds that the scheduler widens."""
+"""Nodes whose processors are busy: history narrows the bounds that the scheduler widens."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ NODES = 4
 
 @contextmanager
 def starved() -> Iterator[None]:
-    """Give the nodes only what busy processes leave over, as on a machine that is short of processors."""
+    """Give the nodes only the time that busy processes leave over, as on a machine short of processors."""
     for pid in descendants(os.getpid()):
         os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
     count = HOGS_PER_PROCESSOR * (os.cpu_count() or 1)
@@ -39,7 +39,7 @@ def starved() -> Iterator[None]:
 
 
 async def gain(interval_s: float, rounds: int) -> Gain:
-    """Return what memory makes of the bounds of a starved fleet; none misses the truth."""
+    """Return the bounds of a starved fleet with and without history; none misses the truth."""
     bounds = Bounds()
     async with Fleet(NODES) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         for number, node in enumerate(fleet.nodes):
@@ -65,12 +65,12 @@ async def gain(interval_s: float, rounds: int) -> Gain:
 
 
 async def test_memory_widens_nothing_and_misses_nothing_on_a_starved_fleet() -> None:
-    """Real nodes that get only what others leave; how much narrower is printed, and varies."""
+    """Real nodes with little processor time; the gain is printed, and varies."""
     await gain(0.2, 20)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(300)
 async def test_memory_narrows_the_bounds_of_a_starved_fleet() -> None:
-    """By a third to a half, at rounds of a second, where what is proven ages by 100 us between rounds."""
+    """By a third to a half, at rounds of a second, between which proven bounds age by 100 us."""
     assert (await gain(1, 120)).share >= 0.3

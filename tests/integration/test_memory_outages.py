@@ -1,4 +1,4 @@
-"""Outages and culprits that begin or end while no daemon watches are told by the next one, once."""
+"""Outages and culprits that begin or end while no daemon runs are reported by the next one, once."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from tests.integration.running import Running
 
 
 def told(state: Path) -> list[tuple[str, str | None]]:
-    """Return what the journal tells of outages and culprits, oldest first."""
+    """Return the journal's events of outages and culprits, oldest first."""
     kinds = ("not-measured", "measured-again", "culprits")
     events: list[Event] = read(str(state), 0, None, 1000)[::-1]
     return [(event.kind, event.node) for event in events if event.kind in kinds]

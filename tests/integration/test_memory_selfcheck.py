@@ -48,7 +48,7 @@ async def test_an_interval_that_misses_a_known_truth_is_counted(tmp_path: Path) 
 
 
 def events(daemon: Running) -> list[dict[str, Any]]:
-    """Return what the API tells of the journal."""
+    """Return the journal's metrics."""
     with urllib.request.urlopen(f"http://{daemon.address}/api/v1/events", timeout=10) as answer:
         found: list[dict[str, Any]] = json.load(answer)["events"]
     return found

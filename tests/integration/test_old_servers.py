@@ -25,7 +25,7 @@ from tests.fleet.sshd import Fleet, Login
 from tests.integration.measuring import assert_inside, failed, node_of, outcome_of
 from tests.integration.running import Running
 
-#: sshd_config(5) of OpenSSH 7.4p1 on CentOS 7, without what later versions dropped (Blowfish, CAST, DSA).
+#: sshd_config(5) of OpenSSH 7.4p1 on CentOS 7, without algorithms that later versions dropped.
 OPENSSH_7_4 = """\
 KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,\
 ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,\
@@ -51,7 +51,7 @@ MACs hmac-md5,hmac-sha1,umac-64@openssh.com,hmac-sha1-96,hmac-md5-96
 HostKeyAlgorithms ssh-rsa
 """
 
-#: What finite-field key exchange prints once, and the test run would take for a failure.
+#: A warning of finite-field key exchange, which would fail the test run.
 pytestmark = pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")
 
 

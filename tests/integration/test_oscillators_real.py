@@ -21,7 +21,7 @@ from tests.fleet.clocks import base_ns
 from tests.fleet.sshd import Fleet, FleetNode
 from tests.integration.measuring import TIMEOUT_S, assert_inside, nodes_of
 
-#: The rates of the nodes; the last one's jumps by JUMP_PPM amid the run.
+#: The rates of the nodes; the last one's jumps by JUMP_PPM during the run.
 RATES_PPM = (0, 90, 150, 300, 800, -20)
 JUMP_PPM = 200
 

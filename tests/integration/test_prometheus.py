@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the exporter: what arrives, what vanishes, and what the dashboard shows of it."""
+"""A real Prometheus scrapes the exporter: new series, stale series, and the dashboard's queries."""
 
 from collections.abc import AsyncIterator
 

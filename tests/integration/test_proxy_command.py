@@ -1,4 +1,4 @@
-"""Nodes behind a ProxyCommand: what carries the bytes costs no proof, and ends with its connection."""
+"""Nodes behind a ProxyCommand: bounds stay proven, and the command ends with its connection."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from tests.fleet.processes import with_mark
 from tests.fleet.sshd import Fleet
 from tests.integration.measuring import assert_inside, failed, in_order, node_of, outcome_of
 
-#: A relay of two lines, as any proxy command is; what it starts beside itself has to end with it.
+#: A relay of two lines, as any proxy command is; its children have to end with it.
 RELAY = "sh -c 'sleep 600 & exec python3 {path} %h %p'"
 
 RELAY_PROGRAM = """\
@@ -51,7 +51,7 @@ async def gone(mark: str) -> None:
 
 
 async def test_a_node_is_measured_with_kernel_stamps(relay: str) -> None:
-    """The command's end of the connection is over loopback, so that the kernel stamps what it hands over."""
+    """The command's end of the connection is over loopback, so that the kernel stamps the arrivals."""
     async with Fleet(1, offsets_ns=[-3 * NS_PER_S]) as fleet:
         node = node_of(fleet, fleet["n1"], proxy_command=relay)
         async with opened([node], DEADLINE_S) as links:

@@ -15,7 +15,7 @@ from tests.integration.test_measure_keys import agent, authorize
 #: A client that gets no answer ends after this; none of the ways out needs more.
 PATIENCE_S = 20.0
 
-#: What the program says to everyone but skewmon.
+#: The program's message to clients other than skewmon.
 REFUSAL = "This key answers skewmon and nobody else."
 
 
@@ -51,7 +51,7 @@ def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restricted]
     login = Login(
         forced_command=str(program),
         key_options=("restrict",),
-        # An administrator who accepts every variable, to see what the program itself does with them.
+        # sshd accepts every variable here, to test the program itself.
         sshd_lines=("AcceptEnv *", "PermitUserEnvironment yes", "Subsystem sftp internal-sftp"),
     )
     with Fleet(1, login=login) as fleet:
@@ -101,7 +101,7 @@ TYPED = {
 
 @pytest.mark.parametrize("name", TYPED)
 def test_no_line_of_the_input_is_run(restricted: Restricted, name: str) -> None:
-    """It chooses between two answers and asks for clocks, whatever it holds."""
+    """It only selects one of two answers and requests clocks, with any content."""
     restricted.run("n1", typed=TYPED[name].format(canary=restricted.canary))
     assert not restricted.canary.exists()
 
@@ -118,7 +118,7 @@ VARIABLES = {
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_no_variable_of_the_client_runs_anything(restricted: Restricted, name: str) -> None:
-    """Not even where sshd accepts every variable."""
+    """Not even if sshd accepts every variable."""
     directory = restricted.canary.parent
     touch = f"import os; os.system('touch {restricted.canary}')\n"
     for module in ("sitecustomize.py", "os.py", "time.py"):

@@ -21,7 +21,7 @@ from tests.fleet.node import free_port
 from tests.integration.running import Running
 from tests.integration.scraper import Prometheus, prometheus
 
-#: Nobody listens there, and no ordinary user could: what is sent there is refused.
+#: No process listens there, and no ordinary user could: connections are refused.
 DEAD_PORT = 9
 
 #: Rules look back this far instead of five minutes and an hour; the demo measures every two seconds.
@@ -54,7 +54,7 @@ def alert_names(text: str) -> set[str]:
 
 @asynccontextmanager
 async def scraping(folder: Path, port: int, rules: Sequence[Path] = ()) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes what listens at a port, or will."""
+    """Run a Prometheus that scrapes a port."""
     place = folder / "prometheus"
     place.mkdir()
     listed = json.dumps([str(path) for path in rules])
@@ -80,7 +80,7 @@ async def simulated_nodes(listen: str) -> AsyncIterator[dict[str, Any]]:
 
 
 def with_more_trouble(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the demonstration's configuration with clusters for what it does not show."""
+    """Return the demonstration's configuration with clusters for the remaining alerts."""
     nodes = {node["name"]: node for node in config["clusters"]["demo"]["nodes"]}
     gone = {"name": "n6b", "address": "127.0.0.1", "port": DEAD_PORT}
     line = {"severity": "warning", "skew": "10ms"}
@@ -100,7 +100,7 @@ async def fires(server: Prometheus, name: str, **labels: str) -> None:
     await server.until(f'ALERTS{{alertname="{name}", alertstate="firing"{own}}}')
 
 
-#: What fires while all of the above is so, and with which labels.
+#: The alerts that fire in this state, with their labels.
 CONDITIONS: Sequence[tuple[str, dict[str, str]]] = (
     ("SkewmonNodeUnreachable", {"cluster_name": "demo", "node": "n6"}),
     ("SkewmonTimeSyncBroken", {"cluster_name": "demo", "node": "n4"}),
@@ -116,10 +116,10 @@ CONDITIONS: Sequence[tuple[str, dict[str, str]]] = (
     ("SkewmonNotificationsFailing", {"notifier": "alertmanager"}),
 )
 
-#: What fires only once something is done to the daemon itself.
+#: Alerts that fire only after a fault of the daemon itself.
 PROVOKED = {"SkewmonConfigReloadFailed", "SkewmonDown"}
 
-#: What nothing but a defect makes fire; the unit tests of the rules have it.
+#: Alerts that only a defect fires; the unit tests of the rules have them.
 NEVER = {"SkewmonSelfCheckFailed", "SkewmonInternalError"}
 
 
@@ -148,7 +148,7 @@ async def test_every_shipped_rule_fires_when_its_condition_holds(tmp_path: Path)
             await fires(server, "SkewmonDown")
 
 
-#: The one query that has nothing to show: the demo tells no receiver that could fail.
+#: The one query without a result: the demo has no receiver that could fail.
 NOTHING_FAILS = "Notifications-B"
 
 

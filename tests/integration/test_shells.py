@@ -1,4 +1,4 @@
-"""Every login shell hands over to the ladder, whatever its rc files print."""
+"""Every login shell runs the ladder, with any output of its rc files."""
 
 import asyncio
 import shutil
@@ -102,5 +102,5 @@ async def test_an_idle_program_outlives_tmout(rest: tuple[str, ...]) -> None:
     with Fleet(1, login=node) as fleet:
         async with opened(nodes_of(fleet), 20) as links:
             assert_inside(fleet["n1"], in_order(await Sweeper().sweep(links, 2))[0])
-            await asyncio.sleep(1.6)  # longer than TMOUT: that it passes is what is tested
+            await asyncio.sleep(1.6)  # longer than TMOUT, which must not end the session
             assert_inside(fleet["n1"], in_order(await Sweeper().sweep(links, 2))[0])

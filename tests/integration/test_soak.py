@@ -55,11 +55,11 @@ def descriptors_of(pid: int) -> int:
 
 
 async def soak(directory: Path, span_s: int) -> None:
-    """Let a daemon measure for so long, and compare what it holds before and after."""
+    """Let a daemon measure for so long, and compare its resources before and after."""
     async with simulated_nodes(directory / "nodes") as (config, nodes_pid):
         async with Running(config) as daemon:
             await daemon.until(lambda: daemon.metric("skewmon_node_success") >= NODES - 1)
-            await asyncio.sleep(WARM_UP_S)  # the span itself is what is tested
+            await asyncio.sleep(WARM_UP_S)  # the span itself is under test
             held = (daemon.resident_bytes(), daemon.descriptors(), daemon.threads())
             on_nodes, rounds, cpu_s = (
                 descriptors_of(nodes_pid),
@@ -86,7 +86,7 @@ async def soak(directory: Path, span_s: int) -> None:
 
 @pytest.mark.timeout(180)
 async def test_nothing_grows_in_half_a_minute(tmp_path: Path) -> None:
-    """Rounds of two seconds: memory, threads and descriptors stay where they were."""
+    """Rounds of two seconds: memory, threads and descriptors stay constant."""
     await soak(tmp_path, 24)
 
 

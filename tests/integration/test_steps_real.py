@@ -1,4 +1,4 @@
-"""Real SSH servers whose clocks are set, slewed, put to sleep and booted: each is told once, as it was."""
+"""Real SSH servers with clocks that step, slew, sleep and reboot: each is reported once, as such."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
 LEAST_STEP_NS = 10_000
 LARGEST_STEP_NS = 3_600 * NS_PER_S
 
-#: Beyond the half-width of what is told, a step's size may be wrong by this much.
+#: Beyond its half-width, a step's reported size may be wrong by this much.
 TOLERANCE_NS = 2_000
 
 #: How fast the daemons of this test steer.
@@ -36,7 +36,7 @@ SLEW_PPM = 500
 
 @dataclass
 class Round:
-    """What one round told: the view, every node's movements, the journal's events."""
+    """The result of one round: the view, every node's movements, the journal's events."""
 
     view: ClusterView
     told: dict[str, Recollection]
@@ -94,7 +94,7 @@ def any_step_ns(rng: Random) -> int:
 
 
 def assert_told(found: Round, node: FleetNode, step_ns: int) -> None:
-    """See that the round tells exactly this step of this node: its view, its findings and its events."""
+    """Check that the round reports exactly this step of this node: view, findings and events."""
     assert len(found.movements) == 1, (node.name, step_ns, found.movements)
     ((name, movement),) = found.movements
     assert (name, movement.kind) == (node.name, MovementKind.STEP)
@@ -112,7 +112,7 @@ def assert_told(found: Round, node: FleetNode, step_ns: int) -> None:
 
 
 async def step_many_times(trials: int, seed: int) -> list[Interval]:
-    """Step one clock of several before a round, so often; return what was told of the sizes."""
+    """Step one clock of several before a round, so often; return the reported sizes."""
     rng, sizes = Random(seed), []
     async with watched(3) as watch:
         steps = dict.fromkeys((node.name for node in watch.fleet.nodes), 0)
@@ -124,7 +124,7 @@ async def step_many_times(trials: int, seed: int) -> list[Interval]:
             assert_told(found, node, step_ns)
             steps[node.name] += 1
             sizes += [movement.size for _, movement in found.movements if movement.size]
-            if rng.random() < 0.3:  # told once: the round after has nothing to add
+            if rng.random() < 0.3:  # reported once: the next round adds nothing
                 assert (await watch.round()).movements == []
         assert {one.name: one.steps for one in (await watch.round()).view.nodes} == steps
     return sizes
@@ -219,7 +219,7 @@ async def test_of_two_nodes_the_one_that_stepped_is_reported_but_not_named_as_wr
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that is no step, and what it is told as."""
+    """A movement that is not a step, and its event."""
 
     name: str
     arrange: Callable[[FleetNode], None]
@@ -238,7 +238,7 @@ HAPPENINGS = (
 
 @pytest.mark.parametrize("happening", HAPPENINGS, ids=lambda happening: happening.name)
 async def test_other_movements_are_not_reported_as_steps(happening: Happening) -> None:
-    """A node that slept or was booted anew is told as such, once, and nothing of its past is believed."""
+    """A node that slept or was rebooted is reported as such, once, and its history is dropped."""
     async with Fleet(2) as fleet:
         cluster = Cluster("fleet", tuple(nodes_of(fleet)), thresholds=LINES)
         state = MonitorState()
@@ -247,7 +247,9 @@ async def test_other_movements_are_not_reported_as_steps(happening: Happening) -
         for number in range(4):
             if number == 2:
                 happening.arrange(fleet["n1"])
-            async with opened(nodes_of(fleet), TIMEOUT_S) as links:  # a node that was booted greets anew
+            async with opened(
+                nodes_of(fleet), TIMEOUT_S
+            ) as links:  # a rebooted node sends its first line again
                 found = await run_round([cluster], links, Sweeper(), state)
             (view,) = found.views
             assert view.measured == 2, [node.outcome for node in view.nodes]

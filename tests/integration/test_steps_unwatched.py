@@ -1,4 +1,4 @@
-"""A real daemon ends, real SSH servers step meanwhile: the next daemon tells, once."""
+"""A real daemon ends, real SSH servers step meanwhile: the next daemon reports it once."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ async def rounds(daemon: Running, count: int) -> None:
 async def test_a_step_between_two_daemons_is_reported_by_the_second(
     tmp_path: Path, end: signal.Signals
 ) -> None:
-    """However the first one ended; a step that it saw itself is not told again."""
+    """After any end of the first one; a step that it reported itself is not repeated."""
     state = tmp_path / "state"
     async with Fleet(2) as fleet:
         config = fleet.write_config(

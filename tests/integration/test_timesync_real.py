@@ -25,7 +25,7 @@ from tests.integration.container import (
 
 AHEAD_S = 0.25
 
-#: What the exchange over a veth pair on a loaded machine may add.
+#: The error that the exchange over a veth pair on a loaded machine may add.
 TOLERANCE_S = 0.02
 
 GOOD = [f"10.78.0.{last}:-{AHEAD_S}:1" for last in (11, 12, 13, 14)]
@@ -38,7 +38,7 @@ NTPD_CONFIG = "tinker step 0\nrestrict default\nrestrict 127.0.0.1\nrestrict ::1
 
 @pytest.fixture(scope="module", autouse=True)
 def _packages() -> None:
-    """Have the daemons unpacked; fail, not skip, where they cannot be had."""
+    """Have the daemons unpacked; fail, not skip, if they are missing."""
     prepare()
 
 
@@ -57,7 +57,7 @@ def put(where: Container, path: str, text: str) -> None:
 
 
 def ahead(offset_s: float | None) -> bool:
-    """Tell whether an offset is the known one, sign included."""
+    """Return whether an offset is the known one, sign included."""
     return offset_s is not None and abs(offset_s - AHEAD_S) < TOLERANCE_S
 
 
@@ -180,7 +180,7 @@ def test_timesyncd_through_a_bus_of_its_own(home: Path) -> None:
 
 
 def test_nothing_runs(home: Path) -> None:
-    """Tools without a daemon: nobody holds the clock, and that is no failure of the tools."""
+    """Tools without a daemon: the clock is undisciplined, and the tools have not failed."""
     with container(home, GOOD, package_environment("chrony", "ntpsec", "openntpd", "ntpstat")) as opened:
         status = opened.status()
         assert (status.daemon, status.daemons, status.failures, status.unparsed) == ("none", (), (), ())

@@ -1,4 +1,4 @@
-r"""Nothing that a node sends reaches a terminal, a log or a document as a command, by whatever channel.
+r"""Nothing that a node sends reaches a terminal, a log or a document as a command, by any channel.
 
 The words are those of an attacker: a new window title, a cleared screen, a line of its own, text that reads
 backwards, and C1 controls that some terminals obey as well.
@@ -28,7 +28,7 @@ from tests.probe.hostile import Liar, nonce_of
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u200f\x7f\0\rforged=yes"
 
-#: The same without what cannot stand in a line or a word of the protocol.
+#: The same without characters that a line or a word of the protocol cannot have.
 WORD = "".join(sign for sign in EVIL if sign not in "\0\r")
 
 
@@ -221,7 +221,7 @@ def assert_harmless(text: str, signs: str = "\n") -> None:
 
 
 async def output(*command: str) -> str:
-    """Return what a command prints on both streams, decoded as a terminal would."""
+    """Return both output streams of a command, decoded as a terminal would."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -19,7 +19,7 @@ ABSENT = "10.78.0.99"
 PASSING_ON = [f"10.78.0.{last}" for last in (41, 42, 43)]
 ROOT = "192.0.2.1"
 
-#: Where a real daemon may serve instead of one that lies.
+#: The address for a real daemon instead of a wrong server.
 SPARE = "10.78.0.50"
 
 SERVERS = [
@@ -29,7 +29,7 @@ SERVERS = [
     *(f"{address}:0:2" for address in PASSING_ON),
 ]
 
-#: How long a daemon may take to make up its mind; ntpd wants four replies at eight seconds each.
+#: How long a daemon may take to select its source; ntpd wants four replies at eight seconds each.
 SETTLED_S = 90.0
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -52,7 +52,7 @@ def put(host: Host, path: str, text: str) -> None:
 
 
 def chronyd(estate: Estate, servers: list[str], *, lines: str = "", ahead_ns: int = 0) -> Host:
-    """Open a container where chronyd runs, watching only: it may not steer."""
+    """Open a container with chronyd, which only observes: it may not steer."""
     host = estate.host(package_environment("chrony"), ahead_ns=ahead_ns)
     sources = "".join(f"server {address} iburst minpoll 0 maxpoll 0\n" for address in servers)
     config = host.container.directory / "chrony.conf"
@@ -69,13 +69,13 @@ def _ntpd(host: Host, servers: list[str]) -> Host:
 
 
 def ntpd(estate: Estate, servers: list[str]) -> Host:
-    """Open a container with a Debian 11 where ntp.org's 4.2.8p15 runs; logins end up in that root, too."""
+    """Open a container with a Debian 11 and ntp.org's 4.2.8p15; logins use that root, too."""
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     return _ntpd(estate.host(environment, chroot=CACHE / "bullseye"), servers)
 
 
 def ntpsec(estate: Estate, servers: list[str], *, ahead_ns: int = 0) -> Host:
-    """Open a container where NTPsec runs."""
+    """Open a container with NTPsec."""
     return _ntpd(estate.host(package_environment("ntpsec", "ntpstat"), ahead_ns=ahead_ns), servers)
 
 
@@ -86,14 +86,14 @@ def start_openntpd(host: Host, servers: list[str], program: str = "ntpd") -> Non
 
 
 def openntpd(estate: Estate, servers: list[str]) -> Host:
-    """Open a container where OpenNTPD runs."""
+    """Open a container with OpenNTPD."""
     host = estate.host(package_environment("openntpd"))
     start_openntpd(host, servers)
     return host
 
 
 def timesyncd(estate: Estate, servers: list[str]) -> Host:
-    """Open a container where systemd-timesyncd runs beside a bus of its own."""
+    """Open a container with systemd-timesyncd and a bus of its own."""
     host = estate.host(package_environment("systemd-timesyncd"))
     put(host, "/run/systemd/timesyncd.conf.d/container.conf", f"[Time]\nNTP={servers[0]}\nFallbackNTP=\n")
     put(host, "/run/bus.conf", BUS)
@@ -117,7 +117,7 @@ KINDS: dict[str, Callable[[Estate, list[str]], Host]] = {
 
 
 def settle(hosts: list[Host], settled: Callable[[SyncStatus], object]) -> None:
-    """Wait until every daemon has made up its mind."""
+    """Wait until every daemon has selected its source."""
     for host in hosts:
         host.container.status_once(settled, SETTLED_S)
 

@@ -55,7 +55,7 @@ async def test_events_are_found_by_time_and_node_newest_first(tmp_path: Path) ->
 
 
 async def test_events_are_found_by_kind_and_cluster(tmp_path: Path) -> None:
-    """What a node of two clusters did is found under both, and is one event."""
+    """A movement of a node of two clusters is found under both, and is one event."""
     events = [
         Event(1, "step", "", "a", "n1", {"clusters": ["a", "b"]}),
         Event(2, "reboot", "", "a", "n1"),
@@ -73,7 +73,7 @@ async def test_events_are_found_by_kind_and_cluster(tmp_path: Path) -> None:
 
 
 async def test_saved_states_survive_a_restart(tmp_path: Path) -> None:
-    """The last value of every key comes back, also when nobody waited for it."""
+    """The last value of every key comes back, even without a flush."""
     async with Journal.open(str(tmp_path)) as journal:
         journal.save("alerts", {"version": 1})
         journal.save("alerts", {"version": 2, "firing": ["a"]})
@@ -134,7 +134,7 @@ async def test_old_events_go_and_the_newest_stay(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
-    """Told once, events wait in memory, and the daemon's own memory of states still works."""
+    """It is logged once, events wait in memory, and saved states can still be loaded."""
     (tmp_path / "taken").write_text("a file where a directory should be")
     with capture_logs() as logs:
         async with Journal.open(str(tmp_path / "taken")) as journal:
@@ -154,7 +154,7 @@ async def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> 
 async def test_waiting_events_are_written_when_the_disk_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In order, once, and the recovery is told."""
+    """In order, once, and the recovery is logged."""
     monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
     blocker = tmp_path / "state"
     blocker.write_text("")
@@ -295,7 +295,7 @@ async def _damage(directory: Path, rng: random.Random) -> None:
     ids=["surrogates", "far future", "far past"],
 )
 async def test_an_event_that_sqlite_rejects_stops_no_other(tmp_path: Path, event: Event) -> None:
-    """A name that is no UTF-8, or a clock beyond SQLite's integers, is written as it can be."""
+    """A name that is not UTF-8, or a clock beyond SQLite's integers, is written as well as possible."""
     async with Journal.open(str(tmp_path)) as journal:
         async with asyncio.timeout(10):
             assert await journal.append(event)
@@ -308,7 +308,7 @@ async def test_an_event_that_sqlite_rejects_stops_no_other(tmp_path: Path, event
 async def test_an_internal_error_of_the_writer_is_logged_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it raises, nobody waits for ever, the trouble shows, and it is tried again."""
+    """After any exception no caller waits for ever, the trouble shows, and it is tried again."""
     monkeypatch.setattr(journal_module, "RETRY_S", 0.01)
     async with Journal.open(str(tmp_path)) as journal:
         plain = journal._file.write
@@ -345,7 +345,7 @@ async def test_another_programs_database_is_set_aside(tmp_path: Path) -> None:
 
 
 async def test_an_unreadable_journal_is_an_error(tmp_path: Path) -> None:
-    """Who asks is told why; no events would mean that nothing happened."""
+    """The caller gets the reason; an empty result would mean that nothing happened."""
     (tmp_path / FILE_NAME).mkdir()
     async with Journal.open(str(tmp_path)) as journal:
         with pytest.raises(JournalError, match="unable to open"):
@@ -390,7 +390,7 @@ WRITER = textwrap.dedent("""
 
 
 def _kill_amid_writing(directory: Path, acknowledgements: int) -> Counter[tuple[str, int]]:
-    """Start a writer, kill it after so many acknowledgements, and return what it acknowledged."""
+    """Start a writer, kill it after so many acknowledgments, and return the acknowledged events."""
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, text=True
     ) as child:
@@ -427,7 +427,7 @@ def test_sigkill_a_hundred_times(tmp_path: Path) -> None:
 
 
 async def test_a_killed_journal_opens_again(tmp_path: Path) -> None:
-    """What the dead process left in the write-ahead log is there for the next one."""
+    """The next process reads the write-ahead log of the dead one."""
     acknowledged = await asyncio.to_thread(_kill_amid_writing, tmp_path, 50)
     async with Journal.open(str(tmp_path)) as journal:
         assert await journal.append(Event(time.time_ns(), "restart", "again"))

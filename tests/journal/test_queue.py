@@ -1,4 +1,4 @@
-"""Events that wait for the disk: bounded, and what is given up is counted and told."""
+"""Events that wait for the disk: bounded, and dropped ones are counted and reported."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settled_rows_are_gone() -> None:
-    """In order, and what came meanwhile stays."""
+    """In order, and later ones stay."""
     queue = EventQueue()
     queue.add(_row(1))
     queue.add(_row(2))
@@ -56,7 +56,7 @@ def test_unsettled_rows_are_taken_again_first() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_beyond_the_limit_the_oldest_are_given_up_and_counted() -> None:
-    """The first of them is told at once; the rest is a number, also across attempts that fail."""
+    """The first of them is reported at once; the rest is a number, also across failed attempts."""
     queue = EventQueue()
     assert [queue.add(_row(number)) for number in range(12)] == [False] * 10 + [True, False]
     first, *rest = queue.take()
@@ -82,7 +82,7 @@ def test_beyond_the_limit_the_oldest_are_given_up_and_counted() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_taken_rows_are_not_given_up() -> None:
-    """It may be written yet, and would be told as lost."""
+    """They may be written yet, and would be reported as lost."""
     queue = EventQueue()
     for number in range(10):
         queue.add(_row(number))
@@ -125,7 +125,7 @@ async def test_given_up_events_are_reported_in_the_log_and_in_the_journal(tmp_pa
 
 @pytest.mark.usefixtures("small")
 async def test_a_disk_that_hangs_fills_no_memory(tmp_path: Path) -> None:
-    """It refuses nothing, and answers nothing either: what waits is bounded all the same."""
+    """It neither refuses nor answers: the queue is bounded all the same."""
     async with Journal.open(str(tmp_path)) as journal:
         plain, let_go = journal._file.write, asyncio.Event()
         loop = asyncio.get_running_loop()

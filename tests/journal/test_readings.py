@@ -1,4 +1,4 @@
-"""The bookmark: a step that happened while no daemon ran is told by the next one, once."""
+"""Saved readings: a step that happened while no daemon ran is reported by the next one, once."""
 
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ WALL_NS = 1_790_000_000 * NS_PER_S
 
 
 class Life:
-    """One daemon's life: what it knows of its single node."""
+    """One daemon's life: its state of its single node."""
 
     def __init__(self, journal: Journal, machine: Machine, wall_ns: int = WALL_NS) -> None:
         self.machine = machine
@@ -36,7 +36,7 @@ class Life:
         self.state.adopt((CLUSTER,))
 
     def round(self) -> list[Event]:
-        """Measure the node once; return what the journal is told."""
+        """Measure the node once; return the journal's events."""
         self.machine.rest_until(self.machine.at_ns + 15 * NS_PER_S)
         seen = self.machine.observe(self.machine.at_ns)
         found = Measured(seen.burst, estimate(seen.burst, seen.tau_ns))
@@ -44,7 +44,7 @@ class Life:
 
 
 async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") -> list[list[Event]]:
-    """Let things happen between two daemons' lives; return what each round of the second one tells."""
+    """Let movements happen between two daemons' lives; return the events of each round of the second."""
     machine = Machine(Random(7), rung=rung)
     async with Journal.open(str(tmp_path)) as journal:
         first = Life(journal, machine)
@@ -77,12 +77,12 @@ async def test_a_step_between_two_daemons_is_reported_once(tmp_path: Path, size_
 
 
 async def test_a_restart_without_a_movement_has_no_event(tmp_path: Path) -> None:
-    """A restart alone is no event of a node."""
+    """A restart alone is not an event of a node."""
     assert await across(tmp_path) == [[], [], []]
 
 
 async def test_a_sleep_and_a_reboot_are_not_steps(tmp_path: Path) -> None:
-    """They are told as what they are, even where REALTIME came back elsewhere."""
+    """They are reported as such, even if REALTIME came back at another time."""
     (slept, *_) = await across(tmp_path / "slept", Suspend(60 * NS_PER_S))
     (booted, *_) = await across(tmp_path / "booted", Reboot(error_ns=5 * NS_PER_S))
     assert [event.kind for event in slept] == ["suspend"]
@@ -90,7 +90,7 @@ async def test_a_sleep_and_a_reboot_are_not_steps(tmp_path: Path) -> None:
 
 
 async def test_a_step_in_a_sleep_is_an_event_of_its_own(tmp_path: Path) -> None:
-    """What REALTIME moved beyond the time slept."""
+    """It is the movement of REALTIME beyond the time slept."""
     (told, *_) = await across(tmp_path, Suspend(60 * NS_PER_S), Step(-2 * NS_PER_S))
     assert [event.kind for event in told] == ["suspend", "step"]
     assert abs(told[1].detail["seconds"] + 2) < 1e-3
@@ -102,7 +102,7 @@ async def test_a_node_with_one_clock_has_nothing_to_keep(tmp_path: Path) -> None
 
 
 async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path: Path) -> None:
-    """What was kept of it is kept on, over as many restarts as its outage takes."""
+    """Its saved readings are kept over as many restarts as its outage takes."""
     machine = Machine(Random(7))
     async with Journal.open(str(tmp_path)) as journal:
         life = Life(journal, machine)
@@ -172,7 +172,7 @@ async def test_an_old_bookmark_is_passed_over(tmp_path: Path) -> None:
 
 
 async def test_it_is_written_at_a_modest_pace(tmp_path: Path) -> None:
-    """Once a minute, but at once where a step has been told."""
+    """Once a minute, but at once after a reported step."""
     async with Journal.open(str(tmp_path)) as journal:
         life, kept = Life(journal, Machine(Random(1))), []
         for now_s in (0.0, 1.0, SAVE_EVERY_S - 1, SAVE_EVERY_S, SAVE_EVERY_S + 1):

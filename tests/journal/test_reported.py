@@ -1,4 +1,4 @@
-"""What was told of outages and culprits outlives the daemon, and no damage to it stops the next one."""
+"""Reported outages and culprits outlive the daemon, and damage to them does not stop the next one."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def _told(view: ClusterView, past: ReportedState) -> list[tuple[str, str | None]
 
 
 def test_the_first_round_reports_only_changes_since_the_last_report() -> None:
-    """An outage that began while nobody watched, and who is wrong; what was told is not told again."""
+    """Outages that began between two daemons, and culprits; earlier reports are not repeated."""
     vote = Vote("named", ("n3",), "n3 is wrong.")
     view = _view({"n1": Reason.NO_ANSWER, "n2": Reason.CONNECTION_REFUSED}, vote)
     assert _told(view, ReportedState()) == [
@@ -53,7 +53,7 @@ def test_it_is_kept_as_json() -> None:
 
 @pytest.mark.parametrize("kept", [None, 1, [], {}, {"failed": 1, "verdict": "none", "culprits": []}])
 def test_damaged_saved_state_is_ignored(kept: Any) -> None:
-    """The next round then tells once more."""
+    """The next round then reports once more."""
     assert ReportedState.from_json(kept) is None
 
 

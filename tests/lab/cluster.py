@@ -31,7 +31,7 @@ class Lab:
         return next(guest for guest in self.guests if guest.name == name)
 
     def nodes(self) -> list[Node]:
-        """Return the guests as skewmon is told of them."""
+        """Return the guests as nodes of skewmon."""
         keys = self.keys
         ssh = SshSettings(user="root", identities=(str(keys.identity),), known_hosts=(str(keys.known_hosts),))
         return [Node(guest.name, guest.address, ssh) for guest in self.guests]
@@ -71,7 +71,7 @@ class Lab:
 
 @contextlib.contextmanager
 def lab(directory: Path, count: int, *, inits: Mapping[str, str] | None = None) -> Iterator[Lab]:
-    """Switch on so many guests and wait until they are up; switch them off whatever happens."""
+    """Switch on so many guests and wait until they are up; always switch them off."""
     assert DISK.exists(), "the guests have no disk: run tests/lab/guests.sh as root"
     key = asyncssh.generate_private_key("ssh-ed25519")
     keys = Keys(client=key, identity=directory / "id_ed25519", known_hosts=directory / "known_hosts")

@@ -9,7 +9,7 @@ from typing import Self
 #: A guest answers within a millisecond; one that is just booting takes seconds.
 ANSWER_TIMEOUT_S = 60.0
 
-#: Exchanges of one reading; the narrowest bracket of so many is near what the console can do.
+#: Exchanges of one reading; the narrowest bracket of so many is near the console's best.
 EXCHANGES = 32
 
 
@@ -19,7 +19,7 @@ def _raw_ns() -> int:
 
 @dataclass(frozen=True)
 class Truth:
-    """Where a guest's REALTIME stood, minus this machine's RAW: between the two ends, at both instants."""
+    """A guest's REALTIME minus this machine's RAW: between the two ends, at both instants."""
 
     lower_ns: int
     upper_ns: int
@@ -71,7 +71,7 @@ class Console:
         self.ask(f"settime {time.time_ns()}")
 
     def wall(self) -> Truth:
-        """Return where REALTIME stands against this machine's RAW; nobody may set it meanwhile."""
+        """Return REALTIME against this machine's RAW; it must not be set meanwhile."""
         after_ns = _raw_ns()
         lower_ns, upper_ns = -(1 << 63), 1 << 63
         for _ in range(EXCHANGES):

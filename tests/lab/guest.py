@@ -1,4 +1,4 @@
-"""A guest kernel on a disk of its own, with clocks of its own: started, set, paused, booted anew, ended."""
+"""A guest kernel on a disk of its own, with clocks of its own: started, set, paused, rebooted, ended."""
 
 import base64
 import os
@@ -22,7 +22,7 @@ from tests.lab.network import child_of, guest_address, inside
 SOURCE = Path(__file__).resolve().parents[2]
 DISK = SOURCE / ".cache" / "lab" / "root-1.img"
 
-#: What skewmon needs beside Python, for the Python of the guests.
+#: skewmon's dependencies for the Python of the guests.
 SITE = SOURCE / ".cache" / "lab" / "site-1"
 
 #: A guest answers after three seconds, one with systemd after forty; on a busy machine it takes longer.
@@ -30,7 +30,7 @@ BOOT_TIMEOUT_S = 150.0
 
 COMMAND_TIMEOUT_S = 30.0
 
-#: What a guest does by itself takes seconds where this machine needs a fraction of one.
+#: A guest needs seconds for actions that take a fraction of one on this machine.
 PATIENCE_S = 60.0
 
 SKEWMON = """\
@@ -48,7 +48,7 @@ UseDNS no
 
 
 def until(holds: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
-    """Wait until something holds in a guest; nobody tells when."""
+    """Wait until something holds in a guest, by polling."""
     deadline = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline, holds
@@ -140,11 +140,11 @@ class Guest:
 
     @property
     def log(self) -> str:
-        """What the kernel printed."""
+        """The kernel's output."""
         return (self._directory / "kernel.log").read_text(errors="replace")
 
     def shell(self, line: str) -> str:
-        """Run a line in the guest and return what it printed."""
+        """Run a line in the guest and return its output."""
         command = ["ssh", "-F", "none", "-i", str(self._keys.identity), "-o", "IdentitiesOnly=yes"]
         command += ["-o", f"UserKnownHostsFile={self._keys.known_hosts}", f"root@{self.address}", line]
         done = subprocess.run(
@@ -180,7 +180,7 @@ class Guest:
     def reboot(self) -> None:
         """Pull the plug and switch the guest on again; return when it is up.
 
-        A kernel that restarts itself keeps its network device open and cannot have it anew.
+        A kernel that restarts itself keeps its network device open and cannot open it again.
         """
         self.stop()
         self.start()

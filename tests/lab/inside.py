@@ -37,7 +37,7 @@ def read():
 
 
 def step(size_ns):
-    """Move REALTIME by exactly so much, whatever time that takes: the kernel adds it itself."""
+    """Move REALTIME by exactly so much, independent of the duration: the kernel adds it itself."""
     sec, nsec = divmod(size_ns, 1_000_000_000)
     adjust(ADJ_SETOFFSET | ADJ_NANO, sec=sec, nsec=nsec)
     return []

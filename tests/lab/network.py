@@ -23,7 +23,7 @@ def guest_address(number: int) -> str:
 def network(guests: int) -> Iterator[int]:
     """Make a bridge with a tap for each guest and move this thread there; yield the id of a process inside.
 
-    The processes of the lab have a namespace of their own as well: whatever its guests start ends with it.
+    The processes of the lab have a namespace of their own as well: processes of its guests end with it.
     """
     words = ["link add lab type bridge", f"addr add {ADMIN_ADDRESS}/24 dev lab", "link set lab up"]
     for number in range(1, guests + 1):

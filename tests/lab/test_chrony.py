@@ -1,4 +1,4 @@
-"""Real time daemons that really steer: what they claim, what they did, and where they led."""
+"""Real time daemons that really steer: their claims, their movements and their errors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,13 +21,13 @@ LEISURELY = "maxslewrate 400"
 
 STEPS_AT_ONCE = "makestep 0.1 -1"
 
-#: What chronyd believes and what is measured of a guest differ by their networks' jitter.
+#: chronyd's claim and the measurement of a guest differ by their networks' jitter.
 AGREE_S = 0.005
 
 
 @pytest.fixture(scope="module")
 def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Five guests, of which n1 serves the right time and n5 a wrong one."""
+    """Five guests: n1 serves the right time and n5 a wrong one."""
     with lab(tmp_path_factory.mktemp("chrony"), 5) as opened:
         yield opened
 
@@ -61,7 +61,7 @@ def follow(guest: Guest, server: Guest, *lines: str) -> None:
 
 
 def tracking(guest: Guest) -> str:
-    """Return what ``chronyc tracking`` says there."""
+    """Return the output of ``chronyc tracking``."""
     return guest.shell("chronyc -n tracking 2>&1; true")
 
 
@@ -75,7 +75,7 @@ def synchronised(guest: Guest) -> bool:
 
 
 def kinds(node: dict[str, Any]) -> set[str]:
-    """Return the kinds of a node's findings; who follows one server alone is told that, too."""
+    """Return the kinds of a node's findings, but for those about a single server."""
     return {found["kind"] for found in node["findings"]}
 
 

@@ -1,4 +1,4 @@
-"""Guest kernels with clocks of their own: what skewmon measures of them is held against another ruler."""
+"""Guest kernels with clocks of their own: measurements are compared with an independent reading."""
 
 import asyncio
 import re
@@ -35,7 +35,7 @@ def test_check_and_probe_measure_guests(three: Lab) -> None:
 
 
 async def assert_step_told(watch: Watch, name: str, size_ns: int) -> None:
-    """Step one clock; the next round tells that and nothing else, to within the node's own reads."""
+    """Step one clock; the next round reports that alone, to within the node's own reads."""
     watch.lab[name].console.step(size_ns)
     found = await watch.round()
     ((node, movement),) = found.movements(*JUMPS)
@@ -73,7 +73,7 @@ async def test_a_clock_set_by_hand_is_reported(three: Lab) -> None:
 
 
 async def test_slews_are_rates_and_never_steps(three: Lab) -> None:
-    """As a daemon disciplines, both ways: the drift encloses what adjtimex was told, and nothing jumped."""
+    """As a daemon disciplines, both ways: the drift contains the value of adjtimex, and nothing jumped."""
     slewed = {"n1": 0, "n2": 300, "n3": -500}
     async with watched(three) as watch:
         for name, ppm in slewed.items():
@@ -93,7 +93,7 @@ async def test_slews_are_rates_and_never_steps(three: Lab) -> None:
 
 @pytest.mark.parametrize("ppm", [5_000, -40_000])
 async def test_a_fast_slew_is_reported_as_one(three: Lab, ppm: int) -> None:
-    """As chrony brings back a clock that is far off: the rate is told, and no step."""
+    """As chrony corrects a clock that is far off: the rate is reported, and no step."""
     async with watched(three) as watch:
         three["n2"].console.slew(ppm)
         told = []
@@ -104,7 +104,7 @@ async def test_a_fast_slew_is_reported_as_one(three: Lab, ppm: int) -> None:
             told += found.movements(MovementKind.SLEW)
     ((name, movement),) = told
     assert name == "n2"
-    # Told as soon as seen: the round before it lay partly ahead of the change.
+    # Reported as soon as seen: the round before it lay partly ahead of the change.
     assert movement.rate_ppb is not None
     assert 0.5 < movement.rate_ppb.estimate_ns / (ppm * 1_000) <= 1.001
     assert slewings(found) == {"n2": pytest.approx(ppm, rel=0.01)}  # and said for as long as it lasts

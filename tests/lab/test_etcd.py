@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 AHEAD_S = 70
 
-#: etcd looks at its peers' clocks every thirty seconds and logs what it sees as often.
+#: etcd compares its peers' clocks every thirty seconds and logs the result as often.
 ETCD_LOOKS_S = 75.0
 
 COMPLAINT = re.compile(r"the clock difference against peer \S+ is too high \[(1m(?:9|10)\.\d+s) > 1s\]")
@@ -59,7 +59,7 @@ def steps(state: Path) -> list[Event]:
 
 
 async def test_skewmon_names_node_time_and_size_when_etcd_complains(members: Lab, tmp_path: Path) -> None:
-    """The daemon tells the step itself; a check that comes later names the culprit in its first round."""
+    """The daemon reports the step itself; a later check names the culprit in its first round."""
     state = tmp_path / "state"
     config = members.write_config(
         tmp_path / "skewmon.yml",

@@ -1,4 +1,4 @@
-"""A guest that stands still and one that is booted anew: told as that, and nothing of it alarms."""
+"""A guest that stands still and one that is rebooted: reported as such, without an alert."""
 
 import asyncio
 import re
@@ -66,7 +66,7 @@ async def test_a_daemon_lives_through_a_pause_and_a_reboot(three: Lab, tmp_path:
 
 
 async def test_a_guest_that_stops_in_the_middle_of_a_burst_is_measured_all_the_same(three: Lab) -> None:
-    """Wherever in the exchanges it happens, the truth stays inside, and nothing is told of its clock."""
+    """At any point of the exchanges, the truth stays inside, and no movement of its clock is reported."""
     rng, guest, held_up = Random(7), three["n2"], 0
 
     async def hiccup() -> None:

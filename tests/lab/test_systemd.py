@@ -25,7 +25,7 @@ def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def furnish(here: Lab) -> None:
-    """Put on the admin box what docs/keys.md says: a key for root alone, host keys, a configuration."""
+    """Set up the admin box as in docs/keys.md: a key for root alone, host keys, a configuration."""
     box = here["n3"]
     box.shell("mkdir -p /etc/skewmon/ssh /etc/systemd/system/skewmon.service.d")
     box.write("/etc/skewmon/ssh/id_ed25519", here.keys.identity.read_text(), mode="600")
@@ -47,7 +47,7 @@ def configure(here: Lab, cluster: str) -> None:
 
 
 def status(box: Guest) -> list[dict[str, Any]]:
-    """Return the clusters of the daemon's status, none where it does not answer."""
+    """Return the clusters of the daemon's status, none if it does not answer."""
     url = "http://127.0.0.1:10061/api/v1/status"
     ask = f"import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())"
     answer = box.shell(f'python3 -c "{ask}" 2>/dev/null; true')
@@ -56,7 +56,7 @@ def status(box: Guest) -> list[dict[str, Any]]:
 
 
 def measured(box: Guest, name: str) -> bool:
-    """Tell whether the cluster of this name is measured, and no other."""
+    """Return whether the cluster of this name is measured, and no other."""
     return [(one["name"], one["round"]["measured"]) for one in status(box)] == [(name, 2)]
 
 
@@ -93,7 +93,7 @@ def test_the_unit_lives_in_its_sandbox_reloads_and_is_watched(guests: Lab) -> No
 
 
 def assert_confined(box: Guest) -> None:
-    """See what the kernel says of the daemon, and that its key is nobody else's."""
+    """Check the kernel's limits of the daemon, and that only it can read its key."""
     said = box.shell("cat /proc/$(systemctl show -P MainPID skewmon)/status")
     facts = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
     assert facts["Uid"].split()[0] != "0"

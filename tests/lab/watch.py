@@ -18,7 +18,7 @@ from skewmon.probe.sweep import Sweeper
 from tests.lab.cluster import Lab
 from tests.lab.console import Truth
 
-#: Everything that is told of a clock and would be wrong of one that only runs.
+#: All reports on a clock that would be wrong for one that only runs.
 JUMPS = (MovementKind.STEP, MovementKind.MOVED, MovementKind.LEAP, MovementKind.SUSPEND, MovementKind.REBOOT)
 
 LINES = (Threshold("warning", 50_000_000), Threshold("critical", NS_PER_S))
@@ -29,7 +29,7 @@ TIMEOUT_S = 40.0
 
 @dataclass(frozen=True)
 class Round:
-    """What one round told, and where every clock really stood meanwhile."""
+    """The report of one round, and every clock's true reading meanwhile."""
 
     view: ClusterView
     told: dict[str, Recollection]
@@ -68,7 +68,7 @@ class Watch:
     before: ReportedState | None = None
 
     async def round(self, meanwhile: Callable[[], Awaitable[None]] = _nothing) -> Round:
-        """Run a round; every node that it measured must be where its console says."""
+        """Run a round; every node that it measured must agree with its console."""
         first = {guest.name: guest.console.wall() for guest in self.lab.guests}
         async with asyncio.TaskGroup() as group:
             views = group.create_task(run_round([self.cluster], self.links, self.sweeper, self.state))

@@ -49,7 +49,7 @@ async def test_a_check_leaves_no_task_behind(tmp_path: Path) -> None:
 
 
 async def test_the_time_limit_holds_for_a_node_that_never_speaks(tmp_path: Path) -> None:
-    """Well within what was given, so that a plugin is not killed by its own time limit."""
+    """Well within the given timeout, so that a plugin is not killed by its own time limit."""
     async with ScriptedNode(hang, directory=tmp_path) as node:
         began = time.monotonic()
         await check([Cluster("c", (scripted(node),))], rounds=1, timeout_s=2.0)
@@ -70,7 +70,7 @@ async def test_rounds_are_counted_and_the_last_is_returned(
 
 
 async def test_a_name_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that is gone answers nobody for half a minute; a check does not wait for it."""
+    """A dead name server blocks lookups for half a minute; a check does not wait for it."""
     monkeypatch.setattr("skewmon.runtime.resolver._look_up", lambda _name, flags=0: _gone(flags))
     began = time.monotonic()
     snapshot = await check([Cluster("c", (Node("n", "name.example"),))], rounds=1, timeout_s=1.0)
@@ -81,5 +81,5 @@ async def test_a_name_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.Mo
 def _gone(flags: int) -> list[tuple[int, object]]:
     if flags:
         raise socket.gaierror(socket.EAI_NONAME, "not a number")
-    time.sleep(3)  # what a resolver does whose servers are gone, here in its own thread
+    time.sleep(3)  # like a resolver with dead servers, in its own thread
     return []

@@ -1,4 +1,4 @@
-"""One round: whatever nodes answer, every cluster is evaluated, and each node is measured once."""
+"""One round: with any answers of nodes, every cluster is evaluated, and each node is measured once."""
 
 import math
 from random import Random
@@ -40,7 +40,7 @@ DOWN = Failed(Reason.NO_ANSWER, "It did not answer.", "Look at it.")
 
 
 class Canned:
-    """A sweeper that returns what a test has prepared."""
+    """A sweeper that returns prepared outcomes."""
 
     def __init__(self, outcomes: dict[str, Outcome], at_ns: int = 10**15) -> None:
         self.outcomes = outcomes
@@ -81,7 +81,7 @@ def answers(*ahead_ns: int, seed: int = 1) -> tuple[dict[str, Outcome], int]:
         for number, ahead in enumerate(ahead_ns)
     ]
     for machine in machines:
-        machine._mono = 0  # its REALTIME is exactly what was asked for
+        machine._mono = 0  # its REALTIME is exactly as requested
     seen = observe_round(machines, 10**15)
     outcomes: dict[str, Outcome] = {}
     for number, one in enumerate(seen, 1):
@@ -107,7 +107,7 @@ async def test_a_node_of_two_clusters_is_measured_once() -> None:
 
 
 def outcomes_of(seen: list[Observation], first: int = 0) -> dict[str, Outcome]:
-    """Return what was seen of simulated nodes as a sweep would, by names that count from ``first``."""
+    """Return outcomes of simulated nodes as a sweep would, by names that count from ``first``."""
     return {
         f"n{number}": Measured(one.burst, estimate(one.burst, one.tau_ns))
         for number, one in enumerate(seen, first)
@@ -212,7 +212,7 @@ async def test_a_forecast_has_the_time_until_the_skew_passes_the_line(others: in
 async def test_sleep_of_the_admin_box_is_detected_by_its_own_clocks(
     monkeypatch: pytest.MonkeyPatch, rung: str, before_ns: int
 ) -> None:
-    """With one node there is no number to tell by, and after an hour its connections may be all gone."""
+    """With one node there is no majority, and after an hour its connections may all be gone."""
     slept_ns, hour_ns = 5 * NS_PER_S, 3600 * NS_PER_S
     monkeypatch.setattr("skewmon.monitor.round.own_sleep_ns", lambda: slept_ns)
     machine = Machine(Random(1), rung=rung, rate_ppt=20_000_000)
@@ -274,7 +274,7 @@ async def test_nothing_to_compare_is_unknown(up: int) -> None:
     assert view.worst is None
 
 
-# --- whatever a node answers ----------------------------------------------------------------------------
+# --- any answer of a node ----------------------------------------------------------------------------
 
 extremes = st.one_of(
     st.integers(-(10**20) + 1, 10**20 - 1),
@@ -285,7 +285,7 @@ quanta = st.builds(Quantum, st.integers(0, 10**9), st.integers(0, 10**9))
 
 @st.composite
 def bursts(draw: st.DrawFn, start_ns: int) -> tuple[Burst, int]:
-    """Draw what a node can make the session accept: any clocks, but RAW never backwards in one reply."""
+    """Draw any reply that the session accepts: any clocks, but RAW never backwards in one reply."""
     plain = draw(st.booleans())
     quantum = draw(quanta)
     program = Program(
@@ -361,7 +361,7 @@ async def test_one_machine_under_two_names_has_one_vote() -> None:
 
 
 async def test_a_rate_that_jumps_is_one_event_of_the_journal() -> None:
-    """With its size, which is no step: the wall clock was not set."""
+    """With its size, but not as a step: the wall clock was not set."""
     machine = Machine(Random(3), network="loopback", rate_ppt=90 * PPM)
     machine.schedule(10**15 + 95 * NS_PER_S, RateJump(-200 * PPM))
     cluster, state, events = Cluster("c", (node("n1"),)), MonitorState(), []

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def times(interval_s: float, takes_s: list[float]) -> tuple[list[float], list[int]]:
-    """Return when rounds that take so long began, and what each was told of missed ones."""
+    """Return when rounds that take so long began, and each one's number of missed ticks."""
     loop = asyncio.get_running_loop()
     start, began, missed = loop.time(), [], []
     bodies = iter(takes_s)
@@ -26,7 +26,7 @@ async def times(interval_s: float, takes_s: list[float]) -> tuple[list[float], l
 
 
 async def test_the_first_round_is_at_once() -> None:
-    """Nobody wants to wait a minute for the first result."""
+    """The first result must not take a minute."""
     assert await times(60, []) == ([0], [0])
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a node between rounds, by the endpoint at which it is reached."""
+"""The state of a node between rounds, by its endpoint."""
 
 from random import Random
 
@@ -33,7 +33,7 @@ def test_a_place_is_an_address_and_the_way_to_it() -> None:
 
 
 def test_history_narrows_and_never_misses() -> None:
-    """What is returned lies inside what this round alone says, and holds the truth."""
+    """The result lies inside the interval of this round alone, and contains the truth."""
     state, narrowed = MonitorState(), 0
     for outcome, truth in rounds(400):
         told = take_in(state, PLACE, outcome, 1)
@@ -45,7 +45,7 @@ def test_history_narrows_and_never_misses() -> None:
 
 
 def test_rounds_that_overlap_are_remembered_in_their_order() -> None:
-    """One that another cluster's round overtook contradicts nobody, and counts as it is."""
+    """One that another cluster's round overtook contradicts no node, and counts as it is."""
     state = MonitorState()
     *before, overtaken, newer, after = (outcome for outcome, _ in rounds(12))
     for outcome in (*before, newer):
@@ -62,7 +62,7 @@ def test_rounds_that_overlap_are_remembered_in_their_order() -> None:
 
 
 def test_failures_are_counted_by_reason_and_the_last_success_is_kept() -> None:
-    """A failure hides nothing of what was."""
+    """A failure hides no earlier count."""
     state = MonitorState()
     (outcome, _), (again, _) = rounds(2)
     take_in(state, PLACE, outcome, 111)
@@ -96,7 +96,7 @@ def test_nodes_that_left_are_forgotten() -> None:
 
 
 def test_one_missing_answer_keeps_the_last_one() -> None:
-    """What is shown is the failure; what the vote hears is the last answer, for a moment."""
+    """The failure is shown; the vote uses the last answer for a moment."""
     state, held = MonitorState(), SyncStatus("chronyd", synchronized=True, refid="192.0.2.1")
     silent = SyncStatus("unknown", failures=("chronyc timed out",))
     state.note_status(PLACE, held)

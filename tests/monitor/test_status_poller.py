@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -> None:
-    """Not an interval later, and once a connection; anew after it was lost: the node may have rebooted."""
+    """Not an interval later, and once a connection; again after it was lost: the node may have rebooted."""
     link, first, second = Canned(), Connection(), Connection()
     asking = asyncio.create_task(StatusPoller(MonitorState()).poll(links_of(link), 3600.0))
     for connection in (None, first, None, second):

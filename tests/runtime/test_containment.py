@@ -1,4 +1,4 @@
-"""Whatever is raised at any await of a node's task costs that node alone.
+"""Any exception at any await of a node's task costs that node alone.
 
 The awaits are found and not listed: a task factory drives every task of one node of a real daemon, looks at
 each suspension by the lines of the whole chain of awaits, and raises at the first suspension of every chain
@@ -43,7 +43,7 @@ of_victim: ContextVar[bool] = ContextVar("of_victim", default=False)
 Site = tuple[str, ...]
 
 
-#: What may be in a chain of awaits, with the names of its attributes.
+#: Objects that may be in a chain of awaits, with the names of their attributes.
 SUSPENDABLE: dict[type, tuple[str, str]] = {
     types.CoroutineType: ("cr", "await"),
     types.GeneratorType: ("gi", "yieldfrom"),
@@ -90,7 +90,7 @@ class Saboteur:
 
 
 class Driven(Coroutine[Any, Any, Any]):
-    """A coroutine whose suspensions are looked at, and some of which raise."""
+    """A coroutine with watched suspensions, some of them raising."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], saboteur: Saboteur) -> None:
         self._coroutine = coroutine
@@ -229,7 +229,7 @@ async def _nothing_here() -> None:
 
 @pytest.fixture
 def _without_own_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the forks of the status script on this machine, which is no part of these tests."""
+    """Save the forks of the status script on this machine, which these tests do not need."""
     monkeypatch.setattr(status_poller, "own_status", _nothing_here)
 
 

@@ -32,7 +32,7 @@ from skewmon.runtime.containment import Where, contained, internal_errors, node_
 from tests.inside import running_inside
 from tests.notify.tools import Scripted, firing
 
-#: What an exception may quote of a configured URL.
+#: A secret of a configured URL that an exception may quote.
 SECRET = "hunter" + "2"
 
 
@@ -46,7 +46,7 @@ def defective(*_: object, **_more: object) -> None:
 
 
 def counted() -> dict[Where, int]:
-    """Return where errors were counted."""
+    """Return the edges with errors, and their counts."""
     return {where: count for where, count in internal_errors.counts.items() if count}
 
 
@@ -82,7 +82,7 @@ def test_words_of_a_node_forge_no_log_line() -> None:
 
 
 def test_skewmons_own_errors_pass_through() -> None:
-    """They are handled where they are expected."""
+    """The caller handles them."""
     with pytest.raises(ConfigError), contained(Where.NODE):
         raise ConfigError
     with pytest.raises(ConfigError), translated(Where.NODE, node_error):
@@ -122,7 +122,7 @@ async def test_a_cancelled_task_ends_and_a_cancellation_out_of_a_library_does_no
 
 
 def test_exceptions_that_reach_the_loop_are_contained() -> None:
-    """A callback that raises, and a task that nothing awaits; a lack of the system is no bug."""
+    """A callback that raises, and a task that nothing awaits; a shortage of the system is not a bug."""
 
     async def main() -> str:
         loop = asyncio.get_running_loop()
@@ -309,7 +309,7 @@ def test_an_unexpected_error_of_a_command_exits_as_unusable(
 def test_a_daemon_that_fails_unexpectedly_logs_it_and_is_started_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By systemd, for it is no fault of the configuration."""
+    """By systemd, because the configuration is not at fault."""
     monkeypatch.setattr("skewmon.config.loader.load", defective)
     with capture_logs() as logged:
         assert run(["run", "--config.file", "/x.yml"]) == EXIT_TRY_AGAIN

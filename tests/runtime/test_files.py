@@ -113,7 +113,7 @@ def test_a_file_that_is_too_large_is_refused_with_the_limit(tmp_path: Path) -> N
 
 
 def test_other_kinds_are_refused_by_name(tmp_path: Path) -> None:
-    """A missing file, a directory, a socket, a name that is no name, and bytes that are not text."""
+    """A missing file, a directory, a socket, an invalid name, and bytes that are not text."""
     with pytest.raises(MissingFileError, match="there is no such file"):
         read_bytes(str(tmp_path / "none"), 100)
     with pytest.raises(ConfigError, match="this is a directory"):

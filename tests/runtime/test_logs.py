@@ -1,4 +1,4 @@
-"""What is logged can be used by whoever reads the log."""
+"""Log lines are useful for their readers."""
 
 import errno
 import logging
@@ -22,7 +22,7 @@ def _defaults_afterwards():
 
 @pytest.mark.parametrize("style", ["console", "logfmt", "json"])
 def test_a_bug_is_logged_with_its_traceback(style, capsys):
-    """In every format, the line that asks for a report has what the report needs."""
+    """In every format, the line that requests a bug report has the information for it."""
     logs.configure("info", style)
     try:
         raise ZeroDivisionError("of the round")
@@ -36,7 +36,7 @@ def test_a_bug_is_logged_with_its_traceback(style, capsys):
 
 
 def complain(error, at_s=0.0):
-    """Log what the event loop logs when it meets this error, at this time of the log."""
+    """Log this error as the event loop does, at this time of the log."""
     logging.getLogger("asyncio").handle(
         logging.makeLogRecord(
             {
@@ -64,7 +64,7 @@ def test_the_event_loop_cannot_flood_the_log(capsys):
 
 
 def test_a_bug_that_only_the_event_loop_saw_keeps_its_traceback(capsys):
-    """What is no lack of the system is a bug, and its report needs the place."""
+    """Any error but a shortage of the system is a bug, and its report needs the traceback."""
     logs.configure("info", "logfmt")
     try:
         raise ZeroDivisionError("of a task")

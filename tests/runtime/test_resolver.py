@@ -17,7 +17,7 @@ from skewmon.runtime.resolver import LIMITS, LOOKUPS_AT_ONCE, LookupTimeoutError
 
 FOUND: list[Place] = [(socket.AF_INET, ("192.0.2.7", 0))]
 
-#: Long enough for a busy machine, for whatever is expected to come.
+#: Long enough for any expected event on a busy machine.
 PATIENCE_S = 20.0
 
 
@@ -133,7 +133,7 @@ async def test_callers_of_one_name_share_its_lookup() -> None:
 
 
 async def test_addresses_in_numbers_need_no_thread() -> None:
-    """They are used at once, whatever hangs."""
+    """They are used at once, even while lookups hang."""
     async with hanging() as (_, resolver):
         await give_up(resolver, *(f"dead{number}.example" for number in range(100)))
         before = lookups()
