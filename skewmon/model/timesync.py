@@ -107,6 +107,7 @@ class FindingKind(StrEnum):
     SUSPENDED = "suspended"
     REBOOTED = "rebooted"
     SLEWING = "slewing"
+    ADMIN_BOX_OFF = "admin-box-off"
     BOOT_ID_SHARED = "boot-id-shared"
     LEAP_SMEAR_SPLIT = "leap-smear-split"
     NO_COMMON_REFERENCE = "no-common-reference"

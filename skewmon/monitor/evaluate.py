@@ -31,7 +31,12 @@ from skewmon.monitor.node_state import NodeState
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id
 from skewmon.probe.sweep import Sweep
-from skewmon.timesync.findings.derive import base_rate_ppb, cluster_findings, node_findings
+from skewmon.timesync.findings.derive import (
+    admin_box_findings,
+    base_rate_ppb,
+    cluster_findings,
+    node_findings,
+)
 from skewmon.timesync.findings.evidence import ClockChanges, NodeEvidence, Reference
 
 #: Nearly every node, nearly every round.
@@ -110,8 +115,8 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
     published = _published_pairs(offsets, lines)
     vote = NO_CULPRIT
+    admin = _admin_box(sweep.admin.shifted(-reference_ns), state)
     if limit_ns is not None:
-        admin = _admin_box(sweep.admin.shifted(-reference_ns), state)
         step = last_step(published[0], limit_ns, {one.name: one.steps for one in nodes})
         vote = with_last_step(_vote(nodes, admin, limit_ns, wall_ns), step, wall_ns - sweep.at_ns, limit_ns)
     reference, base_ppb = reference_clock(evidence, vote), base_rate_ppb(evidence.values())
@@ -128,7 +133,10 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         worst=published[0] if published else None,
         vote=vote,
         pairs=tuple(published),
-        findings=cluster_findings(evidence, vote, limit_ns, base_ppb),
+        findings=(
+            *admin_box_findings(evidence, admin, lines[0].limit_ns if lines else None),
+            *cluster_findings(evidence, vote, limit_ns, base_ppb),
+        ),
         rounds=state.rounds(cluster.name).number,
     )
 

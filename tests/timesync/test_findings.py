@@ -10,7 +10,13 @@ from skewmon.culprit.decide import NO_CULPRIT, decide
 from skewmon.culprit.reference import reference_clock
 from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
 from skewmon.timesync.findings.catalogue import FINDINGS
-from skewmon.timesync.findings.derive import ClockChanges, NodeEvidence, cluster_findings, node_findings
+from skewmon.timesync.findings.derive import (
+    ClockChanges,
+    NodeEvidence,
+    admin_box_findings,
+    cluster_findings,
+    node_findings,
+)
 from skewmon.timesync.findings.evidence import proven
 
 MS = 1_000_000
@@ -283,6 +289,29 @@ def test_a_minority_behind_one_wrong_server_is_named_with_it(apart_ns: int) -> N
     assert found["common-wrong-source"] == "n4, n5 deviate and follow 198.51.100.9, which no other node uses"
     beyond = [each.kind for each in said(*good, *wrong, limit_ns=2 * apart_ns)]
     assert "common-wrong-source" not in beyond
+
+
+def compared(admin_ns: int, *nodes: NodeEvidence, line_ns: int | None = 50 * MS) -> tuple[Finding, ...]:
+    """Return the findings of a cluster whose admin box is this far ahead of the reference."""
+    cluster = {one.name: one for one in nodes}
+    return admin_box_findings(cluster, node("the admin box", admin_ns), line_ns)
+
+
+@pytest.mark.parametrize(("admin_ns", "side"), [(70 * S, "ahead of"), (-70 * S, "behind")])
+def test_an_admin_box_apart_from_most_nodes_is_reported(admin_ns: int, side: str) -> None:
+    """Neither side is blamed: it may be the nodes, which follow one server."""
+    (found,) = compared(admin_ns, node("n1"), node("n2"), node("n3"))
+    assert (found.kind, found.severity) == ("admin-box-off", "warning")
+    assert f"is at least 69.99 s {side} n1, n2, n3 (3 of 3 nodes): either it is wrong, or" in found.message
+
+
+def test_an_admin_box_that_may_be_right_is_not_reported() -> None:
+    """Below the line, apart from half of the nodes, from nodes on both sides, and without a line."""
+    assert compared(40 * MS, node("n1"), node("n2")) == ()
+    assert compared(70 * S, node("n1"), node("n2", 70 * S)) == ()
+    assert compared(70 * S, node("n1"), node("n2", 140 * S), node("n3", 70 * S)) == ()
+    assert compared(70 * S, node("n1")) == ()
+    assert compared(70 * S, node("n1"), node("n2"), line_ns=None) == ()
 
 
 def sharing(name: str, boot_id: str, offset_ns: int) -> NodeEvidence:

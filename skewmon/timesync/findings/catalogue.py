@@ -61,6 +61,9 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.SUSPENDED: Diagnosis("The machine was suspended.", "warning"),
     FindingKind.REBOOTED: Diagnosis("The machine was rebooted.", "info"),
     FindingKind.SLEWING: Diagnosis("The clock is being slewed.", "info"),
+    FindingKind.ADMIN_BOX_OFF: Diagnosis(
+        "The clock of the admin box is provably apart from most nodes.", "warning"
+    ),
     FindingKind.BOOT_ID_SHARED: Diagnosis("Nodes show one boot id, and their clocks are apart.", "warning"),
     FindingKind.LEAP_SMEAR_SPLIT: Diagnosis(
         "Around a leap second some nodes smear it and others do not.", "warning"

@@ -11,7 +11,7 @@ from skewmon.timesync.findings.evidence import (
     NodeEvidence,
     Reference,
 )
-from skewmon.timesync.findings.rules_cluster import cluster_rules
+from skewmon.timesync.findings.rules_cluster import admin_box_rule, cluster_rules
 from skewmon.timesync.findings.rules_daemon import daemon_rules
 from skewmon.timesync.findings.rules_offset import offset_rules
 from skewmon.timesync.findings.rules_oscillator import base_rate_ppb, base_rules, oscillator_rules
@@ -59,6 +59,13 @@ def cluster_findings(
     Without a limit no nodes are provably apart that should not be. ``base_ppb`` as in ``node_findings``.
     """
     return _ordered([*cluster_rules(cluster, vote, limit_ns), *base_rules(list(cluster.values()), base_ppb)])
+
+
+def admin_box_findings(
+    cluster: ClusterEvidence, admin: NodeEvidence, line_ns: int | None
+) -> tuple[Finding, ...]:
+    """Return the findings about the admin box among the nodes of a cluster, by the lowest line on the skew."""
+    return () if line_ns is None else _ordered(admin_box_rule(cluster, admin, line_ns))
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
