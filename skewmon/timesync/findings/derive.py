@@ -64,7 +64,7 @@ def cluster_findings(
 def admin_box_findings(
     cluster: ClusterEvidence, admin: NodeEvidence, line_ns: int | None
 ) -> tuple[Finding, ...]:
-    """Return the findings about the admin box among the nodes of a cluster, by the lowest line on the skew."""
+    """Return the findings about the admin box among the nodes, by the lowest line on the skew."""
     return () if line_ns is None else _ordered(admin_box_rule(cluster, admin, line_ns))
 
 
