@@ -245,14 +245,6 @@ def _meta(interval_s: float) -> Iterable[Rule]:
         "Only {{ $value | humanizePercentage }} of the nodes of {{ $labels.cluster_name }} were measured.",
     )
     yield _alert(
-        "SkewmonAdminBoxOff",
-        f'max_over_time(skewmon_finding{{kind="admin-box-off"}}[{window}]) == 1',
-        Threshold("warning", 0, for_s=300.0),
-        "The clock of the admin box disagrees with most nodes.",
-        "The admin box {{ $labels.instance }} and most nodes of {{ $labels.cluster_name }} are provably "
-        "apart: its clock is wrong, or theirs are.",
-    )
-    yield _alert(
         "SkewmonAmbiguousForLong",
         'skewmon_verdict{verdict="ambiguous"} == 1',
         Threshold("warning", 0, for_s=3600.0),
