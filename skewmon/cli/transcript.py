@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 
-from skewmon.clock.interval import WALL, offset_of
+from skewmon.clock.burst import ageing_ns
+from skewmon.clock.interval import UNKNOWN_RATE, WALL, offset_of
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
 from skewmon.monitor.probe import ProbeReport, since_s
 from skewmon.probe.faults import host_port
@@ -129,6 +130,9 @@ def _result(found: ProbeReport) -> Iterator[str]:
             f"  of which    oscillator ± {bound(found.estimate.oscillator.bound_ns)}, "
             f"correction ± {bound(found.estimate.correction.bound_ns)}"
         )
+        assert found.burst is not None
+        aged = bound(ageing_ns(found.burst, found.estimate.at_ns, UNKNOWN_RATE))
+        yield f"  ageing      ± {aged}, since the rate of its oscillator is unknown in a first round"
     seconds, rest_ns = divmod(found.estimate.at_ns + found.estimate.wall.estimate_ns, 1_000_000_000)
     yield f"  its clock   {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{rest_ns:09d} UTC"
 

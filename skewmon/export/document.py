@@ -74,6 +74,14 @@ class DriftStatus(TypedDict):
     upper: float
 
 
+class OscillatorStatus(TypedDict):
+    """The bounds of an oscillator's rate, in seconds per second; ``ageing_seconds`` while it is unknown."""
+
+    lower: float
+    upper: float
+    ageing_seconds: float | None
+
+
 class PassingStatus(TypedDict):
     """When a drift passes a skew threshold, in seconds from now; None: perhaps never."""
 
@@ -137,6 +145,7 @@ class NodeStatus(TypedDict):
     samples: int
     last_success: str | None
     drift: DriftStatus | None
+    oscillator: OscillatorStatus | None
     forecast: ForecastStatus | None
     steps: int
     timesync: ClaimStatus | None

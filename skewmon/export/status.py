@@ -18,6 +18,7 @@ from skewmon.export.document import (
     ForecastStatus,
     IntervalStatus,
     NodeStatus,
+    OscillatorStatus,
     PairStatus,
     PeerStatus,
     Status,
@@ -38,6 +39,7 @@ from skewmon.model import (
     Interval,
     Measured,
     NodeView,
+    OscillatorRate,
     Pair,
     Peer,
     Skew,
@@ -188,6 +190,7 @@ def _node(node: NodeView) -> NodeStatus:
         "samples": measured.estimate.samples if measured else 0,
         "last_success": None if last_ns is None else rfc3339(last_ns, WALL_DECIMALS),
         "drift": _drift(node.drift),
+        "oscillator": _oscillator(node.oscillator),
         "forecast": _forecast(node.forecast),
         "steps": node.steps,
         "timesync": _timesync(node.timesync),
@@ -219,6 +222,13 @@ def _skew(skew: Skew | None) -> IntervalStatus | None:
 
 def _drift(drift: Drift | None) -> DriftStatus | None:
     return {"ratio": drift.ratio, "lower": drift.lower, "upper": drift.upper} if drift else None
+
+
+def _oscillator(rate: OscillatorRate | None) -> OscillatorStatus | None:
+    if rate is None:
+        return None
+    ageing = None if rate.ageing_ns is None else seconds(rate.ageing_ns)
+    return {"lower": rate.lower, "upper": rate.upper, "ageing_seconds": ageing}
 
 
 def _forecast(outlook: Forecast | None) -> ForecastStatus | None:

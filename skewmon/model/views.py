@@ -79,6 +79,18 @@ class Drift:
     upper: float
 
 
+@dataclass(frozen=True, slots=True)
+class OscillatorRate:
+    """The bounds of a free oscillator's rate against the admin box's, s/s, by which this round was aged.
+
+    ``ageing_ns`` is the part of the bound that an unknown rate cost in this round; None once it is known.
+    """
+
+    lower: float
+    upper: float
+    ageing_ns: int | None
+
+
 class Discipline(StrEnum):
     """Whether a clock runs free or is steered."""
 
@@ -124,6 +136,7 @@ class NodeView:
     offset: Interval | None = None
     admin_offset: Interval | None = None
     drift: Drift | None = None
+    oscillator: OscillatorRate | None = None
     forecast: Forecast | None = None
     steps: int = 0
     stepped: Interval | None = None

@@ -7,6 +7,8 @@ from math import ceil, floor
 
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
+from skewmon.clock.burst import ageing_ns
+from skewmon.clock.interval import UNKNOWN_RATE
 from skewmon.clock.outlook import UNKNOWN, Outlook, outlooks
 from skewmon.clock.state import STEPS, Recollection
 from skewmon.clock.steps import Movement, MovementKind
@@ -22,6 +24,7 @@ from skewmon.model import (
     Measured,
     Node,
     NodeView,
+    OscillatorRate,
     Outcome,
     Pair,
     Threshold,
@@ -91,6 +94,7 @@ class NodeInRound:
             offset=self.offset,
             admin_offset=None if wall is None else wall - admin,
             drift=outlook.drift,
+            oscillator=_oscillator_rate(self.outcome, self.state.recollection),
             forecast=outlook.forecast,
             steps=self.state.recollection.steps,
             stepped=_largest_step(self.moved),
@@ -176,6 +180,16 @@ def _rates_ppb(update: Recollection) -> tuple[Interval | None, Interval | None]:
     if correction is None:
         return oscillator, None
     return oscillator, oscillator + Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
+
+
+def _oscillator_rate(outcome: Outcome, update: Recollection) -> OscillatorRate | None:
+    """Return the bounds of the rate by which a round was aged, and their cost while the rate is unknown."""
+    if not isinstance(outcome, Measured) or outcome.estimate.oscillator is None:
+        return None
+    lower_ppb, upper_ppb = update.rate
+    unknown = update.rate == UNKNOWN_RATE
+    cost_ns = ageing_ns(outcome.burst, outcome.estimate.at_ns, update.rate) if unknown else None
+    return OscillatorRate(lower_ppb / 1e9, upper_ppb / 1e9, cost_ns)
 
 
 def _wall(outcome: Outcome) -> Interval | None:

@@ -398,5 +398,10 @@ async def test_an_oscillator_that_is_off_is_named_within_five_rounds(
         (view,) = await run([cluster], Canned(outcomes_of(seen), seen[0].tau_ns), state)
         named.append([one.name for one in view.nodes for found in one.findings if "oscillator" in found.kind])
         assert view.findings == ()
+        shown = view.nodes[0].oscillator
+        assert shown is not None
+        assert (shown.ageing_ns is None) == (number > 1)  # the cost of the first rounds
+        assert shown.lower < ppm * 1e-6 < shown.upper
+    assert shown.upper - shown.lower < 60e-6
     assert named[5:] == [["n0"] * off] * 35
     assert all(names in ([], ["n0"] * off) for names in named)
