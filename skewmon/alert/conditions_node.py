@@ -107,13 +107,14 @@ def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[ConditionSamp
         if status is None or condition is not ConditionState.PROVEN:
             yield ConditionSample(key, line, condition)
             continue
-        said = "no time daemon runs" if status.daemon == "none" else f"{status.daemon} is not synchronised"
+        none = status.daemon == "none"
+        problem = "no time daemon runs" if none else f"{status.daemon} is not synchronized"
         yield ConditionSample(
             key,
             line,
             condition,
-            f"Time synchronisation of {node.name} is broken.",
-            f"{node.name} ({node.address}): {said}.{quoted(node.findings)}",
+            f"Time synchronization of {node.name} is broken.",
+            f"{node.name} ({node.address}): {problem}.{quoted(node.findings)}",
             next_command(view, node),
         )
 

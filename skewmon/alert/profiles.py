@@ -1,8 +1,8 @@
-"""Threshold profiles: lines that real systems draw, each with its source and what crosses it breaks.
+"""Threshold profiles: the limits of real systems, with their sources and the consequences of exceeding them.
 
-A profile holds only numbers that its system itself uses or publishes. Where the system compares a node
-with something outside the cluster (true time, a client, a kernel figure), ``breaks`` says how the line was
-carried over.
+A profile holds only numbers that its system itself uses or publishes. If the system compares a node with a
+reference outside the cluster (true time, a client, a kernel figure), ``breaks`` explains how the limit was
+converted.
 """
 
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from typing import Literal
 
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 
-#: What the system itself compares: two of its nodes, one node with the time it trusts (early, late, or
-#: either way), a jump of one clock, or the error that the kernel admits to.
+#: The quantity that the system itself compares: two of its nodes, one node with the time that it trusts
+#: (ahead, behind, or either way), a step of one clock, or the maximum error that the kernel reports.
 Semantic = Literal["pair", "ahead", "behind", "step", "maxerror", "offset"]
 
-#: How the number is known: read in the system's source code, published by its vendor, said by its
+#: The kind of source: the system's source code, documentation of its vendor, or a statement of its
 #: maintainers.
 Evidence = Literal["source code", "vendor document", "issue thread"]
 
 NS_PER_MS = 1_000_000
 
-#: A warning waits this long, so that a clock which its daemon is about to correct wakes nobody.
+#: A warning waits this long, so that a clock which its daemon is about to correct raises no alert.
 WARNING_FOR_S = 60.0
 
-#: A line counts as left only after this long below it, so that a clock at the line does not flap.
+#: A breach ends only after this long below the line, so that a clock at the line does not flap.
 CLEAR_FOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The lines of one system, what they compare, what breaks beyond them and where they come from."""
+    """The lines of one system, the quantity they compare, the consequences of a breach, and the source."""
 
     name: str
     thresholds: tuple[Threshold, ...]
@@ -40,12 +40,12 @@ class Profile:
 
 
 def warning(limit_ns: int, kind: ThresholdKind = ThresholdKind.SKEW) -> Threshold:
-    """Return a line that warns once it was passed for a minute."""
+    """Return a line that warns after a breach of a minute."""
     return Threshold("warning", limit_ns, kind, WARNING_FOR_S, CLEAR_FOR_S)
 
 
 def critical(limit_ns: int, kind: ThresholdKind = ThresholdKind.SKEW) -> Threshold:
-    """Return a line that alerts at once, for beyond it the system acts by itself."""
+    """Return a line that alerts at once, because beyond it the system acts by itself."""
     return Threshold("critical", limit_ns, kind, 0.0, CLEAR_FOR_S)
 
 
@@ -58,7 +58,7 @@ _ALL = (
         (warning(50 * NS_PER_MS), critical(1 * NS_PER_S)),
         "pair",
         "At 50 ms node-mixin calls a clock wrong; at 1 s etcd logs a warning about its peer, and the log "
-        "lines of two nodes no longer tell which event came first.",
+        "lines of two nodes no longer show which event came first.",
         "github.com/prometheus/node_exporter docs/node-mixin/alerts (NodeClockSkewDetected); "
         "github.com/etcd-io/etcd server/etcdserver/api/rafthttp/probing_status.go",
         "source code",
@@ -97,8 +97,7 @@ _ALL = (
         (warning(1 * NS_PER_S),),
         "behind",
         "Writes carry timestamps and the latest wins, so a write from a late clock is lost without an "
-        "error. The server checks nothing; 1 s is where the C++ driver warns about its own timestamp "
-        "generator.",
+        "error. The server checks nothing; the C++ driver warns at 1 s about its own timestamp generator.",
         "docs.datastax.com C++ driver, CassTimestampGen (warning_threshold_us 1000000)",
         "vendor document",
     ),
@@ -154,8 +153,8 @@ _ALL = (
         "etcd",
         (critical(1 * NS_PER_S),),
         "pair",
-        "etcd logs a warning at 1 s. Its maintainers say that version 3 itself is not harmed by drift; "
-        "at a minute, what breaks is around it: leases of old versions, version 2 TTLs, certificate "
+        "etcd logs a warning at 1 s. According to its maintainers version 3 itself is not harmed by "
+        "drift; at a minute, things around it break: leases of old versions, version 2 TTLs, certificate "
         "validity, Kubernetes tokens and every comparison of logs.",
         "github.com/etcd-io/etcd server/etcdserver/api/rafthttp/probing_status.go; "
         "github.com/etcd-io/etcd/issues/16432",
@@ -221,8 +220,8 @@ _ALL = (
         "kudu",
         (critical(20 * NS_PER_S), critical(0, ThresholdKind.UNSYNCHRONIZED)),
         "maxerror",
-        "A server ends when its clock is not synchronised or the kernel's own maximum error exceeds 10 "
-        "s. skewmon carries that over as two lines: not synchronised, and 20 s between two nodes, which "
+        "A server ends when its clock is not synchronized or the kernel's own maximum error exceeds 10 "
+        "s. skewmon carries that over as two lines: not synchronized, and 20 s between two nodes, which "
         "two errors of at most 10 s cannot explain.",
         "docs.cloudera.com Apache Kudu, NTP clock synchronization (max_clock_sync_error_usec 10000000)",
         "vendor document",
@@ -267,7 +266,7 @@ _ALL = (
         (critical(1 * NS_PER_S),),
         "pair",
         "cluvfy comp clocksync fails at 1000 ms of reference time offset, and upgrades and patches "
-        "refuse to go on; the cluster time service does not correct what it only observes.",
+        "refuse to go on; the cluster time service in observer mode corrects nothing.",
         "docs.oracle.com Clusterware, cluvfy comp clocksync (Reference Time Offset Limit 1000.0 msecs)",
         "vendor document",
     ),

@@ -1,4 +1,4 @@
-"""Alerts inside the daemon: views come in, notifications go out.
+"""Alerting of the daemon: turns the views of each round into notifications.
 
 The machine's state is saved before anything is sent: after a crash an alert may be sent twice, but is never
 lost.
@@ -17,7 +17,7 @@ from skewmon.alert.machine import State, retain, step
 from skewmon.errors import JournalError
 from skewmon.model import ClusterView
 from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store
-from skewmon.notify.dry_run import DryRun, Say
+from skewmon.notify.dry_run import DryRun, Print
 from skewmon.notify.receiver import Origin, ReceiverConfig
 from skewmon.notify.registry import build
 from skewmon.runtime import client
@@ -25,17 +25,17 @@ from skewmon.runtime import client
 #: The name under which the machine's state is kept in the store.
 STATE = "alerts"
 
-#: The log gets every change, whatever other receivers there are.
+#: The log gets every change, in addition to the configured receivers.
 LOG = ReceiverConfig("log")
 
 
 class Alerting:
-    """The alert machine with its memory and its dispatcher.
+    """The alert machine with its saved state and its dispatcher.
 
     ``configure`` opens connections, in a running loop; the end of ``run`` closes them.
     """
 
-    def __init__(self, store: Store, dry_run: Say | None = None) -> None:
+    def __init__(self, store: Store, dry_run: Print | None = None) -> None:
         self.counts = Counts()
         self._dry_run = dry_run
         self._store = MemoryStore() if dry_run else store
@@ -47,7 +47,7 @@ class Alerting:
 
     @property
     def firing(self) -> tuple[Alert, ...]:
-        """Every alert that fires now."""
+        """All firing alerts."""
         return self._state.firing
 
     def configure(self, targets: Iterable[ReceiverConfig], origin: Origin) -> None:
@@ -66,15 +66,15 @@ class Alerting:
         self._replaced.set()
 
     def take(self, view: ClusterView, base_ns: int) -> tuple[Transition, ...]:
-        """Take in one round of one cluster at an instant of the base; return the transitions."""
+        """Process one round of one cluster at an instant of the base; return the transitions."""
         self._state, transitions = step(self._state, observe(view), base_ns)
-        self._tell(transitions)
+        self._send(transitions)
         return transitions
 
     def retain(self, clusters: Iterable[str], wall_ns: int) -> tuple[Transition, ...]:
         """End the alerts of every cluster that is not among these; return the transitions."""
         self._state, transitions = retain(self._state, clusters, wall_ns)
-        self._tell(transitions)
+        self._send(transitions)
         return transitions
 
     async def run(self) -> None:
@@ -91,7 +91,7 @@ class Alerting:
                 await self._session.close()
                 self._session = None
 
-    def _tell(self, transitions: tuple[Transition, ...]) -> None:
+    def _send(self, transitions: tuple[Transition, ...]) -> None:
         self._store.save(STATE, saved_state.to_json(self._state))
         self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
 
@@ -102,5 +102,7 @@ class Alerting:
         try:
             return saved_state.from_json(saved)
         except JournalError as fault:
-            structlog.get_logger("skewmon.alerts").warning("alerts begin anew", fault=str(fault))
+            structlog.get_logger("skewmon.alerts").warning(
+                "the saved alerts are unreadable and were dropped", fault=str(fault)
+            )
             return State()

@@ -1,8 +1,8 @@
 """Apprise: mail, chat and a hundred other services, by the optional extra ``skewmon[apprise]``.
 
-Apprise is synchronous and its services have their own time limits, or none. Each sending runs in a daemon
-thread: one that hangs is left behind, holds up neither the loop nor the end of the program, and no second one
-starts beside it.
+Apprise is synchronous and its services have their own time limits, or none. Each message is sent in a daemon
+thread. A thread that hangs is abandoned: it blocks neither the loop nor the end of the program, and no second
+one starts beside it.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from skewmon.notify.receiver import (
     read_secret,
 )
 
-#: Mail servers are slower than web servers, but a person waits.
+#: Mail servers are slower than web servers, but a person waits for the alert.
 SEND_TIMEOUT_S = 30.0
 
-#: Alerts in one message; more would be cut by most services.
+#: Alerts in one message; most services would cut a longer one.
 ALERTS_IN_MESSAGE_MAX = 10
 
 
@@ -45,7 +45,7 @@ class Apprise:
         self._thread: threading.Thread | None = None
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
-        """Send alerts in one message; see ``Notifier``. The URL file is read anew each time."""
+        """Send alerts in one message; see ``Notifier``. The URL file is read again each time."""
         if self._thread is not None and self._thread.is_alive():
             return Delivery(Result.RETRY, DeliveryReason.TIMEOUT, "the previous message is still on its way")
         answer: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
@@ -68,11 +68,11 @@ class Apprise:
         answer: "asyncio.Future[Delivery]",
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Send in the thread and hand the answer to the loop, unless the loop has gone on without it."""
+        """Send in the thread, and pass the answer to the loop if it still runs."""
         try:
             delivery = self._send(title, body, grave=grave)
-        except Exception as fault:  # noqa: BLE001 - a hundred foreign services; none may end in a traceback
-            name = type(fault).__name__  # their words may quote the URL, and so the secret
+        except Exception as fault:  # noqa: BLE001 - a hundred third-party services; none may end in a traceback
+            name = type(fault).__name__  # the message may quote the URL, and so the secret
             delivery = Delivery(Result.RETRY, DeliveryReason.CONNECTION, f"the service failed with {name}")
         if not loop.is_closed():
             loop.call_soon_threadsafe(_settle, answer, delivery)
@@ -111,9 +111,9 @@ def _message(alerts: Sequence[Alert], origin: Origin) -> tuple[str, str, bool]:
     title = (
         _line(alerts[0]) if len(alerts) == 1 else f"skewmon: {firing} firing, {len(alerts) - firing} resolved"
     )
-    told = [_paragraph(alert, origin) for alert in alerts[:ALERTS_IN_MESSAGE_MAX]]
-    left = len(alerts) - len(told)
-    return title, "\n\n".join([*told, f"… and {left} more."] if left else told), firing > 0
+    quoted = [_paragraph(alert, origin) for alert in alerts[:ALERTS_IN_MESSAGE_MAX]]
+    left = len(alerts) - len(quoted)
+    return title, "\n\n".join([*quoted, f"… and {left} more."] if left else quoted), firing > 0
 
 
 def _line(alert: Alert) -> str:

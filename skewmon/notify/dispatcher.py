@@ -32,18 +32,18 @@ DEFECT_PAUSE_S = 10.0
 
 
 class Store(Protocol):
-    """Where queues are kept between runs; the journal has it."""
+    """Storage of queues between runs; implemented by the journal."""
 
     def load(self, name: str) -> Any:
-        """Return the value that was saved last under a name, or None."""
+        """Return the last value saved under a name, or None."""
         ...
 
     def save(self, name: str, data: Any) -> None:
-        """Save JSON values under a name if they changed; returns soon, never raises for a disk."""
+        """Save JSON values under a name if they changed; return soon, and raise nothing if the disk fails."""
         ...
 
     async def flush(self) -> bool:
-        """Return True once everything saved so far is on disk, False if it cannot be."""
+        """Return True once everything saved so far is on disk, False if writing it failed."""
         ...
 
 
@@ -76,12 +76,12 @@ class Counts:
 
 @dataclass(slots=True)
 class Receiver:
-    """A notifier with its queue; ``wake`` is set when something was filed."""
+    """A notifier with its queue and the error logged last; ``wake`` is set when an alert was queued."""
 
     notifier: Notifier
     queue: Queue
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    complaint: str = ""
+    logged_error: str = ""
 
 
 class Dispatcher:
@@ -118,10 +118,9 @@ class Dispatcher:
             counts.total[receiver.notifier.name] += 0  # a rate needs a series before the first alert
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
-        """Queue changes, and everything that fires with its newest texts; returns at once.
+        """Queue changes, and all firing alerts with their newest texts; return at once.
 
-        Call it after every round, also when nothing has changed: ``firing`` is the truth that receivers which
-        want repetition mirror.
+        Call it after every round, also if nothing changed: receivers that want resending mirror ``firing``.
         """
         now_s = self._base_clock()
         for receiver in self.receivers:
@@ -145,7 +144,7 @@ class Dispatcher:
                 await asyncio.sleep(DEFECT_PAUSE_S)
 
     async def _deliver(self, receiver: Receiver) -> None:
-        """Wait for something to send, and try it once."""
+        """Wait until alerts are due, and try to send them once."""
         await self._until_due(receiver)
         await self._stored()
         now_s = self._base_clock()
@@ -159,7 +158,7 @@ class Dispatcher:
         self._save(receiver)
 
     async def _until_due(self, receiver: Receiver) -> None:
-        """Wait until the queue has something to send, or may have."""
+        """Wait until alerts are due, or the queue has changed."""
         due_at_s = receiver.queue.due_at_s()
         wait_s = None if due_at_s is None else due_at_s - self._base_clock()
         if wait_s is not None and wait_s <= 0:
@@ -187,7 +186,7 @@ class Dispatcher:
         return Delivery(Result.RETRY, DeliveryReason.INTERNAL_ERROR, sending.error)
 
     def _count(self, receiver: Receiver, batch: Sequence[Alert], delivery: Delivery) -> None:
-        """Count alerts, and log a receiver's state when it changes, not each time it is the same."""
+        """Count alerts, and log an error or recovery of a receiver once."""
         name = receiver.notifier.name
         sent = len(batch) or 1  # a heartbeat alone
         failed = len(delivery.refused) if delivery.refused else 0 if delivery.result is Result.OK else sent
@@ -197,19 +196,17 @@ class Dispatcher:
         for reason, lost in receiver.queue.dropped.items():
             self._counts.failed[name, reason.value] += lost
         receiver.queue.dropped.clear()
-        complaint = delivery.detail if failed else ""
-        if complaint != receiver.complaint:
-            self._tell(receiver, delivery, complaint)
-        receiver.complaint = complaint
+        error = delivery.detail if failed else ""
+        if error != receiver.logged_error:
+            self._log_change(receiver, delivery, error)
+        receiver.logged_error = error
 
-    def _tell(self, receiver: Receiver, delivery: Delivery, complaint: str) -> None:
+    def _log_change(self, receiver: Receiver, delivery: Delivery, error: str) -> None:
         about = {"notifier": receiver.notifier.name, "receiver": receiver.notifier.receiver}
-        if complaint:
+        if error:
             reason = delivery.reason.value if delivery.reason else ""
             retried = delivery.result is Result.RETRY
-            self._log.warning(
-                "notification failed", **about, reason=reason, detail=complaint, retried=retried
-            )
+            self._log.warning("notification failed", **about, reason=reason, detail=error, retried=retried)
         else:
             self._log.info("notifications work again", **about)
 

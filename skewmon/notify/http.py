@@ -1,4 +1,4 @@
-"""One POST to a receiver that may be slow, dead, redirecting or talkative."""
+"""One POST to a receiver, with limits on its time and its answer."""
 
 import json
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from skewmon.model import NS_PER_S
 from skewmon.notify.receiver import Delivery, DeliveryReason, Result
 from skewmon.text import masked_text
 
-#: A receiver that has not answered by then will not matter to a person who waits for a page.
+#: A person waits for the alert, so a slow receiver is given up and retried.
 REQUEST_TIMEOUT_S = 10.0
 
-#: Bytes read of an answer: enough for an error message, too little to fill memory.
+#: Bytes read of an answer: enough for an error message, and memory stays bounded.
 ANSWER_BYTES_MAX = 4096
 
 #: Characters quoted of an answer.
 ANSWER_QUOTED_MAX = 200
 
-#: Answers that say "not now" although they begin with 4: Request Timeout, Too Early, Too Many Requests.
-_NOT_NOW = {408: DeliveryReason.TIMEOUT, 425: DeliveryReason.RATE_LIMITED, 429: DeliveryReason.RATE_LIMITED}
+#: Temporary failures among the 4xx: Request Timeout, Too Early, Too Many Requests.
+_TEMPORARY = {408: DeliveryReason.TIMEOUT, 425: DeliveryReason.RATE_LIMITED, 429: DeliveryReason.RATE_LIMITED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Reply:
 async def post(
     session: aiohttp.ClientSession, url: str, body: Any, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """POST ``body`` as JSON and return the result; raises nothing but cancellation."""
+    """POST ``body`` as JSON and return the result; raise nothing but cancellation."""
     try:
         async with session.post(
             url,
@@ -71,7 +71,7 @@ def _date_ns(answer: aiohttp.ClientResponse) -> int | None:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> str:
-    """Read the start of an answer; the rest is not worth the memory."""
+    """Read the start of an answer, up to the limit."""
     text = b""
     while len(text) < ANSWER_BYTES_MAX:
         piece = await answer.content.read(ANSWER_BYTES_MAX - len(text))
@@ -90,13 +90,13 @@ def _judge(status: int, text: str) -> Delivery:
         return Delivery(
             Result.GIVE_UP, DeliveryReason.REDIRECTED, f"HTTP {status}: redirects are not followed"
         )
-    if status in _NOT_NOW:
-        return Delivery(Result.RETRY, _NOT_NOW[status], detail)
+    if status in _TEMPORARY:
+        return Delivery(Result.RETRY, _TEMPORARY[status], detail)
     if status >= 500:
         return Delivery(Result.RETRY, DeliveryReason.SERVER_ERROR, detail)
     return Delivery(Result.GIVE_UP, DeliveryReason.REFUSED, detail)
 
 
 def _plain(fault: Exception) -> str:
-    """Return the fault in words; aiohttp's connection faults name host and port, never path or user."""
+    """Return the text of a fault; aiohttp's connection faults name host and port, never path or user."""
     return str(fault) or type(fault).__name__

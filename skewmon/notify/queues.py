@@ -1,8 +1,8 @@
-"""Alerts that wait for one receiver: when they are due, and the effect of a failure. Time is an argument.
+"""Queues of alerts for one receiver, with due times and back-off. Time is an argument.
 
-A ``ResendQueue`` mirrors what fires: each alert is due at once when it changes, and again each resend
-interval; a receiver that was away gets the present state, not the past. A ``FifoQueue`` delivers each change
-once, in order.
+A ``ResendQueue`` mirrors the firing alerts: each is due at once when it changes, and again each resend
+interval; a receiver that was down gets the current state only. A ``FifoQueue`` delivers each change once, in
+order.
 """
 
 import math
@@ -21,30 +21,30 @@ from skewmon.runtime.backoff import Backoff
 #: Alerts in one request; an Alertmanager takes thousands, a chat service a screenful.
 BATCH_MAX = 64
 
-#: Changes that wait for a dead receiver. At one alert a node and 10,000 nodes the oldest are the least news.
+#: Changes queued for a dead receiver: one for each of 10,000 nodes. Beyond it the oldest matter least.
 QUEUE_MAX = 10_000
 
-#: An ended alert is repeated this long, so that a receiver that restarts still learns of the end.
+#: An ended alert is resent for this long, so that a receiver that restarts still gets the end.
 RESOLVED_KEPT_S = 900.0
 
-#: A change that could not be delivered in a day is history; the journal has it.
+#: A change that could not be delivered in a day is out of date; the journal has it.
 CHANGE_KEPT_S = 86_400.0
 
-#: The limit is the resend interval: a receiver that comes back is found within a minute.
+#: The limit is the resend interval: a receiver that comes back gets its alerts within a minute.
 BACKOFF = Backoff(first_s=1.0, limit_s=RESEND_S)
 
 
 class Queue(Protocol):
-    """The alerts that wait for one receiver."""
+    """The queued alerts of one receiver."""
 
     dropped: Counter[DeliveryReason]
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
-        """Take in changes, and everything that fires now."""
+        """Queue changes, and update from all firing alerts."""
         ...
 
     def due_at_s(self) -> float | None:
-        """Return when there is something to send, or None if nothing waits."""
+        """Return the instant of the next batch, or None if the queue is empty."""
         ...
 
     def batch(self, now_s: float) -> tuple[Alert, ...]:
@@ -52,20 +52,20 @@ class Queue(Protocol):
         ...
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Take in the result of a batch."""
+        """Process the result of a batch."""
         ...
 
     def to_json(self, now_s: float) -> Any:
-        """Return what the next process needs, as JSON values without instants of this one."""
+        """Return the content that the next process needs as JSON values, without instants of the base."""
         ...
 
     def restore(self, data: Any, now_s: float) -> None:
-        """Take in the values of ``to_json``; raise KeyError, TypeError or ValueError on anything else."""
+        """Load the values of ``to_json``; raise KeyError, TypeError or ValueError on anything else."""
         ...
 
 
 class Pause:
-    """The pause of one receiver after failures in a row."""
+    """The pause of one receiver after consecutive failures."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -73,19 +73,19 @@ class Pause:
         self.until_s = 0.0
 
     def failed(self, now_s: float) -> None:
-        """Pause longer than last time."""
+        """Start a pause, longer than the previous one."""
         self.until_s = now_s + BACKOFF.pause_s(self._failures, self._rng)
         self._failures += 1
 
     def worked(self) -> None:
-        """End the pause, and start with the first one next time."""
+        """End the pause; the next one has the first length again."""
         self._failures = 0
         self.until_s = 0.0
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One alert of a resend queue: when it is due next, and since when it has ended."""
+    """One alert of a resend queue, with its next due time, and the time of its end if it has ended."""
 
     alert: Alert
     due_s: float
@@ -122,7 +122,7 @@ class ResendQueue:
             self.dropped[DeliveryReason.QUEUE_FULL] += 1
 
     def _forget(self, firing: Container[Key]) -> None:
-        """Drop alerts that no longer fire without an end; the receiver lets them expire."""
+        """Drop alerts that no longer fire although their end was not submitted; they expire at the receiver."""
         for key in [key for key, entry in self._entries.items() if entry.alert.firing and key not in firing]:
             del self._entries[key]
 
@@ -141,7 +141,7 @@ class ResendQueue:
         return tuple(alert for alert, _ in zip(due, range(BATCH_MAX), strict=False))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Send alerts that were taken or refused for good again after the resend interval."""
+        """Schedule alerts that were accepted or finally refused after the resend interval."""
         if delivery.result is Result.RETRY:
             self._pause.failed(now_s)
             return
@@ -150,7 +150,7 @@ class ResendQueue:
         for alert in batch:
             entry = self._entries.get(alert.key)
             if entry is None or entry.alert.firing != alert.firing:
-                continue  # it has changed while it was on its way, and is due by itself
+                continue  # it changed during the request, and is due again
             entry.due_s = now_s + RESEND_S
             if entry.ended_s is not None and now_s - entry.ended_s >= RESOLVED_KEPT_S:
                 del self._entries[alert.key]
@@ -166,7 +166,7 @@ class ResendQueue:
 
 
 class FifoQueue:
-    """Delivers each change once; saved, because no other place has the changes that were not delivered."""
+    """Delivers each change once. Saved, because the alert machine does not keep past changes."""
 
     def __init__(self, rng: random.Random) -> None:
         self.dropped: Counter[DeliveryReason] = Counter()
@@ -191,7 +191,7 @@ class FifoQueue:
         return tuple(alert for (alert, _), _ in zip(self._queue, range(BATCH_MAX), strict=False))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
-        """Keep alerts to try again, unless they are too old; drop the rest."""
+        """Keep alerts that are retried, unless they are too old; drop the others."""
         if delivery.result is not Result.RETRY:
             self._pause.worked()
             self._remove(batch)
@@ -202,7 +202,7 @@ class FifoQueue:
             self.dropped[DeliveryReason.EXPIRED] += 1
 
     def _remove(self, batch: Iterable[Alert]) -> None:
-        """Take a batch from the front; overflow may have taken the first of it already."""
+        """Remove a batch from the front; its first alerts may be gone because of an overflow."""
         for alert in batch:
             if self._queue and self._queue[0][0] == alert:
                 self._queue.popleft()

@@ -14,7 +14,7 @@ from skewmon.config.schema import AlertsSpec
 from skewmon.errors import ConfigError, SkewmonError
 from skewmon.runtime.files import read_text
 
-#: A secret file is a line or a few; more is a mistake, and memory stays bounded.
+#: A secret file has a few lines; a larger one is a mistake, and memory stays bounded.
 SECRET_BYTES_MAX = 64 * 1024
 
 
@@ -54,7 +54,7 @@ class Origin:
 
 
 def identity_of(target: ReceiverConfig) -> str:
-    """Return a name for a receiver that survives restarts and gives no secret away."""
+    """Return a name for a receiver that stays the same across restarts and contains no secret."""
     return f"{target.kind}-{hashlib.sha256(repr(target).encode()).hexdigest()[:16]}"
 
 
@@ -117,7 +117,7 @@ class DeliveryReason(StrEnum):
 class Delivery:
     """The answer of a receiver; ``detail`` is for a person and holds no secret.
 
-    ``refused`` names the alerts of a batch that the receiver would not have although it took the others.
+    ``refused`` are the alerts of a batch that the receiver refused although it accepted the others.
     """
 
     result: Result

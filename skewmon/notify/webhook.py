@@ -48,7 +48,7 @@ class Webhook:
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
         """Send alerts in one request; see ``Notifier``. Secret files are read each time.
 
-        If the content is refused, its halves are sent, so that one bad alert stops no other.
+        If the content is refused, its halves are sent, so that a bad alert does not stop the others.
         """
         try:
             url = read_secret(self._url_file).strip() if self._url_file else self._url

@@ -268,4 +268,4 @@ async def test_a_damaged_memory_begins_anew_and_says_so() -> None:
     with structlog.testing.capture_logs() as lines:
         async with _running(Alerting(store)) as alerting:
             assert alerting.firing == ()
-    assert lines[0]["event"] == "alerts begin anew"
+    assert lines[0]["event"] == "the saved alerts are unreadable and were dropped"

@@ -267,14 +267,14 @@ async def test_the_log_gets_one_line_a_change() -> None:
 
 
 async def test_a_dry_run_says_and_sends_nothing() -> None:
-    """Whom it would tell, and what."""
-    said: list[str] = []
+    """Receiver, state and labels are printed."""
+    printed: list[str] = []
     inner = Scripted()
-    delivery = await DryRun(inner, said.append).send([firing(), ended(firing(None))], NOW_NS)
+    delivery = await DryRun(inner, printed.append).send([firing(), ended(firing(None))], NOW_NS)
     assert delivery.result is Result.OK
     assert inner.sent == []
-    assert said[0].startswith("would tell scripted at a test: firing {alertname=SkewmonSkewHigh")
-    assert "resolved" in said[1]
+    assert printed[0].startswith("would send to scripted at a test: firing {alertname=SkewmonSkewHigh")
+    assert "resolved" in printed[1]
 
 
 @pytest.mark.parametrize(
