@@ -25,7 +25,6 @@ class DryRun:
         for alert in alerts:
             labels = ", ".join(f"{name}={value}" for name, value in alert.key.labels.items())
             state = "firing" if alert.firing else "resolved"
-            self._print(
-                f"would send to {self.name} at {self.receiver}: {state} {{{labels}}} {alert.description}"
-            )
+            to = f"{self.name} at {self.receiver}"
+            self._print(f"would send to {to}: {state} {{{labels}}} {alert.description}")
         return Delivery(Result.OK)

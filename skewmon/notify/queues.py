@@ -122,7 +122,7 @@ class ResendQueue:
             self.dropped[DeliveryReason.QUEUE_FULL] += 1
 
     def _forget(self, firing: Container[Key]) -> None:
-        """Drop alerts that no longer fire although their end was not submitted; they expire at the receiver."""
+        """Drop alerts that no longer fire but whose end was not submitted; they expire at the receiver."""
         for key in [key for key, entry in self._entries.items() if entry.alert.firing and key not in firing]:
             del self._entries[key]
 

@@ -374,9 +374,8 @@ async def test_a_dry_run_logs_notifications_and_changes_nothing(tmp_path: Path) 
             await healthy(daemon, 3)
             fleet["n2"].clock.step(-JUMP_NS)
             fleet["n3"].clock.step(JUMP_NS)
-            await daemon.until(
-                lambda: re.search(r"would send to webhook at .*: firing .*node=n3", daemon.log)
-            )
+            printed = r"would send to webhook at .*: firing .*node=n3"
+            await daemon.until(lambda: re.search(printed, daemon.log))
             await daemon.end()
         assert len(hook.bodies) == heard
         assert _remembered(tmp_path) == before

@@ -218,6 +218,30 @@ async def test_a_repeating_receiver_is_told_each_minute() -> None:
     assert [at_s for at_s, _ in scripted.sent[:180]] == [60.0 * minute for minute in range(180)]
 
 
+async def test_a_heartbeat_is_sent_each_minute_and_its_failure_is_counted_and_logged() -> None:
+    """So a dead Alertmanager is noticed before the first alert."""
+    counts = Counts()
+    scripted = Scripted(repeats=True, heartbeat=True, answers=[OK, OK, DOWN])
+    with structlog.testing.capture_logs() as lines:
+        async with _running(_dispatcher(scripted, counts=counts)):
+            await asyncio.sleep(120.25)
+    assert scripted.sent == [(0.0, ()), (60.0, ()), (120.0, ())]
+    assert (counts.total["scripted"], counts.failed["scripted", "connection"]) == (3, 1)
+    assert [line["event"] for line in lines] == ["notification failed"]
+
+
+async def test_a_heartbeat_that_is_configured_later_starts_with_the_kept_queue() -> None:
+    """A reload keeps the queue of a receiver that stays."""
+    before = _dispatcher(Scripted(repeats=True))
+    scripted = Scripted(repeats=True, heartbeat=True)
+    after = Dispatcher(
+        [scripted], MemoryStore(), Counts(), before, base_clock=asyncio.get_running_loop().time
+    )
+    async with _running(after):
+        await asyncio.sleep(1)
+    assert scripted.sent == [(0.0, ())]
+
+
 async def test_without_receivers_nothing_runs() -> None:
     """And nothing waits."""
     dispatcher = _dispatcher()
