@@ -29,7 +29,8 @@ NEAR_HOLD_S = 0.05
 
 FAR_AT_ONCE = 256
 
-#: A burst younger than this is not worth repeating: 100 ppm of it are 10 µs.
+#: A burst younger than this is not worth repeating: 20 ppm of it are 2 µs, and the closing exchange bounds
+#: the cost of a rate that is not known yet.
 REFRESH_AFTER_NS = 100_000_000
 
 #: How often a node whose burst was disturbed is asked again: of four bursts one is nearly always quiet.

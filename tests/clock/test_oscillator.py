@@ -146,20 +146,33 @@ def test_no_oscillator_is_missed_and_its_drift_is_published(ppm: int, interval_s
     assert published >= (0.9 * (200 - first) if ppm else 0)
 
 
+def jumped(seed: int, interval_s: int, network: str) -> tuple[Followed, int]:
+    """Return a node whose rate jumps by 200 ppm either way, and the number of rounds before that."""
+    rng = Random(seed)
+    machine = machine_of(seed, rng.choice(RATES_PPM), network=network)
+    jump_ppt, rounds = rng.choice((-200, 200)) * PPM, rng.randrange(5, 25)
+    result = Followed()
+    for seen in observations(machine, interval_s, rounds):
+        result.take(seen)
+    machine.schedule(machine.at_ns + rng.randrange(interval_s * NS_PER_S - 10 * MS), RateJump(jump_ppt))
+    for seen in observations(machine, interval_s, 10):
+        result.take(seen)
+    return result, rounds
+
+
+def test_history_that_leaves_less_than_any_burst_would_miss_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the least width, a jump that is too small to be proven pushes the truth out."""
+    assert sum(jumped(seed, 2, "lan")[0].misses for seed in range(20)) == 0
+    monkeypatch.setattr("skewmon.clock.history.LEAST_SHARE", (0, 1))
+    assert sum(jumped(seed, 2, "lan")[0].misses for seed in range(20)) > 0
+
+
 @pytest.mark.parametrize("network", ["loopback", "lan"])
 @pytest.mark.parametrize("interval_s", INTERVALS_S)
 def test_a_rate_that_jumps_is_an_event_and_no_miss(interval_s: int, network: str) -> None:
     """By 200 ppm either way at any instant between two rounds; the history begins again within two rounds."""
     for seed in range(40):
-        rng = Random(seed)
-        machine = machine_of(seed, rng.choice(RATES_PPM), network=network)
-        jump_ppt, rounds = rng.choice((-200, 200)) * PPM, rng.randrange(5, 25)
-        result = Followed()
-        for seen in observations(machine, interval_s, rounds):
-            result.take(seen)
-        machine.schedule(machine.at_ns + rng.randrange(interval_s * NS_PER_S - 10 * MS), RateJump(jump_ppt))
-        for seen in observations(machine, interval_s, 10):
-            result.take(seen)
+        result, rounds = jumped(seed, interval_s, network)
         assert result.misses == 0
         jumps = [
             number
