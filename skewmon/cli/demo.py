@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from skewmon.cli.stage import Stage
+    from skewmon.cli.demo_process import DemoNodes
 
 DEFAULT_NODES = 7
 
@@ -26,8 +26,8 @@ ADDRESS = "127.0.0.1"
 #: The daemon measures every two seconds; a table twice as often is never more than a second behind.
 REFRESH_S = 1.0
 
-#: Stories of the first nodes are told one by one; the rest are healthy.
-STORIES_TOLD = 7
+#: Stories of the first nodes are printed one by one; the rest are healthy.
+STORIES_SHOWN = 7
 
 
 @click.command()
@@ -60,38 +60,38 @@ def command(nodes: int, duration: str | None, port: int | None, no_table: bool) 
     logs.configure("error")  # the table tells the rest
     console = render.console()
     with suppress(asyncio.CancelledError):  # by a signal
-        asyncio.run(_play(console, nodes, port, duration_s, table=not no_table))
+        asyncio.run(_run_all(console, nodes, port, duration_s, table=not no_table))
     console.print("The demo is over. Its nodes and files are gone.")
     return 0
 
 
-async def _play(
+async def _run_all(
     console: "Console", nodes: int, port: int | None, duration_s: float | None, *, table: bool
 ) -> None:
+    from skewmon.cli.demo_process import demo_nodes
     from skewmon.cli.signals import cancel_on
-    from skewmon.cli.stage import stage
 
     cancel_on(signal.SIGTERM, signal.SIGINT)  # until the daemon listens to them itself
     chosen = port or usual_or_free_port()
-    async with stage(nodes, f"{ADDRESS}:{chosen}") as playing:
-        _introduce(console, playing, chosen, asked=port is not None)
+    async with demo_nodes(nodes, f"{ADDRESS}:{chosen}") as simulated:
+        _introduce(console, simulated, chosen, asked=port is not None)
         try:
             async with asyncio.timeout(duration_s) as limit:
-                await _run(console, playing, chosen, table=table)
+                await _run(console, simulated, chosen, table=table)
         except TimeoutError:
             if not limit.expired():
                 raise
 
 
-async def _run(console: "Console", playing: "Stage", port: int, *, table: bool) -> None:
-    """Run the daemon, the table beside it, until the daemon is told to stop or the nodes break."""
+async def _run(console: "Console", simulated: "DemoNodes", port: int, *, table: bool) -> None:
+    """Run the daemon, the table beside it, until the daemon is stopped or the nodes end."""
     from skewmon.config.loader import load
     from skewmon.daemon.daemon import Options, run
 
-    beside = [asyncio.create_task(playing.broken())]
+    beside = [asyncio.create_task(simulated.broken())]
     if table:
         beside.append(asyncio.create_task(_show(console, port)))
-    running = asyncio.create_task(run(Options(playing.config_file), load(playing.config_file)))
+    running = asyncio.create_task(run(Options(simulated.config_file), load(simulated.config_file)))
     try:
         done, _ = await asyncio.wait([running, *beside], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -104,15 +104,15 @@ async def _run(console: "Console", playing: "Stage", port: int, *, table: bool) 
 
 async def _show(console: "Console", port: int) -> None:
     """Show what the daemon publishes, as anybody else would get it."""
-    from skewmon.cli import remote
-    from skewmon.cli.screen import screen
+    from skewmon.cli import daemon_client
+    from skewmon.cli.watch_display import display
     from skewmon.errors import SkewmonError
 
     base = f"http://{ADDRESS}:{port}"
-    with screen(console) as shown:
+    with display(console) as shown:
         while True:
             try:
-                document = await remote.status(base)
+                document = await daemon_client.status(base)
             except SkewmonError:  # not listening yet; a daemon that fails ends the demo by itself
                 document = None
             if document and document["clusters"]:
@@ -134,13 +134,13 @@ def usual_or_free_port() -> int:
     return USUAL_PORT  # not even port 0: the daemon will say why
 
 
-def _introduce(console: "Console", playing: "Stage", port: int, *, asked: bool) -> None:
+def _introduce(console: "Console", simulated: "DemoNodes", port: int, *, asked: bool) -> None:
     base = f"http://{ADDRESS}:{port}"
-    console.print(f"{len(playing.stories)} simulated nodes, each behind an SSH server of its own:")
-    for name, story in playing.stories[:STORIES_TOLD]:
+    console.print(f"{len(simulated.stories)} simulated nodes, each behind an SSH server of its own:")
+    for name, story in simulated.stories[:STORIES_SHOWN]:
         console.print(f"  {name}  {story}")
-    if len(playing.stories) > STORIES_TOLD:
-        console.print(f"  and {len(playing.stories) - STORIES_TOLD} more healthy ones")
+    if len(simulated.stories) > STORIES_SHOWN:
+        console.print(f"  and {len(simulated.stories) - STORIES_SHOWN} more healthy ones")
     if port != USUAL_PORT and not asked:
         console.print(f"Port {USUAL_PORT} is taken; this daemon listens at {port}.")
     console.print(f"Page     {base}/\nMetrics  {base}/metrics\nJSON     {base}/api/v1/status")

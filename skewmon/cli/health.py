@@ -31,7 +31,7 @@ def command(url: str) -> int:
     from urllib.error import HTTPError, URLError
     from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
-    from skewmon.cli.remote import base_of
+    from skewmon.cli.daemon_client import base_of
 
     unverified = ssl.create_default_context()
     unverified.check_hostname = False

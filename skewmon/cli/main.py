@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from skewmon import __version__
-from skewmon.cli import account
+from skewmon.cli import user_environment
 from skewmon.errors import ConfigError, InventoryAwayError, ListenError, SkewmonError
 
 #: One file a command; imported when the command is named, so that --help stays instant.
@@ -88,7 +88,7 @@ def skewmon() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; no fault of the user's ends in a traceback."""
-    account.complete()
+    user_environment.complete()
     unusable = EXIT_CONFIG if arguments[:1] == ["run"] else EXIT_UNUSABLE
     try:
         code = skewmon.main(args=arguments, prog_name="skewmon", standalone_mode=False)

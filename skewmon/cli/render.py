@@ -1,4 +1,4 @@
-"""A round in the terminal: a table, worst first, then what it means and what to type next."""
+"""A round in the terminal: a table, worst first, then the verdict, findings and commands to type next."""
 
 import sys
 from collections.abc import Iterable
@@ -54,15 +54,33 @@ def document(status: Status, to: Console) -> None:
         to.print(cluster(one, wide=to.width >= WIDE))
 
 
-def cluster(one: ClusterStatus, *, wide: bool, rows: int | None = None) -> RenderableType:
-    """Return one cluster: table, sentence, findings; if ``rows`` is given, only of that many worst nodes."""
+def cluster(
+    one: ClusterStatus, *, wide: bool, rows: int | None = None, notes: int | None = None
+) -> RenderableType:
+    """Return one cluster: table, sentence, advice; with ``rows`` and ``notes`` only so many, worst first."""
     shown = worst_first(one)[:rows]
     verdict = one["verdict"]
     head = Text.assemble((f"{verdict.upper()} ", STYLES[verdict]), (harmless(one["name"]), "bold"), "  ")
-    hidden = len(one["nodes"]) - len(shown)
-    rest = [Text(f"… and {hidden} more nodes", "dim")] if hidden else []
     sentence = head + Text(harmless(one["message"]))
-    return Group(_table(one, shown, wide=wide), *rest, sentence, *_advice(one, shown))
+    table = [_table(one, shown, wide=wide)] if shown else []
+    advice = list(_advice(one))
+    return Group(
+        *table,
+        *_hidden(len(one["nodes"]) - len(shown), "node"),
+        sentence,
+        *advice[:notes],
+        *_hidden(len(advice) - len(advice[:notes]), "line of advice", "lines of advice"),
+    )
+
+
+def count_notes(one: ClusterStatus) -> int:
+    """Return how many pieces of advice a cluster has."""
+    return sum(1 for _ in _advice(one))
+
+
+def _hidden(count: int, single: str, several: str = "nodes") -> Iterable[Text]:
+    if count:
+        yield Text(f"… and {count} more {single if count == 1 else several}", "dim")
 
 
 def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool) -> Table:
@@ -116,22 +134,39 @@ def _claim(claim: ClaimStatus | None) -> Text:
     return Text(f"{harmless(claim['daemon'])} {word}", "" if claim["synchronized"] else "yellow")
 
 
-def _advice(one: ClusterStatus, shown: Iterable[NodeStatus]) -> Iterable[RenderableType]:
-    failures = _failures(shown)
-    for node in shown:
+def _advice(one: ClusterStatus) -> Iterable[RenderableType]:
+    """Yield the failures, findings and forecasts of the nodes, the worst nodes first, then the cluster's."""
+    nodes = worst_first(one)
+    failures, findings = _failures(nodes), _findings(nodes)
+    for node in nodes:
         if node["name"] in failures:
-            who, told = failures[node["name"]]
-            yield Text.assemble("  ", (harmless(who), "bold"), harmless(f"  {told}"))
-        for finding in node["findings"]:
-            yield _finding(node["name"], finding)
+            alike, detail = failures[node["name"]]
+            yield Text.assemble("  ", (harmless(alike), "bold"), harmless(f"  {detail}"))
+        for alike, finding in findings.get(node["name"], ()):
+            yield _finding(alike, finding)
         if foreseen := _foreseen(node):
             yield Text.assemble("  ", (harmless(node["name"]), "bold"), harmless(f"  {foreseen}"))
     for finding in one["findings"]:
         yield _finding(one["name"], finding)
 
 
+def _findings(nodes: Iterable[NodeStatus]) -> dict[str, list[tuple[str, FindingStatus]]]:
+    """Return the findings by the first node of each, with the names of all nodes that have the same one."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], FindingStatus] = {}
+    for node in nodes:
+        for finding in node["findings"]:
+            key = finding["kind"], finding["message"]
+            alike.setdefault(key, []).append(node["name"])
+            first.setdefault(key, finding)
+    found: dict[str, list[tuple[str, FindingStatus]]] = {}
+    for key, names_alike in alike.items():
+        found.setdefault(names_alike[0], []).append((names(names_alike), first[key]))
+    return found
+
+
 def _foreseen(node: NodeStatus) -> str:
-    """Return where a clock's drift leads, if that may come to pass soon."""
+    """Return the forecast of a clock's drift, if it may pass a line soon."""
     passings = node["forecast"]["thresholds"] if node["forecast"] else []
     upcoming = [one for one in passings if one["latest_seconds"] is None or one["latest_seconds"] > 0]
     if node["forecast"] is None or not upcoming or upcoming[0]["earliest_seconds"] > FORESEEN_WITHIN_S:
@@ -140,18 +175,18 @@ def _foreseen(node: NodeStatus) -> str:
 
 
 def _failures(shown: Iterable[NodeStatus]) -> dict[str, tuple[str, str]]:
-    """Return why nodes were not measured: by the first node of each reason, all its nodes and the reason.
+    """Return the reasons of nodes that were not measured: by the first node of each, all its nodes and it.
 
-    A key that cannot be used, or a bastion that is down, is one fault however many nodes it keeps away.
+    A key that cannot be used, or a bastion that is down, is one fault for all the nodes behind it.
     """
     alike: dict[str, list[str]] = {}
     for node in shown:
         if not node["measured"]:
             alike.setdefault(node["detail"] or "", []).append(node["name"])
-    return {who[0]: (names(who), told) for told, who in alike.items()}
+    return {names_alike[0]: (names(names_alike), detail) for detail, names_alike in alike.items()}
 
 
-def _finding(where: str, finding: FindingStatus) -> Text:
+def _finding(name: str, finding: FindingStatus) -> Text:
     kind = (harmless(finding["kind"]), FINDING_STYLES.get(finding["severity"], ""))
-    text = Text.assemble("  ", (harmless(where), "bold"), "  ", kind, f"  {harmless(finding['message'])}")
+    text = Text.assemble("  ", (harmless(name), "bold"), "  ", kind, f"  {harmless(finding['message'])}")
     return text + Text(f"\n      {harmless(finding['next'])}", "dim") if finding["next"] else text

@@ -43,7 +43,7 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
       skewmon watch --config.file /etc/skewmon/skewmon.yml
       skewmon watch --url http://127.0.0.1:10061
     """
-    from skewmon.cli import remote, render, targets
+    from skewmon.cli import daemon_client, render, targets
     from skewmon.runtime import containment, logs
 
     interval_s = targets.duration_ns("--interval", interval) / 1e9
@@ -58,7 +58,7 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
         return _once(url, selection)
     console = render.console()
     if url is not None:
-        watching = _watch_daemon(console, remote.base_of(url), interval_s)
+        watching = _watch_daemon(console, daemon_client.base_of(url), interval_s)
     else:
         clusters = targets.clusters_of(targets.Selection(**selection))
         watching = _watch_nodes(console, clusters, interval_s)
@@ -68,13 +68,13 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
 
 
 def _once(url: str | None, selection: dict[str, Any]) -> int:
-    from skewmon.cli import remote
+    from skewmon.cli import daemon_client
     from skewmon.cli.outputs import exit_code, table
 
     if url is None:
         context = click.get_current_context()
         return int(context.invoke(check.command, **selection))
-    document = asyncio.run(remote.status(remote.base_of(url)))
+    document = asyncio.run(daemon_client.status(daemon_client.base_of(url)))
     table(document)
     return exit_code(document)
 
@@ -82,13 +82,13 @@ def _once(url: str | None, selection: dict[str, Any]) -> int:
 async def _watch_daemon(console: "Console", base: str, interval_s: float) -> None:
     from contextlib import aclosing
 
-    from skewmon.cli import remote
-    from skewmon.cli.screen import screen
+    from skewmon.cli import daemon_client
+    from skewmon.cli.watch_display import display
 
     cancel_on(signal.SIGTERM)
-    async with aclosing(remote.rounds(base, interval_s)) as published:
+    async with aclosing(daemon_client.rounds(base, interval_s)) as published:
         first = await anext(published)
-        with screen(console) as shown:
+        with display(console) as shown:
             shown.show(*first)
             async for document, fault in published:
                 shown.show(document, fault)
@@ -97,12 +97,12 @@ async def _watch_daemon(console: "Console", base: str, interval_s: float) -> Non
 async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", interval_s: float) -> None:
     from contextlib import aclosing
 
-    from skewmon.cli.screen import screen
+    from skewmon.cli.watch_display import display
     from skewmon.export.status import status
     from skewmon.monitor.watch import rounds
 
     cancel_on(signal.SIGTERM)
-    with screen(console) as shown:
+    with display(console) as shown:
         async with aclosing(rounds(clusters, interval_s)) as measured:
             async for snapshot in measured:
                 shown.show(status(snapshot))

@@ -18,10 +18,10 @@ import pytest
 from rich.console import Console
 
 from skewmon.cli import render
+from skewmon.cli.daemon_client import UnreadableStatusError, parsed
 from skewmon.cli.main import run
-from skewmon.cli.readback import UnreadableStatusError, parsed
-from skewmon.cli.screen import screen
 from skewmon.cli.transcript import full
+from skewmon.cli.watch_display import display
 from skewmon.demo.clock import ClockOrigin
 from skewmon.demo.nodes import simulated_nodes
 from skewmon.demo.server import Servers
@@ -133,13 +133,13 @@ def test_a_url_goes_with_no_node(capsys):
     assert "--url" in capsys.readouterr().err
 
 
-# --- the screen ---
+# --- the display ---
 
 
 def test_plain_text_is_printed_on_changes_only():
     """Ten equal rounds are one table; a new verdict is another; nothing is coloured."""
     out = io.StringIO()
-    with screen(Console(file=out, width=250)) as shown:
+    with display(Console(file=out, width=250)) as shown:
         for _ in range(10):
             shown.show(status(healthy()))
         shown.show(status(jumped()))
@@ -150,7 +150,7 @@ def test_plain_text_is_printed_on_changes_only():
 def test_a_fault_is_shown_beside_the_last_table():
     """A daemon that went away leaves its last round on the screen, with the reason."""
     out = io.StringIO()
-    with screen(Console(file=out, width=250)) as shown:
+    with display(Console(file=out, width=250)) as shown:
         shown.show(status(healthy()), "No daemon answers.")
     assert out.getvalue().rstrip().endswith("No daemon answers.")
 

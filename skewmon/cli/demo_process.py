@@ -21,13 +21,13 @@ START_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 5.0
 
 
-class StageError(SkewmonError):
+class DemoError(SkewmonError):
     """The simulated nodes did not start, or ended on their own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """The nodes that play, with what to expect of each, and the configuration that reaches them."""
+class DemoNodes:
+    """The simulated nodes, each with its story, and the configuration that reaches them."""
 
     config_file: str
     stories: tuple[tuple[str, str], ...]
@@ -35,14 +35,14 @@ class Stage:
     _log: Path
 
     async def broken(self) -> None:
-        """Wait for ever, and raise StageError where the nodes end before they should."""
+        """Wait for ever; raise DemoError if the nodes end."""
         await self._process.wait()
         raise _ended(self._log)
 
 
 @asynccontextmanager
-async def stage(nodes: int, listen: str) -> AsyncIterator[Stage]:
-    """Start so many nodes, yield them once all listen, and leave neither process nor file behind."""
+async def demo_nodes(nodes: int, listen: str) -> AsyncIterator[DemoNodes]:
+    """Start nodes, yield them once all listen, and leave neither process nor file behind."""
     directory = Path(tempfile.mkdtemp(prefix="skewmon-demo-"))
     log = directory / "nodes.log"
     process = None
@@ -55,9 +55,9 @@ async def stage(nodes: int, listen: str) -> AsyncIterator[Stage]:
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C is for the parent, which ends the nodes in its own time
             )
-        said = await _first_line(process, log)
-        stories = tuple((one["name"], one["story"]) for one in said["nodes"])
-        yield Stage(said["config"], stories, process, log)
+        first = await _first_line(process, log)
+        stories = tuple((one["name"], one["story"]) for one in first["nodes"])
+        yield DemoNodes(first["config"], stories, process, log)
     finally:
         if process is not None:
             await _end(process)
@@ -65,7 +65,7 @@ async def stage(nodes: int, listen: str) -> AsyncIterator[Stage]:
 
 
 def _command(nodes: int, directory: Path, listen: str) -> list[str]:
-    """Return the command; the child finds modules where this process does, and none where the user stands."""
+    """Return the command; the child has this process's module path, without the current directory."""
     code = f"import sys; sys.path[:] = {sys.path!r}; from skewmon.demo.__main__ import main; sys.exit(main())"
     options = ["--nodes", str(nodes), "--directory", str(directory), "--listen", listen, "--until-eof"]
     return [sys.executable, "-P", "-c", code, *options]
@@ -76,12 +76,12 @@ async def _first_line(process: asyncio.subprocess.Process, log: Path) -> dict[st
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             line = await process.stdout.readline()
-        said: dict[str, Any] = json.loads(line)
+        first: dict[str, Any] = json.loads(line)
     except TimeoutError:
-        raise StageError(f"The simulated nodes did not start within {START_TIMEOUT_S:g} s.") from None
+        raise DemoError(f"The simulated nodes did not start within {START_TIMEOUT_S:g} s.") from None
     except ValueError:
         raise _ended(log) from None
-    return said
+    return first
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -95,6 +95,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _ended(log: Path) -> StageError:
+def _ended(log: Path) -> DemoError:
     words = log.read_text(errors="replace").strip().splitlines()
-    return StageError(f"The simulated nodes ended: {words[-1] if words else 'they did not say why'}.")
+    return DemoError(f"The simulated nodes ended: {words[-1] if words else 'they gave no reason'}.")

@@ -1,4 +1,4 @@
-"""The account that skewmon runs under: libraries ask for its name and home, a service may have neither.
+"""HOME and LOGNAME of the user that skewmon runs as: libraries ask for both, and a service may have neither.
 
 A unit with DynamicUser has no entry in the user database unless libnss-systemd is installed, and no HOME; a
 container may run under a bare number.
@@ -8,12 +8,12 @@ import getpass
 import os
 from pathlib import Path
 
-#: What Debian gives accounts that have no home; nothing is there, so ``~`` leads nowhere.
+#: What Debian gives accounts that have no home; it does not exist.
 NO_HOME = "/nonexistent"
 
 
 def complete() -> None:
-    """Put a name and a home into the environment where neither it nor the user database has them."""
+    """Set HOME and LOGNAME if neither the environment nor the user database has them."""
     try:
         Path.home()
     except RuntimeError:
