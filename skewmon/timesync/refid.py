@@ -5,16 +5,16 @@ import ipaddress
 import re
 from functools import lru_cache
 
-#: What stands for "this machine's own oscillator": the local clock driver of ntpd, chrony's local mode.
+#: Names of this machine's own oscillator: the local clock driver of ntpd, chrony's local mode.
 _LOCAL_WORDS = frozenset({"LOCL", "LOCAL", "7F7F0101"})
 
-#: What stands where there is no source: not yet, not any more, or only a list of names to choose from.
+#: Names for "no source": not yet, not any more, or only a list of names to choose from.
 _NONE_WORDS = frozenset(
     {"", "INIT", "STEP", "XFAC", "POOL", "NONE", "RATE", "DENY", "RSTR", "TIME", "AUTH", "CRYP", "00000000"}
 )
 
 #: The root of an orphan's subnet: ntpd that has lost its servers and serves its own oscillator to the others
-#: (``tos orphan``). Only as what a clock follows: a server may well be reached at the loopback address.
+#: (``tos orphan``). Only as the source of a clock: a server may well be reached at the loopback address.
 _ORPHAN_PARENTS = frozenset({"127.0.0.1", "LOOP"})
 
 _ANY_ADDRESS = ipaddress.IPv4Address(0)
@@ -22,8 +22,12 @@ _ANY_ADDRESS = ipaddress.IPv4Address(0)
 _LOCAL_DRIVER = re.compile(r"127\.127\.1\.[0-9]{1,3}|LOCAL\([0-9]+\)", re.ASCII)
 _HEX = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 
+#: Eight digits, or fewer from tools that leave out the leading zeroes. Five at least: shorter ones may be a
+#: word, such as DCF.
+_UNPADDED_HEX = re.compile(r"[0-9A-Fa-f]{5,8}", re.ASCII)
 
-#: The same few are asked of for every source of every node, each round.
+
+#: The same few identifiers occur in every source of every node, each round.
 _remembered = lru_cache(maxsize=4096)
 
 
@@ -35,7 +39,7 @@ def word(refid: str) -> str:
 
 @_remembered
 def is_local(refid: str | None) -> bool:
-    """Tell whether the identifier or source name means the undisciplined local clock."""
+    """Return whether the identifier or source name means the undisciplined local clock."""
     if refid is None:
         return False
     plain = word(refid)
@@ -43,13 +47,13 @@ def is_local(refid: str | None) -> bool:
 
 
 def is_orphan_parent(refid: str | None) -> bool:
-    """Tell whether the reference identifier of a clock means that it heads an orphan subnet."""
+    """Return whether the reference identifier of a clock means that it heads an orphan subnet."""
     return refid is not None and word(refid) in _ORPHAN_PARENTS
 
 
 @_remembered
 def is_none(refid: str | None) -> bool:
-    """Tell whether the identifier says that there is no source."""
+    """Return whether the identifier says that there is no source."""
     return refid is None or word(refid).upper() in _NONE_WORDS or refid == str(_ANY_ADDRESS)
 
 
@@ -68,8 +72,13 @@ def of_address(address: str) -> str | None:
     return str(parsed)
 
 
+def of_unpadded_hex(digits: str, stratum: int | None = None) -> str | None:
+    """Return hexadecimal digits whose leading zeroes may be missing as ``of_hex`` does: ``A000001``."""
+    return of_hex(digits.zfill(8), stratum) if _UNPADDED_HEX.fullmatch(digits) else None
+
+
 def of_hex(digits: str, stratum: int | None = None) -> str | None:
-    """Return chrony's eight hexadecimal digits as dotted quad, or as the word they spell up to stratum 1."""
+    """Return eight hexadecimal digits as dotted quad, or as the word they spell up to stratum 1."""
     if not _HEX.fullmatch(digits):
         return None
     raw = bytes.fromhex(digits)

@@ -8,7 +8,7 @@ import re
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
 from skewmon.timesync.parsers.values import number, octal, seconds, whole
 
 TOOL = "chronyc-sources"
@@ -46,21 +46,21 @@ _NOISE = re.compile(
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the table of sources; a table without rows is a daemon without sources."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     peers: list[Peer] = []
     for line in text.splitlines():
         peer = _row(line) or _csv(line)
         if peer is not None:
             peers.append(peer)
-            ledger.understood()
+            tally.understood()
         elif _NOISE.fullmatch(line):
-            ledger.ignored()
+            tally.ignored()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
+            tally.other(line)
+    tally.others(stderr.splitlines())
     # In CSV a daemon without sources prints nothing at all, and succeeds.
     empty = ToolOutcome.NO_SOURCES if status == 0 else ToolOutcome.UNPARSED
-    return ledger.report(_status(tuple(peers)), found=bool(peers), exit_status=status, empty=empty)
+    return tally.report(_status(tuple(peers)), found=bool(peers), exit_status=status, empty=empty)
 
 
 def _row(line: str) -> Peer | None:

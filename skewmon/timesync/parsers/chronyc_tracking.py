@@ -1,7 +1,7 @@
 """``chronyc tracking``, as text and as CSV (``-c``).
 
 The text carries the sign in a word: *slow of NTP time* is behind, here negative; *fast* is ahead. In CSV the
-same field is positive where the clock is slow.
+same field is positive if the clock is slow. Of several outputs in a row the first is read.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from skewmon.model import SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.values import distance_s, flipped, number, whole
 
 TOOL = "chronyc-tracking"
@@ -48,6 +48,7 @@ _NUMBER = r"([0-9.eE+-]+)"
 _LABELLED = re.compile(r"\s*([A-Za-z]+(?: [A-Za-z]+){0,2})\s*(?:\(UTC\)\s*)?:\s*+(.*?)\s*")
 _REFERENCE = re.compile(r"([0-9A-Fa-f.]+)(?:\s+\((.*)\))?")
 _FAST_OR_SLOW = re.compile(rf"{_NUMBER} (?:seconds|ppm) (fast|slow)(?: of NTP time)?")
+_WITH_UNIT = re.compile(rf"{_NUMBER} (?:seconds|ppm)")
 _QUANTITY = re.compile(rf"{_NUMBER}(?: (?:seconds|ppm))?")
 
 #: The reference ID of chrony's local mode, before 3.0 as an address: no source but the machine's oscillator.
@@ -56,34 +57,38 @@ _LOCAL_IDS = frozenset({"7F7F0101", "127.127.1.1"})
 #: The reference ID of a clock that never followed anything.
 _NO_IDS = frozenset({"00000000", "0.0.0.0"})  # noqa: S104  # a reference ID, not an address to listen on
 
-#: One of these alone, as grep leaves it, is an answer.
+#: Any of these alone, as grep leaves it, is an answer.
 _FACTS = frozenset({"stratum", "leap status", "system time"})
+
+#: The key of a line of CSV, which holds all fields.
+_WHOLE_LINE = "csv"
 
 _DATE = "%a %b %d %H:%M:%S %Y"
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read thirteen labelled lines, or one line of fourteen comma-separated fields."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     fields: dict[str, str] = {}
     for line in text.splitlines():
         pair = _labelled(line)
-        if pair is not None:
+        csv = None if pair is not None else _csv(line)
+        if pair is not None and not tally.in_second(pair[0], line):
             fields[pair[0]] = pair[1]
-            ledger.understood()
-        elif (csv := _csv(line)) is not None:
+            tally.understood()
+        elif csv is not None and not tally.in_second(_WHOLE_LINE, line):
             fields = csv
-            ledger.understood()
+            tally.understood()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
-    if any(_OF_A_SOURCE.fullmatch(line) for line in ledger.unparsed):
-        fields = {}  # what was said is no word of this node's clock
-    return ledger.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
+            tally.other(line)
+    tally.others(stderr.splitlines())
+    if any(_OF_A_SOURCE.fullmatch(line) for line in tally.unparsed):
+        fields = {}  # these values are a source's, not this node's
+    return tally.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
 
 
 def _labelled(line: str) -> tuple[str, str] | None:
-    """Return one labelled line whose label and value are known, or None."""
+    """Return the label and value of a line if both are known, or None."""
     found = _LABELLED.fullmatch(line)
     if found is None or found[1].lower() not in _CHECKS:
         return None
@@ -103,7 +108,7 @@ def _csv(line: str) -> dict[str, str] | None:
 
 
 def _is_quantity(value: str) -> bool:
-    found = _QUANTITY.fullmatch(value)
+    found = _WITH_UNIT.fullmatch(value)  # a number without its unit is the first half of a wrapped line
     return found is not None and number(found[1]) is not None
 
 
@@ -127,7 +132,7 @@ def _is_stratum(value: str) -> bool:
     return whole(value) is not None
 
 
-#: Label → what its value must look like to count as understood.
+#: Label → check of its value; a value that fails is not understood.
 _CHECKS: Mapping[str, Callable[[str], bool]] = {
     "reference id": _is_reference,
     "stratum": _is_stratum,
@@ -146,7 +151,7 @@ _CHECKS: Mapping[str, Callable[[str], bool]] = {
 
 
 def _ahead(value: str) -> float | None:
-    """Return a quantity that is positive where its word is *fast*."""
+    """Return a quantity that is positive if its word is *fast*."""
     found = _FAST_OR_SLOW.fullmatch(value)
     if found is None:
         return None
@@ -155,7 +160,7 @@ def _ahead(value: str) -> float | None:
 
 
 def _wall_s(value: str) -> float | None:
-    """Return the Unix time of chrony's date, or of the seconds that CSV has in its place."""
+    """Return the Unix time of chrony's date, or of the seconds that CSV prints instead."""
     plain = number(value)
     if plain is not None:
         return plain
@@ -188,7 +193,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     digits, name = _reference(fields)
     wall_s = _wall_s(fields.get("ref time", ""))
     local = digits in _LOCAL_IDS
-    never = digits in _NO_IDS  # the zeroes and ones that follow are nobody's measurement
+    never = digits in _NO_IDS  # the zeroes and ones that follow were not measured
     return SyncStatus(
         "chronyd" if fields else "unknown",
         synchronized=None if leap is None else leap != "unsynchronized",
@@ -199,12 +204,12 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
         root_distance_s=None if never else _distance_s(fields),
         leap=leap,
         frequency_ppm=_signed(fields, "frequency", csv_positive_is_fast=True),
-        updated_wall_s=wall_s or None,  # the epoch itself stands for "never"
+        updated_wall_s=wall_s or None,  # the epoch means "never"
     )
 
 
 def _refid(digits: str, stratum: int | None) -> str | None:
-    return "LOCL" if digits in _LOCAL_IDS else refids.of_hex(digits, stratum) or refids.of_address(digits)
+    return "LOCL" if digits in _LOCAL_IDS else refids.of_unpadded_hex(digits, stratum) or refids.of_address(digits)
 
 
 def _reference(fields: Mapping[str, str]) -> tuple[str, str | None]:

@@ -11,7 +11,7 @@ from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
 from skewmon.timesync.parsers.values import distance_s, flipped, number
 
 TOOL = "ntp-ctl"
@@ -30,11 +30,15 @@ REACH_POLLS = 8
 _SAMPLE = re.compile(r"(ntp_[a-z_]+)(?:\{(.*)\})? ([0-9.eE+-]+|NaN|[+-]?Inf)")
 _LABEL = re.compile(r"([a-z_]+)=\"((?:[^\"\\]|\\.)*)\"")
 _COMMENT = re.compile(r"# (?:HELP|TYPE|UNIT|EOF).*|# EOF|Warning: Unable to load configuration file: .*")
-_HEADING = re.compile(r"(?:Synchronization status|Sources|Peers|Servers):")
+#: Each version words its headings a little differently: a capitalized line that ends with a colon.
+_HEADING = re.compile(r"(?P<title>[A-Z][A-Za-z]+(?: [A-Za-z]+){0,4}):")
 _SOURCE = re.compile(r"(?P<name>\S+) (?P<address>\S+?)(?: \[NTS\])? \((?P<id>\S+)\)")
 _VALUE = re.compile(
     r"\t+(?P<label>[A-Za-z ]+?):?\t+(?P<value>[+\u00b1-]{0,2}[0-9.]+)s?(?:/[0-9]+ available)?"
 )
+#: The last line of OpenMetrics.
+_END = "# EOF"
+
 _SERVER = re.compile(r"\S+:[0-9]+(?:: received [0-9]+,.*)?")
 
 _SIGNED = r"[+-]?[0-9.]+"
@@ -73,28 +77,32 @@ class _Said:
     version: str | None = None
     section: str = ""
     source: tuple[str, str] | None = None
+    ended: bool = False
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read either format of ``ntp-ctl status``."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     said = _Said()
     for line in text.splitlines():
-        if _COMMENT.fullmatch(line) or not line.strip():
-            ledger.ignored()
-        elif _sample(line, said) or _plain(line, said):
-            ledger.understood()
+        if said.ended and line.strip():
+            tally.other(line)
+        elif _COMMENT.fullmatch(line) or not line.strip():
+            said.ended = line.strip() == _END
+            tally.ignored()
+        elif _sample(line, said, tally) or _plain(line, said, tally):
+            tally.understood()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
-    return ledger.report(
+            tally.other(line)
+    tally.others(stderr.splitlines())
+    return tally.report(
         _status(said), found=bool(said.system), exit_status=status, empty=ToolOutcome.UNPARSED
     )
 
 
-def _sample(line: str, said: _Said) -> bool:
+def _sample(line: str, said: _Said, tally: LineTally) -> bool:
     found = _SAMPLE.fullmatch(line)
-    if found is None:
+    if found is None or tally.in_second(f"{found[1]} {found[2]}", line):
         return False
     name, value = found[1], number(found[3])
     labels = dict(_LABEL.findall(found[2] or ""))
@@ -108,14 +116,23 @@ def _sample(line: str, said: _Said) -> bool:
     return True
 
 
-def _plain(line: str, said: _Said) -> bool:
+def _plain(line: str, said: _Said, tally: LineTally) -> bool:
     """Read a line of either generation of the plain format."""
-    if _HEADING.fullmatch(line):
-        said.section, said.source = line.split(" ", maxsplit=1)[0].rstrip(":"), None
+    heading = _HEADING.fullmatch(line)
+    if heading is not None and tally.in_second(line, line):
+        return False
+    if heading is not None:
+        said.section, said.source = _section(heading["title"].lower()), None
         return True
-    if said.section == "Servers":
+    if said.section == "servers":
         return _SERVER.fullmatch(line) is not None or line.startswith(("\t", " "))
     return _IN_STARTUP.fullmatch(line) is not None or _value(line, said) or _source(line, said)
+
+
+def _section(title: str) -> str:
+    if "source" in title or "peer" in title:  # sources were called peers before 1.0
+        return "sources"
+    return "servers" if "server" in title else "system"
 
 
 def _value(line: str, said: _Said) -> bool:
@@ -129,7 +146,7 @@ def _value(line: str, said: _Said) -> bool:
 
 def _source(line: str, said: _Said) -> bool:
     """Begin a source from ``name address (id)``, or ``name/address (id): offset±uncertainty(±delay)s``."""
-    if said.section not in {"Sources", "Peers"}:  # they were called peers before 1.0
+    if said.section != "sources":
         return False
     entry, sentence = _SOURCE.fullmatch(line), _SENTENCE.fullmatch(line)
     if sentence is not None:
@@ -169,7 +186,7 @@ def _status(said: _Said) -> SyncStatus:
     peers = tuple(_peer(address, values) for (address, _), values in said.sources.items())
     # Several sources are combined into one; none of them is "the" source unless it is alone.
     alone = peers[0] if len(peers) == 1 else None
-    offsets = [peer.offset_s for peer in peers if peer.offset_s is not None and peer.reach]
+    offsets = [peer.offset_s for peer in peers if peer.offset_s is not None and peer.reach != 0]
     synchronized = _synchronized(stratum, leap)
     return SyncStatus(
         "ntpd-rs" if system else "unknown",

@@ -5,7 +5,7 @@ from statistics import median
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
 from skewmon.timesync.parsers.values import flipped, number, seconds, whole
 
 TOOL = "ntpctl"
@@ -35,7 +35,7 @@ _NOT_VALID = re.compile(r"-+ (?:peer|sensor) not valid -+")
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the summary and the two-line entries of peers and sensors."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     summary: re.Match[str] | None = None
     peers: list[Peer] = []
     sensors = nobody = False
@@ -46,26 +46,26 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         entry = _entry(line, lines[position + 1], sensor=sensors) if position + 1 < len(lines) else None
         if entry is not None:
             peers.append(entry)
-            ledger.understood(2)
+            tally.understood(2)
             position += 2
             continue
         if found := _SUMMARY.fullmatch(line.strip()):
             summary = found
-            ledger.understood()
+            tally.understood()
         elif _NOISE.fullmatch(line):
             sensors = sensors or line.strip() == "sensor"
-            ledger.ignored()
+            tally.ignored()
         elif _NOBODY.fullmatch(line):
             nobody = True
-            ledger.understood()
+            tally.understood()
         else:
-            ledger.other(line)
+            tally.other(line)
         position += 1
-    ledger.others(stderr.splitlines())
+    tally.others(stderr.splitlines())
     # A daemon that nobody is configured for says that its clock is unsynced, too: that is no other answer.
     answered = bool(peers) or (summary is not None and not nobody)
     empty = ToolOutcome.NO_SOURCES if nobody else ToolOutcome.UNPARSED
-    return ledger.report(_status(summary, tuple(peers)), found=answered, exit_status=status, empty=empty)
+    return tally.report(_status(summary, tuple(peers)), found=answered, exit_status=status, empty=empty)
 
 
 def _entry(name: str, numbers: str, *, sensor: bool) -> Peer | None:

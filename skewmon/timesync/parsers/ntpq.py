@@ -13,7 +13,7 @@ from dataclasses import replace
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.ntpq_layout import NAME_WIDTH, Layout, of_header
-from skewmon.timesync.parsers.report import Ledger, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
 from skewmon.timesync.parsers.values import flipped, octal, seconds, whole
 
 TOOL = "ntpq"
@@ -33,7 +33,7 @@ _HEX = re.compile(r"[0-9a-f]{1,8}", re.ASCII)
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the table of ``ntpq -p``, ``-c apeers`` or ``-c opeers``, wrapped and with units too."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     lines = text.splitlines()
     headers = [layout for layout in map(of_header, lines) if layout is not None]
     layout = headers[0] if headers else Layout()
@@ -44,24 +44,24 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         continued = None if wrapped is None else _continued(wrapped, line, layout)
         if continued is not None:
             peers.append(continued)
-            ledger.understood(2)
+            tally.understood(2)
             wrapped = None
             continue
         if wrapped is not None:
-            ledger.other(wrapped)
+            tally.other(wrapped)
         wrapped = line if _may_be_wrapped(line) else None
         row = _row(line, layout)
         if row is not None:
             peers.append(row)
-            ledger.understood()
+            tally.understood()
         elif _is_noise(line):
-            ledger.ignored()
+            tally.ignored()
         elif wrapped is None:
-            ledger.other(line)
+            tally.other(line)
     if wrapped is not None:
-        ledger.other(wrapped)
-    ledger.others(stderr.splitlines())
-    return ledger.report(
+        tally.other(wrapped)
+    tally.others(stderr.splitlines())
+    return tally.report(
         _status(tuple(peers)),
         found=bool(peers),
         exit_status=status,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from skewmon.model import DaemonName, Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.values import distance_s, flipped, number, octal, seconds, whole
 
 TOOL = "ntpq-rv"
@@ -76,7 +76,7 @@ _TIMESTAMP = re.compile(r"(?:0x)?([0-9a-f]{8})\.([0-9a-f]{8})\b", re.IGNORECASE)
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ``ntpq -c rv`` of the system or of an association, in any width, cooked or raw."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     sections: list[dict[str, str]] = [{}]
     broken: str | None = None  # the variable whose quoted value goes on in the next line
     for line in text.splitlines():
@@ -89,13 +89,13 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
             sections.append({})
         if pairs or (rest is not None and not line[start:].strip()):
             sections[-1].update((name, _unquoted(value)) for name, value in pairs)
-            ledger.understood()
+            tally.understood()
         else:
-            ledger.other(line)
+            tally.other(line)
         broken = pairs[-1][0] if pairs and pairs[-1][1].count('"') == 1 else None
-    ledger.others(stderr.splitlines())
+    tally.others(stderr.splitlines())
     found = any(section.keys() & _FACTS for section in sections)
-    return ledger.report(_together(sections), found=found, exit_status=status)
+    return tally.report(_together(sections), found=found, exit_status=status)
 
 
 def _together(sections: list[dict[str, str]]) -> SyncStatus:
@@ -172,7 +172,7 @@ def _leap_of_status(text: str) -> str | None:
 
 def _refid(text: str) -> str:
     """Return a reference identifier; some versions print the 32 bits of an address in hexadecimal."""
-    address = refids.of_hex(text[2:], UNSYNCHRONIZED_STRATUM) if text.startswith("0x") else None
+    address = refids.of_unpadded_hex(text[2:], UNSYNCHRONIZED_STRATUM) if text.startswith("0x") else None
     return address or refids.word(text)
 
 

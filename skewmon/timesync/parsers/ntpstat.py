@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from skewmon.model import SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.values import number, whole
 
 TOOL = "ntpstat"
 
-#: Sources that are no server: the island, and reference clocks of the machine's own.
+#: Printed for the machine's own oscillator.
 _LOCAL_NET = "local net"
 
-#: What it calls a server that it cannot name; no name of any source.
+#: Printed for a server without a name.
 _NAMELESS = frozenset({"NTP server", "unspecified", "unknown source"})
 
 _SYNCHRONIZED = re.compile(
@@ -32,9 +32,17 @@ _NOT_SAID = re.compile(
 )
 
 
+#: Each output has one sentence of each kind.
+_KINDS = {
+    "state": re.compile(f"{_SYNCHRONIZED.pattern}|(?i:{_UNSYNCHRONIZED.pattern})"),
+    "bound": _WITHIN,
+    "poll": _POLL,
+}
+
+
 @dataclass(slots=True)
-class _Claim:
-    """What the sentences amount to so far."""
+class _Sentences:
+    """Values of the sentences read so far."""
 
     synchronized: bool | None = None
     kind: str | None = None
@@ -46,18 +54,24 @@ class _Claim:
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ntpstat's sentences; the bound includes the offset, as the tool computes it."""
-    ledger = Ledger(TOOL)
-    said = _Claim()
+    tally = LineTally(TOOL)
+    said = _Sentences()
     for line in text.splitlines():
-        if _understand(line.strip(), said):
-            ledger.understood()
+        if _understand(line.strip(), said, tally):
+            tally.understood()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
-    return ledger.report(_status(said), found=said != _Claim(), exit_status=status)
+            tally.other(line)
+    tally.others(stderr.splitlines())
+    return tally.report(_status(said), found=said != _Sentences(), exit_status=status)
 
 
-def _understand(line: str, said: _Claim) -> bool:
+def _understand(line: str, said: _Sentences, tally: LineTally) -> bool:
+    kind = next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(line)), line)
+    is_known = kind != line or _NOT_SAID.fullmatch(line) is not None
+    return is_known and not tally.in_second(kind, line) and _read(line, said)
+
+
+def _read(line: str, said: _Sentences) -> bool:
     if found := _SYNCHRONIZED.fullmatch(line):
         said.synchronized = True
         said.kind, said.address = found["kind"], found["parens"] or found["bare"]
@@ -75,15 +89,15 @@ def _understand(line: str, said: _Claim) -> bool:
     return True
 
 
-def _status(said: _Claim) -> SyncStatus:
-    island = said.kind == _LOCAL_NET
+def _status(said: _Sentences) -> SyncStatus:
+    is_free_running = said.kind == _LOCAL_NET
     address = said.address
     return SyncStatus(
         "unknown",
         synchronized=said.synchronized,
         stratum=said.stratum,
         source=address or (None if said.kind in _NAMELESS else said.kind),
-        refid="LOCL" if island else refids.of_address(address or ""),
+        refid="LOCL" if is_free_running else refids.of_address(address or ""),
         root_distance_s=said.bound_s,
         poll_s=said.poll_s,
     )

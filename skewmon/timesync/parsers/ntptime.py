@@ -1,20 +1,20 @@
-"""``ntptime``, and the ``adjtimex`` of Debian and of busybox: the kernel's own word on its discipline.
+"""``ntptime``, and the ``adjtimex`` of Debian and of busybox: the kernel's clock discipline.
 
-The kernel's offset is what it has yet to add, and its frequency what it adds: both are turned round, so that
-positive means that the clock is ahead, and that it would run fast.
+The kernel's offset is the correction to come, and its frequency the correction being applied: both signs are
+turned, so that positive means that the clock is ahead, and that it would run fast.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 
 from skewmon.model import KernelClock, SyncStatus
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.values import flipped, number
 
 TOOL = "ntptime"
 
-#: What the call returns where the clock is not synchronized to a reliable source (adjtimex(2)): besides
-#: STA_UNSYNC also for a clock that failed, and for a pulse that is asked for and does not come.
+#: Result of the call if the clock is not synchronized to a reliable source (adjtimex(2)): besides
+#: STA_UNSYNC also for a clock that failed, and for an enabled pulse input without a pulse.
 TIME_ERROR = 5
 
 #: Bits of timex.status (linux/timex.h).
@@ -25,7 +25,7 @@ US_PER_S, NS_PER_S = 10**6, 10**9
 #: The kernel's frequency unit: ppm in 16.16 fixed point (adjtimex(2)).
 PPM_SCALE = 65_536
 
-#: What adjtimex prints, one number a line, label → name; the rest is understood and left alone.
+#: Labels of adjtimex, one number a line, → name; not all values are used.
 _ADJTIMEX = {
     "offset": "offset",
     "frequency": "freq",
@@ -51,6 +51,7 @@ _TIME = re.compile(r"\s*time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
 _RAW_TIME = re.compile(r"\s*ntptime=[0-9a-f]+\.[0-9a-f]+ unixtime=[0-9a-f]+\.[0-9]+ .*")  # ntptime -r
 _STATUS = re.compile(r"\s*status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNORECASE)
 _MODES = re.compile(r"\s*modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
+_UP_TO_VALUE = re.compile(r"[^0-9:=]*")
 _ITEM = re.compile(r"\s*([A-Za-z][A-Za-z ]*?) (-?[0-9.]+)(?: (us|ppm|s|ns))?\s*")
 _ITEMS = frozenset(
     {
@@ -76,20 +77,31 @@ _ITEMS = frozenset(
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ntptime's two paragraphs, or adjtimex's list."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     facts: dict[str, float] = {}
+    call = ""
     for line in text.splitlines():
-        if _ntptime(line, facts) or _adjtimex(line, facts):
-            ledger.understood()
+        kept = dict(facts)
+        call = line.split("(")[0].strip() if _CALL.fullmatch(line) else call
+        if not (_ntptime(line, facts) or _adjtimex(line, facts)):
+            tally.other(line)
+        elif tally.in_second(f"{call} {_label(line)}", line):
+            facts = kept
+            tally.other(line)
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
+            tally.understood()
+    tally.others(stderr.splitlines())
     kernel = _kernel(facts)
-    return ledger.report(
+    return tally.report(
         SyncStatus("unknown", synchronized=kernel.synchronized, leap=kernel.leap, kernel=kernel),
         found="status" in facts,
         exit_status=status,
     )
+
+
+def _label(line: str) -> str:
+    """Return what distinguishes a line from the others of its paragraph: its text up to the first value."""
+    return _UP_TO_VALUE.match(line)[0]  # type: ignore[index]  # matches any text
 
 
 def _ntptime(line: str, facts: dict[str, float]) -> bool:

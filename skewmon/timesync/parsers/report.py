@@ -1,27 +1,28 @@
-"""What one parser hands back: an outcome, a partial status, and an account of every line."""
+"""The result of one parser: an outcome, a partial status, and an account of every line."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.parsers.complaints import ToolOutcome, complaint, is_chatter
-from skewmon.timesync.parsers.sanity import suspects_of
+from skewmon.timesync.parsers.complaints import ToolOutcome, is_chatter, outcome_named_by
+from skewmon.timesync.parsers.sanity import contradiction, suspects_of
 
-__all__ = ["KILLED", "Ledger", "Parser", "ToolOutcome", "ToolReport"]
+__all__ = ["KILLED", "LineTally", "Parser", "ToolOutcome", "ToolReport"]
 
 #: Exit statuses of a tool that was ended at its time limit: of timeout(1), and of a plain SIGKILL.
 KILLED = (124, 137)
 
-#: What a shell exits with where there is no such command.
+#: Exit status of a shell that did not find the command.
 NO_SUCH_COMMAND = 127
 
 
 @dataclass(frozen=True, slots=True)
 class ToolReport:
-    """The text of one tool, understood.
+    """The parsed text of one tool.
 
-    ``status`` holds only what this tool said; None is "not said". Every line of the text and of the standard
-    error ends in exactly one of three places: ``parsed + noise + len(unparsed)`` is the number of lines.
+    ``status`` holds only values that this tool printed; None is "not printed". Every line of the text and of
+    the standard error ends in exactly one of three places: ``parsed + noise + len(unparsed)`` is the number of
+    lines.
     """
 
     tool: str
@@ -34,7 +35,7 @@ class ToolReport:
 
     @property
     def lines(self) -> int:
-        """How many lines the tool printed."""
+        """Number of lines that the tool printed."""
         return self.parsed + self.noise + len(self.unparsed)
 
 
@@ -42,39 +43,58 @@ Parser = Callable[[str, str, int], ToolReport]
 
 
 @dataclass(slots=True)
-class Ledger:
-    """The account that a parser keeps while it reads: each line is entered exactly once."""
+class LineTally:
+    """Counts each line of an output exactly once while a parser reads it."""
 
     tool: str
     parsed: int = 0
     noise: int = 0
     unparsed: list[str] = field(default_factory=list)
-    trouble: ToolOutcome | None = None
+    doubts: list[str] = field(default_factory=list)
+    failure: ToolOutcome | None = None
+    _keys: set[str] = field(default_factory=set)
+    _latest: str | None = None
+    _in_second: bool = False
 
     def understood(self, count: int = 1) -> None:
-        """Enter lines that contributed a fact."""
+        """Count lines that contributed a value."""
         self.parsed += count
 
     def ignored(self, count: int = 1) -> None:
-        """Enter lines that are known to say nothing: blanks, headers, rules, banners."""
+        """Count lines without information: blanks, headers, rules, banners."""
         self.noise += count
 
     def other(self, line: str) -> None:
-        """Enter a line that is no fact: a blank, chatter, a shared complaint, or not understood."""
+        """Count a line without a value: a blank, chatter, a known error message, or not understood."""
         if not line.strip() or is_chatter(line):
             self.noise += 1
             return
-        trouble = complaint(line)
-        if trouble is None:
+        outcome = outcome_named_by(line)
+        if outcome is None:
             self.unparsed.append(line)
             return
         self.parsed += 1
-        self.trouble = self.trouble or trouble
+        self.failure = self.failure or outcome
 
     def others(self, lines: Iterable[str]) -> None:
-        """Enter several such lines."""
+        """Count several such lines."""
         for line in lines:
             self.other(line)
+
+    def doubt(self, suspect: str) -> None:
+        """Name a value that is kept although it may be wrong."""
+        self.doubts.append(suspect)
+
+    def in_second(self, key: str, line: str) -> bool:
+        """Return whether a keyed line belongs to a second output, which must not overwrite the first.
+
+        A key that occurs again begins the second output, except in a line printed twice in a row.
+        """
+        if not self._in_second:
+            self._in_second = key in self._keys and line != self._latest
+            self._keys.add(key)
+            self._latest = line
+        return self._in_second
 
     def report(
         self,
@@ -84,7 +104,11 @@ class Ledger:
         exit_status: int = 0,
         empty: ToolOutcome = ToolOutcome.UNPARSED,
     ) -> ToolReport:
-        """Close the account; ``found``: the status holds a fact; ``empty``: what it means where not."""
+        """Return the report; ``found``: the status holds a value; ``empty``: the outcome if it does not."""
+        contradicted = contradiction(status)
+        if contradicted is not None:
+            self.doubt(contradicted)
+            status = replace(status, synchronized=False)
         return ToolReport(
             tool=self.tool,
             outcome=self._outcome(found=found, exit_status=exit_status, empty=empty),
@@ -92,7 +116,7 @@ class Ledger:
             parsed=self.parsed,
             noise=self.noise,
             unparsed=tuple(self.unparsed),
-            suspects=suspects_of(status),
+            suspects=(*suspects_of(status), *self.doubts),
         )
 
     def _outcome(self, *, found: bool, exit_status: int, empty: ToolOutcome) -> ToolOutcome:
@@ -100,8 +124,8 @@ class Ledger:
             return ToolOutcome.TIMED_OUT
         if found:
             return ToolOutcome.PARSED
-        if self.trouble is not None:
-            return self.trouble
+        if self.failure is not None:
+            return self.failure
         if exit_status == NO_SUCH_COMMAND:
             return ToolOutcome.NOT_INSTALLED
         return ToolOutcome.UNPARSED if self.unparsed else empty

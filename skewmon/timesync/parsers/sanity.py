@@ -1,11 +1,14 @@
-"""Values outside a sane range are kept, and named: a wrong number is evidence, a clipped one is a lie."""
+"""Values outside a sane range are kept and named: a wrong number is evidence, a clipped one is lost."""
 
-from skewmon.model import Peer, SyncStatus
+from skewmon.model import KernelClock, Peer, SyncStatus
+
+#: NTP's stratum for "not synchronized" (RFC 5905; on the wire 0).
+UNSYNCHRONIZED_STRATUM = 16
 
 #: Field → (lowest sane, highest sane, unit). RFC 5905: stratum 0 to 16, MAXDISPERSE 16 s, MAXPOLL 2^17 s,
-#: MAXFREQ 500 ppm. An offset beyond a day is no clock error that a daemon measures but a wrong unit or date.
+#: MAXFREQ 500 ppm. An offset beyond a day is not measured by a daemon; it is a wrong unit or date.
 _LIMITS: dict[str, tuple[float, float, str]] = {
-    "stratum": (0, 16, ""),
+    "stratum": (0, UNSYNCHRONIZED_STRATUM, ""),
     "offset_s": (-86_400, 86_400, " s"),
     "root_distance_s": (0, 16, " s"),
     "reach": (0, 255, ""),
@@ -29,7 +32,14 @@ def suspects_of(status: SyncStatus) -> tuple[str, ...]:
     return tuple(named)
 
 
-def _outside(owner: str, values: SyncStatus | Peer | object) -> list[str]:
+def contradiction(status: SyncStatus) -> str | None:
+    """Return how a claim of synchronization contradicts its own stratum, or None."""
+    if status.synchronized and status.stratum is not None and status.stratum >= UNSYNCHRONIZED_STRATUM:
+        return f"synchronized at stratum {status.stratum}"
+    return None
+
+
+def _outside(owner: str, values: SyncStatus | Peer | KernelClock) -> list[str]:
     named = []
     for field, (lowest, highest, unit) in _LIMITS.items():
         value = getattr(values, field, None)

@@ -1,4 +1,4 @@
-"""``timedatectl show-timesync``: systemd-timesyncd's properties, among them the last packet whole.
+"""``timedatectl show-timesync``: systemd-timesyncd's properties, among them the whole last packet.
 
 The packet's four timestamps give its offset, (receive - origin + transmit - destination) / 2, server minus
 node; printed in whole seconds, so that only a gross offset shows.
@@ -6,11 +6,12 @@ node; printed in whole seconds, so that only a gross offset shows.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from skewmon.model import SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.values import below, distance_s, flipped, number, span_s, whole
 
 TOOL = "show-timesync"
@@ -20,7 +21,8 @@ LEAPS = {"0": "none", "1": "insert", "2": "delete", "3": "unsynchronized"}
 #: A property of the kernel's frequency: ppm in 16.16 fixed point (adjtimex(2)).
 PPM_SCALE = 65_536
 
-_KNOWN = frozenset(
+#: Properties of systemd-timesyncd.
+KNOWN = frozenset(
     {
         "LinkNTPServers",
         "SystemNTPServers",
@@ -37,6 +39,14 @@ _KNOWN = frozenset(
     }
 )
 
+#: Properties of ``timedatectl show``, often printed below.
+_OF_TIMEDATECTL = frozenset(
+    {"Timezone", "LocalRTC", "CanNTP", "NTP", "NTPSynchronized", "TimeUSec", "RTCTimeUSec"}
+)
+
+#: Printed by systemd for a limit that is not set.
+_UNLIMITED = "infinity"
+
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)=(.*?)\s*")
 _MESSAGE = re.compile(r"\{ (.*) \}")
 _PAIR = re.compile(r"([A-Z][A-Za-z]*)=(.*?)(?:,? (?=[A-Z][A-Za-z]*=)|$)")
@@ -48,17 +58,31 @@ _ADDRESS_WITH_NAME = re.compile(r"\(?(?P<address>[^\s()]+)\)?.*")
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ``Property=value`` lines."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     fields: dict[str, str] = {}
     for line in text.splitlines():
         found = _LINE.fullmatch(line)
-        if found and found[1] in _KNOWN and _fits(found[1], found[2]):
+        if found and found[1] in _OF_TIMEDATECTL:
+            tally.ignored()
+        elif (
+            found
+            and found[1] in KNOWN
+            and _fits(found[1], found[2])
+            and not tally.in_second(found[1], line)
+        ):
             fields[found[1]] = found[2]
-            ledger.understood()
+            tally.understood()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
-    return ledger.report(_status(fields), found=bool(fields), exit_status=status)
+            tally.other(line)
+    tally.others(stderr.splitlines())
+    is_message_cut = any("NTPMessage" in line for line in tally.unparsed)
+    message = _message(fields.get("NTPMessage", ""))
+    ignored_s = _offset_s(message) if message.get("Ignored") == "yes" else None
+    if ignored_s is not None:
+        tally.doubt(f"offset {-ignored_s:g} s of a sample that timesyncd ignored")
+    said = _status(fields)
+    said = replace(said, synchronized=None) if is_message_cut else said
+    return tally.report(said, found=bool(fields), exit_status=status)
 
 
 def _fits(name: str, value: str) -> bool:
@@ -67,7 +91,7 @@ def _fits(name: str, value: str) -> bool:
     if name == "Frequency":
         return number(value) is not None
     if name.endswith("USec"):
-        return span_s(value) is not None
+        return value == _UNLIMITED or span_s(value) is not None
     return True
 
 
@@ -79,18 +103,21 @@ def _message(value: str) -> dict[str, str]:
 
 def _status(fields: Mapping[str, str]) -> SyncStatus:
     message = _message(fields.get("NTPMessage", ""))
-    heard = bool(whole(message.get("PacketCount", "")))
+    packets = whole(message.get("PacketCount", ""))
+    heard = bool(packets)
     if not heard:
         message = {}  # --all shows the zeroes of a packet that never came
     address = _address(fields.get("ServerAddress", ""))
     stratum = whole(message.get("Stratum", ""))
     frequency = number(fields.get("Frequency", ""))
     leap = LEAPS.get(message.get("Leap", ""))
-    offset_s = flipped(_offset_s(message))
+    # A sample that timesyncd takes for a spike corrects nothing, and is not its opinion of the time.
+    ignored = message.get("Ignored") == "yes"
+    offset_s = None if ignored else flipped(_offset_s(message))
     arrived_s = _wall_s(message.get("DestinationTimestamp", ""))
     return SyncStatus(
         "timesyncd" if fields else "unknown",
-        synchronized=None if not fields else heard and leap != "unsynchronized",
+        synchronized=_synchronized(fields, leap, packets),
         stratum=below(stratum),
         source=address,
         refid=None if address is None else refids.of_address(address),
@@ -101,9 +128,16 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
         poll_s=span_s(fields.get("PollIntervalUSec", "")) or None,  # zero: it does not poll yet
         leap=leap,
         frequency_ppm=None if frequency is None else flipped(frequency / PPM_SCALE),
-        # So large an offset timesyncd steps at once: the clock has moved since that stamp was taken.
+        # timesyncd steps so large an offset at once: the clock has moved since this stamp was taken.
         updated_wall_s=None if arrived_s is None or not heard else arrived_s - (offset_s or 0.0),
     )
+
+
+def _synchronized(fields: Mapping[str, str], leap: str | None, packets: int | None) -> bool | None:
+    """Return whether a packet was accepted; without a line after the place of the packet, nothing is known."""
+    if packets is None and not fields.keys() & {"NTPMessage", "Frequency"}:
+        return None
+    return bool(packets) and leap != "unsynchronized"
 
 
 def _address(value: str) -> str | None:
@@ -118,7 +152,7 @@ def _offset_s(message: Mapping[str, str]) -> float | None:
         return None  # across a change of the zone's offset the differences mean nothing
     origin, receive, transmit, destination = (wall_s for wall_s, _ in filter(None, stamps))
     offset_s = (receive - origin + transmit - destination) / 2
-    # Four instants cut to whole seconds cannot tell an offset below one.
+    # Four instants cut to whole seconds cannot show an offset below one.
     return offset_s if abs(offset_s) > 1 else None
 
 

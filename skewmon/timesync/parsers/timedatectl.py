@@ -1,14 +1,15 @@
-"""``timedatectl``: systemd on the clock, in three generations of wording, and ``timedatectl show``."""
+"""``timedatectl`` in three generations of wording, and ``timedatectl show``."""
 
 import re
 from collections.abc import Mapping
 
 from skewmon.model import KernelClock, SyncStatus
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers import show_timesync
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 
 TOOL = "timedatectl"
 
-#: Label, in lower case → the one name it has here. Systemd 219 (CentOS 7), 237 (Ubuntu 18.04), 239 and later,
+#: Label, in lower case → its one name here. Systemd 219 (CentOS 7), 237 (Ubuntu 18.04), 239 and later,
 #: and the properties of ``timedatectl show``.
 LABELS: Mapping[str, str] = {
     "ntp synchronized": "synchronized",
@@ -36,8 +37,11 @@ LABELS: Mapping[str, str] = {
 
 YES_OR_NO: Mapping[str, bool] = {"yes": True, "no": False, "active": True, "inactive": False}
 
-#: ``n/a`` is what systemd prints where no service that could keep the time is installed.
+#: systemd prints ``n/a`` if no service that could keep the time is installed.
 _NOT_SAID = frozenset({"n/a", "n/a)"})
+
+#: Properties of ``timedatectl show-timesync``, often printed below.
+_OF_TIMESYNCD = frozenset(name.lower() for name in show_timesync.KNOWN)
 
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9 .-]*?)\s*(?::|=)\s*(.*?)\s*")
 
@@ -54,22 +58,30 @@ _MORE_WARNING = re.compile(
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ``timedatectl``, ``timedatectl status`` or ``timedatectl show``."""
-    ledger = Ledger(TOOL)
+    tally = LineTally(TOOL)
     facts: dict[str, bool] = {}
     known = warning = False
     for line in text.splitlines():
-        verdict = _understand(line, facts)
-        known = known or verdict
-        more = warning and not verdict and _MORE_WARNING.fullmatch(line) is not None
+        label = _label(line)
+        understood = label is not None and not tally.in_second(label, line) and _understand(line, facts)
+        known = known or understood
+        more = warning and not understood and _MORE_WARNING.fullmatch(line) is not None
         warning = more or _WARNING.fullmatch(line) is not None
-        if verdict:
-            ledger.understood()
-        elif warning or _DST_DATE.fullmatch(line):
-            ledger.ignored()
+        if understood:
+            tally.understood()
+        elif warning or label in _OF_TIMESYNCD or _DST_DATE.fullmatch(line):
+            tally.ignored()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
-    return ledger.report(_status(facts), found=known, exit_status=status)
+            tally.other(line)
+    tally.others(stderr.splitlines())
+    return tally.report(_status(facts), found=known, exit_status=status)
+
+
+def _label(line: str) -> str | None:
+    """Return the label of a line, in lower case, if it is known."""
+    found = _LINE.fullmatch(line)
+    label = "" if found is None else found[1].lower()
+    return label if label in LABELS or label in _OF_TIMESYNCD else None
 
 
 def _understand(line: str, facts: dict[str, bool]) -> bool:

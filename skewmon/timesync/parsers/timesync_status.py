@@ -1,11 +1,11 @@
-"""``timedatectl timesync-status``: systemd-timesyncd for people; its offset is server minus node."""
+"""``timedatectl timesync-status``: systemd-timesyncd; its offset is server minus node."""
 
 import re
 from collections.abc import Mapping
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
-from skewmon.timesync.parsers.report import Ledger, ToolReport
+from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.values import below, flipped, number, span_s, whole
 
 TOOL = "timesync-status"
@@ -35,7 +35,7 @@ _LABELS = frozenset(
     }
 )
 
-#: What stands where systemd has no text to print.
+#: Printed by systemd instead of a missing text.
 _NOT_SAID = frozenset({"", "n/a", "(null)"})
 
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z ]*?)\s*:\s*(.*?)\s*")
@@ -44,23 +44,23 @@ _WITH_LIMITS = re.compile(r"(?P<value>[^(]*?)(?: \((?:min|max)[^)]*\))?")
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
-    """Read the labelled lines; a daemon that never had a packet prints only the first two."""
-    ledger = Ledger(TOOL)
+    """Read the labelled lines; a daemon that never had a packet prints only three."""
+    tally = LineTally(TOOL)
     fields: dict[str, str] = {}
     for line in text.splitlines():
         found = _LINE.fullmatch(line)
         label = found[1].lower() if found else ""
-        if found and label in _LABELS and _fits(label, found[2]):
+        if found and label in _LABELS and _fits(label, found[2]) and not tally.in_second(label, line):
             fields[label] = found[2]
-            ledger.understood()
+            tally.understood()
         else:
-            ledger.other(line)
-    ledger.others(stderr.splitlines())
-    return ledger.report(_status(fields), found=bool(fields), exit_status=status)
+            tally.other(line)
+    tally.others(stderr.splitlines())
+    return tally.report(_status(fields), found=bool(fields), exit_status=status)
 
 
 def _fits(label: str, value: str) -> bool:
-    """Tell whether the value is one that the label may have; n/a is "not said"."""
+    """Return whether the label may have this value; n/a is "not printed"."""
     if value.lower() == "n/a":
         return True
     if label in {"poll interval", "root distance", "offset", "delay", "jitter"}:
@@ -76,7 +76,7 @@ def _span(value: str) -> float | None:
     found = _WITH_LIMITS.fullmatch(value)
     if found is None:
         return None
-    return span_s(found["value"].replace(",", "."))  # a locale's comma, where LC_ALL did not reach
+    return span_s(found["value"].replace(",", "."))  # a locale's comma, if LC_ALL was not set
 
 
 def _ppm(value: str) -> float | None:
@@ -90,12 +90,11 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     stratum = whole(fields.get("stratum", ""))
     offset_s = flipped(_span(fields.get("offset", "")))
     poll_s = _span(fields.get("poll interval", "")) or None  # zero: it does not poll yet
-    heard = bool(whole(fields.get("packet count", "")))
+    packets = whole(fields.get("packet count", ""))
     return SyncStatus(
         "timesyncd" if fields else "unknown",
-        # Its own word on synchronisation is a packet that it took: before that these lines are missing.
-        synchronized=_synchronized(leap, heard=heard, asked="server" in fields),
-        # The line is the server's stratum; the node that follows it is one further away.
+        synchronized=_synchronized(leap, packets),
+        # The line holds the server's stratum; the node that follows it is one further away.
         stratum=below(stratum),
         source=address,
         refid=None if address is None else refids.of_address(address),
@@ -108,12 +107,19 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     )
 
 
-def _synchronized(leap: str | None, *, heard: bool, asked: bool) -> bool | None:
+def _synchronized(leap: str | None, packets: int | None) -> bool | None:
+    """Return whether the daemon accepted a packet; without their number, the last line, nothing is known."""
     if leap == "unsynchronized":
         return False
-    if heard:
-        return True
-    return False if asked else None
+    return None if packets is None else packets > 0
+
+
+def _refid(reference: str, stratum: int | None) -> str | None:
+    """Return the server's reference: above stratum 1 an address in hexadecimal, else a word."""
+    if reference.lower() in _NOT_SAID:
+        return None
+    address = None if stratum is None or stratum <= 1 else refids.of_unpadded_hex(reference, stratum)
+    return address or reference
 
 
 def _peer(
@@ -122,7 +128,7 @@ def _peer(
     return Peer(
         name=address,
         state="system",
-        refid=None if fields.get("reference", "").lower() in _NOT_SAID else fields["reference"],
+        refid=_refid(fields.get("reference", ""), stratum),
         stratum=stratum,
         kind="server",
         poll_s=poll_s,
