@@ -9,6 +9,7 @@ import re
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.sanity import UNSYNCHRONIZED_STRATUM
 from skewmon.timesync.parsers.values import number, octal, seconds, whole
 
 TOOL = "chronyc-sources"
@@ -38,6 +39,7 @@ _ROW = re.compile(
     rf"\s+(?P<offset>{_AMOUNT})\s*\[\s*{_AMOUNT}\]\s+\+/-\s+(?P<error>{_AMOUNT})\s*",
     re.ASCII,
 )
+_HEADER = re.compile(r"\s*(?:(?:210 )?Number of sources = [0-9]+|MS Name/IP address .*)\s*")
 _NOISE = re.compile(
     r"\s*+(?:(?:210 )?Number of sources = [0-9]+|MS Name/IP address\s+Stratum Poll Reach LastRx Last sample"
     r"|[=\s]++|\.-- Source mode .*|/ \.- Source state .*|\| /[ |\\]+.*|\|\|[ |\\]+.*)\s*"
@@ -48,9 +50,11 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the table of sources; a table without rows is a daemon without sources."""
     tally = LineTally(TOOL)
     peers: list[Peer] = []
+    is_second = False  # a second table, which may be another host's
     for line in text.splitlines():
         peer = _row(line) or _csv(line)
-        if peer is not None:
+        is_second = is_second or (bool(peers) and _HEADER.fullmatch(line) is not None)
+        if peer is not None and not is_second:
             peers.append(peer)
             tally.understood()
         elif _NOISE.fullmatch(line):
@@ -60,7 +64,8 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     tally.others(stderr.splitlines())
     # In CSV a daemon without sources prints nothing at all, and succeeds.
     empty = ToolOutcome.NO_SOURCES if status == 0 else ToolOutcome.UNPARSED
-    return tally.report(_status(tuple(peers)), found=bool(peers), exit_status=status, empty=empty)
+    status_said = _status(tuple(peers), tally)
+    return tally.report(status_said, found=bool(peers), exit_status=status, empty=empty)
 
 
 def _row(line: str) -> Peer | None:
@@ -86,7 +91,7 @@ def _csv(line: str) -> Peer | None:
     return _peer(tuple(fields[:6]), last_heard_s=None if never else last, offset_s=offset, error_s=error)
 
 
-#: What CSV prints where the text has a dash: a source that was never heard (2^32 - 1 seconds ago).
+#: Printed by CSV instead of a dash: a source that was never heard (2^32 - 1 seconds ago).
 NEVER_S = float(2**32 - 1)
 
 
@@ -124,8 +129,11 @@ def _amount_s(text: str) -> float | None:
     return seconds(text)
 
 
-def _status(peers: tuple[Peer, ...]) -> SyncStatus:
+def _status(peers: tuple[Peer, ...], tally: LineTally) -> SyncStatus:
     followed = next((peer for peer in peers if peer.state == "system"), None)
+    if followed is not None and (followed.stratum or 0) >= UNSYNCHRONIZED_STRATUM:
+        tally.doubt(f"{followed.name} is marked as followed at stratum {followed.stratum}")
+        return SyncStatus("chronyd", synchronized=False, peers=peers)
     if followed is None:
         return SyncStatus("chronyd" if peers else "unknown", peers=peers)
     # "* indicates the best source which is currently selected for synchronisation" (chronyc(1)). The clock

@@ -209,7 +209,11 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
 
 
 def _refid(digits: str, stratum: int | None) -> str | None:
-    return "LOCL" if digits in _LOCAL_IDS else refids.of_unpadded_hex(digits, stratum) or refids.of_address(digits)
+    return (
+        "LOCL"
+        if digits in _LOCAL_IDS
+        else refids.of_unpadded_hex(digits, stratum) or refids.of_address(digits)
+    )
 
 
 def _reference(fields: Mapping[str, str]) -> tuple[str, str | None]:

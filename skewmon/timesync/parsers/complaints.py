@@ -135,7 +135,8 @@ _COMMAND = (
 #: before a command), of switches and routers (``n1#``, ``RP/0/RSP0/CPU0:n1#``), and of the tools themselves.
 _PROMPT = re.compile(
     r"\s*+(?:"
-    r"(?:\([\w.@/ -]{1,40}\) ?)?\[?[\w.-]{1,60}@[\w.-]{1,80}(?:[: ][^\s\]]{0,80})?\]?[ :]?[#$%>\u276f] ?(?:.*)"
+    r"(?:\([\w.@/ -]{1,40}\) ?)?\[?[\w.-]{1,60}@[\w.-]{1,80}(?:[: ][^\s\]]{0,80})?\]?"
+    r"[ :]?[#$%>\u276f] ?(?:.*)"
     r"|(?:ntpq|chronyc|ntpdc)> ?.*"
     r"|[A-Za-z][\w./:-]{0,60}(?:\([\w-]{1,20}\))?[#>$%]"
     rf"|(?:[^\s*#^=+-]\S{{0,60}} ?[^\s*#^=+-]?\S{{0,60}} ?)?[#$%>\u276f] ?(?:{_COMMAND})?"
@@ -156,8 +157,10 @@ _CHATTER = re.compile(
     r"|bash: cannot set terminal process group .*|bash: no job control in this shell"
     r"|Connection to \S+ closed\.|Last login: .*"
     r"|You can install it by typing:|(?:Try: )?(?:sudo )?(?:apt|apt-get|snap|dnf|yum|zypper) install .*"
-    r"|current host (?:set to|is) .*|200 OK|\."  # ntpq; chronyc; chronyc -e, which ends each answer with a dot
-    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} {1,2}[0-9]{1,2} [0-9:.]{8,15} [A-Za-z]{1,6}(?: [0-9]{4})?)\s*"
+    r"|current host (?:set to|is) .*"  # ntpq
+    r"|200 OK|\."  # chronyc; with -e it ends each answer with a dot
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} {1,2}[0-9]{1,2} [0-9:.]{8,15} [A-Za-z]{1,6}"
+    r"(?: [0-9]{4})?)\s*"
 )
 
 

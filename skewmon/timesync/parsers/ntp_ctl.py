@@ -12,6 +12,7 @@ from statistics import median
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.sanity import UNSYNCHRONIZED_STRATUM
 from skewmon.timesync.parsers.values import distance_s, flipped, number
 
 TOOL = "ntp-ctl"
@@ -19,12 +20,10 @@ TOOL = "ntp-ctl"
 #: 3 is "unknown", 4 "unsynchronized" of its own; on the wire both are NTP's alarm.
 LEAPS = {0.0: "none", 1.0: "insert", 2.0: "delete", 3.0: "unsynchronized", 4.0: "unsynchronized"}
 
-#: What a duration holds that nobody measured yet: the largest of NTP's 32.32 format, printed 2147483648.5.
+#: Value of a duration not measured yet: the largest of NTP's 32.32 format, printed 2147483648.5.
 UNMEASURED_S = float(2**31 - 1)
 
-UNSYNCHRONIZED_STRATUM = 16
-
-#: After eight polls without an answer ntpd-rs holds a source for unreachable, as NTP's register does.
+#: After eight polls without an answer ntpd-rs considers a source unreachable, as NTP's register does.
 REACH_POLLS = 8
 
 _SAMPLE = re.compile(r"(ntp_[a-z_]+)(?:\{(.*)\})? ([0-9.eE+-]+|NaN|[+-]?Inf)")
@@ -161,7 +160,7 @@ def _source(line: str, said: _Said) -> bool:
 
 
 def _address(place: str) -> str:
-    """Take the address from ``name/address``; both are one path where the source is a device."""
+    """Take the address from ``name/address``; both are one path if the source is a device."""
     half = len(place) // 2
     if place[half : half + 1] == "/" and place[:half] == place[half + 1 :]:
         return place[:half]
@@ -195,7 +194,7 @@ def _status(said: _Said) -> SyncStatus:
         source=None if alone is None else alone.name,
         refid=None if alone is None else alone.refid,
         offset_s=median(offsets) if offsets else None,
-        root_distance_s=_distance_s(system) if synchronized else None,  # else zeroes that nobody measured
+        root_distance_s=_distance_s(system) if synchronized else None,  # else zeroes that were not measured
         reach=None if alone is None else alone.reach,
         poll_s=None if alone is None else alone.poll_s,
         leap=leap,

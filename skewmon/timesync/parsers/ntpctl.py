@@ -49,7 +49,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
             tally.understood(2)
             position += 2
             continue
-        if found := _SUMMARY.fullmatch(line.strip()):
+        if (found := _SUMMARY.fullmatch(line.strip())) and not tally.in_second("summary", line):
             summary = found
             tally.understood()
         elif _NOISE.fullmatch(line):

@@ -1,19 +1,30 @@
-"""``ntpq -p``: the table of peers, of ntp.org's ntpd, of NTPsec and of what is built on them.
+"""``ntpq -p``: the table of peers, of ntp.org's ntpd, of NTPsec and of devices built on them.
 
-A row is read from its right end, where the fields, eight as a rule, never hold a blank; what is left of them
-is a tally code, a name that may hold blanks, and a reference identifier that may be empty. Where the header
-stands tells where the name begins and ends, also in a table that was pasted with blanks before it.
+A row is read from its right end: its fields, usually eight, never hold a blank. Left of them are a tally
+code, a name that may hold blanks, and a reference identifier that may be empty. The position of the header shows
+the columns of the name, also in a table that was pasted with blanks before it.
 
-ntpq's offset is peer minus local; here it is turned round, so that positive means that the node is ahead.
+ntpq's offset is peer minus local; here the sign is turned, so that positive means that the node is ahead.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.ntpq_layout import NAME_WIDTH, Layout, of_header
+from skewmon.timesync.parsers.ntpq_names import (
+    UNKNOWN,
+    Head,
+    is_name,
+    is_table_trimmed,
+    known_tally,
+    read_head,
+    split_tally,
+)
 from skewmon.timesync.parsers.report import LineTally, ToolOutcome, ToolReport
+from skewmon.timesync.parsers.sanity import UNSYNCHRONIZED_STRATUM
 from skewmon.timesync.parsers.values import flipped, octal, seconds, whole
 
 TOOL = "ntpq"
@@ -24,57 +35,147 @@ _WRAP_INDENT = 12
 _RULE = re.compile(r"[=\s]+|\s*-{20,}\s*")
 _BANNER = re.compile(r"\s*(?:server=\S+|host\s*:\s*\S+.*|remote|Total peers\s*: [0-9]+)\s*")
 
-#: Switches and routers print below or above the table what its codes mean.
+#: Switches and routers explain the codes below or above the table.
 _LEGEND = re.compile(
     r"\s*[*#+x=~-] (?=[^0-9]*\b(?:peer|selected|candidate|master|ticker|polled|configured)\b)[^0-9]*"
 )
+#: ntpq prints seven characters of a number at most: one of seven digits and signs may have had more.
+_MAY_BE_CUT = re.compile(r"(?=.{7})[+-]?[0-9]+", re.ASCII)
+
+#: A line that begins with the name or address of a source, whatever its length.
+_STARTS_NAME = re.compile(r"\s*[*#+x~=-]?[\w-]+[.:(]")
 _HEX = re.compile(r"[0-9a-f]{1,8}", re.ASCII)
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the table of ``ntpq -p``, ``-c apeers`` or ``-c opeers``, wrapped and with units too."""
-    tally = LineTally(TOOL)
     lines = text.splitlines()
-    headers = [layout for layout in map(of_header, lines) if layout is not None]
-    layout = headers[0] if headers else Layout()
-    peers: list[Peer] = []
-    wrapped: str | None = None  # a name too wide for its column, which waits for its row
+    table = _Table(lines)
     for line in lines:
-        layout = _layout(line, layout)
-        continued = None if wrapped is None else _continued(wrapped, line, layout)
-        if continued is not None:
-            peers.append(continued)
-            tally.understood(2)
-            wrapped = None
-            continue
-        if wrapped is not None:
-            tally.other(wrapped)
-        wrapped = line if _may_be_wrapped(line) else None
-        row = _row(line, layout)
-        if row is not None:
-            peers.append(row)
-            tally.understood()
-        elif _is_noise(line):
-            tally.ignored()
-        elif wrapped is None:
-            tally.other(line)
-    if wrapped is not None:
-        tally.other(wrapped)
+        table.take(line)
+    table.end()
+    tally = table.tally
+    is_complete = not tally.unparsed or not _may_hide_the_followed(tally.unparsed, lines, text)
     tally.others(stderr.splitlines())
     return tally.report(
-        _status(tuple(peers)),
-        found=bool(peers),
+        _status(tuple(table.peers), tally, is_complete=is_complete),
+        found=bool(table.peers),
         exit_status=status,
-        empty=ToolOutcome.NO_SOURCES if headers else ToolOutcome.UNPARSED,
+        empty=ToolOutcome.NO_SOURCES if table.headers else ToolOutcome.UNPARSED,
     )
 
 
-def _status(peers: tuple[Peer, ...]) -> SyncStatus:
+class _Table:
+    """The rows read so far, and the state that the next line is read in."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.tally = LineTally(TOOL)
+        self.peers: list[Peer] = []
+        self.headers = [line for line in lines if of_header(line) is not None]
+        self._layout = (of_header(self.headers[0]) if self.headers else None) or Layout()
+        self._is_trimmed = is_table_trimmed(
+            lines, self._layout, header=self.headers[0] if self.headers else None
+        )
+        self._wrapped: str | None = None  # a name that waits for its row
+        self._in_second = False
+        self._lacks_vrf = False  # the last row may go on with the name of a routing table
+
+    def take(self, line: str) -> None:
+        """Read one line; a second table, which may be another host's, is not understood."""
+        self._in_second = self._in_second or (bool(self.peers) and of_header(line) is not None)
+        self._layout = _layout(line, self._layout)
+        if self._wrapped is not None:
+            peer = self._continued(self._wrapped, line)
+            if peer is not None:
+                self._add(peer, line, lines=2)
+                self._wrapped = None
+                return
+            self._give_up()
+        peer = self._row(line)
+        if peer is not None:
+            self._add(peer, line)
+        elif _is_noise(line):
+            self.tally.ignored()
+        elif _may_be_wrapped(line) or (self._lacks_vrf and len(line.split()) == 1):
+            self._wrapped = line
+        else:
+            self.tally.other(line)
+
+    def end(self) -> None:
+        """Count the line that still waits for its row."""
+        if self._wrapped is not None:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        assert self._wrapped is not None
+        if self._lacks_vrf and len(self._wrapped.split()) == 1 and not _STARTS_NAME.match(self._wrapped):
+            self.tally.understood()
+        else:
+            self.tally.other(self._wrapped)
+        self._wrapped, self._lacks_vrf = None, False
+
+    def _add(self, peer: Peer, line: str, lines: int = 1) -> None:
+        fields = (self._layout.split(line.expandtabs()) or ("", {}))[1]
+        self._lacks_vrf = self._layout.has_vrf and "vrf" not in fields
+        if self._in_second:
+            self.tally.unparsed.append(line)
+            return
+        self.peers.append(peer)
+        self.tally.understood(lines)
+        unit = self._layout.unit
+        for title in ("delay", "offset", "jitter", "disp"):
+            if _MAY_BE_CUT.fullmatch(fields.get(title, "")):
+                self.tally.doubt(f"{peer.name} {title} may be cut off: {fields[title]} {unit}")
+        if peer.tally == "":
+            self.tally.doubt(f"{peer.name}: tally code not known")
+
+    def _row(self, line: str) -> Peer | None:
+        """Read a whole row."""
+        layout = self._layout
+        line = line.expandtabs()
+        line = " " * layout.server + line[layout.server :]
+        head, fields = layout.split(line) or ("", {})
+        head = _without_between(head, layout)
+        if not head.strip():
+            return None
+        if len(head) - len(head.lstrip()) >= layout.indent + _WRAP_INDENT and len(head.split()) == 1:
+            return None  # the second half of a wrapped row, whose name is missing
+        parts = read_head(head, layout, is_trimmed=self._is_trimmed)
+        return None if parts is None else _peer(parts, fields, layout)
+
+    def _continued(self, wrapped: str, line: str) -> Peer | None:
+        """Read a row whose name stands on the line before."""
+        layout = self._layout
+        line = line.expandtabs()
+        head, fields = layout.split(line) or ("", {})
+        head = _without_between(head, layout)
+        is_indented = not line[:_WRAP_INDENT].strip()
+        # a terminal or a mail wrapped the row without indentation
+        is_rest = len(head.split()) == 1 and not line.startswith((" ", *layout.plain_codes))
+        if not fields or not (is_indented or is_rest):
+            return None
+        code, name = split_tally(wrapped, layout)
+        code, name = known_tally(code, name, wrapped, layout, is_trimmed=self._is_trimmed)
+        name = name.partition(" ")[0]  # without a second name, or the name of Cisco's routing table
+        return _peer(Head(code, name, head.strip()), fields, layout) if is_name(name) else None
+
+
+def _may_hide_the_followed(unparsed: Sequence[str], lines: Sequence[str], text: str) -> bool:
+    """Return whether a line that was not understood may be the row of the followed source, or its loss."""
+    is_cut = not text.endswith("\n") and lines[-1] in unparsed
+    return is_cut or any("*" in line or line.lstrip().startswith("o") for line in unparsed)
+
+
+def _status(peers: tuple[Peer, ...], tally: LineTally, *, is_complete: bool) -> SyncStatus:
     # With a pulse per second ntpd marks two: the clock that numbers the seconds, and the pulse it follows.
     marked = sorted((peer for peer in peers if peer.state in {"pps", "system"}), key=lambda peer: peer.state)
     followed = marked[0] if marked else None
-    if followed is None:
-        return SyncStatus("unknown", synchronized=False if peers else None, peers=peers)
+    if followed is None or not _is_synchronized(followed):
+        if followed is not None:
+            tally.doubt(f"{followed.name} is marked as followed at stratum {followed.stratum}")
+        is_open = not is_complete or any(not peer.tally and _is_synchronized(peer) for peer in peers)
+        is_known = followed is not None or (bool(peers) and not is_open)
+        return SyncStatus("unknown", synchronized=False if is_known else None, peers=peers)
     # The table holds the followed source's stratum; the clock that follows it is one further away.
     return SyncStatus(
         "unknown",
@@ -90,6 +191,10 @@ def _status(peers: tuple[Peer, ...]) -> SyncStatus:
     )
 
 
+def _is_synchronized(peer: Peer) -> bool:
+    return peer.stratum is None or peer.stratum < UNSYNCHRONIZED_STRATUM
+
+
 def _upstream(followed: Peer) -> str | None:
     """Return the refid of a clock that follows this source: its address, or a reference clock's word."""
     if followed.kind == "l":
@@ -100,7 +205,7 @@ def _upstream(followed: Peer) -> str | None:
 
 
 def _layout(line: str, layout: Layout) -> Layout:
-    """Return what is known of the table after this line; its rule begins where rows do."""
+    """Return the layout after this line; a table's rule begins in the column of its rows."""
     if _RULE.fullmatch(line) and line.strip() and not layout.server:
         return replace(layout, indent=len(line) - len(line.lstrip()))
     return of_header(line) or layout
@@ -112,40 +217,15 @@ def _is_noise(line: str) -> bool:
 
 
 def _may_be_wrapped(line: str) -> bool:
-    """Tell whether this is a lone name, wider than its field: the first half of a wrapped row."""
+    """Return whether this is a lone name: the first half of a wrapped row."""
     words = line.split()
-    lone = len(words) == 1 and len(words[0]) > NAME_WIDTH
-    return (lone or words[1:2] == ["vrf"]) and len(words) in {1, 3} and not _is_noise(line)
-
-
-def _row(line: str, layout: Layout) -> Peer | None:
-    """Read a whole row."""
-    line = line.expandtabs()
-    line = " " * layout.server + line[layout.server :]
-    head, fields = layout.split(line) or ("", {})
-    head = _without_between(head, layout)
-    if not head.strip():
-        return None
-    if len(head) - len(head.lstrip()) >= layout.indent + _WRAP_INDENT and len(head.split()) == 1:
-        return None  # the second half of a wrapped row, whose name is missing
-    tally, name, refid = _head(head, layout)
-    return _peer(tally, name, _refid(refid, layout), fields, layout) if name else None
-
-
-def _continued(wrapped: str, line: str, layout: Layout) -> Peer | None:
-    """Read a row whose name, too wide for its column, stands on the line before."""
-    line = line.expandtabs()
-    head, fields = layout.split(line) or ("", {})
-    if not fields or line[:_WRAP_INDENT].strip():
-        return None
-    tally, name = _tally(wrapped, layout)
-    name = name.partition(" ")[0]  # Cisco names a source's routing table behind its address
-    refid = _refid(_without_between(head, layout).strip(), layout)
-    return _peer(tally, name, refid, fields, layout)
+    is_lone = len(words) == 1 and (len(words[0]) > NAME_WIDTH or _STARTS_NAME.match(line) is not None)
+    has_second = (len(words) == 2 and words[1].startswith("(")) or (len(words) == 3 and words[1] == "vrf")
+    return (is_lone or has_second) and not _is_noise(line)
 
 
 def _refid(text: str, layout: Layout) -> str:
-    """Return what of this column is a reference identifier, and no local address."""
+    """Return this column's reference identifier, or nothing if it holds a local address."""
     if layout.local:
         return ""
     if layout.hexadecimal and _HEX.fullmatch(text):  # the 32 bits of an address, without leading zeroes
@@ -158,38 +238,12 @@ def _without_between(head: str, layout: Layout) -> str:
     return head.rpartition(" ")[0].rstrip() if layout.between else head
 
 
-def _tally(line: str, layout: Layout) -> tuple[str, str]:
-    """Split a line's start into its tally code and what follows."""
-    column = layout.indent if line[: layout.indent].strip() == "" else 0
-    code, rest = line[column : column + 1], line[column + 1 :]
-    stripped = line.strip()
-    if code not in layout.states or (code == " " and stripped.startswith(layout.plain_codes)):
-        # pasted with other blanks than the header
-        plain = stripped.startswith(layout.plain_codes)
-        code, rest = (stripped[0], stripped[1:]) if plain else (" ", stripped)
-    return code, rest.strip().removeprefix("~")  # Cisco's mark of a source that is configured
-
-
-def _head(head: str, layout: Layout) -> tuple[str, str, str]:
-    """Split what stands left of the fields into tally code, name and reference identifier."""
-    column = layout.refid
-    if column < len(head) and head[column - 1] == " " and head[column] != " ":
-        tally, name = _tally(head[:column], layout)
-        if name:
-            return tally, name, head[column:].strip()
-    tally, rest = _tally(head, layout)
-    if rest.endswith("(") or len(rest.split()) < 2:
-        return tally, rest, ""
-    name, refid = rest.rsplit(None, 1)
-    return tally, name, refid
-
-
-def _peer(tally: str, name: str, refid: str, fields: dict[str, str], layout: Layout) -> Peer:
+def _peer(head: Head, fields: dict[str, str], layout: Layout) -> Peer:
     jitter = fields.get("jitter", fields.get("disp", ""))
     return Peer(
-        name=name,
-        state=layout.states[tally],
-        refid=refids.word(refid) or None,
+        name=head.name,
+        state=layout.states[head.tally] if head.tally else UNKNOWN,
+        refid=refids.word(_refid(head.refid, layout)) or None,
         stratum=whole(fields["st"]),
         kind=fields.get("t"),
         last_heard_s=_interval_s(fields.get("when", "-")),
@@ -198,7 +252,7 @@ def _peer(tally: str, name: str, refid: str, fields: dict[str, str], layout: Lay
         delay_s=seconds(fields.get("delay", ""), layout.unit),
         offset_s=flipped(seconds(fields.get("offset", ""), layout.unit)),
         jitter_s=seconds(jitter, layout.unit),
-        tally=tally,
+        tally=head.tally,
     )
 
 

@@ -1,8 +1,8 @@
-"""What the header of a peer table tells: which columns there are, where they lie, what their numbers count.
+"""The columns of a peer table, read from its header: their names, positions and units.
 
 ``ntpq -p`` of ntp.org and NTPsec has one set of columns; ``apeers``, ``opeers``, switches and routers that
-ship ntpd put others between them or leave some out. ``ntpdc -p``, and what Cisco made of it, has its own: it
-counts seconds where ntpq counts milliseconds, and its first character is the mode of an association.
+ship ntpd add columns or leave some out. ``ntpdc -p``, and Cisco's version of it, has its own: it counts
+seconds instead of milliseconds, and its first character is the mode of an association.
 """
 
 import re
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from skewmon.timesync.parsers.values import is_value, octal, whole
 
-#: The columns right of the reference identifier, where no header tells otherwise.
+#: The columns right of the reference identifier in a table without a header.
 STANDARD = ("st", "t", "when", "poll", "reach", "delay", "offset", "jitter")
 
-#: Where the name begins, how wide it is: "%c%-15.15s " of ntpq-subs.c, where no header tells otherwise.
+#: Position and width of the name in a table without a header: "%c%-15.15s " of ntpq-subs.c.
 NAME_COLUMN, NAME_WIDTH = 1, 15
 
 #: Tally code → word (ntp.org, "Peer Status Word", select field).
@@ -29,7 +29,7 @@ STATES = {
     "o": "pps",
 }
 
-#: Mode of an association → word (ntpdc(8)); only of the followed one the selection is told, too.
+#: Mode of an association → word (ntpdc(8)); only the followed one shows its selection, too.
 MODES = {
     " ": "unknown",
     "+": "unknown",
@@ -40,8 +40,8 @@ MODES = {
     "*": "system",
 }
 
-#: Codes that begin names, too, and so count in the tally's own column only.
-_LETTERS = "xo"
+#: Codes that are letters: names begin with them, too.
+LETTERS = "xo"
 
 _HEADER = re.compile(
     r"\s*(?:server\s+)?(?P<name>remote|address)\s+(?P<refid>refid|local|ref clock)\b(?P<rest>.*)"
@@ -54,7 +54,7 @@ def _is_interval(text: str) -> bool:
     return _INTERVAL.fullmatch(text) is not None
 
 
-#: Title → what a field of its column must be; a column that is not known may hold any word.
+#: Title → check of a field of its column; a column that is not known may hold any word.
 _CHECKS: Mapping[str, Callable[[str], bool]] = {
     "st": lambda text: whole(text) is not None,
     "t": lambda text: _KIND.fullmatch(text) is not None,
@@ -72,8 +72,8 @@ _CHECKS: Mapping[str, Callable[[str], bool]] = {
 class Layout:
     """One table's columns; the default is ntp.org's own, for rows without a header.
 
-    ``server`` is the width of the column that names which of several hosts was asked; ``between`` is whether
-    a word of no interest stands between the reference identifier and the stratum.
+    ``server`` is the width of the column with the host that was queried, of several hosts; ``between`` is
+    whether a word without use stands between the reference identifier and the stratum.
     """
 
     server: int = 0
@@ -86,37 +86,47 @@ class Layout:
 
     @property
     def is_of_ntpdc(self) -> bool:
-        """Whether this is the older program's table, which tells neither kind nor age of a source."""
+        """Whether this is the older program's table, without kind and age of a source."""
         return "t" not in self.columns and "when" not in self.columns
 
     @property
     def unit(self) -> str:
-        """Return what a bare number of delay, offset and jitter counts."""
+        """Unit of a bare number of delay, offset and jitter."""
         return "s" if self.is_of_ntpdc else "ms"
 
     @property
     def states(self) -> Mapping[str, str]:
-        """Return what the first character of a row means."""
+        """Meaning of the first character of a row."""
         return MODES if self.is_of_ntpdc else STATES
 
     @property
     def plain_codes(self) -> tuple[str, ...]:
-        """Return the codes that no name begins with."""
-        return tuple(code for code in self.states if code not in f" {_LETTERS}")
+        """Codes that no name begins with."""
+        return tuple(code for code in self.states if code not in f" {LETTERS}")
+
+    @property
+    def has_vrf(self) -> bool:
+        """Whether rows end with the name of a routing table, which may be missing or wrapped."""
+        return self.columns[-1] == "vrf"
 
     def split(self, line: str) -> tuple[str, dict[str, str]] | None:
-        """Return what stands left of the fields, and these by their titles; None where they do not fit."""
-        words = line.rsplit(None, len(self.columns))
-        parts = words[-len(self.columns) :]
-        fits = len(parts) == len(self.columns) and all(
-            _CHECKS.get(title, bool)(part) for title, part in zip(self.columns, parts, strict=True)
-        )
-        head = words[0] if len(words) > len(parts) else ""
-        return (head, dict(zip(self.columns, parts, strict=True))) if fits else None
+        """Return the text left of the fields, and the fields by their titles; None if they do not fit."""
+        whole_row = _split(line, self.columns)
+        return _split(line, self.columns[:-1]) if whole_row is None and self.has_vrf else whole_row
+
+
+def _split(line: str, columns: tuple[str, ...]) -> tuple[str, dict[str, str]] | None:
+    words = line.rsplit(None, len(columns))
+    parts = words[-len(columns) :]
+    fits = len(parts) == len(columns) and all(
+        _CHECKS.get(title, bool)(part) for title, part in zip(columns, parts, strict=True)
+    )
+    head = words[0] if len(words) > len(parts) else ""
+    return (head, dict(zip(columns, parts, strict=True))) if fits else None
 
 
 def of_header(line: str) -> Layout | None:
-    """Return the layout that a header announces, or None where the line is none."""
+    """Return the layout that a header announces, or None if the line is not a header."""
     found = _HEADER.match(line)
     titles = [] if found is None else found["rest"].split()
     if found is None or "reach" not in titles or "st" not in titles or len(set(titles)) < len(titles):

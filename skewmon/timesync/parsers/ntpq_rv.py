@@ -1,16 +1,17 @@
 """``ntpq -c rv``: the system variables of ntpd and NTPsec; offsets in milliseconds, peer minus local.
 
-``rv ASSID`` prints the variables of one peer under the same names: what is said there of stratum, leap or
-offset is that peer's, and nothing of it is the system's.
+``rv ASSID`` prints the variables of one peer under the same names: stratum, leap and offset there are that
+peer's, not the system's. A text may hold several sections, each of the system or of one peer.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from skewmon.model import DaemonName, Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.report import LineTally, ToolReport
+from skewmon.timesync.parsers.sanity import UNSYNCHRONIZED_STRATUM
 from skewmon.timesync.parsers.values import distance_s, flipped, number, octal, seconds, whole
 
 TOOL = "ntpq-rv"
@@ -29,7 +30,7 @@ LEAPS = {
     "03": "unsynchronized",
 }
 
-#: The selection in a peer's status word, decoded → state; before 4.2.6 some had other names.
+#: The selection in a peer's decoded status word → state; before 4.2.6 some had other names.
 _SELECTIONS = {
     "sel_reject": "rejected",
     "sel_falsetick": "falseticker",
@@ -46,10 +47,31 @@ _SELECTIONS = {
     "sel_pps.peer": "pps",
 }
 
-#: What the variables of each association begin with; the system's own lacked a number before 4.1.
-_HEADS = frozenset({"associd", "assid", "status"})
+#: First variables of a section; the system's lacked a number before 4.1, and vendors print a routing table.
+_HEADS = frozenset({"associd", "assid", "status", "vrf"})
 
-#: Without one of these nothing was said, however many assignments there were.
+#: Variables that only a peer has.
+_OF_A_PEER = frozenset(
+    {
+        "srcadr",
+        "srchost",
+        "srcport",
+        "dstadr",
+        "dstport",
+        "reach",
+        "unreach",
+        "hmode",
+        "pmode",
+        "hpoll",
+        "ppoll",
+    }
+    | {"delay", "flash", "headway", "keyid", "filtdelay", "filtoffset", "filtdisp", "filterror", "xleave"}
+)
+
+#: Name of a peer whose address was not printed.
+_UNNAMED = "unnamed peer"
+
+#: At least one of these must be printed for an answer.
 _FACTS = frozenset(
     {"version", "leap", "stratum", "refid", "rootdelay", "rootdisp", "rootdispersion"}
     | {"offset", "phase", "frequency", "srcadr"}
@@ -57,18 +79,18 @@ _FACTS = frozenset(
 
 PPM = {None: 1.0, "ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "ppk": 1e3}
 
-#: NTP's greatest poll exponent is 17; what is far beyond is garbage, not 2^garbage seconds.
+#: NTP's greatest poll exponent is 17; far larger ones are garbage, not 2^garbage seconds.
 MAX_POLL_EXPONENT = 20
 
-#: NTP's stratum for "unsynchronised" (RFC 5905: 16; on the wire 0).
-UNSYNCHRONIZED_STRATUM = 16
-
-#: What divides a line into assignments: a name at the beginning of a word, outside of quotes. Values hold
+#: A line is divided into assignments by a name at the beginning of a word, outside of quotes. Values hold
 #: commas and blanks of their own: ``reftime=d93dab96.09666671 Tue, Jun 30 2015 23:58:14.036``.
 _NAME = re.compile(r"\"[^\"]*\"?|(?:^|(?<=[\s,]))([A-Za-z_][A-Za-z0-9_]*)=")
 
-#: Where a terminal or a mail broke a line within quotes, the rest of the text stands before the next quote.
+#: If a terminal or a mail broke a line within quotes, the rest of the text stands before the next quote.
 _REST_OF_QUOTE = re.compile(r"([^\"=]*)\"\??\s*(?:,|$)")
+#: Characters of a line in the name of a suspect.
+_SHOWN = 60
+
 _STATUS = re.compile(r"(?:0x)?([0-9a-f]{4})\b", re.IGNORECASE)
 _FREQUENCY = re.compile(r"([0-9.eE+-]+)(pp[tbmk])?")
 _TIMESTAMP = re.compile(r"(?:0x)?([0-9a-f]{8})\.([0-9a-f]{8})\b", re.IGNORECASE)
@@ -79,17 +101,21 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     tally = LineTally(TOOL)
     sections: list[dict[str, str]] = [{}]
     broken: str | None = None  # the variable whose quoted value goes on in the next line
+    is_unfinished = False  # the last line of variables has no comma, as only the last of a section
     for line in text.splitlines():
         rest = None if broken is None else _REST_OF_QUOTE.match(line)
         start = 0 if rest is None else rest.end()
         pairs = list(_assignments(line[start:]))
         if broken is not None and rest is not None:
             sections[-1][broken] += f" {rest[1]}"
-        if pairs and pairs[0][0] in _HEADS & sections[-1].keys():
+        if pairs and pairs[0][0] in _HEADS and sections[-1].keys() & _HEADS:
             sections.append({})
+        elif pairs and is_unfinished:
+            tally.doubt(f"the line before {line.strip()[:_SHOWN]!r} may be broken")
         if pairs or (rest is not None and not line[start:].strip()):
             sections[-1].update((name, _unquoted(value)) for name, value in pairs)
             tally.understood()
+            is_unfinished = _is_unfinished(line, pairs)
         else:
             tally.other(line)
         broken = pairs[-1][0] if pairs and pairs[-1][1].count('"') == 1 else None
@@ -98,15 +124,21 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     return tally.report(_together(sections), found=found, exit_status=status)
 
 
+def _is_unfinished(line: str, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a line of variables ends without its comma, as only the last of a section does."""
+    is_whole = line.rstrip().endswith(",") or not pairs
+    return not is_whole and pairs[-1][0] != "status" and pairs[-1][1].count('"') != 1
+
+
 def _together(sections: list[dict[str, str]]) -> SyncStatus:
-    """Return what was said of the system, and of every association that was asked beside it."""
+    """Return the status of the system, and of every association that was printed with it."""
     system = next((section for section in sections if not _is_of_a_peer(section)), None)
-    peers = tuple(_peer(section) for section in sections if "srcadr" in section)
+    peers = tuple(_peer(section) for section in sections if section.keys() & _OF_A_PEER)
     return replace(SyncStatus("unknown") if system is None else _status(system), peers=peers)
 
 
 def _assignments(line: str) -> Iterator[tuple[str, str]]:
-    """Yield the assignments of a line, or nothing where it begins with anything else."""
+    """Yield the assignments of a line, or nothing if it begins with anything else."""
     names = [found for found in _NAME.finditer(line) if found[1]]
     if not names or line[: names[0].start()].strip():
         return
@@ -121,16 +153,19 @@ def _unquoted(value: str) -> str:
 
 
 def _is_of_a_peer(variables: Mapping[str, str]) -> bool:
-    association = whole(variables.get("associd", variables.get("assid", "0")))
-    return "srcadr" in variables or bool(association)
+    return bool(variables.keys() & _OF_A_PEER) or _association(variables) != 0
+
+
+def _association(variables: Mapping[str, str]) -> int | None:
+    return whole(variables.get("associd", variables.get("assid", "0")))
 
 
 def _peer(variables: Mapping[str, str]) -> Peer:
-    """Return what one association says of itself."""
+    """Return one association."""
     decoded = variables.get("status", "").replace(",", " ").split()
     refid = variables.get("refid")
     return Peer(
-        name=variables["srcadr"],
+        name=_name(variables),
         state=next((_SELECTIONS[word] for word in decoded if word in _SELECTIONS), "unknown"),
         refid=None if refid is None else _refid(refid),
         stratum=whole(variables.get("stratum", "")),
@@ -140,6 +175,12 @@ def _peer(variables: Mapping[str, str]) -> Peer:
         offset_s=flipped(_ms(variables, "offset")),
         jitter_s=_ms(variables, "jitter", "dispersion"),
     )
+
+
+def _name(variables: Mapping[str, str]) -> str:
+    number = _association(variables)
+    numbered = f"association {number}" if number else _UNNAMED
+    return variables.get("srcadr", variables.get("srchost", numbered))
 
 
 def _status(variables: Mapping[str, str]) -> SyncStatus:

@@ -65,10 +65,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         if found and found[1] in _OF_TIMEDATECTL:
             tally.ignored()
         elif (
-            found
-            and found[1] in KNOWN
-            and _fits(found[1], found[2])
-            and not tally.in_second(found[1], line)
+            found and found[1] in KNOWN and _fits(found[1], found[2]) and not tally.in_second(found[1], line)
         ):
             fields[found[1]] = found[2]
             tally.understood()
