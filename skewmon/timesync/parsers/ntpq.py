@@ -1,8 +1,8 @@
 """``ntpq -p``: the table of peers, of ntp.org's ntpd, of NTPsec and of devices built on them.
 
 A row is read from its right end: its fields, usually eight, never hold a blank. Left of them are a tally
-code, a name that may hold blanks, and a reference identifier that may be empty. The position of the header shows
-the columns of the name, also in a table that was pasted with blanks before it.
+code, a name that may hold blanks, and a reference identifier that may be empty. The position of the header
+shows the columns of the name, also in a table that was pasted with blanks before it.
 
 ntpq's offset is peer minus local; here the sign is turned, so that positive means that the node is ahead.
 """

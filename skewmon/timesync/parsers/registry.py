@@ -15,11 +15,13 @@ from skewmon.timesync.parsers import (
     timedatectl,
     timesync_status,
 )
+from skewmon.timesync.parsers.broken_lines import with_broken_lines
+from skewmon.timesync.parsers.line_prefixes import without_prefix
 from skewmon.timesync.parsers.overlong import without_overlong
 from skewmon.timesync.parsers.report import Parser
 
 PARSERS: Mapping[str, Parser] = {
-    module.TOOL: without_overlong(module.parse)
+    module.TOOL: with_broken_lines(without_prefix(without_overlong(module.parse)))
     for module in (
         ntpq,
         ntpq_rv,

@@ -21,8 +21,7 @@ class ToolReport:
     """The parsed text of one tool.
 
     ``status`` holds only values that this tool printed; None is "not printed". Every line of the text and of
-    the standard error ends in exactly one of three places: ``parsed + noise + len(unparsed)`` is the number of
-    lines.
+    the standard error is counted once: ``parsed + noise + len(unparsed)`` is the number of lines.
     """
 
     tool: str

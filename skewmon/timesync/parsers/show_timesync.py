@@ -131,7 +131,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
 
 
 def _synchronized(fields: Mapping[str, str], leap: str | None, packets: int | None) -> bool | None:
-    """Return whether a packet was accepted; without a line after the place of the packet, nothing is known."""
+    """Return whether a packet was accepted; unknown if the text ends before the packet."""
     if packets is None and not fields.keys() & {"NTPMessage", "Frequency"}:
         return None
     return bool(packets) and leap != "unsynchronized"

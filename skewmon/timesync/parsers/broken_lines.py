@@ -1,0 +1,70 @@
+"""Lines that were cut at the end of a text or wrapped by a terminal: their values are kept as suspects."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, pairwise, takewhile
+
+from skewmon.timesync.parsers.report import Parser, ToolReport
+
+#: Characters of a line in the name of a suspect.
+_SHOWN = 60
+
+#: Suspects of one output that are named.
+_MOST = 5
+
+#: Pieces of one line that are looked for.
+_MOST_PIECES = 3
+
+
+def with_broken_lines(parse: Parser) -> Parser:
+    """Return a parser that names values of lines that may be broken as suspects."""
+
+    def parse_carefully(text: str, stderr: str = "", status: int = 0) -> ToolReport:
+        report = parse(text, stderr, status)
+        wrapped = _wrapped(parse, text, report) if report.unparsed else ()
+        suspects = [*islice(wrapped, _MOST)]
+        if _is_cut(text, report) and report.status != parse(_without_last_line(text), stderr, status).status:
+            suspects.append(f"the last line has no end and may be cut off: {_short(text.splitlines()[-1])}")
+        return replace(report, suspects=(*report.suspects, *suspects)) if suspects else report
+
+    return parse_carefully
+
+
+def _is_cut(text: str, report: ToolReport) -> bool:
+    """Return whether the text ends within a line that was understood."""
+    lines = text.splitlines(keepends=True)
+    is_open = bool(lines) and lines[-1] == lines[-1].rstrip("\r\n") and bool(lines[-1].strip())
+    return is_open and lines[-1] not in report.unparsed
+
+
+def _without_last_line(text: str) -> str:
+    return "".join(text.splitlines(keepends=True)[:-1])
+
+
+def _wrapped(parse: Parser, text: str, report: ToolReport) -> Iterator[str]:
+    """Name lines that were understood, but are longer with the lines below, which were not.
+
+    A program that wraps lines breaks one only if the next word does not fit into the width of the others.
+    """
+    lines = text.splitlines()
+    width = max((len(line) for line in lines), default=0)
+    unparsed = {line for line in report.unparsed if line.strip()}
+    for index, (line, after) in enumerate(pairwise(lines)):
+        is_candidate = after in unparsed and line not in unparsed and any(map(str.isalnum, line))
+        if is_candidate and len(line) + len(after.split()[0]) >= width:
+            rests = takewhile(unparsed.__contains__, lines[index + 1 : index + 1 + _MOST_PIECES])
+            if _is_longer(parse, line, list(rests)):
+                yield f"the line after {_short(line)} may be its rest"
+
+
+def _is_longer(parse: Parser, line: str, rests: Sequence[str]) -> bool:
+    """Return whether the line together with some of these is understood."""
+    return any(
+        not parse(blank.join([line, *rests[:count]]) + "\n", "", 0).unparsed
+        for count in range(1, len(rests) + 1)
+        for blank in ("", " ")
+    )
+
+
+def _short(line: str) -> str:
+    return repr(line.strip()[:_SHOWN])
