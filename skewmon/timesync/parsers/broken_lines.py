@@ -12,6 +12,9 @@ _SHOWN = 60
 #: Suspects of one output that are named.
 _MOST = 5
 
+#: Lines that are tried together with the next ones.
+_MOST_CANDIDATES = 20
+
 #: Pieces of one line that are looked for.
 _MOST_PIECES = 3
 
@@ -23,22 +26,24 @@ def with_broken_lines(parse: Parser) -> Parser:
         report = parse(text, stderr, status)
         wrapped = _wrapped(parse, text, report) if report.unparsed else ()
         suspects = [*islice(wrapped, _MOST)]
-        if _is_cut(text, report) and report.status != parse(_without_last_line(text), stderr, status).status:
+        if report.parsed and _is_cut(text) and _holds_values(parse, text, stderr, status, report):
             suspects.append(f"the last line has no end and may be cut off: {_short(text.splitlines()[-1])}")
         return replace(report, suspects=(*report.suspects, *suspects)) if suspects else report
 
     return parse_carefully
 
 
-def _is_cut(text: str, report: ToolReport) -> bool:
-    """Return whether the text ends within a line that was understood."""
+def _is_cut(text: str) -> bool:
+    """Return whether the text ends within a line."""
+    last = text.splitlines(keepends=True)[-1:]
+    return bool(last) and bool(last[0].strip()) and last == [last[0].rstrip("\r\n")]
+
+
+def _holds_values(parse: Parser, text: str, stderr: str, status: int, report: ToolReport) -> bool:
+    """Return whether the last line was not understood, or holds a value."""
     lines = text.splitlines(keepends=True)
-    is_open = bool(lines) and lines[-1] == lines[-1].rstrip("\r\n") and bool(lines[-1].strip())
-    return is_open and lines[-1] not in report.unparsed
-
-
-def _without_last_line(text: str) -> str:
-    return "".join(text.splitlines(keepends=True)[:-1])
+    shorter = parse("".join(lines[:-1]), stderr, status)
+    return lines[-1] in report.unparsed or report.status != shorter.status
 
 
 def _wrapped(parse: Parser, text: str, report: ToolReport) -> Iterator[str]:
@@ -49,12 +54,16 @@ def _wrapped(parse: Parser, text: str, report: ToolReport) -> Iterator[str]:
     lines = text.splitlines()
     width = max((len(line) for line in lines), default=0)
     unparsed = {line for line in report.unparsed if line.strip()}
-    for index, (line, after) in enumerate(pairwise(lines)):
-        is_candidate = after in unparsed and line not in unparsed and any(map(str.isalnum, line))
-        if is_candidate and len(line) + len(after.split()[0]) >= width:
-            rests = takewhile(unparsed.__contains__, lines[index + 1 : index + 1 + _MOST_PIECES])
-            if _is_longer(parse, line, list(rests)):
-                yield f"the line after {_short(line)} may be its rest"
+    candidates = (
+        (index, line)
+        for index, (line, after) in enumerate(pairwise(lines))
+        if after in unparsed and line not in unparsed and any(map(str.isalnum, line))
+        if len(line) + len(after.split()[0]) >= width
+    )
+    for index, line in islice(candidates, _MOST_CANDIDATES):
+        rests = takewhile(unparsed.__contains__, lines[index + 1 : index + 1 + _MOST_PIECES])
+        if _is_longer(parse, line, list(rests)):
+            yield f"the line after {_short(line)} may be its rest"
 
 
 def _is_longer(parse: Parser, line: str, rests: Sequence[str]) -> bool:

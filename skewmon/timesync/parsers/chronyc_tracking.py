@@ -104,7 +104,8 @@ def _csv(line: str) -> dict[str, str] | None:
     numeric = CSV_FIELDS[2:-1]
     if not all(number(fields[name]) is not None for name in numeric):
         return None
-    return fields if fields["leap status"].lower() in LEAPS else None
+    is_status = _is_reference(fields["reference id"]) and _is_leap(fields["leap status"])
+    return fields if is_status else None
 
 
 def _is_quantity(value: str) -> bool:

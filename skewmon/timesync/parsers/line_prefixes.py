@@ -6,12 +6,14 @@ inside the other, and the removal counts only if fewer lines are left over and n
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import islice, pairwise
 
 from skewmon.timesync.parsers.report import Parser, ToolReport
 
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:[.,][0-9]{1,9})?(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:[.,][0-9]{1,9})?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?"
 _MONTH_DATE = r"(?:<[0-9]{1,3}>)?[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}(?:\.[0-9]{1,9})?(?: [0-9]{4})?"
 
 #: One layer of prefix each. A prefix ends with one blank at most: more may be a blank tally code. The group
@@ -21,13 +23,15 @@ _FORMS = tuple(
     for pattern in (
         rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE}) (?P<owner>\S{{1,80}} [^\s:]{{1,80}}:)(?: |$)",  # syslog
         rf"\s{{0,4}}\[?(?:{_DATE}|{_MONTH_DATE})\]?:?(?: |\t|$)",
+        rf"\s{{0,4}}\[?{_DATE} [A-Z]{{3,4}}\]?:?(?: |\t|$)",
         r"\s{0,4}\[?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?\]?(?: |\t|$)",
         r"\s{0,4}\[ {0,8}[0-9]{1,9}\.[0-9]{1,9}\](?: |$)",  # the kernel's log
         r"\s{0,4}(?:[>|\u2502]{1,4}|#|//|;|[-\u2013\u2022])(?: |$)",  # a quoted mail, a comment, a list
-        r"\s{0,8}\[?[0-9]{1,6}[\]:.)|-]{0,2}(?: |\t|$)",  # line numbers
-        r"\s{0,8}[0-9]{1,6}[:-](?=\S)",  # line numbers of grep
-        r"\s{0,4}(?P<owner>[\w\[][\w.@/\[\]-]{0,80}? ?(?::|\||>|\]|=>))(?: |\t|$)",  # clush, pdsh, compose
-        r"(?P<owner>[\w./-]{1,80}:)(?=\S)",  # grep over files
+        r"\s{0,8}\[?(?P<number>[0-9]{1,6})[\]:.)|-]{0,2}(?: |\t|$)",
+        # numbers of lines; grep's have no blank
+        r"\s{0,8}(?P<number>[0-9]{1,6})[:-]",
+        r"\s{0,4}(?P<owner>[\w\[][\w.@/\[\]-]{0,80}? {0,8}(?::|\||>|\]|=>))(?: |\t|$)",  # clush, pdsh
+        r"(?P<owner>[\w./-]{1,80}:)",  # grep over files
         r"(?:stdout|stderr) [FP] ",  # containers
     )
 )
@@ -35,56 +39,102 @@ _FORMS = tuple(
 #: Prefixes inside one another: a mail that quotes a log of a terminal.
 _LAYERS = 3
 
-#: Attempts to parse one output; each is a few milliseconds.
-_ATTEMPTS = 24
-
-_NO_INDENT = re.compile(r"\s*")
+#: Attempts to parse the first lines of one output, which bound the cost of an output that is garbage.
+_ATTEMPTS = 60
+_SAMPLE_LINES = 40
 
 
 def without_prefix(parse: Parser) -> Parser:
     """Return a parser that also reads outputs with a prefix before every line."""
 
     def parse_plain(text: str, stderr: str = "", status: int = 0) -> ToolReport:
-        best = parse(text, stderr, status)
-        if not best.unparsed:
-            return best
+        report = parse(text, stderr, status)
         lines = text.splitlines()
-        least = set(best.unparsed)
-        for plain in _candidates(lines, least):
-            report = parse(_joined(plain, text), stderr, status)
-            if len(report.unparsed) < len(best.unparsed) and report.parsed >= best.parsed:
-                best = _with_original_lines(report, lines, plain)
-        return best
+        plain = _best(parse, lines, set(report.unparsed)) if report.unparsed else lines
+        if plain == lines:
+            return report
+        return _with_original_lines(parse(_joined(plain, text), stderr, status), lines, plain)
 
     return parse_plain
 
 
-def _candidates(lines: Sequence[str], unparsed: set[str]) -> Iterator[list[str]]:
+def _best(parse: Parser, lines: list[str], unparsed: set[str]) -> list[str]:
+    """Return the lines without those prefixes whose removal leaves the fewest lines not understood."""
+    sample = lines[:_SAMPLE_LINES]
+    best = _attempt(parse, sample)
+    chosen: tuple[_Layer, ...] = ()
+    damaged = [index for index, line in enumerate(sample) if line in unparsed and line.strip()]
+    for layers, plain in islice(_candidates(sample, damaged), _ATTEMPTS):
+        report = _attempt(parse, plain)
+        if len(report.unparsed) < len(best.unparsed) and report.parsed >= best.parsed:
+            best, chosen = report, layers
+    for layer in chosen:
+        lines = layer(lines)
+    return lines
+
+
+def _attempt(parse: Parser, lines: Sequence[str]) -> ToolReport:
+    return parse("".join(f"{line}\n" for line in lines), "", 0)
+
+
+#: The removal of one layer.
+_Layer = Callable[[list[str]], list[str]]
+
+
+def _candidates(lines: list[str], damaged: Sequence[int]) -> Iterator[tuple[tuple[_Layer, ...], list[str]]]:
     """Yield the lines without one layer of prefix, without two, and so on."""
-    damaged = [index for index, line in enumerate(lines) if line in unparsed and line.strip()]
-    queue = deque([(0, list(lines))])
-    attempts = 0
+    queue: deque[tuple[tuple[_Layer, ...], list[str]]] = deque([((), lines)])
     while queue:
         layers, current = queue.popleft()
-        for plain in _without_layer(current, damaged):
-            if attempts == _ATTEMPTS:
-                return
-            attempts += 1
-            yield plain
-            if layers + 1 < _LAYERS:
-                queue.append((layers + 1, plain))
+        for layer in _layers_of(current, damaged):
+            candidate = ((*layers, layer), layer(current))
+            yield candidate
+            if len(layers) + 1 < _LAYERS:
+                queue.append(candidate)
 
 
-def _without_layer(lines: list[str], damaged: Sequence[int]) -> Iterator[list[str]]:
+def _layers_of(lines: Sequence[str], damaged: Sequence[int]) -> Iterator[_Layer]:
+    """Yield the layers that at least half of the damaged lines share."""
     for form in _FORMS:
-        ends = _ends(form, lines, damaged)
-        if ends and 2 * sum(index in ends for index in damaged) >= len(damaged):
-            yield [line[ends.get(index, 0) :] for index, line in enumerate(lines)]
+        found = [form.match(line) for line in lines]
+        first = next((match for index in damaged if (match := found[index]) is not None), None)
+        if first is None:
+            continue
+        owner = first.groupdict().get("owner")
+        ends = _ends(form, owner, lines)
+        if 2 * sum(index in ends for index in damaged) >= len(damaged):
+            yield partial(_without_form, form, owner)
     shared = _shared([line for line in lines if line.strip()])
-    indent = _NO_INDENT.match(shared)
-    for size in {len(shared), 0 if indent is None else indent.end()} - {0}:
+    indent = len(shared) - len(shared.lstrip())
+    for size in {len(shared), indent} - {0}:
         if len(lines) > 1:
-            yield [line[size:] for line in lines]
+            yield partial(_without_start, size)
+
+
+def _without_form(form: re.Pattern[str], owner: str | None, lines: list[str]) -> list[str]:
+    ends = _ends(form, owner, lines)
+    return [line[ends.get(index, 0) :] for index, line in enumerate(lines)]
+
+
+def _without_start(size: int, lines: list[str]) -> list[str]:
+    return [line[size:] for line in lines]
+
+
+def _ends(form: re.Pattern[str], owner: str | None, lines: Sequence[str]) -> dict[int, int]:
+    """Return the end of the prefix in each line that has it, from the same owner.
+
+    Numbers are line numbers only if every line has one and each is greater than that of the line above.
+    """
+    found = {index: form.match(line) for index, line in enumerate(lines) if line.strip()}
+    if "number" in form.groupindex:
+        numbers = [-1 if match is None else int(match["number"]) for match in found.values()]
+        if -1 in numbers or any(one >= other for one, other in pairwise(numbers)):
+            return {}
+    return {
+        index: match.end()
+        for index, match in found.items()
+        if match is not None and match.groupdict().get("owner") == owner
+    }
 
 
 def _shared(lines: Sequence[str]) -> str:
@@ -94,23 +144,9 @@ def _shared(lines: Sequence[str]) -> str:
     return first[: next((at for at, (one, other) in pairs if one != other), len(first))]
 
 
-def _ends(form: re.Pattern[str], lines: Sequence[str], damaged: Sequence[int]) -> dict[int, int]:
-    """Return the end of the prefix in each line with the owner of the first damaged one."""
-    found = {index: form.match(line) for index, line in enumerate(lines) if line.strip()}
-    first = next((match for index in damaged if (match := found.get(index)) is not None), None)
-    if first is None:
-        return {}
-    owner = first.groupdict().get("owner")
-    return {
-        index: match.end()
-        for index, match in found.items()
-        if match is not None and match.groupdict().get("owner") == owner
-    }
-
-
 def _joined(lines: Sequence[str], original: str) -> str:
     """Return the lines as a text that ends as the original does."""
-    is_cut = bool(lines[-1]) and original.endswith(original.splitlines()[-1])
+    is_cut = bool(lines) and bool(lines[-1]) and original.endswith(original.splitlines()[-1])
     text = "".join(f"{line}\n" for line in lines)
     return text[:-1] if is_cut else text
 

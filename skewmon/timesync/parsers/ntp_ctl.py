@@ -87,12 +87,13 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         if said.ended and line.strip():
             tally.other(line)
         elif _COMMENT.fullmatch(line) or not line.strip():
-            said.ended = line.strip() == _END
+            said.ended = said.ended or line.strip() == _END
             tally.ignored()
         elif _sample(line, said, tally) or _plain(line, said, tally):
             tally.understood()
         else:
             tally.other(line)
+    tally.doubt_sources(said.sources, is_complete=said.ended or said.section == "servers")
     tally.others(stderr.splitlines())
     return tally.report(
         _status(said), found=bool(said.system), exit_status=status, empty=ToolOutcome.UNPARSED

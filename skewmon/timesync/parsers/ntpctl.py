@@ -11,7 +11,7 @@ from skewmon.timesync.parsers.values import flipped, number, seconds, whole
 TOOL = "ntpctl"
 
 _SUMMARY = re.compile(
-    r"(?:[0-9]+/[0-9]+ peers valid, )?(?:[0-9]+/[0-9]+ sensors valid, )?"
+    r"(?:[0-9]+/(?P<peers>[0-9]+) peers valid, )?(?:[0-9]+/(?P<sensors>[0-9]+) sensors valid, )?"
     r"(?:constraint offset -?[0-9]+s(?: \([0-9]+ errors\))?, |constraints configured but none available, )?"
     r"(?:clock synced, stratum (?P<stratum>[0-9]+)|clock unsynced(?:, clock offset is (?P<ms>-?[0-9.]+)ms)?)"
 )
@@ -19,7 +19,7 @@ _NOISE = re.compile(
     r"\s*(?:peer|sensor|wt +tl +st +next +poll +offset +delay +jitter"
     r"|wt +gd +st +next +poll +offset +correction)\s*"
 )
-_NOBODY = re.compile(
+_NO_SOURCES = re.compile(
     r"\s*(?:no peers and no sensors configured|no peers configured|no sensors configured)\s*"
 )
 _NUMBERS = re.compile(
@@ -38,34 +38,41 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     tally = LineTally(TOOL)
     summary: re.Match[str] | None = None
     peers: list[Peer] = []
-    sensors = nobody = False
+    sensors = none_configured = is_second = False
     lines = text.splitlines()
     position = 0
     while position < len(lines):
         line = lines[position]
         entry = _entry(line, lines[position + 1], sensor=sensors) if position + 1 < len(lines) else None
-        if entry is not None:
+        is_second = is_second or (summary is not None and _SUMMARY.fullmatch(line.strip()) is not None)
+        if entry is not None and not is_second:
             peers.append(entry)
             tally.understood(2)
             position += 2
             continue
-        if (found := _SUMMARY.fullmatch(line.strip())) and not tally.in_second("summary", line):
+        if (found := _SUMMARY.fullmatch(line.strip())) and not is_second:
             summary = found
             tally.understood()
         elif _NOISE.fullmatch(line):
             sensors = sensors or line.strip() == "sensor"
             tally.ignored()
-        elif _NOBODY.fullmatch(line):
-            nobody = True
+        elif _NO_SOURCES.fullmatch(line):
+            none_configured = True
             tally.understood()
         else:
             tally.other(line)
         position += 1
+    tally.doubt_sources(peers, is_complete=summary is None or len(peers) >= _announced(summary))
     tally.others(stderr.splitlines())
-    # A daemon that nobody is configured for says that its clock is unsynced, too: that is no other answer.
-    answered = bool(peers) or (summary is not None and not nobody)
-    empty = ToolOutcome.NO_SOURCES if nobody else ToolOutcome.UNPARSED
+    # Without sources the daemon reports its clock as unsynced, too: that is the same answer.
+    answered = bool(peers) or (summary is not None and not none_configured)
+    empty = ToolOutcome.NO_SOURCES if none_configured else ToolOutcome.UNPARSED
     return tally.report(_status(summary, tuple(peers)), found=answered, exit_status=status, empty=empty)
+
+
+def _announced(summary: re.Match[str]) -> int:
+    """Return the number of sources in the summary."""
+    return (whole(summary["peers"] or "") or 0) + (whole(summary["sensors"] or "") or 0)
 
 
 def _entry(name: str, numbers: str, *, sensor: bool) -> Peer | None:
@@ -76,7 +83,7 @@ def _entry(name: str, numbers: str, *, sensor: bool) -> Peer | None:
         found is None
         or not description
         or _NOISE.fullmatch(name)
-        or _NOBODY.fullmatch(name)
+        or _NO_SOURCES.fullmatch(name)
         or _NUMBERS.fullmatch(name)
     ):
         return None

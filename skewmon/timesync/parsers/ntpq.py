@@ -87,7 +87,7 @@ class _Table:
         if self._wrapped is not None:
             peer = self._continued(self._wrapped, line)
             if peer is not None:
-                self._add(peer, line, lines=2)
+                self._add(peer, self._wrapped, line)
                 self._wrapped = None
                 return
             self._give_up()
@@ -114,14 +114,14 @@ class _Table:
             self.tally.other(self._wrapped)
         self._wrapped, self._lacks_vrf = None, False
 
-    def _add(self, peer: Peer, line: str, lines: int = 1) -> None:
-        fields = (self._layout.split(line.expandtabs()) or ("", {}))[1]
+    def _add(self, peer: Peer, *lines: str) -> None:
+        fields = (self._layout.split(lines[-1].expandtabs()) or ("", {}))[1]
         self._lacks_vrf = self._layout.has_vrf and "vrf" not in fields
         if self._in_second:
-            self.tally.unparsed.append(line)
+            self.tally.unparsed.extend(lines)
             return
         self.peers.append(peer)
-        self.tally.understood(lines)
+        self.tally.understood(len(lines))
         unit = self._layout.unit
         for title in ("delay", "offset", "jitter", "disp"):
             if _MAY_BE_CUT.fullmatch(fields.get(title, "")):

@@ -27,7 +27,7 @@ _NAME = re.compile(r"(?![0-9]+$)(?:[\w.%\[\]()/@?-]|:(?!-))+")
 _LABEL = re.compile(r"[^:]*[^0-9A-Fa-f:.][^:]*:")
 
 #: No reference identifier begins with a tally code, but NTPsec cuts long ones to ``-`` and their end.
-_NOT_A_REFID = re.compile(r"[*+#>|]")
+_NOT_A_REFID = re.compile(r"[*+#>|]|.*\s")
 
 
 class Head(NamedTuple):

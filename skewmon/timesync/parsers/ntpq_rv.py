@@ -107,7 +107,8 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         start = 0 if rest is None else rest.end()
         pairs = list(_assignments(line[start:]))
         if broken is not None and rest is not None:
-            sections[-1][broken] += f" {rest[1]}"
+            sections[-1][broken] += f" {rest[1].strip()}"
+            tally.doubt(f"{broken} is put together from two lines")
         if pairs and pairs[0][0] in _HEADS and sections[-1].keys() & _HEADS:
             sections.append({})
         elif pairs and is_unfinished:

@@ -75,6 +75,12 @@ _ITEMS = frozenset(
 )
 
 
+#: Items without a unit. In a wrapped line the unit tells ``offset 0.5 us`` from ``TAI offset 37``.
+_WITHOUT_UNIT = frozenset(
+    {"tai offset", "time constant", "intervals", "jitter exceeded", "stability exceeded", "errors"}
+)
+
+
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read ntptime's two paragraphs, or adjtimex's list."""
     tally = LineTally(TOOL)
@@ -127,8 +133,9 @@ def _items(line: str) -> Iterator[tuple[str, float] | None]:
     for part in line.strip().rstrip(",.").split(","):
         found = _ITEM.fullmatch(part)
         value = None if found is None else number(found[2])
-        known = found is not None and found[1].lower() in _ITEMS
-        yield (found[1].lower(), value) if found and value is not None and known else None
+        name = "" if found is None else found[1].lower()
+        known = name in _ITEMS and (name in _WITHOUT_UNIT or (found is not None and found[3] is not None))
+        yield (name, value) if value is not None and known else None
 
 
 def _adjtimex(line: str, facts: dict[str, float]) -> bool:

@@ -1,6 +1,6 @@
 """The result of one parser: an outcome, a partial status, and an account of every line."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from skewmon.model import SyncStatus
@@ -83,6 +83,11 @@ class LineTally:
     def doubt(self, suspect: str) -> None:
         """Name a value that is kept although it may be wrong."""
         self.doubts.append(suspect)
+
+    def doubt_sources(self, sources: Collection[object], *, is_complete: bool) -> None:
+        """Name values that follow from all sources together, if a source may be missing."""
+        if sources and (self.unparsed or not is_complete):
+            self.doubt("offset and source follow from the sources that were understood")
 
     def in_second(self, key: str, line: str) -> bool:
         """Return whether a keyed line belongs to a second output, which must not overwrite the first.
