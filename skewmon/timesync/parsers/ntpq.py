@@ -78,6 +78,7 @@ class _Table:
         )
         self._wrapped: str | None = None  # a name that waits for its row
         self._in_second = False
+        self._in_row = False  # the line before is the start of a row, but its fields are missing
         self._lacks_vrf = False  # the last row may go on with the name of a routing table
 
     def take(self, line: str) -> None:
@@ -92,7 +93,9 @@ class _Table:
                 return
             self._give_up()
         peer = self._row(line)
-        if peer is not None:
+        is_rest = self._in_row and len(line.split()) == len(self._layout.columns) + 1
+        self._in_row = False
+        if peer is not None and not is_rest:
             self._add(peer, line)
         elif _is_noise(line):
             self.tally.ignored()
@@ -100,6 +103,7 @@ class _Table:
             self._wrapped = line
         else:
             self.tally.other(line)
+            self._in_row = line.startswith(self._layout.plain_codes) and line in self.tally.unparsed
 
     def end(self) -> None:
         """Count the line that still waits for its row."""
@@ -162,7 +166,7 @@ class _Table:
 
 def _may_hide_the_followed(unparsed: Sequence[str], lines: Sequence[str], text: str) -> bool:
     """Return whether a line that was not understood may be the row of the followed source, or its loss."""
-    is_cut = not text.endswith("\n") and lines[-1] in unparsed
+    is_cut = lines[-1] in unparsed and (_may_be_wrapped(lines[-1]) or not text.endswith("\n"))
     return is_cut or any("*" in line or line.lstrip().startswith("o") for line in unparsed)
 
 

@@ -120,6 +120,8 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         else:
             tally.other(line)
         broken = pairs[-1][0] if pairs and pairs[-1][1].count('"') == 1 else None
+    if broken is not None:
+        tally.doubt(f"{broken} has no closing quote")
     tally.others(stderr.splitlines())
     found = any(section.keys() & _FACTS for section in sections)
     return tally.report(_together(sections), found=found, exit_status=status)

@@ -72,7 +72,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         else:
             tally.other(line)
     tally.others(stderr.splitlines())
-    is_message_cut = any("NTPMessage" in line for line in tally.unparsed)
+    is_message_cut = "NTPMessage" not in fields and any("NTPMessage" in line for line in tally.unparsed)
     message = _message(fields.get("NTPMessage", ""))
     ignored_s = _offset_s(message) if message.get("Ignored") == "yes" else None
     if ignored_s is not None:
