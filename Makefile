@@ -49,7 +49,7 @@ bench: setup
 prove: setup
 	$(BIN)/python -m pytest -m prove --timeout=7200
 
-# Ten minutes of wounded output for every parser of foreign text, then every law on many more examples.
+# Ten minutes of damaged and of valid output for every parser of foreign text, then every law on many more examples.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
 	$(BIN)/python -m pytest tests $(SLOW:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200

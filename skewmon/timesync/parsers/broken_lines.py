@@ -36,14 +36,15 @@ def with_broken_lines(parse: Parser) -> Parser:
 def _is_cut(text: str) -> bool:
     """Return whether the text ends within a line."""
     last = text.splitlines(keepends=True)[-1:]
-    return bool(last) and bool(last[0].strip()) and last == [last[0].rstrip("\r\n")]
+    return bool(last) and last == [last[0].rstrip("\r\n")]
 
 
 def _holds_values(parse: Parser, text: str, stderr: str, status: int, report: ToolReport) -> bool:
-    """Return whether the last line was not understood, or holds a value."""
+    """Return whether the last line is the start of one, or holds a value."""
     lines = text.splitlines(keepends=True)
     shorter = parse("".join(lines[:-1]), stderr, status)
-    return lines[-1] in report.unparsed or report.status != shorter.status
+    is_start = not lines[-1].strip() or lines[-1] in report.unparsed  # nothing of the line was understood
+    return is_start or report.status != shorter.status
 
 
 def _wrapped(parse: Parser, text: str, report: ToolReport) -> Iterator[str]:

@@ -166,7 +166,8 @@ class _Table:
 
 def _may_hide_the_followed(unparsed: Sequence[str], lines: Sequence[str], text: str) -> bool:
     """Return whether a line that was not understood may be the row of the followed source, or its loss."""
-    is_cut = lines[-1] in unparsed and (_may_be_wrapped(lines[-1]) or not text.endswith("\n"))
+    last = next(line for line in reversed(lines) if line.strip())
+    is_cut = last in unparsed and (_may_be_wrapped(last) or not text.endswith("\n"))
     return is_cut or any("*" in line or line.lstrip().startswith("o") for line in unparsed)
 
 
