@@ -50,7 +50,7 @@ _HEX = re.compile(r"[0-9a-f]{1,8}", re.ASCII)
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     """Read the table of ``ntpq -p``, ``-c apeers`` or ``-c opeers``, wrapped and with units too."""
     lines = text.splitlines()
-    table = _Table(lines)
+    table = _PeerTable(lines)
     for line in lines:
         table.take(line)
     table.end()
@@ -65,7 +65,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
     )
 
 
-class _Table:
+class _PeerTable:
     """The rows read so far, and the state that the next line is read in."""
 
     def __init__(self, lines: Sequence[str]) -> None:
