@@ -104,10 +104,11 @@ def _layers_of(lines: Sequence[str], damaged: Sequence[int]) -> Iterator[_Layer]
         ends = _ends(form, owner, lines)
         if 2 * sum(index in ends for index in damaged) >= len(damaged):
             yield partial(_without_form, form, owner)
-    shared = _shared([line for line in lines if line.strip()])
+    filled = [line for line in lines if line.strip()]
+    shared = _shared(filled)
     indent = len(shared) - len(shared.lstrip())
-    for size in {len(shared), indent} - {0}:
-        if len(lines) > 1:
+    for size in sorted({len(shared), indent} - {0}):
+        if all(line[size:].strip() for line in filled):
             yield partial(_without_start, size)
 
 

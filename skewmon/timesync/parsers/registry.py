@@ -21,7 +21,7 @@ from skewmon.timesync.parsers.overlong import without_overlong
 from skewmon.timesync.parsers.report import Parser
 
 PARSERS: Mapping[str, Parser] = {
-    module.TOOL: with_broken_lines(without_prefix(without_overlong(module.parse)))
+    module.TOOL: with_broken_lines(without_overlong(without_prefix(module.parse)))
     for module in (
         ntpq,
         ntpq_rv,
