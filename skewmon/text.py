@@ -105,9 +105,9 @@ def rate(value_ppb: int) -> str:
     return f"{value_ppb / 1000:.4g} ppm"
 
 
-def names(of: Sequence[str], most: int = MAX_NAMES) -> str:
-    """Return the first of these names, and how many more there are."""
-    more = len(of) - most
+def names(of: Sequence[str], most: int = MAX_NAMES, *, count: int | None = None) -> str:
+    """Return the first of these names, and how many more there are; of ``count`` if not all are listed."""
+    more = (len(of) if count is None else count) - most
     return ", ".join(of[:most]) + (f" and {more} more" if more > 0 else "")
 
 

@@ -105,7 +105,7 @@ def test_the_configuration_is_shown_without_secrets() -> None:
     "alerts",
     [
         f"alertmanagers: 'http://am/?token={SECRET}'",
-        f"alertmanagers: [{{url: 'http://am/?token={SECRET}'}}]",
+        f"alertmanagers: [{{url: 'http://am/ ?token={SECRET}'}}]",
         f"alertmanagers: ['http://u:{SECRET}@am/']",
         f"webhooks: ['http://am/?token={SECRET}']",
         f"webhooks: [{{url: 'http://am/ ?token={SECRET}'}}]",

@@ -29,12 +29,21 @@ def command() -> None:
 @command.command()
 @_FILE
 @_OPTION
-def check(file: str | None, option: str) -> None:
-    """List every fault of FILE with line and column, or say what it means.
+@click.option(
+    "--resolve",
+    "resolving",
+    is_flag=True,
+    help="Also read all inventories and list the nodes.",
+)
+def check(file: str | None, option: str, resolving: bool) -> None:
+    """List every fault of FILE with line and column, or summarize it.
+
+    --resolve also lists the entries that cannot be nodes; an inventory that cannot be read is an error.
 
     \b
-    Example:
+    Examples:
       skewmon config check /etc/skewmon/skewmon.yml
+      skewmon config check --resolve /etc/skewmon/skewmon.yml
     """
     from skewmon.config.loader import load
 
@@ -44,6 +53,13 @@ def check(file: str | None, option: str) -> None:
         from skewmon.export.web_config import load_web_config
 
         load_web_config(config.web.config_file)
+    if resolving:
+        from skewmon.cli.resolved import resolution
+
+        text, error = resolution(config)
+        click.echo(text)
+        if error is not None:
+            raise error
     click.echo(f"{path} is in order. {summary(config)}")
 
 

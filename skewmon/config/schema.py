@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from skewmon.alert.thresholds import check_profile, in_force
 from skewmon.config import limits, paths
 from skewmon.config.address import parse_listen
+from skewmon.config.base import Exactly, Spec
 from skewmon.config.fields import (
     DriftLimit,
     Duration,
@@ -21,13 +22,13 @@ from skewmon.config.fields import (
     ProxyCommand,
     SecretPath,
     SecretPaths,
-    SecretUrl,
     Url,
     User,
     duration_within,
     refuse,
     refused_by,
 )
+from skewmon.config.receivers import AlertsSpec
 from skewmon.config.targets import expand
 from skewmon.errors import echoed
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
@@ -41,31 +42,6 @@ DEFAULT_KNOWN_HOSTS = "/etc/skewmon/ssh/known_hosts"
 DEFAULT_USER = "skewmon"
 DEFAULT_PORT = 22
 DEFAULT_CONNECT_TIMEOUT_NS = 10 * NS_PER_S
-
-
-class Spec(BaseModel):
-    """A mapping of the file: frozen, with no key but its own, and nothing converted in silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_alias=True)
-
-
-class Exactly(Spec):
-    """A mapping whose meaning hangs on exactly one of several keys."""
-
-    choices: ClassVar[tuple[str, ...]]
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = [key for key in self.choices if getattr(self, key) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) if given else "none"
-            raise refuse(f"expected exactly one of {', '.join(self.choices)}, found {found}")
-        return self
-
-    @property
-    def choice(self) -> str:
-        """The key that is given."""
-        return next(key for key in self.choices if getattr(self, key) is not None)
 
 
 class WebSpec(Spec):
@@ -148,13 +124,17 @@ class SourceSpec(Exactly):
     ansible: PlainPath | None = Field(None, description="inventory for ansible-inventory")
     file_sd: PlainPath | None = Field(None, description="Prometheus target files, globs allowed")
     http_sd: Url | None = Field(None, description="Prometheus target list over HTTP")
+    headers_file: SecretPath | None = Field(
+        None, description="with http_sd: file of headers, one `Name: value` a line"
+    )
     ssh_config: PlainPath | None = Field(None, description="OpenSSH client configuration")
     group: Name | None = Field(None, description="with ansible: the group; all where none is given")
     hosts: Name | None = Field(None, description="with ssh_config: a pattern such as etcd*")
 
     @model_validator(mode="after")
     def _belongs(self) -> Self:
-        for key, owner in (("group", "ansible"), ("hosts", "ssh_config")):
+        owners = (("group", "ansible"), ("hosts", "ssh_config"), ("headers_file", "http_sd"))
+        for key, owner in owners:
             if getattr(self, key) is not None and self.choice != owner:
                 raise refuse(f"{key} goes with {owner}, not with {self.choice}", at=key)
         if self.choice == "ssh_config" and self.hosts is None:
@@ -251,34 +231,6 @@ class ClusterSpec(Spec):
     def own_lines(self) -> tuple[Threshold, ...]:
         """The thresholds that the file gives."""
         return tuple(line.threshold() for line in self.thresholds)
-
-
-class WebhookSpec(Exactly):
-    """A receiver that gets alerts as JSON."""
-
-    choices: ClassVar = ("url", "url_file")
-
-    url: SecretUrl | None = Field(None, description="shown without its path, which often is the password")
-    url_file: SecretPath | None = Field(None, description="file or credential that holds the URL")
-    headers_file: SecretPath | None = Field(None, description="file of headers, one `Name: value` a line")
-
-
-class AppriseSpec(Spec):
-    """A receiver that Apprise knows; its URL is a secret."""
-
-    url_file: SecretPath = Field(description="file or credential that holds one Apprise URL a line")
-
-
-class AlertsSpec(Spec):
-    """The receivers of alerts."""
-
-    alertmanagers: tuple[Url, ...] = Field((), max_length=limits.MAX_RECEIVERS)
-    webhooks: tuple[WebhookSpec, ...] = Field((), max_length=limits.MAX_RECEIVERS)
-    apprise: tuple[AppriseSpec, ...] = Field((), max_length=limits.MAX_RECEIVERS)
-    watchdog: bool = Field(
-        default=False,
-        description="send Alertmanager SkewmonWatchdog, which always fires, for a dead man's switch",
-    )
 
 
 class ExportSpec(Spec):

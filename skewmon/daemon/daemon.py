@@ -101,7 +101,14 @@ class Daemon:
             self._monitor, self._pool, self._reporter, status, self._group.create_task
         )
         self._reloader = Reloader(
-            config, clusters, options.absolute_file, self._apply, self._reporter, status, self._systemd
+            config,
+            clusters,
+            options.absolute_file,
+            self._apply,
+            self._scheduler.renew,
+            self._reporter,
+            status,
+            self._systemd,
         )
         self._reloads: set[asyncio.Task[None]] = set()
         self._listening_url = ""
@@ -118,6 +125,7 @@ class Daemon:
                 await self._apply(self._reloader.config, self._reloader.clusters)
                 self._systemd.ready(f"{self._reloader.nodes} nodes, first round under way")
                 self._reporter.note(EventKind.STARTED, "skewmon was started.")
+                self._reloader.report_inventories()
                 log.info("started", addresses=", ".join(addresses), nodes=self._reloader.nodes)
                 beside = [
                     self._group.create_task(self._feed_watchdog()),

@@ -12,7 +12,8 @@ from skewmon.config.schema import Config
 from skewmon.daemon.report import DaemonStatus, Reporter
 from skewmon.daemon.systemd import Systemd
 from skewmon.errors import SkewmonError
-from skewmon.inventory.changes import cluster_changes
+from skewmon.inventory.changes import cluster_changes, without_inventories
+from skewmon.inventory.faults import inventory_events
 from skewmon.inventory.resolve import resolve
 from skewmon.model import Cluster, EventKind
 from skewmon.runtime.containment import Where, translated
@@ -26,12 +27,12 @@ log = structlog.get_logger()
 Apply = Callable[[Config, tuple[Cluster, ...]], Awaitable[None]]
 
 
-async def resolved(config: Config, config_file: str) -> tuple[Cluster, ...]:
+async def resolved(config: Config, config_file: str, before: tuple[Cluster, ...] = ()) -> tuple[Cluster, ...]:
     """Return the clusters, each with the file that defines it: alerts advise commands that read it.
 
-    Raises InventoryError if a source of nodes cannot be read.
+    Raises InventoryError if a source of nodes cannot be read, unless ``before`` has its last answer.
     """
-    return tuple(replace(cluster, config_file=config_file) for cluster in await resolve(config))
+    return tuple(replace(cluster, config_file=config_file) for cluster in await resolve(config, before))
 
 
 class Reloader:
@@ -43,6 +44,7 @@ class Reloader:
         clusters: tuple[Cluster, ...],
         config_file: str,
         apply: Apply,
+        renew: Callable[[tuple[Cluster, ...]], None],
         reporter: Reporter,
         status: DaemonStatus,
         systemd: Systemd,
@@ -51,6 +53,7 @@ class Reloader:
         self.clusters = clusters
         self._config_file = config_file
         self._apply = apply
+        self._renew = renew
         self._reporter = reporter
         self._status = status
         self._systemd = systemd
@@ -71,14 +74,17 @@ class Reloader:
             try:
                 with translated(Where.RELOAD, SkewmonError):
                     config = await asyncio.to_thread(load, self._config_file)
-                    clusters = await resolved(config, self._config_file)
+                    clusters = await resolved(config, self._config_file, self.clusters)
             except SkewmonError as error:
                 self._refused(error)
                 raise
             await self._accepted(config, clusters)
 
     async def keep_refreshing(self) -> None:
-        """Read live inventories every minute, until cancelled; nodes come and go without a reload."""
+        """Read live inventories every minute, until cancelled; nodes come and go without a reload.
+
+        A source that cannot be read keeps its nodes.
+        """
         failing = ""
         while True:
             await asyncio.sleep(INVENTORY_REFRESH_S)
@@ -86,14 +92,21 @@ class Reloader:
                 continue
             async with self._one_at_a_time:
                 try:
-                    clusters = await resolved(self.config, self._config_file)
-                except SkewmonError as error:
+                    clusters = await resolved(self.config, self._config_file, self.clusters)
+                except SkewmonError as error:  # such as a credential that was taken away
                     if failing != str(error):
-                        log.warning("an inventory cannot be read; its last answer counts", error=str(error))
+                        log.warning("no inventory can be read; the last answers count", error=str(error))
                     failing = str(error)
                     continue
                 failing = ""
                 await self._refreshed(clusters)
+
+    def report_inventories(self, before: tuple[Cluster, ...] = ()) -> None:
+        """Log and journal the faults of live inventories that changed since ``before``."""
+        for event in inventory_events(before, self.clusters):
+            write = log.warning if event.kind is EventKind.INVENTORY_FAULT else log.info
+            write(event.message, cluster=event.cluster)
+            self._reporter.note(event.kind, event.message, event.cluster, event.detail)
 
     def _refused(self, error: SkewmonError) -> None:
         if self._status.reload_successful:  # repeated refusals, as from a timer, are one event
@@ -110,23 +123,40 @@ class Reloader:
         was_refused = not self._status.reload_successful
         self._status.reload_successful = True
         self._status.reloaded_wall_ns = time.time_ns()
-        changed = (config, clusters) != (self.config, self.clusters)
-        changes = cluster_changes(self.clusters, clusters)
+        before = self.clusters
+        changed = config != self.config or _measured(clusters) != _measured(before)
+        changes = cluster_changes(before, clusters)
         if changed:  # otherwise no round is disturbed
             await self._put_in_force(config, clusters)
+        else:
+            self._update(clusters)
         if changed or was_refused:
             self._reporter.note(EventKind.RELOADED, f"The configuration was read again: {changes}.")
+        self.report_inventories(before)
         log.info("reloaded", nodes=self.nodes)
         self._systemd.ready(f"{self.nodes} nodes, configuration reloaded")
 
     async def _refreshed(self, clusters: tuple[Cluster, ...]) -> None:
-        if clusters == self.clusters:
-            return
-        changes = cluster_changes(self.clusters, clusters)
-        log.info("inventory changed", changes=changes)
-        self._reporter.note(EventKind.INVENTORY, f"A live inventory changed: {changes}.")
-        await self._put_in_force(self.config, clusters)
+        before = self.clusters
+        if _measured(clusters) == _measured(before):
+            self._update(clusters)
+        else:
+            changes = cluster_changes(before, clusters)
+            log.info("inventory changed", changes=changes)
+            self._reporter.note(EventKind.INVENTORY, f"A live inventory changed: {changes}.")
+            await self._put_in_force(self.config, clusters)
+        self.report_inventories(before)
+
+    def _update(self, clusters: tuple[Cluster, ...]) -> None:
+        """Take over the state of the inventories of clusters whose nodes are the same."""
+        self.clusters = clusters
+        self._renew(clusters)
 
     async def _put_in_force(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
         self.config, self.clusters = config, clusters
         await self._apply(config, clusters)
+
+
+def _measured(clusters: tuple[Cluster, ...]) -> list[Cluster]:
+    """Return the clusters as they are measured: a round need not begin again for other changes."""
+    return [without_inventories(cluster) for cluster in clusters]

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -89,9 +90,15 @@ class Reporter:
         self.note(EventKind.STOPPED, "skewmon was stopped.")
         self._readings.save(base_ns() / NS_PER_S, at_once=True)
 
-    def note(self, kind: EventKind, message: str) -> None:
-        """Write an event of the daemon itself to the journal."""
-        self._write((Event(time.time_ns(), kind, message),))
+    def note(
+        self,
+        kind: EventKind,
+        message: str,
+        cluster: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write an event of the daemon itself, or of an inventory, to the journal."""
+        self._write((Event(time.time_ns(), kind, message, cluster, detail=detail or {}),))
 
     def publish(self, wall_ns: int | None = None) -> None:
         """Publish the newest views as one snapshot, of now if ``wall_ns`` is None."""

@@ -41,6 +41,7 @@ class Scheduler:
         self._reporter = reporter
         self._status = status
         self._spawn = spawn
+        self._clusters: dict[str, Cluster] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._due: dict[float, float] = {}  # by interval: when the next round must have begun
 
@@ -52,12 +53,17 @@ class Scheduler:
     def start(self, clusters: Sequence[Cluster]) -> None:
         """Measure these clusters; clusters of one interval share their rounds."""
         self._due.clear()
+        self.renew(clusters)
         by_interval = sorted(clusters, key=lambda cluster: cluster.interval_s)
         self._tasks = [
             self._spawn(self._rounds(interval_s, list(members)))
             for interval_s, members in groupby(by_interval, key=lambda cluster: cluster.interval_s)
         ]
         self._tasks += map(self._spawn, self._monitor.polling(clusters))
+
+    def renew(self, clusters: Sequence[Cluster]) -> None:
+        """Report these values of the same clusters from the next round on; their nodes are the same."""
+        self._clusters = {cluster.name: cluster for cluster in clusters}
 
     async def stop(self) -> None:
         """End all tasks and wait for them."""
@@ -79,7 +85,8 @@ class Scheduler:
             if tick.missed:
                 log.warning("rounds missed: the last one took longer than the interval", missed=tick.missed)
             with contained(Where.ROUND) as measuring:
-                self._reporter.report(await self._monitor.round(clusters))
+                renewed = [self._clusters[cluster.name] for cluster in clusters]
+                self._reporter.report(await self._monitor.round(renewed))
             if measuring.error:  # publish the error counter now, not with the next round that succeeds
                 with contained(Where.ROUND):
                     self._reporter.publish()

@@ -1,9 +1,5 @@
-"""Every metric that skewmon exports, as data; the collector, the documentation and the tests read it here.
+"""Every metric that skewmon exports, as data; the collector, the documentation and the tests read it here."""
 
-``python -m skewmon.export.catalogue`` prints docs/metrics.md.
-"""
-
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -164,6 +160,32 @@ _TIMESYNC_METRICS = (
     ),
 )
 
+INVENTORY = ("cluster_name", "inventory")
+
+_INVENTORY_METRICS = (
+    _gauge("skewmon_inventory_nodes", "Nodes in the last successful reading of a live inventory.", INVENTORY),
+    _gauge(
+        "skewmon_inventory_rejected_entries",
+        "Entries of the last successful reading that cannot be nodes, so that they are not measured.",
+        INVENTORY,
+    ),
+    _gauge(
+        "skewmon_inventory_rejected_entry",
+        "1 for each rejected entry, by name; at most the first 100 of an inventory.",
+        (*INVENTORY, "entry"),
+    ),
+    _gauge(
+        "skewmon_inventory_last_read_successful",
+        "1 if the inventory was read at the last refresh, else 0: then its last answer counts.",
+        INVENTORY,
+    ),
+    _seconds(
+        "skewmon_inventory_last_success_timestamp_seconds",
+        "Unix time of the last successful reading of the inventory.",
+        INVENTORY,
+    ),
+)
+
 _DAEMON_METRICS = (
     _gauge(
         "skewmon_finding",
@@ -228,55 +250,22 @@ _DAEMON_METRICS = (
 )
 
 #: Every metric family, in the order of its appearance.
-METRICS = _CLUSTER_METRICS + _NODE_METRICS + _PAIR_METRICS + _TIMESYNC_METRICS + _DAEMON_METRICS
+METRICS = (
+    _CLUSTER_METRICS
+    + _NODE_METRICS
+    + _PAIR_METRICS
+    + _TIMESYNC_METRICS
+    + _INVENTORY_METRICS
+    + _DAEMON_METRICS
+)
 
 
-_SECTIONS = (
+#: The sections of docs/metrics.md.
+SECTIONS = (
     ("Clusters", _CLUSTER_METRICS),
     ("Nodes", _NODE_METRICS),
     ("Pairs", _PAIR_METRICS),
     ("What the time daemons claim", _TIMESYNC_METRICS),
+    ("Live inventories", _INVENTORY_METRICS),
     ("Findings, alerts and the daemon itself", _DAEMON_METRICS),
 )
-
-_INTRODUCTION = """\
-# Metrics
-
-`GET /metrics` answers in the Prometheus text formats and in OpenMetrics, compressed where the client asks
-for it.
-
-- Results are those of the **last round**. skewmon measures on its own schedule and not when it is scraped,
-  because the clocks of all nodes must be compared at one instant, and because two Prometheus servers must
-  not measure twice. `skewmon_round_timestamp_seconds` tells how old a result is.
-- All results of a cluster change together.
-- A node that was not measured in the last round loses its offset, round trip, culprit and pair series at
-  once. What remains is `skewmon_node_success` 0, the reason in `skewmon_node_failures_total`, and the time
-  of the last success.
-- An offset has three series: the best estimate, and the lower and upper end of the interval that contains
-  the truth. Alert on the proven part, `skewmon_skew_lower_seconds`.
-- Clusters are told apart by `cluster_name`, nodes by `node` and `peer`. The labels `cluster`, `job` and
-  `instance` are left to Prometheus.
-- Pair series follow `export.pairs`. `auto` exports every pair of a cluster up to 2,000 series (37 nodes),
-  else the 100 worst pairs. `worst` always exports the 100 worst. `all` exports every pair up to 150,000
-  series (316 nodes), else the 100 worst. `none` exports none. The worst pairs change from round to round,
-  and so do their series. `/api/v1/clusters/NAME/pairs` answers any, up to 1,000 at a time.
-- The usual `process_*` and `python_info` metrics describe the process.
-"""
-
-
-def _table(metrics: tuple[Metric, ...]) -> str:
-    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
-    for metric in metrics:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        rows.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} |")
-    return "\n".join(rows)
-
-
-def to_markdown() -> str:
-    """Return docs/metrics.md."""
-    sections = (f"\n## {title}\n\n{_table(metrics)}\n" for title, metrics in _SECTIONS)
-    return _INTRODUCTION + "".join(sections)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(to_markdown())

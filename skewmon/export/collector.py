@@ -1,6 +1,6 @@
 """One snapshot as Prometheus metric families, built afresh for every rendering: what is gone vanishes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import Metric as Family
@@ -17,6 +17,7 @@ from skewmon.export.published import DaemonStats
 from skewmon.model import (
     ClusterView,
     Finding,
+    Inventory,
     Measured,
     NodeView,
     Pair,
@@ -103,6 +104,23 @@ def _add_cluster(samples: Samples, view: ClusterView) -> None:
     samples.add("skewmon_round_timestamp_seconds", labels, seconds(view.at_wall_ns))
     samples.add("skewmon_rounds_total", labels, view.rounds)
     _add_findings(samples, {**labels, "node": ""}, view.findings)
+    _add_inventories(samples, labels, view.cluster.inventories)
+
+
+def _add_inventories(samples: Samples, of_cluster: Labels, inventories: tuple[Inventory, ...]) -> None:
+    used = Counter[str]()
+    for one in inventories:
+        used[one.name] += 1  # addresses that differ in a secret alone have one name
+        name = one.name if used[one.name] == 1 else f"{one.name} ({used[one.name]})"
+        labels = {**of_cluster, "inventory": encodable(name)}
+        samples.add("skewmon_inventory_nodes", labels, len(one.nodes))
+        samples.add("skewmon_inventory_rejected_entries", labels, one.rejected_count)
+        for entry in dict.fromkeys(rejected.name for rejected in one.rejected):
+            samples.add("skewmon_inventory_rejected_entry", {**labels, "entry": encodable(entry)}, 1)
+        samples.add("skewmon_inventory_last_read_successful", labels, float(not one.error))
+        samples.add(
+            "skewmon_inventory_last_success_timestamp_seconds", labels, optional_seconds(one.read_wall_ns)
+        )
 
 
 def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:

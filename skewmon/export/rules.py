@@ -11,6 +11,7 @@ from typing import Any
 
 from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.thresholds import in_force
+from skewmon.export.rules_inventory import INVENTORY_RULES
 from skewmon.model import NS_PER_S, Cluster, Threshold, ThresholdKind
 
 #: Rules look back at least this long, so that one late scrape is no news …
@@ -220,6 +221,7 @@ def _meta(interval_s: float) -> Iterable[Rule]:
         "Events of {{ $labels.instance }} wait in memory, and a restart would forget its alerts; "
         "the log says why.",
     )
+    yield from (_alert(*rule) for rule in INVENTORY_RULES)
     yield _alert(
         "SkewmonSelfCheckFailed",
         "increase(skewmon_self_check_failures_total[1h]) > 0",
@@ -269,9 +271,7 @@ def _alert(
         rule["for"] = _duration(line.for_s)
     if line.clear_for_s:
         rule["keep_firing_for"] = _duration(line.clear_for_s)
-    rule["labels"] = (
-        {"severity": line.severity} if kind is None else {"severity": line.severity, "kind": kind}
-    )
+    rule["labels"] = {"severity": line.severity} | ({} if kind is None else {"kind": kind})
     rule["annotations"] = {
         "summary": summary,
         "description": description,

@@ -1,4 +1,8 @@
-"""Nodes from an Ansible inventory, as `ansible-inventory --list` understands it."""
+"""Nodes from an Ansible inventory, as `ansible-inventory --list` prints it.
+
+It prints variables as they are: templates, which only a playbook evaluates, and inline vault values are not
+usable here. A host that needs one, or that Ansible does not reach over SSH, is rejected with the reason.
+"""
 
 import asyncio
 import difflib
@@ -9,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from skewmon.config.limits import MAX_NAME_LENGTH, MAX_PORT, MIN_PORT
 from skewmon.config.paths import absolute
 from skewmon.config.schema import SourceSpec
 from skewmon.config.targets import check_host, check_user
 from skewmon.errors import InventoryError, echoed
+from skewmon.inventory.listing import Listing
 from skewmon.inventory.settings import Context, with_login
 from skewmon.model import Node, SshSettings
 from skewmon.runtime.command import OutputLimitError, run
@@ -28,25 +34,46 @@ _ADDRESS = ("ansible_host", "ansible_ssh_host")
 _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
 _IDENTITY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
+_CONNECTION = ("ansible_connection",)
+
+#: Connection plugins that log in to a shell over SSH, without the collection before their name.
+SSH_CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
+
+#: Marks of values in the JSON: data that must not be a template, and text that is encrypted.
+UNSAFE = "__ansible_unsafe"
+VAULT = "__ansible_vault"
+
+#: Settings of the user that would change the output: a banner before the JSON, variables of groups left out,
+#: and an inventory that cannot be parsed listed as an empty one.
+ENVIRONMENT = {
+    "ANSIBLE_VERBOSITY": "0",
+    "ANSIBLE_INVENTORY_EXPORT": "false",
+    "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+    "ANSIBLE_NOCOLOR": "true",
+}
 
 
-async def read(spec: SourceSpec, context: Context) -> list[Node]:
+async def read(spec: SourceSpec, context: Context) -> Listing:
     """Return the hosts of one group, with the address, port, user and key that Ansible would use."""
     assert spec.ansible is not None
-    listing = _decoded(await _listing(spec.ansible))
-    hostvars = listing.get("_meta", {}).get("hostvars", {})
-    names = dict.fromkeys(_members(listing, spec.group or "all"))
-    return [_node(name, hostvars.get(name, {}), context.ssh, spec.ansible) for name in names]
+    printed = _decoded(await _printed(spec.ansible))
+    hostvars = printed.get("_meta", {}).get("hostvars", {})
+    listing = Listing()
+    for name in dict.fromkeys(_members(printed, spec.group or "all")):
+        variables = hostvars.get(name) if isinstance(hostvars, dict) else None
+        with listing.entry(name, f"host {echoed(name)}: "):
+            listing.nodes.append(_node(name, variables or {}, context.ssh, spec.ansible))
+    return listing.checked()
 
 
-async def _listing(path: str) -> bytes:
-    """Return what ansible-inventory prints."""
+async def _printed(path: str) -> bytes:
+    """Return the output of ansible-inventory."""
     # If it is missing, ansible-inventory would only warn, and list nothing.
     if not await asyncio.to_thread(os.path.exists, path):
         raise InventoryError(f"there is no {path}")
     arguments = ("ansible-inventory", "-i", path, "--list")
     try:
-        done = await run(arguments, timeout_s=TIMEOUT_S, max_bytes=MAX_OUTPUT_BYTES)
+        done = await run(arguments, timeout_s=TIMEOUT_S, max_bytes=MAX_OUTPUT_BYTES, environment=ENVIRONMENT)
     except TimeoutError:
         raise InventoryError(f"ansible-inventory took longer than {TIMEOUT_S:g} s") from None
     except OutputLimitError:
@@ -61,27 +88,27 @@ async def _listing(path: str) -> bytes:
 
 
 def _decoded(output: bytes) -> dict[str, Any]:
-    """Return the JSON object of a listing."""
+    """Return the JSON object that was printed."""
     try:
-        listing = json.loads(output)
+        printed = json.loads(output)
     except (ValueError, RecursionError):
         raise InventoryError("ansible-inventory did not print JSON") from None
-    if not isinstance(listing, dict) or not isinstance(listing.get("_meta", {}), dict):
+    if not isinstance(printed, dict) or not isinstance(printed.get("_meta", {}), dict):
         raise InventoryError("ansible-inventory printed something other than an inventory")
-    return listing
+    return printed
 
 
-def _members(listing: dict[str, Any], group: str) -> Iterator[str]:
+def _members(printed: dict[str, Any], group: str) -> Iterator[str]:
     """Yield the hosts of a group and of the groups below it; each group is entered once."""
-    if group not in listing and group != "all":
-        near = difflib.get_close_matches(group, listing, n=1)
+    if group not in printed and group != "all":
+        near = difflib.get_close_matches(group, printed, n=1)
         raise InventoryError(
             f"there is no group {echoed(group)}" + (f"; did you mean {near[0]}?" if near else "")
         )
     waiting, seen = [group], set()
     while waiting:
         name = waiting.pop(0)
-        members = listing.get(name, {})
+        members = printed.get(name, {})
         if name in seen or not isinstance(members, dict):
             continue
         seen.add(name)
@@ -90,23 +117,38 @@ def _members(listing: dict[str, Any], group: str) -> Iterator[str]:
 
 
 def _node(name: str, variables: dict[str, Any], ssh: SshSettings, source: str) -> Node:
-    """Return one host with its variables merged over the cluster's settings."""
+    """Return one host with its variables merged over the cluster's settings; raise ValueError if unusable."""
+    connection = _value(variables, _CONNECTION)
+    if connection is not None and str(connection).rpartition(".")[2] not in SSH_CONNECTIONS:
+        raise ValueError(f"Ansible reaches it by ansible_connection {echoed(connection)}, which is not SSH")
     address, port, user, identity = (
-        _first(variables, names) for names in (_ADDRESS, _PORT, _USER, _IDENTITY)
+        _value(variables, names) for names in (_ADDRESS, _PORT, _USER, _IDENTITY)
     )
-    try:
-        host = check_host(name if address is None else str(address))
-        number = None if port is None else int(str(port))
-        if number is not None and not 1 <= number <= 65_535:
-            raise ValueError(f"{number} is not a port")
-        if identity is not None:
-            ssh = replace(ssh, identities=(absolute(str(identity), str(Path(source).parent)),))
-        login = None if user is None else check_user(str(user))
-    except ValueError as error:
-        raise InventoryError(f"host {name}: {error}") from None
-    return Node(name, host, with_login(ssh, login, number))
+    if not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters, and all of them print")
+    host = check_host(name if address is None else str(address))
+    if identity is not None:
+        ssh = replace(ssh, identities=(absolute(str(identity), str(Path(source).parent)),))
+    login = None if user is None else check_user(str(user))
+    return Node(name, host, with_login(ssh, login, None if port is None else _port(str(port))))
 
 
-def _first(variables: dict[str, Any], names: tuple[str, ...]) -> Any:
-    """Return the first variable that is set."""
-    return next((variables[name] for name in names if variables.get(name) is not None), None)
+def _port(text: str) -> int:
+    if not text.isdecimal() or len(text) > 5 or not MIN_PORT <= int(text) <= MAX_PORT:
+        raise ValueError(f"{echoed(text)} is not a port")
+    return int(text)
+
+
+def _value(variables: dict[str, Any], names: tuple[str, ...]) -> str | int | None:
+    """Return the first variable that is set; raise ValueError if only Ansible can evaluate it."""
+    name = next((name for name in names if variables.get(name) is not None), None)
+    value = variables.get(name) if name is not None else None
+    if isinstance(value, dict) and value.keys() == {UNSAFE} and isinstance(value[UNSAFE], str):
+        return str(value[UNSAFE])
+    if isinstance(value, dict) and VAULT in value:
+        raise ValueError(f"{name} is encrypted by Ansible Vault; write it in plain text")
+    if isinstance(value, str) and ("{{" in value or "{%" in value):
+        raise ValueError(f"{name} is the template {echoed(value)}, which only a playbook evaluates")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+        raise ValueError(f"{name} is {echoed(value)}, expected a text")
+    return value

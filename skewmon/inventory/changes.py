@@ -1,6 +1,7 @@
 """What a reload or a live inventory changed, in words for the journal."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from skewmon.model import Cluster
 from skewmon.text import names
@@ -12,7 +13,9 @@ def cluster_changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> str:
 
 
 def _changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> Iterator[str]:
-    old, new = ({cluster.name: cluster for cluster in clusters} for clusters in (before, after))
+    old, new = (
+        {cluster.name: without_inventories(cluster) for cluster in clusters} for clusters in (before, after)
+    )
     for name in sorted(new.keys() - old.keys()):
         yield f"cluster {name} was added, with {_count(len(new[name].nodes))}"
     for name in sorted(old.keys() - new.keys()):
@@ -34,6 +37,11 @@ def _changes_of(before: Cluster, after: Cluster) -> Iterator[str]:
         yield f"{names(reached_otherwise)} of {after.name} will be reached otherwise"
     if not (came or went or reached_otherwise):
         yield f"settings of {after.name} changed"
+
+
+def without_inventories(cluster: Cluster) -> Cluster:
+    """Return a cluster as it is measured, without the state of the sources that its nodes come from."""
+    return replace(cluster, inventories=())
 
 
 def _count(nodes: int) -> str:

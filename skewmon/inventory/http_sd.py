@@ -1,15 +1,18 @@
 """Nodes from a server that speaks Prometheus' HTTP service discovery."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 
 from skewmon.config.limits import MAX_FILE_BYTES
 from skewmon.config.schema import SourceSpec
+from skewmon.config.secrets import SecretError, read_headers
 from skewmon.errors import InventoryAwayError, InventoryError
+from skewmon.inventory.listing import Listing
 from skewmon.inventory.settings import Context
-from skewmon.inventory.target_groups import nodes_of
-from skewmon.model import Node
+from skewmon.inventory.target_groups import add_groups
 from skewmon.runtime import client
 from skewmon.text import masked_text, masked_url
 
@@ -23,33 +26,45 @@ WORDS_MAX = 200
 MAX_REDIRECTS = 3
 
 
-async def read(spec: SourceSpec, context: Context) -> list[Node]:
-    """Return the nodes that the server lists now."""
+async def read(spec: SourceSpec, context: Context) -> Listing:
+    """Return the targets that the server lists now."""
     assert spec.http_sd is not None
     named = masked_url(spec.http_sd)
-    body = await _fetch(spec.http_sd)
+    try:
+        headers = read_headers(spec.headers_file) if spec.headers_file else {}
+    except SecretError as error:
+        raise InventoryError(f"{named} cannot be read: {error}") from None
+    body = await _fetch(spec.http_sd, headers)
     try:
         groups = json.loads(body)
     except (ValueError, RecursionError):
         raise InventoryError(f"{named} did not answer with JSON") from None
+    listing = Listing()
     try:
-        return nodes_of(groups, context.ssh)
+        add_groups(listing, groups, context.ssh)
+        return listing.checked()
     except InventoryError as error:
         raise InventoryError(f"{named}: {error}") from None
 
 
-async def _fetch(url: str) -> bytes:
-    """Return the body of a successful answer, at most MAX_FILE_BYTES of it."""
+async def _fetch(url: str, headers: Mapping[str, str]) -> bytes:
+    """Return the body of a successful answer, at most MAX_FILE_BYTES of it.
+
+    A request with headers of the user follows no redirect, which could carry them to another host.
+    """
     named = masked_url(url)
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    request: dict[str, Any] = {
+        "headers": {"Accept": "application/json", **headers},
+        "allow_redirects": not headers,
+        "max_redirects": MAX_REDIRECTS,
+    }
     try:
         async with (
-            client.session(timeout=timeout) as session,
-            session.get(url, headers={"Accept": "application/json"}, max_redirects=MAX_REDIRECTS) as response,
+            client.session(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.get(url, **request) as response,
         ):
             if response.status != 200:
-                answer = f"{response.status} {_plain(response.reason)}".rstrip()
-                raise InventoryAwayError(f"{named} answered {answer}")
+                raise InventoryAwayError(f"{named} answered {_answer(response)}")
             body = bytearray()
             async for chunk in response.content.iter_chunked(65_536):
                 body += chunk
@@ -62,7 +77,17 @@ async def _fetch(url: str) -> bytes:
         raise InventoryAwayError(f"{named} cannot be read: {_plain(error)}") from None
 
 
+def _answer(response: aiohttp.ClientResponse) -> str:
+    """Return the status of an answer, and the action that it suggests."""
+    status = f"{response.status} {_plain(response.reason)}".rstrip()
+    if response.status in {401, 403}:
+        return f"{status}: it wants a login, see headers_file"
+    if 300 <= response.status < 400:
+        return f"{status}: name the address behind the redirect, for headers_file is sent to no other host"
+    return status
+
+
 def _plain(words: object) -> str:
-    """Return the words of a server or of the client about it, on one line and without secrets."""
+    """Return a text of a server or of the HTTP client, on one line and without secrets."""
     text = masked_text(str(words or ""))[:WORDS_MAX]
     return "".join(character if character.isprintable() else "?" for character in text)

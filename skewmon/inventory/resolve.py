@@ -2,20 +2,23 @@
 
 import asyncio
 import importlib
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from skewmon.config.limits import MAX_NODES
 from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec
 from skewmon.config.targets import expand, parse_target
 from skewmon.errors import InventoryError
+from skewmon.inventory.listing import Listing
 from skewmon.inventory.settings import Context, merged, with_login
-from skewmon.model import NS_PER_S, Cluster, Node, SshSettings
+from skewmon.model import NS_PER_S, Cluster, Inventory, Node, SshSettings
 from skewmon.runtime.containment import Where, translated
+from skewmon.text import masked_text
 
-#: The signature of the family: what the file says and what its nodes start from, to nodes.
-Source = Callable[[SourceSpec, Context], Awaitable[list[Node]]]
+#: The signature of the family: a source of the file and the settings of its nodes, to their listing.
+Source = Callable[[SourceSpec, Context], Awaitable[Listing]]
 
 #: The live sources by their key in the file; imported at use, for http_sd alone takes 0.3 s to load.
 INVENTORIES = {
@@ -26,36 +29,87 @@ INVENTORIES = {
 }
 
 
-async def resolve(config: Config) -> tuple[Cluster, ...]:
-    """Return every cluster with its nodes; raise InventoryError where a live source cannot be read."""
-    clusters = (_cluster(name, spec, config) for name, spec in config.clusters.items())
+async def resolve(
+    config: Config, before: Iterable[Cluster] = (), *, keep_going: bool = False
+) -> tuple[Cluster, ...]:
+    """Return every cluster with its nodes.
+
+    If a live source cannot be read, its nodes are those of the same source in ``before``. Without such an
+    answer, raise InventoryError, or ``keep_going`` without nodes of this source.
+    """
+    known = {(cluster.name, one.key): one for cluster in before for one in cluster.inventories}
+
+    async def one(name: str, spec: ClusterSpec) -> Cluster:
+        reader = _ClusterReader(name, spec, config, keep_going=keep_going)
+        return await reader.cluster({key: last for (of, key), last in known.items() if of == name})
+
+    clusters = (one(name, spec) for name, spec in config.clusters.items())
     found = await asyncio.gather(*clusters, return_exceptions=True)  # so that none is left running
-    for one in found:
-        if isinstance(one, BaseException):
-            raise one
-    return tuple(one for one in found if isinstance(one, Cluster))
+    for result in found:
+        if isinstance(result, BaseException):
+            raise result
+    return tuple(result for result in found if isinstance(result, Cluster))
 
 
-async def _cluster(name: str, spec: ClusterSpec, config: Config) -> Cluster:
-    """Return one cluster with the nodes of all its sources."""
-    ssh = merged(config.ssh, spec.ssh)
-    nodes = [node for entry in spec.nodes for node in static_nodes(entry, ssh, config, spec)]
-    for source in spec.inventory:
+class _ClusterReader:
+    """Reads the sources of one cluster."""
+
+    def __init__(self, name: str, spec: ClusterSpec, config: Config, *, keep_going: bool) -> None:
+        self._name = name
+        self._spec = spec
+        self._config = config
+        self._ssh = merged(config.ssh, spec.ssh)
+        self._keep_going = keep_going
+
+    async def cluster(self, known: dict[object, Inventory]) -> Cluster:
+        """Return the cluster with the nodes of all its sources."""
+        spec = self._spec
+        nodes = [node for entry in spec.nodes for node in static_nodes(entry, self._ssh, self._config, spec)]
+        inventories = []
+        for source in spec.inventory:
+            key = (source, self._ssh)
+            inventory = await self._read(source, key, known.get(key), MAX_NODES - len(nodes))
+            nodes += inventory.nodes
+            inventories.append(inventory)
+        return Cluster(
+            name=self._name,
+            nodes=distinct(nodes),
+            interval_s=spec.interval_ns / NS_PER_S,
+            status_interval_s=spec.status_interval_ns / NS_PER_S,
+            samples=spec.samples,
+            thresholds=spec.lines,
+            inventories=tuple(inventories),
+        )
+
+    async def _read(
+        self, source: SourceSpec, key: tuple[SourceSpec, SshSettings], last: Inventory | None, room: int
+    ) -> Inventory:
+        """Return the present answer of a source, or its last one with the reason."""
         try:
-            with translated(Where.INVENTORY, InventoryError, cluster=name):
-                nodes += await _reader(source)(source, Context(ssh))
+            with translated(Where.INVENTORY, InventoryError, cluster=self._name):
+                listing = await _reader(source)(source, Context(self._ssh))
+            if len(listing.nodes) > room:
+                count = MAX_NODES - room + len(listing.nodes)
+                raise InventoryError(f"the cluster has {count} nodes; at most {MAX_NODES} are allowed")
         except InventoryError as error:
-            raise type(error)(f"cluster {name}, {source.choice}: {error}") from None
-    if len(nodes) > MAX_NODES:
-        raise InventoryError(f"cluster {name} has {len(nodes)} nodes; at most {MAX_NODES} are allowed")
-    return Cluster(
-        name=name,
-        nodes=distinct(nodes),
-        interval_s=spec.interval_ns / NS_PER_S,
-        status_interval_s=spec.status_interval_ns / NS_PER_S,
-        samples=spec.samples,
-        thresholds=spec.lines,
-    )
+            if last is not None:
+                return replace(last, error=str(error))
+            if not self._keep_going:
+                raise type(error)(f"cluster {self._name}, {source.choice}: {error}") from None
+            return Inventory(source_name(source), key, error=str(error))
+        return Inventory(
+            source_name(source),
+            key,
+            tuple(listing.nodes),
+            tuple(listing.rejected),
+            listing.rejected_count,
+            read_wall_ns=time.time_ns(),
+        )
+
+
+def source_name(source: SourceSpec) -> str:
+    """Return the kind and the location of a source, without secrets."""
+    return f"{source.choice} {masked_text(getattr(source, source.choice))}"
 
 
 def static_nodes(entry: str | NodeSpec, ssh: SshSettings, config: Config, spec: ClusterSpec) -> list[Node]:
@@ -74,16 +128,16 @@ def static_nodes(entry: str | NodeSpec, ssh: SshSettings, config: Config, spec: 
 def distinct(nodes: list[Node]) -> tuple[Node, ...]:
     """Return each machine once, the first entry counting, and every name once.
 
-    Machines of one name at several places, such as ports of one host, are named after their place.
+    Machines of one name at several endpoints, such as ports of one host, are named after address and port.
     """
     first: dict[tuple[str, str, int], Node] = {}
     for node in nodes:
         first.setdefault((node.name, node.address, node.ssh.port), node)
     times = Counter(name for name, _, _ in first)
-    return tuple(node if times[node.name] == 1 else _named_by_place(node) for node in first.values())
+    return tuple(node if times[node.name] == 1 else _named_by_address(node) for node in first.values())
 
 
-def _named_by_place(node: Node) -> Node:
+def _named_by_address(node: Node) -> Node:
     """Return a node under its address and port."""
     host = f"[{node.address}]" if ":" in node.address else node.address
     return replace(node, name=f"{host}:{node.ssh.port}")

@@ -10,10 +10,11 @@ from pathlib import Path
 from skewmon.config.schema import SourceSpec
 from skewmon.config.targets import check_host
 from skewmon.errors import ConfigError, InventoryError, echoed
+from skewmon.inventory.listing import Listing
 from skewmon.inventory.openssh import OpenSsh
 from skewmon.inventory.settings import Context
 from skewmon.inventory.ssh_login import UNSET, UNSET_HOP, Given, SshLogin
-from skewmon.model import Node, SshSettings
+from skewmon.model import SshSettings
 from skewmon.runtime.files import read_bytes
 
 #: A configuration of more than this is another file.
@@ -25,12 +26,23 @@ MAX_FILES = 10_000
 _LINE = re.compile(r'\s*"?(host|include)"?(?:\s*=\s*|\s+)(.*)', re.IGNORECASE)
 
 
-async def read(spec: SourceSpec, context: Context) -> list[Node]:
-    """Return the hosts that the file names and the pattern matches."""
+async def read(spec: SourceSpec, context: Context) -> Listing:
+    """Return the hosts that the file names and the pattern matches.
+
+    A single host that ssh refuses is a node with the reason; if ssh refuses all, the file cannot be used.
+    """
     assert spec.ssh_config is not None
     names = await asyncio.to_thread(hosts, spec.ssh_config, (spec.hosts or "*").split(","))
+    listing = Listing()
+    usable = []
+    for name in names:
+        with listing.entry(name, f"{spec.ssh_config}: "):
+            usable.append(check_host(name))
     login = SshLogin(OpenSsh(_configuration(spec.ssh_config, context.ssh)), context.ssh)
-    return await login.nodes((name, Given()) for name in names)
+    listing.nodes += await login.nodes((name, Given()) for name in usable)
+    if listing.nodes and all(node.ssh.refusal for node in listing.nodes):
+        raise InventoryError(listing.nodes[0].ssh.refusal)
+    return listing.checked()
 
 
 def _configuration(path: str, base: SshSettings) -> str:
@@ -67,7 +79,7 @@ def hosts(path: str, patterns: list[str]) -> list[str]:
                 named |= dict.fromkeys(word for word in words if not set(word) & set("*?!"))
             else:
                 waiting += [found for word in words for found in _included(word)]
-    found = [host for host in named if _matches(host, patterns) and _is_host(host)]
+    found = [host for host in named if _matches(host, patterns)]
     if not found:
         raise InventoryError(f"no Host of {path} matches {','.join(patterns)}")
     return found
@@ -94,7 +106,7 @@ def _included(pattern: str) -> list[str]:
     """Return the files of an Include; like ssh, a relative one is of ~/.ssh, and none is not a fault."""
     try:
         place = Path("~/.ssh").expanduser() / Path(pattern).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # the home of an unknown user, or a NUL
         return []
     found = sorted(glob.glob(str(place)))  # noqa: PTH207  Path.glob takes no absolute pattern
     return [path for path in found if Path(path).is_file()]
@@ -104,11 +116,3 @@ def _matches(host: str, patterns: list[str]) -> bool:
     """Return whether one pattern of * and ? matches and no negated one does."""
     hits = [one for one in patterns if fnmatchcase(host, one.removeprefix("!").replace("[", "[[]"))]
     return bool(hits) and not any(one.startswith("!") for one in hits)
-
-
-def _is_host(name: str) -> bool:
-    try:
-        check_host(name)
-    except ValueError:
-        return False
-    return True

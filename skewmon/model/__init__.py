@@ -8,7 +8,16 @@ from skewmon.errors import Failed
 from skewmon.model.events import Event, EventKind, EventQuery
 from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
 from skewmon.model.interval import NS_PER_S, Interval
-from skewmon.model.nodes import Cluster, Endpoint, Node, SshSettings, Threshold, ThresholdKind
+from skewmon.model.nodes import (
+    Cluster,
+    Endpoint,
+    Inventory,
+    Node,
+    RejectedEntry,
+    SshSettings,
+    Threshold,
+    ThresholdKind,
+)
 from skewmon.model.timesync import DaemonName, Finding, FindingKind, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
@@ -47,6 +56,7 @@ __all__ = [
     "FindingKind",
     "Forecast",
     "Interval",
+    "Inventory",
     "KernelClock",
     "Measured",
     "Node",
@@ -59,6 +69,7 @@ __all__ = [
     "Peer",
     "Program",
     "Quantum",
+    "RejectedEntry",
     "Severity",
     "Skew",
     "Snapshot",

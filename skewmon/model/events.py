@@ -16,6 +16,8 @@ class EventKind(StrEnum):
     RELOADED = "reloaded"
     RELOAD_REFUSED = "reload-refused"
     INVENTORY = "inventory"
+    INVENTORY_FAULT = "inventory-fault"
+    INVENTORY_RECOVERED = "inventory-recovered"
     STEP = "step"
     LEAP_SECOND = "leap-second"
     OSCILLATOR_JUMP = "oscillator-jump"

@@ -1,5 +1,6 @@
 """Clusters and nodes: how each node is reached, and the thresholds in force."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -78,6 +79,32 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedEntry:
+    """An entry of a live inventory that is not measured, and the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """A live source of nodes at its last refresh.
+
+    ``nodes`` and the rejected entries are those of the last successful reading; ``error`` is the reason why
+    the source could not be read since. Only the first rejected entries are named. ``key`` identifies the
+    source and the settings that its nodes start from.
+    """
+
+    name: str  # kind and location, without secrets
+    key: Hashable
+    nodes: tuple[Node, ...] = ()
+    rejected: tuple[RejectedEntry, ...] = ()
+    rejected_count: int = 0
+    error: str = ""
+    read_wall_ns: int | None = field(default=None, compare=False)  # the last successful reading
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """Nodes that must agree on the time, how often they are measured, and every threshold in force.
 
@@ -91,3 +118,4 @@ class Cluster:
     samples: int = 8
     thresholds: tuple[Threshold, ...] = ()
     config_file: str = ""
+    inventories: tuple[Inventory, ...] = ()

@@ -114,6 +114,8 @@ class FindingKind(StrEnum):
     MIXED_DAEMONS = "mixed-daemons"
     TOOL_FAILED = "tool-failed"
     UNPARSED_OUTPUT = "unparsed-output"
+    INVENTORY_UNREADABLE = "inventory-unreadable"
+    INVENTORY_ENTRY_REJECTED = "inventory-entry-rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.culprit.last_step import last_step
 from skewmon.culprit.reference import reference_clock
+from skewmon.inventory.faults import inventory_findings
 from skewmon.model import (
     NS_PER_S,
     Cluster,
@@ -140,6 +141,7 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         findings=(
             *admin_box_findings(evidence, admin, lines[0].limit_ns if lines else None),
             *cluster_findings(evidence, vote, limit_ns, base_ppb),
+            *inventory_findings(cluster),
         ),
         rounds=state.rounds(cluster.name).number,
     )

@@ -16,10 +16,11 @@ import structlog
 from yarl import URL
 
 from skewmon.alert.alerts import WATCHDOG, Alert
+from skewmon.config.secrets import SecretError, read_headers
 from skewmon.model import NS_PER_S
 from skewmon.notify.http import post
-from skewmon.notify.receiver import Delivery, Origin, ReceiverConfig, identity_of, shown
-from skewmon.text import rfc3339
+from skewmon.notify.receiver import Delivery, DeliveryReason, Origin, ReceiverConfig, Result, identity_of
+from skewmon.text import masked_url, rfc3339
 
 #: A firing alert is sent again this often.
 RESEND_S = 60.0
@@ -42,9 +43,10 @@ class Alertmanager:
     repeats = True
 
     def __init__(self, target: ReceiverConfig, origin: Origin, session: aiohttp.ClientSession) -> None:
-        self.receiver = shown(target.url)
+        self.receiver = masked_url(target.url)
         self.identity = identity_of(target)
         self._url = str(URL(target.url) / "api" / "v2" / "alerts") if target.url else ""
+        self._headers_file = target.headers_file
         self._origin = origin
         self._session = session
         self.heartbeat = origin.on_time is not None
@@ -62,11 +64,15 @@ class Alertmanager:
         return delivery if self._ahead_ns == assumed_ns else await self._send(alerts, now)
 
     async def _send(self, alerts: Sequence[Alert], now_ns: int) -> Delivery:
+        try:
+            headers = read_headers(self._headers_file) if self._headers_file else {}
+        except SecretError as error:
+            return Delivery(Result.RETRY, DeliveryReason.SECRET_UNREADABLE, str(error))
         sent_s = time.monotonic()
         payloads = [self._payload(alert, now_ns) for alert in alerts]
         if self._origin.on_time is not None and self._origin.on_time():
             payloads.append(self._watchdog(now_ns))
-        reply = await post(self._session, self._url, payloads)
+        reply = await post(self._session, self._url, payloads, headers)
         if reply.date_ns is not None:
             took_ns = round((time.monotonic() - sent_s) * NS_PER_S)
             self._compare(now_ns + took_ns - reply.date_ns)

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 import aiohttp
 
 from skewmon.alert.alerts import Alert
+from skewmon.config.secrets import SecretError, read_secret
 from skewmon.notify.receiver import (
     Delivery,
     DeliveryReason,
     Origin,
     ReceiverConfig,
     Result,
-    SecretError,
     identity_of,
-    read_secret,
 )
 
 #: Mail servers are slower than web servers, but a person waits for the alert.

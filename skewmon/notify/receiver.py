@@ -9,17 +9,7 @@ from typing import Protocol
 from yarl import URL
 
 from skewmon.alert.alerts import RUNBOOK_URL, Alert
-from skewmon.config.paths import secret_file
-from skewmon.config.schema import AlertsSpec
-from skewmon.errors import ConfigError, SkewmonError
-from skewmon.runtime.files import read_text
-
-#: A secret file has a few lines; a larger one is a mistake, and memory stays bounded.
-SECRET_BYTES_MAX = 64 * 1024
-
-
-class SecretError(SkewmonError):
-    """A file that holds a secret cannot be used."""
+from skewmon.config.receivers import AlertsSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +57,15 @@ def shown(url: str) -> str:
         return "an unusable URL"
 
 
-def read_secret(name: str) -> str:
-    """Return the text of a secret file; raise SecretError, which does not quote it, if that fails."""
-    try:
-        return read_text(secret_file(name), SECRET_BYTES_MAX, wait_s=0)
-    except ConfigError as fault:
-        raise SecretError(str(fault)) from None
-
-
 def targets_of(alerts: AlertsSpec) -> tuple[ReceiverConfig, ...]:
     """Return every receiver of a configuration."""
     return (
-        *(ReceiverConfig("alertmanager", url) for url in alerts.alertmanagers),
+        *(
+            ReceiverConfig("alertmanager", one)
+            if isinstance(one, str)
+            else ReceiverConfig("alertmanager", one.url, headers_file=one.headers_file or "")
+            for one in alerts.alertmanagers
+        ),
         *(
             ReceiverConfig("webhook", hook.url or "", hook.url_file or "", hook.headers_file or "")
             for hook in alerts.webhooks

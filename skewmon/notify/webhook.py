@@ -8,6 +8,7 @@ import aiohttp
 
 from skewmon import __version__
 from skewmon.alert.alerts import Alert
+from skewmon.config.secrets import SecretError, read_headers, read_secret
 from skewmon.notify.http import Reply, post
 from skewmon.notify.receiver import (
     Delivery,
@@ -15,9 +16,7 @@ from skewmon.notify.receiver import (
     Origin,
     ReceiverConfig,
     Result,
-    SecretError,
     identity_of,
-    read_secret,
     shown,
 )
 from skewmon.text import rfc3339
@@ -101,16 +100,3 @@ class Webhook:
             "runbook_url": self._origin.runbook(alert),
             "page_url": self._origin.page_url or None,
         }
-
-
-def read_headers(path: str) -> dict[str, str]:
-    """Return the headers of a file with one ``Name: value`` a line; faults name the line, not its content."""
-    headers: dict[str, str] = {}
-    for number, line in enumerate(read_secret(path).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip() or not (name.strip() + value).isprintable():
-            raise SecretError(f"line {number} of {path} is not of the form 'Name: value'")
-        headers[name.strip()] = value.strip()
-    return headers

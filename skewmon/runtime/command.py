@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 #: The reason for a failure is in the last lines of standard error.
@@ -38,8 +38,9 @@ async def run(
     timeout_s: float,
     max_bytes: int,
     stdin: int = asyncio.subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Run a program and return its output.
+    """Run a program, with these variables besides those of the daemon, and return its output.
 
     Raises OSError if it cannot be started, TimeoutError or OutputLimitError if it exceeds a limit: then it is
     killed with everything that it started.
@@ -47,6 +48,7 @@ async def run(
     process = await asyncio.create_subprocess_exec(
         *arguments,
         stdin=stdin,
+        env={**os.environ, **(environment or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,

@@ -20,12 +20,14 @@ from skewmon.model import (
     Finding,
     Forecast,
     Interval,
+    Inventory,
     Measured,
     Node,
     NodeView,
     Passing,
     Peer,
     Program,
+    RejectedEntry,
     Skew,
     Snapshot,
     SyncStatus,
@@ -232,7 +234,12 @@ def everything() -> Snapshot:
 
 def healthy_lab() -> Snapshot:
     """Return a healthy cluster under a name of its own."""
-    return snapshot(cluster_view((node("x", -2 * US), node("y", 2 * US)), "quiet"))
+    view = cluster_view((node("x", -2 * US), node("y", 2 * US)), "quiet")
+    rejected = RejectedEntry("Rack 12 PDU", "'Rack 12 PDU' is not a host name or address")
+    inventory = Inventory(
+        "file_sd /etc/targets/*.yml", "key", view.cluster.nodes, (rejected,), 1, "", WALL_NS
+    )
+    return snapshot(replace(view, cluster=replace(view.cluster, inventories=(inventory,))))
 
 
 #: Rounds of every kind.

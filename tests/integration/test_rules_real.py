@@ -79,7 +79,7 @@ async def simulated_nodes(listen: str) -> AsyncIterator[dict[str, Any]]:
         await process.wait()
 
 
-def with_more_trouble(config: dict[str, Any]) -> dict[str, Any]:
+def with_more_trouble(config: dict[str, Any], targets: Path) -> dict[str, Any]:
     """Return the demonstration's configuration with clusters for the remaining alerts."""
     nodes = {node["name"]: node for node in config["clusters"]["demo"]["nodes"]}
     gone = {"name": "n6b", "address": "127.0.0.1", "port": DEAD_PORT}
@@ -89,6 +89,8 @@ def with_more_trouble(config: dict[str, Any]) -> dict[str, Any]:
     clusters["dark"] = {"nodes": [nodes["n1"], nodes["n6"], gone], "interval": "2s"}
     clusters["doubtful"] = {"nodes": [nodes["n1"], nodes["n5"]], "interval": "2s", "thresholds": [line]}
     clusters["idle"] = {"nodes": [nodes["n1"], nodes["n2"]], "interval": "10m"}
+    targets.write_text(json.dumps([{"targets": ["127.0.0.1", "Rack 12 PDU"]}]))
+    clusters["listed"] = {"inventory": [{"file_sd": str(targets)}], "interval": "2s"}
     config["state_directory"] = "/dev/null/no-directory"
     config["alerts"] = {"alertmanagers": [f"http://127.0.0.1:{DEAD_PORT}"]}
     return config
@@ -113,11 +115,12 @@ CONDITIONS: Sequence[tuple[str, dict[str, str]]] = (
     ("SkewmonSkewHigh", {"cluster_name": "demo", "severity": "warning", "kind": "skew"}),
     ("SkewmonSkewHigh", {"cluster_name": "demo", "node": "n4", "kind": "drift"}),
     ("SkewmonJournalFailing", {}),
+    ("SkewmonInventoryEntryRejected", {"cluster_name": "listed"}),
     ("SkewmonNotificationsFailing", {"notifier": "alertmanager"}),
 )
 
 #: Alerts that fire only after a fault of the daemon itself.
-PROVOKED = {"SkewmonConfigReloadFailed", "SkewmonDown"}
+PROVOKED = {"SkewmonInventoryUnreadable", "SkewmonConfigReloadFailed", "SkewmonDown"}
 
 #: Alerts that only a defect fires; the unit tests of the rules have them.
 NEVER = {"SkewmonSelfCheckFailed", "SkewmonInternalError"}
@@ -130,14 +133,17 @@ async def test_every_shipped_rule_fires_when_its_condition_holds(tmp_path: Path)
     assert {name for name, _ in CONDITIONS} | PROVOKED | NEVER == alert_names(shipped)
     rules = [tmp_path / "shipped.yml", tmp_path / "own.yml"]
     rules[0].write_text(shortened(shipped))
-    path = tmp_path / "skewmon.yml"
+    path, targets = tmp_path / "skewmon.yml", tmp_path / "targets.json"
     async with simulated_nodes(f"127.0.0.1:{port}") as config:
-        path.write_text(yaml.safe_dump(with_more_trouble(config)))
+        path.write_text(yaml.safe_dump(with_more_trouble(config, targets)))
         rules[1].write_text(shortened(render(str(path))))
         async with scraping(tmp_path, port, rules) as server:
             async with Running(path) as daemon:
                 for name, labels in CONDITIONS:
                     await fires(server, name, **labels)
+                targets.unlink()
+                daemon.send(signal.SIGHUP)
+                await fires(server, "SkewmonInventoryUnreadable", cluster_name="listed")
                 path.write_text("clusters: [this is no mapping]\n")
                 daemon.send(signal.SIGHUP)
                 await fires(server, "SkewmonConfigReloadFailed")

@@ -1,4 +1,4 @@
-"""Hostile answers of an http_sd server: each is refused in words, in bounded time and memory."""
+"""Hostile answers of an http_sd server: each is refused with a reason, in bounded time and memory."""
 
 import asyncio
 import gzip
@@ -84,7 +84,7 @@ HOSTILE: dict[str, Answer] = {
     "escape-in-the-reason": fixed(b"", status="500 \x1b]0;owned\x07 level=error"),
 }
 
-#: Reads each URL of the arguments, all at once or alone, and prints what became of each.
+#: Reads each URL of the arguments, all at once or alone, and prints the outcomes.
 READ = textwrap.dedent("""
     import asyncio, json, re, sys, time
     from pathlib import Path
@@ -100,8 +100,8 @@ READ = textwrap.dedent("""
     async def read(url):
         began = time.monotonic()
         try:
-            nodes = await http_sd.read(SourceSpec(http_sd=url), Context(SshSettings(user="root")))
-            return [None, time.monotonic() - began, len(nodes)]
+            listing = await http_sd.read(SourceSpec(http_sd=url), Context(SshSettings(user="root")))
+            return [None, time.monotonic() - began, len(listing.nodes)]
         except InventoryError as error:
             return [str(error), time.monotonic() - began, 0]
 
@@ -148,7 +148,7 @@ async def read_alone(limit_s: float, *answers: Answer) -> tuple[list[tuple[str |
 
 
 async def check(limit_s: float, names: list[str]) -> None:
-    """Let a process read these answers at once, and judge what became of each."""
+    """Let a process read these answers at once, and judge the outcome of each."""
     found, grown = await read_alone(limit_s, *(HOSTILE[name] for name in names))
     for name, (refusal, took_s, nodes) in zip(names, found, strict=True):
         assert took_s < limit_s + SLACK_S, name

@@ -19,10 +19,10 @@ BASE = SshSettings(user="skewmon", identities=("/key",))
 CONTEXT = Context(BASE)
 
 
-async def from_file(tmp_path: Path, text: str, name: str = "targets.yml") -> list[Node]:
+async def from_file(tmp_path: Path, text: str) -> list[Node]:
     """Return the nodes of one target file."""
-    (tmp_path / name).write_text(text)
-    return await file_sd.read(SourceSpec(file_sd=f"{tmp_path}/*"), CONTEXT)
+    (tmp_path / "targets.yml").write_text(text)
+    return (await file_sd.read(SourceSpec(file_sd=f"{tmp_path}/*"), CONTEXT)).nodes
 
 
 # --- file_sd -----------------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ async def from_file(tmp_path: Path, text: str, name: str = "targets.yml") -> lis
     ids=["json", "yaml", "two groups"],
 )
 async def test_targets_are_nodes(text: str, tmp_path: Path) -> None:
-    """The port belongs to an exporter and is dropped; labels are Prometheus' business."""
+    """The port belongs to an exporter and is dropped; labels are for Prometheus."""
     assert await from_file(tmp_path, text) == [Node("n1", "n1", BASE), Node("n2", "n2", BASE)]
 
 
@@ -50,7 +50,7 @@ async def test_addresses_are_targets_too(tmp_path: Path) -> None:
     assert [node.address for node in nodes] == ["2001:db8::1", "::2", "2001:db8::3", "10.0.0.1"]
 
 
-async def test_labels_may_say_how_to_log_in(tmp_path: Path) -> None:
+async def test_labels_may_hold_the_login(tmp_path: Path) -> None:
     """Their names start with __, so that Prometheus drops them."""
     (node,) = await from_file(tmp_path, "- {targets: [n1], labels: {__ssh_user: root, __ssh_port: '2222'}}")
     assert (node.ssh.user, node.ssh.port, node.ssh.identities) == ("root", 2222, ("/key",))
@@ -72,14 +72,14 @@ async def test_labels_may_say_how_to_log_in(tmp_path: Path) -> None:
         ("", "the file is empty"),
     ],
 )
-async def test_a_bad_target_file_is_told(text: str, words: str, tmp_path: Path) -> None:
+async def test_a_target_file_without_a_usable_entry_is_refused(text: str, words: str, tmp_path: Path) -> None:
     """With the name of the file."""
     with pytest.raises(InventoryError, match=words) as caught:
         await from_file(tmp_path, text)
     assert f"{tmp_path}/targets.yml" in str(caught.value)
 
 
-async def test_a_target_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+async def test_a_target_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """Wrong bytes, too many bytes, no file at all."""
     (tmp_path / "a").write_bytes(b"\xff")
     with pytest.raises(InventoryError, match="is not UTF-8"):
@@ -122,10 +122,11 @@ async def test_a_server_lists_nodes(serve: Serve) -> None:
 
     async def handler(request: web.Request) -> web.Response:
         assert request.headers["Accept"] == "application/json"
+        assert "Authorization" not in request.headers
         return web.json_response([{"targets": ["n1:9100"]}, {"targets": ["n2:9100"]}])
 
-    nodes = await http_sd.read(SourceSpec(http_sd=await serve(handler)), CONTEXT)
-    assert nodes == [Node("n1", "n1", BASE), Node("n2", "n2", BASE)]
+    listing = await http_sd.read(SourceSpec(http_sd=await serve(handler)), CONTEXT)
+    assert listing.nodes == [Node("n1", "n1", BASE), Node("n2", "n2", BASE)]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ async def test_a_server_lists_nodes(serve: Serve) -> None:
     ],
     ids=["status", "not JSON", "deep", "not a list", "flood", "redirects to itself"],
 )
-async def test_a_bad_answer_is_told(serve: Serve, answer: web.Response, words: str) -> None:
+async def test_a_bad_answer_is_refused(serve: Serve, answer: web.Response, words: str) -> None:
     """With the address of the server."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -152,10 +153,65 @@ async def test_a_bad_answer_is_told(serve: Serve, answer: web.Response, words: s
     assert url in str(caught.value)
 
 
-async def test_a_server_that_is_not_there_is_told() -> None:
+async def test_a_server_that_is_not_there_is_named() -> None:
     """Port 1 of loopback is closed."""
     with pytest.raises(InventoryError, match=r"http://127\.0\.0\.1:1/ cannot be read"):
         await http_sd.read(SourceSpec(http_sd="http://127.0.0.1:1/"), CONTEXT)
+
+
+async def test_the_headers_of_a_file_are_sent_and_the_file_is_read_each_time(
+    serve: Serve, tmp_path: Path
+) -> None:
+    """A token that was renewed counts at the next refresh; the file may be a systemd credential."""
+    secret = tmp_path / "headers"
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return web.json_response([{"targets": ["n1"]}])
+
+    spec = SourceSpec(http_sd=await serve(handler), headers_file=str(secret))
+    for token in ("one", "two"):
+        secret.write_text(f"# login\nAuthorization: Bearer {token}\n")
+        assert len((await http_sd.read(spec, CONTEXT)).nodes) == 1
+    assert seen == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize(
+    "headers", [None, "Authorization", "A: b\x00"], ids=["missing", "no colon", "control"]
+)
+async def test_headers_that_cannot_be_read_are_refused_without_their_content(
+    headers: str | None, tmp_path: Path
+) -> None:
+    """The error names the URL and the file."""
+    secret = tmp_path / "headers"
+    if headers is not None:
+        secret.write_text(headers)
+    spec = SourceSpec(http_sd="http://127.0.0.1:1/path", headers_file=str(secret))
+    with pytest.raises(InventoryError, match=r"http://127\.0\.0\.1:1/path cannot be read: ") as caught:
+        await http_sd.read(spec, CONTEXT)
+    assert str(secret) in str(caught.value)
+    assert headers is None or headers not in str(caught.value)
+
+
+async def test_a_request_with_headers_follows_no_redirect(serve: Serve, tmp_path: Path) -> None:
+    """A redirect could carry a token to another host."""
+    (tmp_path / "headers").write_text("X-Token: secret")
+    followed = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        followed.append(request)
+        return web.json_response([])
+
+    other = await serve(elsewhere)
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": other})
+
+    spec = SourceSpec(http_sd=await serve(handler), headers_file=str(tmp_path / "headers"))
+    with pytest.raises(InventoryError, match="302 Found: name the address behind the redirect"):
+        await http_sd.read(spec, CONTEXT)
+    assert not followed
 
 
 # --- ansible -----------------------------------------------------------------------------------------
@@ -200,13 +256,13 @@ def printing(value: object) -> str:
 async def test_the_hosts_of_a_group_and_those_below_it_are_nodes(fake_ansible, tmp_path: Path) -> None:
     """Ansible's variables go before the cluster's settings; a group in itself is no trap."""
     spec = fake_ansible(f'[ "$*" = "-i {tmp_path}/hosts --list" ] || exit 9\n{printing(LISTING)}')
-    nodes = await ansible.read(spec.model_copy(update={"group": "etcd"}), CONTEXT)
-    assert nodes == [
+    listing = await ansible.read(spec.model_copy(update={"group": "etcd"}), CONTEXT)
+    assert listing.nodes == [
         Node("n1", "10.0.0.1", SshSettings(user="root", port=2222, identities=("/key",))),
         Node("n2", "n2", SshSettings(user="skewmon", port=2200, identities=(f"{tmp_path}/keys/n2",))),
     ]
     everything = await ansible.read(spec, CONTEXT)
-    assert [(node.name, node.address) for node in everything] == [
+    assert [(node.name, node.address) for node in everything.nodes] == [
         ("n3", "10.0.0.3"),
         ("n1", "10.0.0.1"),
         ("n2", "n2"),
@@ -222,26 +278,26 @@ async def test_the_hosts_of_a_group_and_those_below_it_are_nodes(fake_ansible, t
         ("echo '[]'", "printed something other than an inventory"),
         (
             printing({"all": {"hosts": ["n1"]}, "_meta": {"hostvars": {"n1": {"ansible_host": "{{ ip }}"}}}}),
-            "host n1: ",
+            "host 'n1': ",
         ),
         (
             printing({"all": {"hosts": ["n1"]}, "_meta": {"hostvars": {"n1": {"ansible_port": "x"}}}}),
-            "host n1: ",
+            "host 'n1': ",
         ),
         (
             printing({"all": {"hosts": ["n1"]}, "_meta": {"hostvars": {"n1": {"ansible_port": 0}}}}),
-            "0 is not a port",
+            "'0' is not a port",
         ),
     ],
     ids=["fails", "fails silently", "not JSON", "not an inventory", "template", "port", "port zero"],
 )
-async def test_a_bad_inventory_is_told(fake_ansible, script: str, words: str) -> None:
-    """The last line of Ansible's complaint is the one that says what is wrong."""
+async def test_a_bad_inventory_is_refused(fake_ansible, script: str, words: str) -> None:
+    """The last line of Ansible's complaint has the reason."""
     with pytest.raises(InventoryError, match=words):
         await ansible.read(fake_ansible(script), CONTEXT)
 
 
-async def test_an_unknown_group_is_told_with_the_nearest(fake_ansible) -> None:
+async def test_an_unknown_group_is_refused_with_the_nearest_name(fake_ansible) -> None:
     """Ansible itself would list nothing."""
     spec = fake_ansible(printing(LISTING)).model_copy(update={"group": "ectd"})
     with pytest.raises(InventoryError, match="there is no group 'ectd'; did you mean etcd"):
@@ -260,10 +316,10 @@ async def test_an_inventory_that_floods_or_hangs_is_ended(
         await ansible.read(fake_ansible("exec cat /dev/zero > /dev/null"), CONTEXT)
 
 
-async def test_a_missing_inventory_or_program_is_told(
+async def test_a_missing_inventory_or_program_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what to do."""
+    """The error says how to fix it."""
     with pytest.raises(InventoryError, match="there is no /no/such/hosts"):
         await ansible.read(SourceSpec(ansible="/no/such/hosts"), CONTEXT)
     monkeypatch.setenv("PATH", str(tmp_path))

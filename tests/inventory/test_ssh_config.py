@@ -242,7 +242,7 @@ def write(directory: Path, text: str, name: str = "config") -> str:
 
 async def read(path: str, pattern: str, base: SshSettings = BASE) -> list[Node]:
     """Return the nodes of one file."""
-    return await ssh_config.read(SourceSpec(ssh_config=path, hosts=pattern), Context(base))
+    return (await ssh_config.read(SourceSpec(ssh_config=path, hosts=pattern), Context(base))).nodes
 
 
 async def test_named_hosts_that_match_are_nodes(tmp_path: Path) -> None:

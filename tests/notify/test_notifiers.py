@@ -12,10 +12,10 @@ import pytest
 import structlog
 from aiohttp import web
 
+from skewmon.config.secrets import SECRET_BYTES_MAX
 from skewmon.model import NS_PER_S
 from skewmon.notify.dry_run import DryRun
 from skewmon.notify.receiver import (
-    SECRET_BYTES_MAX,
     Delivery,
     DeliveryReason,
     Origin,

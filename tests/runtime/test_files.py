@@ -15,13 +15,13 @@ import pytest
 from skewmon.cli.main import run
 from skewmon.config.loader import load
 from skewmon.config.schema import SourceSpec
+from skewmon.config.secrets import SecretError, read_secret
 from skewmon.errors import ConfigError, ConnectError, InventoryError, MissingFileError, SkewmonError
 from skewmon.export.tls import make_context
 from skewmon.export.web_config import TlsSettings, load_web_config
 from skewmon.inventory import file_sd
 from skewmon.inventory.settings import Context
 from skewmon.model import SshSettings
-from skewmon.notify.receiver import SecretError, read_secret
 from skewmon.probe import host_keys, identity
 from skewmon.runtime import files
 from skewmon.runtime.files import read_bytes, read_text

@@ -72,6 +72,12 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.MIXED_DAEMONS: Diagnosis("The nodes run different time daemons.", "info"),
     FindingKind.TOOL_FAILED: Diagnosis("A time tool did not answer, or not to the end.", "info"),
     FindingKind.UNPARSED_OUTPUT: Diagnosis("Some lines of a time tool were not understood.", "info"),
+    FindingKind.INVENTORY_UNREADABLE: Diagnosis(
+        "A live inventory cannot be read, and its last answer counts.", "warning"
+    ),
+    FindingKind.INVENTORY_ENTRY_REJECTED: Diagnosis(
+        "A live inventory has entries that cannot be nodes, so they are not measured.", "warning"
+    ),
 }
 
 

@@ -1,0 +1,47 @@
+"""The catalogue as docs/metrics.md, which ``python -m skewmon.export.metrics_page`` prints."""
+
+import sys
+
+from skewmon.export.catalogue import SECTIONS, Metric
+
+_INTRODUCTION = """\
+# Metrics
+
+`GET /metrics` answers in the Prometheus text formats and in OpenMetrics, compressed where the client asks
+for it.
+
+- Results are those of the **last round**. skewmon measures on its own schedule and not when it is scraped,
+  because the clocks of all nodes must be compared at one instant, and because two Prometheus servers must
+  not measure twice. `skewmon_round_timestamp_seconds` tells how old a result is.
+- All results of a cluster change together.
+- A node that was not measured in the last round loses its offset, round trip, culprit and pair series at
+  once. What remains is `skewmon_node_success` 0, the reason in `skewmon_node_failures_total`, and the time
+  of the last success.
+- An offset has three series: the best estimate, and the lower and upper end of the interval that contains
+  the truth. Alert on the proven part, `skewmon_skew_lower_seconds`.
+- Clusters are told apart by `cluster_name`, nodes by `node` and `peer`. The labels `cluster`, `job` and
+  `instance` are left to Prometheus.
+- Pair series follow `export.pairs`. `auto` exports every pair of a cluster up to 2,000 series (37 nodes),
+  else the 100 worst pairs. `worst` always exports the 100 worst. `all` exports every pair up to 150,000
+  series (316 nodes), else the 100 worst. `none` exports none. The worst pairs change from round to round,
+  and so do their series. `/api/v1/clusters/NAME/pairs` answers any, up to 1,000 at a time.
+- The usual `process_*` and `python_info` metrics describe the process.
+"""
+
+
+def _table(metrics: tuple[Metric, ...]) -> str:
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} |")
+    return "\n".join(rows)
+
+
+def to_markdown() -> str:
+    """Return docs/metrics.md."""
+    sections = (f"\n## {title}\n\n{_table(metrics)}\n" for title, metrics in SECTIONS)
+    return _INTRODUCTION + "".join(sections)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_markdown())

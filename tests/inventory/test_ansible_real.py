@@ -1,0 +1,130 @@
+"""Inventories as real releases of ansible-core print them: each host right, or rejected with the reason.
+
+tests/inventory/packages_ansible.sh installs the releases.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skewmon.config.schema import SourceSpec
+from skewmon.errors import InventoryError
+from skewmon.inventory import ansible
+from skewmon.inventory.listing import Listing
+from skewmon.inventory.settings import Context
+from skewmon.model import SshSettings
+
+ROOTS = Path(__file__).parents[2] / ".cache" / "ansible"
+
+HOSTS = """
+all:
+  vars:
+    operator: skewmon
+  hosts:
+    plain: {ansible_host: 10.0.0.1, ansible_port: 2222, ansible_user: root}
+    bare:
+    unsafe: {ansible_host: !unsafe 10.0.0.2, ansible_user: !unsafe ops}
+    full_name: {ansible_host: 10.0.0.3, ansible_connection: ansible.builtin.ssh}
+    other_secret:
+      ansible_host: 10.0.0.4
+      password: !vault |
+        $ANSIBLE_VAULT;1.1;AES256
+        6162
+    template: {ansible_user: "{{ operator }}"}
+    statement: {ansible_host: "{% if true %}10.0.0.5{% endif %}"}
+    port_template: {ansible_port: "{{ 22 }}"}
+    unsafe_template: {ansible_host: !unsafe "{{ x }}"}
+    vault:
+      ansible_user: !vault |
+        $ANSIBLE_VAULT;1.1;AES256
+        6162
+    here: {ansible_connection: local}
+    windows: {ansible_connection: winrm}
+    powershell: {ansible_connection: psrp}
+    switch: {ansible_connection: ansible.netcommon.network_cli}
+    balancer: {ansible_connection: ansible.netcommon.httpapi}
+    Rack 12 PDU:
+"""
+
+REJECTED = {
+    "template": "ansible_user is the template '{{ operator }}', which only a playbook evaluates",
+    "statement": "ansible_host is the template",
+    "port_template": "ansible_port is the template '{{ 22 }}'",
+    "unsafe_template": "'{{ x }}' is not a host name or address",
+    "vault": "ansible_user is encrypted by Ansible Vault; write it in plain text",
+    "here": "Ansible reaches it by ansible_connection 'local', which is not SSH",
+    "windows": "ansible_connection 'winrm', which is not SSH",
+    "powershell": "ansible_connection 'psrp', which is not SSH",
+    "switch": "ansible_connection 'ansible.netcommon.network_cli', which is not SSH",
+    "balancer": "ansible_connection 'ansible.netcommon.httpapi', which is not SSH",
+    "Rack 12 PDU": "'Rack 12 PDU' is not a host name or address",
+}
+
+#: Addresses from the variables of other plugins; since 2.19 the result is marked as unsafe.
+CONSTRUCTED = """
+plugin: ansible.builtin.constructed
+strict: true
+compose:
+  ansible_host: "'10.1.0.' ~ (inventory_hostname | length)"
+"""
+
+
+#: Settings of a user that would change the output.
+CONFIGURATION = "[defaults]\nverbosity = 1\nforce_color = true\n[inventory]\nexport = true\n"
+
+
+@pytest.fixture(params=["2.16", "2.18", "2.19"], autouse=True)
+def _release(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a release of ansible-core first in PATH."""
+    root = ROOTS / str(request.param)
+    assert (root / "usable").exists(), "tests/inventory/packages_ansible.sh installs ansible-core"
+    monkeypatch.setenv("PATH", f"{root}/bin:{os.environ['PATH']}")
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nverbosity = 1\nforce_color = true\n[inventory]\nexport = true\n"
+    )
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(tmp_path / "ansible.cfg"))
+
+
+async def read(path: Path) -> Listing:
+    """Return the listing of an inventory."""
+    return await ansible.read(SourceSpec(ansible=str(path)), Context(SshSettings(user="skewmon")))
+
+
+async def test_each_host_is_right_or_rejected_with_the_reason(tmp_path: Path) -> None:
+    """Values marked unsafe are data; templates, vault values and other connections cost their host."""
+    path = tmp_path / "hosts.yml"
+    path.write_text(HOSTS)
+    listing = await read(path)
+    assert {node.name: (node.address, node.ssh.user, node.ssh.port) for node in listing.nodes} == {
+        "plain": ("10.0.0.1", "root", 2222),
+        "bare": ("bare", "skewmon", 22),
+        "unsafe": ("10.0.0.2", "ops", 22),
+        "full_name": ("10.0.0.3", "skewmon", 22),
+        "other_secret": ("10.0.0.4", "skewmon", 22),
+    }
+    reasons = {one.name: one.reason for one in listing.rejected}
+    assert reasons.keys() == REJECTED.keys()
+    assert [name for name, reason in REJECTED.items() if reason not in reasons[name]] == []
+
+
+async def test_constructed_addresses_and_variables_of_groups_count(tmp_path: Path) -> None:
+    """The settings of the user would leave out variables of groups."""
+    directory = tmp_path / "inventory"
+    directory.mkdir()
+    (directory / "1_hosts").write_text("[etcd]\nn1\nn22\n[etcd:vars]\nansible_user=ops\nansible_port=2222\n")
+    (directory / "2.yml").write_text(CONSTRUCTED)
+    listing = await read(directory)
+    assert [(node.address, node.ssh.user, node.ssh.port) for node in listing.nodes] == [
+        ("10.1.0.2", "ops", 2222),
+        ("10.1.0.3", "ops", 2222),
+    ]
+    assert listing.rejected_count == 0
+
+
+async def test_a_source_that_cannot_be_parsed_is_an_error(tmp_path: Path) -> None:
+    """By itself Ansible would warn and list nothing, and every node would be forgotten."""
+    path = tmp_path / "hosts.yml"
+    path.write_text("all: [")
+    with pytest.raises(InventoryError, match=f"ansible-inventory failed: .*{path}"):
+        await read(path)
