@@ -7,7 +7,9 @@ BIN    := $(VENV)/bin
 # tests that need it fail by themselves and the others are still worth running, except in CI.
 SETUPS := $(sort $(wildcard tests/*/packages*.sh)) tests/fleet/bullseye.sh
 
-# What starts other programs; the rest answers first.
+# Tests that only compute use every core. Tests that start other programs come last, one after the other: they
+# measure time, and share ports and addresses.
+PURE := tests/clock tests/culprit tests/timesync tests/alert tests/test_text.py
 SLOW := tests/fleet tests/integration tests/browser
 
 .PHONY: demo test setup lint bench prove fuzz lab clean
@@ -28,8 +30,9 @@ demo: $(VENV)/usable
 	$(BIN)/skewmon demo
 
 test: setup lint
-	$(BIN)/python -m pytest tests $(SLOW:%=--ignore=%)
-	$(BIN)/python -m pytest $(wildcard $(SLOW))
+	$(BIN)/python -m pytest --numprocesses=auto $(PURE)
+	$(BIN)/python -m pytest tests $(PURE:%=--ignore=%) $(SLOW:%=--ignore=%)
+	$(BIN)/python -m pytest $(SLOW)
 
 setup: $(VENV)/ready
 	@for script in $(SETUPS); do $$script || [ -z "$$CI" ] || exit 1; done

@@ -120,6 +120,7 @@ def test_an_edited_file_counts_from_the_next_connection_on(write) -> None:
         (f"n2 {OTHER}", Reason.HOST_KEY_UNKNOWN),
         (f"@revoked n1 {OTHER}", Reason.HOST_KEY_UNKNOWN),
     ],
+    ids=["plain", "hashed", "of another node", "revoked"],
 )
 def test_a_changed_key_is_told_from_an_unknown_one(write, line: str, reason: Reason) -> None:
     """The first is an attack or a new installation, the other a machine that nobody has met."""

@@ -35,7 +35,7 @@ from tests.integration.measuring import scripted
 from tests.probe.hostile import Liar
 
 #: Stages are short, so that servers that leave the client waiting cost little: 0.4 of this.
-TIMEOUT_S = 5.0
+TIMEOUT_S = 12.0
 
 #: The answers in whose place or before which something wrong is sent.
 STAGES = {"opening": OPEN_CONFIRMATION, "command": SUCCESS, "hello": DATA}
@@ -129,7 +129,7 @@ async def test_whatever_a_server_sends_costs_its_node_alone(
     manglers = cases(STAGES[stage])
     assert len(manglers) > 40
     async with honest(tmp_path, 2) as good, malformed(tmp_path, manglers) as bad:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             snapshot = await check([Cluster("c", (*good, *bad), samples=2)], rounds=1, timeout_s=TIMEOUT_S)
     outcomes = {node.name: node.outcome for node in snapshot.clusters[0].nodes}
     for node in good:
