@@ -65,11 +65,12 @@ def command(
       skewmon events --since all --kind step -o json
     """
     from skewmon.journal.read import read
+    from skewmon.model import EventQuery
 
     since_ns = EVER_NS if since == EVER else time.time_ns() - _duration_ns(since)
     directory = state_directory or _directory(config_file)
-    node, cluster, kind = _storable(node), _storable(cluster), _storable(kind)
-    events = read(directory, since_ns, node, limit, kind=kind, cluster=cluster)[::-1]
+    query = EventQuery(limit, since_ns, _storable(node), _storable(kind), _storable(cluster))
+    events = read(directory, query)[::-1]
     if output == "json":
         click.echo(json.dumps({"schema": 1, "events": [event.to_json() for event in events]}, indent=2))
     elif events:
@@ -78,7 +79,7 @@ def command(
         if len(events) == limit:
             click.echo(f"Only the newest {limit} are shown; --limit asks for more.", err=True)
     else:
-        narrowed = "".join(f" of {one}" for one in (kind, node, cluster) if one)
+        narrowed = "".join(f" of {one}" for one in (query.kind, query.node, query.cluster) if one)
         span = "at all" if since == EVER else f"in the last {since}"
         click.echo(f"No events {span}{narrowed}.", err=True)
     return 0

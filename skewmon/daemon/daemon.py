@@ -172,10 +172,7 @@ class Daemon:
             await asyncio.sleep(pause_s)
 
     async def _events(self, query: EventQuery) -> list[dict[str, object]]:
-        events = await self._journal.events(
-            query.since_ns, query.node, query.limit, kind=query.kind, cluster=query.cluster
-        )
-        return [event.to_json() for event in events]
+        return [event.to_json() for event in await self._journal.events(query)]
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

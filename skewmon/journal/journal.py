@@ -130,20 +130,11 @@ class Journal:
         self._wake.set()
         return await waiter
 
-    async def events(
-        self,
-        since_ns: int = 0,
-        node: str | None = None,
-        limit: int = 1000,
-        *,
-        kind: str | None = None,
-        cluster: str | None = None,
-    ) -> list[Event]:
-        """Return at most ``limit`` events since an instant of the wall clock, newest first.
+    async def events(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query matches, newest first.
 
         Raises JournalError if the journal cannot be read. Events that wait in memory are left out.
         """
-        query = EventQuery(limit, since_ns, node, kind, cluster)
         return await self._in_thread(self._file.events, query)
 
     def _add(self, event: Event) -> None:

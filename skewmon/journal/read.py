@@ -49,17 +49,9 @@ def _detail(text: str) -> dict[str, Any]:
     return {}
 
 
-def read(
-    directory: str,
-    since_ns: int,
-    node: str | None,
-    limit: int,
-    *,
-    kind: str | None = None,
-    cluster: str | None = None,
-) -> list[Event]:
+def read(directory: str, query: EventQuery) -> list[Event]:
     """Return events without writing anything, whether a daemon runs or not; raise JournalError."""
-    path, query = Path(directory) / FILE_NAME, EventQuery(limit, since_ns, node, kind, cluster)
+    path = Path(directory) / FILE_NAME
     if not path.exists():
         raise JournalError(f"There is no journal in {directory}; the daemon starts one there.")
     if not path.is_file():  # a pipe would never end

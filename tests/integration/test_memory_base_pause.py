@@ -9,7 +9,7 @@ from skewmon.clock.burst import estimate
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.read import read
 from skewmon.journal.reported import ReportedState
-from skewmon.model import NS_PER_S, Cluster, Endpoint, Event, Interval, Measured, Node
+from skewmon.model import NS_PER_S, Cluster, Endpoint, Event, EventQuery, Interval, Measured, Node
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
@@ -122,7 +122,9 @@ async def test_the_daemon_reports_a_pause_of_its_own_machine(tmp_path: Path) -> 
                 assert daemon.metric("skewmon_node_success") == 3
                 assert daemon.metric("skewmon_node_steps_total") == 0
                 await daemon.end()
-    found = [event for event in read(str(state), 0, None, 1_000) if event.node or event.kind.startswith("a")]
+    found = [
+        event for event in read(str(state), EventQuery(1_000)) if event.node or event.kind.startswith("a")
+    ]
     (event,) = found
     assert event.kind == "admin-box-paused"
     assert event.detail["lower"] <= 1 <= event.detail["upper"]

@@ -15,7 +15,7 @@ import pytest
 
 from skewmon.errors import JournalError
 from skewmon.journal.read import FILE_NAME, read
-from skewmon.model import NS_PER_S, Event
+from skewmon.model import NS_PER_S, Event, EventQuery
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 
@@ -28,7 +28,7 @@ Told = tuple[int, str, str | None, str]
 def told(directory: Path) -> list[Event]:
     """Return every event on disk, none if no daemon lived long enough to begin a journal."""
     try:
-        return read(str(directory), 0, None, 100_000)
+        return read(str(directory), EventQuery(100_000))
     except JournalError:
         return []
 

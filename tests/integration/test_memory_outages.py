@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from skewmon.journal.read import read
-from skewmon.model import NS_PER_S, Event
+from skewmon.model import NS_PER_S, Event, EventQuery
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 
@@ -15,7 +15,7 @@ from tests.integration.running import Running
 def told(state: Path) -> list[tuple[str, str | None]]:
     """Return the journal's events of outages and culprits, oldest first."""
     kinds = ("not-measured", "measured-again", "culprits")
-    events: list[Event] = read(str(state), 0, None, 1000)[::-1]
+    events: list[Event] = read(str(state), EventQuery(1000))[::-1]
     return [(event.kind, event.node) for event in events if event.kind in kinds]
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from skewmon.journal.read import read
-from skewmon.model import NS_PER_S, Event
+from skewmon.model import NS_PER_S, Event, EventQuery
 from tests.fleet.sshd import Fleet
 from tests.integration.running import Running
 
 
 def steps(state: Path) -> list[Event]:
     """Return the steps that the journal holds, oldest first."""
-    return read(str(state), 0, None, 1000, kind="step")[::-1]
+    return read(str(state), EventQuery(1000, kind="step"))[::-1]
 
 
 async def rounds(daemon: Running, count: int) -> None:
@@ -52,7 +52,7 @@ async def test_a_step_between_two_daemons_is_reported_by_the_second(
         assert "not watching" not in seen.message
         assert abs(unwatched.detail["seconds"] + 3) < 1e-4
         assert unwatched.detail["since"] < unwatched.detail["until"]
-        assert {event.kind for event in read(str(state), 0, None, 1000)} <= {
+        assert {event.kind for event in read(str(state), EventQuery(1000))} <= {
             "step",
             "started",
             "stopped",

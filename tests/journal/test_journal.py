@@ -41,7 +41,7 @@ async def test_an_acknowledged_event_is_on_disk(tmp_path: Path) -> None:
     event = _event(1)
     async with Journal.open(str(tmp_path)) as journal:
         assert await journal.append(event)
-        assert read(str(tmp_path), 0, None, 10) == [event]
+        assert read(str(tmp_path), EventQuery(10)) == [event]
 
 
 async def test_events_are_found_by_time_and_node_newest_first(tmp_path: Path) -> None:
@@ -49,9 +49,9 @@ async def test_events_are_found_by_time_and_node_newest_first(tmp_path: Path) ->
     async with Journal.open(str(tmp_path)) as journal:
         for number in range(6):
             await journal.append(_event(number, node=f"n{number % 2}", wall_ns=number))
-        assert _numbers(await journal.events()) == [5, 4, 3, 2, 1, 0]
-        assert _numbers(await journal.events(since_ns=3)) == [5, 4, 3]
-        assert _numbers(await journal.events(node="n1", limit=2)) == [5, 3]
+        assert _numbers(await journal.events(EventQuery(1000))) == [5, 4, 3, 2, 1, 0]
+        assert _numbers(await journal.events(EventQuery(1000, since_ns=3))) == [5, 4, 3]
+        assert _numbers(await journal.events(EventQuery(2, node="n1"))) == [5, 3]
 
 
 async def test_events_are_found_by_kind_and_cluster(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ async def test_events_are_found_by_kind_and_cluster(tmp_path: Path) -> None:
     async with Journal.open(str(tmp_path)) as journal:
         for event in events:
             await journal.append(event)
-        assert await journal.events(kind="step") == [events[2], events[0]]
-        assert await journal.events(cluster="a") == [events[1], events[0]]
-        assert await journal.events(cluster="b") == [events[2], events[0]]
-        assert await journal.events(cluster="b", node="n1", kind="step") == [events[0]]
-        assert await journal.events(cluster="c") == []
+        assert await journal.events(EventQuery(1000, kind="step")) == [events[2], events[0]]
+        assert await journal.events(EventQuery(1000, cluster="a")) == [events[1], events[0]]
+        assert await journal.events(EventQuery(1000, cluster="b")) == [events[2], events[0]]
+        assert await journal.events(EventQuery(1000, cluster="b", node="n1", kind="step")) == [events[0]]
+        assert await journal.events(EventQuery(1000, cluster="c")) == []
 
 
 async def test_saved_states_survive_a_restart(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ async def test_many_writers_share_transactions(tmp_path: Path) -> None:
         journal._file._write = counted  # type: ignore[method-assign]  # counts
         assert all(await asyncio.gather(*(journal.append(_event(number)) for number in range(1000))))
         assert writes < 10
-        assert sorted(_numbers(await journal.events())) == list(range(1000))
+        assert sorted(_numbers(await journal.events(EventQuery(1000)))) == list(range(1000))
 
 
 async def test_writing_a_row_twice_is_writing_it_once(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_directory_that_cannot_be_used_stops_nothing(tmp_path: Path) -> 
             journal.save("alerts", 1)
             assert journal.load("alerts") == 1
             with pytest.raises(JournalError, match="cannot be used"):
-                await journal.events()
+                await journal.events(EventQuery(1000))
             assert "cannot be used" in journal.trouble
     assert [entry["event"] for entry in logs] == [
         "the journal cannot be written; events wait in memory",
@@ -168,7 +168,7 @@ async def test_waiting_events_are_written_when_the_disk_recovers(
                 while journal.trouble:
                     await asyncio.sleep(0.01)
             assert await journal.append(_event(3))
-            assert _numbers(await journal.events()) == [3, 2, 1, 0]
+            assert _numbers(await journal.events(EventQuery(1000))) == [3, 2, 1, 0]
     assert [entry["log_level"] for entry in logs] == ["warning", "info"]
     async with Journal.open(str(blocker)) as journal:
         assert journal.load("key") == "value"
@@ -178,7 +178,7 @@ FULL_DISK = """
 import asyncio, resource, sys
 from skewmon.journal import journal as module
 from skewmon.journal import Journal
-from skewmon.model import Event
+from skewmon.model import Event, EventQuery
 
 module.RETRY_S = 0.05
 
@@ -193,7 +193,7 @@ async def main(directory):
         async with asyncio.timeout(20):
             while journal.trouble:
                 await asyncio.sleep(0.02)
-        assert len(await journal.events()) == 301
+        assert len(await journal.events(EventQuery(1000))) == 301
     print("survived")
 
 asyncio.run(main(sys.argv[1]))
@@ -231,7 +231,7 @@ async def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     with capture_logs() as logs:
         async with Journal.open(str(tmp_path)) as journal:
             assert await journal.append(_event(7))
-            newest, restarted = await journal.events()
+            newest, restarted = await journal.events(EventQuery(1000))
             assert newest.detail["number"] == 7
             assert journal.restarted == 1
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [(SET_ASIDE, "error")]
@@ -255,10 +255,12 @@ async def test_twenty_damaged_files_are_twenty_starts(tmp_path: Path) -> None:
         with capture_logs() as logs:
             async with Journal.open(str(tmp_path)) as journal:
                 assert await journal.append(_event(1_000 * number + 999))
-                newest, *_ = [event for event in await journal.events() if event.kind == "step"]
+                newest, *_ = [
+                    event for event in await journal.events(EventQuery(1000)) if event.kind == "step"
+                ]
                 assert newest.detail["number"] == 1_000 * number + 999
                 set_aside = any(entry["event"] == SET_ASIDE for entry in logs)
-                kinds = {event.kind for event in await journal.events()}
+                kinds = {event.kind for event in await journal.events(EventQuery(1000))}
                 assert ("journal-restarted" in kinds) >= set_aside
 
 
@@ -300,7 +302,7 @@ async def test_an_event_that_sqlite_rejects_stops_no_other(tmp_path: Path, event
         async with asyncio.timeout(10):
             assert await journal.append(event)
             assert await journal.append(_event(2))
-        stored = await journal.events(since_ns=-(2**63))
+        stored = await journal.events(EventQuery(1000, since_ns=-(2**63)))
         assert len(stored) == 2
         assert json.dumps([one.to_json() for one in stored]).isascii()
 
@@ -326,7 +328,7 @@ async def test_an_internal_error_of_the_writer_is_logged_and_ends_nothing(
         async with asyncio.timeout(10):
             while journal.trouble:
                 await asyncio.sleep(0.01)
-        assert _numbers(await journal.events()) == [1]
+        assert _numbers(await journal.events(EventQuery(1000))) == [1]
 
 
 async def test_another_programs_database_is_set_aside(tmp_path: Path) -> None:
@@ -349,7 +351,7 @@ async def test_an_unreadable_journal_is_an_error(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     async with Journal.open(str(tmp_path)) as journal:
         with pytest.raises(JournalError, match="unable to open"):
-            await journal.events()
+            await journal.events(EventQuery(1000))
 
 
 def test_the_file_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,7 +406,9 @@ def _kill_amid_writing(directory: Path, acknowledgements: int) -> Counter[tuple[
 
 def _check_after_kill(directory: Path, acknowledgements: int) -> None:
     acknowledged = _kill_amid_writing(directory, acknowledgements)
-    stored = Counter((event.node, event.detail["number"]) for event in read(str(directory), 0, None, 10**6))
+    stored = Counter(
+        (event.node, event.detail["number"]) for event in read(str(directory), EventQuery(10**6))
+    )
     assert not acknowledged - stored, "an acknowledged event was lost"
     assert max(stored.values()) == 1, "an event was doubled"
     assert len(stored) - len(acknowledged) <= 4, "more than what was under way appeared"
@@ -431,7 +435,7 @@ async def test_a_killed_journal_opens_again(tmp_path: Path) -> None:
     acknowledged = await asyncio.to_thread(_kill_amid_writing, tmp_path, 50)
     async with Journal.open(str(tmp_path)) as journal:
         assert await journal.append(Event(time.time_ns(), "restart", "again"))
-        events = await journal.events()
+        events = await journal.events(EventQuery(1000))
     assert events[0].kind == "restart"
     assert len(events) - 1 >= len(acknowledged)
 
@@ -442,7 +446,7 @@ async def test_closing_the_journal_writes_waiting_events(tmp_path: Path) -> None
         under_way = [asyncio.ensure_future(journal.append(_event(number))) for number in range(20)]
         await asyncio.sleep(0)
     assert await asyncio.gather(*under_way) == [True] * 20
-    assert sorted(_numbers(read(str(tmp_path), 0, None, 100))) == list(range(20))
+    assert sorted(_numbers(read(str(tmp_path), EventQuery(100)))) == list(range(20))
 
 
 # --- readers -----------------------------------------------------------------------------------------
@@ -451,14 +455,14 @@ async def test_closing_the_journal_writes_waiting_events(tmp_path: Path) -> None
 def test_reading_without_a_journal_is_an_error(tmp_path: Path) -> None:
     """One sentence that names the directory."""
     with pytest.raises(JournalError, match="There is no journal in"):
-        read(str(tmp_path), 0, None, 1)
+        read(str(tmp_path), EventQuery(1))
 
 
 def test_reading_garbage_is_an_error(tmp_path: Path) -> None:
     """A reader sets nothing aside: that is the daemon's to do."""
     (tmp_path / FILE_NAME).write_bytes(os.urandom(4096))
     with pytest.raises(JournalError, match="damaged"):
-        read(str(tmp_path), 0, None, 1)
+        read(str(tmp_path), EventQuery(1))
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
@@ -467,7 +471,7 @@ def test_reading_an_empty_file_is_an_error(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / FILE_NAME).close()
     (tmp_path / FILE_NAME).touch()
     with pytest.raises(JournalError, match="cannot be read"):
-        read(str(tmp_path), 0, None, 1)
+        read(str(tmp_path), EventQuery(1))
 
 
 def test_an_event_in_json_has_rfc_3339_time_and_its_detail() -> None:

@@ -11,7 +11,7 @@ from skewmon.journal import Journal
 from skewmon.journal import journal as journal_module
 from skewmon.journal import queue as journal_queue
 from skewmon.journal.queue import EventQueue, Row
-from skewmon.model import Event
+from skewmon.model import Event, EventQuery
 
 
 def _event(number: int) -> Event:
@@ -108,7 +108,7 @@ async def test_given_up_events_are_reported_in_the_log_and_in_the_journal(tmp_pa
                 while journal.trouble:
                     await asyncio.sleep(0.01)
             assert await journal.append(_event(50))
-            *later, lost = await journal.events(since_ns=0)
+            *later, lost = await journal.events(EventQuery(1000, since_ns=0))
             assert journal.given_up == 40
     assert [event.detail["number"] for event in later] == list(range(50, 39, -1))
     assert lost.kind == "events-lost"
@@ -142,6 +142,6 @@ async def test_a_disk_that_hangs_fills_no_memory(tmp_path: Path) -> None:
         assert journal.given_up == 89
         let_go.set()
         assert await journal.flush()
-        *_, lost, first = await journal.events()
+        *_, lost, first = await journal.events(EventQuery(1000))
         assert (lost.kind, lost.detail["events"], first.detail["number"]) == ("events-lost", 89, 0)
-        assert len(await journal.events()) == 1 + 1 + 10
+        assert len(await journal.events(EventQuery(1000))) == 1 + 1 + 10

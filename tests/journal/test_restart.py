@@ -13,7 +13,7 @@ from skewmon.journal import Journal
 from skewmon.journal import journal as journal_module
 from skewmon.journal.read import FILE_NAME, read
 from skewmon.journal.store import DAMAGED, LOST
-from skewmon.model import Event
+from skewmon.model import Event, EventQuery
 
 
 def _event(number: int) -> Event:
@@ -22,7 +22,9 @@ def _event(number: int) -> Event:
 
 def _numbers(directory: Path) -> list[int]:
     """Return the numbers of the events on disk, as another process finds them."""
-    return [event.detail["number"] for event in read(str(directory), 0, None, 1000) if event.kind == "step"]
+    return [
+        event.detail["number"] for event in read(str(directory), EventQuery(1000)) if event.kind == "step"
+    ]
 
 
 def _remove(directory: Path) -> None:
@@ -53,7 +55,7 @@ async def test_a_new_file_takes_the_place_of_a_deleted_one(tmp_path: Path, takes
             assert await journal.append(_event(3))
             assert await journal.append(_event(4))
             assert _numbers(directory) == [4, 3, 2]
-            (restarted,) = await journal.events(kind="journal-restarted")
+            (restarted,) = await journal.events(EventQuery(1000, kind="journal-restarted"))
             assert LOST in restarted.message
             assert journal.restarted == 1
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [(LOST, "error")]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from skewmon.journal.read import read
-from skewmon.model import NS_PER_S, Event
+from skewmon.model import NS_PER_S, Event, EventQuery
 from tests.integration.running import Running
 from tests.lab.cluster import Lab
 from tests.lab.guest import until
@@ -55,7 +55,7 @@ def complaints(guests: Lab) -> list[str]:
 
 def steps(state: Path) -> list[Event]:
     """Return the steps in the journal."""
-    return [event for event in read(str(state), 0, None, 1_000) if event.kind == "step"]
+    return [event for event in read(str(state), EventQuery(1_000)) if event.kind == "step"]
 
 
 async def test_skewmon_names_node_time_and_size_when_etcd_complains(members: Lab, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from skewmon.journal.read import read
+from skewmon.model import EventQuery
 from tests.integration.running import Running
 from tests.lab.cluster import Lab
 from tests.lab.watch import JUMPS, watched
@@ -30,7 +31,9 @@ def resets(daemon: Running) -> dict[str, float]:
 
 def told(state: Path) -> list[tuple[str, str | None]]:
     """Return the kinds of the journal's events about nodes, oldest first; an outage may change its reason."""
-    every = [(event.kind, event.node) for event in reversed(read(str(state), 0, None, 1_000)) if event.node]
+    every = [
+        (event.kind, event.node) for event in reversed(read(str(state), EventQuery(1_000))) if event.node
+    ]
     return [one for one, _ in groupby(every)]
 
 
