@@ -1,4 +1,4 @@
-"""Readings for tests of the machine: one line of one cluster, seen round after round."""
+"""Samples for tests of the machine: one line of one cluster, in consecutive rounds."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ def seen(
     cluster: str = "prod",
     wall_ns: int = 0,
 ) -> Observation:
-    """Return what one round shows; the words carry the condition, so that tests can tell which were kept."""
+    """Return the samples of one round; the texts name the condition, to identify the sample."""
     samples = tuple(
         ConditionSample(
             key(node, cluster, line), line, condition, f"{condition.value}.", f"at {wall_ns}", "next"
@@ -34,27 +34,27 @@ def seen(
 
 
 class Timeline:
-    """Rounds at a steady pace, and what they made of the alerts."""
+    """Rounds at a steady interval, and the changes of alerts."""
 
     def __init__(self, line: Threshold = LINE) -> None:
         self.line = line
         self.state = State()
         self.now_ns = 0
-        self.told: list[tuple[int, str, str | None, Cause]] = []
+        self.changes: list[tuple[int, str, str | None, Cause]] = []
 
     def rounds(
         self, count: int, cluster: ConditionState, **nodes: ConditionState
     ) -> list[tuple[int, str, str | None, Cause]]:
-        """Live through rounds; return what was told in them as (second, firing or ended, node, cause)."""
-        before = len(self.told)
+        """Process rounds; return their changes as (second, firing or ended, node, cause)."""
+        before = len(self.changes)
         for _ in range(count):
             observation = seen({None: cluster, **nodes}, self.line, wall_ns=self.now_ns)
             self.state, transitions = step(self.state, observation, self.now_ns)
             for one in transitions:
-                what = "firing" if one.alert.firing else "ended"
-                self.told.append((self.now_ns // NS_PER_S, what, one.alert.key.node, one.cause))
+                status = "firing" if one.alert.firing else "ended"
+                self.changes.append((self.now_ns // NS_PER_S, status, one.alert.key.node, one.cause))
             self.now_ns += INTERVAL_S * NS_PER_S
-        return self.told[before:]
+        return self.changes[before:]
 
     @property
     def firing(self) -> list[str | None]:

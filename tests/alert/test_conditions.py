@@ -1,4 +1,4 @@
-"""What a round shows of each alert's condition."""
+"""The state of each alert's condition after a round."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from skewmon.model import (
     Threshold,
     ThresholdKind,
 )
-from tests.alert.views import MS, NOBODY, UNDETERMINED, S, missing, named, node, offsets, view
+from tests.alert.views import MS, NO_VERDICT, UNDETERMINED, S, missing, named, node, offsets, view
 
 
 def conditions(
@@ -36,12 +36,12 @@ def sample(round_: ClusterView, key: Key) -> ConditionSample:
 
 
 def test_every_kind_has_an_evaluator() -> None:
-    """No line can be drawn that nobody looks at."""
+    """Every kind of line has samples."""
     assert set(EVALUATORS) == set(ThresholdKind)
 
 
 def test_a_healthy_cluster_is_clear_everywhere() -> None:
-    """Nothing is proven against anybody."""
+    """Nothing is proven against any node."""
     samples = observe(offsets(a=0, b=20_000, c=-10_000)).samples
     assert {sample.condition for sample in samples} == {ConditionState.CLEAR}
 
@@ -63,8 +63,8 @@ def test_without_a_culprit_the_cluster_is_to_blame() -> None:
     assert found == {None: ConditionState.PROVEN, "a": ConditionState.SHARED, "b": ConditionState.SHARED}
 
 
-def test_a_line_inside_the_interval_is_ambiguous_for_everybody() -> None:
-    """Bounds of 40 s cannot tell 70 s apart from less than the line."""
+def test_a_line_inside_the_interval_is_ambiguous_for_every_node() -> None:
+    """With bounds of 40 s, 70 s may be less than the line."""
     assert set(conditions(offsets(a=70 * S, b=0, bound_ns=40 * S)).values()) == {ConditionState.AMBIGUOUS}
 
 
@@ -88,7 +88,7 @@ def test_one_measured_node_leaves_the_skew_unknown() -> None:
 
 @pytest.mark.parametrize("left", [(), (node("a"),), (missing("a"),)])
 def test_a_cluster_of_one_has_nothing_to_compare(left: tuple[NodeView, ...]) -> None:
-    """Measured or silent, a lone node is neither apart nor unknown; what it does alone counts."""
+    """Measured or silent, a lone node is neither apart nor unknown; its own conditions count."""
     lines = tuple(Threshold("critical", S, kind) for kind in ThresholdKind)
     kinds = {sample.key.kind for sample in observe(view(*left, lines=lines)).samples}
     assert kinds == ({"step", "unsynchronized", "unreachable"} if left else set())
@@ -100,7 +100,7 @@ def test_one_dead_node_is_to_blame_for_itself() -> None:
     assert found == {"a": ConditionState.CLEAR, "b": ConditionState.CLEAR, "c": ConditionState.PROVEN}
 
 
-def test_when_nobody_answers_no_single_node_is_accused() -> None:
+def test_when_no_node_answers_no_single_node_is_accused() -> None:
     """A cut cable at the admin box is one alert, not one a node."""
     found = conditions(view(missing("a"), missing("b")), "unreachable", "warning")
     assert set(found.values()) == {ConditionState.SHARED}
@@ -123,7 +123,7 @@ def test_a_claim_counts_only_when_it_is_made(status: SyncStatus | None, conditio
 
 
 def test_a_stale_claim_of_a_silent_node_does_not_count() -> None:
-    """What the daemon said before the node went away proves nothing now."""
+    """A claim from before the node went away proves nothing now."""
     gone = replace(missing("a"), timesync=SyncStatus("ntpd", synchronized=False))
     assert conditions(view(gone, node("b")), "unsynchronized", "warning")["a"] is ConditionState.UNKNOWN
 
@@ -167,7 +167,7 @@ def test_one_sided_lines_look_one_way(kind: str, offset_ns: int) -> None:
     )
 
 
-def test_the_words_of_a_culprit_say_how_much_why_and_what_next() -> None:
+def test_the_texts_of_a_culprit_have_bounds_evidence_and_the_next_command() -> None:
     """Bounds, line, evidence, the finding's message and its command."""
     finding = Finding("no-source", "critical", "chronyd has no reachable source.", "chronyc sources -v")
     quiet = Finding("leap", "info", "Nothing to see.", "true")
@@ -180,8 +180,8 @@ def test_the_words_of_a_culprit_say_how_much_why_and_what_next() -> None:
     assert found.next == "chronyc sources -v"
 
 
-def test_the_words_of_a_cluster_name_the_pair() -> None:
-    """Where nobody can be blamed the pair is the best that can be said."""
+def test_the_texts_of_a_cluster_name_the_pair() -> None:
+    """Without a culprit the alert names the pair."""
     found = sample(offsets(UNDETERMINED, a=70 * S, b=0), Key("prod", "skew", "critical"))
     assert "The skew between a and b is at least 69.99 s" in found.description
     assert "Two nodes cannot outvote each other." in found.description
@@ -200,4 +200,4 @@ def test_blame_without_a_breach_opens_nothing() -> None:
 
 def test_no_vote_at_all_blames_nobody() -> None:
     """A proven breach without any verdict is treated as undetermined."""
-    assert conditions(offsets(NOBODY, a=70 * S, b=0))[None] is ConditionState.PROVEN
+    assert conditions(offsets(NO_VERDICT, a=70 * S, b=0))[None] is ConditionState.PROVEN

@@ -1,4 +1,4 @@
-"""No network raises or ends an alert: rounds over simulated nodes, from exchanges to the alert machine."""
+"""A slow network cannot start or end an alert: simulated nodes, from exchanges to the alert machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ SIDE = 5
 #: Rounds of such pairs for clusters of each age.
 PAIR_ROUNDS = 50_000
 
-#: Clusters whose first round has to prove what it can.
+#: Clusters whose first round has to prove the skew.
 FIRST_ROUNDS = 200
 
 
@@ -72,7 +72,7 @@ class Simulated:
             for path, ahead in zip(self.paths, self.ahead_ns, strict=True)
         ]
         for machine in self.machines:
-            # REALTIME is exactly what was asked for, and no remainder brings two of them nearer or further.
+            # Each REALTIME has exactly the given offset, without a remainder.
             machine._mono = machine._mono_rest = machine._raw_rest = 0
         nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(self.machines) + 1))
         self.cluster = Cluster("sim", nodes, thresholds=(LINE,))
@@ -91,7 +91,7 @@ class Simulated:
         )
 
     async def round(self) -> ClusterView:
-        """Let an interval pass, measure, judge; return what was seen."""
+        """Let an interval pass, measure and judge; return the view."""
         for machine, path in zip(self.machines, self.paths, strict=True):
             machine.rest_until(self.now_ns)
             path.change()
@@ -103,7 +103,7 @@ class Simulated:
 
 
 async def _doubtful_rounds(rounds: int, restart_every: int) -> int:
-    """Live through rounds with all pairs on the line; none may fire. Return how many were doubtful."""
+    """Process rounds with all pairs on the line; none may fire. Return the number of ambiguous ones."""
     doubtful = 0
     for seed in range(rounds // restart_every):
         simulated = Simulated([0] * SIDE + [LINE.limit_ns] * SIDE, seed)
@@ -142,7 +142,7 @@ async def test_a_skew_beyond_line_and_width_fires_in_the_first_round(sign: int) 
 
 WRONG = offsets(named("c"), a=0, b=0, c=70 * S)
 
-#: What may follow a proven skew without proving the contrary, and the alerts that are raised by it.
+#: Views that may follow a proven skew without proving the contrary, and the alerts that they raise.
 SILENCES: dict[str, tuple[ClusterView, set[tuple[str, str | None]]]] = {
     "the wrong node": (view(node("a"), node("b"), missing("c")), {("SkewmonNodeUnreachable", "c")}),
     "the majority": (
@@ -153,7 +153,7 @@ SILENCES: dict[str, tuple[ClusterView, set[tuple[str, str | None]]]] = {
         view(missing("a"), missing("b"), node("c", 70 * S)),
         {("SkewmonNodeUnreachable", "a"), ("SkewmonNodeUnreachable", "b"), ("SkewmonSkewUnknown", None)},
     ),
-    "everybody": (view(missing("a"), missing("b"), missing("c")), {("SkewmonSkewUnknown", None)}),
+    "every node": (view(missing("a"), missing("b"), missing("c")), {("SkewmonSkewUnknown", None)}),
     "doubt": (offsets(a=0, b=0, c=0, bound_ns=100 * S), set()),
 }
 
@@ -162,7 +162,7 @@ SILENCES: dict[str, tuple[ClusterView, set[tuple[str, str | None]]]] = {
 def test_silence_ends_no_alert_and_has_alerts_of_its_own(
     silence: ClusterView, own: set[tuple[str, str | None]]
 ) -> None:
-    """A day without proof of health after a proven skew: what fired fires, with its old start."""
+    """A day without proof of health after a proven skew: the alerts still fire, with their starts."""
     state, _ = step(State(), observe(WRONG), 0)
     before = state.firing
     assert before

@@ -1,4 +1,4 @@
-"""The short way to each node's furthest peer finds what looking at every pair finds."""
+"""The fast search for each node's furthest peer agrees with a comparison of all pairs."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +12,8 @@ clusters = st.dictionaries(st.sampled_from("abcdefgh"), intervals, max_size=8)
 
 
 @given(offsets=clusters, blamed=st.sets(st.sampled_from("abcdefgh")))
-def test_the_short_way_equals_the_long_way(offsets: dict[str, Interval], blamed: set[str]) -> None:
-    """For any intervals and any blame, bounds are those of the worst pair with a node nobody blames."""
+def test_the_fast_search_agrees_with_all_pairs(offsets: dict[str, Interval], blamed: set[str]) -> None:
+    """For any intervals and culprits, the bounds are those of the worst pair with another node."""
     found = furthest_peers(offsets, blamed)
     peers = [name for name in offsets if name not in blamed] or list(offsets)
     for name, own in offsets.items():
@@ -34,6 +34,6 @@ def test_a_culprit_is_measured_against_the_others_and_they_are_cleared() -> None
     assert found["b"].skew.upper_ns == 2
 
 
-def test_a_node_alone_has_no_reach() -> None:
+def test_a_node_alone_has_no_furthest_peer() -> None:
     """One clock cannot disagree with itself."""
     assert furthest_peers({"a": Interval(0, 1)}, ()) == {}

@@ -1,4 +1,4 @@
-"""Stories of the alert machine, as an operator lives through them."""
+"""Scenarios of the alert machine, as an operator meets them."""
 
 import pytest
 
@@ -15,7 +15,7 @@ FOREVER = 100
 
 
 def test_a_culprit_fires_after_the_lines_patience_and_ends_after_its_quiet() -> None:
-    """The plain timeline: three rounds to fire, three rounds of health to end."""
+    """The simplest case: three rounds to fire, three rounds of health to end."""
     timeline = Timeline()
     assert timeline.rounds(2, SHARED, a=PROVEN) == []
     assert timeline.rounds(1, SHARED, a=PROVEN) == [(30, "firing", "a", Cause.PROVEN_FOR)]
@@ -34,7 +34,7 @@ def test_without_patience_the_first_proof_fires() -> None:
 
 @pytest.mark.parametrize("condition", [AMBIGUOUS, UNKNOWN, CLEAR])
 def test_nothing_fires_without_proof(condition: ConditionState) -> None:
-    """Slow links and dead nodes page nobody about skew."""
+    """Slow links and dead nodes raise no alert about skew."""
     timeline = Timeline()
     assert timeline.rounds(FOREVER, condition, a=condition) == []
 
@@ -56,7 +56,7 @@ def test_doubt_pauses_the_count_and_health_resets_it() -> None:
     assert timeline.rounds(1, SHARED, a=PROVEN) == []  # still 15 s
     assert timeline.rounds(1, CLEAR, a=CLEAR) == []  # none
     assert timeline.rounds(2, SHARED, a=PROVEN) == []
-    assert [told[1:3] for told in timeline.rounds(1, SHARED, a=PROVEN)] == [("firing", "a")]
+    assert [change[1:3] for change in timeline.rounds(1, SHARED, a=PROVEN)] == [("firing", "a")]
 
 
 def test_doubt_resets_the_quiet_and_silence_pauses_it() -> None:
@@ -68,19 +68,19 @@ def test_doubt_resets_the_quiet_and_silence_pauses_it() -> None:
     assert timeline.rounds(1, CLEAR, a=CLEAR) == []  # still 15 s
     assert timeline.rounds(1, AMBIGUOUS, a=AMBIGUOUS) == []  # none
     assert timeline.rounds(2, CLEAR, a=CLEAR) == []
-    assert [told[1:3] for told in timeline.rounds(1, CLEAR, a=CLEAR)] == [("ended", "a")]
+    assert [change[1:3] for change in timeline.rounds(1, CLEAR, a=CLEAR)] == [("ended", "a")]
 
 
 def test_old_evidence_is_forgotten() -> None:
-    """A proof before a long time of doubt is no part of a new timeline."""
+    """A proof before a long time of doubt does not count towards a new alert."""
     timeline = Timeline()
     timeline.rounds(2, SHARED, a=PROVEN)
     timeline.rounds(PENDING_FORGOTTEN_AFTER_NS // (INTERVAL_S * NS_PER_S) + 1, AMBIGUOUS, a=AMBIGUOUS)
     assert timeline.state.slots == {}
 
 
-def test_two_who_disagree_raise_the_clusters_alert() -> None:
-    """Nobody can be blamed, and still somebody is told."""
+def test_two_nodes_that_disagree_raise_the_clusters_alert() -> None:
+    """No node can be blamed, and the skew is still reported."""
     timeline = Timeline()
     assert timeline.rounds(3, PROVEN, a=SHARED, b=SHARED) == [(30, "firing", None, Cause.PROVEN_FOR)]
 
@@ -97,7 +97,7 @@ def test_a_name_that_is_found_later_takes_over_without_a_gap() -> None:
 
 
 def test_a_name_that_is_lost_again_changes_nothing() -> None:
-    """The culprit's alert holds while its clock is still beyond the line, whoever can be blamed now."""
+    """The culprit's alert holds while its clock is beyond the line, also without a culprit."""
     timeline = Timeline()
     timeline.rounds(5, SHARED, a=PROVEN, b=CLEAR, c=CLEAR)
     assert timeline.rounds(FOREVER, PROVEN, a=SHARED, b=SHARED, c=UNKNOWN) == []
@@ -132,7 +132,7 @@ def test_a_vote_that_flips_each_round_still_fires() -> None:
     assert timeline.firing == [None]
 
 
-def test_a_superseded_alert_that_was_clear_begins_anew() -> None:
+def test_a_superseded_alert_that_was_clear_starts_from_zero() -> None:
     """Sights that contradict each other, as after a change of lines, leave no stale proof behind."""
     timeline = Timeline()
     timeline.rounds(3, PROVEN, a=SHARED, b=SHARED)
@@ -142,14 +142,14 @@ def test_a_superseded_alert_that_was_clear_begins_anew() -> None:
 
 
 def test_a_node_that_is_gone_takes_its_alert_with_it() -> None:
-    """Removed from the inventory: the alert ends at once and says why."""
+    """Removed from the inventory: the alert ends at once, with the cause."""
     timeline = Timeline()
     timeline.rounds(3, SHARED, a=PROVEN, b=CLEAR)
     assert timeline.rounds(1, CLEAR, b=CLEAR) == [(45, "ended", "a", Cause.WITHDRAWN)]
 
 
 def test_a_pending_alert_of_a_node_that_is_gone_is_dropped_in_silence() -> None:
-    """What never fired need not end."""
+    """An alert that never fired needs no end."""
     timeline = Timeline()
     timeline.rounds(1, SHARED, a=PROVEN)
     assert timeline.rounds(1, CLEAR) == []
@@ -157,7 +157,7 @@ def test_a_pending_alert_of_a_node_that_is_gone_is_dropped_in_silence() -> None:
 
 
 def test_a_cluster_that_is_gone_ends_its_alerts_and_no_others() -> None:
-    """After a reload only what is configured may fire."""
+    """After a reload only alerts of configured clusters may fire."""
     state = State()
     line = Threshold("critical", 1, "skew")
     for cluster in ("prod", "test"):
@@ -170,7 +170,7 @@ def test_a_cluster_that_is_gone_ends_its_alerts_and_no_others() -> None:
 
 
 def test_clusters_do_not_touch_each_other() -> None:
-    """A round of one cluster says nothing about another."""
+    """A round of one cluster changes no alert of another."""
     timeline = Timeline()
     timeline.rounds(3, SHARED, a=PROVEN)
     state, transitions = step(
@@ -180,7 +180,7 @@ def test_clusters_do_not_touch_each_other() -> None:
 
 
 def test_a_flapping_alert_has_to_be_quiet_longer_each_time() -> None:
-    """The same node in and out of breach is told less and less often."""
+    """A node that flaps is reported less and less often."""
     timeline = Timeline()
     quiet = []
     for _ in range(6):
@@ -191,7 +191,7 @@ def test_a_flapping_alert_has_to_be_quiet_longer_each_time() -> None:
             timeline.rounds(1, CLEAR, a=CLEAR)
         quiet.append((timeline.now_ns - start) // NS_PER_S)
     assert quiet == [45, 75, 135, 255, 495, 915]
-    assert [told[3] for told in timeline.told if told[1] == "firing"][1:] == [Cause.PROVEN_AGAIN] * 5
+    assert [change[3] for change in timeline.changes if change[1] == "firing"][1:] == [Cause.PROVEN_AGAIN] * 5
 
 
 def test_an_alert_that_stayed_away_is_new_again() -> None:
@@ -204,7 +204,7 @@ def test_an_alert_that_stayed_away_is_new_again() -> None:
 
 
 def test_a_blip_that_does_not_fire_does_not_forgive_flapping() -> None:
-    """One round beyond the line amid the quiet leaves the memory alone."""
+    """One round beyond the line during the quiet time keeps the flap count."""
     timeline = Timeline()
     timeline.rounds(3, SHARED, a=PROVEN)
     timeline.rounds(4, CLEAR, a=CLEAR)
@@ -214,8 +214,8 @@ def test_a_blip_that_does_not_fire_does_not_forgive_flapping() -> None:
     assert (slot.phase, slot.flaps) == (Phase.QUIET, 1)
 
 
-def test_the_words_are_those_of_the_last_proof() -> None:
-    """An alert that holds through silence keeps saying what was proven, and its start stays."""
+def test_the_texts_are_those_of_the_last_proof() -> None:
+    """An alert that holds through silence keeps the texts of the last proof, and its start."""
     timeline = Timeline()
     timeline.rounds(4, SHARED, a=PROVEN)
     timeline.rounds(2, UNKNOWN, a=UNKNOWN)
@@ -241,14 +241,14 @@ def test_a_base_that_runs_backwards_counts_nothing() -> None:
 
 
 def test_a_restart_neither_repeats_nor_forgets() -> None:
-    """Firing stays firing without a word, and a count goes on where it was."""
+    """A firing alert stays without a transition, and a count continues."""
     timeline = Timeline()
     timeline.rounds(3, SHARED, a=PROVEN, b=CLEAR)
     timeline.rounds(2, SHARED, a=PROVEN, b=PROVEN)
     timeline.state = from_json(to_json(timeline.state))
-    timeline.now_ns = 7  # another boot: the base began anew
+    timeline.now_ns = 7  # another boot: the base starts again
     assert timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN) == []
-    assert [told[1:3] for told in timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN)] == [("firing", "b")]
+    assert [change[1:3] for change in timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN)] == [("firing", "b")]
     assert timeline.firing == ["a", "b"]
 
 

@@ -22,7 +22,7 @@ gaps_s = st.integers(0, 45)
 
 
 class Bookkeeper:
-    """An independent bookkeeper of one alert: how long what was proven, by the plainest possible rule."""
+    """An independent account of one alert: the proven durations, by the simplest possible rule."""
 
     def __init__(self) -> None:
         self.beyond_ns = 0
@@ -57,11 +57,11 @@ class AlertLaws(RuleBasedStateMachine):
         self.now_ns = 0
         self.restarted = False
         self.books: dict[Key, Bookkeeper] = {}
-        self.alive: dict[Key, int] = {}  # what was told to fire and not told to have ended, and its start
+        self.alive: dict[Key, int] = {}  # alerts that started and have not ended, with their starts
 
     @rule(cluster=st.sampled_from(ConditionState), nodes=node_conditions, gap_s=gaps_s)
     def one_round(self, cluster: ConditionState, nodes: Mapping[str, ConditionState], gap_s: int) -> None:
-        """Any conditions at all, even such as no real cluster shows."""
+        """Any conditions at all, even ones that no real cluster has."""
         self._live({None: cluster, **nodes}, gap_s)
 
     @rule(culprits=st.sets(st.sampled_from(NODES), max_size=2), gap_s=gaps_s, rounds=st.integers(1, 4))
@@ -80,7 +80,7 @@ class AlertLaws(RuleBasedStateMachine):
 
     @rule(boot_ns=st.integers(0, 10**15))
     def restart(self, boot_ns: int) -> None:
-        """Send the state through JSON and begin the base anew."""
+        """Convert the state to JSON and back, and start the base again."""
         before = self.state.firing
         self.state = from_json(json.loads(json.dumps(to_json(self.state))))
         assert self.state.firing == before
@@ -88,8 +88,8 @@ class AlertLaws(RuleBasedStateMachine):
         self.restarted = True
 
     @invariant()
-    def what_was_told_is_what_fires(self) -> None:
-        """Receivers that heard every transition know exactly what fires, by identity and start."""
+    def the_transitions_add_up_to_the_firing_alerts(self) -> None:
+        """Compare the firing alerts with the sum of all transitions, by identity and start."""
         assert {alert.key: alert.started_wall_ns for alert in self.state.firing} == self.alive
 
     @invariant()
@@ -98,7 +98,7 @@ class AlertLaws(RuleBasedStateMachine):
         assert all(identity == slot.alert.key for identity, slot in self.state.slots.items())
 
     @invariant()
-    def a_proven_skew_never_goes_untold(self) -> None:
+    def a_proven_skew_always_has_an_alert(self) -> None:
         """Once the cluster was beyond the line for its patience, some alert of the line fires."""
         book = self.books.get(key(line=LINE))
         if book is not None and book.last in BEYOND and book.beyond_ns >= LINE.for_s * NS_PER_S:
@@ -123,7 +123,7 @@ class AlertLaws(RuleBasedStateMachine):
             (self._fired if transition.alert.firing else self._ended)(transition)
 
     def _fired(self, transition: Transition) -> None:
-        """Refuse what fires twice, unproven, or before its time; what was superseded may come back."""
+        """Refuse an alert that fires twice, unproven, or too early; a superseded one may come back."""
         identity = transition.alert.key
         book = self.books[identity]
         assert identity not in self.alive

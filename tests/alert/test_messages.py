@@ -1,4 +1,4 @@
-"""What a person reads is short, and never more than was proven."""
+"""Texts of alerts: sentences, and commands that are safe to paste."""
 
 from dataclasses import replace
 
@@ -31,8 +31,8 @@ def test_the_commands_of_an_alert_name_the_daemon_s_configuration() -> None:
     assert messages.check_command(found) == "skewmon check --config.file '/srv/my clocks.yml' --cluster prod"
 
 
-def test_a_finding_knows_better_what_to_type() -> None:
-    """The transcript is for nodes of which nothing is known."""
+def test_the_command_of_a_finding_goes_first() -> None:
+    """The transcript is for nodes without findings."""
     found = view(node("a", findings=(ADVICE,)))
     assert messages.next_command(found, found.nodes[0]) == "ssh a journalctl"
 

@@ -14,7 +14,7 @@ EVERY = pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES)
 
 @EVERY
 def test_a_profile_rests_on_something(profile: Profile) -> None:
-    """Every profile says what breaks, in sentences, and where its numbers come from."""
+    """Every profile explains the consequences in sentences, and names its source."""
     assert profile.breaks.endswith(".")
     assert len(profile.source) > 20
     assert profile.thresholds
@@ -22,7 +22,7 @@ def test_a_profile_rests_on_something(profile: Profile) -> None:
 
 @EVERY
 def test_a_profile_has_lines_that_can_be_judged(profile: Profile) -> None:
-    """Limits are positive where the kind has one, kinds exist, and no two lines claim one place."""
+    """Limits are positive if the kind has one, kinds exist, and no two lines have one kind and severity."""
     places = [(line.kind, line.severity) for line in profile.thresholds]
     assert len(set(places)) == len(places)
     for line in profile.thresholds:

@@ -107,7 +107,7 @@ def test_own_thresholds_without_a_profile_have_no_default_beside_them() -> None:
 
 
 def test_own_states_do_not_switch_off_the_default_thresholds() -> None:
-    """An alert about unreachable nodes says nothing about skew."""
+    """A line on unreachable nodes is no line on skew."""
     limits = _limits(None, Threshold("critical", 0, "unreachable"))
     assert limits["skew", "critical"] == 1 * S
     assert ("unreachable", "warning") not in limits

@@ -1,4 +1,4 @@
-"""What one round lets one say: the worst that holds, and never health without data."""
+"""The verdict of one round: the worst that holds, and never ok without data."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ def _skew(lower_ns: int, upper_ns: int) -> Skew:
 def test_the_worst_that_is_proven_counts_and_missing_data_is_never_health(
     skew: Skew | None, measured: int, verdict: Verdict
 ) -> None:
-    """Of three nodes two were measured, where ``measured`` says 3."""
+    """Two nodes have offsets; with ``measured`` of 3 one node is missing."""
     assert cluster_verdict(LINES, skew, HERE, measured) is verdict
 
 
@@ -64,7 +64,7 @@ def test_less_knowledge_never_proves_more(lower: int, more: int, wider: int) -> 
 
 
 def test_a_vote_is_held_about_the_lowest_line_that_is_passed() -> None:
-    """Where nothing is passed there is nobody to blame."""
+    """If no line is passed, no node is to blame."""
     assert [line.limit_ns for line in skew_lines(LINES)] == [10, 100]
     assert vote_limit_ns(LINES, _skew(11, 12)) == 10
     assert vote_limit_ns(LINES, _skew(10, 12)) is None

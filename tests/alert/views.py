@@ -33,7 +33,7 @@ WARNING = Threshold("warning", 50 * MS, for_s=60.0, clear_for_s=60.0)
 CRITICAL = Threshold("critical", 1 * S, for_s=0.0, clear_for_s=60.0)
 
 MEASURED = Measured(Burst(Program(probe="python3"), ()), Estimate(0, Interval(0, 0), 80 * US, 8))
-NOBODY = Vote("none")
+NO_VERDICT = Vote("none")
 UNDETERMINED = Vote("undetermined", evidence="Two nodes cannot outvote each other.")
 
 
@@ -55,7 +55,7 @@ def missing(name: str) -> NodeView:
 
 def view(
     *nodes: NodeView,
-    vote: Vote = NOBODY,
+    vote: Vote = NO_VERDICT,
     lines: tuple[Threshold, ...] = (WARNING, CRITICAL),
     name: str = "prod",
 ) -> ClusterView:
@@ -68,7 +68,7 @@ def view(
     return ClusterView(cluster, Verdict.OK, WALL_NS, 0.5, nodes, skew, worst, vote)
 
 
-def offsets(vote: Vote = NOBODY, bound_ns: int = 40 * US, **offsets_ns: int) -> ClusterView:
+def offsets(vote: Vote = NO_VERDICT, bound_ns: int = 40 * US, **offsets_ns: int) -> ClusterView:
     """Return a cluster whose nodes have these offsets."""
     return view(*(node(name, offset_ns, bound_ns) for name, offset_ns in offsets_ns.items()), vote=vote)
 

@@ -22,9 +22,9 @@ def _config(tmp_path: Path, alerts: str) -> Path:
 
 
 async def test_every_receiver_is_tried_and_quoted(tmp_path: Path) -> None:
-    """One takes it, one refuses, one is not there; the exit code says that not all is well."""
+    """One accepts, one refuses, one is down; the exit code reports the failures."""
     async with receiver() as good, receiver() as bad:
-        bad.says(403, text="who are you")
+        bad.answer_with(403, text="who are you")
         path = _config(
             tmp_path,
             f"{{alertmanagers: ['{good.url}', 'http://127.0.0.1:9'], "

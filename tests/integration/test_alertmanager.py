@@ -305,10 +305,10 @@ async def test_receivers_that_misbehave_delay_no_other(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         pager, broken, hanging, moved, picky = [await stack.enter_async_context(receiver()) for _ in range(5)]
         closing = await stack.enter_async_context(raw_server(b""))
-        broken.says(500)
+        broken.answer_with(500)
         hanging.answers.append(_hang)
-        moved.says(302, headers={"Location": pager.url})
-        picky.says(400)
+        moved.answer_with(302, headers={"Location": pager.url})
+        picky.answer_with(400)
         webhooks = [
             ReceiverConfig("webhook", url) for url in (broken.url, hanging.url, moved.url, picky.url, closing)
         ]

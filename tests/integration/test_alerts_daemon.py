@@ -328,9 +328,9 @@ async def test_receivers_that_misbehave_are_counted_by_reason(tmp_path: Path) ->
         recipient = await stack.enter_async_context(running_recipient(tmp_path / "1"))
         broken, hanging, moved, picky = [await stack.enter_async_context(receiver()) for _ in range(4)]
         closing = await stack.enter_async_context(raw_server(b""))
-        broken.says(500, 500, 200)
+        broken.answer_with(500, 500, 200)
         hanging.answers.append(_hang)
-        moved.says(302, headers={"Location": broken.url})
+        moved.answer_with(302, headers={"Location": broken.url})
         taken: list[int] = []
         picky.answers.append(_picky(taken))
         urls = [broken.url, hanging.url, moved.url, picky.url, closing]

@@ -1,1 +1,1 @@
-"""Tests of how people are told."""
+"""Tests of notifications."""

@@ -1,4 +1,4 @@
-"""The whole way of an alert inside the daemon: views in, requests out."""
+"""Alerting of the daemon, from views to requests."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ RIGHT = offsets(a=0, b=0, c=0)
 @asynccontextmanager
 async def _running(alerting: Alerting) -> AsyncIterator[Alerting]:
     task = asyncio.create_task(alerting.run())
-    await asyncio.sleep(0)  # a task that never began would not end, either
+    await asyncio.sleep(0)  # a task that has not started does not clean up
     try:
         yield alerting
     finally:
@@ -54,12 +54,12 @@ async def _counted(alerting: Alerting, count: int) -> None:
 
 
 def _rounds(alerting: Alerting, view: ClusterView, *seconds: int) -> list[tuple[str, Cause]]:
-    """Take in a view at these instants; return what changed."""
+    """Process a view at these instants; return the severities and causes of the changes."""
     found = [one for second in seconds for one in alerting.take(view, second * NS_PER_S)]
     return [(one.alert.key.severity, one.cause) for one in found]
 
 
-async def test_a_wrong_clock_is_told_and_taken_back() -> None:
+async def test_a_wrong_clock_fires_and_is_resolved() -> None:
     """Critical at once, warning after a minute, and both ends after another."""
     async with receiver() as server, _running(Alerting(MemoryStore())) as alerting:
         alerting.configure([ReceiverConfig("webhook", server.url)], Origin())
@@ -69,8 +69,8 @@ async def test_a_wrong_clock_is_told_and_taken_back() -> None:
         assert len(_rounds(alerting, RIGHT, 70, 130)) == 2
         await _counted(alerting, 4)
         (body,) = server.bodies
-        told = [(one["status"], one["severity"], one["node"]) for one in body["alerts"]]
-    assert sorted(told) == [
+        sent = [(one["status"], one["severity"], one["node"]) for one in body["alerts"]]
+    assert sorted(sent) == [
         ("firing", "critical", "c"),
         ("firing", "warning", "c"),
         ("resolved", "critical", "c"),
@@ -80,14 +80,14 @@ async def test_a_wrong_clock_is_told_and_taken_back() -> None:
 
 
 async def test_a_restart_neither_repeats_nor_forgets() -> None:
-    """The second process tells a webhook nothing new, and ends what the first began."""
+    """The second process repeats nothing, and ends the alert of the first."""
     store = MemoryStore()
     async with receiver() as server:
         targets = [ReceiverConfig("webhook", server.url)]
         async with _running(Alerting(store)) as first:
             first.configure(targets, Origin())
             _rounds(first, WRONG, 0)
-            await _counted(first, 1)  # an answer that was not heard would be asked for again
+            await _counted(first, 1)  # without an answer it would be sent again
         async with _running(Alerting(store)) as second:
             second.configure(targets, Origin())
             assert _rounds(second, WRONG, 5, 6) == []
@@ -96,8 +96,8 @@ async def test_a_restart_neither_repeats_nor_forgets() -> None:
         assert [body["alerts"][0]["status"] for body in server.bodies] == ["firing", "resolved"]
 
 
-async def test_an_alertmanager_is_told_of_what_fires_after_a_restart() -> None:
-    """It wants repetition, so silence would be an end."""
+async def test_an_alertmanager_gets_firing_alerts_after_a_restart() -> None:
+    """It may have restarted, too, and have lost them."""
     store = MemoryStore()
     async with receiver() as server:
         async with _running(Alerting(store)) as first:
@@ -162,7 +162,7 @@ async def test_a_reload_keeps_what_waits_for_a_receiver_that_stays() -> None:
 
 
 async def test_a_reload_changes_receivers_while_alerts_fire() -> None:
-    """The new Alertmanager learns at once of what fires already."""
+    """The new Alertmanager gets at once the alerts that fire already."""
     async with receiver() as old, receiver() as new, _running(Alerting(MemoryStore())) as alerting:
         alerting.configure([ReceiverConfig("alertmanager", old.url)], Origin())
         _rounds(alerting, WRONG, 0)
@@ -183,7 +183,7 @@ async def test_a_reload_without_a_change_interrupts_nothing() -> None:
         assert alerting._dispatcher is not before
 
 
-async def test_a_cluster_that_is_gone_is_taken_back() -> None:
+async def test_alerts_of_a_cluster_that_is_gone_end() -> None:
     """After a reload without the cluster its alerts end."""
     async with receiver() as server, _running(Alerting(MemoryStore())) as alerting:
         alerting.configure([ReceiverConfig("webhook", server.url)], Origin())
@@ -199,7 +199,7 @@ APART = offsets(UNDETERMINED, a=0, b=70 * S)
 
 @pytest.mark.parametrize("left", [node("a"), missing("a")])
 async def test_a_cluster_cut_down_to_one_node_has_no_pair_apart(left: NodeView) -> None:
-    """Nobody is left to differ from, so the alert ends at once, and the event says why."""
+    """No peer is left, so the alert ends at once, and the event has the cause."""
     alerting = Alerting(MemoryStore())
     assert _rounds(alerting, APART, 0) == [("critical", Cause.PROVEN_FOR)]
     (ended,) = alerting.take(view(left), 15 * NS_PER_S)
@@ -210,7 +210,7 @@ async def test_a_cluster_cut_down_to_one_node_has_no_pair_apart(left: NodeView) 
 
 
 async def test_a_named_node_that_lost_its_peers_to_a_reload_is_no_culprit() -> None:
-    """Only the culprit is left: silent or not, it differs from nobody."""
+    """Only the culprit is left: measured or not, it has no peer."""
     alerting = Alerting(MemoryStore())
     _rounds(alerting, WRONG, 0)
     assert _rounds(alerting, view(missing("c")), 15) == [("critical", Cause.WITHDRAWN)]
@@ -236,8 +236,8 @@ async def test_a_pair_that_lost_a_node_is_judged_by_the_nodes_that_are_left() ->
     assert ("critical", Cause.CLEAR_FOR) in _rounds(alerting, offsets(a=0, c=0), 60, 120)
 
 
-async def test_without_receivers_the_log_tells() -> None:
-    """Nobody configured is no reason for silence."""
+async def test_without_receivers_alerts_are_logged() -> None:
+    """The log is a receiver that needs no configuration."""
     with structlog.testing.capture_logs() as lines:
         async with _running(Alerting(MemoryStore())) as alerting:
             alerting.configure([], Origin())
@@ -248,7 +248,7 @@ async def test_without_receivers_the_log_tells() -> None:
     assert (lines[0]["event"], lines[0]["node"]) == ("alert fires", "c")
 
 
-async def test_a_dry_run_tells_what_it_would_tell_and_leaves_no_trace() -> None:
+async def test_a_dry_run_prints_alerts_and_leaves_no_trace() -> None:
     """No request, and not a byte in the store."""
     store, said = MemoryStore(), list[str]()
     async with receiver() as server, _running(Alerting(store, said.append)) as alerting:
@@ -261,7 +261,7 @@ async def test_a_dry_run_tells_what_it_would_tell_and_leaves_no_trace() -> None:
     assert store.saved == {}
 
 
-async def test_a_damaged_memory_begins_anew_and_says_so() -> None:
+async def test_a_damaged_saved_state_is_dropped_and_logged() -> None:
     """A state of the future, or of a broken disk."""
     store = MemoryStore()
     store.save(STATE, {"version": 99})

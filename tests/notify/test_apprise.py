@@ -63,9 +63,9 @@ async def test_an_end_is_good_news(urls: Path) -> None:
 
 
 async def test_a_service_that_fails_is_tried_again(urls: Path) -> None:
-    """Apprise says no more than that."""
+    """Apprise gives no further reason."""
     async with receiver() as server:
-        server.says(500)
+        server.answer_with(500)
         urls.write_text(server.url.replace("http:", "json:"))
         delivery = await _send(urls)
     assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.CONNECTION)
@@ -80,14 +80,14 @@ async def test_a_url_file_without_a_service_is_final(urls: Path, content: str) -
     assert "T0PS3CRET" not in delivery.detail
 
 
-async def test_a_missing_url_file_is_told(tmp_path: Path) -> None:
+async def test_a_missing_url_file_is_reported(tmp_path: Path) -> None:
     """It may come back."""
     delivery = await _send(tmp_path / "absent")
     assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.SECRET_UNREADABLE)
 
 
-async def test_without_the_extra_the_remedy_is_told(urls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command to type is in the message."""
+async def test_without_the_extra_the_remedy_is_named(urls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the command to run."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     delivery = await _send(urls)
     assert delivery.reason is DeliveryReason.NOT_INSTALLED
@@ -95,7 +95,7 @@ async def test_without_the_extra_the_remedy_is_told(urls: Path, monkeypatch: pyt
 
 
 async def test_a_service_that_raises_ends_in_a_reason(urls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defect of a plugin is no traceback of ours, and its words may hold the secret."""
+    """A defect of a plugin is no traceback of ours, and its message may hold the secret."""
 
     def fail(self: object, **_: object) -> bool:
         raise RuntimeError("T0PS3CRET")

@@ -14,7 +14,7 @@ from tests.notify.tools import NOW_NS, Scripted, ended, firing
 
 pytestmark = pytest.mark.looptime
 
-DOWN = Delivery(Result.RETRY, DeliveryReason.CONNECTION, "nobody listens")
+DOWN = Delivery(Result.RETRY, DeliveryReason.CONNECTION, "connection refused")
 OK = Delivery(Result.OK)
 
 
@@ -42,7 +42,7 @@ async def _running(dispatcher: Dispatcher) -> AsyncIterator[None]:
 
 
 async def test_an_alert_is_sent_at_once() -> None:
-    """No polling: filing wakes the queue."""
+    """No polling: a new alert wakes the queue."""
     scripted = Scripted()
     dispatcher = _dispatcher(scripted)
     async with _running(dispatcher):
@@ -66,7 +66,7 @@ class SlowStore(MemoryStore):
 
 
 @pytest.mark.parametrize(("takes_s", "sent_s"), [(0.25, 0.25), (3_600.0, STORE_TIMEOUT_S)])
-async def test_what_is_told_is_on_disk_first(takes_s: float, sent_s: float) -> None:
+async def test_alerts_are_on_disk_before_they_are_sent(takes_s: float, sent_s: float) -> None:
     """A process that is killed in between remembers; a disk that hangs delays a page by a second at most."""
     scripted = Scripted()
     dispatcher = _dispatcher(scripted, store=SlowStore(takes_s))
@@ -78,7 +78,7 @@ async def test_what_is_told_is_on_disk_first(takes_s: float, sent_s: float) -> N
 
 
 async def test_a_dead_receiver_delays_no_other() -> None:
-    """One hangs, one refuses, and the third is told without a pause."""
+    """One hangs, one refuses, and the third gets its alerts without delay."""
     hanging = Scripted(identity="1", takes_s=3_600.0)
     dead = Scripted(identity="2", answers=[DOWN])
     alive = Scripted(identity="3")
@@ -141,7 +141,7 @@ async def test_a_refused_alert_is_counted_and_the_others_are_not() -> None:
     assert (counts.total["scripted"], counts.failed["scripted", "refused"]) == (2, 1)
 
 
-async def test_what_overflows_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dropped_alerts_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that is too short for an outage shows in the metric."""
     monkeypatch.setattr("skewmon.notify.queues.QUEUE_MAX", 2)
     counts = Counts()
@@ -152,8 +152,8 @@ async def test_what_overflows_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     assert counts.failed["scripted", "queue-full"] == 1
 
 
-async def test_what_waits_survives_a_restart() -> None:
-    """The next process delivers what the last one could not."""
+async def test_queued_changes_survive_a_restart() -> None:
+    """The next process delivers the changes that the last one could not."""
     store = MemoryStore()
     dispatcher = _dispatcher(Scripted(answers=[DOWN]), store=store)
     async with _running(dispatcher):
@@ -166,8 +166,8 @@ async def test_what_waits_survives_a_restart() -> None:
     assert store.saved["scripted-1"] == []
 
 
-async def test_what_was_delivered_is_not_repeated_after_a_restart() -> None:
-    """A webhook is told once."""
+async def test_delivered_changes_are_not_repeated_after_a_restart() -> None:
+    """A webhook gets each change once."""
     store = MemoryStore()
     dispatcher = _dispatcher(Scripted(), store=store)
     async with _running(dispatcher):
@@ -181,7 +181,7 @@ async def test_what_was_delivered_is_not_repeated_after_a_restart() -> None:
     assert after.sent == []
 
 
-async def test_a_damaged_memory_is_dropped_and_told() -> None:
+async def test_a_damaged_saved_queue_is_dropped_and_logged() -> None:
     """Nothing else is harmed by it."""
     store = MemoryStore()
     store.save("scripted-1", [{"nonsense": 1}])
@@ -206,7 +206,7 @@ async def test_a_failure_is_logged_when_it_changes_and_not_each_time() -> None:
     assert [line["event"] for line in lines] == ["notification failed", "notifications work again"]
 
 
-async def test_a_repeating_receiver_is_told_each_minute() -> None:
+async def test_a_repeating_receiver_gets_firing_alerts_each_minute() -> None:
     """For three hours, without drifting by more than the time that sending takes."""
     scripted = Scripted(repeats=True)
     dispatcher = _dispatcher(scripted)
@@ -243,7 +243,7 @@ async def test_a_heartbeat_that_is_configured_later_starts_with_the_kept_queue()
 
 
 async def test_without_receivers_nothing_runs() -> None:
-    """And nothing waits."""
+    """And nothing is queued."""
     dispatcher = _dispatcher()
     dispatcher.submit([firing()], [firing()])
     await dispatcher.run()

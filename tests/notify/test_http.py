@@ -1,4 +1,4 @@
-"""What every kind of answer amounts to, from servers that behave and servers that do not."""
+"""The delivery that results from each kind of answer, of servers that behave and of servers that do not."""
 
 import asyncio
 import socket
@@ -38,7 +38,7 @@ async def _post(url: str) -> Delivery:
 async def test_a_status_is_final_or_not(status: int, result: Result, reason: DeliveryReason | None) -> None:
     """Five hundreds may pass, four hundreds will not, and redirects are refused."""
     async with receiver() as server:
-        server.says(status)
+        server.answer_with(status)
         delivery = await _post(server.url)
     assert (delivery.result, delivery.reason) == (result, reason)
 
@@ -46,7 +46,7 @@ async def test_a_status_is_final_or_not(status: int, result: Result, reason: Del
 async def test_a_redirect_is_not_followed() -> None:
     """Alerts and secret headers go to the host that is configured, and to no other."""
     async with receiver() as other, receiver() as server:
-        server.says(307, headers={"Location": f"{other.url}/elsewhere"})
+        server.answer_with(307, headers={"Location": f"{other.url}/elsewhere"})
         await _post(server.url)
         assert other.paths == []
         assert len(server.paths) == 1
@@ -67,7 +67,7 @@ async def test_a_receiver_that_hangs_is_left_after_the_time_limit(monkeypatch: p
 
 
 async def test_an_endless_answer_is_cut() -> None:
-    """A receiver cannot fill memory: what is read is capped, and what is quoted more so."""
+    """A receiver cannot fill memory: reading is limited, and quoting more so."""
 
     async def flood(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(status=500)
@@ -104,7 +104,7 @@ async def test_a_receiver_that_breaks_the_protocol_is_tried_again(
 
 
 async def test_a_refused_connection_is_tried_again() -> None:
-    """Nobody listens yet."""
+    """The receiver is not up yet."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         delivery = await _post(f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -112,7 +112,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
 
 
 async def test_a_server_without_tls_behind_an_https_url_is_a_tls_fault() -> None:
-    """The reason tells the operator where to look."""
+    """The reason points the operator at the URL."""
     async with receiver() as server:
         delivery = await _post(server.url.replace("http:", "https:"))
     assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.TLS)

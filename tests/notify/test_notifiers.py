@@ -1,4 +1,4 @@
-"""What each receiver is sent, byte by byte, and what stays secret."""
+"""Requests of each notifier, and their secrets."""
 
 import json
 import re
@@ -74,7 +74,7 @@ async def test_alertmanager_gets_labels_without_values_and_an_end_in_the_future(
     ]
 
 
-async def test_alertmanager_is_told_of_an_end_by_its_time() -> None:
+async def test_alertmanager_gets_an_end_with_its_time() -> None:
     """The same labels with endsAt in the past."""
     async with receiver() as server:
         server.date_ns = NOW_NS
@@ -114,8 +114,8 @@ async def test_the_watchdog_is_not_sent_while_rounds_are_late() -> None:
     assert [one["labels"]["alertname"] for one in server.bodies[0]] == ["SkewmonSkewHigh"]
 
 
-async def test_alertmanager_is_told_in_its_own_time() -> None:
-    """An hour apart it is told again at once, from then on right away, and as before once clocks agree."""
+async def test_alertmanager_gets_instants_of_its_own_clock() -> None:
+    """If clocks differ, the alert is sent again; later ones are corrected until the clocks agree again."""
     async with receiver() as server, aiohttp.ClientSession() as session:
         (notifier,) = build([ReceiverConfig("alertmanager", server.url)], ORIGIN, session)
         server.date_ns = NOW_NS + 3_600 * NS_PER_S
@@ -205,15 +205,15 @@ async def test_a_webhook_that_refuses_one_alert_gets_the_others(bad: set[int]) -
 
 @pytest.mark.parametrize("taken", [(), (200,)], ids=["first", "second"])
 async def test_a_webhook_that_dies_while_a_batch_is_split_is_tried_again(taken: tuple[int, ...]) -> None:
-    """What is not settled stays due as a whole, in whichever half it happened."""
+    """The whole batch stays due, in whichever half it happened."""
     async with receiver() as server:
-        server.says(400, *taken, 503)
+        server.answer_with(400, *taken, 503)
         delivery = await _send(ReceiverConfig("webhook", server.url), firing("a"), firing("b"))
     assert delivery.result is Result.RETRY
 
 
 async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> None:
-    """Both are read anew each time, so that a rotated secret needs no restart."""
+    """Both are read each time, so that a rotated secret needs no restart."""
     headers = _secret(tmp_path, f"# a comment\n\nAuthorization: Bearer {SECRET}\nX-Team: sre\n")
     async with receiver() as server:
         (tmp_path / "url").write_text(f"{server.url}/hook\n")
@@ -228,7 +228,7 @@ async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> Non
     [SECRET, f": {SECRET}", f"A: {SECRET}\x00", "x" * (SECRET_BYTES_MAX + 1)],
     ids=["no colon", "no name", "control character", "too large"],
 )
-async def test_a_bad_secret_file_is_told_without_its_content(tmp_path: Path, content: str) -> None:
+async def test_a_bad_secret_file_is_reported_without_its_content(tmp_path: Path, content: str) -> None:
     """The fault names file and line; it is tried again, for files get mended."""
     target = ReceiverConfig("webhook", "http://127.0.0.1:9/", headers_file=_secret(tmp_path, content))
     delivery = await _send(target)
@@ -238,14 +238,14 @@ async def test_a_bad_secret_file_is_told_without_its_content(tmp_path: Path, con
 
 
 @pytest.mark.parametrize("name", ["/nonexistent/secret", "credential:absent", "/dev"])
-async def test_a_missing_secret_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_secret_is_reported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file, no credential, a directory: one reason for all."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     delivery = await _send(ReceiverConfig("webhook", "http://127.0.0.1:9/", headers_file=name))
     assert delivery.reason is DeliveryReason.SECRET_UNREADABLE
 
 
-async def test_a_secret_that_is_no_text_is_told(tmp_path: Path) -> None:
+async def test_a_secret_that_is_no_text_is_reported(tmp_path: Path) -> None:
     """A key file in the wrong place is bytes."""
     path = tmp_path / "key"
     path.write_bytes(b"\xff\xfe")
@@ -254,7 +254,7 @@ async def test_a_secret_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 
 async def test_the_log_gets_one_line_a_change() -> None:
-    """Also without any receiver the log tells the story."""
+    """A firing alert with its texts, and its end in short."""
     with structlog.testing.capture_logs() as lines:
         await _send(ReceiverConfig("log"), firing(), ended(firing()))
     assert [(line["event"], line["log_level"]) for line in lines] == [
@@ -266,7 +266,7 @@ async def test_the_log_gets_one_line_a_change() -> None:
     assert lines[0]["node"] == "etcd3"
 
 
-async def test_a_dry_run_says_and_sends_nothing() -> None:
+async def test_a_dry_run_prints_and_sends_nothing() -> None:
     """Receiver, state and labels are printed."""
     printed: list[str] = []
     inner = Scripted()
@@ -291,7 +291,7 @@ def test_a_receiver_is_shown_without_its_secrets(url: str, text: str) -> None:
     assert shown(url) == text
 
 
-def test_identities_tell_receivers_apart_and_keep_secrets() -> None:
+def test_identities_distinguish_receivers_and_keep_secrets() -> None:
     """The same target is the same receiver after a restart; another URL is another one."""
     one, other = (identity_of(ReceiverConfig("webhook", f"http://h/{SECRET}{n}")) for n in (1, 2))
     assert one != other

@@ -1,4 +1,4 @@
-"""What waits for a receiver, when it is due, and what failures do to it; the clock is a number."""
+"""Due times of queued alerts, and the effect of failures; the clock is a number."""
 
 import json
 import random
@@ -27,7 +27,7 @@ def once() -> FifoQueue:
 
 
 def test_a_change_is_due_at_once_and_again_each_minute() -> None:
-    """What fires is repeated for as long as it fires."""
+    """It is repeated while the alert fires."""
     queue, alert = repeating(), firing()
     queue.submit([alert], [alert], 0.0)
     for now_s in (0.0, 60.0, 120.0):
@@ -38,7 +38,7 @@ def test_a_change_is_due_at_once_and_again_each_minute() -> None:
 
 
 def test_an_end_is_repeated_for_a_quarter_of_an_hour_and_then_forgotten() -> None:
-    """A receiver that restarts meanwhile still learns of it."""
+    """A receiver that restarts meanwhile still gets the end."""
     queue, alert = repeating(), firing()
     over = ended(alert)
     queue.submit([alert], [alert], 0.0)
@@ -54,7 +54,7 @@ def test_an_end_is_repeated_for_a_quarter_of_an_hour_and_then_forgotten() -> Non
 
 
 def test_an_end_that_was_never_delivered_outlives_the_quarter_of_an_hour() -> None:
-    """The receiver was down all the time: it is told when it is back."""
+    """The receiver was down all the time: it gets the end when it is back."""
     queue, alert = repeating(), firing()
     queue.submit([ended(alert)], [], 0.0)
     now_s = 0.0
@@ -64,8 +64,8 @@ def test_an_end_that_was_never_delivered_outlives_the_quarter_of_an_hour() -> No
     assert queue.batch(queue.due_at_s() or 0.0) == (ended(alert),)
 
 
-def test_new_words_do_not_make_an_alert_due() -> None:
-    """Numbers change each round; people are told the newest each minute."""
+def test_new_texts_do_not_make_an_alert_due() -> None:
+    """Numbers change each round; receivers get the newest each minute."""
     queue, alert = repeating(), firing()
     queue.submit([alert], [alert], 0.0)
     queue.settle([alert], OK, 0.0)
@@ -75,8 +75,8 @@ def test_new_words_do_not_make_an_alert_due() -> None:
     assert queue.batch(60.0) == (newer,)
 
 
-def test_a_resend_queue_mends_itself_from_what_fires() -> None:
-    """An alert that it never heard of is sent, and one that fires no more is not."""
+def test_a_resend_queue_corrects_itself_from_the_firing_alerts() -> None:
+    """An unknown alert is sent, and one that no longer fires is not."""
     queue = repeating()
     queue.submit([], [firing("a"), firing("b")], 0.0)
     queue.submit([], [firing("b")], 1.0)
@@ -101,7 +101,7 @@ def test_an_alert_that_fires_again_is_news() -> None:
     assert queue.batch(1.0) == (alert,)
 
 
-def test_a_final_no_to_a_whole_batch_is_asked_again_after_a_minute() -> None:
+def test_a_batch_that_is_refused_for_good_is_sent_again_after_a_minute() -> None:
     """A 404 of a wrong prefix ends when the operator mends the proxy."""
     queue, alert = repeating(), firing()
     queue.submit([alert], [alert], 0.0)
@@ -110,7 +110,7 @@ def test_a_final_no_to_a_whole_batch_is_asked_again_after_a_minute() -> None:
 
 
 def test_changes_are_delivered_once_and_in_order() -> None:
-    """A webhook learns of beginning and end, one after the other."""
+    """A webhook gets start and end, one after the other."""
     queue, alert = once(), firing()
     queue.submit([alert], [alert], 0.0)
     queue.submit([ended(alert)], [], 1.0)
@@ -120,8 +120,8 @@ def test_changes_are_delivered_once_and_in_order() -> None:
 
 
 @pytest.mark.parametrize("answer", [OK, GIVE_UP])
-def test_what_is_settled_is_gone_and_what_came_meanwhile_stays(answer: Delivery) -> None:
-    """A final no is final for a change, too."""
+def test_settled_changes_are_removed_and_new_ones_stay(answer: Delivery) -> None:
+    """A final refusal settles a change, too."""
     queue = once()
     queue.submit([firing("a")], [], 0.0)
     batch = queue.batch(0.0)
@@ -139,7 +139,7 @@ def test_a_resend_queue_pauses_like_any_other() -> None:
     assert queue.batch(queue.due_at_s() or 0.0) == (alert,)
 
 
-def test_pauses_grow_to_a_minute_and_begin_afresh() -> None:
+def test_pauses_grow_to_a_minute_and_start_again() -> None:
     """Exponential, with jitter, inside the resend interval."""
     queue = once()
     queue.submit([firing()], [], 0.0)
@@ -196,7 +196,7 @@ def test_a_batch_is_bounded() -> None:
 
 
 def test_a_full_queue_drops_the_oldest_and_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded, and what is lost shows in a metric."""
+    """Memory is bounded, and losses show in a metric."""
     monkeypatch.setattr(queues, "QUEUE_MAX", 3)
     for queue in (once(), repeating()):
         many = [firing(f"n{number}") for number in range(5)]
@@ -216,7 +216,7 @@ def test_an_overflow_while_sending_takes_nothing_else_away(monkeypatch: pytest.M
     assert queue.batch(0.0) == (firing("c"),)
 
 
-def test_a_change_that_nobody_took_in_a_day_is_dropped() -> None:
+def test_a_change_that_was_not_accepted_in_a_day_is_dropped() -> None:
     """Old news is counted, not delivered."""
     queue = once()
     queue.submit([firing("old")], [], 0.0)

@@ -30,17 +30,17 @@ def ended(alert: Alert) -> Alert:
 
 @dataclass
 class Receiver:
-    """A real HTTP server that answers as it is told, by default 200, and remembers what it was sent."""
+    """A real HTTP server with given answers, by default 200, that keeps the requests."""
 
     url: str = ""
     answers: list[Callable[[web.Request], Awaitable[web.StreamResponse]]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-    date_ns: int | None = None  # what its clock says; the real time where None
+    date_ns: int | None = None  # the time of its clock; None: the real time
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Remember a request and give the next answer; the last one is given for ever."""
+        """Keep a request and give the next answer; the last one is repeated."""
         self.paths.append(request.path)
         self.headers.append(dict(request.headers))
         self.bodies.append(await request.json())
@@ -55,7 +55,7 @@ class Receiver:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return await answer(request)
 
-    def says(self, *statuses: int, text: str = "", headers: dict[str, str] | None = None) -> None:
+    def answer_with(self, *statuses: int, text: str = "", headers: dict[str, str] | None = None) -> None:
         """Answer with these statuses, one a request."""
         for status in statuses:
 
@@ -99,7 +99,7 @@ async def raw_server(answer: bytes) -> AsyncIterator[str]:
 
 @dataclass
 class Scripted:
-    """A notifier whose answers are written down; the last one is given for ever."""
+    """A notifier with given answers; the last one is repeated."""
 
     name: str = "scripted"
     receiver: str = "a test"
@@ -111,7 +111,7 @@ class Scripted:
     sent: list[tuple[float, tuple[Alert, ...]]] = field(default_factory=list)
 
     async def send(self, alerts: Sequence[Alert], now: int) -> Delivery:
-        """Remember what was sent and when, and answer."""
+        """Keep the alerts and the time, and answer."""
         self.sent.append((asyncio.get_running_loop().time(), tuple(alerts)))
         await asyncio.sleep(self.takes_s)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
