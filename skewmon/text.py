@@ -32,7 +32,7 @@ _COARSE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 #: Digits of a rounded span that a reader needs; the JSON has them all.
 _FIGURES = 4
 
-#: An estimate has at most this many decimals: of seconds, microseconds are what a network can prove.
+#: An estimate has at most this many decimals: a microsecond, in seconds, is the most that a network proves.
 _DECIMALS_MAX = 6
 
 #: Names in a sentence; a table has them all.

@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 
 class Restart(NamedTuple):
-    """A new file in place of the old one: the reason, and the path where the old one is kept."""
+    """A new file in place of the old one: the reason, and the new path of the old one."""
 
     reason: str
     kept: str = ""
@@ -133,7 +133,7 @@ class JournalFile:
             raise JournalError(f"The journal {self.path} cannot be read: {fault}.") from fault
 
     def close(self) -> None:
-        """Close the file; whatever was not committed is undone."""
+        """Close the file; uncommitted changes are undone."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

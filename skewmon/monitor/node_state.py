@@ -166,7 +166,7 @@ class NodeState:
         return self._claimed[evidence.name]
 
     def moved_since(self, at_ns: int) -> tuple[Movement, ...]:
-        """Return the movements that rounds after an instant showed, of whichever cluster."""
+        """Return the movements that rounds of any cluster showed after an instant."""
         return tuple(movement for shown_ns, movement in self.recent if shown_ns > at_ns)
 
     def current_checkpoint(self) -> Standing | None:

@@ -29,7 +29,7 @@ KINDS_MAX = 256
 #: A recursion error has a thousand frames; the first and the last of them explain it.
 TRACEBACK_CHARACTERS = 8_000
 
-#: An exception may repeat what a node sent; enough is kept to find it again.
+#: An exception may quote bytes of a node; enough is kept to find it again.
 MESSAGE_CHARACTERS = 200
 
 T = TypeVar("T")
