@@ -1,40 +1,41 @@
-"""How wide a node's bursts usually are, and which one was disturbed.
+"""The usual width of a node's bursts, and which burst was disturbed.
 
-Eight exchanges mostly find a quiet moment. Where they found none, because a processor was busy or a queue was
-full, the node's earlier bursts know better what can be had, and asking again within the round is worth it.
+Eight exchanges mostly find a quiet moment. If they found none, because a processor was busy or a queue was
+full, the node's earlier bursts show that narrower ones can be had, and a repeat within the round is worth it.
 """
 
 from typing import NamedTuple
 
 from skewmon.model import Burst
 
-#: So many of the last bursts are usual: a path that becomes worse for good is accepted after half of them.
+#: The last bursts that make up the baseline: a path that becomes worse for good is accepted after half of
+#: them.
 REMEMBERED = 16
 
-#: Fewer say nothing yet; the first ones after a connection are slower than all others.
+#: Fewer are not enough; the first ones after a connection are slower than all others.
 FEWEST = 5
 
-#: A burst this many times as wide as usual was disturbed. One in four is, of a fleet with busy processors.
+#: A burst this many times as wide as the median was disturbed: one in four on nodes with busy processors.
 DISTURBED = 1.25
 
 
-class Usual(NamedTuple):
+class BurstBaseline(NamedTuple):
     """The widths of a node's last bursts, oldest first; a value."""
 
     widths_ns: tuple[int, ...] = ()
 
-    def after(self, width_ns: int) -> "Usual":
+    def after(self, width_ns: int) -> "BurstBaseline":
         """Return the same with one more burst."""
-        return Usual((*self.widths_ns, width_ns)[-REMEMBERED:])
+        return BurstBaseline((*self.widths_ns, width_ns)[-REMEMBERED:])
 
     def disturbed(self, width_ns: int) -> bool:
-        """Say whether a burst is wider than the median of those before it explains."""
+        """Whether a burst is wider than the median of those before it explains."""
         count = len(self.widths_ns)
         return count >= FEWEST and width_ns > DISTURBED * sorted(self.widths_ns)[count // 2]
 
 
 def burst_width_ns(burst: Burst) -> int:
-    """Return what the fastest request and the fastest reply of a burst leave open of its oscillator.
+    """Return the width of the oscillator's offset by the fastest request and the fastest reply of a burst.
 
     Ageing and quanta are left out: bursts of one node are compared with each other, and all have the same.
     """
@@ -44,9 +45,9 @@ def burst_width_ns(burst: Burst) -> int:
 
 
 def joined(first: Burst, again: Burst) -> Burst:
-    """Return both bursts as one where the same program answered, otherwise the later one.
+    """Return both bursts as one if the same program answered, otherwise the later one.
 
-    Only for a node whose oscillator can be read: nobody steps that between the two.
+    Only for a node whose oscillator can be read: that is never stepped between the two.
     """
     if again.program is not first.program:
         return again

@@ -14,7 +14,7 @@ from skewmon.clock.steps import UNWATCHED_NS, Readings
 READABLE_NS = 2**63
 
 
-class Standing(NamedTuple):
+class Checkpoint(NamedTuple):
     """A node's last readings, at ``wall_ns`` of the admin box's wall clock, which is only a label."""
 
     wall_ns: int
@@ -38,27 +38,27 @@ class Standing(NamedTuple):
         )
 
     def to_json(self) -> list[Any]:
-        """Return what ``standing_from`` understands."""
+        """Return what ``checkpoint_from`` understands."""
         return [*self[:4], [*self.stepped], self.slept and [*self.slept]]
 
 
-def standing_of(readings: Readings, wall_ns: int) -> Standing | None:
+def checkpoint_of(readings: Readings, wall_ns: int) -> Checkpoint | None:
     """Return what is worth keeping; None of a node that does not tell its boot or steps by its own clocks."""
     if readings.stepped is None or readings.raw_ns is None or not readings.boot_id:
         return None
-    return Standing(
+    return Checkpoint(
         wall_ns, readings.boot_id, readings.real_ns, readings.raw_ns, readings.stepped, readings.slept
     )
 
 
-def standing_from(kept: Any) -> Standing | None:
+def checkpoint_from(kept: Any) -> Checkpoint | None:
     """Return what was kept, or None of anything else."""
     match kept:
         case [int(wall_ns), str(boot_id), int(real_ns), int(raw_ns), stepped, slept] if boot_id:
             wall, sleep = _bracket(stepped), _bracket(slept)
             readable = all(abs(one_ns) < READABLE_NS for one_ns in (wall_ns, real_ns, raw_ns))
             if readable and wall is not None and (sleep is not None or slept is None):
-                return Standing(wall_ns, boot_id, real_ns, raw_ns, wall, sleep)
+                return Checkpoint(wall_ns, boot_id, real_ns, raw_ns, wall, sleep)
     return None
 
 

@@ -1,33 +1,45 @@
-"""When an offset that drifts will pass each line: at the earliest, and at the latest.
+"""When an offset that drifts will pass each threshold: at the earliest, and at the latest.
 
-A forecast is made only where the direction is certain. For a clock that runs free it is one; under a time
-daemon that steers, a trend is feedback and the words say so.
+A forecast is made only if the direction is certain. Under a time daemon that steers, a trend is feedback
+rather than a forecast, and the sentence says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
 
-from skewmon.clock.drift import Rate
-from skewmon.model import NS_PER_S, Discipline, Forecast, Interval, Passing, SyncStatus
+from skewmon.clock.drift import Rate, Rates
+from skewmon.model import NS_PER_S, Discipline, Drift, Forecast, Interval, Passing, SyncStatus
 from skewmon.text import coarse, exact
 
-#: Beyond a year the latest moment says no more than "perhaps never": no rate stays what it is for so long.
+#: Beyond a year the latest instant means "perhaps never": no rate stays the same for so long.
 FORESEEABLE_S = 365 * 86_400
 
 _DISCIPLINES = {None: Discipline.UNKNOWN, True: Discipline.STEERED, False: Discipline.FREE}
 
 
+class NodeForecast(NamedTuple):
+    """A node's drift, and the thresholds it leads to; None if the direction is uncertain."""
+
+    drift: Drift | None = None
+    forecast: Forecast | None = None
+
+
+UNKNOWN_FORECAST = NodeForecast()
+
+
 def discipline(status: SyncStatus | None) -> Discipline:
-    """Return who decides where a clock goes, as its time daemon claims."""
+    """Return whether a clock is steered, as its time daemon claims."""
     return _DISCIPLINES[None if status is None else status.synchronized]
 
 
 def forecast(
     offset: Interval, rate: Rate | None, limits_ns: Iterable[int], steered: Discipline
 ) -> Forecast | None:
-    """Return when an offset reaches each limit in the direction it drifts, or None where that is uncertain.
+    """Return when an offset reaches each limit in the direction it drifts, or None if that is uncertain.
 
-    A limit that the offset is beyond on that side is reached at 0. The latest end is a promise that the
-    rate's interval makes: it takes the offset and the rate that are furthest from a breach.
+    A limit that the offset is beyond on that side is reached at 0. The latest end takes the offset and the
+    rate that are furthest from a breach.
     """
     if rate is None or not rate.meaningful or rate.lower <= 0 <= rate.upper:
         return None
@@ -45,19 +57,19 @@ def forecast(
     return Forecast(ahead, steered, passings) if passings else None
 
 
-def sentence(outlook: Forecast) -> str:
-    """Return a forecast in plain English; empty where every line is passed already."""
-    side = "ahead" if outlook.ahead else "behind"
-    told = ", ".join(f"{exact(one.limit_ns)} {side} {_when(one)}" for one in outlook.upcoming)
-    if not told:
+def sentence(coming: Forecast) -> str:
+    """Return a forecast as a sentence; empty if every threshold is passed already."""
+    side = "ahead" if coming.ahead else "behind"
+    passed = ", ".join(f"{exact(one.limit_ns)} {side} {_when(one)}" for one in coming.upcoming)
+    if not passed:
         return ""
-    match outlook.discipline:
+    match coming.discipline:
         case Discipline.FREE:
-            return f"Nothing steers this clock: at its rate it passes {told}."
+            return f"Nothing steers this clock: at its rate it passes {passed}."
         case Discipline.STEERED:
-            return f"A time daemon steers this clock; were its trend to last, it would pass {told}."
+            return f"A time daemon steers this clock; were its trend to last, it would pass {passed}."
         case Discipline.UNKNOWN:
-            return f"If nothing steers this clock, it passes {told}."
+            return f"If nothing steers this clock, it passes {passed}."
 
 
 def _when(passing: Passing) -> str:
@@ -67,3 +79,57 @@ def _when(passing: Passing) -> str:
         return f"in {earliest} at the earliest" if earliest else "at any time from now on"
     latest = coarse(passing.latest_s, up=True)
     return f"between {earliest} and {latest} from now" if earliest else f"within {latest} from now"
+
+
+def node_forecasts(
+    offsets: Mapping[str, Interval],
+    rates: Mapping[str, Rates],
+    statuses: Mapping[str, SyncStatus | None],
+    limits_ns: Sequence[int],
+) -> dict[str, NodeForecast]:
+    """Return the drift and forecast of every node with a meaningful rate."""
+    nets = _net_rates({name: rates[name] for name in offsets})
+    apart = _against_the_other(offsets, nets)
+    found = {}
+    for name, rate in _rates_to_reference(nets).items():
+        if rate.meaningful:
+            offset, leaving = apart.get(name, (offsets[name], rate))
+            ahead = forecast(offset, leaving, limits_ns, discipline(statuses[name]))
+            found[name] = NodeForecast(Rates(net=rate).published, ahead)
+    return found
+
+
+def _net_rates(rates: Mapping[str, Rates]) -> dict[str, Rate]:
+    """Return each node's net rate; none if one of them is unknown, since the reference's is then, too."""
+    nets = {name: one.net for name, one in rates.items() if one.net is not None}
+    return nets if len(nets) == len(rates) else {}
+
+
+def _rates_to_reference(nets: Mapping[str, Rate]) -> dict[str, Rate]:
+    """Return each node's net rate against the cluster's reference instead of the base.
+
+    The reference moves as the median node does; a median of intervals is the interval of the medians.
+    """
+    if not nets:
+        return {}
+    lower = median(net.lower for net in nets.values())
+    upper = median(net.upper for net in nets.values())
+    samples = min(net.samples for net in nets.values())
+    return {name: net.plus(Rate(-upper, -lower, net.basis, samples)) for name, net in nets.items()}
+
+
+def _against_the_other(
+    offsets: Mapping[str, Interval], nets: Mapping[str, Rate]
+) -> dict[str, tuple[Interval, Rate]]:
+    """Return offset and drift of each of two clocks against the other; nothing for more or fewer.
+
+    The reference of two lies midway and moves with both: their skew passes a line long before either is as
+    far from the reference.
+    """
+    if len(offsets) != 2 or not nets:
+        return {}
+    one, other = offsets
+    return {
+        name: (offsets[name] - offsets[peer], nets[name].minus(nets[peer]))
+        for name, peer in ((one, other), (other, one))
+    }

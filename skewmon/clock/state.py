@@ -1,7 +1,6 @@
-"""What is remembered of one node from round to round; the one door to history, steps and drift.
+"""The state of one node's clocks between rounds: the interface to history, steps and drift.
 
-``remember`` is a pure function: the cycle keeps one ``Memory`` a node, hands it in with the node's burst and
-estimate, and stores the one it gets back.
+``update_clocks`` is a pure function of a node's state, burst and estimate, and returns the new state.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from skewmon.clock.steps import Movement, MovementKind, Readings, follow, went_b
 from skewmon.clock.wander import Plausible
 from skewmon.model import Burst, Estimate
 
-#: What a ``Movement`` must be to count as a step of the node's wall clock.
+#: Kinds of movement that count as a step of the node's wall clock.
 STEPS = frozenset({MovementKind.STEP, MovementKind.LEAP, MovementKind.MOVED})
 
 #: Resets that are an event: the oscillator did something that its past excludes.
@@ -28,8 +27,8 @@ JUMPS = frozenset({ResetReason.RATE, ResetReason.CONTRADICTION})
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """Everything that is known of one node's past; bounded, and a value."""
+class ClockState:
+    """The past of one node's clocks; bounded, and a value."""
 
     history: History | None = None
     readings: Readings | None = None
@@ -39,11 +38,11 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Recollection:
-    """What one more burst and the past together say of a node.
+class ClockUpdate:
+    """The conclusions from one more burst and the past of a node.
 
-    ``oscillator`` is never wider than the estimate's own and None where history proves nothing;
-    ``plausible`` must not raise an alert. ``reset`` names why the past was dropped.
+    ``oscillator`` is never wider than the estimate's own, and None if the past proves nothing; ``plausible``
+    must not raise an alert. ``reset`` names the reason why the past was dropped.
     """
 
     oscillator: Proven | None = None
@@ -56,20 +55,19 @@ class Recollection:
     mean_rate: RateBounds | None = None  # of the oscillator, over the last minutes
 
 
-def remember(
-    memory: Memory | None, burst: Burst, tau_ns: int, estimate: Estimate, *, steady_base: bool = True
-) -> tuple[Memory, Recollection]:
-    """Return the memory after one more round, and the conclusions from the round and the past together.
+def update_clocks(
+    state: ClockState | None, burst: Burst, estimate: Estimate, *, steady_base: bool = True
+) -> tuple[ClockState, ClockUpdate]:
+    """Return the state after one more round, and the conclusions from the round and the past.
 
-    ``estimate`` is the burst's own, at the common instant ``tau_ns``; ``steady_base`` as in ``review``.
+    ``estimate`` is the burst's own; ``steady_base`` as in ``review``.
     """
-    assert estimate.at_ns == tau_ns, "the estimate of this very round"
-    past = memory or Memory()
+    past = state or ClockState()
     backwards = past.readings is not None and went_backwards(past.readings, burst)
     readings, movements = follow(past.readings, burst, estimate)
     broken = _broken(movements, backwards=backwards)
     if broken is not None:
-        past = Memory(steps=past.steps)
+        past = ClockState(steps=past.steps)
     steering, slew = steer(past.steering, burst)
     if slew is not None:
         movements += (slew,)
@@ -80,9 +78,9 @@ def remember(
     stepped = sum(movement.kind in STEPS for movement in movements)
     dropped = reset is not None and reset.reason is not ResetReason.WANDER
     kept = () if dropped or (history is None and stepped) else past.points
-    now = Memory(history, readings, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
+    now = ClockState(history, readings, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
     drift = rates(steering, history, update.plausible, now.points) if history else Rates(net=fit(now.points))
-    return now, Recollection(
+    return now, ClockUpdate(
         update.proven,
         update.plausible,
         movements,
@@ -95,9 +93,9 @@ def remember(
 
 
 def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason | None:
-    """Return why the past says nothing of the present any more, or None where it does."""
+    """Return the reason why the past no longer applies, or None if it does."""
     if not movements and not backwards:
-        return None  # as a thousand nodes do, round after round
+        return None  # nearly every node, nearly every round
     kinds = {movement.kind for movement in movements}
     if MovementKind.REBOOT in kinds:
         return ResetReason.REBOOT
@@ -107,7 +105,7 @@ def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason 
 
 
 def _reviewed(
-    past: Memory, burst: Burst, estimate: Estimate, *, steady_base: bool
+    past: ClockState, burst: Burst, estimate: Estimate, *, steady_base: bool
 ) -> tuple[History | None, HistoryUpdate]:
     if estimate.oscillator is None:
         return None, HistoryUpdate(None, None)
@@ -119,21 +117,21 @@ def _point(estimate: Estimate) -> Point:
     return Point(estimate.at_ns, followed.estimate_ns, followed.width_ns)
 
 
-def tightened(estimate: Estimate, recollection: Recollection) -> Estimate:
-    """Return the estimate with what history proves of the oscillator, never wider than it was."""
-    if recollection.oscillator is None or estimate.oscillator is None or estimate.correction is None:
+def tightened(estimate: Estimate, update: ClockUpdate) -> Estimate:
+    """Return the estimate narrowed by the proven offset of the oscillator."""
+    if update.oscillator is None or estimate.oscillator is None or estimate.correction is None:
         return estimate
-    if recollection.oscillator.interval == estimate.oscillator:
+    if update.oscillator.interval == estimate.oscillator:
         return estimate  # as on any quiet path
-    oscillator = estimate.oscillator.meet(recollection.oscillator.interval)
+    oscillator = estimate.oscillator.meet(update.oscillator.interval)
     wall = estimate.wall.meet(oscillator + estimate.correction) if oscillator else None
     return replace(estimate, oscillator=oscillator, wall=wall) if wall else estimate
 
 
-def forgotten(memory: Memory, mistaken_steps: int = 0) -> Memory:
-    """Return a memory without what was measured against a base that stood still.
+def without_base(state: ClockState, mistaken_steps: int = 0) -> ClockState:
+    """Return the state without everything measured against a base that stood still.
 
     A wall clock that is known against the base alone seems to have stepped then: ``mistaken_steps``.
     """
-    readings = memory.readings if memory.readings is not None and memory.readings.raw_ns is not None else None
-    return replace(memory, history=None, readings=readings, points=(), steps=memory.steps - mistaken_steps)
+    readings = state.readings if state.readings is not None and state.readings.raw_ns is not None else None
+    return replace(state, history=None, readings=readings, points=(), steps=state.steps - mistaken_steps)

@@ -231,21 +231,21 @@ def _oscillator(rate: OscillatorRate | None) -> OscillatorStatus | None:
     return {"lower": rate.lower, "upper": rate.upper, "ageing_seconds": ageing}
 
 
-def _forecast(outlook: Forecast | None) -> ForecastStatus | None:
-    if outlook is None:
+def _forecast(coming: Forecast | None) -> ForecastStatus | None:
+    if coming is None:
         return None
     return {
-        "direction": "ahead" if outlook.ahead else "behind",
-        "discipline": outlook.discipline.value,
+        "direction": "ahead" if coming.ahead else "behind",
+        "discipline": coming.discipline.value,
         "thresholds": [
             {
                 "seconds": seconds(one.limit_ns),
                 "earliest_seconds": one.earliest_s,
                 "latest_seconds": finite(one.latest_s),
             }
-            for one in outlook.passings
+            for one in coming.passings
         ],
-        "message": forecast_sentence(outlook) or None,
+        "message": forecast_sentence(coming) or None,
     }
 
 

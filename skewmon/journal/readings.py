@@ -4,7 +4,7 @@ They are written about once a minute, at the end, and whenever a clock's step is
 transaction of that event, so that a daemon that is killed neither forgets the step nor reports it twice.
 """
 
-from skewmon.clock.checkpoint import standing_from
+from skewmon.clock.checkpoint import checkpoint_from
 from skewmon.journal import Journal
 from skewmon.journal.store import MAX_AGE_NS
 from skewmon.monitor.state import MonitorState
@@ -29,11 +29,11 @@ class SavedReadings:
         saved = self._journal.load(KEY)
         if not isinstance(saved, dict):
             return
-        standings = {name: standing_from(one) for name, one in saved.items()}
+        checkpoints = {name: checkpoint_from(one) for name, one in saved.items()}
         self._state.restore(
             {
                 name: one
-                for name, one in standings.items()
+                for name, one in checkpoints.items()
                 if one is not None and abs(wall_ns - one.wall_ns) <= MAX_AGE_NS  # as long as the journal's
             }
         )
@@ -42,5 +42,5 @@ class SavedReadings:
         """Save the current readings if that is due."""
         if at_once or self._saved_s is None or now_s - self._saved_s >= SAVE_EVERY_S:
             self._saved_s = now_s
-            standings = self._state.checkpoints()
-            self._journal.save(KEY, {name: one.to_json() for name, one in standings.items()})
+            checkpoints = self._state.checkpoints()
+            self._journal.save(KEY, {name: one.to_json() for name, one in checkpoints.items()})

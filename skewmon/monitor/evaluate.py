@@ -8,9 +8,9 @@ from math import ceil, floor
 from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
 from skewmon.clock import pairs
 from skewmon.clock.burst import ageing_ns
+from skewmon.clock.forecast import UNKNOWN_FORECAST, NodeForecast, node_forecasts
 from skewmon.clock.interval import UNKNOWN_RATE
-from skewmon.clock.outlook import UNKNOWN, Outlook, outlooks
-from skewmon.clock.state import STEPS, Recollection
+from skewmon.clock.state import STEPS, ClockUpdate
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
@@ -84,7 +84,7 @@ class NodeInRound:
         return self.offset is None and last_ns is not None and wall_ns - last_ns < MISSED_NS
 
     def view(
-        self, admin: Interval, reference: Reference, base_ppb: Interval | None, outlook: Outlook
+        self, admin: Interval, reference: Reference, base_ppb: Interval | None, coming: NodeForecast
     ) -> NodeView:
         """Return the node's part of the cluster's view."""
         wall = _wall(self.outcome)
@@ -94,10 +94,10 @@ class NodeInRound:
             outcome=self.outcome,
             offset=self.offset,
             admin_offset=None if wall is None else wall - admin,
-            drift=outlook.drift,
-            oscillator=_oscillator_rate(self.outcome, self.state.recollection),
-            forecast=outlook.forecast,
-            steps=self.state.recollection.steps,
+            drift=coming.drift,
+            oscillator=_oscillator_rate(self.outcome, self.state.clock_update),
+            forecast=coming.forecast,
+            steps=self.state.clock_update.steps,
             stepped=_largest_step(self.moved),
             last_success_wall_ns=self.state.last_success_wall_ns,
             timesync=self.state.timesync,
@@ -125,14 +125,15 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         step = last_step(published[0], limit_ns, {one.name: one.steps for one in nodes})
         vote = with_last_step(_vote(nodes, admin, limit_ns, wall_ns), step, wall_ns - sweep.at_ns, limit_ns)
     reference, base_ppb = reference_clock(evidence, vote), base_rate_ppb(evidence.values())
-    coming = _outlooks(nodes, offsets, lines)
+    forecasts = _node_forecasts(nodes, offsets, lines)
     return ClusterView(
         cluster=cluster,
         verdict=cluster_verdict(cluster.thresholds, skew, offsets, len(cluster.nodes)),
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            one.view(sweep.admin, reference, base_ppb, coming.get(one.name, UNKNOWN)) for one in nodes
+            one.view(sweep.admin, reference, base_ppb, forecasts.get(one.name, UNKNOWN_FORECAST))
+            for one in nodes
         ),
         skew=skew,
         worst=published[0] if published else None,
@@ -169,12 +170,12 @@ def _node_in_round(
         login(node),
         node.address,
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
-        *_rates_ppb(record.recollection),
+        *_rates_ppb(record.clock_update),
     )
     return NodeInRound(node.name, outcome, offset, record, moved, evidence)
 
 
-def _rates_ppb(update: Recollection) -> tuple[Interval | None, Interval | None]:
+def _rates_ppb(update: ClockUpdate) -> tuple[Interval | None, Interval | None]:
     """Return the proven mean rates of a node's oscillator and of its wall clock against the base."""
     if update.mean_rate is None:
         return None, None
@@ -184,7 +185,7 @@ def _rates_ppb(update: Recollection) -> tuple[Interval | None, Interval | None]:
     return oscillator, oscillator + Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
 
 
-def _oscillator_rate(outcome: Outcome, update: Recollection) -> OscillatorRate | None:
+def _oscillator_rate(outcome: Outcome, update: ClockUpdate) -> OscillatorRate | None:
     """Return the bounds of the rate by which a round was aged, and their cost while the rate is unknown."""
     if not isinstance(outcome, Measured) or outcome.estimate.oscillator is None:
         return None
@@ -207,7 +208,7 @@ def _clock_changes(record: NodeState, moved: Sequence[Movement]) -> ClockChanges
     """Return the changes of a node's clocks since the cluster's last round, and a slew while it lasts."""
     by_kind: dict[MovementKind, Movement] = {movement.kind: movement for movement in moved}
     slept = by_kind[MovementKind.SUSPEND].size if MovementKind.SUSPEND in by_kind else None
-    stepped, slew_ppb = _largest_step(moved), record.recollection.rates.slew_ppb
+    stepped, slew_ppb = _largest_step(moved), record.clock_update.rates.slew_ppb
     if not by_kind and slew_ppb is None:
         return NOTHING_MOVED
     return ClockChanges(
@@ -248,13 +249,13 @@ def _admin_box(offset: Interval, state: MonitorState) -> NodeEvidence:
     return NodeEvidence(ADMIN_BOX, state.admin_answer.status, offset, boot_id=own_boot_id())
 
 
-def _outlooks(
+def _node_forecasts(
     nodes: Sequence[NodeInRound], offsets: Mapping[str, Interval], lines: Sequence[Threshold]
-) -> dict[str, Outlook]:
+) -> dict[str, NodeForecast]:
     measured = [one for one in nodes if one.offset is not None]
-    return outlooks(
+    return node_forecasts(
         offsets,
-        {one.name: one.state.recollection.rates for one in measured},
+        {one.name: one.state.clock_update.rates for one in measured},
         {one.name: one.state.timesync for one in measured},
         [line.limit_ns for line in lines],
     )

@@ -7,9 +7,9 @@ whether the base stood still, and commits each update once.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from skewmon.clock.checkpoint import Standing, standing_of
+from skewmon.clock.checkpoint import Checkpoint, checkpoint_of
 from skewmon.clock.history import Reset, ResetReason
-from skewmon.clock.state import JUMPS, STEPS, Memory, Recollection, forgotten, remember, tightened
+from skewmon.clock.state import JUMPS, STEPS, ClockState, ClockUpdate, tightened, update_clocks, without_base
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.errors import Reason
 from skewmon.model import Failed, Finding, Interval, Measured, Outcome, SyncStatus
@@ -49,8 +49,8 @@ class NodeUpdate:
 
     plain: Outcome
     outcome: Outcome
-    memory: Memory | None
-    recollection: Recollection
+    clock_state: ClockState | None
+    clock_update: ClockUpdate
     resets: tuple[str, ...] = ()
     unwatched_since_wall_ns: int | None = None
     is_newest: bool = True  # False: another cluster's round that began later was committed before
@@ -58,35 +58,35 @@ class NodeUpdate:
     @property
     def has_one_clock(self) -> bool:
         """Whether only the wall clock can be read, so that its steps are seen against the base alone."""
-        return _has_one_clock(self.memory)
+        return _has_one_clock(self.clock_state)
 
     @property
     def deviation(self) -> Interval | None:
         """By how much the node left its prediction against the base; None if it did not."""
-        if self.recollection.reset:
-            return self.recollection.reset.moved
-        steps = (movement.size for movement in self.recollection.movements if movement.kind in STEPS)
+        if self.clock_update.reset:
+            return self.clock_update.reset.moved
+        steps = (movement.size for movement in self.clock_update.movements if movement.kind in STEPS)
         return next(steps, None) if self.has_one_clock else None
 
     def without_base(self) -> "NodeUpdate":
         """Return the update without conclusions from the base, which stood still."""
-        if self.memory is None:
+        if self.clock_state is None:
             return replace(self, outcome=self.plain)
         if isinstance(self.plain, Failed) or not self.is_newest:
-            return replace(self, outcome=self.plain, memory=forgotten(self.memory))
-        latest = self.recollection
+            return replace(self, outcome=self.plain, clock_state=without_base(self.clock_state))
+        latest = self.clock_update
         steps = sum(movement.kind in STEPS for movement in latest.movements)
         mistaken = steps if self.has_one_clock else 0
-        memory = forgotten(self.memory, mistaken)
+        clock_state = without_base(self.clock_state, mistaken)
         of_base = latest.reset is not None and latest.reset.reason in JUMPS
         return replace(
             self,
             outcome=self.plain,
-            memory=memory,
-            recollection=Recollection(
+            clock_state=clock_state,
+            clock_update=ClockUpdate(
                 movements=() if mistaken else _without_jumps(latest.movements),
                 reset=Reset(ResetReason.BASE_PAUSED),
-                steps=memory.steps,
+                steps=clock_state.steps,
             ),
             resets=(*(() if of_base else self.resets), ResetReason.BASE_PAUSED),
         )
@@ -99,12 +99,12 @@ class NodeState:
     failures: Counter[Reason] = field(default_factory=Counter)
     resets: Counter[str] = field(default_factory=Counter)
     last_success_wall_ns: int | None = None
-    memory: Memory | None = None
-    recollection: Recollection = field(default_factory=Recollection)  # of the newest round
+    clock_state: ClockState | None = None
+    clock_update: ClockUpdate = field(default_factory=ClockUpdate)  # of the newest round
     timesync: SyncStatus | None = None
     last_answer: LastAnswer = field(default_factory=LastAnswer)
     unparsed_lines: int = 0
-    checkpoint: Standing | None = (
+    checkpoint: Checkpoint | None = (
         None  # of an earlier daemon, until the first measurement is compared with it
     )
     recent: tuple[tuple[int, Movement], ...] = ()  # each with the common instant that showed it
@@ -113,7 +113,9 @@ class NodeState:
     @property
     def is_followed(self) -> bool:
         """Whether the node has a prediction against the base that a round can contradict."""
-        return self.memory is not None and (self.memory.history is not None or _has_one_clock(self.memory))
+        return self.clock_state is not None and (
+            self.clock_state.history is not None or _has_one_clock(self.clock_state)
+        )
 
     def update(self, outcome: Outcome, *, steady_base: bool = True) -> NodeUpdate:
         """Return the result of one more round; nothing is changed.
@@ -121,36 +123,36 @@ class NodeState:
         ``steady_base`` says that the admin box's clocksource does not stand still unnoticed.
         """
         if isinstance(outcome, Failed):
-            steps = self.memory.steps if self.memory else 0
-            return NodeUpdate(outcome, outcome, self.memory, Recollection(steps=steps))
+            steps = self.clock_state.steps if self.clock_state else 0
+            return NodeUpdate(outcome, outcome, self.clock_state, ClockUpdate(steps=steps))
         if self._is_overtaken(outcome):
-            latest = replace(self.recollection, oscillator=None, plausible=None, movements=(), reset=None)
-            return NodeUpdate(outcome, outcome, self.memory, latest, is_newest=False)
-        memory, since_ns = self.memory, None
-        if memory is None and self.checkpoint is not None:
-            memory, since_ns = Memory(readings=self.checkpoint.resumed()), self.checkpoint.wall_ns
+            latest = replace(self.clock_update, oscillator=None, plausible=None, movements=(), reset=None)
+            return NodeUpdate(outcome, outcome, self.clock_state, latest, is_newest=False)
+        clock_state, since_ns = self.clock_state, None
+        if clock_state is None and self.checkpoint is not None:
+            clock_state, since_ns = ClockState(readings=self.checkpoint.resumed()), self.checkpoint.wall_ns
         estimate = outcome.estimate
-        memory, latest = remember(memory, outcome.burst, estimate.at_ns, estimate, steady_base=steady_base)
+        clock_state, latest = update_clocks(clock_state, outcome.burst, estimate, steady_base=steady_base)
         resets = (latest.reset.reason,) if latest.reset and since_ns is None else ()
         narrowed = Measured(outcome.burst, tightened(estimate, latest))
-        return NodeUpdate(outcome, narrowed, memory, latest, resets, since_ns)
+        return NodeUpdate(outcome, narrowed, clock_state, latest, resets, since_ns)
 
     def commit(self, update: NodeUpdate, wall_ns: int) -> None:
         """Take in the result of one round, at ``wall_ns`` of the admin box's wall clock."""
-        self.memory, self.recollection = update.memory, update.recollection
+        self.clock_state, self.clock_update = update.clock_state, update.clock_update
         self.resets.update(update.resets)
         if isinstance(update.outcome, Failed):
             self.failures[update.outcome.reason] += 1
             return
         self.last_success_wall_ns, self.checkpoint = wall_ns, None
         at_ns = update.outcome.estimate.at_ns
-        shown = ((at_ns, movement) for movement in update.recollection.movements)
+        shown = ((at_ns, movement) for movement in update.clock_update.movements)
         self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
 
     def forget_base(self) -> None:
         """Drop the history against a base that stood still; for nodes that were not part of that round."""
-        if self.memory is not None:
-            self.memory = forgotten(self.memory)
+        if self.clock_state is not None:
+            self.clock_state = without_base(self.clock_state)
 
     def note_status(self, status: SyncStatus) -> None:
         """Take in the claims of the node's time daemon."""
@@ -169,10 +171,10 @@ class NodeState:
         """Return the movements that rounds of any cluster showed after an instant."""
         return tuple(movement for shown_ns, movement in self.recent if shown_ns > at_ns)
 
-    def current_checkpoint(self) -> Standing | None:
+    def current_checkpoint(self) -> Checkpoint | None:
         """Return the readings to save for the next daemon, or those of the previous one until compared."""
-        if self.memory is not None and self.memory.readings is not None:
-            return standing_of(self.memory.readings, self.last_success_wall_ns or 0) or self.checkpoint
+        if self.clock_state is not None and self.clock_state.readings is not None:
+            return checkpoint_of(self.clock_state.readings, self.last_success_wall_ns or 0) or self.checkpoint
         return self.checkpoint
 
     def _is_overtaken(self, outcome: Measured) -> bool:
@@ -181,7 +183,7 @@ class NodeState:
         Rounds of different intervals overlap, and history takes readings in order only: otherwise the
         oscillator would seem to run backwards, and a step between the two would be undone and repeated.
         """
-        readings = self.memory.readings if self.memory else None
+        readings = self.clock_state.readings if self.clock_state else None
         return readings is not None and outcome.burst.opening[0].sent_ns < readings.seen_ns
 
 
@@ -190,6 +192,6 @@ def _without_jumps(movements: tuple[Movement, ...]) -> tuple[Movement, ...]:
     return tuple(movement for movement in movements if movement.kind is not MovementKind.JUMP)
 
 
-def _has_one_clock(memory: Memory | None) -> bool:
-    readings = memory.readings if memory else None
+def _has_one_clock(clock_state: ClockState | None) -> bool:
+    readings = clock_state.readings if clock_state else None
     return readings is not None and readings.raw_ns is None

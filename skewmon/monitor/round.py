@@ -103,10 +103,10 @@ def _base_pause(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> 
 def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> dict[Endpoint, NodeMovements]:
     return {
         endpoint: NodeMovements(
-            update.recollection.movements, state.clusters_of(endpoint), update.unwatched_since_wall_ns
+            update.clock_update.movements, state.clusters_of(endpoint), update.unwatched_since_wall_ns
         )
         for endpoint, update in updates.items()
-        if update.recollection.movements
+        if update.clock_update.movements
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from skewmon.clock.checkpoint import Standing
+from skewmon.clock.checkpoint import Checkpoint
 from skewmon.clock.selfcheck import CHECKS
 from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, SyncStatus
 from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
@@ -41,7 +41,7 @@ class MonitorState:
     admin_answer: LastAnswer = field(default_factory=LastAnswer)  # of the admin box's own time daemon
     self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
     _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
-    _checkpoints: dict[str, Standing] = field(default_factory=dict)
+    _checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     _clusters: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
     _admin_sleep_ns: int | None = None  # since the admin box's boot
 
@@ -112,11 +112,11 @@ class MonitorState:
         for name in set(self._checkpoints) - set(map(_name_of, shared)):
             del self._checkpoints[name]
 
-    def restore(self, checkpoints: Mapping[str, Standing]) -> None:
+    def restore(self, checkpoints: Mapping[str, Checkpoint]) -> None:
         """Take over the readings that an earlier daemon saved, for each node's first measurement."""
         self._checkpoints = dict(checkpoints)
 
-    def checkpoints(self) -> dict[str, Standing]:
+    def checkpoints(self) -> dict[str, Checkpoint]:
         """Return the readings to save for the next daemon, of every node that was ever seen."""
         kept = dict(self._checkpoints)
         for endpoint, state in self.nodes.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from skewmon.clock.baseline import Usual, burst_width_ns, joined
+from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError, Reason
 from skewmon.model import NS_PER_S, Burst, Endpoint, Exchange, Failed, Interval, Measured, Outcome
@@ -98,7 +98,7 @@ class Sweeper:
         self._budget_of = budget_of
         self._near = asyncio.Semaphore(NEAR_AT_ONCE)
         self._far = asyncio.Semaphore(FAR_AT_ONCE)
-        self._usual: WeakKeyDictionary[Link, Usual] = WeakKeyDictionary()
+        self._baselines: WeakKeyDictionary[Link, BurstBaseline] = WeakKeyDictionary()
         self._left: dict[Link, asyncio.Future[Any]] = {}  # late ones, until their exchange has ended
 
     async def sweep(
@@ -187,11 +187,11 @@ class Sweeper:
 
     async def _quietened(self, link: Link, burst: Burst, samples: int, repeats: _Repeats) -> Burst:
         """Return a burst together with those that were asked for because it was disturbed."""
-        usual, width_ns = self._usual.get(link, Usual()), burst_width_ns(burst)
-        self._usual[link] = usual.after(width_ns)
+        baseline, width_ns = self._baselines.get(link, BurstBaseline()), burst_width_ns(burst)
+        self._baselines[link] = baseline.after(width_ns)
         expected_ns = burst.opening[-1].received_ns - burst.opening[0].sent_ns
         for _ in range(REPEATS):
-            if not (usual.disturbed(width_ns) and repeats.take(expected_ns)):
+            if not (baseline.disturbed(width_ns) and repeats.take(expected_ns)):
                 break
             burst = joined(burst, await link.burst(samples))
             width_ns = burst_width_ns(burst)

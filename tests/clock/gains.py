@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, replace
 from random import Random
 
-from skewmon.clock.baseline import Usual, burst_width_ns, joined
+from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
-from skewmon.clock.state import Memory, remember, tightened
+from skewmon.clock.state import ClockState, tightened, update_clocks
 from skewmon.model import NS_PER_S, Burst, Measured
 from skewmon.probe.sweep import REPEATS
 from tests.clock.simulator import MS, PPM, US, Machine, holds, queueing
@@ -49,25 +49,25 @@ class Bounds:
         self.alone: list[int] = []
         self.remembered: list[int] = []
 
-    def take(self, found: Measured, memory: Memory | None) -> tuple[Memory, Measured]:
+    def take(self, found: Measured, state: ClockState | None) -> tuple[ClockState, Measured]:
         """Compare a round's outcome with what its first burst alone says."""
         at_ns = found.estimate.at_ns
         first = estimate(replace(found.burst, opening=found.burst.opening[:SAMPLES]), at_ns)
-        memory, said = remember(memory, found.burst, at_ns, found.estimate)
+        state, said = update_clocks(state, found.burst, found.estimate)
         best = tightened(found.estimate, said)
         assert best.oscillator is not None
         assert first.oscillator is not None
         assert best.oscillator.width_ns <= first.oscillator.width_ns
         self.alone.append(first.wall.bound_ns)
         self.remembered.append(best.wall.bound_ns)
-        return memory, Measured(found.burst, best)
+        return state, Measured(found.burst, best)
 
     def gain(self) -> Gain:
         """Return the comparison."""
         return Gain(p95(self.alone), p95(self.remembered))
 
 
-def asked(machine: Machine, usual: Usual, repeats: int) -> tuple[Burst, Usual]:
+def asked(machine: Machine, usual: BurstBaseline, repeats: int) -> tuple[Burst, BurstBaseline]:
     """Return a burst and what followed because it was disturbed, as a sweep asks a real node."""
     burst = Burst(machine._program, machine.exchanges(machine.at_ns, SAMPLES)[0])
     later = usual.after(burst_width_ns(burst))
@@ -84,7 +84,7 @@ def simulated_gain(queue_us: int, interval_ms: int, *, repeats: int = 0) -> floa
         rng = Random(seed)
         network = queueing(rng, 100 * US, 100 * US, queue_us * US)
         machine = Machine(rng, network=network, rate_ppt=rng.randint(-50, 50) * PPM)
-        memory, usual = None, Usual()
+        state, usual = None, BurstBaseline()
         for number in range(100):
             machine.rest_until(machine.at_ns + interval_ms * NS_PER_S // 1000)
             burst, usual = asked(machine, usual, repeats)
@@ -92,7 +92,7 @@ def simulated_gain(queue_us: int, interval_ms: int, *, repeats: int = 0) -> floa
             truth, (closing, _) = machine.truth(tau_ns), machine.exchange(tau_ns + MS)
             burst = replace(burst, closing=closing)
             kept = bounds if number >= WARM_UP else Bounds()
-            memory, best = kept.take(Measured(burst, estimate(burst, tau_ns)), memory)
+            state, best = kept.take(Measured(burst, estimate(burst, tau_ns)), state)
             assert holds(best.estimate.wall, truth.wall_units)
     return bounds.gain().share
 

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.clock.baseline import DISTURBED, FEWEST, REMEMBERED, Usual, burst_width_ns, joined
+from skewmon.clock.baseline import DISTURBED, FEWEST, REMEMBERED, BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
 from skewmon.model import Burst, Exchange, Program, Quantum
 from tests.clock.simulator import MS, PPM, US, Machine, Slew, Step, holds, queueing
@@ -17,9 +17,9 @@ widths = st.integers(0, 10**10)
 PROGRAM = Program("python3", raw=Quantum(0, 1))
 
 
-def known(*widths_ns: int) -> Usual:
+def known(*widths_ns: int) -> BurstBaseline:
     """Return what is usual after bursts of these widths."""
-    usual = Usual()
+    usual = BurstBaseline()
     for width_ns in widths_ns:
         usual = usual.after(width_ns)
     return usual

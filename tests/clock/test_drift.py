@@ -6,7 +6,7 @@ import pytest
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.drift import NOTHING_SEEN, Basis, Point, Rate, Rates, Steering, fit, steer
-from skewmon.clock.state import Memory, Recollection, remember
+from skewmon.clock.state import ClockState, ClockUpdate, update_clocks
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S
 from tests.clock.simulator import MS, PPM, Machine, Slew, Step
@@ -14,14 +14,14 @@ from tests.clock.simulator import MS, PPM, Machine, Slew, Step
 ROUND_NS = 15 * NS_PER_S
 
 
-def _follow(machine: Machine, rounds: int) -> list[Recollection]:
-    memory: Memory | None = None
+def _follow(machine: Machine, rounds: int) -> list[ClockUpdate]:
+    state: ClockState | None = None
     told = []
     for _ in range(rounds):
         start_ns = machine.at_ns + ROUND_NS
         machine.rest_until(start_ns)
         seen = machine.observe(start_ns)
-        memory, said = remember(memory, seen.burst, seen.tau_ns, estimate(seen.burst, seen.tau_ns))
+        state, said = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
         told.append(said)
     return told
 

@@ -17,12 +17,12 @@ def _rate(lower: float, upper: float) -> Rate:
 
 def test_earliest_and_latest_use_the_opposite_ends() -> None:
     """10 to 20 ms ahead, 10 to 20 ppm fast: 50 ms in 1,500 to 4,000 s."""
-    outlook = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), [50 * MS], Discipline.FREE)
-    assert outlook is not None
-    (passing,) = outlook.passings
+    coming = forecast(Interval(10 * MS, 20 * MS), _rate(10e-6, 20e-6), [50 * MS], Discipline.FREE)
+    assert coming is not None
+    (passing,) = coming.passings
     assert passing.earliest_s == pytest.approx(1500)
     assert passing.latest_s == pytest.approx(4000)
-    assert outlook.ahead
+    assert coming.ahead
 
 
 @given(
@@ -37,15 +37,15 @@ def test_the_true_moment_lies_between_the_ends(
 ) -> None:
     """For any offset inside its interval and any rate inside its own."""
     rate = ppb * 1e-9
-    outlook = forecast(
+    coming = forecast(
         Interval(offset_ns - below, offset_ns + above),
         _rate(rate * (1 - blur), rate * (1 + blur)),
         [50 * MS],
         Discipline.FREE,
     )
-    assert outlook is not None
+    assert coming is not None
     truth_s = max(0, 50 * MS - offset_ns) / rate / NS_PER_S
-    (passing,) = outlook.passings
+    (passing,) = coming.passings
     assert passing.earliest_s <= truth_s * (1 + 1e-9)
     assert truth_s <= passing.latest_s * (1 + 1e-9)
 
@@ -70,20 +70,20 @@ def test_an_uncertain_direction_is_no_forecast(rate: Rate | None) -> None:
 
 def test_a_line_already_passed_is_reached_now() -> None:
     """Both ends are 0 where the whole interval lies beyond."""
-    outlook = forecast(Interval(60 * MS, 61 * MS), _rate(1e-6, 2e-6), [50 * MS], Discipline.FREE)
-    assert outlook is not None
-    assert outlook.passings == (Passing(50 * MS, 0, 0),)
-    assert sentence(outlook) == ""
+    coming = forecast(Interval(60 * MS, 61 * MS), _rate(1e-6, 2e-6), [50 * MS], Discipline.FREE)
+    assert coming is not None
+    assert coming.passings == (Passing(50 * MS, 0, 0),)
+    assert sentence(coming) == ""
 
 
 def test_every_line_is_foretold_lowest_first() -> None:
     """A line that is passed already is not foretold again, and no line is no forecast."""
     offset, rate = Interval(60 * MS, 60 * MS), _rate(10e-6, 20e-6)
-    outlook = forecast(offset, rate, [1_060 * MS, 50 * MS, 1_060 * MS], Discipline.FREE)
-    assert outlook is not None
-    assert [one.limit_ns for one in outlook.passings] == [50 * MS, 1_060 * MS]
-    assert [one.limit_ns for one in outlook.upcoming] == [1_060 * MS]
-    assert "50 ms" not in sentence(outlook)
+    coming = forecast(offset, rate, [1_060 * MS, 50 * MS, 1_060 * MS], Discipline.FREE)
+    assert coming is not None
+    assert [one.limit_ns for one in coming.passings] == [50 * MS, 1_060 * MS]
+    assert [one.limit_ns for one in coming.upcoming] == [1_060 * MS]
+    assert "50 ms" not in sentence(coming)
     assert forecast(offset, rate, [], Discipline.FREE) is None
 
 
@@ -101,9 +101,9 @@ def test_every_line_is_foretold_lowest_first() -> None:
 )
 def test_what_steers_the_clock_changes_the_words(status: SyncStatus | None, said: str) -> None:
     """Free, steered and unknown are three sentences."""
-    outlook = forecast(Interval(10 * MS, 19 * MS), _rate(10e-6, 20e-6), [50 * MS], discipline(status))
-    assert outlook is not None
-    assert sentence(outlook) == said.format("50 ms ahead between 25 min and 67 min from now")
+    coming = forecast(Interval(10 * MS, 19 * MS), _rate(10e-6, 20e-6), [50 * MS], discipline(status))
+    assert coming is not None
+    assert sentence(coming) == said.format("50 ms ahead between 25 min and 67 min from now")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_times_are_told_in_the_unit_that_suits_and_round_outwards(
     earliest_s: float, latest_s: float, said: str
 ) -> None:
     """Seconds, minutes, hours, days; no latest moment where it is out of sight."""
-    outlook = Forecast(
+    coming = Forecast(
         ahead=False, discipline=Discipline.FREE, passings=(Passing(50 * MS, earliest_s, latest_s),)
     )
-    assert sentence(outlook).endswith(f"it passes 50 ms behind {said}.")
+    assert sentence(coming).endswith(f"it passes 50 ms behind {said}.")

@@ -19,7 +19,7 @@ from skewmon.clock.oscillator import (
     Constraint,
     LearnedRate,
 )
-from skewmon.clock.state import Memory, Recollection, remember, tightened
+from skewmon.clock.state import ClockState, ClockUpdate, tightened, update_clocks
 from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S, Estimate, Interval
 from tests.clock.simulator import MS, PPM, Machine, Observation, RateJump, Truth, holds
@@ -53,8 +53,8 @@ def triangle_ppt(at_ns: int) -> int:
 class Followed:
     """One node round after round: the updates, the truths, and the bounds now and by the old constant."""
 
-    memory: Memory | None = None
-    updates: list[Recollection] = field(default_factory=list)
+    state: ClockState | None = None
+    updates: list[ClockUpdate] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
     now_ns: list[int] = field(default_factory=list)
     before_ns: list[int] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Followed:
     def take(self, seen: Observation) -> None:
         """Follow one more round."""
         plain = estimate(seen.burst, seen.tau_ns)
-        self.memory, update = remember(self.memory, seen.burst, seen.tau_ns, plain)
+        self.state, update = update_clocks(self.state, seen.burst, plain)
         self.updates.append(update)
         self.truths.append(seen.truth)
         self._compare(seen, tightened(plain, update))
@@ -236,7 +236,7 @@ def test_a_history_that_contradicts_even_1000_ppm_is_another_reset() -> None:
             result.take(seen)
         machine.rate_ppt += jump_ppm * PPM
         (seen,) = observations(machine, 15, 1)
-        _, update = remember(result.memory, seen.burst, seen.tau_ns, estimate(seen.burst, seen.tau_ns))
+        _, update = update_clocks(result.state, seen.burst, estimate(seen.burst, seen.tau_ns))
         assert update.reset is not None
         assert update.reset.reason is reason
         assert update.reset.moved is not None

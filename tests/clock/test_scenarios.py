@@ -9,13 +9,13 @@ from random import Random
 import pytest
 
 from skewmon.clock import history as history_module
-from skewmon.clock import state as memory_module
+from skewmon.clock import state as state_module
 from skewmon.clock import wander as wander_module
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import ResetReason
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
 from skewmon.clock.oscillator import CHANGE_PPB, LearnedRate
-from skewmon.clock.state import Memory, remember, tightened
+from skewmon.clock.state import ClockState, tightened, update_clocks
 from skewmon.clock.steps import MovementKind
 from skewmon.errors import ProbeError
 from skewmon.model import NS_PER_S, Interval
@@ -115,15 +115,15 @@ class Tally:
     resets: Counter[str] = field(default_factory=Counter)
     steps: list[Interval] = field(default_factory=list)
 
-    def take(self, memory: Memory | None, seen: Observation, *, fast: bool = False) -> Memory | None:
+    def take(self, state: ClockState | None, seen: Observation, *, fast: bool = False) -> ClockState | None:
         """Count one node-round; the rate of a ``fast`` one changes by more than H6 allows."""
         self.rounds += 1
         try:
             plain = estimate(seen.burst, seen.tau_ns)
         except ProbeError:
             self.unmeasured += 1
-            return memory
-        memory, said = remember(memory, seen.burst, seen.tau_ns, plain)
+            return state
+        state, said = update_clocks(state, seen.burst, plain)
         tight = tightened(plain, said)
         good = holds(tight.wall, seen.truth.wall_units)
         if tight.oscillator is not None and plain.oscillator is not None:
@@ -137,7 +137,7 @@ class Tally:
         self.steps += [m.size for m in said.movements if m.kind is MovementKind.STEP and m.size is not None]
         if said.reset is not None:
             self.resets[said.reset.reason] += 1
-        return memory
+        return state
 
 
 #: How often a node is asked in a round; a disturbed burst is followed by up to three more.
@@ -181,7 +181,7 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
         if rng.random() < 0.5:  # in the midst of a burst, where it hurts
             at_ns = first_ns + rng.randrange(ROUNDS) * ROUND_NS + rng.randrange(5 * MS)
     scenario.arrange(machine, at_ns)
-    memory, start_ns = None, first_ns
+    state, start_ns = None, first_ns
     for _ in range(ROUNDS):
         span_ns = start_ns - machine.at_ns
         machine.rest_until(
@@ -193,7 +193,7 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
             samples=samples * rng.choice(ASKED),
             lead_ns=rng.choice((1000, MS, 3 * NS_PER_S)),
         )
-        memory = tally.take(memory, seen, fast=scenario.wanders)
+        state = tally.take(state, seen, fast=scenario.wanders)
         start_ns += ROUND_NS
 
 
@@ -256,13 +256,13 @@ def test_a_step_is_known_to_a_microsecond_on_any_network(network: str) -> None:
     """The size of a step comes from the node's own clocks, so the round trip does not blur it."""
     rng = Random(network)
     machine = Machine(rng, network=network, rate_ppt=20 * PPM)
-    tally, memory = Tally(), None
+    tally, state = Tally(), None
     for number in range(4):
         start_ns = machine.at_ns + ROUND_NS
         if number == 2:
             machine.schedule(machine.at_ns + NS_PER_S, Step(-31_000))
         machine.rest_until(start_ns)
-        memory = tally.take(memory, machine.observe(start_ns))
+        state = tally.take(state, machine.observe(start_ns))
     (size,) = tally.steps
     assert -31_000 in size
     assert size.width_ns < 3_000
@@ -289,7 +289,7 @@ def test_without_ageing_the_truth_is_missed(monkeypatch: pytest.MonkeyPatch) -> 
 def test_history_kept_over_a_suspend_misses_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an asymmetric path a sleep of 20 ms contradicts nothing; only BOOTTIME tells."""
     assert _misses(("nap",), 60) == 0
-    monkeypatch.setattr(memory_module, "_broken", lambda *args, **options: None)
+    monkeypatch.setattr(state_module, "_broken", lambda *args, **options: None)
     assert _misses(("nap",), 60) > 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import Proven, ResetReason
-from skewmon.clock.state import Memory, Recollection, forgotten, remember, tightened
+from skewmon.clock.state import ClockState, ClockUpdate, tightened, update_clocks, without_base
 from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S, Exchange, Interval
 from tests.clock.simulator import PPM, Machine, Observation, Slew, Step
@@ -25,26 +25,26 @@ def _rounds(machine: Machine, count: int) -> list[Observation]:
     return seen
 
 
-def _remember_all(rounds: list[Observation]) -> tuple[Memory, list[Recollection]]:
-    memory, told = None, []
+def _remember_all(rounds: list[Observation]) -> tuple[ClockState, list[ClockUpdate]]:
+    state, told = None, []
     for seen in rounds:
-        memory, said = remember(memory, seen.burst, seen.tau_ns, estimate(seen.burst, seen.tau_ns))
+        state, said = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
         told.append(said)
-    assert memory is not None
-    return memory, told
+    assert state is not None
+    return state, told
 
 
 def test_remembering_is_pure() -> None:
     """The same memory and the same round give the same answer, and the old memory is untouched."""
     rounds = _rounds(Machine(Random(1)), 6)
-    memory, _ = _remember_all(rounds[:5])
-    before = pickle.dumps(memory)
+    state, _ = _remember_all(rounds[:5])
+    before = pickle.dumps(state)
     last = rounds[5]
     now = estimate(last.burst, last.tau_ns)
-    assert remember(memory, last.burst, last.tau_ns, now) == remember(memory, last.burst, last.tau_ns, now)
-    assert pickle.dumps(memory) == before
+    assert update_clocks(state, last.burst, now) == update_clocks(state, last.burst, now)
+    assert pickle.dumps(state) == before
     with pytest.raises(FrozenInstanceError):
-        memory.steps = 3  # type: ignore[misc]  # that is the point
+        state.steps = 3  # type: ignore[misc]  # that is the point
 
 
 def test_steps_are_counted_for_good() -> None:
@@ -53,10 +53,10 @@ def test_steps_are_counted_for_good() -> None:
     machine.schedule(machine.at_ns + 3 * ROUND_NS + NS_PER_S, Step(5_000_000))
     machine.schedule(machine.at_ns + 12 * ROUND_NS + NS_PER_S, Slew(900 * PPM))
     machine.schedule(machine.at_ns + 14 * ROUND_NS + NS_PER_S, Step(-5_000_000))
-    memory, told = _remember_all(_rounds(machine, 20))
+    state, told = _remember_all(_rounds(machine, 20))
     kinds = [movement.kind for said in told for movement in said.movements]
     assert kinds == [MovementKind.STEP, MovementKind.SLEW, MovementKind.STEP]
-    assert memory.steps == told[-1].steps == 2
+    assert state.steps == told[-1].steps == 2
 
 
 def test_raw_that_runs_backwards_resets_by_name() -> None:
@@ -85,30 +85,30 @@ def test_tightened_only_ever_narrows() -> None:
     (seen,) = _rounds(Machine(Random(4), network="wan"), 1)
     plain = estimate(seen.burst, seen.tau_ns)
     assert plain.oscillator is not None
-    assert tightened(plain, Recollection()) is plain
+    assert tightened(plain, ClockUpdate()) is plain
     middle = plain.oscillator.estimate_ns
-    narrow = tightened(plain, Recollection(oscillator=Proven(Interval.around(middle, 1000))))
+    narrow = tightened(plain, ClockUpdate(oscillator=Proven(Interval.around(middle, 1000))))
     assert narrow.oscillator == Interval.around(middle, 1000)
     assert narrow.wall.width_ns < plain.wall.width_ns / 1000
-    wide = tightened(plain, Recollection(oscillator=Proven(Interval.around(middle, 10**12))))
+    wide = tightened(plain, ClockUpdate(oscillator=Proven(Interval.around(middle, 10**12))))
     assert wide == plain
 
 
 def test_a_forgotten_past_keeps_what_the_node_read_by_itself() -> None:
     """When the base stood still only what was measured against it is worthless."""
     machine = Machine(Random(5))
-    memory, _ = _remember_all(_rounds(machine, 6))
-    memory = forgotten(memory)
-    assert memory.history is None
-    assert memory.points == ()
+    state, _ = _remember_all(_rounds(machine, 6))
+    state = without_base(state)
+    assert state.history is None
+    assert state.points == ()
     machine.schedule(machine.at_ns + NS_PER_S, Step(50_000))
     (seen,) = _rounds(machine, 1)
-    _, said = remember(memory, seen.burst, seen.tau_ns, estimate(seen.burst, seen.tau_ns))
+    _, said = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
     assert [movement.kind for movement in said.movements] == [MovementKind.STEP]
     assert said.reset is None
 
 
 def test_a_thousand_nodes_are_remembered_in_little_memory() -> None:
     """Serialised, one node's past is a few kilobytes, and it stops growing."""
-    memory, _ = _remember_all(_rounds(Machine(Random(6), network="lan-loaded"), 200))
-    assert len(pickle.dumps(memory)) < 8_000
+    state, _ = _remember_all(_rounds(Machine(Random(6), network="lan-loaded"), 200))
+    assert len(pickle.dumps(state)) < 8_000

@@ -75,9 +75,9 @@ def test_ten_minutes_of_drift_are_known_to_half_a_ppm(network: str) -> None:
             published += 1
     assert published > ROUNDS // 2
     (found,) = status(Snapshot(0, (view,)))["clusters"]
-    outlook = view.nodes[0].forecast
-    assert outlook is not None
-    breach_s = outlook.passings[0].earliest_s
+    coming = view.nodes[0].forecast
+    assert coming is not None
+    breach_s = coming.passings[0].earliest_s
     assert_foreseen(found["nodes"][0], breach_s, accuracy=PROMISED)
     assert all(one.forecast is None for one in view.nodes[1:])
 

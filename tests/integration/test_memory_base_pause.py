@@ -82,8 +82,8 @@ async def test_a_pause_of_the_admin_box_is_one_event_and_not_a_step(rungs: tuple
     assert event.detail["lower"] * NS_PER_S <= PAUSE_NS <= event.detail["upper"] * NS_PER_S
     for record in state.nodes.values():
         assert +record.resets == {"base-paused": 1}
-        assert record.memory is not None
-        assert record.memory.steps == 0
+        assert record.clock_state is not None
+        assert record.clock_state.steps == 0
 
 
 async def test_a_step_during_the_pause_is_still_that_nodes() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
-from skewmon.clock.state import Memory, Recollection, remember
+from skewmon.clock.state import ClockState, ClockUpdate, update_clocks
 from skewmon.daemon.daemon import collect_seldom
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Threshold
 from skewmon.monitor.evaluate import evaluate
@@ -115,8 +115,8 @@ def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
     """The best of the last rounds counts: other programs on this machine only add to it."""
     state, costs = filled()
     best = min(one + other for one, other in zip(costs.estimate_s[-10:], costs.remember_s[-10:], strict=True))
-    memories = [record.memory for record in state.nodes.values()]
-    bytes_ = size_of(memories, {id(None), id(True), id(False)})
+    states = [record.clock_state for record in state.nodes.values()]
+    bytes_ = size_of(states, {id(None), id(True), id(False)})
     print(
         f"{NODES} nodes: estimate {min(costs.estimate_s[-10:]) * 1e3:.0f} ms, "
         f"remember {min(costs.remember_s[-10:]) * 1e3:.0f} ms, "
@@ -127,12 +127,12 @@ def test_a_thousand_nodes_are_remembered_quickly_and_in_little_memory() -> None:
     assert best < MOST_S * BUSY
 
 
-def told(seen: list[Observation]) -> list[Recollection]:
+def told(seen: list[Observation]) -> list[ClockUpdate]:
     """Return the state of a machine, round after round."""
-    memory: Memory | None = None
+    clock_state: ClockState | None = None
     recollections = []
     for one in seen:
-        memory, said = remember(memory, one.burst, one.tau_ns, estimate(one.burst, one.tau_ns))
+        clock_state, said = update_clocks(clock_state, one.burst, estimate(one.burst, one.tau_ns))
         recollections.append(said)
     return recollections
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from skewmon.clock.state import Memory
+from skewmon.clock.state import ClockState
 from skewmon.model import Measured
 from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper
@@ -44,7 +44,7 @@ async def gain(interval_s: float, rounds: int) -> Gain:
     async with Fleet(NODES) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
         for number, node in enumerate(fleet.nodes):
             node.clock.drift(20 * number - 30)
-        memories: dict[str, Memory] = {}
+        states: dict[str, ClockState] = {}
         sweeper = Sweeper()
         with starved():
             for number in range(rounds):
@@ -53,13 +53,13 @@ async def gain(interval_s: float, rounds: int) -> Gain:
                 for node, outcome in zip(fleet.nodes, sweep.outcomes.values(), strict=True):
                     if isinstance(outcome, Measured):
                         kept = bounds if number >= WARM_UP else Bounds()
-                        memories[node.name], best = kept.take(outcome, memories.get(node.name))
+                        states[node.name], best = kept.take(outcome, states.get(node.name))
                         assert_inside(node, best)
     assert len(bounds.alone) > (rounds - WARM_UP) * NODES // 2
     found = bounds.gain()
     print(
         f"rounds every {interval_s:g} s on a starved fleet: p95 of a burst ±{found.alone_ns / 1e3:.0f} us, "
-        f"with memory ±{found.remembered_ns / 1e3:.0f} us ({found.share:.0%} narrower)"
+        f"with clock_state ±{found.remembered_ns / 1e3:.0f} us ({found.share:.0%} narrower)"
     )
     return found
 

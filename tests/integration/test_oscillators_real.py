@@ -113,7 +113,7 @@ async def measured(interval_s: float, rounds: int) -> None:
 def _assert_drift(town: Town, at_ns: int, over_ns: int) -> None:
     """Compare rates with the mean of the truth: to 2 %, and to the width of the bounds over that time."""
     for node, endpoint in zip(town.fleet.nodes[2:5], [*town.state.nodes][2:5], strict=True):
-        rate = town.state.node(endpoint).recollection.rates.oscillator
+        rate = town.state.node(endpoint).clock_update.rates.oscillator
         truth = _true_rate(node, at_ns, over_ns)
         assert rate is not None
         assert rate.meaningful

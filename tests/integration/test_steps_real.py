@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from skewmon.clock.state import Recollection
+from skewmon.clock.state import ClockUpdate
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
@@ -39,7 +39,7 @@ class Round:
     """The result of one round: the view, every node's movements, the journal's events."""
 
     view: ClusterView
-    told: dict[str, Recollection]
+    told: dict[str, ClockUpdate]
     events: list[Event]
 
     @property
@@ -73,7 +73,7 @@ class Watch:
         if self.before is not None:
             events += cluster_events(view, self.before)
         self.before = ReportedState.of(view)
-        told = {node.name: self.state.node(node.endpoint).recollection for node in self.cluster.nodes}
+        told = {node.name: self.state.node(node.endpoint).clock_update for node in self.cluster.nodes}
         return Round(view, told, events)
 
 
@@ -197,7 +197,7 @@ def _movements(watch: Watch) -> list[tuple[str, Movement]]:
     return [
         (node.name, movement)
         for node in watch.cluster.nodes
-        for movement in watch.state.node(node.endpoint).recollection.movements
+        for movement in watch.state.node(node.endpoint).clock_update.movements
     ]
 
 
@@ -254,7 +254,7 @@ async def test_other_movements_are_not_reported_as_steps(happening: Happening) -
             (view,) = found.views
             assert view.measured == 2, [node.outcome for node in view.nodes]
             for one in cluster.nodes:
-                said = state.node(one.endpoint).recollection
+                said = state.node(one.endpoint).clock_update
                 kinds += [movement.kind for movement in said.movements]
             events += clock_events(found)
         assert kinds == [happening.kind]

@@ -8,7 +8,7 @@ import pytest
 
 from skewmon.clock.bracket import Bracket
 from skewmon.clock.burst import estimate
-from skewmon.clock.checkpoint import Standing, standing_from
+from skewmon.clock.checkpoint import Checkpoint, checkpoint_from
 from skewmon.journal import Journal
 from skewmon.journal.detect import clock_events
 from skewmon.journal.read import FILE_NAME
@@ -118,13 +118,13 @@ async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path
         assert [event.kind for event in Life(journal, machine).round()] == ["step"]
 
 
-KEPT = Standing(WALL_NS, "boot", 5, 6, Bracket(1, 2), Bracket(3, 4))
+KEPT = Checkpoint(WALL_NS, "boot", 5, 6, Bracket(1, 2), Bracket(3, 4))
 
 
 def test_saved_readings_are_restored() -> None:
     """With or without a BOOTTIME."""
     for one in (KEPT, KEPT._replace(slept=None)):
-        assert standing_from(one.to_json()) == one
+        assert checkpoint_from(one.to_json()) == one
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_saved_readings_are_restored() -> None:
 )
 def test_anything_else_is_nothing(kept: Any) -> None:
     """A journal may be damaged or of another version."""
-    assert standing_from(kept) is None
+    assert checkpoint_from(kept) is None
 
 
 @pytest.mark.parametrize("text", ["", "[", "7", '{"10.0.0.1:22": 7}', '["10.0.0.1:22"]'])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from skewmon.clock.state import Recollection
+from skewmon.clock.state import ClockUpdate
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
@@ -32,7 +32,7 @@ class Round:
     """The report of one round, and every clock's true reading meanwhile."""
 
     view: ClusterView
-    told: dict[str, Recollection]
+    told: dict[str, ClockUpdate]
     events: list[Event]
     truths: dict[str, Truth]
 
@@ -80,7 +80,7 @@ class Watch:
         if self.before is not None:
             events += cluster_events(view, self.before)
         self.before = ReportedState.of(view)
-        told = {node.name: self.state.node(node.endpoint).recollection for node in self.cluster.nodes}
+        told = {node.name: self.state.node(node.endpoint).clock_update for node in self.cluster.nodes}
         result = Round(view, told, events, truths)
         _assert_true(result)
         return result

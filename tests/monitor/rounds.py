@@ -27,9 +27,9 @@ def round_of(
     sweep = Sweep(at_ns, Interval(0, 1_000), 0.1, outcomes)
     movements = {
         endpoint: NodeMovements(
-            one.recollection.movements, state.clusters_of(endpoint), one.unwatched_since_wall_ns
+            one.clock_update.movements, state.clusters_of(endpoint), one.unwatched_since_wall_ns
         )
         for endpoint, one in updates.items()
-        if one.recollection.movements
+        if one.clock_update.movements
     }
     return Round(at_ns, wall_ns, (evaluate(cluster, sweep, state, wall_ns),), movements)

@@ -51,14 +51,14 @@ def test_rounds_that_overlap_are_remembered_in_their_order() -> None:
     for outcome in (*before, newer):
         take_in(state, PLACE, outcome, 1)
     record = state.node(PLACE)
-    memory, rates = record.memory, record.recollection.rates
+    memory, rates = record.clock_state, record.clock_update.rates
     assert take_in(state, PLACE, overtaken, 2) is overtaken
-    assert (record.memory, record.recollection.rates) == (memory, rates)
-    assert (record.recollection.movements, record.recollection.reset) == ((), None)
+    assert (record.clock_state, record.clock_update.rates) == (memory, rates)
+    assert (record.clock_update.movements, record.clock_update.reset) == ((), None)
     assert record.last_success_wall_ns == 2
     take_in(state, PLACE, after, 3)
     assert not record.resets
-    assert record.memory != memory
+    assert record.clock_state != memory
 
 
 def test_failures_are_counted_by_reason_and_the_last_success_is_kept() -> None:
