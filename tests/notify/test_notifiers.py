@@ -212,6 +212,25 @@ async def test_a_webhook_that_dies_while_a_batch_is_split_is_tried_again(taken: 
     assert delivery.result is Result.RETRY
 
 
+async def test_an_alertmanager_takes_headers_from_a_file(tmp_path: Path) -> None:
+    """Read at each request, so that a rotated secret needs no restart; the path of the URL is kept."""
+    headers = _secret(tmp_path, f"Authorization: Bearer {SECRET}\n")
+    async with receiver() as server:
+        target = ReceiverConfig("alertmanager", f"{server.url}/prefix", headers_file=headers)
+        delivery = await _send(target)
+    assert delivery.result is Result.OK
+    assert server.paths[0] == "/prefix/api/v2/alerts"
+    assert server.headers[0]["Authorization"] == f"Bearer {SECRET}"
+
+
+async def test_an_alertmanager_whose_headers_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
+    """The failure names the file and not its content."""
+    target = ReceiverConfig("alertmanager", "http://127.0.0.1:9/", headers_file=_secret(tmp_path, SECRET))
+    delivery = await _send(target)
+    assert (delivery.result, delivery.reason) == (Result.RETRY, DeliveryReason.SECRET_UNREADABLE)
+    assert SECRET not in delivery.detail
+
+
 async def test_a_webhook_takes_headers_and_url_from_files(tmp_path: Path) -> None:
     """Both are read each time, so that a rotated secret needs no restart."""
     headers = _secret(tmp_path, f"# a comment\n\nAuthorization: Bearer {SECRET}\nX-Team: sre\n")
