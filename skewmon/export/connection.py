@@ -59,6 +59,7 @@ class HttpConnection(web.RequestHandler):
             self._idle = False
             self._limit(HEADER_S)
         super().data_received(data)
+        self._drop_traceback()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Free the place."""
@@ -117,6 +118,15 @@ class HttpConnection(web.RequestHandler):
             response.force_close()
         general_headers(response)  # no application completes this answer
         return response
+
+    def _drop_traceback(self) -> None:
+        """Drop the traceback of a malformed request, and with it all that was received.
+
+        It refers to itself, and Python seldom looks for such garbage here: thousands would wait for that.
+        """
+        error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
+        if isinstance(error, Exception):
+            error.__traceback__ = None
 
     def _set_phase(self, phase: ClientPhase, limit_s: float | None) -> None:
         self._idle = False

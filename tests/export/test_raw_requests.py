@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import re
+from collections.abc import Callable
 
 import pytest
+from aiohttp.http_exceptions import HttpProcessingError
 
 from skewmon.export.published import Callbacks
 from tests.export import samples
@@ -107,3 +110,36 @@ async def test_no_request_hides_another(serve, monkeypatch, name: str) -> None:
     assert b"Server: skewmon\r\n" in received
     assert b"X-Content-Type-Options: nosniff\r\n" in received
     assert not re.search(rb"(?i)aiohttp|python|llhttp", received)
+
+
+async def test_malformed_requests_leave_no_garbage(serve) -> None:
+    """A client that sends nonsense and leaves costs no memory until Python looks for garbage cycles."""
+    _, url = await serve()
+    host, port = url.partition("://")[2].rsplit(":", 1)
+    gc.collect()
+    gc.disable()
+    try:
+        for leaves_at_once in (True, False) * 5:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"\xff" * 65_536)
+            if leaves_at_once:
+                writer.transport.abort()
+            else:
+                with contextlib.suppress(ConnectionResetError):
+                    await reader.read()
+                writer.close()
+        await eventually(lambda: not tracebacks())
+    finally:
+        gc.enable()
+
+
+def tracebacks() -> list[BaseException]:
+    """Return the errors of requests that still hold what was received."""
+    return [one for one in gc.get_objects() if isinstance(one, HttpProcessingError) and one.__traceback__]
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.05)
