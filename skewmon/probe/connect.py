@@ -3,7 +3,8 @@
 import asyncio
 import errno
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncssh
@@ -12,8 +13,17 @@ from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.probe import algorithms, host_keys, identity, known_hosts_command
 from skewmon.probe.clocks import ArrivalClock
-from skewmon.probe.faults import algorithm_error, dial_error, login_error, lookup_error, refusal
+from skewmon.probe.faults import (
+    algorithm_error,
+    dial_error,
+    forward_error,
+    login_error,
+    lookup_error,
+    lost_error,
+    refusal,
+)
 from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
+from skewmon.probe.hops import HopKey, hop_keys
 from skewmon.probe.host_certificates import certificate_error
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
@@ -31,9 +41,6 @@ WINDOW_BYTES = 256 * 1024
 #: A handshake keeps the event loop busy for some 5 ms; many more at once would make each other time out, many
 #: fewer would let a few hosts that never answer hold up the others.
 HANDSHAKES_AT_ONCE = 64
-
-#: A bastion's address and how it is reached.
-HopKey = tuple[str, SshSettings]
 
 
 @dataclass
@@ -54,6 +61,19 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the connection, and every hop before it, still stands."""
         return not self.ssh.is_closed() and (self.via is None or self.via.is_open)
+
+    @contextmanager
+    def opening_session(self) -> Iterator[None]:
+        """Open a session in the body; raise NodeError if the connection ends meanwhile.
+
+        asyncssh reports that as a refusal, or stumbles over it with an error of its own.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self.is_open:
+                raise
+            raise self.fault or lost_error(self.guard.lost or error) from None
 
     def abort(self) -> None:
         """Drop the connection at once; hops are shared and stay."""
@@ -238,6 +258,8 @@ class _Server(Guard):
         ssh: SshSettings,
     ) -> NodeError | None:
         """Return the reason if it is a flood, no algorithm of one kind in common, or a host certificate."""
+        if self.connection is None and self.is_behind_bastion and isinstance(error, TimeoutError):
+            return forward_error(address, ssh)
         found = algorithms.unmet(getattr(self.connection, "_server_kexinit", b""), options)
         if self.fault is None and found:
             return algorithm_error(*found, self.name, address, ssh)
@@ -253,25 +275,6 @@ def _stands(hop: "asyncio.Task[Connection]") -> bool:
 def _let_go(hop: "asyncio.Task[Connection]") -> None:
     if _stands(hop):
         hop.result().abort()
-
-
-def hop_keys(ssh: SshSettings) -> Iterator[HopKey]:
-    """Yield the bastions on the way to a node, each with the way to it."""
-    for count, hop in enumerate(ssh.jump):
-        user, address, port = parse_hop(hop)
-        own = replace(ssh, user=user or ssh.user, port=port, jump=ssh.jump[:count], host_key_alias=None)
-        yield address, ssh.bastions[count] if ssh.bastions else own
-
-
-def parse_hop(text: str) -> tuple[str | None, str, int]:
-    """Return user, address and port of ``[user@]host[:port]``."""
-    user, _, place = text.rpartition("@")
-    if place.startswith("["):
-        address, _, port = place[1:].partition("]")
-        port = port.removeprefix(":")
-    else:
-        address, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
-    return user or None, address, int(port or 22)
 
 
 def _options(ssh: SshSettings, offered: identity.Identity, known: host_keys.Known) -> dict[str, Any]:

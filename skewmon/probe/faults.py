@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 
 import asyncssh
 
-from skewmon.errors import ConnectError, Reason
+from skewmon.errors import ConnectError, ProbeError, Reason
 from skewmon.model import Node, SshSettings
 from skewmon.probe import algorithms, host_keys
 from skewmon.probe.exhaustion import out_of_files
@@ -195,6 +195,28 @@ def _for_user(ssh: SshSettings) -> str:
     return f" for user {ssh.user}" if ssh.user else ""
 
 
+def forward_error(address: str, ssh: SshSettings) -> ConnectError:
+    """Return the error for a bastion that gave no answer to the request to connect to a node.
+
+    It waits for the node itself, and longer than skewmon does.
+    """
+    return ConnectError(
+        Reason.JUMP_FAILED,
+        f"The bastion did not reach {host_port(address, ssh.port)} within {ssh.connect_timeout_s:g} s.",
+        "Check that the machine is up and that no firewall between the bastion and it drops packets: "
+        f"nc -vz {address} {ssh.port} on {ssh.jump[-1]}",
+    )
+
+
+def lost_error(error: object) -> ProbeError:
+    """Return the error for a connection that ended after the login."""
+    return ProbeError(
+        Reason.DISCONNECTED,
+        f"The connection was lost: {quoted(error)}.",
+        "skewmon connects again by itself; if this repeats, look at the node's sshd and network.",
+    )
+
+
 def algorithm_error(
     kind: str, served: Sequence[str], name: str, address: str, ssh: SshSettings
 ) -> ConnectError:
@@ -252,7 +274,8 @@ def scan_command(address: str, ssh: SshSettings) -> str:
 
 def verbose_login(address: str, ssh: SshSettings) -> str:
     """Return the command that shows a login step by step, by the name that the user gave if there is one."""
-    return (ssh.login or f"ssh -p {ssh.port} {address}").replace("ssh", "ssh -vv", 1)
+    through = f"-J {','.join(ssh.jump)} " if ssh.jump else ""
+    return (ssh.login or f"ssh {through}-p {ssh.port} {address}").replace("ssh", "ssh -vv", 1)
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:

@@ -139,6 +139,12 @@ class Guard(asyncssh.SSHClient):
         self._throttled_until_s = 0.0
         self._inner_ns = 0  # spent by connections through this one, while it handled its own data
         self.connection: asyncssh.SSHClientConnection | None = None
+        self.lost: Exception | None = None  # why the connection ended, if it was not closed here
+
+    @property
+    def is_behind_bastion(self) -> bool:
+        """Whether the connection goes through another one."""
+        return self._outer is not None
 
     @property
     def is_throttled(self) -> bool:
@@ -177,6 +183,10 @@ class Guard(asyncssh.SSHClient):
                 self._charge()
 
         conn.data_received = data_received  # type: ignore[method-assign]  # asyncio looks it up at each call
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note why the connection ended; sessions that were being opened get no reason but that it did."""
+        self.lost = exc
 
     def _charge(self) -> None:
         """Charge what was not paid for; pause the connection or close it if that was too much."""

@@ -16,7 +16,7 @@ from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connect import WINDOW_BYTES, Connection
-from skewmon.probe.faults import quoted
+from skewmon.probe.faults import lost_error, quoted
 from skewmon.probe.guard import EXCHANGE, START
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
@@ -76,9 +76,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         try:
             async with asyncio.timeout(self._patience.hello_s):
                 self._connection.guard.allow(START)
-                self._channel, _ = await self._connection.ssh.create_session(
-                    lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
-                )
+                with self._connection.opening_session():
+                    self._channel, _ = await self._connection.ssh.create_session(
+                        lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
+                    )
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
                 waiter = self._expect()
@@ -184,13 +185,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         elif not isinstance(exc, asyncssh.Error | OSError):  # asyncssh closed it because of its own exception
             self._fail(node_error(internal_errors.note(Where.NODE, exc)))
         else:
-            self._fail(
-                ProbeError(
-                    Reason.DISCONNECTED,
-                    f"The connection was lost: {quoted(exc)}.",
-                    "skewmon connects again by itself; if this repeats, look at the node's sshd and network.",
-                )
-            )
+            self._fail(lost_error(exc))
 
     # --- inside ---
 

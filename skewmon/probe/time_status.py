@@ -38,9 +38,10 @@ async def read_text(connection: Connection) -> tuple[str, str]:
     connection.guard.allow(STATUS)
     try:
         async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
-            process = await connection.ssh.create_process(
-                programs.COMMAND, encoding=None, window=WINDOW_BYTES
-            )
+            with connection.opening_session():
+                process = await connection.ssh.create_process(
+                    programs.COMMAND, encoding=None, window=WINDOW_BYTES
+                )
             try:
                 process.stdin.write((wire.greeting(nonce, "status") + script.script(nonce)).encode())
                 process.stdin.write_eof()

@@ -39,9 +39,11 @@ class MalformedNode(ScriptedNode):
     ) -> None:
         super().__init__(script, address=address, directory=directory)
         self._mangler = mangler
+        self._connections: list[asyncssh.SSHServerConnection] = []
 
     def connected(self, connection: asyncssh.SSHServerConnection) -> None:
         """Put the mangler before the packets of a connection."""
+        self._connections.append(connection)
         plain = connection.send_packet
         mangler = self._mangler()
 
@@ -53,6 +55,11 @@ class MalformedNode(ScriptedNode):
                 plain(*packet)
 
         connection.send_packet = send
+
+    def drop(self) -> None:
+        """End every connection without a word."""
+        for connection in self._connections:
+            connection.abort()
 
 
 def request(channel: bytes, name: bytes, *rest: bytes, wants_reply: bool = False) -> Packet:

@@ -15,6 +15,7 @@ from skewmon.errors import Reason
 from skewmon.model import NS_PER_S, Cluster, Failed, Measured, Node, Outcome, Threshold
 from skewmon.monitor.check import check, opened
 from skewmon.probe.sweep import Sweeper
+from tests.fleet.malformed import OPEN_CONFIRMATION, MalformedNode, Mangler, Packet
 from tests.fleet.relay import Relay
 from tests.fleet.scripted import ScriptedNode, Session, raw
 from tests.fleet.sshd import Fleet, FleetNode, Login
@@ -222,6 +223,16 @@ async def test_a_bastion_without_forwarding_is_reported() -> None:
     assert "AllowTcpForwarding" in outcome.advice
 
 
+async def test_a_dead_node_behind_a_bastion_did_not_accept_the_connection() -> None:
+    """The bastion waits for the node longer than skewmon waits for the bastion."""
+    async with Fleet(2) as fleet, unanswered() as port:
+        jump = (f"{fleet.user}@127.0.1.1:{fleet['n1'].port}",)
+        node = replace(node_of(fleet, fleet["n2"], port=port, jump=jump), address="127.0.3.9")
+        outcome = await told(node, Reason.JUMP_FAILED)
+    assert "bastion did not reach 127.0.3.9" in outcome.detail
+    assert f"nc -vz 127.0.3.9 {port} on {jump[0]}" in outcome.advice
+
+
 # --- in the session ---------------------------------------------------------------------------------------
 
 
@@ -243,6 +254,23 @@ async def test_a_server_that_refuses_sessions_is_reported() -> None:
     """MaxSessions 0."""
     async with Fleet(1, login=Login(sshd_lines=("MaxSessions 0",))) as fleet:
         await told(node_of(fleet, fleet["n1"]), Reason.SESSION_REFUSED)
+
+
+async def test_a_server_that_hangs_up_after_the_login_is_disconnected(tmp_path: Path) -> None:
+    """No advice on MaxSessions: the whole connection is gone."""
+
+    def hanging_up() -> Mangler:
+        def mangle(packet: Packet) -> list[Packet]:
+            if packet[0] == OPEN_CONFIRMATION:
+                node.drop()
+            return []
+
+        return mangle
+
+    node = MalformedNode(hanging_up, address="127.0.3.1", directory=tmp_path)
+    async with node:
+        outcome = await told(scripted(node), Reason.DISCONNECTED)
+    assert "connection was lost" in outcome.detail
 
 
 async def test_a_login_shell_that_hangs_is_given_up() -> None:

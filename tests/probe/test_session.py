@@ -15,7 +15,7 @@ from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Thre
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
-from skewmon.probe.guard import Guard
+from skewmon.probe.connect import Connection
 from skewmon.probe.session import PATIENT
 from skewmon.probe.session import Session as ProbeSession
 from skewmon.probe.sweep import Sweeper
@@ -305,12 +305,9 @@ async def test_a_shell_that_is_gone_before_it_is_written_to_tells_its_last_words
     ) -> tuple[Gone, None]:
         return Gone(factory()), None
 
-    connection = SimpleNamespace(
-        ssh=SimpleNamespace(create_session=create_session),
-        is_open=True,
+    connection = Connection(
+        ssh=SimpleNamespace(create_session=create_session, is_closed=lambda: False),
         stamps=SimpleNamespace(received_ns=0),
-        guard=Guard(),
-        fault=None,
     )
     with pytest.raises(ProbeError) as caught:
         await ProbeSession(connection, PATIENT).start()

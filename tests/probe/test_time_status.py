@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from skewmon.errors import NodeError, Reason
 from skewmon.monitor.check import opened
 from skewmon.probe import time_status
 from skewmon.probe.connect import Connection
@@ -46,3 +47,18 @@ async def test_a_flood_of_errors_ends_the_status_session_alone(tmp_path: Path) -
         status = await time_status.read_or_say_why(link.connection)
         assert "standard error" in status.failures[0]
         assert len((await link.burst(8)).opening) == 8
+
+
+async def test_a_connection_that_ends_while_a_session_opens_is_no_internal_error(tmp_path: Path) -> None:
+    """The library then fails an assertion of its own; while the connection stands, that stays one."""
+    async with ScriptedNode(Liar(), directory=tmp_path) as node, opened([scripted(node)], 10) as links:
+        (link,) = links.values()
+        connection = link.connection
+        assert connection
+        with pytest.raises(AssertionError), connection.opening_session():
+            raise AssertionError
+        connection.abort()
+        await connection.ssh.wait_closed()
+        with pytest.raises(NodeError) as caught, connection.opening_session():
+            raise AssertionError
+        assert caught.value.reason is Reason.DISCONNECTED
