@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from skewmon.clock.history import ResetReason
 from skewmon.daemon.systemd import Systemd
 from skewmon.export.published import DaemonStats
 from skewmon.export.server import Exporter
@@ -49,6 +50,7 @@ class Reporter:
     ) -> None:
         self._views: dict[str, ClusterView] = {}
         self._clusters: tuple[Cluster, ...] = ()
+        self._adopted_ns: dict[str, int] = {}
         self._state = state
         self._status = status
         self._journal = journal
@@ -64,10 +66,12 @@ class Reporter:
         """Report these clusters from now on; alerts of the others end."""
         names = {cluster.name for cluster in clusters}
         self._clusters = clusters
+        self._adopted_ns = {name: self._adopted_ns.get(name, base_ns()) for name in names}
         self._views = {name: view for name, view in self._views.items() if name in names}
         self._reported = {name: state for name, state in self._reported.items() if name in names}
         withdrawn = self._alerting.retain(names, time.time_ns())
         self._write(alert_events(withdrawn))
+        self.publish()
 
     def report(self, round_: Round) -> None:
         """Report one round.
@@ -118,7 +122,7 @@ class Reporter:
         return events
 
     def _stats(self) -> DaemonStats:
-        resets: Counter[str] = Counter()
+        resets: Counter[str] = Counter(dict.fromkeys(ResetReason, 0))  # increase() needs a series at 0
         for node in self._state.nodes.values():
             resets.update(node.resets)
         counts = self._alerting.counts
@@ -130,6 +134,11 @@ class Reporter:
             firing=tuple(alert.key for alert in self._alerting.firing),
             history_resets=dict(resets),
             loop_lag_s=self._status.loop_lag_s,
+            awaited=tuple(
+                (cluster, self._adopted_ns[cluster.name])
+                for cluster in self._clusters
+                if cluster.name not in self._views
+            ),
             journal_healthy=not self._journal.trouble,
             journal_held_up=self._journal.held_up,
             journal_given_up=self._journal.given_up,

@@ -64,6 +64,24 @@ _CLUSTER_METRICS = (
         "Unix time of the last round, by the clock of the admin box.",
         CLUSTER,
     ),
+    _seconds(
+        "skewmon_round_age_seconds",
+        "Time since the last round, or since the cluster was configured if it had none; "
+        "measured when scraped, on a monotonic clock.",
+        CLUSTER,
+    ),
+    _seconds("skewmon_round_interval_seconds", "Configured time between two rounds.", CLUSTER),
+    _seconds(
+        "skewmon_threshold_seconds",
+        "Limit of each threshold in force that is a time: skew, ahead, behind or step.",
+        (*CLUSTER, "severity", "kind"),
+    ),
+    _gauge(
+        "skewmon_threshold_ratio",
+        "Limit of each threshold in force that is a rate, in seconds per second: drift.",
+        (*CLUSTER, "severity", "kind"),
+        "ratio",
+    ),
     _counter("skewmon_rounds_total", "Rounds since the start.", CLUSTER),
 )
 
@@ -89,6 +107,16 @@ _NODE_METRICS = (
         "Clock of the node minus the wall clock of the admin box, best estimate of the last round.",
         NODE,
     ),
+    _seconds(
+        "skewmon_node_admin_offset_lower_seconds",
+        "Lower end of the interval that contains the offset to the admin box.",
+        NODE,
+    ),
+    _seconds(
+        "skewmon_node_admin_offset_upper_seconds",
+        "Upper end of the interval that contains the offset to the admin box.",
+        NODE,
+    ),
     _seconds("skewmon_node_round_trip_seconds", "Shortest round trip to the node in the last round.", NODE),
     _gauge(
         "skewmon_node_culprit", "1 if the last round names the clock of this node as wrong, else 0.", NODE
@@ -99,10 +127,22 @@ _NODE_METRICS = (
         NODE,
         "ratio",
     ),
+    _gauge(
+        "skewmon_node_drift_lower_ratio",
+        "Lower end of the interval that contains the node's drift.",
+        NODE,
+        "ratio",
+    ),
+    _gauge(
+        "skewmon_node_drift_upper_ratio",
+        "Upper end of the interval that contains the node's drift.",
+        NODE,
+        "ratio",
+    ),
     _seconds(
         "skewmon_node_time_to_breach_seconds",
         "Least time until the node's offset passes the lowest skew threshold, were its drift to last; "
-        "absent where the direction is uncertain.",
+        "absent if the direction is uncertain.",
         NODE,
     ),
     _seconds(
@@ -111,6 +151,22 @@ _NODE_METRICS = (
         NODE,
     ),
     _counter("skewmon_node_steps_total", "Steps of the node's wall clock seen since the start.", NODE),
+    _seconds(
+        "skewmon_node_step_seconds",
+        "Size of the last step of the node's wall clock seen since the start; forward is positive.",
+        NODE,
+    ),
+    _seconds(
+        "skewmon_node_step_age_seconds",
+        "Time from the round that found the last step to the last round, on a monotonic clock.",
+        NODE,
+    ),
+    Metric(
+        "skewmon_node_clocksource_info",
+        "info",
+        "Clocksource of the node's kernel in the last round.",
+        (*NODE, "clocksource"),
+    ),
     _counter(
         "skewmon_node_failures_total",
         "Rounds since the start that did not measure the node, by reason.",
@@ -141,6 +197,12 @@ _TIMESYNC_METRICS = (
         (*NODE, "daemon", "source"),
     ),
     _gauge("skewmon_timesync_synchronized", "1 if the time daemon claims to be synchronized, else 0.", NODE),
+    Metric(
+        "skewmon_timesync_leap_info",
+        "info",
+        "Leap indicator that the time daemon claims: none, insert, delete or unsynchronized.",
+        (*NODE, "leap"),
+    ),
     _gauge("skewmon_timesync_stratum", "Stratum that the time daemon claims.", NODE),
     _seconds(
         "skewmon_timesync_offset_seconds",
@@ -265,7 +327,7 @@ SECTIONS = (
     ("Clusters", _CLUSTER_METRICS),
     ("Nodes", _NODE_METRICS),
     ("Pairs", _PAIR_METRICS),
-    ("What the time daemons claim", _TIMESYNC_METRICS),
+    ("Claims of the time daemons", _TIMESYNC_METRICS),
     ("Live inventories", _INVENTORY_METRICS),
     ("Findings, alerts and the daemon itself", _DAEMON_METRICS),
 )

@@ -14,25 +14,30 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from skewmon.errors import SkewmonError
-from skewmon.export.collector import SnapshotCollector
+from skewmon.export.collector import AgeCollector, SnapshotCollector
 from skewmon.export.encode import encodable
-from skewmon.export.published import Callbacks, Published
+from skewmon.export.published import Callbacks, Publication, Published
 from skewmon.export.responses import fault, rendered
 from skewmon.model import Snapshot
+from skewmon.probe.clocks import base_ns
 
 #: Format versions that exist. choose_encoder accepts any greater one too, and each content type is cached.
 VERSIONS = ("version=0.0.4;", "version=1.0.0;")
 
 
-class WithProcess(Collector):
-    """The families of a snapshot, then those of the process that publishes it."""
+#: The last line of OpenMetrics; families of the scrape itself follow those of the round.
+OPENMETRICS_END = b"# EOF\n"
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
+
+class AtScrape(Collector):
+    """The families that change between two rounds: the ages of rounds, and those of the process."""
+
+    def __init__(self, publication: Publication) -> None:
+        self._ages = AgeCollector(publication.snapshot, publication.stats, base_ns())
 
     def collect(self) -> Iterable[Metric]:
         """Yield every family."""
-        return chain(self._collector.collect(), PROCESS_COLLECTOR.collect(), PLATFORM_COLLECTOR.collect())
+        return chain(self._ages.collect(), PROCESS_COLLECTOR.collect(), PLATFORM_COLLECTOR.collect())
 
 
 class Operations:
@@ -62,9 +67,10 @@ class Operations:
 
         def render() -> bytes:
             collector = SnapshotCollector(publication.snapshot, publication.stats, publication.pairs)
-            return encode(WithProcess(collector))
+            return encode(collector).removesuffix(OPENMETRICS_END)
 
-        response = await rendered(request, publication, content_type, render)
+        rest = encode(AtScrape(publication))
+        response = await rendered(request, publication, content_type, render, rest)
         response.headers[hdrs.CONTENT_TYPE] = content_type
         response.headers[hdrs.VARY] = "Accept, Accept-Encoding"
         return response

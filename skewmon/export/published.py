@@ -1,20 +1,25 @@
 """The published snapshot: replaced whole once a round, and rendered once however many clients ask for it."""
 
 import asyncio
-import gzip
+import zlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from skewmon.alert.alerts import Key
 from skewmon.export.document import Status
 from skewmon.export.pairs import PairExport
 from skewmon.export.status import status
-from skewmon.model import EventQuery, Snapshot
+from skewmon.model import Cluster, EventQuery, Snapshot
 
 #: Metrics and JSON shrink to a tenth at any level; the lowest costs a third of the time.
 GZIP_LEVEL = 1
+
+#: The gzip container of zlib, with a window of 32 KiB.
+GZIP_FORMAT = 31
+
+T = TypeVar("T")
 
 Events = Callable[[EventQuery], Awaitable[Sequence[dict[str, Any]]]]
 
@@ -46,12 +51,26 @@ class DaemonStats:
     firing: tuple[Key, ...] = ()
     history_resets: Mapping[str, int] = field(default_factory=dict)  # by reason
     loop_lag_s: float = 0.0
+    awaited: tuple[tuple[Cluster, int], ...] = ()  # clusters without a round yet, and since when on the base
     journal_healthy: bool | None = None  # None without a journal
     journal_held_up: int | None = None
     journal_given_up: int | None = None
     journal_restarted: int | None = None
     self_check_failures: Mapping[str, int] = field(default_factory=dict)  # by check
     internal_errors: Mapping[str, int] = field(default_factory=dict)  # by the edge that contained them
+
+
+class Compressed:
+    """A body compressed by gzip, which can still be continued by a few bytes of each request."""
+
+    def __init__(self, body: bytes) -> None:
+        self._packer = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
+        self._start = self._packer.compress(body) + self._packer.flush(zlib.Z_SYNC_FLUSH)
+
+    def pieces(self, rest: bytes = b"") -> tuple[bytes, bytes]:
+        """Return the whole stream: the start, which all requests share, and the end."""
+        packer = self._packer.copy()
+        return self._start, packer.compress(rest) + packer.flush()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +85,7 @@ class Publication:
     pairs: PairExport
     published_s: float
     _executor: Executor
-    _bodies: dict[Hashable, asyncio.Future[bytes]] = field(default_factory=dict)
+    _rendered: dict[Hashable, asyncio.Future[Any]] = field(default_factory=dict)
     _documents: list[Status] = field(default_factory=list)
 
     @property
@@ -76,18 +95,21 @@ class Publication:
             self._documents.append(status(self.snapshot))
         return self._documents[0]
 
-    async def body(self, key: Hashable, render: Callable[[], bytes]) -> bytes:
-        """Return the body of this key, rendered now or earlier; a client that leaves cancels no other's."""
-        body = self._bodies.get(key)
-        if body is None:
-            body = asyncio.get_running_loop().run_in_executor(self._executor, render)
-            self._bodies[key] = body
-        return await asyncio.shield(body)
+    async def once(self, key: Hashable, render: Callable[[], T]) -> T:
+        """Return the result of ``render`` for this key; it runs once, in a thread.
 
-    async def compressed(self, key: Hashable, render: Callable[[], bytes]) -> bytes:
+        A client that leaves cancels no other's.
+        """
+        rendering: asyncio.Future[T] | None = self._rendered.get(key)
+        if rendering is None:
+            rendering = asyncio.get_running_loop().run_in_executor(self._executor, render)
+            self._rendered[key] = rendering
+        return await asyncio.shield(rendering)
+
+    async def compressed(self, key: Hashable, render: Callable[[], bytes]) -> "Compressed":
         """Return the body of this key, compressed by gzip."""
-        body = await self.body(key, render)
-        return await self.body((key, "gzip"), lambda: gzip.compress(body, GZIP_LEVEL, mtime=0))
+        body = await self.once(key, render)
+        return await self.once((key, "gzip"), lambda: Compressed(body))
 
 
 class Published:
@@ -103,7 +125,7 @@ class Published:
         """Publish a new snapshot in place of the last."""
         now_s = asyncio.get_running_loop().time()
         self.newest = Publication(snapshot, stats, self.pairs, now_s, self.executor)
-        self.ready = True
+        self.ready = self.ready or bool(snapshot.clusters)
 
     @property
     def age_s(self) -> float:

@@ -53,21 +53,22 @@ PIECE_BYTES = 64 * 1024
 class Body(Payload):
     """A body that is sent piece by piece, each after the client has taken those before."""
 
-    _value: bytes
+    _value: tuple[bytes, ...]
 
-    def __init__(self, value: bytes) -> None:
-        super().__init__(value, headers={"Content-Type": "application/octet-stream"})
-        self._size = len(value)
+    def __init__(self, *parts: bytes) -> None:
+        super().__init__(parts, headers={"Content-Type": "application/octet-stream"})
+        self._size = sum(map(len, parts))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text."""
-        return self._value.decode(encoding, errors)
+        return b"".join(self._value).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send the body."""
-        rest = memoryview(self._value)
-        for start in range(0, len(rest), PIECE_BYTES):
-            await writer.write(rest[start : start + PIECE_BYTES])
+        for value in self._value:
+            part = memoryview(value)
+            for start in range(0, len(part), PIECE_BYTES):
+                await writer.write(part[start : start + PIECE_BYTES])
 
 
 def general_headers(response: web.StreamResponse) -> None:
@@ -131,10 +132,14 @@ def _words(refusal: web.HTTPException) -> str:
 
 
 async def rendered(
-    request: web.Request, publication: Publication, key: Hashable, render: Callable[[], bytes]
+    request: web.Request,
+    publication: Publication,
+    key: Hashable,
+    render: Callable[[], bytes],
+    rest: bytes = b"",
 ) -> web.Response:
-    """Return a body of the publication, compressed where the client takes it."""
+    """Return a body of the publication and ``rest``, compressed if the client accepts it."""
     if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        return web.Response(body=Body(await publication.body(key, render)))
+        return web.Response(body=Body(await publication.once(key, render), rest))
     body = await publication.compressed(key, render)
-    return web.Response(body=Body(body), headers={hdrs.CONTENT_ENCODING: "gzip"})
+    return web.Response(body=Body(*body.pieces(rest)), headers={hdrs.CONTENT_ENCODING: "gzip"})

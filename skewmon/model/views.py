@@ -140,6 +140,8 @@ class NodeView:
     forecast: Forecast | None = None
     steps: int = 0
     stepped: Interval | None = None
+    last_step: Interval | None = None  # its size
+    last_step_at_ns: int = 0  # the common instant of the round that found it
     last_success_wall_ns: int | None = None
     timesync: SyncStatus | None = None
     findings: tuple[Finding, ...] = ()
@@ -162,6 +164,7 @@ class ClusterView:
     pairs: tuple[Pair, ...] = ()
     findings: tuple[Finding, ...] = ()
     rounds: int = 0
+    at_ns: int = 0  # the common instant, on the base
 
     @property
     def name(self) -> str:

@@ -99,6 +99,8 @@ class NodeInRound:
             forecast=coming.forecast,
             steps=self.state.clock_update.steps,
             stepped=_largest_step(self.moved),
+            last_step=self.state.last_step and self.state.last_step[1],
+            last_step_at_ns=self.state.last_step[0] if self.state.last_step else 0,
             last_success_wall_ns=self.state.last_success_wall_ns,
             timesync=self.state.timesync,
             findings=node_findings(
@@ -145,6 +147,7 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
             *inventory_findings(cluster),
         ),
         rounds=state.rounds(cluster.name).number,
+        at_ns=sweep.at_ns,
     )
 
 

@@ -108,6 +108,7 @@ class NodeState:
         None  # of an earlier daemon, until the first measurement is compared with it
     )
     recent: tuple[tuple[int, Movement], ...] = ()  # each with the common instant that showed it
+    last_step: tuple[int, Interval] | None = None  # the common instant that showed it, and its size
     _claimed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
 
     @property
@@ -146,8 +147,11 @@ class NodeState:
             return
         self.last_success_wall_ns, self.checkpoint = wall_ns, None
         at_ns = update.outcome.estimate.at_ns
-        shown = ((at_ns, movement) for movement in update.clock_update.movements)
+        shown = [(at_ns, movement) for movement in update.clock_update.movements]
         self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
+        for _, movement in shown:
+            if movement.kind in STEPS and movement.size is not None:
+                self.last_step = (at_ns, movement.size)
 
     def forget_base(self) -> None:
         """Drop the history against a base that stood still; for nodes that were not part of that round."""

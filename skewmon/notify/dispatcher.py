@@ -116,6 +116,8 @@ class Dispatcher:
             if isinstance(receiver.queue, ResendQueue):
                 receiver.queue.heartbeat = receiver.notifier.heartbeat
             counts.total[receiver.notifier.name] += 0  # a rate needs a series before the first alert
+            for reason in DeliveryReason:
+                counts.failed[receiver.notifier.name, reason.value] += 0
 
     def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
         """Queue changes, and all firing alerts with their newest texts; return at once.

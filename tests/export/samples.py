@@ -32,11 +32,13 @@ from skewmon.model import (
     Snapshot,
     SyncStatus,
     Threshold,
+    ThresholdKind,
     Verdict,
     Vote,
 )
 
 WALL_NS = 1_795_351_187_123_456_789  # 2026-11-22T12:39:47.123456789Z
+AT_NS = 30 * 1_000_000_000  # of the base: the common instant of the round
 US = 1_000
 MS = 1_000_000
 JUMP_NS = 70 * NS_PER_S
@@ -47,6 +49,8 @@ UNANIMOUS = Vote("none")
 THRESHOLDS = (
     Threshold("warning", 50 * MS, for_s=60.0, clear_for_s=60.0),
     Threshold("critical", NS_PER_S, clear_for_s=60.0),
+    Threshold("warning", 20_000, ThresholdKind.DRIFT),
+    Threshold("warning", 0, ThresholdKind.UNREACHABLE, for_s=300.0),
 )
 
 #: Text that a hostile or broken node may send; must reach nobody as markup, and must not stop an encoder.
@@ -81,6 +85,7 @@ def chrony(source: str = "192.0.2.1") -> SyncStatus:
         offset_s=0.000_021,
         root_distance_s=0.004,
         reach=0o377,
+        leap="none",
         peers=(
             Peer(source, "system", stratum=2, reach=0o377, offset_s=0.000_021, tally="*"),
             Peer("192.0.2.9", "unreachable", reach=0, tally="?"),
@@ -91,7 +96,7 @@ def chrony(source: str = "192.0.2.1") -> SyncStatus:
 def measured(round_trip_ns: int = 400 * US) -> Measured:
     """Return what a node that answered contributes."""
     estimate = Estimate(0, Interval.around(0, round_trip_ns // 2), round_trip_ns, samples=8)
-    return Measured(Burst(Program(probe="python3"), opening=()), estimate)
+    return Measured(Burst(Program(probe="python3", clocksource="tsc"), opening=()), estimate)
 
 
 def node(
@@ -136,7 +141,9 @@ def cluster_view(
 ) -> ClusterView:
     """Return a cluster with skew and pairs computed from the offsets of its nodes."""
     cluster = Cluster(name, tuple(Node(view.name, view.address) for view in nodes), thresholds=THRESHOLDS)
-    view = ClusterView(cluster, verdict, WALL_NS, 0.8, nodes, skew=None, worst=None, vote=vote, rounds=41)
+    view = ClusterView(
+        cluster, verdict, WALL_NS, 0.8, nodes, skew=None, worst=None, vote=vote, rounds=41, at_ns=AT_NS
+    )
     worst = tuple(query(view, 100, None, 0))
     offsets = {node.name: node.offset for node in nodes if node.offset}
     pairs = tuple(judged(pair, skew_line(view)) for pair in all_pairs(offsets)) if len(nodes) <= 64 else worst
@@ -165,7 +172,10 @@ def jumped() -> Snapshot:
         "chronyd says synchronized within 4.0 ms, yet the clock is at least 69.999 s ahead of the majority.",
         "ssh etcd3.example.com chronyc -n sources",
     )
-    wrong = replace(node(JUMPED, JUMP_NS), steps=1, findings=(finding,), drift=None)
+    step = Interval.around(JUMP_NS, US)
+    wrong = replace(
+        node(JUMPED, JUMP_NS), steps=1, last_step=step, last_step_at_ns=0, findings=(finding,), drift=None
+    )
     vote = Vote("named", (JUMPED,), "etcd1 and etcd2 agree within 95 us; etcd3 is 70 s from both.")
     nodes = (node("etcd1", -12 * US), node("etcd2", 3 * US), wrong)
     return snapshot(cluster_view(nodes, verdict=Verdict.CRITICAL, vote=vote))

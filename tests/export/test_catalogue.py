@@ -9,7 +9,7 @@ import pytest
 
 from skewmon.export import catalogue, collector, metrics_page
 from skewmon.export.catalogue import METRICS, Metric
-from skewmon.export.collector import SnapshotCollector
+from skewmon.export.collector import AgeCollector, SnapshotCollector
 from tests.export import samples
 from tests.export.samples import BY_NAME
 
@@ -39,7 +39,9 @@ def test_names_are_unique() -> None:
 def test_the_collector_exports_the_whole_catalogue_with_its_labels() -> None:
     """Every metric of the catalogue occurs in some round, with exactly the labels it documents."""
     seen = {}
-    for family in SnapshotCollector(samples.everything(), samples.STATS).collect():
+    everything = samples.everything()
+    at_scrape = AgeCollector(everything, samples.STATS, samples.AT_NS)
+    for family in (*SnapshotCollector(everything, samples.STATS).collect(), *at_scrape.collect()):
         for sample in family.samples:
             seen.setdefault(sample.name, set()).add(frozenset(sample.labels))
     assert seen == {metric.name: {frozenset(metric.labels)} for metric in METRICS}

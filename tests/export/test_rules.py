@@ -46,7 +46,7 @@ def _rules(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a tool that must be installed and must succeed; return what it said."""
+    """Run a tool that must be installed and must succeed; return its output."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -60,11 +60,12 @@ def test_the_shipped_rules_are_what_the_program_prints() -> None:
 def test_promtool_accepts_the_shipped_rules_and_their_tests_pass() -> None:
     """Check, and the unit tests of the rules."""
     assert "SUCCESS" in _run("promtool", "check", "rules", RULES)
-    assert "SUCCESS" in _run("promtool", "test", "rules", "skewmon.rules.test.yml", cwd=RULES.parent)
+    for tests in ("skewmon.rules.test.yml", "skewmon.rules.failures.test.yml"):
+        assert "SUCCESS" in _run("promtool", "test", "rules", tests, cwd=RULES.parent)
 
 
 def test_prometheus_accepts_the_example() -> None:
-    """With the rules beside it."""
+    """The rules are in the same directory."""
     _run("promtool", "check", "config", CONFIG / "prometheus" / "prometheus.example.yml")
 
 
@@ -102,17 +103,34 @@ def test_rules_follow_the_configuration(tmp_path: Path) -> None:
     )
     found = [rule for rule in _rules(yaml.safe_load(render(str(path)))) if rule.get("labels", {}).get("kind")]
     (rule,) = found
-    assert rule["expr"].startswith('skewmon_skew_lower_seconds{cluster_name="kv"} > 0.5\n')
+    assert rule["expr"].startswith('(skewmon_skew_lower_seconds{cluster_name="kv"} or ')
+    assert " > 0.5\n" in rule["expr"]
+    assert 'skewmon_skew_upper_seconds{cluster_name="kv"} < 0.5 ' in rule["expr"]
     assert rule["for"] == "1m"
     assert rule["labels"] == {"severity": "warning", "kind": "skew", "cluster_name": "kv"}
 
 
-def test_a_slow_cluster_is_not_called_stale() -> None:
-    """With a round each five minutes, twenty minutes without one are stale, and five are not."""
-    (stale,) = [
-        rule for rule in _rules(build_rules([EVERYTHING])) if rule.get("alert") == "SkewmonRoundsStale"
+def test_clusters_of_any_interval_share_the_rules_about_skewmon_itself() -> None:
+    """The interval is a metric, so the slowest cluster does not delay the alerts of the others."""
+    groups = [
+        build_rules(clusters)["groups"][2] for clusters in (None, [EVERYTHING], [Cluster("fast", (), 1.0)])
     ]
-    assert "[20m]" in stale["expr"]
+    assert groups[0] == groups[1] == groups[2]
+
+
+def test_a_failed_skewmon_silences_no_alert_of_another_one() -> None:
+    """Every inhibition of the example compares the instance."""
+    example = yaml.safe_load((CONFIG / "alertmanager" / "alertmanager.example.yml").read_text())
+    assert len(example["inhibit_rules"]) > 2
+    assert [rule for rule in example["inhibit_rules"] if not {"instance", "job"} <= set(rule["equal"])] == []
+
+
+@pytest.mark.parametrize(
+    "document", [build_rules(), build_rules([EVERYTHING])], ids=["shipped", "everything"]
+)
+def test_no_rule_drops_labels_of_the_target(document: dict[str, Any]) -> None:
+    """An aggregation names the labels that it removes; a further label of the target would split alerts."""
+    assert [rule for rule in _rules(document) if re.search(r"\bby\b", rule["expr"])] == []
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 import asyncio
 import gzip
 import json
+import re
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -13,10 +15,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from skewmon.errors import ConfigError, Fault, JournalError, ListenError
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.connection_slots import limits
-from skewmon.export.published import Callbacks
+from skewmon.export.published import Callbacks, DaemonStats
 from skewmon.export.server import REQUEST_BYTES_MAX, Exporter
 from skewmon.export.status import encode, status, summary
-from skewmon.model import EventQuery
+from skewmon.model import NS_PER_S, Cluster, EventQuery
+from skewmon.probe.clocks import base_ns
 from tests.export import samples
 from tests.export.certificates import Authority
 
@@ -75,6 +78,35 @@ async def test_a_client_cannot_choose_how_often_a_snapshot_is_rendered(serve, cl
     assert len(renderings) <= 3
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("accept", [PROMETHEUS_2, "text/plain"])
+async def test_the_age_of_a_round_grows_between_two_rounds(serve, client, accept, encoding) -> None:
+    """Each scrape measures it, on the monotonic base, even though the rest is rendered once a round."""
+    exporter, url = await serve()
+    now_ns = base_ns()
+    (view,) = samples.healthy().clusters
+    old = replace(view, at_ns=now_ns - 3_600 * NS_PER_S)
+    waiting = Cluster("new", (), interval_s=600.0)
+    exporter.publish(samples.snapshot(old), DaemonStats(awaited=((waiting, now_ns),)))
+    ages = []
+    for _ in range(2):
+        async with client.get(
+            f"{url}/metrics", headers={"Accept": accept, "Accept-Encoding": encoding}
+        ) as answer:
+            body = await answer.read()
+        text = (gzip.decompress(body) if encoding == "gzip" else body).decode()
+        found = re.findall(r'skewmon_round_age_seconds\{cluster_name="([\w-]+)"\} (\S+)', text)
+        ages.append({name: float(value) for name, value in found})
+        assert 'skewmon_round_interval_seconds{cluster_name="new"} 600.0' in text
+    assert 3_600 <= ages[0]["etcd-prod"] < ages[1]["etcd-prod"]
+    assert 0 <= ages[0]["new"] < ages[1]["new"] < 3_600
+
+
+def of_the_round(metrics: bytes) -> bytes:
+    """Return the part of /metrics that changes with a round alone."""
+    return metrics.partition(b"# HELP skewmon_round_age_seconds")[0]
+
+
 async def test_metrics_are_compressed_for_those_who_ask(serve, client) -> None:
     """A compressed scrape is the plain one, smaller."""
     exporter, url = await serve()
@@ -85,7 +117,9 @@ async def test_metrics_are_compressed_for_those_who_ask(serve, client) -> None:
     async with client.get(f"{url}/metrics") as answer:
         assert "Content-Encoding" not in answer.headers
         plain = await answer.read()
-    assert gzip.decompress(packed) == plain
+    unpacked = gzip.decompress(packed)
+    assert of_the_round(unpacked) == of_the_round(plain)
+    assert unpacked.endswith(plain[-100:])
     assert len(packed) < len(plain) / 4
 
 
@@ -106,12 +140,12 @@ async def test_a_snapshot_is_rendered_once_and_off_the_event_loop(serve, client,
         async with client.get(f"{url}/metrics") as answer:
             return await answer.read()
 
-    bodies = await asyncio.gather(*(scrape() for _ in range(8)))
+    bodies = [of_the_round(body) for body in await asyncio.gather(*(scrape() for _ in range(8)))]
     assert len(set(bodies)) == 1
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()
     exporter.publish(samples.healthy())
-    assert await scrape() != bodies[0]
+    assert of_the_round(await scrape()) != bodies[0]
     assert len(threads) == 2
 
 
