@@ -127,7 +127,9 @@ async def test_attempts_and_failures_are_counted_by_reason() -> None:
         dispatcher.submit([firing("a"), firing("b")], [])
         await asyncio.sleep(60)
     assert counts.total["scripted"] == 6
-    assert counts.failed == {("scripted", "connection"): 4}
+    reasons = {(name, reason.value) for name in ("scripted", "idle") for reason in DeliveryReason}
+    assert set(counts.failed) == reasons
+    assert +counts.failed == {("scripted", "connection"): 4}
 
 
 async def test_a_refused_alert_is_counted_and_the_others_are_not() -> None:
