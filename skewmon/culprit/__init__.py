@@ -4,7 +4,7 @@ The *machines* that vote are the measured nodes, and the admin box while its own
 synchronized. Names with one boot id and intervals that meet are one machine. A node is an *outlier* if it
 is proven beyond the line from more than half of the other machines and from more than half of the other
 names; the outliers must be a strict minority of the machines. Outliers that agree with each other, on two
-machines or more, are a *camp*. A camp is *disputed* if it has a source of its own and its accusers have,
+machines or more, are a *camp*. A camp is *disputed* if it has a source of its own and its opponents have,
 between them, no more sources than it has.
 
 The first row that applies decides:
@@ -21,7 +21,7 @@ references itself, becomes the row before the second one: only a reference can n
 more.
 
 A node that is missing for a moment counts as a voter that rejects no clock. If it has a source that no
-accuser has, it may also stand with an outlier, and two are a camp.
+opponent has, it may also stand with an outlier, and two are a camp.
 
 *Theorem.* Let the intervals of honest machines contain the truth and let honest machines be within the line
 of each other. If they are a strict majority of the machines, or of the names, then no honest node is named,

@@ -25,7 +25,7 @@ class Camp:
         """The names of the camp's machines, sorted."""
         return sorted(chain.from_iterable(machine.names for machine in self.machines))
 
-    def is_accused_by(self, lower_ns: int, upper_ns: int) -> bool:
+    def is_apart_from(self, lower_ns: int, upper_ns: int) -> bool:
         """Return whether an interval with these ends is proven beyond the line from one of the machines."""
         return lower_ns > self.above_ns or upper_ns < self.below_ns
 
@@ -50,7 +50,7 @@ def _camp(machines: list[Machine], limit_ns: int) -> Camp:
 
 
 class Others:
-    """The machines that are not outliers, as accusers of camps."""
+    """The machines that are not outliers, as opponents of camps."""
 
     def __init__(self, machines: Sequence[Machine], sources: Sources, missing: Collection[str]) -> None:
         self._machines = machines
@@ -70,22 +70,22 @@ class Others:
         names = chain.from_iterable(machine.names for machine in machines)
         return NO_SOURCE.union(*(self._sources.get(name, NO_SOURCE) for name in names))
 
-    def accusers(self, camp: Camp) -> list[Machine]:
+    def opponents(self, camp: Camp) -> list[Machine]:
         """Return the machines that are proven beyond the line from a camp."""
         hulls = ((machine, machine.hull) for machine in self._machines)
-        return [one for one, hull in hulls if camp.is_accused_by(hull.lower_ns, hull.upper_ns)]
+        return [one for one, hull in hulls if camp.is_apart_from(hull.lower_ns, hull.upper_ns)]
 
     def dispute(self, camp: Camp) -> bool:
-        """Return whether a camp has a source of its own, and its accusers have no more sources than it.
+        """Return whether a camp has a source of its own, and its opponents have no more sources than it.
 
-        A missing node with a source that no accuser has might stand with the camp.
+        A missing node with a source that no opponent has might stand with the camp.
         """
         own = self.sources_of(camp.machines)
         if not own or len(camp.machines) + len(self._missing) < 2:
             return False
         theirs, most = set[str](), len(own.union(*self._missing))
         for source, ends in self._ends.items():
-            if camp.is_accused_by(*ends):
+            if camp.is_apart_from(*ends):
                 theirs.add(source)
                 if len(theirs) > most:
                     return False

@@ -36,7 +36,7 @@ def of_camps(
 ) -> str:
     """Return the sentences for a vote with a majority, on the first few camps."""
     found = [_named(ballot, culprits)] if culprits else []
-    found += [_weak_accusers(camp, others) for camp in named[:MAX_CAMPS]]
+    found += [_weak_opponents(camp, others) for camp in named[:MAX_CAMPS]]
     found += [_disputed(camp, others, ballot.limit_ns) for camp in disputed[:MAX_CAMPS]]
     return " ".join(dict.fromkeys(filter(None, (*found, aliases(ballot)))))
 
@@ -65,24 +65,24 @@ def _all(cleared: Collection[str]) -> str:
     return " and ".join(filter(None, (counted, ADMIN_BOX if ADMIN_BOX in cleared else "")))
 
 
-def _weak_accusers(camp: Camp, others: Others) -> str:
-    """Return a warning if all accusers of a named camp have no source, or only one that the camp has not."""
-    accusers = others.accusers(camp)
-    own, theirs = others.sources_of(camp.machines), others.sources_of(accusers)
+def _weak_opponents(camp: Camp, others: Others) -> str:
+    """Return a warning if all opponents of a named camp have no source, or only one that the camp has not."""
+    opponents = others.opponents(camp)
+    own, theirs = others.sources_of(camp.machines), others.sources_of(opponents)
     if own and not theirs:
-        return "None of these has a known source, but the accused has."
-    if len(accusers) < 2 or len(theirs) != 1 or theirs <= own:
+        return "None of these has a known source, but the outlier has."
+    if len(opponents) < 2 or len(theirs) != 1 or theirs <= own:
         return ""
-    if any(others.sources_of([machine]) != theirs for machine in accusers):
+    if any(others.sources_of([machine]) != theirs for machine in opponents):
         return ""
     return f"All of these have one source, {names(sorted(theirs))}, and would share its error."
 
 
 def _disputed(camp: Camp, others: Others, limit_ns: int) -> str:
     """Return the sentence for two camps either of which may be right."""
-    accusers = others.accusers(camp)
-    against = sorted(name for machine in accusers for name in machine.names)
-    own, theirs = others.sources_of(camp.machines), others.sources_of(accusers)
+    opponents = others.opponents(camp)
+    against = sorted(name for machine in opponents for name in machine.names)
+    own, theirs = others.sources_of(camp.machines), others.sources_of(opponents)
     return (
         f"{names(camp.names)} ({_sources(own)}) and {names(against)} ({_sources(theirs)}) are "
         f"provably more than {exact(limit_ns)} apart, and the larger camp has no more sources: which camp is "

@@ -58,7 +58,7 @@ def test_a_named_culprit_is_proven_and_the_others_are_clear() -> None:
 
 
 def test_without_a_culprit_the_cluster_is_to_blame() -> None:
-    """Two nodes that disagree: both are beyond the line, neither is accused."""
+    """Two nodes that disagree: both are beyond the line, neither is blamed."""
     found = conditions(offsets(UNDETERMINED, a=70 * S, b=0))
     assert found == {None: ConditionState.PROVEN, "a": ConditionState.SHARED, "b": ConditionState.SHARED}
 
@@ -100,7 +100,7 @@ def test_one_dead_node_is_to_blame_for_itself() -> None:
     assert found == {"a": ConditionState.CLEAR, "b": ConditionState.CLEAR, "c": ConditionState.PROVEN}
 
 
-def test_when_no_node_answers_no_single_node_is_accused() -> None:
+def test_when_no_node_answers_no_single_node_is_blamed() -> None:
     """A cut cable at the admin box is one alert, not one a node."""
     found = conditions(view(missing("a"), missing("b")), "unreachable", "warning")
     assert set(found.values()) == {ConditionState.SHARED}

@@ -99,7 +99,7 @@ def test_a_single_outlier_is_named_whatever_is_claimed() -> None:
     nodes["n3"] = node("n3", 70, A)
     assert "one source" not in decide(nodes, LIMIT_NS).evidence
     lost = cluster(node("n1", 0), node("n2", 0), node("n3", 70, B))
-    assert decide(lost, LIMIT_NS).evidence.endswith("None of these has a known source, but the accused has.")
+    assert decide(lost, LIMIT_NS).evidence.endswith("None of these has a known source, but the outlier has.")
 
 
 def test_nodes_of_one_list_of_servers_have_the_same_sources() -> None:
@@ -129,13 +129,13 @@ def test_three_against_two_on_two_servers_are_two_camps() -> None:
     assert decide(five(WRONG, A, B), LIMIT_NS).disputed == ("n1", "n2")
 
 
-@pytest.mark.parametrize("own", [(), (WRONG,)], ids=["none", "the accusers'"])
+@pytest.mark.parametrize("own", [(), (WRONG,)], ids=["none", "the opponents'"])
 def test_a_camp_without_a_source_of_its_own_is_named(own: tuple[str, ...]) -> None:
     """One source of all five, or none of the two."""
     assert decide(five(WRONG, *own), LIMIT_NS).culprits == ("n1", "n2")
 
 
-def test_a_camp_is_named_by_accusers_with_more_sources() -> None:
+def test_a_camp_is_named_by_opponents_with_more_sources() -> None:
     """Three nodes with four servers against two with one."""
     right = [node(f"n{k}", 0, A, B, C, D) for k in (1, 2, 3)]
     found = decide(cluster(*right, node("n4", 70, WRONG), node("n5", 70, WRONG)), LIMIT_NS)
@@ -156,7 +156,7 @@ def test_a_disputed_camp_does_not_hide_another_outlier() -> None:
     assert "n1, n2 (source" in found.evidence
 
 
-def test_only_accusers_count_for_the_sources_of_the_majority() -> None:
+def test_only_opponents_count_for_the_sources_of_the_majority() -> None:
     """A node between the camps is proven apart from neither, and its source speaks against neither."""
     nodes = [*(node(f"n{k}", 0, A) for k in (1, 2, 3)), node("n4", 0.6, B)]
     camp = [node(f"n{k}", 1.2, C) for k in (5, 6)]

@@ -162,7 +162,7 @@ def test_no_finding_is_made_beyond_the_evidence(told: dict[str, object], kind: s
     assert kind not in kinds(node(**told))  # type: ignore[arg-type]
 
 
-def test_two_nodes_accuse_nobody_by_measurement() -> None:
+def test_two_nodes_have_no_culprit_by_measurement() -> None:
     """The median of two lies between them."""
     one, other = node(offset_ns=35 * S), node("n1", offset_ns=-35 * S)
     assert kinds(one, other) == []
@@ -328,7 +328,7 @@ def test_one_boot_id_on_clocks_that_are_apart_is_reported() -> None:
     assert said(sharing("n1", "", 0), sharing("n2", "", 70 * S), node("n3"), limit_ns=100 * S) == ()
 
 
-def test_two_camps_with_a_source_each_accuse_nobody() -> None:
+def test_two_camps_with_a_source_each_have_no_culprit() -> None:
     """Two sources are one word against another, whichever has more followers."""
     wrong = [follower(name, "198.51.100.9", 0) for name in ("n3", "n4", "n5")]
     good = [follower(name, "192.0.2.1", -70 * S) for name in ("n1", "n2")]

@@ -244,7 +244,7 @@ def test_phc2sys_beside_a_daemon_is_a_rival(process: str) -> None:
     assert "two-time-daemons" not in judged(*(node(f"n{k}", watched) for k in (1, 2, 3))).all_kinds
 
 
-def test_a_slow_lopsided_path_accuses_nobody() -> None:
+def test_a_slow_lopsided_path_has_no_culprit() -> None:
     """Two far nodes seem 90 ms ahead; their intervals hold the truth, so the near one is not behind."""
     far = {"bound_s": 0.1}
     said = judged(
@@ -550,7 +550,7 @@ def test_an_island_is_not_a_source() -> None:
     assert "n3, n4, n5 (no known source)" in said.vote.evidence
     alone = judged(*camps(1, lambda _: island))  # type: ignore[arg-type]
     assert (alone.vote.verdict, alone.vote.culprits) == ("named", ("n1",))
-    assert alone.vote.evidence.endswith("None of these has a known source, but the accused has.")
+    assert alone.vote.evidence.endswith("None of these has a known source, but the outlier has.")
     few = judged(*camps(3, lambda _: island, 2))  # type: ignore[arg-type]
     assert (few.vote.verdict, few.vote.culprits) == ("named", ("n4", "n5"))
 
@@ -579,7 +579,7 @@ def test_two_nodes_that_follow_each_other_have_no_source() -> None:
     fleet += [node("n2", chronyd("10.0.0.1"), 70.0, address="10.0.0.2")]
     said = judged(*fleet, node("n3", chronyd("192.0.2.1"), address="10.0.0.3"))
     assert (said.vote.verdict, said.vote.culprits) == ("named", ("n3",))
-    assert said.vote.evidence.endswith("None of these has a known source, but the accused has.")
+    assert said.vote.evidence.endswith("None of these has a known source, but the outlier has.")
 
 
 def test_two_unsynchronized_nodes_against_a_third_are_said_to_have_no_source() -> None:
@@ -593,11 +593,11 @@ def test_two_unsynchronized_nodes_against_a_third_are_said_to_have_no_source() -
     )
     said = judged(node("n1", HEALTHY), node("n2", lost, 70.0), node("n3", lost, 70.0))
     assert (said.vote.verdict, said.vote.culprits) == ("named", ("n1",))
-    assert said.vote.evidence.endswith("None of these has a known source, but the accused has.")
+    assert said.vote.evidence.endswith("None of these has a known source, but the outlier has.")
     assert said.kinds("n2") == ["unsynchronized", "no-reachable-source"]
 
 
-def test_an_unsynchronized_node_is_still_accused() -> None:
+def test_an_unsynchronized_node_is_still_named() -> None:
     """It has no voice, and can be wrong."""
     lost = status_of(
         NTPD,
@@ -610,7 +610,7 @@ def test_an_unsynchronized_node_is_still_accused() -> None:
 
 
 def test_two_nodes_are_one_word_against_another() -> None:
-    """Both claim to be right; nobody is accused, and the tie is said."""
+    """Both claim to be right; no node is named, and the tie is reported."""
     said = judged(node("n1", chronyd("192.0.2.1")), node("n2", chronyd("192.0.2.2"), 70.0))
     assert (said.vote.verdict, said.vote.culprits) == ("undetermined", ())
     assert "claims-sync-but-off" not in said.all_kinds
