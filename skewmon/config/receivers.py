@@ -1,12 +1,12 @@
 """The part of the configuration file that names receivers of alerts."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from skewmon.config import limits
 from skewmon.config.base import Exactly, Spec
-from skewmon.config.fields import SecretPath, SecretUrl, Url
+from skewmon.config.fields import SecretPath, SecretUrl, Url, refuse
 
 
 class WebhookSpec(Exactly):
@@ -55,3 +55,13 @@ class AlertsSpec(Spec):
         default=False,
         description="send Alertmanager SkewmonWatchdog, which always fires, for a dead man's switch",
     )
+
+    @model_validator(mode="after")
+    def _watchdog_is_sent(self) -> Self:
+        if self.watchdog and not self.alertmanagers:
+            raise refuse(
+                "the watchdog is sent to alertmanagers, and none is listed",
+                "add alertmanagers:",
+                at="watchdog",
+            )
+        return self
