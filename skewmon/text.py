@@ -13,14 +13,18 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decima
 
 _NS_PER_S = 1_000_000_000
 
+#: The average year of the Julian calendar, as of systemd and chrony.
+_NS_PER_YEAR = 31_557_600 * _NS_PER_S
+
 #: Units from the largest down, with their nanoseconds, spelt as the configuration has them: every terminal
 #: can show "us", and the text can be typed.
 _UNITS = ((_NS_PER_S, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 
 #: The units of rounded spans: a unit is used from this size on, in nanoseconds, and has so many of them.
 _SPAN_UNITS = (
+    (2 * _NS_PER_YEAR, _NS_PER_YEAR, "years"),
     (172_800 * _NS_PER_S, 86_400 * _NS_PER_S, "days"),
-    (7_200 * _NS_PER_S, 3_600 * _NS_PER_S, "h"),
+    (3_600 * _NS_PER_S, 3_600 * _NS_PER_S, "h"),
     (1_000 * _NS_PER_S, 60 * _NS_PER_S, "min"),
     *((size_ns, size_ns, unit) for size_ns, unit in _UNITS[:-1]),
     (0, 1, "ns"),
@@ -120,6 +124,14 @@ def rfc3339(wall_ns: int, decimals: int = 3) -> str:
 def utc(wall_ns: int) -> str:
     """Return an instant of the wall clock in a sentence, to the second."""
     return f"{_instant(wall_ns):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def date(wall_ns: int) -> str:
+    """Return the date in UTC that a clock shows, or that it shows none that a calendar has."""
+    try:
+        return f"{_instant(wall_ns):%Y-%m-%d}"
+    except OverflowError:
+        return "no date"
 
 
 def harmless(text: str, keep: str = "") -> str:

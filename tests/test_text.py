@@ -33,6 +33,7 @@ NS_OF = {
     "min": 60 * S,
     "h": 3_600 * S,
     "days": 86_400 * S,
+    "years": 31_557_600 * S,
 }
 
 spans = st.integers(-(10**15), 10**20)
@@ -70,7 +71,11 @@ def test_rounding_costs_less_than_a_thousandth(value_ns: int) -> None:
         (1_234 * S, "20.57 min"),
         (3 * 3_600 * S, "3 h"),
         (7 * 86_400 * S, "7 days"),
-        (20_000 * 86_400 * S, "20,000 days"),
+        (3_601 * S, "1 h"),
+        (5_400 * S, "1.5 h"),
+        (700 * 86_400 * S, "700 days"),
+        (1_795_000_000 * S, "56.88 years"),
+        (20_000 * 86_400 * S, "54.76 years"),
     ],
 )
 def test_a_measured_span_has_four_digits_and_the_unit_that_fits(value_ns: int, text: str) -> None:

@@ -114,7 +114,7 @@ class NodeInRound:
 def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
     reference_ns = _reference_ns(cluster, sweep)
-    nodes = [_node_in_round(cluster, node, sweep, state, reference_ns) for node in cluster.nodes]
+    nodes = [_node_in_round(cluster, node, sweep, state, reference_ns, wall_ns) for node in cluster.nodes]
     offsets = {one.name: one.offset for one in nodes if one.offset is not None}
     evidence = {one.name: one.evidence for one in nodes}
     skew = pairs.skew(offsets)
@@ -159,7 +159,7 @@ def _reference_ns(cluster: Cluster, sweep: Sweep) -> int:
 
 
 def _node_in_round(
-    cluster: Cluster, node: Node, sweep: Sweep, state: MonitorState, reference_ns: int
+    cluster: Cluster, node: Node, sweep: Sweep, state: MonitorState, reference_ns: int, wall_ns: int
 ) -> NodeInRound:
     record, outcome = state.node(node.endpoint), sweep.outcomes[node.endpoint]
     moved = record.moved_since(state.rounds(cluster.name).since_ns)
@@ -174,6 +174,7 @@ def _node_in_round(
         node.address,
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
         *_rates_ppb(record.clock_update),
+        None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
     )
     return NodeInRound(node.name, outcome, offset, record, moved, evidence)
 

@@ -21,6 +21,7 @@ from skewmon.timesync.findings.evidence import proven
 
 MS = 1_000_000
 S = 1_000_000_000
+WEEK = 7 * 86_400 * S
 
 #: What a section of the runbook needs to say what a finding means, how to see it, and what to do.
 LEAST_WORDS = 25
@@ -115,6 +116,12 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
         ({"offset_ns": -19_800 * S, "bound_ns": 3 * S}, "time-zone-error"),
         ({"offset_ns": 37 * S}, "time-scale-error"),
         ({"offset_ns": -18 * S, "bound_ns": 200 * MS}, "time-scale-error"),
+        ({"offset_ns": -56 * 365 * 86_400 * S}, "wrong-date"),
+        ({"offset_ns": 2 * 86_400 * S, "bound_ns": 5 * S}, "wrong-date"),
+        ({"offset_ns": -1_024 * WEEK}, "gps-week-rollover"),
+        ({"offset_ns": 2_048 * WEEK + 18 * S}, "gps-week-rollover"),
+        ({"offset_s": -7.81}, "corrects-slowly"),
+        ({"offset_s": 0.3}, "corrects-slowly"),
         ({"history": ClockChanges(step_s=-1.5)}, "stepped"),
         ({"history": ClockChanges(suspended_s=12.0)}, "suspended"),
         ({"history": ClockChanges(rebooted=True)}, "rebooted"),
@@ -151,6 +158,12 @@ def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: 
         ({"offset_ns": 15 * 3_600 * S}, "time-zone-error"),
         ({"offset_ns": 37 * S + 300 * MS}, "time-scale-error"),
         ({"offset_ns": 37 * S, "bound_ns": 400 * MS}, "time-scale-error"),
+        ({"offset_ns": -1_024 * WEEK}, "wrong-date"),
+        ({"offset_ns": 1_023 * WEEK}, "gps-week-rollover"),
+        ({"offset_ns": 14 * 3_600 * S}, "wrong-date"),
+        ({"offset_s": 0.1}, "corrects-slowly"),
+        ({"offset_s": -7.81, "synchronized": False}, "corrects-slowly"),
+        ({"offset_s": -7.81, "daemon": "ntpd"}, "corrects-slowly"),
         ({"offset_ns": 200 * MS}, "panic-threshold"),
         ({"daemon": "ntpd", "offset_ns": 200 * MS, "history": ClockChanges(step_s=0.2)}, "panic-threshold"),
         ({"daemon": "ntpd", "offset_ns": 200 * MS, "bound_ns": 100 * MS}, "panic-threshold"),
@@ -160,6 +173,40 @@ def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: 
 def test_no_finding_is_made_beyond_the_evidence(told: dict[str, object], kind: str) -> None:
     """Just inside each line, or without what the rule rests on, nothing is said."""
     assert kind not in kinds(node(**told))  # type: ignore[arg-type]
+
+
+def test_a_chronyd_that_reports_its_own_error_is_quoted() -> None:
+    """The quote is chrony's, and the command steps the clock."""
+    (found,) = found_of(node(offset_s=-7.81, offset_ns=-7_810 * MS))
+    assert "chronyd on n3 is synchronized, but reports its clock 7.81 s slow" in found.message
+    assert found.next == "ssh -t n3 sudo chronyc makestep"
+
+
+def test_a_refuted_claim_quotes_the_daemons_own_offset() -> None:
+    """A daemon that reports 7.81 s and is 70 s off is wrong by its own figures, too."""
+    found = {each.kind: each for each in found_of(node(offset_s=-7.81, offset_ns=-70 * S))}
+    assert found["claims-sync-but-off"].message.endswith(", and chronyd itself reports its clock 7.81 s slow")
+
+
+def test_a_wrong_date_is_named() -> None:
+    """A reader understands 1970 better than a number of seconds."""
+    epoch = replace(node(offset_ns=-1_795_000_000 * S), wall_ns=12 * S)
+    message = next(each.message for each in found_of(epoch) if each.kind == "wrong-date")
+    assert message == "n3 is at least 56.88 years behind the cluster's median; its clock shows 1970-01-01"
+
+
+def test_a_lost_count_of_gps_weeks_is_named() -> None:
+    """In weeks, with the date."""
+    lost = replace(node(offset_ns=-1_024 * WEEK), wall_ns=1_176_000_000 * S)
+    message = next(each.message for each in found_of(lost) if each.kind == "gps-week-rollover")
+    assert "n3 is 1,024 weeks behind the cluster's median to within" in message
+    assert "its clock shows 2007-04-08" in message
+
+
+def test_an_hour_is_named_as_an_hour() -> None:
+    """Not as 3601 s."""
+    (found,) = (each for each in found_of(node(offset_ns=3_601 * S)) if each.kind == "time-zone-error")
+    assert found.message.startswith("n3 is 1 h ahead to within 1.")
 
 
 def test_two_nodes_have_no_culprit_by_measurement() -> None:

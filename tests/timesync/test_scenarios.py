@@ -331,10 +331,13 @@ def test_the_kernels_word_is_not_put_into_an_unknown_mouth() -> None:
 
 
 def test_a_daemon_that_admits_its_error_is_no_liar() -> None:
-    """Synchronized, 70 s off, and slewing by its own word."""
+    """Synchronized, 70 s off, and slewing by its own word: the finding quotes it and advises a step."""
     slewing = chronyd(*FOUR, ahead_s=70.0)
     said = judged(node("n1", slewing, 70.0), node("n2", HEALTHY), node("n3", HEALTHY))
-    assert said.kinds("n1") == []
+    assert said.kinds("n1") == ["corrects-slowly"]
+    assert "chronyd on n1 is synchronized, but reports its clock 70 s fast" in said.message(
+        "corrects-slowly", "n1"
+    )
     assert said.vote.culprits == ("n1",)
 
 

@@ -72,6 +72,11 @@ def restart(node: NodeEvidence) -> str:
     return node.on_node('"sudo systemctl restart ntpd || sudo systemctl restart ntp"', terminal=True)
 
 
+def step(node: NodeEvidence) -> str:
+    """Make chronyd correct its clock at once."""
+    return node.on_node("sudo chronyc makestep", terminal=True)
+
+
 def units(node: NodeEvidence) -> str:
     """Show which time daemons the node's systemd knows and runs."""
     shown = "systemctl list-units --all '*chron*' '*ntp*' '*timesync*' '*ptp*' '*phc2sys*'"

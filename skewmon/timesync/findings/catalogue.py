@@ -25,6 +25,10 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
         "The clock is off by the whole seconds between UTC and another time scale: TAI, or that of GPS.",
         "critical",
     ),
+    FindingKind.GPS_WEEK_ROLLOVER: Diagnosis(
+        "The clock is off by 1,024 weeks or a multiple: a GPS receiver lost count of its weeks.", "critical"
+    ),
+    FindingKind.WRONG_DATE: Diagnosis("The clock is a day or more off.", "critical"),
     FindingKind.PANIC_THRESHOLD: Diagnosis(
         "The clock is further off than its ntpd corrects by itself.", "warning", worst="critical"
     ),
@@ -39,6 +43,9 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     ),
     FindingKind.NO_TIME_DAEMON: Diagnosis("Nothing disciplines the clock.", "warning"),
     FindingKind.TWO_TIME_DAEMONS: Diagnosis("More than one daemon could steer the clock.", "warning"),
+    FindingKind.CORRECTS_SLOWLY: Diagnosis(
+        "chronyd reports its own clock far off, and slews it instead of stepping.", "warning"
+    ),
     FindingKind.UNSYNCHRONIZED: Diagnosis(
         "The time daemon says itself that it is not synchronized.", "warning"
     ),

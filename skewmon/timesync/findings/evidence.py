@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from skewmon.model import Interval, Peer, SyncStatus
-from skewmon.text import at_least
+from skewmon.text import at_least, span_of_seconds
 
 #: A daemon that holds its clock but states no bound, nor the kernel one for it: ntpd's step threshold, which
 #: no synchronised daemon's clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well
@@ -29,7 +29,8 @@ class NodeEvidence:
 
     ``address`` is the one by which other nodes would reach it, should they follow it. ``boot_id`` is a claim
     of the node, like its status. ``rate_ppb`` is the proven mean rate of its oscillator against the admin
-    box's over the last minutes, ``wall_rate_ppb`` that of its wall clock.
+    box's over the last minutes, ``wall_rate_ppb`` that of its wall clock. ``wall_ns`` is the time that the
+    clock shows.
     """
 
     name: str
@@ -41,6 +42,7 @@ class NodeEvidence:
     boot_id: str = ""
     rate_ppb: Interval | None = None
     wall_rate_ppb: Interval | None = None
+    wall_ns: int | None = None
 
     @property
     def is_mute(self) -> bool:
@@ -103,6 +105,17 @@ def claimed_bound_s(status: SyncStatus) -> float:
         told_s = kernel.max_error_s if kernel is not None and kernel.synchronized else None
         distance_s = max(UNSAID_BOUND_S, told_s or 0.0)
     return abs(status.offset_s or 0.0) + distance_s
+
+
+def own_offset(status: SyncStatus) -> str | None:
+    """Return the offset that a daemon reports of its own clock: ``reports its clock 7.81 s slow``.
+
+    None below the offset that a synchronized daemon may have for a while.
+    """
+    offset_s = status.offset_s
+    if offset_s is None or abs(offset_s) <= UNSAID_BOUND_S:
+        return None
+    return f"reports its clock {span_of_seconds(offset_s)} {'fast' if offset_s > 0 else 'slow'}"
 
 
 def speaker(node: NodeEvidence, status: SyncStatus) -> str:

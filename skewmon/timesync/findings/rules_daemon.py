@@ -7,7 +7,7 @@ from skewmon.text import names, span_of_seconds
 from skewmon.timesync.claim import age_s, is_stale, poll_s
 from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.catalogue import finding
-from skewmon.timesync.findings.evidence import NodeEvidence, followed, speaker
+from skewmon.timesync.findings.evidence import NodeEvidence, followed, own_offset, speaker
 from skewmon.timesync.findings.facts import DISCIPLINES
 from skewmon.timesync.parsers.complaints import ToolOutcome
 from skewmon.timesync.source import GOOD, is_island, is_provided, is_refclock, servers, usable
@@ -59,6 +59,7 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
             "and calls that synchronized",
             advice.sources(node),
         )
+    yield from _slow_correction(node, status)
     heard_s = age_s(status)
     if status.synchronized and heard_s is not None and is_stale(status):
         yield finding(
@@ -67,6 +68,18 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
             f"last heard {span_of_seconds(heard_s)} ago, "
             f"{heard_s / poll_s(status):.0f} poll intervals",
             advice.sources(node),
+        )
+
+
+def _slow_correction(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
+    """Report a chronyd that is synchronized and far off by its own figures: it slews for hours."""
+    own = own_offset(status)
+    if status.daemon == "chronyd" and status.synchronized and own is not None:
+        yield finding(
+            FindingKind.CORRECTS_SLOWLY,
+            f"chronyd on {node.name} is synchronized, but {own}; it slews the clock, "
+            "and 'makestep' corrects it at once",
+            advice.step(node),
         )
 
 

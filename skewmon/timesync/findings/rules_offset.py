@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 
 from skewmon.model import NS_PER_S, Finding, FindingKind, Interval, SyncStatus
-from skewmon.text import at_most, span_of_seconds
+from skewmon.text import at_most, date, span_of_seconds
 from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.catalogue import finding
-from skewmon.timesync.findings.evidence import NodeEvidence, Reference, claimed_bound_s, proven, speaker
+from skewmon.timesync.findings.evidence import (
+    NodeEvidence,
+    Reference,
+    claimed_bound_s,
+    own_offset,
+    proven,
+    speaker,
+)
 from skewmon.timesync.findings.facts import BUSYBOX
 from skewmon.timesync.refid import of_address
 
@@ -27,6 +34,15 @@ TIME_SCALES_NS = ((37 * NS_PER_S, "TAI, which PTP carries,"), (18 * NS_PER_S, "t
 #: path, and little for chance.
 SCALE_SLACK_NS = NS_PER_S // 4
 
+#: Off by a day or more the clock shows another date; no time zone explains it.
+DATE_NS = 86_400 * NS_PER_S
+
+#: GPS sends the number of the week in ten bits (IS-GPS-200, 20.3.3.3.1.1): 19.6 years. Such a source is
+#: otherwise right; a minute leaves room for leap seconds and a daemon that has not corrected the rest.
+ROLLOVER_WEEKS = 1_024
+ROLLOVER_NS = ROLLOVER_WEEKS * 7 * 86_400 * NS_PER_S
+ROLLOVER_SLACK_NS = 60 * NS_PER_S
+
 #: A rate beyond this is steering, not an oscillator: crystals differ by some tens of ppm.
 SLEW_PPM = 50.0
 
@@ -39,6 +55,7 @@ def offset_rules(node: NodeEvidence, reference: Reference) -> Iterator[Finding]:
     if offset is not None:
         yield from _zone(node, offset)
         yield from _scale(node, offset)
+        yield from _date(node, offset, reference.name)
         if node.status is not None:
             yield from _panic(node, offset, node.status, reference.name)
             yield from _off(node, offset, node.status, reference)
@@ -73,6 +90,33 @@ def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
             f"and by so much {name} is ahead of UTC: it, or its source, takes one for the other",
             advice.time_scale(node),
         )
+
+
+def _date(node: NodeEvidence, offset: Interval, reference: str) -> Iterator[Finding]:
+    """Report a clock that shows another date, and a receiver that lost count of its weeks."""
+    if offset.proven_ns < DATE_NS:
+        return
+    rollovers = round(offset.estimate_ns / ROLLOVER_NS)
+    rest = offset.shifted(-rollovers * ROLLOVER_NS)
+    if rollovers and rest.furthest_ns <= ROLLOVER_SLACK_NS:
+        side = "ahead of" if rollovers > 0 else "behind"
+        yield finding(
+            FindingKind.GPS_WEEK_ROLLOVER,
+            f"{node.name} is {abs(rollovers) * ROLLOVER_WEEKS:,} weeks {side} {reference} "
+            f"to within {at_most(rest.furthest_ns)}{_shown(node)}: GPS counts weeks up to "
+            f"{ROLLOVER_WEEKS:,}, and a receiver behind its source took the wrong count",
+            advice.sources(node),
+        )
+        return
+    yield finding(
+        FindingKind.WRONG_DATE,
+        f"{node.name} is {proven(offset, reference)}{_shown(node)}",
+        advice.hardware_clock(node),
+    )
+
+
+def _shown(node: NodeEvidence) -> str:
+    return "" if node.wall_ns is None else f"; its clock shows {date(node.wall_ns)}"
 
 
 def _panic(node: NodeEvidence, offset: Interval, status: SyncStatus, whom: str) -> Iterator[Finding]:
@@ -112,10 +156,12 @@ def _off(node: NodeEvidence, offset: Interval, status: SyncStatus, reference: Re
     if not source and of_address(status.refid or "") is not None:
         source = f" to the reference ID {status.refid}"  # of an IPv6 server it only looks like an address
     claim = source if status.root_distance_s is None else f"{source} to within {span_of_seconds(own_s)}"
+    own = own_offset(status)
+    quote = "" if own is None else f", and {speaker(node, status)} itself {own}"
     yield finding(
         FindingKind.CLAIMS_SYNC_BUT_OFF,
         f"{speaker(node, status)} on {node.name} says synchronized{claim}, "
-        f"yet its clock is {proven(offset, reference.name)}",
+        f"yet its clock is {proven(offset, reference.name)}{quote}",
         advice.sources(node),
     )
 
