@@ -143,9 +143,7 @@ def summary(config: "Config") -> str:
         )
         if receivers
     ]
-    receivers = (
-        f"Alerts go to {_joined(told)}." if told else "Alerts are shown and exported, and sent to nobody."
-    )
+    receivers = f"Alerts go to {_joined(told)}." if told else "Alerts are shown and exported, and not sent."
     return f"{clusters} {receivers} Page and metrics are served at {config.web.listen}."
 
 

@@ -1,1 +1,1 @@
-"""The configuration: its schema and a loader that says where a fault is."""
+"""The configuration: its schema, and a loader that locates every fault."""

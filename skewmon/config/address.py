@@ -20,7 +20,7 @@ class Listen:
 
 
 def parse_listen(text: str) -> Listen:
-    """Return ``host:port``, ``[address]:port`` or ``:port``; raise ValueError with what was expected."""
+    """Return ``host:port``, ``[address]:port`` or ``:port``; raise ValueError with the expectation."""
     host, colon, port = text.rpartition(":")
     digits = port.isascii() and port.isdigit() and len(port) <= 5
     if not colon or not digits or int(port) > MAX_PORT:

@@ -1,4 +1,4 @@
-"""What every mapping of the configuration file has in common."""
+"""The base classes of every mapping in the configuration file."""
 
 from typing import ClassVar, Self
 
@@ -14,7 +14,7 @@ class Spec(BaseModel):
 
 
 class Exactly(Spec):
-    """A mapping whose meaning hangs on exactly one of several keys."""
+    """A mapping that has exactly one of several keys."""
 
     choices: ClassVar[tuple[str, ...]]
 

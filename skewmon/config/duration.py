@@ -26,7 +26,7 @@ _PART = re.compile(r"([0-9]+)(?:\.([0-9]+))?(ns|us|µs|μs|ms|s|m|h|d)", re.ASCI
 
 
 def parse_duration_ns(text: str) -> int:
-    """Return the nanoseconds that ``text`` means, exactly; raise ValueError with what was expected."""
+    """Return the nanoseconds that ``text`` means, exactly; raise ValueError with the expectation."""
     if len(text) > MAX_TEXT_LENGTH:
         raise ValueError(f"{_EXPECTED}, found {len(text)} characters")
     total, position, last = 0, 0, -1
@@ -62,7 +62,7 @@ def _ascii_unit(unit: str) -> str:
 
 
 def _part_ns(whole: str, fraction: str, unit: str, text: str) -> int:
-    """Return one number with its unit in nanoseconds; refuse what is finer than a nanosecond."""
+    """Return one number with its unit in nanoseconds; refuse a finer value than a nanosecond."""
     scale: int = 10 ** len(fraction)
     value_ns, rest = divmod(int(whole + fraction) * _UNITS_NS[unit], scale)
     if rest:
@@ -79,7 +79,7 @@ def _decimal(value_ns: int, unit: str) -> str:
 
 
 def _advice(text: str) -> str:
-    """Return what the likeliest slip was, or nothing."""
+    """Return the likeliest mistake, or nothing."""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
         return f"; add a unit: {text}s or {text}ms"
     if text.startswith("-"):

@@ -23,34 +23,34 @@ WAYS = frozenset({"jump", "proxy_command"})
 
 
 def merged_ssh(*layers: SshSpec) -> SshSpec:
-    """Return the settings of several layers, the last word counting most, with defaults below them all."""
-    said: dict[str, Any] = {}
+    """Return the settings of several layers: the last takes precedence, then the others, then defaults."""
+    merged: dict[str, Any] = {}
     for layer in layers:
         own = {key: getattr(layer, key) for key in layer.model_fields_set if getattr(layer, key) is not None}
         if own.keys() & WAYS:
-            said = {key: value for key, value in said.items() if key not in WAYS}
-        said |= own
+            merged = {key: value for key, value in merged.items() if key not in WAYS}
+        merged |= own
     defaults: dict[str, Any] = {
         "user": DEFAULT_USER,
         "port": DEFAULT_PORT,
-        "identity": () if said.get("agent") else (DEFAULT_IDENTITY,),
+        "identity": () if merged.get("agent") else (DEFAULT_IDENTITY,),
         "agent": False,
         "legacy": False,
         "known_hosts": (DEFAULT_KNOWN_HOSTS,),
         "jump": (),
         "connect_timeout_ns": DEFAULT_CONNECT_TIMEOUT_NS,
     }
-    return SshSpec.model_construct(**(defaults | said))
+    return SshSpec.model_construct(**(defaults | merged))
 
 
 def effective(config: Config) -> Config:
-    """Return a configuration that says everything and means the same."""
+    """Return an equivalent configuration with every default filled in."""
     clusters = {name: _effective_cluster(spec, config.ssh) for name, spec in config.clusters.items()}
     return config.model_copy(update={"ssh": merged_ssh(config.ssh), "clusters": clusters})
 
 
 def shown(config: Config) -> str:
-    """Return the effective configuration as YAML, with what may be secret masked."""
+    """Return the effective configuration as YAML, with secrets masked."""
     plain = effective(config).model_dump(mode="json", by_alias=True, exclude_none=True)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
 
@@ -67,7 +67,7 @@ def _effective_cluster(spec: ClusterSpec, defaults: SshSpec) -> ClusterSpec:
 
 
 def _effective_node(entry: NodeSpec, *layers: SshSpec) -> NodeSpec:
-    """Return one node with its settings in one place."""
+    """Return one node with its settings merged."""
     own = SshSpec.model_construct(port=entry.port)
     return entry.model_copy(update={"port": None, "ssh": merged_ssh(*layers, entry.ssh, own)})
 

@@ -1,6 +1,6 @@
-"""The kinds of values that a configuration holds; each validator says what it expected.
+"""The kinds of values that a configuration holds; each validator reports its expectation.
 
-Validators run in pydantic's strict mode, so that nothing is converted behind the user's back. Paths become
+Validators run in pydantic's strict mode, so that no value is converted silently. Paths become
 absolute against the directory of the file, which the loader passes as context.
 """
 
@@ -38,12 +38,12 @@ _DRIFT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?ppm", re.ASCII)
 
 
 def refuse(message: str, hint: str = "", at: str = "") -> PydanticCustomError:
-    """Return an error whose words reach the user as they are; ``at`` names the key that it is about."""
+    """Return an error whose message reaches the user unchanged; ``at`` names its key."""
     return PydanticCustomError("refused", "{message}", {"message": message, "hint": hint, "at": at})
 
 
 def refused_by(check: Callable[[str], object]) -> Callable[[str], str]:
-    """Return a validator that keeps the text and tells the user a ValueError of ``check`` word for word."""
+    """Return a validator that keeps the text and reports a ValueError of ``check`` unchanged."""
 
     def keep(text: str) -> str:
         try:
@@ -56,7 +56,7 @@ def refused_by(check: Callable[[str], object]) -> Callable[[str], str]:
 
 
 def _duration(value: Any) -> int:
-    """Return nanoseconds; a number without a unit is refused, for nobody knows what it counts."""
+    """Return nanoseconds; a number without a unit is refused as ambiguous."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise refuse(f"expected a duration, found the number {value}", f"add a unit: {value}s or {value}ms")
     if not isinstance(value, str):

@@ -11,11 +11,11 @@ MAX_DEPTH = 24
 #: Values after aliases are expanded: 10,000 nodes with five keys each, and room. Stops alias bombs.
 MAX_VALUES = 250_000
 
-#: More than this helps nobody to repair a file.
+#: A longer list does not help to repair a file.
 MAX_FAULTS = 50
 
-#: Faults whose place in the file is looked for; each look passes over the keys before it. More are explained
-#: than shown, because those with the first places are shown.
+#: Faults that are located in the file; each search passes over the keys before it. More are located than
+#: shown, because the first ones in the file are shown.
 MAX_EXPLAINED = 10 * MAX_FAULTS
 
 #: What one admin box measures in one round a minute (bench: 10,000 nodes on one core).
@@ -45,7 +45,7 @@ MAX_PORT = 65_535
 MIN_CONNECT_TIMEOUT_NS = NS_PER_S // 10
 MAX_CONNECT_TIMEOUT_NS = 120 * NS_PER_S
 
-#: sshd's own sources allow longer chains; nobody runs them.
+#: sshd's own sources allow longer chains; they are not used in practice.
 MAX_HOPS = 8
 
 #: Commands of cloud providers have some 300 characters.
@@ -57,7 +57,7 @@ MAX_IDENTITIES = 16
 #: A pathological drift: 1 in 10 means a broken oscillator, not a threshold.
 MAX_DRIFT_PPM = 100_000
 
-#: Receivers of one kind; each is asked for every alert.
+#: Receivers of one kind; each gets every alert.
 MAX_RECEIVERS = 32
 
 #: Lines of thresholds of one cluster; every one is evaluated for every node and round.

@@ -8,8 +8,8 @@ from skewmon.errors import ConfigError, Fault, echoed
 #: Marks a secret that systemd hands over (LoadCredential=); the name is looked up at use.
 CREDENTIAL = "credential:"
 
-#: Where systemd keeps the credentials of the running service: root, whom an alert tells to run a command that
-#: reads the service's configuration, has the same key there.
+#: The directory of the running service's credentials. A command that an alert advises reads the service's
+#: configuration, and as root finds the same key there.
 SERVICE_CREDENTIALS = "/run/credentials/skewmon.service"
 
 
@@ -49,7 +49,7 @@ def secret_file(text: str) -> str:
 
 
 def default_state_directory() -> str:
-    """Return $STATE_DIRECTORY as systemd sets it, else skewmon's place in the XDG state home."""
+    """Return $STATE_DIRECTORY as systemd sets it, else skewmon's directory in the XDG state home."""
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if given:
         return given

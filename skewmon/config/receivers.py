@@ -20,7 +20,7 @@ class WebhookSpec(Exactly):
 
 
 class AlertmanagerSpec(Spec):
-    """An Alertmanager that asks for a login."""
+    """An Alertmanager that requires a login."""
 
     url: Url = Field(description="its address, with the path under which it is served")
     headers_file: SecretPath | None = Field(None, description="file of headers, one `Name: value` a line")
@@ -38,7 +38,7 @@ AlertmanagerEntry = Annotated[
 
 
 class AppriseSpec(Spec):
-    """A receiver that Apprise knows; its URL is a secret."""
+    """A receiver that Apprise supports; its URL is a secret."""
 
     url_file: SecretPath = Field(description="file or credential that holds one Apprise URL a line")
 

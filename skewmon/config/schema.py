@@ -1,4 +1,4 @@
-"""The configuration file, key by key. The attributes carry their unit, the keys are design's words."""
+"""The configuration file, key by key. The names of attributes carry their unit; those of keys do not."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -36,7 +36,7 @@ from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 #: In the range that the list of exporters gives out since 9100-9999 is full.
 DEFAULT_LISTEN = "127.0.0.1:10061"
 
-#: Where `skewmon keys` puts what it makes.
+#: The files that `skewmon keys` writes.
 DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
 DEFAULT_KNOWN_HOSTS = "/etc/skewmon/ssh/known_hosts"
 DEFAULT_USER = "skewmon"
@@ -61,16 +61,16 @@ class WebSpec(Spec):
 class SshSpec(Spec):
     """How nodes are logged in to; a cluster's keys go before the defaults, a node's before both."""
 
-    user: User | None = Field(None, description=f"login name; {DEFAULT_USER} where none is given")
-    port: Port | None = Field(None, description=f"port of sshd; {DEFAULT_PORT} where none is given")
+    user: User | None = Field(None, description=f"login name; {DEFAULT_USER} by default")
+    port: Port | None = Field(None, description=f"port of sshd; {DEFAULT_PORT} by default")
     identity: SecretPaths | None = Field(
         None,
         description="private key, or credential:NAME of systemd, or a list; "
-        f"{DEFAULT_IDENTITY} where neither identity nor agent is given",
+        f"{DEFAULT_IDENTITY} if neither identity nor agent is given",
     )
     agent: bool | None = Field(None, description="use the ssh-agent of SSH_AUTH_SOCK; false by default")
     known_hosts: PlainPaths | None = Field(
-        None, description=f"files of host keys, always verified; {DEFAULT_KNOWN_HOSTS} where none is given"
+        None, description=f"files of host keys, always verified; {DEFAULT_KNOWN_HOSTS} by default"
     )
     host_key_alias: Name | None = Field(None, description="the name to look up in known_hosts instead")
     legacy: bool | None = Field(
@@ -83,7 +83,7 @@ class SshSpec(Spec):
     connect_timeout_ns: (
         Annotated[Duration, duration_within(limits.MIN_CONNECT_TIMEOUT_NS, limits.MAX_CONNECT_TIMEOUT_NS)]
         | None
-    ) = Field(None, alias="connect_timeout", description="for the whole login; 10s where none is given")
+    ) = Field(None, alias="connect_timeout", description="for the whole login; 10s by default")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -95,8 +95,8 @@ class SshSpec(Spec):
 class NodeSpec(Spec):
     """One node with settings of its own."""
 
-    name: Name = Field(description="what the node is called in metrics and on the page")
-    address: Host | None = Field(None, description="where it is reached; its name where none is given")
+    name: Name = Field(description="the name in metrics and on the page")
+    address: Host | None = Field(None, description="the host to connect to; its name by default")
     port: Port | None = Field(None, description="short for ssh: {port: …}")
     ssh: SshSpec = SshSpec()
 
@@ -128,7 +128,7 @@ class SourceSpec(Exactly):
         None, description="with http_sd: file of headers, one `Name: value` a line"
     )
     ssh_config: PlainPath | None = Field(None, description="OpenSSH client configuration")
-    group: Name | None = Field(None, description="with ansible: the group; all where none is given")
+    group: Name | None = Field(None, description="with ansible: the group; all hosts by default")
     hosts: Name | None = Field(None, description="with ssh_config: a pattern such as etcd*")
 
     @model_validator(mode="after")
@@ -153,7 +153,7 @@ class ThresholdSpec(Exactly):
     behind: Limit | None = Field(None, description="of a node, after the reference")
     step: Limit | None = Field(None, description="a jump of one clock")
     drift: DriftLimit | None = Field(None, description="rate of one clock, such as 100ppm")
-    unsynchronized: Literal[True] | None = Field(None, description="its time daemon says so")
+    unsynchronized: Literal[True] | None = Field(None, description="its time daemon reports it")
     unreachable: Literal[True] | None = Field(None, description="it cannot be measured")
     for_ns: Duration = Field(0, alias="for", description="fires after this long")
     clear_for_ns: Duration = Field(
@@ -193,7 +193,7 @@ class ClusterSpec(Spec):
         15 * NS_PER_S, alias="interval", description="a round starts this often"
     )
     status_interval_ns: RoundInterval = Field(
-        60 * NS_PER_S, alias="status_interval", description="time daemons are asked this often"
+        60 * NS_PER_S, alias="status_interval", description="time daemons are queried this often"
     )
     samples: int = Field(
         8, ge=limits.MIN_SAMPLES, le=limits.MAX_SAMPLES, description="exchanges in one burst"

@@ -1,4 +1,4 @@
-"""Node expressions: ``[user@]host[:port]`` where host is a name, an address or a ClusterShell range."""
+"""Node expressions: ``[user@]host[:port]`` whose host is a name, an address or a ClusterShell range."""
 
 import ipaddress
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from skewmon.config.limits import MAX_NAME_LENGTH, MAX_NODES, MAX_PORT, MIN_PORT
 from skewmon.errors import echoed
 
-#: An address in brackets, told from a range by its colons.
+#: An address in brackets; its colons distinguish it from a range.
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?)\](?::(.*))?", re.DOTALL)
 _HOST = re.compile(r"[\w](?:[\w.-]*[\w.])?")
 _RANGE_HOST = re.compile(r"[\w.,!&^\[\]/-]+")
@@ -19,7 +19,7 @@ _OUTSIDE_BRACKETS = re.compile(r"((?:[^\[\],!&^]|\[[^\]]*\]?|\])*)([,!&^]?)")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one login goes; None is "not said"."""
+    """The destination of one login; None is unspecified."""
 
     host: str
     user: str | None = None
@@ -32,13 +32,13 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Return one ``[user@]host[:port]`` without ranges; raise ValueError with what was expected."""
+    """Return one ``[user@]host[:port]`` without ranges; raise ValueError with the expectation."""
     user, host, port = _split(text)
     return Target(check_host(host), user, port)
 
 
 def expand(expression: str) -> tuple[Target, ...]:
-    """Return every target of a node expression, in order; raise ValueError with what was expected."""
+    """Return every target of a node expression, in order; raise ValueError with the expectation."""
     if re.search(r"\s", expression.strip()):
         raise ValueError(
             f"{echoed(expression)} holds a space; separate nodes by commas or list them one a line"
@@ -56,7 +56,7 @@ def expand(expression: str) -> tuple[Target, ...]:
 
 
 def check_host(host: str) -> str:
-    """Return a host name or address as it is; raise ValueError where it cannot be one."""
+    """Return a host name or address as it is; raise ValueError if it cannot be one."""
     if not host:
         raise ValueError("expected a host name or address, found nothing")
     if _is_ipv6(host):
@@ -71,7 +71,7 @@ def check_host(host: str) -> str:
 
 
 def check_user(user: str) -> str:
-    """Return a login name as it is; raise ValueError where it cannot be one."""
+    """Return a login name as it is; raise ValueError if it cannot be one."""
     if not user:
         raise ValueError("expected the name of a user, found nothing")
     if len(user) > MAX_NAME_LENGTH:
@@ -87,7 +87,7 @@ def _split(text: str) -> tuple[str | None, str, int | None]:
     if at and not user:
         raise ValueError(f"{echoed(text)}: node groups (@name) are not supported; list the nodes")
     try:
-        check_user(user or "nobody")  # without one, somebody else says who
+        check_user(user or "root")  # without one, another layer names the user
     except ValueError as error:
         raise ValueError(f"{echoed(text)}: {error}") from None
     bracketed = _BRACKETED.fullmatch(rest)
@@ -117,7 +117,7 @@ def _terms(expression: str, separators: str) -> list[str]:
 
 
 def _port(text: str, whole: str) -> int:
-    """Return a port number; raise ValueError where it is none."""
+    """Return a port number; raise ValueError if it is invalid."""
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not MIN_PORT <= int(text) <= MAX_PORT:
         advice = "; an IPv6 address with a port is written [2001:db8::1]:22" if ":" in text else ""
         wanted = f"expected a port from {MIN_PORT} to {MAX_PORT}"
@@ -126,7 +126,7 @@ def _port(text: str, whole: str) -> int:
 
 
 def _is_ipv6(host: str) -> bool:
-    """Tell whether ``host`` is an IPv6 address, with or without a zone."""
+    """Return whether ``host`` is an IPv6 address, with or without a zone."""
     try:
         ipaddress.IPv6Address(host)
     except ValueError:

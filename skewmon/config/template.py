@@ -1,4 +1,4 @@
-"""The first configuration of a newcomer."""
+"""The template of a first configuration."""
 
 import json
 import re
@@ -6,12 +6,12 @@ import re
 import yaml
 
 _TEMPLATE = """\
-# The least that works: who is measured. Everything else has a default, see skewmon.example.yml.
+# The minimum: the nodes to measure. Everything else has a default, see skewmon.example.yml.
 # Check it with: skewmon config check {path}
 ssh:
   user: skewmon
-  identity: /etc/skewmon/ssh/id_ed25519       # what to put on the nodes: skewmon keys authorize
-  known_hosts: /etc/skewmon/ssh/known_hosts   # what to compare and put here: skewmon keys scan
+  identity: /etc/skewmon/ssh/id_ed25519       # to put on the nodes: skewmon keys authorize
+  known_hosts: /etc/skewmon/ssh/known_hosts   # to compare and write: skewmon keys scan
 clusters:
   {cluster}:
     nodes:

@@ -1,4 +1,4 @@
-"""Turns what pydantic found into faults with a place in the file, in plain words, with a hint."""
+"""Pydantic errors as faults with file, line and column, a plain message and a hint."""
 
 import difflib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from skewmon.text import masked_text
 
 
 def faults_of(document: Document, error: pydantic.ValidationError) -> list[Fault]:
-    """Return the faults of YAML and schema in order of place; one place has one fault."""
+    """Return the faults of YAML and schema in the order of the file, one at each position."""
     found = {(fault.line, fault.column): fault for fault in document.faults}
     details = error.errors(include_url=False)
     for detail in details[: limits.MAX_EXPLAINED]:
@@ -30,7 +30,7 @@ def faults_of(document: Document, error: pydantic.ValidationError) -> list[Fault
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Fault:
-    """Return one fault of the schema with its place in the file."""
+    """Return one fault of the schema with its position in the file."""
     kind, context = detail["type"], detail.get("ctx", {})
     steps = [*detail["loc"], *([context["at"]] if context.get("at") else [])]
     line, column = document.place(steps, of_key=kind in {"extra_forbidden", "missing"} or "[key]" in steps)
@@ -85,7 +85,7 @@ _SENTENCES = {
 
 
 def _found(value: object) -> str:
-    """Return what kind of value was written."""
+    """Return the kind of value that was found."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -116,13 +116,13 @@ def _near(loc: tuple[str | int, ...]) -> str:
 
 
 def known_keys(loc: tuple[str | int, ...]) -> set[str]:
-    """Return the keys that the schema has at a place."""
-    schema = _schema()
-    places = [schema]
+    """Return the keys of the schema at a path."""
+    root = _schema()
+    schemas = [root]
     for step in loc:
-        below = [child for place in places for child in _below(_resolve(place, schema), step)]
-        places = below or places  # a name of pydantic for an alternative is no step of the file
-    return {key for place in places for one in _resolve(place, schema) for key in one.get("properties", {})}
+        below = [child for one in schemas for child in _below(_resolve(one, root), step)]
+        schemas = below or schemas  # pydantic's name for an alternative is not a step of the file
+    return {key for one in schemas for choice in _resolve(one, root) for key in choice.get("properties", {})}
 
 
 @cache
@@ -131,23 +131,23 @@ def _schema() -> dict[str, Any]:
     return Config.model_json_schema()
 
 
-def _resolve(place: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a schema's alternatives with their references followed."""
-    if "$ref" in place:
-        place = schema["$defs"][place["$ref"].rpartition("/")[2]]
-    alternatives = place.get("anyOf", place.get("oneOf"))
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    alternatives = schema.get("anyOf", schema.get("oneOf"))
     if alternatives is None:
-        return [place]
-    return [one for alternative in alternatives for one in _resolve(alternative, schema)]
+        return [schema]
+    return [one for alternative in alternatives for one in _resolve(alternative, root)]
 
 
-def _below(places: list[dict[str, Any]], step: str | int) -> Iterator[dict[str, Any]]:
+def _below(schemas: list[dict[str, Any]], step: str | int) -> Iterator[dict[str, Any]]:
     """Yield the schemas one step down."""
-    for place in places:
+    for schema in schemas:
         if isinstance(step, int):
-            if "items" in place:
-                yield place["items"]
-        elif step in place.get("properties", {}):
-            yield place["properties"][step]
-        elif isinstance(place.get("additionalProperties"), dict):
-            yield place["additionalProperties"]
+            if "items" in schema:
+                yield schema["items"]
+        elif step in schema.get("properties", {}):
+            yield schema["properties"][step]
+        elif isinstance(schema.get("additionalProperties"), dict):
+            yield schema["additionalProperties"]

@@ -1,4 +1,4 @@
-"""YAML with the place of every value, and every trap of YAML 1.1 refused rather than misread."""
+"""YAML with the position of every value; traps of YAML 1.1 are refused rather than misread."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ Value = dict[str, "Value"] | tuple["Value", ...] | str | int | float | bool | No
 
 @dataclass(slots=True)
 class Document:
-    """One parsed file: its plain value, where its parts stand, and what is wrong with its YAML."""
+    """One parsed file: its plain value, the positions of its parts, and the faults of its YAML."""
 
     source: str
     root: yaml.Node
@@ -39,7 +39,7 @@ class Document:
 
 
 def parse(text: str, source: str) -> Document:
-    """Return the one document of ``text``; raise ConfigError where it is no YAML at all."""
+    """Return the one document of ``text``; raise ConfigError if it is not YAML."""
     try:
         loader = _BoundedLoader(text)
         root = loader.get_single_node()
@@ -75,7 +75,7 @@ class _BoundedLoader(yaml.SafeLoader):
 
 
 class _Builder:
-    """Turns nodes into plain values and notes what is not plain."""
+    """Turns nodes into plain values and notes faults."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -125,7 +125,7 @@ class _Builder:
         return found
 
     def _key(self, key: yaml.Node) -> str | None:
-        """Return a key as text, or None where it cannot be one."""
+        """Return a key as text, or None if it cannot be one."""
         if not isinstance(key, yaml.ScalarNode):
             self.fault(key, "a key has to be a text", 'quote it if it starts with "[" or "{"')
             return None
@@ -138,7 +138,7 @@ class _Builder:
         return str(key.value)
 
     def _scalar(self, node: yaml.ScalarNode) -> Value:
-        """Return a text, number, true, false or nothing; refuse what YAML 1.1 reads in surprising ways."""
+        """Return a text, number, true, false or nothing; refuse values that YAML 1.1 misreads."""
         text: str = node.value
         try:
             text.encode()
@@ -154,7 +154,7 @@ class _Builder:
         return self._plain(node, kind, text)
 
     def _plain(self, node: yaml.ScalarNode, kind: str, text: str) -> Value:
-        """Return what an unquoted scalar means if it means the same to everybody."""
+        """Return the value of an unquoted scalar if every parser reads it the same."""
         if kind == "null":
             return None
         if kind == "bool" and text in {"true", "false"}:
@@ -168,7 +168,7 @@ class _Builder:
 
 
 def _trap(kind: str, text: str) -> tuple[str, str]:
-    """Return what YAML 1.1 would make of a scalar, and what to write instead."""
+    """Return how YAML 1.1 reads a scalar, and a replacement."""
     quote = f'quote it: "{text}"'
     if kind == "bool":
         meant = "true" if text.lower() in {"yes", "on", "true"} else "false"
@@ -186,7 +186,7 @@ def _trap(kind: str, text: str) -> tuple[str, str]:
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
-    """Return key and value of one step down, or None where the node has no such child."""
+    """Return key and value of one step down, or None if the node has no such child."""
     if isinstance(node, yaml.MappingNode):
         return next(((key, item) for key, item in node.value if key.value == step), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
@@ -195,7 +195,7 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Nod
 
 
 def _is_empty(node: yaml.Node) -> bool:
-    """Tell whether a node is a value that was left out: its mark lies behind the key."""
+    """Return whether a node is a value that was left out: its mark lies behind the key."""
     return isinstance(node, yaml.ScalarNode) and not node.value and node.style is None
 
 
@@ -220,7 +220,7 @@ _HINTS = (
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError, source: str) -> Fault:
-    """Return a YAML error as a fault with its place and a hint."""
+    """Return a YAML error as a fault with its position and a hint."""
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "unreadable"
     context = f"{error.context}: " if error.context and error.problem else ""
@@ -230,7 +230,7 @@ def _syntax_fault(error: yaml.MarkedYAMLError, source: str) -> Fault:
 
 
 def _character_fault(error: yaml.reader.ReaderError, text: str, source: str) -> Fault:
-    """Return an unprintable character as a fault with its place."""
+    """Return an unprintable character as a fault with its position."""
     before = text[: error.position]
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
     code = error.character if isinstance(error.character, int) else ord(error.character)

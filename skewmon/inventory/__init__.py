@@ -1,1 +1,1 @@
-"""Where nodes come from."""
+"""The nodes of each cluster: static entries and live sources."""

@@ -23,13 +23,13 @@ from skewmon.inventory.settings import Context, with_login
 from skewmon.model import Node, SshSettings
 from skewmon.runtime.command import OutputLimitError, run
 
-#: Dynamic inventories ask clouds; a minute is what they take at worst.
+#: Dynamic inventories query cloud APIs, which takes up to a minute.
 TIMEOUT_S = 60.0
 
 #: 10,000 hosts with 3 KB of variables each.
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 
-#: Ansible's names for one thing, the present one first.
+#: Ansible's names for one variable, the current one first.
 _ADDRESS = ("ansible_host", "ansible_ssh_host")
 _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
@@ -82,8 +82,8 @@ async def _printed(path: str) -> bytes:
         hint = "install ansible-core, or list the nodes by file_sd"
         raise InventoryError(f"cannot run ansible-inventory: {error.strerror}; {hint}") from None
     if done.code != 0:
-        words = done.complaints[-1] if done.complaints else "it does not say why"
-        raise InventoryError(f"ansible-inventory failed: {words}")
+        reason = done.complaints[-1] if done.complaints else "without a reason"
+        raise InventoryError(f"ansible-inventory failed: {reason}")
     return done.output
 
 

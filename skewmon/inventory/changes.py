@@ -1,4 +1,4 @@
-"""What a reload or a live inventory changed, in words for the journal."""
+"""Changes by a reload or a live inventory, as text for the journal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from skewmon.text import names
 
 
 def cluster_changes(before: Sequence[Cluster], after: Sequence[Cluster]) -> str:
-    """Return what is measured now that was not, and the reverse, as the second half of a sentence."""
+    """Return the nodes and clusters that came and went, as the second half of a sentence."""
     return "; ".join(_changes(before, after)) or "the clusters and their nodes are the same"
 
 

@@ -12,7 +12,7 @@ from skewmon.timesync.findings.catalogue import finding
 
 @dataclass(frozen=True, slots=True)
 class InventoryEvent:
-    """A change of the faults of one inventory, in words and as JSON values."""
+    """A change of the faults of one inventory, as text and as JSON values."""
 
     kind: EventKind
     message: str
@@ -32,7 +32,7 @@ def inventory_findings(cluster: Cluster) -> Iterator[Finding]:
 
 
 def inventory_events(before: Sequence[Cluster], after: Sequence[Cluster]) -> Iterator[InventoryEvent]:
-    """Yield an event for each inventory whose faults changed."""
+    """Yield an event for each inventory with changed faults."""
     known = {(cluster.name, one.key): _faults(one) for cluster in before for one in cluster.inventories}
     for cluster in after:
         for one in cluster.inventories:

@@ -16,11 +16,11 @@ from skewmon.inventory.target_groups import add_groups
 from skewmon.runtime import client
 from skewmon.text import masked_text, masked_url
 
-#: A list that takes longer than a round is no live source.
+#: A server that takes longer than a round is not a live source.
 TIMEOUT_S = 10.0
 
-#: Characters of a server's own words that a message repeats, such as the address of a redirect.
-WORDS_MAX = 200
+#: Characters of a server's text that a message repeats, such as the address of a redirect.
+QUOTED_MAX = 200
 
 #: Enough for http → https and a moved path; more is a loop.
 MAX_REDIRECTS = 3
@@ -87,7 +87,7 @@ def _answer(response: aiohttp.ClientResponse) -> str:
     return status
 
 
-def _plain(words: object) -> str:
+def _plain(text: object) -> str:
     """Return a text of a server or of the HTTP client, on one line and without secrets."""
-    text = masked_text(str(words or ""))[:WORDS_MAX]
+    text = masked_text(str(text or ""))[:QUOTED_MAX]
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -61,7 +61,7 @@ class Answer:
         return [re.sub(r"\$\{(\w+)\}", _variable, self.expanded(path)) for path in self.files(keyword)]
 
     def expanded(self, text: str, more: Mapping[str, str] | None = None) -> str:
-        """Return a text with the tokens replaced that ssh knows everywhere, and some ``more``."""
+        """Return a text with the tokens replaced that ssh replaces everywhere, and some ``more``."""
         tokens = {**self._tokens(), **(more or {})}
 
         def replaced(part: re.Match[str]) -> str:
@@ -87,7 +87,7 @@ class Answer:
 
 
 class OpenSsh:
-    """Asks the installed ssh, each question once and a bounded number at once.
+    """Runs the installed ssh, once for each host and options, and a bounded number at once.
 
     ``configuration`` is the text to use instead of the user's and the machine's files.
     """
@@ -106,11 +106,12 @@ class OpenSsh:
         return self._configuration is None
 
     async def ask(self, host: str, *options: str) -> Answer:
-        """Return the settings of a host; raise InventoryError with ssh's words if it refuses them."""
+        """Return the settings of a host; raise InventoryError with ssh's message if it refuses them."""
         question = (*options, "--", host)
         if question not in self._answers:
             self._answers[question] = asyncio.create_task(self._evaluated(host, question))
-        return await asyncio.shield(self._answers[question])  # who gives up must not end it for the others
+        # Shielded: a caller that is cancelled must not cancel it for the others.
+        return await asyncio.shield(self._answers[question])
 
     async def _evaluated(self, host: str, question: tuple[str, ...]) -> Answer:
         async with self._turns:
@@ -140,8 +141,8 @@ class OpenSsh:
         except OSError as error:
             raise InventoryError(f"ssh cannot be run: {error.strerror}") from None
         if done.code != 0:
-            words = "; ".join(done.complaints)[:MAX_COMPLAINT] or "it does not say why"
-            raise InventoryError(f"ssh refuses the configuration: {words}")
+            reason = "; ".join(done.complaints)[:MAX_COMPLAINT] or "without a reason"
+            raise InventoryError(f"ssh refuses the configuration: {reason}")
         return done.output
 
 

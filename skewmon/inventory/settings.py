@@ -1,4 +1,4 @@
-"""SSH settings in layers: defaults, cluster, node, and what a live source says of a node."""
+"""SSH settings in layers: defaults, cluster, node, and the login in a live source."""
 
 from dataclasses import dataclass, replace
 
@@ -10,13 +10,13 @@ from skewmon.model import NS_PER_S, SshSettings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a live source has to know: the settings that its nodes start from."""
+    """The input of a live source: the settings that its nodes start from."""
 
     ssh: SshSettings
 
 
 def merged(*layers: SshSpec) -> SshSettings:
-    """Return the settings of several layers, the last word counting most, with credentials looked up."""
+    """Return the settings of several layers, the last taking precedence, with credentials looked up."""
     spec = merged_ssh(*layers)
     assert spec.port is not None
     assert spec.connect_timeout_ns is not None
@@ -35,7 +35,7 @@ def merged(*layers: SshSpec) -> SshSettings:
 
 
 def with_login(settings: SshSettings, user: str | None, port: int | None) -> SshSettings:
-    """Return the settings with a user and a port where they are said."""
+    """Return the settings with a user and a port, unless they are None."""
     return replace(
         settings,
         user=settings.user if user is None else user,

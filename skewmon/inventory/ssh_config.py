@@ -46,7 +46,7 @@ async def read(spec: SourceSpec, context: Context) -> Listing:
 
 
 def _configuration(path: str, base: SshSettings) -> str:
-    """Return a configuration of the file, followed by the cluster's settings for what it leaves open."""
+    """Return a configuration of the file, followed by the cluster's settings as defaults."""
     if re.search(r'["\\\n]', path):
         raise InventoryError(f"ssh cannot include a file of the name {echoed(path)}")
     return "\n".join(
@@ -65,7 +65,7 @@ def _configuration(path: str, base: SshSettings) -> str:
 
 
 def hosts(path: str, patterns: list[str]) -> list[str]:
-    """Return the named hosts that match, in the order of the file and of what it includes."""
+    """Return the named hosts that match, in the order of the file and its includes."""
     named: dict[str, None] = {}
     seen: set[str] = set()
     waiting = [path]
@@ -105,10 +105,10 @@ def _lines(path: str) -> list[tuple[str, list[str]]]:
 def _included(pattern: str) -> list[str]:
     """Return the files of an Include; like ssh, a relative one is of ~/.ssh, and none is not a fault."""
     try:
-        place = Path("~/.ssh").expanduser() / Path(pattern).expanduser()
+        files = Path("~/.ssh").expanduser() / Path(pattern).expanduser()
     except (RuntimeError, ValueError):  # the home of an unknown user, or a NUL
         return []
-    found = sorted(glob.glob(str(place)))  # noqa: PTH207  Path.glob takes no absolute pattern
+    found = sorted(glob.glob(str(files)))  # noqa: PTH207  Path.glob takes no absolute pattern
     return [path for path in found if Path(path).is_file()]
 
 

@@ -1,7 +1,7 @@
 """How ssh would log in to a host, in the settings of skewmon.
 
-One thing differs from ssh, on the safe side: host keys are always verified, whatever StrictHostKeyChecking
-says. A host that ssh refuses, or that skewmon cannot use, costs itself alone: its settings carry the refusal.
+One difference from ssh, on the safe side: host keys are always verified, for any StrictHostKeyChecking.
+A host that ssh refuses, or that skewmon cannot use, costs itself alone: its settings carry the refusal.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from skewmon.inventory.openssh import Answer, OpenSsh, from_home
 from skewmon.model import Node, SshSettings
 from skewmon.runtime.containment import Where, translated
 
-#: In place of a value that a configuration leaves open, so that the cluster's own setting counts.
+#: Instead of a value that a configuration leaves open, so that the cluster's own setting counts.
 UNSET = "/unset.invalid"
 UNSET_HOP = "unset.invalid"
 
@@ -45,7 +45,7 @@ class Given:
 
 @dataclass(frozen=True)
 class SshLogin:
-    """Turns ssh's answers into settings; ``base`` counts where an answer is UNSET."""
+    """Turns ssh's answers into settings; if an answer is UNSET, that of ``base`` counts."""
 
     ssh: OpenSsh
     base: SshSettings = field(default_factory=SshSettings)

@@ -1,4 +1,4 @@
-"""Durations are exact in both directions, and slips are told."""
+"""Durations are exact in both directions, and mistakes are explained."""
 
 import pytest
 from hypothesis import given, settings
@@ -50,8 +50,8 @@ def test_a_duration_is_read_exactly(text: str, duration_ns: int) -> None:
         ("١s", "expected a duration"),
     ],
 )
-def test_a_slip_is_told(text: str, words: str) -> None:
-    """The message says what was expected and, where it can be guessed, what was meant."""
+def test_a_mistake_is_explained(text: str, words: str) -> None:
+    """The message has the expectation and, if it can be guessed, the intention."""
     with pytest.raises(ValueError, match=words):
         parse_duration_ns(text)
 
@@ -89,7 +89,7 @@ def test_any_text_is_a_duration_or_a_told_slip(text: str) -> None:
     try:
         duration_ns = parse_duration_ns(text)
     except ValueError as error:
-        told = str(error)
+        shown = str(error)
     else:
-        told = format_duration(duration_ns)
-    assert told
+        shown = format_duration(duration_ns)
+    assert shown

@@ -1,4 +1,4 @@
-"""Every rule of the configuration has a file that breaks it, and the fault says where and what."""
+"""Every rule of the configuration has a file that breaks it, and the fault has position and reason."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ VALID = "clusters: {etcd: {nodes: [n1]}}"
 
 
 def expected(path: Path) -> list[tuple[str, str]]:
-    """Return place and message fragment of each fault, from the comments at the top of the file."""
+    """Return position and message fragment of each fault, from the comments at the top of the file."""
     lines = path.read_bytes().split(b"\n")
     marked = [line.decode() for line in lines if line.startswith(b"# expect ")]
     found = [re.fullmatch(r"# expect (?:(\d+:\d+) )?(.*)", line) for line in marked]
@@ -24,7 +24,7 @@ def expected(path: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem.removeprefix("invalid-"))
 def test_a_broken_rule_is_told_with_its_place(path: Path) -> None:
-    """The fault names file, line, column and what was expected; there is no other fault beside it."""
+    """The fault names file, line, column and the expectation; there is no other fault beside it."""
     with pytest.raises(ConfigError) as caught:
         load(str(path))
     faults = [str(fault) for fault in caught.value.faults]
@@ -77,7 +77,7 @@ def test_a_flood_of_faults_is_cut() -> None:
     ids=["missing", "directory", "huge", "link to itself"],
 )
 def test_a_file_that_cannot_be_had_is_told(tmp_path: Path, make, message: str) -> None:
-    """The operating system's reason is told in words, with the name of the file."""
+    """The message has the operating system's reason and the name of the file."""
     path = tmp_path / "skewmon.yml"
     make(path)
     with pytest.raises(ConfigError) as caught:

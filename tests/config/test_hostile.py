@@ -1,4 +1,4 @@
-"""Hostile configurations: each is refused in words, in bounded time and memory."""
+"""Hostile configurations: each is refused with a reason, in bounded time and memory."""
 
 import json
 import os
@@ -83,7 +83,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], bool]] = {
     "directory": (lambda path: path.parent, False),
 }
 
-#: Loads one file in a process that has loaded one before, and prints what that took.
+#: Loads one file in a process that has loaded one before, and prints its cost.
 LOAD = textwrap.dedent("""
     import json, re, sys, time
     from pathlib import Path
@@ -121,7 +121,7 @@ def load_alone(path: Path) -> tuple[str | None, float, int]:
     [pytest.param(name, marks=pytest.mark.prove) if name == "silent-pipe" else name for name in HOSTILE],
 )
 def test_a_hostile_configuration_is_refused_within_limits(name: str, tmp_path: Path) -> None:
-    """With a fault in plain words of bounded length, and no code of the file is run."""
+    """With a fault of bounded length, and no code of the file is run."""
     make, parsed = HOSTILE[name]
     canary = tmp_path / "canary"
     path = make(tmp_path / "skewmon.yml")

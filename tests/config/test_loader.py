@@ -1,4 +1,4 @@
-"""What a valid file means, and that no text at all ends in anything but a told fault."""
+"""The meaning of a valid file; any other text ends in a reported fault."""
 
 import os
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_threshold_means_this(written: str, threshold: Threshold) -> None:
 
 
 def test_lines_on_states_alone_leave_the_default_lines_standing() -> None:
-    """An alert about unreachable nodes says nothing about wrong clocks."""
+    """An alert about unreachable nodes does not cover wrong clocks."""
     default = set(PROFILES["default"].thresholds)
     assert set(cluster("thresholds: [{severity: warning, unreachable: true}]").lines) > default
     assert default.isdisjoint(cluster("thresholds: [{severity: warning, skew: 5ms}]").lines)
@@ -103,7 +103,7 @@ def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_state_directory_follows_its_surroundings(
     environment: dict[str, str], directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The word of systemd goes before the XDG state home."""
+    """The directory of systemd takes precedence over the XDG state home."""
     for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/u")
@@ -172,7 +172,7 @@ def test_an_unprintable_character_stays_out_of_the_hint() -> None:
 
 
 def told_or_usable(text: str) -> None:
-    """Load a text and look at what comes of it."""
+    """Load a text and check the outcome."""
     faults: tuple[Fault, ...] = ()
     try:
         assert isinstance(loads(text, "f.yml"), Config)

@@ -1,4 +1,4 @@
-"""What is shipped is in order: the examples say every key, the starter is the minimal example."""
+"""Shipped files: the example has every key, and the template is the minimal example."""
 
 import json
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ MINIMAL = CONFIG / "skewmon.minimal.yml"
 
 
 def schema_keys(schema: dict[str, Any]) -> set[str]:
-    """Return every key that the schema knows."""
+    """Return every key of the schema."""
     return {key for spec in (schema, *schema["$defs"].values()) for key in spec.get("properties", {})}
 
 
 def places(spec: dict[str, Any], value: object, models: dict[str, Any], model: str = "") -> Iterator[str]:
-    """Yield every key of a document as ``model.key``: one name may mean something else in another place."""
+    """Yield every key of a document as ``model.key``: one name may mean something else elsewhere."""
     if "$ref" in spec:
         model = spec["$ref"].rpartition("/")[2]
         spec = models[model]
@@ -71,7 +71,7 @@ def test_the_manual_has_every_key() -> None:
 
 @pytest.mark.parametrize("path", [EXAMPLE, MINIMAL], ids=lambda path: path.name)
 def test_the_examples_load(path: Path) -> None:
-    """They are what people copy."""
+    """People copy them."""
     assert load(str(path)).clusters
 
 
@@ -87,7 +87,7 @@ def test_the_values_of_the_example_are_the_defaults() -> None:
     assert shown_example["ssh"] == shown_plain["ssh"]
 
 
-def test_the_starter_is_the_minimal_example() -> None:
+def test_the_template_is_the_minimal_example() -> None:
     """One text, two ways to it."""
     assert (
         first_configuration(("etcd[1-3].example.com",), "main", "skewmon.minimal.yml") == MINIMAL.read_text()
@@ -147,13 +147,13 @@ def test_check_tells_every_fault_and_exits_3(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_check_says_what_a_file_means(capsys: pytest.CaptureFixture[str]) -> None:
-    """One paragraph that an operator can compare with what was meant."""
+    """One paragraph that an operator can compare with the intention."""
     assert command("check", str(MINIMAL)) == 0
     assert capsys.readouterr().out == (
         f"{MINIMAL} is in order. Cluster main: 3 nodes, measured every 15s by 8 exchanges each; warning on a "
         "proven skew above 50ms for 1m, critical on a proven skew above 1s, warning on a step of more than "
         "50ms, warning on a node that cannot be measured for 5m, warning on an unsynchronized clock for 15m "
-        "and warning on an unknown skew for 10m. Alerts are shown and exported, and sent to nobody. Page and "
+        "and warning on an unknown skew for 10m. Alerts are shown and exported, and not sent. Page and "
         "metrics are served at 127.0.0.1:10061.\n"
     )
 

@@ -76,8 +76,8 @@ def test_an_expression_means_these_targets(expression: str, targets: list[str]) 
         ("n.", None),
     ],
 )
-def test_a_bad_expression_is_told(expression: str, words: str | None) -> None:
-    """The message quotes what was written and says what was expected."""
+def test_a_bad_expression_is_refused(expression: str, words: str | None) -> None:
+    """The message quotes the text and has the expectation."""
     if words is None:
         assert [target.host for target in expand(expression)] == [expression]  # a name may be fully qualified
         return

@@ -1,4 +1,4 @@
-"""A change of the configuration is told in words."""
+"""A change of the configuration is described."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def _cluster(name: str, *nodes: str, interval_s: float = 15.0, address: str = ""
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "description"),
     [
         ([_cluster("a", "n1")], [_cluster("a", "n1")], "the clusters and their nodes are the same"),
         (
@@ -30,6 +30,6 @@ def _cluster(name: str, *nodes: str, interval_s: float = 15.0, address: str = ""
         ([_cluster("a", "n1")], [_cluster("a", "n1", address="h")], "n1 of a will be reached otherwise"),
     ],
 )
-def test_what_changed_is_told_in_words(before: list[Cluster], after: list[Cluster], told: str) -> None:
-    """Which clusters and nodes came and went, and what else."""
-    assert cluster_changes(before, after) == told
+def test_a_change_is_described(before: list[Cluster], after: list[Cluster], description: str) -> None:
+    """Clusters and nodes that came and went, and other changes."""
+    assert cluster_changes(before, after) == description

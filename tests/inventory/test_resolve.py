@@ -18,7 +18,7 @@ async def resolved(text: str) -> Cluster:
 
 
 async def test_ranges_become_nodes_in_order() -> None:
-    """A name is the address unless something else is said."""
+    """A name is the address by default."""
     cluster = await resolved("clusters: {etcd: {nodes: ['n[2-3].example.com', n1]}}")
     assert [node.name for node in cluster.nodes] == ["n2.example.com", "n3.example.com", "n1"]
     assert all(node.name == node.address for node in cluster.nodes)
@@ -50,7 +50,7 @@ clusters:
 
 
 async def test_the_nearest_layer_counts() -> None:
-    """Defaults, cluster, node, in this order; what a layer leaves open comes from the one before."""
+    """Defaults, cluster, node, in this order; settings that a layer leaves open come from the one before."""
     cluster = await resolved(LAYERS)
     settings = {node.name: node.ssh for node in cluster.nodes}
     assert [(s.user, s.port) for s in settings.values()] == [("b", 1), ("c", 2), ("d", 1), ("b", 4), ("b", 5)]
@@ -93,7 +93,7 @@ async def test_a_node_that_is_named_twice_is_one_node() -> None:
 
 
 async def test_ports_of_one_host_are_different_nodes() -> None:
-    """They are told apart by their place, and others keep their names."""
+    """They are named after address and port, and others keep their names."""
     cluster = await resolved("clusters: {etcd: {nodes: ['h:1', 'h:2', '[::1]:3', '[::1]:4', n1]}}")
     assert [node.name for node in cluster.nodes] == ["h:1", "h:2", "[::1]:3", "[::1]:4", "n1"]
 
@@ -107,7 +107,7 @@ async def test_schedule_and_lines_are_carried_over() -> None:
     assert cluster.thresholds == in_force("etcd", ())
 
 
-async def test_a_credential_is_looked_up_where_systemd_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_credential_is_looked_up_in_the_directory_of_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name stays in the file, the path comes from the environment."""
     text = "ssh: {identity: 'credential:key'}\nclusters: {etcd: {nodes: [n1]}}"
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/skewmon.service")
@@ -121,7 +121,7 @@ async def test_a_credential_is_looked_up_where_systemd_puts_it(monkeypatch: pyte
 async def test_a_command_by_root_finds_the_credentials_of_the_running_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What an alert advises to type reads the service's configuration, and runs outside the service."""
+    """A command that an alert advises reads the service's configuration, and runs outside the service."""
     text = "ssh: {identity: 'credential:key'}\nclusters: {etcd: {nodes: [n1]}}"
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr("skewmon.config.paths.SERVICE_CREDENTIALS", str(tmp_path))

@@ -234,7 +234,7 @@ LISTING = {
 
 @pytest.fixture
 def fake_ansible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], SourceSpec]:
-    """Return a function that puts a script in the place of ansible-inventory."""
+    """Return a function that replaces ansible-inventory by a script."""
 
     def install(script: str) -> SourceSpec:
         binary = tmp_path / "bin" / "ansible-inventory"
@@ -273,7 +273,7 @@ async def test_the_hosts_of_a_group_and_those_below_it_are_nodes(fake_ansible, t
     ("script", "words"),
     [
         ("echo warning >&2; echo no such plugin >&2; exit 2", "ansible-inventory failed: no such plugin"),
-        ("exit 1", "it does not say why"),
+        ("exit 1", "without a reason"),
         ("echo hello", "did not print JSON"),
         ("echo '[]'", "printed something other than an inventory"),
         (
