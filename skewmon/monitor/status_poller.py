@@ -10,8 +10,7 @@ from skewmon.monitor.schedule import every
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.connect import Connection
 from skewmon.probe.link import Link
-from skewmon.probe.own import own_status
-from skewmon.probe.time_status import SHEETS_AT_ONCE, read_or_say_why
+from skewmon.probe.time_status import SHEETS_AT_ONCE, own_status, read_or_explain
 from skewmon.runtime.containment import Where, contained
 
 #: A node is queried this soon after it was connected: the decision about its first rounds needs its sources,
@@ -111,4 +110,4 @@ class StatusPoller:
                 connection = link.connection
                 if connection is not None:
                     self._queried[endpoint] = ref(connection)
-                    self._state.note_status(endpoint, await read_or_say_why(connection))
+                    self._state.note_status(endpoint, await read_or_explain(connection))

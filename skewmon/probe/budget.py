@@ -1,4 +1,4 @@
-"""How long a round waits for one node, and what is reported of a node that takes longer."""
+"""The time that a round waits for one node, and the failure of a node that takes longer."""
 
 import math
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ CEILING_S = 6.0
 #: No exchange is begun that would end in the last part: round trips vary, and a burst that is cut is lost.
 MARGIN = 0.25
 
-#: A clock that tells whole seconds is searched for its tick, over two rows of requests of up to two seconds.
+#: A clock with a resolution of one second is searched for its tick, in two rows of requests of up to 2 s.
 SEARCH_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a round waits for one node.
+    """The time that a round waits for one node.
 
-    After its first exchange a node is asked for no more than are expected to end within ``ask_s``. A node
-    whose burst has not ended within ``late_s`` is late: the round closes without it.
+    After its first exchange, a node gets no more than are expected to end within ``ask_s``. A node whose
+    burst has not ended within ``late_s`` is late: the round closes without it.
     """
 
     ask_s: float = CEILING_S * (1 - MARGIN)
@@ -53,8 +53,8 @@ class Budget:
     def wait_s(self, slowest_ns: int | None, *, is_coarse: bool) -> float:
         """Return how long to wait for a node's burst, given the slowest round trip of its last one.
 
-        A node that would be late again is asked all the same, to learn when it is quicker, but not waited
-        for: it stretches one round and not each.
+        A node that would be late again gets its burst all the same, to notice when it is quicker, but the
+        round does not wait: a slow node stretches one round and not each.
         """
         limit_s = self.late_s + SEARCH_S if is_coarse else self.late_s
         return limit_s if slowest_ns is None or slowest_ns <= limit_s * NS_PER_S else 0.0

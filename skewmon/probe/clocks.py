@@ -1,12 +1,11 @@
-"""The admin box's own clocks: the base, and kernel receive stamps brought onto it.
+"""The admin box's own clocks: the base, and kernel receive stamps converted to it.
 
 The base is CLOCK_MONOTONIC_RAW: no daemon steps or steers it, so the admin box's own time daemon cannot
-disturb a measurement. The kernel stamps arrivals in CLOCK_REALTIME, so each stamp is brought onto the base by
-the difference of the two clocks *at the arrival*. Nobody read it then; but it was read before, when
-something was sent, and it is read after, when the stamp is converted. In between REALTIME may have been
-stepped once or steered one way, so the difference lay between these readings, and the lowest of them gives
-the latest arrival. A step of the admin box's clock, or a slew at the limit (8 % by chrony's default), then
-costs width and never the truth.
+disturb a measurement. The kernel stamps arrivals in CLOCK_REALTIME, so each stamp is converted by the
+difference of the two clocks *at the arrival*. That difference was read before, at the last send, and it is
+read after, at the conversion. In between, REALTIME may have been stepped once or steered one way, so the
+difference was between these readings, and the lowest of them gives the latest arrival. A step of the admin
+box's clock, or a slew at the limit (8 % by chrony's default), then makes an interval wider and never wrong.
 
 All this holds only if the REALTIME that this process reads is the one that the kernel stamps with, which is
 checked rather than assumed.
@@ -37,19 +36,19 @@ _TIMESPEC = struct.Struct("@ll")
 #: Stamp and readings are whole nanoseconds rounded down, each.
 QUANTA_NS = 2
 
-#: A stamp older than this did not just wait in a socket buffer: the clocks disagree, and it is dropped.
+#: A stamp older than this did not only wait in a socket buffer: the clocks disagree, and it is dropped.
 OLDEST_STAMP_NS = NS_PER_S
 
 #: A reading is kept for each send. Between an arrival and its conversion no more than a burst of every far
-#: node is sent (FAR_AT_ONCE of sweep.py); where the readings do not reach back, the stamp is dropped.
+#: node is sent (FAR_AT_ONCE of sweep.py); if the readings do not reach back, the stamp is dropped.
 KEPT_READINGS = 512
 
 #: Being interrupted between two reads is common on a busy machine; five times in a row means that the kernel
-#: stamps with another clock than the one this process reads.
+#: stamps with another clock than the one that this process reads.
 CALIBRATION_TRIES = 5
 
 #: How long a calibration serves; it bounds how long a kernel clock that runs away from the process's own
-#: could go unseen.
+#: could go unnoticed.
 CALIBRATION_AGE_NS = NS_PER_S
 
 
@@ -60,7 +59,7 @@ def base_ns() -> int:
 
 @cache
 def own_boot_id() -> str:
-    """Return the boot_id of this kernel, or nothing where it has none."""
+    """Return the boot_id of this kernel, or nothing if it has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -68,7 +67,7 @@ def own_boot_id() -> str:
 
 
 def own_clocksource() -> str:
-    """Return what the base counts with at present, or nothing where the kernel does not say."""
+    """Return the clock source of the base at present, or nothing if the kernel does not publish it."""
     try:
         return OWN_CLOCKSOURCE.read_text(encoding="ascii").strip()
     except OSError:
@@ -105,7 +104,7 @@ def kernel_stamp(ancillary: list[tuple[int, int, bytes]]) -> int | None:
 
 
 class ArrivalClock:
-    """Brings kernel receive stamps onto the base, or refuses where that could break a bound."""
+    """Converts kernel receive stamps to the base, or refuses if that could break a bound."""
 
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
@@ -115,7 +114,7 @@ class ArrivalClock:
         self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT_READINGS)  # REALTIME, base
 
     def calibrate(self) -> None:
-        """Check against a message to oneself that the kernel stamps with the REALTIME that is read here."""
+        """Check with a message to this process that the kernel stamps with the REALTIME that is read here."""
         now = base_ns()
         if not self.enabled or (self._is_kernels and now - self._calibrated_ns < CALIBRATION_AGE_NS):
             return
@@ -140,7 +139,7 @@ class ArrivalClock:
         return now
 
     def arrival_ns(self, stamp_ns: int) -> int | None:
-        """Return an upper limit of the arrival on the base, or None where the stamp cannot be trusted.
+        """Return an upper limit of the arrival on the base, or None if the stamp cannot be trusted.
 
         REALTIME is read before the base, here as in ``departure_ns``: an interruption between the two then
         makes the arrival later, never earlier, than the truth. A reading below the stamp was taken before the
@@ -163,7 +162,7 @@ class ArrivalClock:
     def _stamps_agree() -> bool:
         try:
             near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        except OSError:  # no descriptor left: the stamps cost width this time, never the round
+        except OSError:  # no descriptor left: without stamps the intervals are wider this time
             return False
         with near, far:
             far.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)

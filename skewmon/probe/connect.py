@@ -22,9 +22,9 @@ from skewmon.probe.faults import (
     lost_error,
     refusal,
 )
-from skewmon.probe.guard import BASTION_SCALE, LOGIN, Allowance, Guard
 from skewmon.probe.hops import HopKey, hop_keys
 from skewmon.probe.host_certificates import certificate_error
+from skewmon.probe.metering import BASTION_SCALE, LOGIN, Allowance, Meter
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.runtime.containment import Where, node_error, translated
@@ -45,21 +45,21 @@ HANDSHAKES_AT_ONCE = 64
 
 @dataclass
 class Connection:
-    """An authenticated connection and the socket that stamps its bytes (the first hop's, behind bastions)."""
+    """An authenticated connection and the socket that stamps its bytes (behind bastions, the first hop's)."""
 
     ssh: asyncssh.SSHClientConnection
     stamps: StampedSocket
     via: "Connection | None" = None
-    guard: Guard = field(default_factory=Guard)
+    meter: Meter = field(default_factory=Meter)
 
     @property
     def fault(self) -> NodeError | None:
-        """Why this connection, or a hop before it, was closed for its cost, or None."""
-        return self.guard.fault or (self.via.fault if self.via else None)
+        """The reason if this connection, or a hop before it, was closed for its cost, else None."""
+        return self.meter.fault or (self.via.fault if self.via else None)
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection, and every hop before it, still stands."""
+        """Whether the connection and every hop before it are open."""
         return not self.ssh.is_closed() and (self.via is None or self.via.is_open)
 
     @contextmanager
@@ -73,7 +73,7 @@ class Connection:
         except Exception as error:
             if self.is_open:
                 raise
-            raise self.fault or lost_error(self.guard.lost or error) from None
+            raise self.fault or lost_error(self.meter.lost or error) from None
 
     def abort(self) -> None:
         """Drop the connection at once; hops are shared and stay."""
@@ -94,7 +94,7 @@ class Dialer:
     async def connect(self, node: Node) -> Connection:
         """Return an authenticated connection to a node.
 
-        Raises ConnectError, whose reason and advice tell the operator what to do.
+        Raises ConnectError, with reason, detail and advice.
         """
         if node.ssh.refusal:
             raise refusal(node)
@@ -103,7 +103,7 @@ class Dialer:
         return await self._open(node.name, node.address, node.ssh, via, allowance)
 
     def retain(self, nodes: Iterable[Node]) -> None:
-        """Let go of every hop that is on the way to none of these nodes, and of all other allowances."""
+        """Drop every hop that leads to none of these nodes, and all other allowances."""
         nodes = list(nodes)
         wanted = {key for node in nodes for key in hop_keys(node.ssh)}
         for key in set(self._allowances) - {(node.address, node.ssh) for node in nodes}:
@@ -139,9 +139,9 @@ class Dialer:
         return via
 
     async def _hop(self, key: HopKey, name: str, via: Connection | None) -> Connection:
-        """Return the connection to one bastion; whoever needs it meanwhile waits for the same attempt.
+        """Return the connection to one bastion; all nodes behind it wait for the same attempt.
 
-        So a bastion that does not answer costs its nodes one waiting time, and not one after the other.
+        So a bastion that does not answer delays its nodes by one time limit, and not by one each.
         """
         hop = self._hops.get(key)
         if hop is None or (hop.done() and not _stands(hop)):
@@ -157,7 +157,7 @@ class Dialer:
         printed = await known_hosts_command.lines(ssh.known_hosts_command)
         known = host_keys.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port, printed)
         offered = await identity.load(ssh)
-        server = _Server(name, allowance, via.guard if via else None)
+        server = _Server(name, allowance, via.meter if via else None)
         server.allow(LOGIN)
         stamps: StampedSocket | None = None
         options: dict[str, Any] = {}
@@ -182,7 +182,7 @@ class Dialer:
                 )
         except BaseException as error:
             if stamps and not via:
-                stamps.close()  # asyncssh does, but not for who was cancelled while waiting for a turn
+                stamps.close()  # asyncssh closes it, but not if this was canceled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
                 fault = server.failure(error, options, known, address, ssh)
                 fault = fault or login_error(error, name, address, ssh, offered)
@@ -197,7 +197,7 @@ class Dialer:
         return Connection(connection, stamps, via, server)
 
     def _serve(self, proxy: Proxy, connection: asyncssh.SSHClientConnection | None) -> None:
-        """Let a proxy command live as long as its connection."""
+        """Keep a proxy command running as long as its connection."""
         task = asyncio.create_task(proxy.serve(connection))
         self._proxies.add(task)
         task.add_done_callback(self._proxies.discard)
@@ -214,7 +214,7 @@ class Dialer:
         last: OSError = OSError(errno.EADDRNOTAVAIL, "The name has no address")
         for family, place in places:
             try:
-                # A share for each, so that one that drops packets leaves time for those that answer.
+                # A share for each, so that an address that drops packets leaves time for the others.
                 async with asyncio.timeout(ssh.connect_timeout_s / len(places)):
                     return await self._connected(family, place)
             except OSError as error:
@@ -231,7 +231,7 @@ class Dialer:
         return stamps
 
 
-class _Server(Guard):
+class _Server(Meter):
     """Meters the connection; keeps the server's algorithms and host key, which can explain a failed login.
 
     OpenSSH hangs up if no algorithm of one kind is in common, often before this end has compared them.

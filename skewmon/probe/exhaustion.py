@@ -8,7 +8,7 @@ from skewmon.errors import ConnectError, Reason
 def out_of_files(error: BaseException | None) -> ConnectError | None:
     """Return the error for a process that may not open one more file or socket, or None for other errors.
 
-    The error itself counts, and the one that it was raised for. Without this reason, keys and names would
+    The error itself counts, and the one from which it was raised. Without this reason, keys and names would
     look missing and every node unreachable.
     """
     numbers = {getattr(one, "errno", None) for one in (error, getattr(error, "__context__", None))}

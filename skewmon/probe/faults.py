@@ -1,4 +1,4 @@
-"""What the network and asyncssh raise, translated once into reason, sentence and advice."""
+"""Exceptions of the network and of asyncssh, translated once into reason, sentence and advice."""
 
 import errno
 import re
@@ -16,27 +16,27 @@ from skewmon.probe.identity import Identity
 from skewmon.runtime.resolver import LookupTimeoutError
 from skewmon.text import harmless
 
-#: How OpenSSH says that it refused as many keys as MaxAuthTries allows; a protocol error by its number.
+#: OpenSSH's message once it refused as many keys as MaxAuthTries allows; a protocol error by its number.
 TOO_MANY_KEYS = "Too many authentication failures"
 
 #: How asyncssh reports that both sides have no algorithm of one kind in common.
 _NO_MATCH = re.compile(r"No matching (?P<kind>.+?) algorithm found, sent .* and received (?P<received>.*)")
 
-#: Added if an RSA key was refused: old servers do not say which signatures they take.
+#: Added if an RSA key was refused: old servers do not list the signatures that they accept.
 _RSA_HINT = (
     " A server before OpenSSH 7.2 takes RSA keys only with ssh.legacy: true; Ed25519 keys need nothing."
 )
 
-#: Where sshd_config lists the algorithms of each kind, by asyncssh's names.
+#: The keyword of sshd_config for the algorithms of each kind, by asyncssh's names.
 _DIRECTIVES = {"key exchange": "KexAlgorithms", "host key": "HostKeyAlgorithms", "MAC": "MACs"}
 
-#: What of a server's own words is repeated.
+#: Characters of a server's own text that are repeated.
 MAX_QUOTED = 200
 
 
-def quoted(words: object) -> str:
-    """Return words that a server may have chosen, cut, and harmless to a terminal, a log and a reader."""
-    return harmless((str(words) or type(words).__name__)[:MAX_QUOTED])
+def quoted(text: object) -> str:
+    """Return text that a server may have chosen, cut, and harmless to a terminal, a log and a reader."""
+    return harmless((str(text) or type(text).__name__)[:MAX_QUOTED])
 
 
 def host_port(address: str, port: int) -> str:
@@ -51,7 +51,7 @@ def refusal(node: Node) -> ConnectError:
 
 
 def lookup_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
-    """Return the error for a name that gave no address."""
+    """Return the error for a name that was not resolved."""
     if lack := out_of_files(error):
         return lack
     if getattr(error, "errno", None) == errno.EAGAIN:
@@ -108,7 +108,7 @@ def _lookup_advice(error: Exception, address: str) -> str:
 
 
 def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError:
-    """Return the error for a TCP connection that did not come about."""
+    """Return the error for a TCP connection that failed."""
     if lack := out_of_files(error):
         return lack
     where = host_port(address, ssh.port)
@@ -137,9 +137,9 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
 def login_error(
     error: Exception, name: str, address: str, ssh: SshSettings, offered: Identity | None = None
 ) -> ConnectError:
-    """Return the error for a connection that was accepted but never became a login.
+    """Return the error for a connection that was accepted but whose login failed.
 
-    ``offered`` has the keys that the server was offered, if it came to that.
+    ``offered`` has the keys for the server, if they were loaded.
     """
     where = host_port(address, ssh.port)
     offered = offered or Identity()
@@ -220,7 +220,7 @@ def lost_error(error: object) -> ProbeError:
 def algorithm_error(
     kind: str, served: Sequence[str], name: str, address: str, ssh: SshSettings
 ) -> ConnectError:
-    """Return the error for a server that has none of the algorithms of one kind that were asked for.
+    """Return the error for a server that has none of the algorithms of one kind that were offered.
 
     A host key of a kind that skewmon accepts, but that known_hosts does not have, is a changed one.
     """
@@ -243,7 +243,7 @@ def _no_common_algorithm(where: str, kind: str, received: str, ssh: SshSettings)
 
 
 def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
-    """Return the error for a host key that is not trusted: never seen, or not the one that was."""
+    """Return the error for a host key that is not trusted: unknown, or changed."""
     alias = ssh.host_key_alias or address
     listed = alias if ssh.port == 22 else f"[{alias}]:{ssh.port}"
     files = ", ".join(ssh.known_hosts)

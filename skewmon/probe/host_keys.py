@@ -1,7 +1,7 @@
 """Host keys: loaded once, always enforced, by name and not by address.
 
-asyncssh takes an empty or missing set of known hosts for "use the user's own file" and ``None`` for "check
-nothing", so it is always handed a function that looks the name up in what was loaded here.
+To asyncssh an empty or missing set of known hosts means "use the user's own file", and ``None`` means "check
+nothing". So it always gets a function that looks the name up in the files loaded here.
 """
 
 import re
@@ -18,14 +18,14 @@ from skewmon.errors import ConfigError, ConnectError, Reason
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.runtime.files import read_bytes
 
-#: X.509 counts for nothing: else asyncssh trusts ~/.ssh/ca-bundle.crt and ~/.ssh/crt of whoever runs skewmon,
-#: and measures no node under a HOME that it may not look into, such as that of root, which runuser leaves.
+#: No X.509: asyncssh would trust ~/.ssh/ca-bundle.crt and ~/.ssh/crt of the user that runs skewmon, and it
+#: would measure no node if HOME is unreadable, such as that of root, which runuser leaves in place.
 NO_CERTIFICATES: dict[str, Any] = {"x509_trusted_certs": None, "x509_trusted_cert_paths": []}
 
 #: Files are parsed once per set and modification; a reload of the configuration makes a new set.
 CACHED_SETS = 64
 
-#: ssh(1) knows many thousand hosts; beyond this the file is not a known_hosts file.
+#: Room for many thousand hosts; beyond this the file is not a known_hosts file.
 MAX_BYTES = 64 * 1024 * 1024
 
 #: The names of a line, after its marker; a hash is of a name in lower case and has both cases itself.
@@ -50,7 +50,7 @@ def lookup(paths: Sequence[str], more: str = "") -> Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the files say about one host: trusted, CA and revoked keys, and more as asyncssh has it."""
+    """The keys of one host in the files: trusted, CA and revoked ones, and more in asyncssh's order."""
 
     found: tuple[Sequence[Any], ...]
 
@@ -96,7 +96,7 @@ def _load(stamps: tuple[tuple[str, int], ...], more: str) -> asyncssh.SSHKnownHo
     known = asyncssh.SSHKnownHosts()
     for text in (*(_read(path) for path, stamp in stamps if stamp), more):
         for line in text.splitlines():
-            with suppress(ValueError):  # as ssh(1) does, a line that is not understood is passed over
+            with suppress(ValueError):  # like ssh(1), skip a line that is not understood
                 known.load(_NAMES.sub(_lowered, line))
     return known
 

@@ -1,4 +1,4 @@
-"""One node's link: opened, kept open with back-off, and asked for bursts."""
+"""One node's link: opened, kept open with back-off, and used for bursts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -35,7 +35,7 @@ REFUSED = frozenset(
     }
 )
 
-#: A link that stood this long starts its back-off anew when it breaks.
+#: A link that was open this long starts its back-off from the beginning when it breaks.
 STEADY_S = 60.0
 
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
@@ -46,7 +46,7 @@ Answer = TypeVar("Answer")
 
 
 class Link:
-    """A node, its connection, its program, and why there is none."""
+    """A node, its connection and program, or the reason if there is none."""
 
     def __init__(
         self, node: Node, dialer: Dialer, arrivals: ArrivalClock, patience: Patience = PATIENT
@@ -65,7 +65,7 @@ class Link:
         self._session: Session | None = None
         self._broken = asyncio.Event()
         self._turn = asyncio.Lock()  # clusters of different intervals share a node's program
-        self._hint: tuple[int, Interval] | None = None  # where the last search found the tick
+        self._hint: tuple[int, Interval] | None = None  # the tick that the last search found
 
     @property
     def session(self) -> Session | None:
@@ -75,11 +75,11 @@ class Link:
     @property
     def is_throttled(self) -> bool:
         """Whether the node's answers wait behind a flood of its own."""
-        return self._connection is not None and self._connection.guard.is_throttled
+        return self._connection is not None and self._connection.meter.is_throttled
 
     @property
     def is_coarse(self) -> bool:
-        """Whether the node's clock tells whole seconds alone, so that a burst has to wait for its ticks."""
+        """Whether the node's clock has a resolution of one second, so that bursts wait for its ticks."""
         return self.session is not None and _is_coarse(self.session)
 
     @property
@@ -93,9 +93,9 @@ class Link:
         return self._session.program.probe if self._session and self._session.program else None
 
     async def open(self) -> None:
-        """Connect where needed and start the node-side program.
+        """Connect if needed and start the node-side program.
 
-        Raises NodeError; ``failure`` then tells the same.
+        Raises NodeError; ``failure`` is then its value.
         """
         self._broken.clear()
         try:
@@ -168,7 +168,7 @@ class Link:
     async def exchange(self, program: Program) -> Exchange:
         """Return the one exchange that closes a round; raises as ``burst`` does.
 
-        ``program`` is that of the burst: a program that was started anew, perhaps after a reboot, reads
+        ``program`` is that of the burst: a program that was started again, perhaps after a reboot, reads
         other clocks, and its readings must not be compared with those of the burst.
         """
         async with self._turn:
@@ -176,7 +176,7 @@ class Link:
             if session.program is not program:
                 raise ProbeError(
                     Reason.PROGRAM_ENDED,
-                    "The node-side program was started anew in the middle of a round.",
+                    "The node-side program was started again in the middle of a round.",
                     "The next round measures it again.",
                 )
             with self._accounted():
@@ -185,7 +185,7 @@ class Link:
         return exchange
 
     async def _believable(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Return what a node answers, asked once more where the kernel's stamps proved another clock's."""
+        """Return a node's answer, queried again if the kernel's stamps turned out to be another clock's."""
         doubts = self._arrivals.doubts
         answer = await ask()
         self._arrivals.confirm()
@@ -202,14 +202,14 @@ class Link:
             raise
 
     def close(self) -> None:
-        """Let go of program and connection."""
+        """Close program and connection."""
         self._end_session()
         self._end_connection()
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
         if session:
-            session.on_failure = None  # its end is the consequence, not another failure
+            session.on_failure = None  # its end is a consequence, not another failure
             with contained(Where.NODE, node=self.node.name):
                 session.close()
 
@@ -243,20 +243,20 @@ class Link:
         return BACKOFF_REFUSED if refused else BACKOFF
 
     async def _search(self, session: Session) -> Burst:
-        """Return a burst whose requests arrive where a coarse clock ticks."""
+        """Return a burst whose requests arrive when a coarse clock ticks."""
         assert session.program is not None
         program = session.program
         exchanges = [await session.exchange()]
         for _ in range(ROWS):
-            wall = self._where_it_ticks(exchanges, session)
+            wall = self._expected_tick(exchanges, session)
             round_trip_ns = min(exchange.round_trip_ns for exchange in exchanges)
             for instant in send_instants(wall, round_trip_ns, base_ns()):
                 await asyncio.sleep(max(0, instant - base_ns()) / NS_PER_S)
                 exchanges.append(await session.exchange())
-        self._hint = (base_ns(), self._where_it_ticks(exchanges, session))
+        self._hint = (base_ns(), self._expected_tick(exchanges, session))
         return Burst(program, tuple(exchanges))
 
-    def _where_it_ticks(self, exchanges: list[Exchange], session: Session) -> Interval:
+    def _expected_tick(self, exchanges: list[Exchange], session: Session) -> Interval:
         """Return the narrowest span in which the clock can be expected; the last search is only a hint."""
         assert session.program is not None
         now = base_ns()

@@ -1,4 +1,4 @@
-"""The links of the daemon: one a endpoint, kept open by a task of its own, changed by a reload."""
+"""The links of the daemon: one per endpoint, kept open by a task of its own, changed by a reload."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
@@ -54,7 +54,7 @@ class Pool:
         await self._dialer.close()
 
     def _report(self, link: Link) -> None:
-        """Log what changed: a node that answers, or fails for another reason than before."""
+        """Log a change: a node that answers, or fails for another reason than before."""
         endpoint, failure = link.node.endpoint, link.failure or link.late
         state = failure.reason if failure else "connected"
         before = self._reported.get(endpoint)

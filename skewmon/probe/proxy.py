@@ -1,7 +1,7 @@
 """A ProxyCommand: a program that carries the bytes of one connection, over TCP on loopback.
 
 Over pipes there would be no kernel stamps. A reply is stamped when the command hands it over, which is later
-than its arrival: that costs width and never the truth.
+than its arrival: that makes the interval wider and never wrong.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ from skewmon.runtime.command import kill_group
 MAX_COMPLAINT_BYTES = 2048
 COMPLAINT_LINES = 2
 
-#: A command that lost its connection says why and exits at once.
+#: A command that lost its connection prints the reason and exits at once.
 LAST_WORDS_S = 1.0
 
-#: The words of a command that has exited are in the pipe already; a process that it left may keep it open.
+#: The output of a command that has exited is in the pipe already; a process that it left may keep it open.
 DRAIN_S = 0.1
 
 #: For a command to end by itself, before it is killed.
 GRACE_S = 2.0
 
-#: What a command may be at fault for; every other reason is one of the node's own.
+#: Failures whose cause may be the command; every other reason is one of the node's own.
 UNCLEAR = frozenset({Reason.DISCONNECTED, Reason.NOT_SSH, Reason.LOGIN_TIMEOUT})
 
 
@@ -82,7 +82,7 @@ class Proxy:
         return cls(stamps, process, words)
 
     async def explained(self, error: NodeError) -> NodeError:
-        """Return a failed login's error, with the command's own words if it may be at fault."""
+        """Return a failed login's error, with the command's own message if it may be the cause."""
         if error.reason not in UNCLEAR:
             return error
         await asyncio.wait(self._tasks, timeout=LAST_WORDS_S, return_when=asyncio.FIRST_COMPLETED)
@@ -118,7 +118,7 @@ class Proxy:
                     task.cancel()
 
     async def _read(self) -> None:
-        """Keep the last words."""
+        """Keep the end of standard error."""
         while chunk := await self._words.read(MAX_COMPLAINT_BYTES):
             self._complaint += chunk
             del self._complaint[:-MAX_COMPLAINT_BYTES]

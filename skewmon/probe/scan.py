@@ -86,7 +86,7 @@ async def _scan(node: Node) -> Scan:
             f"Ask there: {scan_command(node.address, node.ssh)}",
         )
     dialer = Dialer(ArrivalClock())
-    found = [await _key(dialer, node, asked) for asked in _questions(node)]
+    found = [await _key(dialer, node, algs) for algs in _offers(node)]
     shown = [one for one in found if isinstance(one, asyncssh.SSHKey)]
     if not shown:
         refused = next((one for one in found if isinstance(one, asyncssh.KeyExchangeFailed)), None)
@@ -123,17 +123,17 @@ def _compared(key: asyncssh.SSHKey, shown: Sequence[asyncssh.SSHKey], known: hos
     return KeyMatch.DIFFERENT if replaced or key.get_algorithm() in kinds else KeyMatch.NEW
 
 
-def _questions(node: Node) -> list[tuple[str, ...]]:
-    """Return the algorithms to ask for, kind by kind; RSA is one kind of key with several signatures."""
+def _offers(node: Node) -> list[tuple[str, ...]]:
+    """Return the algorithms to offer, kind by kind; RSA is one kind of key with several signatures."""
     allowed = algorithms.signatures(legacy=node.ssh.legacy)
     rsa = tuple(one for one in allowed if one in RSA)
     return [*((one,) for one in allowed if one not in RSA), rsa]
 
 
 async def _key(
-    dialer: Dialer, node: Node, asked: Sequence[str]
+    dialer: Dialer, node: Node, algs: Sequence[str]
 ) -> asyncssh.SSHKey | asyncssh.Error | NodeError:
-    """Return the node's key for these algorithms, or why it shows none for them."""
+    """Return the node's key for these algorithms, or the reason if it shows none."""
     offered = algorithms.offered(legacy=node.ssh.legacy)
     proxy: Proxy | None = None
     if node.ssh.proxy_command:
@@ -145,7 +145,7 @@ async def _key(
                 node.address,
                 node.ssh.port,
                 sock=socket,
-                server_host_key_algs=asked,
+                server_host_key_algs=algs,
                 kex_algs=offered.pop("kex_algs"),
                 options=asyncssh.SSHClientConnectionOptions(
                     config=None, **offered, **host_keys.NO_CERTIFICATES
@@ -153,7 +153,7 @@ async def _key(
             )
         return key or asyncssh.ConnectionLost("it showed none")
     except asyncssh.KeyExchangeFailed as error:
-        return error  # servers say so, or just hang up, if they have no key of this algorithm
+        return error  # a server without a key of this algorithm sends this, or just hangs up
     except (asyncssh.ConnectionLost, ConnectionResetError) as error:
         if proxy:
             return await proxy.explained(login_error(error, node.name, node.address, node.ssh))

@@ -17,7 +17,7 @@ from skewmon.probe import programs, wire
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connect import WINDOW_BYTES, Connection
 from skewmon.probe.faults import lost_error, quoted
-from skewmon.probe.guard import EXCHANGE, START
+from skewmon.probe.metering import EXCHANGE, START
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
 #: Banners and rc files may be long; 64 KiB of them is not a greeting any more.
@@ -26,16 +26,16 @@ MAX_NOISE_BYTES = 64 * 1024
 #: The longest line of the node-side program has some 300 bytes.
 MAX_LINE_BYTES = 4096
 
-#: What of the standard error is kept to explain a program that ended.
+#: Bytes of standard error that are kept to explain a program that ended.
 MAX_STDERR_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a program may take for its answers, seconds.
+    """Time limits for the answers of a program, seconds.
 
     Between login and hello lie the login shell, its rc files and the start of an interpreter. A reply that
-    takes longer than five seconds says nothing useful of a clock; geostationary links need some 0.7 s.
+    takes longer than five seconds is no use for a clock; geostationary links need some 0.7 s.
     """
 
     hello_s: float = 20.0
@@ -46,7 +46,7 @@ PATIENT = Patience()
 
 
 class Session(asyncssh.SSHClientSession[bytes]):
-    """The callbacks of one channel; owns the conversation with one node-side program."""
+    """The callbacks of one channel to one node-side program."""
 
     def __init__(self, connection: Connection, patience: Patience = PATIENT) -> None:
         self._patience = patience
@@ -56,7 +56,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._waiter: asyncio.Future[Program | Exchange] | None = None
         self.failure: NodeError | None = None
-        self.on_failure: Callable[[NodeError], None] | None = None  # told once, at once
+        self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
         self._noise_bytes = 0
         self._stderr = bytearray()
@@ -69,13 +69,13 @@ class Session(asyncssh.SSHClientSession[bytes]):
         return self.failure is None and self._connection.is_open
 
     async def start(self) -> Program:
-        """Start the node-side program and return what it says of itself.
+        """Start the node-side program and return its introduction.
 
-        Raises ProbeError where no program answers as expected.
+        Raises ProbeError if no program answers as expected.
         """
         try:
             async with asyncio.timeout(self._patience.hello_s):
-                self._connection.guard.allow(START)
+                self._connection.meter.allow(START)
                 with self._connection.opening_session():
                     self._channel, _ = await self._connection.ssh.create_session(
                         lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
@@ -83,7 +83,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
                 waiter = self._expect()
-                # A shell that is already gone resolves the waiter with its reason, which says more.
+                # A shell that is already gone resolves the waiter with its reason, which explains more.
                 with suppress(OSError):
                     self._channel.write(programs.clock_script(self._nonce).encode())
                 self.program = await waiter  # type: ignore[assignment]  # the hello resolves it
@@ -103,19 +103,19 @@ class Session(asyncssh.SSHClientSession[bytes]):
     async def exchange(self) -> Exchange:
         """Return one exchange with its four stamps or more.
 
-        Raises ProbeError where the program ended, is silent, floods or garbles its line.
+        Raises ProbeError if the program ended, is silent, floods or garbles its line.
         """
         if self.failure:
             raise self.failure
         assert self._channel is not None
         self._ident += 1
         waiter = self._expect()
-        self._connection.guard.allow(EXCHANGE)
+        self._connection.meter.allow(EXCHANGE)
         before = base_ns()
         # A closed channel resolves the waiter with its reason.
         with suppress(OSError, asyncssh.Error), self._connection.stamps.one_segment():
             self._channel.write(wire.request(self._nonce, self._ident))
-        # Where the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
+        # If the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
         self._sent_ns = max(before, self._connection.stamps.sent_ns)
         try:
             async with asyncio.timeout(self._patience.reply_s):
@@ -174,7 +174,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             del self._line[:-MAX_LINE_BYTES]
 
     def eof_received(self) -> bool:
-        """Note that the program will say no more."""
+        """Note the end of the program's output."""
         self._fail(self._ended())
         return False
 
@@ -204,7 +204,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             return
         if answer is not None and self._waiter and not self._waiter.done():
             self._waiter.set_result(answer)
-        else:  # an answer that nobody waits for is noise like any other
+        else:  # an answer without a request is noise like any other
             self._count_noise(len(line) + 1)
 
     def _understand(self, text: str, received_ns: int) -> Program | Exchange | None:
@@ -213,12 +213,12 @@ class Session(asyncssh.SSHClientSession[bytes]):
         reading = wire.parse_reply(self._nonce, self.program, text)
         if reading is None or reading.ident != self._ident:
             return None
-        if received_ns < self._sent_ns:  # nothing arrives before it was asked for: the stamp is false
+        if received_ns < self._sent_ns:  # no reply arrives before its request: the stamp is false
             received_ns = self._connection.stamps.distrust_kernel()
         if received_ns < self._sent_ns:
             raise ProbeError(
                 Reason.GARBLED_REPLY,
-                "The node-side program replied before it was asked.",
+                "The node-side program replied before its request.",
                 "Something else than skewmon's program answers there; look at the account's shell and files.",
             )
         return Exchange(
@@ -242,7 +242,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                     "Look at what the login shell's rc files print when a command is run.",
                 )
             )
-            self._connection.abort()  # closing politely would still read what is on its way
+            self._connection.abort()  # a regular close would still read the bytes on their way
 
     def _ended(self) -> ProbeError:
         words = self._stderr.decode("utf-8", "replace").strip().splitlines()
@@ -261,9 +261,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
         )
 
     def _fail(self, error: NodeError) -> NodeError:
-        """Remember the first failure, hand it to whoever waits, and return it.
+        """Keep the first failure, hand it to the waiting request, and return it.
 
-        A connection that was closed for its cost is the reason of all that failed with it.
+        If the connection was closed for its cost, that is the reason of every failure.
         """
         if self.failure is None:
             self.failure = self._connection.fault or error
@@ -271,7 +271,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 self.on_failure(self.failure)
         if self._waiter and not self._waiter.done():
             self._waiter.set_exception(self.failure)
-            self._waiter.exception()  # retrieved here as well, so that nobody need be waiting
+            self._waiter.exception()  # retrieved here as well: there may be no request
         return self.failure
 
 

@@ -1,4 +1,4 @@
-"""A socket that knows when it last sent and when what it last received had arrived."""
+"""A socket with the times of its last send and of the arrival of its last data."""
 
 import socket
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,11 @@ from typing import Any
 
 from skewmon.probe.clocks import ANCILLARY_BYTES, SO_TIMESTAMPNS, ArrivalClock, base_ns, kernel_stamp
 
-#: Half of what Linux waits before it sends what is held back (200 ms).
+#: Half the time after which Linux sends held data by itself (200 ms).
 CORK_NS = 100_000_000
 
-#: So much is read in one turn of the event loop. asyncio would read 256 KiB, and asyncssh handles all that
-#: was read before any other node has its turn: 9,000 of the smallest packets, 0.4 s. These are 5 ms at most.
+#: Bytes read in one turn of the event loop. asyncio would read 256 KiB, and asyncssh handles all of them
+#: before any other node has its turn: 9,000 of the smallest packets, 0.4 s. These are 5 ms at most.
 READ_BYTES = 4096
 
 
@@ -19,7 +19,7 @@ class StampedSocket(socket.socket):
     """A TCP socket for asyncssh; both stamps are on the base and err only to the safe side.
 
     ``sent_ns`` is read before the system call, so that no byte left earlier; ``received_ns`` is the kernel's
-    stamp of the last byte returned, or, where there is none to trust, ``returned_ns``, read after the call.
+    stamp of the last byte returned, or, without a trusted one, ``returned_ns``, read after the call.
     """
 
     def __init__(self, family: int, arrivals: ArrivalClock) -> None:
@@ -48,7 +48,7 @@ class StampedSocket(socket.socket):
 
     @contextmanager
     def one_segment(self) -> Iterator[None]:
-        """Let everything that the body sends leave together, stamped at that instant.
+        """Send all data of the body together, stamped at that instant.
 
         asyncssh puts an ignore packet before each packet of data. Sent alone it wakes the server twice for
         every request; held back until both are there it costs nothing. Only for bodies that do not await.
@@ -58,7 +58,7 @@ class StampedSocket(socket.socket):
         try:
             yield
         finally:
-            # Linux lets go of what is held after 200 ms by itself: then an earlier stamp is the true limit.
+            # Linux sends held data by itself after 200 ms: then an earlier stamp is the true limit.
             stamp = self._arrivals.departure_ns()
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
             self.sent_ns = stamp if stamp - held_from_ns < CORK_NS else held_from_ns

@@ -33,19 +33,19 @@ FAR_AT_ONCE = 256
 #: the cost of a rate that is not known yet.
 REFRESH_AFTER_NS = 100_000_000
 
-#: How often a node whose burst was disturbed is asked again: of four bursts one is nearly always quiet.
+#: Repeated bursts of a node whose burst was disturbed: of four bursts one is nearly always quiet.
 REPEATS = 3
 
-#: In one round no more than half as many bursts again, so that a busy admin box is not made busier still;
-#: in a small fleet that is nothing to count.
+#: In one round at most half as many bursts again, so that a busy admin box is not made busier still; in a
+#: small fleet they need no limit.
 REPEATS_SHARE = 0.5
 REPEATS_FREE = 16
 
-#: A round that has lasted this long asks nobody again: its first bursts grow old.
+#: A round that has lasted this long repeats no burst: its first bursts grow old.
 REPEAT_WITHIN_NS = NS_PER_S
 
-#: Nor does what is asked again end later than this share of the interval: a narrower bound is not worth a
-#: round that is missed.
+#: Nor does a repeated burst end later than this share of the interval: a narrower bound is not worth a
+#: missed round.
 REPEAT_WITHIN_SHARE = 0.25
 
 #: The wait for a node has so many parts, each of which this process may oversleep without harm.
@@ -78,13 +78,13 @@ class _Taken:
 
 @dataclass(slots=True)
 class _Repeats:
-    """How many more bursts a round can afford, and until when."""
+    """The repeated bursts that a round can afford, and their deadline."""
 
     left: int
     until_ns: int
 
     def take(self, expected_ns: int) -> bool:
-        """Say whether one more that takes about so long may be asked for, and count it."""
+        """Return whether one more burst of about this duration is allowed, and count it."""
         if self.left <= 0 or base_ns() + expected_ns >= self.until_ns:
             return False
         self.left -= 1
@@ -139,10 +139,10 @@ class Sweeper:
     async def _one(
         self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
     ) -> "Result | Failed":
-        """Return a node's answer, or why there is none; one that is late is waited for no longer.
+        """Return a node's answer, or its failure; do not wait for a late node.
 
-        What was asked of a late node goes on by itself: only its end tells a slow node from a dead one, and
-        the next request must not meet its reply.
+        The request to a late node goes on by itself: only its end distinguishes a slow node from a dead one,
+        and the next request must not meet its reply.
         """
         try:
             with translated(Where.NODE, node_error, node=link.node.name):
@@ -169,7 +169,7 @@ class Sweeper:
         return late(budget, link.slowest_ns)
 
     def _leave(self, link: Link, task: "asyncio.Future[Result]") -> None:
-        """Let what was asked of a late node end by itself."""
+        """Let the request to a late node end by itself."""
 
         def gone(_: object) -> None:
             if self._left.get(link) is task:
@@ -186,7 +186,7 @@ class Sweeper:
         return _Taken(burst, began, base_ns())
 
     async def _quietened(self, link: Link, burst: Burst, samples: int, repeats: _Repeats) -> Burst:
-        """Return a burst together with those that were asked for because it was disturbed."""
+        """Return a burst together with those that repeat it because it was disturbed."""
         baseline, width_ns = self._baselines.get(link, BurstBaseline()), burst_width_ns(burst)
         self._baselines[link] = baseline.after(width_ns)
         expected_ns = burst.opening[-1].received_ns - burst.opening[0].sent_ns
@@ -199,10 +199,10 @@ class Sweeper:
 
     @staticmethod
     def _grown_old(taken: "Mapping[Link, _Taken | Failed]") -> list[Link]:
-        """Return the links to ask again because slower nodes let their bursts grow old.
+        """Return the links to measure again because their bursts grew old while slower nodes answered.
 
-        Only quick ones, and only if that is quicker than the age it removes: in a large cluster the bursts
-        are as old as the round is long, and asking again would make it no shorter.
+        Only quick ones, and only if that takes less time than the age it removes: in a large cluster the
+        bursts are as old as the round is long, and repeating them would not shorten it.
         """
         now = base_ns()
         old = [

@@ -1,6 +1,12 @@
-"""The status sheet over SSH: a session of its own, so that a hanging tool cannot hold up a clock."""
+"""The status output of a node, over SSH, and of the admin box itself.
+
+Over SSH it has a session of its own, so that a hanging tool cannot hold up the clock's.
+"""
 
 import asyncio
+import contextlib
+import os
+import signal
 from dataclasses import replace
 
 import asyncssh
@@ -10,32 +16,32 @@ from skewmon.model import SyncStatus
 from skewmon.probe import programs, wire
 from skewmon.probe.connect import WINDOW_BYTES, Connection
 from skewmon.probe.faults import quoted
-from skewmon.probe.guard import STATUS
+from skewmon.probe.metering import STATUS
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.tasks import retrieved
 from skewmon.timesync import script
 from skewmon.timesync.status import assemble
 
-#: Beyond the sheet's own limit: the login shell, its rc files and the way back.
+#: Beyond the script's own limit: the login shell, its rc files and the way back.
 GRACE_S = 5.0
 
-#: Noise before the first mark: banners and rc files. The standard error carries nothing else, and is dropped.
+#: Noise before the first mark: banners and rc files. Standard error has nothing else, and is dropped.
 NOISE_BYTES = 64 * 1024
 
-#: What is told of a sheet that ended before its last mark: tools that come later are missing without a word.
+#: Reported for truncated status output: the tools after the cut are missing.
 CUT_OFF = "status sheet: cut off before its end"
 
-#: Sheets in flight: each starts a dozen short processes on its node, and one task here.
+#: Status scripts in flight: each starts a dozen short processes on its node, and one task here.
 SHEETS_AT_ONCE = 32
 
 
 async def read_text(connection: Connection) -> tuple[str, str]:
-    """Return the nonce and the raw text of one node's sheet.
+    """Return the nonce and the raw status output of one node.
 
     Raises NodeError if the node opens no second session, floods it, or does not end it in time.
     """
     nonce = wire.new_nonce()
-    connection.guard.allow(STATUS)
+    connection.meter.allow(STATUS)
     try:
         async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
             with connection.opening_session():
@@ -61,7 +67,7 @@ async def read_text(connection: Connection) -> tuple[str, str]:
 
 
 async def read_status(connection: Connection) -> SyncStatus:
-    """Return what a node's time daemons claim; raises as ``read_text`` does."""
+    """Return the claims of a node's time daemons; raises as ``read_text`` does."""
     nonce, text = await read_text(connection)
     status = assemble(script.split(nonce, text))
     if script.is_complete(nonce, text):
@@ -69,13 +75,43 @@ async def read_status(connection: Connection) -> SyncStatus:
     return replace(status, failures=(*status.failures, CUT_OFF))
 
 
-async def read_or_say_why(connection: Connection) -> SyncStatus:
-    """Return what a node's time daemons claim, or a status that says why there is none."""
+async def read_or_explain(connection: Connection) -> SyncStatus:
+    """Return the claims of a node's time daemons, or a status with the reason if there are none."""
     try:
         with translated(Where.STATUS, node_error):
             return await read_status(connection)
     except NodeError as error:
         return SyncStatus("unknown", failures=(error.detail,))
+
+
+async def own_status() -> SyncStatus | None:
+    """Return the claims of the admin box's time daemons; None if they cannot be queried or do not end.
+
+    Truncated output, as after a lack of memory, is dropped: it says nothing about the tools after the cut.
+    """
+    nonce = wire.new_nonce()
+    try:
+        shell = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return None
+    try:
+        async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
+            text, _ = await shell.communicate(script.script(nonce).encode())
+    except TimeoutError:
+        return None
+    finally:
+        if shell.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)  # its tools are of its own session
+            await shell.wait()
+    output = text.decode("utf-8", "replace")
+    return assemble(script.split(nonce, output)) if script.is_complete(nonce, output) else None
 
 
 def _refused(error: Exception) -> ProbeError:

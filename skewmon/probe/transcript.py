@@ -1,7 +1,7 @@
-"""What goes over one node's session, written down as it happens; for ``skewmon probe``.
+"""The lines of one node's session, recorded as they pass; for ``skewmon probe``.
 
-The recorder sits between asyncssh and the very session that the daemon uses, so that what is written down is
-what the daemon sees. Its stamps are taken by the socket, before the recorder is called.
+The recorder is between asyncssh and the same session that the daemon uses, so that the record is exactly the
+daemon's view. Its stamps are taken by the socket, before the recorder is called.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from skewmon.model import Node
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connect import Connection, Dialer
 
-#: A few hundred lines are a conversation; a flood is cut by the session, and until then by this.
+#: A session has a few hundred lines; a flood is cut by the session, and until then by this.
 MAX_LINES = 2_000
 
 Side = Literal["command", "sent", "received", "error", "end"]
@@ -22,7 +22,7 @@ Side = Literal["command", "sent", "received", "error", "end"]
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """One line, who said it and when, on the base."""
+    """One line, its side and its instant on the base."""
 
     at_ns: int
     side: Side
@@ -31,13 +31,13 @@ class TranscriptLine:
 
 @dataclass
 class Transcript:
-    """The lines of one conversation, in order; an unfinished line is kept with the next piece of it."""
+    """The lines of one session, in order; an unfinished line is kept with the next piece of it."""
 
     lines: list[TranscriptLine] = field(default_factory=list)
     _pending: dict[Side, str] = field(default_factory=dict)
 
     def note(self, side: Side, data: bytes | str) -> None:
-        """Write down what was said, line by line."""
+        """Record data line by line."""
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
         *whole, rest = (self._pending.get(side, "") + text).split("\n")
         self._pending[side] = rest
@@ -46,7 +46,7 @@ class Transcript:
 
 
 class RecordingDialer(Dialer):
-    """A dialer whose connections write down what their sessions say."""
+    """A dialer whose connections record their sessions."""
 
     transcript: Transcript
 
@@ -58,7 +58,7 @@ class RecordingDialer(Dialer):
 
 
 class _RecordedConnection:
-    """Passes everything on to an SSH connection, and opens sessions that are written down."""
+    """Passes everything on to an SSH connection, and opens recorded sessions."""
 
     def __init__(self, ssh: asyncssh.SSHClientConnection, transcript: Transcript) -> None:
         self._ssh = ssh
@@ -79,7 +79,7 @@ class _RecordedConnection:
 
 
 class _RecordedChannel:
-    """Passes everything on to a channel, and writes down what is written."""
+    """Passes everything on to a channel, and records the data that is written."""
 
     def __init__(self, channel: asyncssh.SSHClientChannel[bytes], transcript: Transcript) -> None:
         self._channel = channel
@@ -89,12 +89,12 @@ class _RecordedChannel:
         return getattr(self._channel, name)
 
     def write(self, data: bytes) -> None:
-        self._channel.write(data)  # first: what is written down afterwards delays no request
+        self._channel.write(data)  # first: recording must not delay a request
         self._transcript.note("sent", data)
 
 
 class _RecordedSession(asyncssh.SSHClientSession[bytes]):
-    """Hands every callback to the session proper, then writes it down."""
+    """Hands every callback to the session proper, then records it."""
 
     def __init__(self, session: asyncssh.SSHClientSession[bytes], transcript: Transcript) -> None:
         self._session = session

@@ -1,9 +1,9 @@
-"""The words between skewmon and its node-side program; pure text, no effects.
+"""The protocol between skewmon and its node-side program; pure text, no effects.
 
 skewmon → node    ``: SKEWMON1 NONCE MODE``     once; a no-op to a shell, the start of an installed program
 node → skewmon    ``SKEWMON1 NONCE hello probe=… real=EARLY,LATE raw=… mono=… boot=… boot_id=… clocksource=…``
 skewmon → node    ``NONCE ID``                  a request
-node → skewmon    ``NONCE ID real raw mono boot raw real``   nanoseconds; ``-`` where the node cannot read one
+node → skewmon    ``NONCE ID real raw mono boot raw real``   nanoseconds; ``-`` if the node cannot read one
 
 Everything else that a node prints (banners, rc files, motd) lacks the nonce and is noise.
 """
@@ -30,7 +30,7 @@ MAX_QUANTUM_NS = NS_PER_S + 100_000_000
 _READING = re.compile(rf"-|-?[0-9]{{1,{MAX_DIGITS}}}")
 _QUANTUM = re.compile(r"([0-9]{1,10}),([0-9]{1,10})")
 
-#: What a boot id or the name of a clock source may look like; it is compared, logged and shown.
+#: The form of a boot id and of a clock source's name; both are compared, logged and shown.
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 
@@ -63,9 +63,9 @@ def request(nonce: str, ident: int) -> bytes:
 
 
 def parse_hello(nonce: str, line: str) -> Program | None:
-    """Return the program that announces itself, or None where the line is noise.
+    """Return the program that introduces itself, or None if the line is noise.
 
-    Raises ProbeError where no rung of the ladder works on the node, or where the hello is not understood.
+    Raises ProbeError if no rung of the ladder works on the node, or if the hello is not understood.
     """
     words = line.split()
     if words[:2] != ["SKEWMON1", nonce]:
@@ -98,10 +98,10 @@ def parse_hello(nonce: str, line: str) -> Program | None:
 
 
 def parse_reply(nonce: str, program: Program, line: str) -> Reading | None:
-    """Return the reading that a line carries, or None where the line is noise.
+    """Return the reading that a line carries, or None if the line is noise.
 
-    Raises ProbeError where a line carries the nonce but not the readings that the program's hello announced:
-    what is computed from a reply relies on their being there.
+    Raises ProbeError if a line carries the nonce but not the readings that the program's hello announced:
+    the offset of a reply is computed from them.
     """
     words = line.split()
     if words[:1] != [nonce]:
@@ -137,7 +137,7 @@ def parse_reply(nonce: str, program: Program, line: str) -> Reading | None:
 
 
 def _runs_backwards(quantum: Quantum | None, before: int | None, after: int | None) -> bool:
-    """Tell whether a reading is below an earlier one by more than rounding explains."""
+    """Return whether a reading is below an earlier one by more than rounding explains."""
     if quantum is None or before is None or after is None:
         return False
     return after + quantum.early_ns + quantum.late_ns < before

@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         found.append(connection)
         return HELD
 
-    monkeypatch.setattr(status_poller, "read_or_say_why", answer)
+    monkeypatch.setattr(status_poller, "read_or_explain", answer)
     monkeypatch.setattr(status_poller, "NEWCOMERS_S", 0.02)
     return found
 

@@ -44,7 +44,7 @@ async def test_a_flood_of_errors_ends_the_status_session_alone(tmp_path: Path) -
     async with ScriptedNode(shout, directory=tmp_path) as node, opened([scripted(node)], 10) as links:
         (link,) = links.values()
         assert link.connection
-        status = await time_status.read_or_say_why(link.connection)
+        status = await time_status.read_or_explain(link.connection)
         assert "standard error" in status.failures[0]
         assert len((await link.burst(8)).opening) == 8
 

@@ -1,4 +1,4 @@
-"""The node-side programs, as text: a ladder of languages, of which each node runs the best that it has."""
+"""The node-side programs, as text: a ladder of languages; each node runs the best one that it has."""
 
 import re
 from functools import cache
@@ -8,22 +8,22 @@ from skewmon import __version__
 from skewmon.probe.wire import greeting
 from skewmon.timesync import script
 
-#: What stands in ladder.sh for each program that it carries.
+#: The placeholder in ladder.sh of each program that it carries.
 RUNGS = {"@PYTHON3@": "python3.py", "@PERL@": "perl.pl", "@PYTHON2@": "python2.py", "@BASH@": "bash.sh"}
 
-#: The one command that skewmon ever asks sshd to run; every login shell understands it, and the script
-#: follows on standard input, where no shell's quoting rules apply.
+#: The one command that skewmon runs; every login shell understands it, and the script follows on standard
+#: input, free of any shell's quoting rules.
 COMMAND = "exec /bin/sh"
 
-#: Where the installed program belongs on a node.
+#: The path of the installed program on a node.
 INSTALLED_PATH = "/usr/local/lib/skewmon/node"
 
-#: Stands for the nonce while the sheet is made; the installed program has it in a variable.
+#: Placeholder for the nonce while the script is made; the installed program has it in a variable.
 _ANY_NONCE = "anynonce"
 
 
 def clock_script(nonce: str) -> str:
-    """Return what is sent to a node's shell so that its best program starts and says hello."""
+    """Return the script that starts the best program of a node, which then introduces itself."""
     return f"{greeting(nonce, 'clock')}{ladder()}skewmon_ladder {nonce}; exit\n"
 
 
@@ -39,16 +39,16 @@ def ladder() -> str:
 
 
 def installed(path: str = INSTALLED_PATH) -> str:
-    """Return the program for nodes whose key may run nothing else: ladder and sheet in one script."""
+    """Return the program for nodes whose key may run nothing else: ladder and status script in one."""
     fixed = f"mark={_ANY_NONCE}\n"
-    asked = script.script(_ANY_NONCE)
-    assert asked.count(_ANY_NONCE) == asked.count(fixed) == 1, "the sheet has its nonce in one place"
+    status = script.script(_ANY_NONCE)
+    assert status.count(_ANY_NONCE) == status.count(fixed) == 1, "the nonce is in one place"
     text = resources.files(__name__).joinpath("installed.sh").read_text(encoding="utf-8")
     parts = {
         "@VERSION@": __version__,
         "@PATH@": path,
         "@LADDER@": ladder().rstrip("\n"),
-        "@SHEET@": asked.replace(fixed, "mark=$nonce\n").strip("\n"),
+        "@SHEET@": status.replace(fixed, "mark=$nonce\n").strip("\n"),
     }
     for mark, part in parts.items():
         text = text.replace(mark, part)

@@ -1,9 +1,9 @@
 """How much processor time and how many bytes a node may cost; a node that floods is throttled, then dropped.
 
-Everything a server sends is read, decrypted and handled on the event loop that all nodes share. For each
-thing that is asked of a node its answer is paid for in advance; a node that stays within that is never
-counted any further. All else comes out of its allowance, a small steady share. Over its share of the moment
-a connection is not read for a while, and TCP holds the sender back; over its share of a minute it is closed.
+Everything a server sends is read, decrypted and handled on the event loop that all nodes share. Each
+request pays for its answer in advance; a node that stays within that is not metered any further. All other
+cost is charged to its allowance, a small steady share. Beyond its share of the moment a connection is not
+read for a while, and TCP holds the sender back; beyond its share of a minute it is closed.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ class Cost:
 
 
 #: A login costs 5 ms of processor time, ten times as much on a small board, and a few KiB; the rest is for
-#: login banners. A login that succeeds costs no more than this, whichever key exchange it needed.
+#: login banners. A login that succeeds costs no more than this, for any key exchange.
 LOGIN = Cost(100_000_000, 256 * 1024)
 
-#: The start of a program: what the login shell's rc files may print, on both streams.
+#: The start of a program: the output of the login shell's rc files, on both streams.
 START = Cost(20_000_000, 128 * 1024)
 
 #: One request and its reply: 0.1 ms and 200 bytes, ten times the time on a small board.
@@ -40,13 +40,13 @@ EXCHANGE = Cost(2_000_000, 4096)
 #: Status output: its own limit is 832 KiB, and its noise and its standard error may have 64 KiB each.
 STATUS = Cost(50_000_000, 1024 * 1024)
 
-#: What is paid for and not used is kept up to this, so that no node saves up for a flood.
+#: Unused payments are kept up to this, so that no node saves up for a flood.
 PAID_LIMIT = Cost(100_000_000, 2 * MIB)
 
-#: What was not paid for is charged in amounts of at least this much: honest nodes stay below, at little cost.
+#: Unpaid cost is charged in amounts of at least this much: honest nodes stay below, at little cost.
 CHARGED_FROM = Cost(1_000_000, 16 * 1024)
 
-#: Processor time beyond what was asked for: a third of a percent of one core, or 0.2 s a minute, which may be
+#: Processor time beyond the answers: a third of a percent of one core, or 0.2 s a minute, which may be
 #: used at once. The most expensive honest cause is a new key exchange with an 8192-bit group, 20 ms and ten
 #: times as much on a small board, once an hour; keepalives need a hundredth of it.
 CPU_SHARE = 1 / 300
@@ -57,8 +57,8 @@ CPU_AT_ONCE_NS = int(CPU_SHARE * 60 * NS_PER_S)
 MOMENT_SHARE = 0.1
 MOMENT_AT_ONCE_NS = 50_000_000
 
-#: Bytes beyond those asked for: 1 MiB a minute, 4 MiB at once. Large packets cost little processor time, but
-#: nothing asks for them.
+#: Bytes beyond the answers: 1 MiB a minute, 4 MiB at once. Large packets cost little processor time, but no
+#: request needs them.
 BYTES_PER_S = MIB // 60
 BYTES_AT_ONCE = 4 * MIB
 
@@ -95,7 +95,7 @@ class Bucket:
 
 
 class Allowance:
-    """What one node may cost; it outlives the node's connections, so that a new one is no new allowance."""
+    """The cost that one node may cause; it outlives connections, so that a new one is no new allowance."""
 
     def __init__(self, scale: int = 1) -> None:
         now_ns = time.monotonic_ns()
@@ -109,7 +109,7 @@ class Allowance:
         self._moment.add(cpu_ns)
 
     def spend(self, cost: Cost) -> tuple[float, str]:
-        """Return for how long to pause, seconds, and what it cost too much of, or nothing."""
+        """Return the pause in seconds, and a description of the excess, or nothing."""
         now_ns = time.monotonic_ns()
         pause_s = min(PAUSE_LIMIT_S, self._moment.spend(cost.cpu_ns, now_ns))
         if self._cpu.spend(cost.cpu_ns, now_ns):
@@ -120,14 +120,14 @@ class Allowance:
         return pause_s, ""
 
 
-class Guard(asyncssh.SSHClient):
+class Meter(asyncssh.SSHClient):
     """Meters one connection from its first byte on.
 
     ``fault`` is the reason once it was closed for its cost.
     """
 
     def __init__(
-        self, name: str = "It", allowance: Allowance | None = None, outer: "Guard | None" = None
+        self, name: str = "It", allowance: Allowance | None = None, outer: "Meter | None" = None
     ) -> None:
         self.fault: NodeError | None = None
         self.name = name
@@ -152,7 +152,7 @@ class Guard(asyncssh.SSHClient):
         return time.monotonic() < self._throttled_until_s
 
     def allow(self, cost: Cost) -> None:
-        """Pay for the answer to what is asked now, here and at every bastion on the way."""
+        """Pay for the answer to the next request, here and at every bastion on the way."""
         self._due_ns = max(self._due_ns - cost.cpu_ns, -PAID_LIMIT.cpu_ns)
         self._due_bytes = max(self._due_bytes - cost.byte_count, -PAID_LIMIT.byte_count)
         if self._outer:
@@ -176,7 +176,7 @@ class Guard(asyncssh.SSHClient):
             handle(data, datatype)
             whole_ns = time.thread_time_ns() - began_ns
             if self._outer:
-                self._outer._inner_ns += whole_ns  # noqa: SLF001  # another guard's
+                self._outer._inner_ns += whole_ns  # noqa: SLF001  # another meter's
             self._due_ns += max(0, whole_ns - self._inner_ns)
             self._due_bytes += len(data)
             if self._due_ns > CHARGED_FROM.cpu_ns or self._due_bytes > CHARGED_FROM.byte_count:
@@ -189,7 +189,7 @@ class Guard(asyncssh.SSHClient):
         self.lost = exc
 
     def _charge(self) -> None:
-        """Charge what was not paid for; pause the connection or close it if that was too much."""
+        """Charge the unpaid cost; pause the connection, or close it if that was too much."""
         cost = Cost(max(0, self._due_ns), max(0, self._due_bytes))
         self._due_ns, self._due_bytes = min(0, self._due_ns), min(0, self._due_bytes)
         self._charged_ns += cost.cpu_ns

@@ -12,7 +12,7 @@ import pytest
 
 from skewmon.errors import Reason
 from skewmon.monitor.check import opened
-from skewmon.probe.guard import (
+from skewmon.probe.metering import (
     BYTES_AT_ONCE,
     CPU_AT_ONCE_NS,
     EXCHANGE,
@@ -20,7 +20,7 @@ from skewmon.probe.guard import (
     STATUS,
     Allowance,
     Bucket,
-    Guard,
+    Meter,
 )
 from skewmon.probe.time_status import read_text
 from tests.fleet.scripted import ScriptedNode
@@ -65,10 +65,10 @@ def burn(cpu_ns: int) -> None:
         pass
 
 
-def guarded(ssh: Ssh, guard: Guard) -> Guard:
-    """Let a guard watch a connection."""
-    guard.connection_made(cast("asyncssh.SSHClientConnection", ssh))
-    return guard
+def metered(ssh: Ssh, meter: Meter) -> Meter:
+    """Let a meter watch a connection."""
+    meter.connection_made(cast("asyncssh.SSHClientConnection", ssh))
+    return meter
 
 
 def test_a_bucket_refills_and_never_overflows() -> None:
@@ -84,45 +84,45 @@ def test_a_bucket_refills_and_never_overflows() -> None:
 async def test_a_costly_connection_is_read_more_slowly_then_closed() -> None:
     """First its peer has to wait, then it is disconnected with the reason."""
     ssh = Ssh(lambda _: burn(10_000_000))
-    guard = guarded(ssh, Guard("n1"))
+    meter = metered(ssh, Meter("n1"))
     while not ssh._transport.paused:
         ssh.data_received(b"x")
-    assert guard.is_throttled
+    assert meter.is_throttled
     assert not ssh.aborted
     await asyncio.wait_for(ssh._transport.resumed.wait(), 10)
     for _ in range(2 * CPU_AT_ONCE_NS // 10_000_000):
         ssh.data_received(b"x")
     assert ssh.aborted
-    assert guard.fault
-    assert guard.fault.reason is Reason.FLOOD
-    assert "n1" in guard.fault.detail
-    assert guard.fault.advice
+    assert meter.fault
+    assert meter.fault.reason is Reason.FLOOD
+    assert "n1" in meter.fault.detail
+    assert meter.fault.advice
 
 
 async def test_bytes_that_were_not_asked_for_close_the_connection() -> None:
     """However little processor time they cost."""
     ssh = Ssh()
-    guard = guarded(ssh, Guard("n1"))
+    meter = metered(ssh, Meter("n1"))
     for _ in range(BYTES_AT_ONCE // 4096):
         ssh.data_received(bytes(4096))
     assert not ssh.aborted
     for _ in range(100):
         ssh.data_received(bytes(4096))
     assert ssh.aborted
-    assert guard.fault
-    assert "MiB" in guard.fault.detail
+    assert meter.fault
+    assert "MiB" in meter.fault.detail
 
 
 async def test_what_is_asked_for_is_paid_for() -> None:
     """Status output at its limits again and again, and a thousand exchanges on a slow board."""
     ssh = Ssh(lambda data: burn(1_000_000 if len(data) == 100 else 0))
-    guard = guarded(ssh, Guard("n1"))
+    meter = metered(ssh, Meter("n1"))
     for _ in range(20):
-        guard.allow(STATUS)
+        meter.allow(STATUS)
         for _ in range(STATUS.byte_count // 4096 - 1):
             ssh.data_received(bytes(4096))
     for _ in range(1000):
-        guard.allow(EXCHANGE)
+        meter.allow(EXCHANGE)
         ssh.data_received(bytes(100))
     assert not ssh.aborted
     assert not ssh._transport.paused
@@ -133,7 +133,7 @@ async def test_a_new_connection_is_no_new_allowance() -> None:
     allowance, closed = Allowance(), []
     for _ in range(3):
         ssh = Ssh(lambda _: burn(CPU_AT_ONCE_NS // 2))
-        guarded(ssh, Guard("n1", allowance))
+        metered(ssh, Meter("n1", allowance))
         ssh.data_received(b"x")
         closed.append(ssh.aborted)
     assert closed == [False, False, True] or closed == [False, True, True]
@@ -142,10 +142,10 @@ async def test_a_new_connection_is_no_new_allowance() -> None:
 async def test_a_bastion_is_not_charged_for_the_nodes_behind_it() -> None:
     """Each node's cost is its own, although it arrives through the bastion."""
     inner = Ssh(lambda _: burn(MOMENT_AT_ONCE_NS))
-    bastion = Guard("bastion")
-    node = guarded(inner, Guard("n1", outer=bastion))
+    bastion = Meter("bastion")
+    node = metered(inner, Meter("n1", outer=bastion))
     outer = Ssh(inner.data_received)
-    guarded(outer, bastion)
+    metered(outer, bastion)
     for _ in range(5):
         outer.data_received(b"x")
     assert node.fault
@@ -165,7 +165,7 @@ async def test_honest_servers_are_never_throttled(tmp_path: Path) -> None:
         for _ in range(3):
             await read_text(connection)
         assert connection.fault is None
-        assert connection.guard._charged_ns < CPU_AT_ONCE_NS / 4
+        assert connection.meter._charged_ns < CPU_AT_ONCE_NS / 4
 
 
 @pytest.mark.parametrize("where", ["node", "bastion"])
@@ -176,10 +176,10 @@ async def test_a_session_that_ends_for_its_cost_has_that_reason(tmp_path: Path, 
         assert link.connection
         connection = link.connection
         if where == "bastion":
-            connection.via = replace(connection, guard=Guard("bastion"))
-            culprit = connection.via.guard
+            connection.via = replace(connection, meter=Meter("bastion"))
+            culprit = connection.via.meter
         else:
-            culprit = connection.guard
+            culprit = connection.meter
         culprit.connection = connection.ssh
         culprit._due_bytes = 2 * BYTES_AT_ONCE
         culprit._charge()

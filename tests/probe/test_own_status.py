@@ -11,8 +11,8 @@ from skewmon.model import SyncStatus
 from skewmon.monitor.node_state import MISSED_ANSWERS
 from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import ADMIN_BOX_S, StatusPoller
-from skewmon.probe import own
-from skewmon.probe.own import own_status
+from skewmon.probe import time_status
+from skewmon.probe.time_status import own_status
 from skewmon.timesync import script
 from tests.timesync.captures import captures
 
@@ -43,7 +43,7 @@ async def test_a_tool_that_hangs_costs_the_admin_box_its_claim(
     tool(tmp_path, monkeypatch, f"echo $$ >>{tmp_path}/pids\nexec sleep 1000\n")
     monkeypatch.setattr(script, "TOOL_LIMIT_S", 1)
     monkeypatch.setattr(script, "SHEET_LIMIT_S", 0.5)
-    monkeypatch.setattr(own, "GRACE_S", 0.0)
+    monkeypatch.setattr(time_status, "GRACE_S", 0.0)
     began = time.monotonic()
     assert await own_status() is None
     assert time.monotonic() - began < 3
