@@ -1,1 +1,1 @@
-"""What is published: metrics, JSON, HTTP, the page."""
+"""Exports: metrics, JSON, HTTP and the page."""

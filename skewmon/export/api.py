@@ -20,8 +20,8 @@ from skewmon.text import rfc3339
 
 PAIRS_DEFAULT = 100
 
-#: Some 50 ms of a thread's work and a tenth of a megabyte; ten times as many would delay rounds. Whoever
-#: needs the half million pairs of a large cluster has the nodes' offsets.
+#: Some 50 ms of a thread's work and a tenth of a megabyte; ten times as many would delay rounds. The half
+#: million pairs of a large cluster follow from its nodes' offsets.
 PAIRS_MAX = 1_000
 
 EVENTS_DEFAULT = 100
@@ -46,7 +46,7 @@ class Api:
         ]
 
     async def status(self, request: web.Request) -> web.Response:
-        """Answer what ``check -o json`` prints."""
+        """Answer the document that ``check -o json`` prints."""
         publication = self._published.newest
 
         def render() -> bytes:
@@ -58,7 +58,7 @@ class Api:
         return response
 
     async def pairs(self, request: web.Request) -> web.Response:
-        """Answer any pairs of one cluster."""
+        """Answer the selected pairs of one cluster."""
         try:
             limit = parameters.count(request, "limit", PAIRS_DEFAULT, PAIRS_MAX)
             min_ns = parameters.span_ns(request, "min")
@@ -77,20 +77,20 @@ class Api:
         return web.Response(body=body, content_type="application/json")
 
     async def events(self, request: web.Request) -> web.Response:
-        """Answer the newest events of the journal that are asked for."""
+        """Answer the newest events of the journal that match the query."""
         try:
             query = _event_query(request, time.time_ns())
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
         try:
             events = await self._callbacks.events(query)
-        except SkewmonError as error:  # no events would mean that nothing happened
+        except SkewmonError as error:  # an empty list would mean that nothing happened
             return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         body = status.encode({"schema": status.SCHEMA, "events": list(events)}, status.LIST_DEPTH)
         return web.Response(body=body, content_type="application/json")
 
     async def rounds(self, request: web.Request) -> web.StreamResponse:
-        """Send an event now and one after every round, until either side leaves."""
+        """Send an event now and one after every round, until either side ends the connection."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
         if isinstance(request.protocol, HttpConnection) and not request.protocol.stream():
@@ -149,6 +149,6 @@ async def _written(response: web.StreamResponse, message: bytes) -> bool:
 
 
 def _abort(request: web.Request) -> None:
-    """Cut the connection; closing it would wait for the reader to take what it does not take."""
+    """Cut the connection; a graceful end would wait for the reader."""
     if request.transport is not None:
         request.transport.abort()

@@ -1,4 +1,4 @@
-"""How often one client may guess: a bucket of attempts for each, refilled with time."""
+"""Limits password guesses: a token bucket for each client."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,7 +10,7 @@ BURST = 10
 #: After that, one a second: some 70 ms of a thread, and 86,400 guesses a day at a bcrypt hash.
 PER_S = 1.0
 
-#: Clients whose attempts are remembered; the one that has been silent longest is forgotten first.
+#: Clients with a bucket; the least recently active one is dropped first.
 CLIENTS_MAX = 4_096
 
 

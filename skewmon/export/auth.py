@@ -13,11 +13,11 @@ import bcrypt
 
 from skewmon.export.attempts import Attempts
 
-#: Right passwords that are remembered: one for each user, and a few for hashes that changed. Wrong ones never
-#: take their places, so a scraper is never delayed by guesses.
+#: Valid passwords in the cache: one for each user, and a few for hashes that changed. Wrong ones never evict
+#: them, so guesses never delay a scraper.
 RIGHT_MAX = 100
 
-#: Wrong passwords that are remembered: a misconfigured scraper repeats its own every few seconds.
+#: Wrong passwords in the cache: a misconfigured scraper repeats its own every few seconds.
 WRONG_MAX = 1_000
 
 #: Passwords that are checked or wait to be; each takes some 70 ms of one thread.
@@ -39,7 +39,7 @@ class TooManyAttemptsError(Exception):
 
 
 class BasicAuth:
-    """Decides on Authorization headers; remembers outcomes under a key that reveals no password."""
+    """Checks Authorization headers; caches results under a key that reveals no password."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -51,7 +51,7 @@ class BasicAuth:
         self._attempts = Attempts(lambda: asyncio.get_running_loop().time())
 
     async def admits(self, users: Mapping[str, bytes], header: str, client: str) -> bool:
-        """Return whether a header has the name and password of one of the users; there is at least one.
+        """Return whether a header has the name and password of one of the users (at least one).
 
         Raise TooManyAttemptsError or BusyError if that would need another check; a password that was right
         before needs none.

@@ -1,4 +1,4 @@
-"""Decides which requests go on: the password first, then a place, then the page that sent it."""
+"""Admits requests: checks the password, then the connection slot, then the page that sent it."""
 
 from concurrent.futures import Executor
 from http import HTTPStatus
@@ -19,7 +19,7 @@ _READING = frozenset({"GET", "HEAD"})
 
 
 class AuthMiddleware:
-    """Asks for a password if the web file has users, and lets no page of another site act for a user."""
+    """Requires a password if the web file has users; refuses changes that other sites' pages request."""
 
     def __init__(self, web_file: WebFile, executor: Executor) -> None:
         self._web_file = web_file
@@ -36,7 +36,7 @@ class AuthMiddleware:
         return guard
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
-        """Return the answer to a request that may not go on; it costs little and ends the connection."""
+        """Return the response to a request that is refused, else None."""
         refusal = await self._unauthorized(request)
         if refusal is not None:
             return refusal

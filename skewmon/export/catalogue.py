@@ -1,4 +1,4 @@
-"""Every metric that skewmon exports, as data; the collector, the documentation and the tests read it here."""
+"""Every metric that skewmon exports, as data, for the collector, the documentation and the tests."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -213,7 +213,7 @@ _TIMESYNC_METRICS = (
     _seconds(
         "skewmon_timesync_root_distance_seconds", "Bound of its error that the time daemon claims.", NODE
     ),
-    _gauge("skewmon_timesync_reachable_sources", "Time sources that the daemon says it reaches.", NODE),
+    _gauge("skewmon_timesync_reachable_sources", "Time sources that the daemon claims to reach.", NODE),
     _counter(
         "skewmon_timesync_unparsed_lines_total",
         "Lines of time daemons' output since the start that skewmon did not understand.",
@@ -285,7 +285,7 @@ _DAEMON_METRICS = (
     _seconds("skewmon_loop_lag_seconds", "How late the event loop was for the last round."),
     _gauge(
         "skewmon_journal_healthy",
-        "1 if the journal could be written when it was last tried, else 0; the log says why.",
+        "1 if the last write to the journal succeeded, else 0; the log has the reason.",
     ),
     _gauge(
         "skewmon_journal_waiting_events",
@@ -293,7 +293,7 @@ _DAEMON_METRICS = (
     ),
     _counter(
         "skewmon_journal_lost_events_total",
-        "Events since the start that were given up because too many waited for the journal.",
+        "Events lost since the start because too many waited for the journal.",
     ),
     _counter(
         "skewmon_journal_restarts_total",

@@ -45,7 +45,7 @@ ZERO_FAILURE_SERIES_MAX = 1_000
 #: ``auto``: 37 nodes, a small part of the cost of a scrape.
 AUTO_PAIR_SERIES_MAX = 2_000
 
-#: ``all``: beyond this a scrape takes seconds and megabytes, and Prometheus would give up.
+#: ``all``: beyond this, a scrape takes seconds and megabytes, and Prometheus times out.
 ALL_PAIR_SERIES_MAX = 150_000
 
 Labels = dict[str, str]
@@ -80,7 +80,7 @@ class Samples:
 
 
 class SnapshotCollector(Collector):
-    """The families of one snapshot; it keeps no state between two of them."""
+    """The families of one snapshot; nothing is kept between two renderings."""
 
     def __init__(self, snapshot: Snapshot, stats: DaemonStats, pairs: PairExport = "auto") -> None:
         self._snapshot = snapshot
@@ -221,7 +221,7 @@ def _add_timesync(samples: Samples, labels: Labels, node: NodeView) -> None:
 
 
 def _reachable_sources(status: SyncStatus) -> int | None:
-    """Count the sources that answer; a tool that lists none says nothing about their number."""
+    """Return the number of sources that answer, or None if the tool lists no source."""
     if not status.peers:
         return None
     return len(usable(status))
@@ -285,5 +285,5 @@ def _add_stats(samples: Samples, stats: DaemonStats) -> None:
     samples.add("skewmon_journal_restarts_total", {}, stats.journal_restarted)
     for check, count in stats.self_check_failures.items():
         samples.add("skewmon_self_check_failures_total", {"check": check}, count)
-    for where, count in stats.internal_errors.items():
-        samples.add("skewmon_internal_errors_total", {"where": where}, count)
+    for edge, count in stats.internal_errors.items():
+        samples.add("skewmon_internal_errors_total", {"where": edge}, count)

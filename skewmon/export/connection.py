@@ -1,4 +1,4 @@
-"""One HTTP connection: its time limits, its place among the others, and the answer to malformed requests."""
+"""One HTTP connection: its time limits, its slot, and the response to malformed requests."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from skewmon.export.clients import client_of
 from skewmon.export.connection_slots import ClientPhase, ConnectionSlots
 from skewmon.export.responses import Handler, general_headers
 
-#: From the connection, or from the first byte of a later request, to the end of the request's header: a
-#: second even over a poor line. Slower clients hold a descriptor that measuring needs.
+#: Time for a request's header, from the connection or from the first byte of a later request. A second is
+#: enough even over a poor line; slower clients hold a descriptor that measuring needs.
 HEADER_S = 10.0
 
 #: Longer than the usual scrape interval, so that a scraper keeps its connection between two requests.
 KEEPALIVE_S = 90.0
 
-#: From the first byte of an answer to its end, and to the end of the connection if that follows. Prometheus
+#: Time for sending a response, and for closing the connection if that follows. Prometheus
 #: itself waits 10 s; a page of a thousand nodes over a mobile network takes as long.
 WRITE_S = 30.0
 
@@ -35,7 +35,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 class HttpConnection(web.RequestHandler):
-    """A connection that ends when a header or the reading of an answer takes too long."""
+    """A connection that ends if a header comes or a response is read too slowly."""
 
     def __init__(
         self, server: web.Server, slots: ConnectionSlots, accepted: socket.socket, peer: object
@@ -62,7 +62,7 @@ class HttpConnection(web.RequestHandler):
         self._drop_traceback()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Free the place."""
+        """Free the slot."""
         self._limit(None)
         super().connection_lost(exc)
         self._slots.remove(self)
@@ -76,21 +76,21 @@ class HttpConnection(web.RequestHandler):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def working(self) -> None:
-        """Note that a whole request has come; making its answer may take as long as it likes."""
+        """Record that a whole request has arrived; rendering its response has no time limit."""
         self._set_phase(ClientPhase.WORKING, None)
 
     def admit(self) -> bool:
-        """Take a place outside the pending; return False if there is none."""
+        """Admit this connection; return False if no slot can be freed."""
         return self._slots.admit(self)
 
     def stream(self) -> bool:
-        """Take one of the places for streams; return False if there is none."""
+        """Take one of the slots for streams; return False if there is none."""
         return self._slots.stream(self)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer within its time; after that, the connection rests or ends."""
+        """Send the response within its time limit; then the connection is idle or ends."""
         self._set_phase(ClientPhase.WRITING, WRITE_S)
         sent = await super().finish_response(request, resp, start_time)
         if sent[0].keep_alive and not sent[1] and self._slots.admitted(self):
@@ -105,7 +105,7 @@ class HttpConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a malformed request in one sentence, without the parser's internals."""
+        """Answer a malformed request in one sentence, without details of the parser."""
         response = super().handle_error(request, status, exc, message)
         if status == HTTPStatus.BAD_REQUEST:
             too_long = isinstance(exc, LineTooLong)
@@ -116,7 +116,7 @@ class HttpConnection(web.RequestHandler):
             )
             response = web.Response(status=status, text=f"{words}\n")
             response.force_close()
-        general_headers(response)  # no application completes this answer
+        general_headers(response)  # the application's own hook does not run for this response
         return response
 
     def _drop_traceback(self) -> None:
@@ -134,7 +134,7 @@ class HttpConnection(web.RequestHandler):
         self._limit(limit_s)
 
     def _limit(self, limit_s: float | None) -> None:
-        """End the connection after this long, unless a later call says otherwise."""
+        """End the connection after this long; a later call replaces the limit."""
         if self._deadline is not None:
             self._deadline.cancel()
         ended = self.transport is None
@@ -143,7 +143,7 @@ class HttpConnection(web.RequestHandler):
 
 @web.middleware
 async def note_whole_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Stop the time limit of the header; it has come whole."""
+    """Stop the time limit of the header, which is complete."""
     connection = request.protocol
     if isinstance(connection, HttpConnection):
         connection.working()

@@ -232,8 +232,8 @@ def worst_first(cluster: ClusterStatus) -> list[NodeStatus]:
 
 def sentence(head: ClusterHead, thresholds: Sequence[ThresholdStatus], missing: Sequence[str]) -> str:
     """Return the verdict on a cluster in one or two sentences; ``missing`` nodes were not measured."""
-    told = _proven(head, skew_thresholds(thresholds))
-    return f"{told} Not measured: {names(missing)}." if missing else told
+    text = _proven(head, skew_thresholds(thresholds))
+    return f"{text} Not measured: {names(missing)}." if missing else text
 
 
 def _proven(head: ClusterHead, lines: Sequence[Threshold]) -> str:
@@ -258,11 +258,11 @@ def _proven(head: ClusterHead, lines: Sequence[Threshold]) -> str:
 
 
 def _breach(head: ClusterHead, skew: Skew) -> str:
-    told = f"The clocks are at least {at_least(skew.lower_ns)} apart"
+    text = f"The clocks are at least {at_least(skew.lower_ns)} apart"
     if head["worst_pair"] and skew.lower_ns:
-        told += f": {_worst_pair(head['worst_pair'], head['culprits'])}"
+        text += f": {_worst_pair(head['worst_pair'], head['culprits'])}"
     evidence = head["culprit_evidence"] or ""
-    return f"{told}." if head["culprit_verdict"] == CulpritVerdict.NONE else f"{told}.{following(evidence)}"
+    return f"{text}." if head["culprit_verdict"] == CulpritVerdict.NONE else f"{text}.{following(evidence)}"
 
 
 def _worst_pair(pair: WorstPairStatus, culprits: Sequence[str]) -> str:

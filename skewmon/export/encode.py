@@ -1,4 +1,4 @@
-"""How values leave the program for other programs: seconds as floats, foreign text made safe to encode."""
+"""Values in exports: seconds as floats, text of nodes safe to encode."""
 
 import math
 
@@ -14,17 +14,17 @@ def seconds(value_ns: int) -> float:
 
 
 def optional_seconds(value_ns: int | None) -> float | None:
-    """Return nanoseconds as seconds where there are any."""
+    """Return nanoseconds as seconds, None for None."""
     return None if value_ns is None else value_ns / NS_PER_S
 
 
 def finite(value: float | None) -> float | None:
-    """Return the number, or None for what JSON cannot say."""
+    """Return the number, or None if JSON has no form for it."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def encodable(text: str) -> str:
-    """Return the text without lone surrogates, which stand for bytes that are no UTF-8."""
+    """Return the text without lone surrogates, which stand for bytes that are not UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

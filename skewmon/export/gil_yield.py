@@ -1,4 +1,4 @@
-"""Long work in a thread that lets the event loop go first.
+"""Long work in a thread that yields the GIL to the event loop.
 
 A thread that computes keeps the interpreter for 5 ms at a time (sys.getswitchinterval), and a loop that
 wakes up 5 ms late would stamp exchanges late and widen bounds. So long loops pause now and then.

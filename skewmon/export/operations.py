@@ -1,4 +1,4 @@
-"""The paths for machines that run other machines: metrics, health, reload, configuration, discovery."""
+"""Paths for operators and their tools: metrics, health, reload, configuration, discovery."""
 
 import asyncio
 import ipaddress
@@ -41,7 +41,7 @@ class AtScrape(Collector):
 
 
 class Operations:
-    """Handlers of what Prometheus, systemd and administrators ask."""
+    """Handlers for Prometheus, systemd and administrators."""
 
     def __init__(self, published: Published, callbacks: Callbacks) -> None:
         self._published = published
@@ -76,24 +76,24 @@ class Operations:
         return response
 
     async def healthy(self, _request: web.Request) -> web.Response:
-        """Say that the process answers; that depends on no node."""
+        """Answer that the process runs; no node influences this."""
         return web.Response(text="skewmon is healthy.\n")
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Say whether there are results."""
+        """Answer whether there are results."""
         if not self._published.ready:
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="The first round is not over.\n")
         return web.Response(text="skewmon is ready.\n")
 
     async def reload(self, request: web.Request) -> web.Response:
-        """Read the configuration again; a fault leaves the old one in force."""
+        """Reload the configuration; if it is invalid, the old one stays in force."""
         if self._callbacks.reload is None:
             return fault(request, HTTPStatus.NOT_FOUND, "This server has no configuration to reload.")
         async with self._reloading:
             try:
                 await self._callbacks.reload()
             except SkewmonError as error:
-                message = f"The configuration was not reloaded; the old one holds.\n{error}"
+                message = f"The configuration was not reloaded; the old one stays in force.\n{error}"
                 return fault(request, HTTPStatus.INTERNAL_SERVER_ERROR, message)
         return web.Response(text="The configuration was reloaded.\n")
 
@@ -119,7 +119,7 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
 
 
 def discovered(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return one target group a node; those that do not answer now are nodes all the same."""
+    """Return one target group a node; nodes that do not answer now are listed, too."""
     return [
         {
             "targets": [_host(encodable(node.address))],
@@ -134,7 +134,7 @@ def discovered(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def _host(address: str) -> str:
-    """Return the address such that a port may be appended."""
+    """Return the address in the form that a port is appended to."""
     try:
         return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
     except ValueError:

@@ -15,7 +15,7 @@ PairExport = Literal["auto", "all", "worst", "none"]
 #: Pairs made in about a millisecond.
 PAIRS_A_TURN = 256
 
-#: How many pairs a cluster has in metrics and JSON where it cannot have them all.
+#: Pairs of a large cluster in metrics and JSON.
 WORST_PAIRS = 100
 
 
@@ -31,7 +31,7 @@ def measured_offsets(view: ClusterView) -> dict[str, Interval]:
 def query(view: ClusterView, limit: int, node: str | None, min_ns: int) -> list[Pair]:
     """Return at most ``limit`` pairs, provably furthest apart first, proven to be at least ``min_ns`` apart.
 
-    Where ``node`` is given, only its pairs, and it comes first in each.
+    With ``node``, only its pairs are returned, and it comes first in each.
     """
     offsets = measured_offsets(view)
     if node is None:
@@ -49,12 +49,12 @@ def query(view: ClusterView, limit: int, node: str | None, min_ns: int) -> list[
 
 
 def _rank(pair: Pair) -> tuple[int, int, str]:
-    """Return what sorts pairs: provably furthest apart first, those alike by name."""
+    """Return the sort key: provably furthest apart first, then by name."""
     return (-pair.offset.proven_ns, -abs(pair.offset.estimate_ns), pair.peer)
 
 
 def skew_line(view: ClusterView) -> Threshold | None:
-    """Return the cluster's lowest line for the skew, the one that a pair is judged by."""
+    """Return the cluster's lowest line for the skew, which pairs are compared with."""
     return next(iter(skew_lines(view.cluster.thresholds)), None)
 
 

@@ -1,4 +1,4 @@
-"""Query parameters, each with its limits; what is not understood is refused, not guessed."""
+"""Query parameters, each with its limits; a value that is not understood is refused."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def count(request: web.Request, name: str, default: int, highest: int) -> int:
 
 
 def word(request: web.Request, name: str) -> str | None:
-    """Return a name to look for, or None where none is given."""
+    """Return a name to look for, or None if there is none."""
     text = request.query.get(name)
     if text is not None and not (0 < len(text) <= WORD_MAX and text.isprintable()):
         raise ParameterError(f"{name}: expected a name of 1 to {WORD_MAX} characters, found {echoed(text)}")
@@ -38,14 +38,14 @@ def word(request: web.Request, name: str) -> str | None:
 
 
 def known(request: web.Request, names: Sequence[str]) -> None:
-    """Refuse a parameter that means nothing: a misspelt filter would let everything through."""
+    """Refuse an unknown parameter: a misspelled filter would select everything."""
     for name in request.query:
         if name not in names:
             raise ParameterError(f"{echoed(name)}: unknown parameter; there are {', '.join(names)}")
 
 
 def span_ns(request: web.Request, name: str) -> int:
-    """Return a span of time, written as seconds or as a duration; 0 where it is not given."""
+    """Return a span of time, written as seconds or as a duration; 0 if it is missing."""
     text = request.query.get(name, "0")
     try:
         seconds = float(text)

@@ -14,7 +14,7 @@ from skewmon.runtime.containment import Where, contained
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Every path, listed in the answer to an unknown one.
+#: Every path, listed in the response to an unknown one.
 PATHS = (
     "/",
     "/metrics",
@@ -29,7 +29,7 @@ PATHS = (
     "/sd",
 )
 
-#: The page loads its own style and script and nothing else; nobody may frame it.
+#: The page loads only its own style and script, and no page may frame it.
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -43,7 +43,7 @@ SECURITY_HEADERS = {
 }
 
 
-#: A client without a place, or with too many requests, is told to try again after this long.
+#: Retry-After for a client without a slot or with too many requests.
 RETRY_AFTER_S = 10
 
 #: Sent at once. aiohttp would hand over the whole body, and asyncio keep a copy for each slow reader.
@@ -72,20 +72,20 @@ class Body(Payload):
 
 
 def general_headers(response: web.StreamResponse) -> None:
-    """Add the headers that every answer carries; answers are not cached unless they say otherwise."""
+    """Add the headers of every response; by default, responses are not cached."""
     response.headers.update(SECURITY_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Server"] = "skewmon"
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Complete an answer of the application just before it leaves."""
+    """Complete a response of the application just before it is sent."""
     general_headers(response)
 
 
 @web.middleware
 async def explain_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every refusal in words: as JSON below /api/, else as text.
+    """Answer every error in words: as JSON below /api/, else as text.
 
     A handler's unexpected error costs its own request; an OSError means that the client has left.
     """
@@ -100,14 +100,14 @@ async def explain_faults(request: web.Request, handler: Handler) -> web.StreamRe
             response.headers["Allow"] = refusal.headers["Allow"]
         return response
     if request.writer.output_size:
-        raise ConnectionError("The answer has begun and cannot be replaced; closing is all that is left.")
+        raise ConnectionError("The response has begun and cannot be replaced; the connection is closed.")
     return fault(
         request, HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error; skewmon's log has the details."
     )
 
 
 def fault(request: web.Request, status: int, message: str) -> web.Response:
-    """Return a refusal with its reason."""
+    """Return an error response with its reason."""
     if request.path.startswith("/api/"):
         text = json.dumps({"error": message})
         return web.Response(status=status, text=text, content_type="application/json")
@@ -115,7 +115,7 @@ def fault(request: web.Request, status: int, message: str) -> web.Response:
 
 
 def busy(request: web.Request, message: str, status: int = HTTPStatus.SERVICE_UNAVAILABLE) -> web.Response:
-    """Return a refusal that may pass, and end the connection: its place is needed."""
+    """Return a temporary error, and end the connection: its slot is needed."""
     response = fault(request, status, message)
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     response.force_close()

@@ -132,15 +132,15 @@ def _bridged(metric: str, line: Threshold) -> str:
 def _described(line: Threshold, limit: str) -> str:
     """Return a description that queries its numbers, because the value of a held alert is not the skew."""
     if line.kind == ThresholdKind.SKEW:
-        where = "cluster_name=%q,instance=%q" + "}"
+        selector = "cluster_name=%q,instance=%q" + "}"
         labels = "$labels.cluster_name $labels.instance"
         lower, upper = (
-            f'{{{{ with printf "{name}{{{where}" {labels} | query }}}}'
+            f'{{{{ with printf "{name}{{{selector}" {labels} | query }}}}'
             "{{ . | first | value | humanizeDuration }}{{ else }}unknown now{{ end }}"
             for name in ("skewmon_skew_lower_seconds", "skewmon_skew_upper_seconds")
         )
         culprits = (
-            f'{{{{ range printf "skewmon_node_culprit{{{where} == 1" {labels} | query }}}}'
+            f'{{{{ range printf "skewmon_node_culprit{{{selector} == 1" {labels} | query }}}}'
             " {{ .Labels.node }}{{ else }} unknown{{ end }}"
         )
         return (

@@ -1,4 +1,4 @@
-"""The HTTP server: takes a snapshot a round, and answers requests from it."""
+"""The HTTP server: publishes one snapshot each round and answers requests from it."""
 
 import errno
 import os
@@ -25,10 +25,10 @@ from skewmon.model import Snapshot
 #: No handler reads the body of a request.
 REQUEST_BYTES_MAX = 4_096
 
-#: The process before this one is still ending, or the network is not there yet.
+#: The previous process is still ending, or the network is not up yet.
 MAY_PASS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL}
 
-#: Answers that are under way at the end may finish; systemd waits twenty seconds, users less.
+#: Time for responses in progress at the end; systemd waits twenty seconds, users less.
 SHUTDOWN_S = 2.0
 
 #: Metrics are rendered while another thread selects pairs; more would only take turns.
@@ -74,9 +74,9 @@ class Exporter:
         self._listener = HttpListener()
 
     async def start(self, *addresses: str) -> tuple[str, ...]:
-        """Listen at ``host:port``, ``:port`` or ``[address]:port``; return what is listened at.
+        """Listen at ``host:port``, ``:port`` or ``[address]:port``; return the addresses.
 
-        Raise ConfigError where an address cannot be had, ListenError where that may pass.
+        Raise ConfigError if an address is not available, ListenError if that may be temporary.
         """
         await self._runner.setup()
         server = self._runner.server
@@ -103,15 +103,15 @@ class Exporter:
         except OSError as error:
             passing = isinstance(error, socket.gaierror) or error.errno in MAY_PASS
             reason = "no such host" if isinstance(error, socket.gaierror) else _reason(error, listen.port)
-            told = f"cannot listen at {listen}: {reason}"
-            raise (ListenError(told) if passing else ConfigError(Fault(told))) from None
+            message = f"cannot listen at {listen}: {reason}"
+            raise (ListenError(message) if passing else ConfigError(Fault(message))) from None
 
     def export_pairs(self, pairs: PairExport) -> None:
         """Change which pairs become series, from the next round on."""
         self._published.pairs = pairs
 
     def publish(self, snapshot: Snapshot, stats: DaemonStats | None = None) -> None:
-        """Replace everything that is published by what one round amounts to."""
+        """Publish the results of one round in place of the last ones."""
         self._published.replace(snapshot, stats or DaemonStats())
         self._stream.send(self._api.round_event())
 
@@ -132,6 +132,6 @@ def _parsed(address: str) -> Listen:
 
 
 def _reason(error: OSError, port: int) -> str:
-    """Return why, and how to see who has a port that is taken; asyncio's own text repeats the address."""
-    holder = f" (see by whom: ss -ltnp 'sport = :{port}')" if error.errno == errno.EADDRINUSE else ""
+    """Return the reason, and how to find the owner of a busy port; asyncio's text repeats the address."""
+    holder = f" (find its owner: ss -ltnp 'sport = :{port}')" if error.errno == errno.EADDRINUSE else ""
     return os.strerror(error.errno).lower() + holder if error.errno else str(error)

@@ -1,6 +1,6 @@
 """One snapshot as the JSON contract, schema 1; described for machines in docs/status.schema.json.
 
-Seconds are floats, what is not known is null, instants are RFC 3339 in UTC.
+Seconds are floats, unknown values are null, instants are RFC 3339 in UTC.
 """
 
 import json
@@ -54,7 +54,7 @@ SCHEMA = 1
 #: Decimals of instants in the JSON.
 WALL_DECIMALS = 6
 
-#: Which verdict speaks for several clusters; the first that any of them has. The same order as exit codes.
+#: The verdict on several clusters is the first of these that one of them has; the order of exit codes.
 WORST_FIRST = (Verdict.CRITICAL, Verdict.WARNING, Verdict.UNKNOWN, Verdict.AMBIGUOUS, Verdict.OK)
 
 #: How deep the status is taken apart to be encoded: document, clusters, one cluster, its nodes.
@@ -68,7 +68,7 @@ ITEMS_A_TURN = 64
 
 
 def overall_verdict(snapshot: Snapshot) -> Verdict:
-    """Return the worst verdict of all clusters; without clusters nothing is known."""
+    """Return the worst verdict of all clusters; without clusters it is unknown."""
     verdicts = {view.verdict for view in snapshot.clusters}
     return next((verdict for verdict in WORST_FIRST if verdict in verdicts), Verdict.UNKNOWN)
 
@@ -79,7 +79,7 @@ def status(snapshot: Snapshot) -> Status:
 
 
 def summary(snapshot: Snapshot) -> Summary:
-    """Return the document without its bulk: what a stream sends every round."""
+    """Return the document without nodes and pairs, as a stream sends it every round."""
     return {**_head(snapshot), "clusters": [_cluster_head(view) for view in snapshot.clusters]}
 
 
@@ -175,7 +175,7 @@ def _thresholds(view: ClusterView) -> list[ThresholdStatus]:
 
 def _node(node: NodeView) -> NodeStatus:
     outcome, last_ns = node.outcome, node.last_success_wall_ns
-    measured = outcome if isinstance(outcome, Measured) else None  # what it had before is not shown
+    measured = outcome if isinstance(outcome, Measured) else None  # earlier results are not shown
     failed = outcome if isinstance(outcome, Failed) else None
     return {
         "name": node.name,

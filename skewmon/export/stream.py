@@ -1,4 +1,4 @@
-"""Server-sent events: one a round to every subscriber, and no subscriber can hold up the others."""
+"""Server-sent events: one each round to every subscriber; a slow one delays no other."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -6,17 +6,17 @@ from collections.abc import AsyncGenerator, Callable
 #: Rounds that a slow reader may lag behind before it is dropped; it may connect again and is then up to date.
 BACKLOG_MAX = 4
 
-#: Silence after which a comment is sent, so that both sides and the proxies between see that all is well.
+#: Silence after which a comment is sent, so that neither side nor a proxy between closes the connection.
 HEARTBEAT_S = 15.0
 
 HEARTBEAT = b": still here\n\n"
 
-#: Tells a browser when to try again after a lost connection.
+#: A browser reconnects after this many milliseconds.
 PREAMBLE = b"retry: 2000\n\n"
 
 
 class Stream:
-    """The subscribers, and what is sent to them."""
+    """The subscribers and their queues."""
 
     def __init__(self) -> None:
         self._subscribers: dict[asyncio.Queue[bytes | None], Callable[[], None]] = {}
@@ -50,7 +50,7 @@ class Stream:
             self._subscribers.pop(queue, None)
 
     def _end(self, queue: asyncio.Queue[bytes | None]) -> None:
-        """Make the end the next thing that the subscriber reads: what it missed is of no use any more."""
+        """End a subscription at once; its queued messages are outdated."""
         self._subscribers.pop(queue, None)
         while not queue.empty():
             queue.get_nowait()

@@ -17,7 +17,7 @@ _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
 
 def make_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Return the context of a listener; raise ConfigError where a file is missing or no certificate."""
+    """Return the context of a listener; raise ConfigError if a file is missing or not a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[settings.min_version]
     context.verify_mode = _VERIFY[settings.client_auth_type]
@@ -54,7 +54,7 @@ def _require_regular(path: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return why in words; OpenSSL's own are terse but known to search engines."""
+    """Return the reason in words; OpenSSL's own are terse, but search engines know them."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or "no PEM file").replace("_", " ").lower()
     return (getattr(error, "strerror", None) or str(error)).lower()

@@ -29,7 +29,7 @@ SUPPORTED: Mapping[str, frozenset[str] | None] = {
     "basic_auth_users": None,  # its keys are user names
 }
 
-#: What bcrypt writes: version, cost, 22 characters of salt and 31 of hash.
+#: A bcrypt hash: version, cost, 22 characters of salt and 31 of hash.
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}", re.ASCII)
 
 
@@ -54,20 +54,20 @@ class _WebFile(pydantic.BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Who may connect and how; the default is everybody, in clear."""
+    """Access to the server; by default every client, without TLS."""
 
     tls: TlsSettings | None = None
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # bcrypt hashes by name
 
 
 def load_web_config(path: str) -> WebConfig:
-    """Return what a web file says; raise ConfigError with every fault found."""
+    """Return the settings of a web file; raise ConfigError with every error found."""
     text = read_text(path, FILE_BYTES_MAX, wait_s=0)  # also read on the event loop
     return _validated(parse(text, path))
 
 
 def _validated(document: Document) -> WebConfig:
-    """Return the settings of a parsed file; unknown keys are told before all else."""
+    """Return the settings of a parsed file; unknown keys are reported first."""
     unsupported = list(_unsupported(document))
     if unsupported:
         raise ConfigError(*unsupported)
@@ -106,7 +106,7 @@ def _fault(document: Document, path: tuple[str, ...], message: str, known: objec
 
 
 def _contradictions(document: Document, file: _WebFile) -> Iterator[Fault]:
-    """Yield what is well formed and yet cannot be meant."""
+    """Yield settings that are well formed but contradict each other."""
     for name, digest in file.basic_auth_users.items():
         if not _BCRYPT.fullmatch(digest):  # the text is not repeated: it may be the password itself
             line, column = document.place(("basic_auth_users", name))

@@ -1,4 +1,4 @@
-"""The web file while the server runs: read again whenever it changes, so that certificates may be renewed."""
+"""The web file, read again whenever it changes, so that certificates can be renewed at run time."""
 
 import ssl
 from pathlib import Path
@@ -15,7 +15,7 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class WebFile:
-    """The settings that hold now. A change that cannot be used is logged once and changes nothing.
+    """The settings in force. An invalid change is logged once and has no effect.
 
     Whether there is TLS at all, and which clients must show a certificate, is decided at the start.
     """
@@ -49,7 +49,9 @@ class WebFile:
             config = load_web_config(path)
             context = make_context(config.tls) if config.tls else None
         except ConfigError as error:
-            log.warning("The web file changed and cannot be used; the old settings hold.", error=str(error))
+            log.warning(
+                "The web file changed and cannot be used; the old settings stay in force.", error=str(error)
+            )
             return
         self._config, self._context = config, context or self._context
         if (context is None) != (self._listener is None):
@@ -62,7 +64,7 @@ class WebFile:
             connection.context = self._context
 
     def _look(self) -> Stamp:
-        """Return what tells one state of the files from the next."""
+        """Return the identity of the files' contents: time, size and inode."""
         if self._path is None:
             return ()
         return tuple(_stamp(name) for name in (self._path, *_files(self._config.tls)))

@@ -1,4 +1,4 @@
-"""The page shows what the API says, live, to everybody, and nothing that a node sends can act in it."""
+"""The page shows the API's document, live and accessible, and text of a node has no effect in it."""
 
 import json
 
@@ -19,11 +19,11 @@ POLL_MS = 11_000
 
 
 async def names(visit: Visit) -> list[str]:
-    """Return the names of the nodes in the order in which they stand."""
+    """Return the names of the nodes in their order on the page."""
     return await visit.page.locator("tbody tr:visible .name").all_inner_texts()
 
 
-async def test_the_page_shows_what_the_api_says(visit) -> None:
+async def test_the_page_shows_the_document_of_the_api(visit) -> None:
     """Verdict, proven skew, culprit, offsets with bounds and the command to type are all there."""
     visit.exporter.publish(samples.jumped())
     await visit.open()
@@ -83,7 +83,7 @@ async def test_hostile_text_stays_text(visit, path) -> None:
 
 
 async def test_a_lost_connection_and_stale_data_are_clearly_shown(visit) -> None:
-    """When the server is gone the page says so, keeps the last state greyed, and counts its age."""
+    """When the server is gone, the page reports it, keeps the last state greyed, and counts its age."""
     visit.exporter.publish(samples.healthy())
     await visit.open()
     await visit.page.wait_for_selector(LIVE)
@@ -98,8 +98,8 @@ async def test_a_lost_connection_and_stale_data_are_clearly_shown(visit) -> None
     await visit.wait(".stale .age", "stale: 60 min old")
 
 
-async def test_without_a_stream_the_page_asks_by_itself(visit) -> None:
-    """Where the stream is refused, new rounds are shown all the same."""
+async def test_without_a_stream_the_page_polls(visit) -> None:
+    """If the stream is refused, new rounds are shown all the same."""
     visit.exporter.publish(samples.healthy())
     await visit.page.clock.install()
     await visit.page.route("**/api/v1/stream", lambda route: route.fulfill(status=503))
@@ -177,7 +177,7 @@ async def test_commands_can_be_copied_by_keyboard_and_focus_survives_a_round(vis
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("build", [samples.everything, samples.hostile], ids=lambda build: build.__name__)
 async def test_text_has_enough_contrast_in_both_schemes(visit, scheme, build) -> None:
-    """Every text reaches 4.5 to 1 against what is behind it (WCAG 2.2, 1.4.3)."""
+    """Every text has a contrast of 4.5 to 1 against its background (WCAG 2.2, 1.4.3)."""
     await visit.page.emulate_media(color_scheme=scheme)
     visit.exporter.publish(build())
     await visit.open()
@@ -186,7 +186,7 @@ async def test_text_has_enough_contrast_in_both_schemes(visit, scheme, build) ->
 
 
 async def test_a_narrow_screen_needs_no_sideways_scrolling(visit) -> None:
-    """Rows become cards, also with names that have no place to break."""
+    """Rows become cards, also with names that cannot be broken."""
     await visit.page.set_viewport_size({"width": 360, "height": 740})
     (view,) = samples.jumped().clusters
     long = samples.cluster_view((samples.node("a" * 120), samples.node("b")), "c" * 100)

@@ -9,7 +9,7 @@ import promql_parser as promql
 
 FOLDER = Path(__file__).parents[2] / "config" / "grafana"
 
-#: What Grafana puts in the place of its variables: everything.
+#: Grafana's values for its variables: everything is selected.
 VARIABLES = {
     "$__rate_interval": "1m",
     "$job": ".+",
@@ -46,7 +46,7 @@ def expanded(query: str) -> str:
 
 
 def selectors(query: str) -> list[promql.VectorSelector]:
-    """Return every selector of a query; fail where the query is no PromQL."""
+    """Return every selector of a query; fail if the query is not PromQL."""
     return list(_walk(promql.parse(query)))
 
 

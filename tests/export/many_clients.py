@@ -59,7 +59,7 @@ class ManyClients:
             writer.close()
 
     async def _idle(self) -> None:
-        """Say nothing; every other client asks once before that."""
+        """Stay idle; every other client sends one request first."""
         async with self._connection() as (reader, writer):
             if self.counts["opened"] % 2:
                 writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + self._header + b"\r\n")

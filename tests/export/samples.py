@@ -1,4 +1,4 @@
-"""Snapshots for tests: what a round amounts to when all is well, and when it is not."""
+"""Snapshots for tests: rounds with and without trouble."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ THRESHOLDS = (
     Threshold("warning", 0, ThresholdKind.UNREACHABLE, for_s=300.0),
 )
 
-#: Text that a hostile or broken node may send; must reach nobody as markup, and must not stop an encoder.
+#: Text that a hostile or broken node may send; must never become markup, and must not stop an encoder.
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\udcff\n\\"
 
 STATS = DaemonStats(
@@ -94,7 +94,7 @@ def chrony(source: str = "192.0.2.1") -> SyncStatus:
 
 
 def measured(round_trip_ns: int = 400 * US) -> Measured:
-    """Return what a node that answered contributes."""
+    """Return the outcome of a node that answered."""
     estimate = Estimate(0, Interval.around(0, round_trip_ns // 2), round_trip_ns, samples=8)
     return Measured(Burst(Program(probe="python3", clocksource="tsc"), opening=()), estimate)
 
@@ -165,7 +165,7 @@ def healthy() -> Snapshot:
 
 
 def jumped() -> Snapshot:
-    """Return a cluster in which one clock is 70 seconds ahead while its time daemon says that all is fine."""
+    """Return a cluster with one clock 70 seconds ahead, whose time daemon claims to be synchronized."""
     finding = Finding(
         "claims-sync-but-off",
         "critical",
@@ -188,7 +188,7 @@ def silent() -> Snapshot:
 
 
 def ambiguous() -> Snapshot:
-    """Return a cluster whose bounds are too wide to say whether the warning line is passed."""
+    """Return a cluster whose bounds are too wide for a verdict on the warning threshold."""
     nodes = (node("far1", -20 * MS, 30 * MS), node("far2", 20 * MS, 30 * MS))
     return snapshot(cluster_view(nodes, "far", verdict=Verdict.AMBIGUOUS, vote=Vote("undetermined")))
 

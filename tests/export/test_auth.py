@@ -43,7 +43,7 @@ def checks(monkeypatch) -> list[bytes]:
 
 
 async def outcome(checker: BasicAuth, password: str, client: str = "a") -> bool | type[Exception]:
-    """Return what a client with this password gets."""
+    """Return the result for a client with this password."""
     try:
         return await checker.admits(USERS, header(password), client)
     except (BusyError, TooManyAttemptsError) as refusal:
@@ -77,7 +77,7 @@ async def test_guesses_are_limited_per_client_and_delay_no_right_password(execut
 
 
 async def test_right_passwords_use_up_no_attempts(executor, monkeypatch) -> None:
-    """As many users as there are may log in through one proxy."""
+    """Any number of users may log in through one proxy."""
     checker = BasicAuth(executor)
     users = {f"user {number}": USERS["prometheus"] for number in range(3 * attempts.BURST)}
     for name in users:
@@ -120,7 +120,7 @@ async def test_one_client_cannot_fill_the_queue_of_checks(executor, monkeypatch)
 
 
 async def test_a_name_that_the_file_gains_is_admitted_at_once(executor) -> None:
-    """An outcome of the time before does not hold."""
+    """A result from before the change is not reused."""
     checker = BasicAuth(executor)
     attempt = header(PASSWORD, "grafana")
     assert not await checker.admits(USERS, attempt, "a")

@@ -1,4 +1,4 @@
-"""The catalogue is complete, well named, and says the same as the documentation and the collector."""
+"""The catalogue is complete, well named, and agrees with the documentation and the collector."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ from tests.export.samples import BY_NAME
 
 
 def test_documentation_is_generated_from_the_catalogue() -> None:
-    """docs/metrics.md is what the module prints."""
+    """docs/metrics.md is the output of the module."""
     page = Path(__file__).parents[2] / "docs" / "metrics.md"
     assert page.read_text(encoding="utf-8") == metrics_page.to_markdown()
 

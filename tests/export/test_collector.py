@@ -1,4 +1,4 @@
-"""What one snapshot looks like to Prometheus."""
+"""One snapshot as Prometheus scrapes it."""
 
 import subprocess
 from dataclasses import replace
@@ -106,13 +106,13 @@ def test_a_node_not_measured_loses_its_series_but_not_its_name() -> None:
 
 
 def test_a_single_measured_node_has_no_skew() -> None:
-    """Nothing is said of a skew that nobody measured."""
+    """A skew that was not measured has no series."""
     view = samples.cluster_view((samples.node("a"), samples.unreachable("b")), verdict=Verdict.UNKNOWN)
     assert Rendered(samples.snapshot(view)).values("skew_seconds") == []
 
 
 def test_claims_are_exported_as_claims() -> None:
-    """What the time daemon says has its own metrics; what it does not say has none."""
+    """Claims of the time daemon have their own metrics; a missing claim has none."""
     status = replace(samples.chrony(), synchronized=None, stratum=None, offset_s=None)
     view = samples.cluster_view((samples.node("a", timesync=status), samples.node("b")))
     scrape = Rendered(samples.snapshot(view))
@@ -136,7 +136,7 @@ def test_only_servers_that_answer_are_reachable_sources() -> None:
 
 
 def test_a_pair_series_keeps_its_name_when_the_clocks_pass_each_other() -> None:
-    """Node and peer are in alphabetical order, and the sign says who is ahead."""
+    """Node and peer are in alphabetical order, and the sign shows which clock is ahead."""
     for ahead_ns in (5 * samples.MS, -5 * samples.MS):
         view = samples.cluster_view((samples.node("b", ahead_ns), samples.node("a")))
         scrape = Rendered(samples.snapshot(view))
@@ -162,7 +162,7 @@ def test_pair_series_are_bounded(count: int, export: PairExport, pairs: int) -> 
     assert len(Rendered(samples.snapshot(view), export).values("pair_offset_seconds")) == pairs
 
 
-def test_before_the_first_round_only_the_daemon_speaks() -> None:
+def test_before_the_first_round_only_the_daemon_has_series() -> None:
     """No cluster is shown as healthy before it was measured."""
     families = SnapshotCollector(Snapshot(0), DaemonStats()).collect()
     assert [family.name for family in families] == [

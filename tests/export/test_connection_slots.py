@@ -1,4 +1,4 @@
-"""Which connection has to go when a place is needed."""
+"""Which connection is closed when a slot is needed."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from skewmon.export.connection_slots import ClientPhase, ConnectionSlots, Limits
 
 
 class FakeConnection:
-    """A connection that notes its end."""
+    """A connection that records its end."""
 
     def __init__(self, client: str) -> None:
         self.client = client
@@ -53,7 +53,7 @@ def admitted(held: ConnectionSlots, client: str, phase: ClientPhase) -> FakeConn
 
 
 @pytest.mark.usefixtures("small")
-async def test_the_largest_client_with_most_pending_connections_makes_room() -> None:
+async def test_the_client_with_most_pending_connections_makes_room() -> None:
     """A client with one connection keeps it, however many another one opens."""
     held = ConnectionSlots()
     lone = FakeConnection("a")
@@ -111,8 +111,8 @@ async def test_slow_readers_go_after_idle_connections(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_full_house_closes_an_idle_connection_of_the_largest_client() -> None:
-    """Whoever holds most gives first."""
+async def test_full_slots_close_an_idle_connection_of_the_largest_client() -> None:
+    """The client that holds most loses one first."""
     held = ConnectionSlots()
     small = admitted(held, "b", ClientPhase.IDLE)
     large = [admitted(held, "a", ClientPhase.IDLE) for _ in range(3)]
@@ -124,7 +124,7 @@ async def test_a_full_house_closes_an_idle_connection_of_the_largest_client() ->
 
 @pytest.mark.usefixtures("small")
 async def test_streams_have_their_own_limits() -> None:
-    """One client cannot hold all streams, and all streams leave places for requests."""
+    """One client cannot hold all streams, and all streams leave slots for requests."""
     held = ConnectionSlots()
     connections = [admitted(held, client, ClientPhase.WORKING) for client in ("a", "a", "b", "c")]
     assert [held.stream(connection) for connection in connections] == [True, False, True, False]
@@ -133,8 +133,8 @@ async def test_streams_have_their_own_limits() -> None:
 
 
 @pytest.mark.parametrize("soft", [16, 64, 200, 1_024, 1_000_000])
-def test_streams_and_idle_connections_leave_places_at_every_limit(monkeypatch, soft: int) -> None:
-    """However few descriptors there are, each pool has a place, and streams never fill theirs."""
+def test_streams_and_idle_connections_leave_slots_at_every_limit(monkeypatch, soft: int) -> None:
+    """However few descriptors there are, each pool has a slot, and streams never fill theirs."""
     monkeypatch.setattr(connection_slots.resource, "getrlimit", lambda _: (soft, soft))
     allowed = connection_slots.limits()
     assert min(allowed.pending, allowed.client, allowed.client_streams) >= 1

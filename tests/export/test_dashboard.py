@@ -15,7 +15,7 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def named(items):
-    """Return how tests over these items are called."""
+    """Return test ids for these items."""
     return [item["title"] if isinstance(item, dict) else item[0] for item in items]
 
 
@@ -84,7 +84,7 @@ def test_every_query_asks_for_metrics_and_labels_that_exist(title, query) -> Non
 
 @pytest.mark.parametrize("panel", PANELS, ids=named(PANELS))
 def test_legends_and_groups_name_labels_that_exist(panel) -> None:
-    """What a legend shows is what its query groups by."""
+    """A legend shows only labels that its query groups by."""
     for target in panel["targets"]:
         shown = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
         grouped = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", target["expr"]))))

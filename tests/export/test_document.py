@@ -41,14 +41,14 @@ ORDER = ["culprit", "gone1", "gone2", "proven", "wide", "alike1", "alike2"]
 
 
 def text(round_: Snapshot) -> str:
-    """Return what a wide terminal shows."""
+    """Return the output of a wide terminal."""
     console = Console(width=render.PIPE_WIDTH, highlight=False)
     with console.capture() as captured:
         render.document(status(round_), console)
     return captured.get()
 
 
-def test_nodes_stand_in_one_order_everywhere() -> None:
+def test_nodes_have_one_order_everywhere() -> None:
     """Culprits, unmeasured nodes, then by proven distance, estimate and name."""
     document = cluster_status(MIXED)
     assert [one["name"] for one in worst_first(document)] == ORDER
@@ -102,14 +102,14 @@ def test_one_sentence_and_one_spelling_of_offsets_everywhere(build: object) -> N
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_the_verdict_is_said_in_a_sentence(build: object, message: str) -> None:
+def test_the_verdict_is_one_sentence(build: object, message: str) -> None:
     """With the threshold that decides and the nodes that are missing."""
     (cluster,) = status(build())["clusters"]
     assert cluster["message"] == message
 
 
 def test_a_single_node_has_no_skew() -> None:
-    """The sentence says what to do."""
+    """The sentence has the next step."""
     assert cluster_status(cluster_view((node("a"),)))["message"].startswith("One node has no other")
 
 

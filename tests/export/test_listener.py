@@ -1,4 +1,4 @@
-"""Clients that open connections and say little: they cannot take the descriptors that measuring needs."""
+"""Silent and slow clients cannot take the descriptors that measuring needs."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def _short_patience(monkeypatch) -> None:
 
 
 async def connected(url: str, said: bytes = b""):
-    """Return a connection on which this has been said."""
+    """Return a connection on which this was sent."""
     host, port = url.partition("://")[2].rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(said)
@@ -44,7 +44,7 @@ async def ended(reader: asyncio.StreamReader) -> None:
 
 
 async def answered(reader: asyncio.StreamReader) -> None:
-    """Read one whole answer, which is a good one."""
+    """Read one whole response; fail unless it has status 200."""
     async with asyncio.timeout(5):
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ")
@@ -76,7 +76,7 @@ async def test_full_pending_slots_close_the_connection_that_waited_longest(serve
         writer.close()
 
 
-async def test_idle_connections_give_their_places_to_requests(serve, monkeypatch) -> None:
+async def test_idle_connections_give_their_slots_to_requests(serve, monkeypatch) -> None:
     """A kept connection ends when its client asks on another one; the others stay."""
     monkeypatch.setattr(connection_slots, "limits", lambda: connection_slots.Limits(2, 9, 3, 1, 1))
     _, url = await serve()
@@ -95,7 +95,7 @@ async def test_idle_connections_give_their_places_to_requests(serve, monkeypatch
 
 
 async def test_a_client_that_does_not_read_its_answer_is_cut_off(serve, monkeypatch) -> None:
-    """Half an answer in the server's buffers holds neither a place nor memory for long."""
+    """Half an answer in the server's buffers holds neither a slot nor memory for long."""
     monkeypatch.setattr(connection, "WRITE_S", HEADER_S)
     exporter, url = await serve()
     exporter.publish(samples.snapshot(*[samples.jumped().clusters[0]] * 3_000))
@@ -130,7 +130,7 @@ def rest_of(connection: socket.socket) -> int:
 
 @pytest.mark.usefixtures("_short_patience")
 @pytest.mark.parametrize("said", [b"", b"GET /met", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-async def test_a_request_that_does_not_come_to_its_end_is_given_up(serve, said) -> None:
+async def test_an_incomplete_request_times_out(serve, said) -> None:
     """Silence, half a line and half a header all end the connection."""
     _, url = await serve()
     reader, writer = await connected(url, said)
@@ -153,7 +153,7 @@ async def test_a_header_cannot_be_drawn_out_byte_by_byte(serve) -> None:
 
 
 @pytest.mark.usefixtures("_short_patience")
-async def test_a_kept_connection_may_rest_but_not_ask_by_halves(serve) -> None:
+async def test_an_idle_connection_may_stay_but_half_a_request_times_out(serve) -> None:
     """Between requests there is more time than for a header; the next header has its limit again."""
     _, url = await serve()
     reader, writer = await connected(url, REQUEST)
@@ -168,7 +168,7 @@ async def test_a_kept_connection_may_rest_but_not_ask_by_halves(serve) -> None:
 
 @pytest.mark.usefixtures("_short_patience")
 async def test_a_stream_outlasts_the_time_for_a_header(serve, client) -> None:
-    """Only asking is limited, not listening."""
+    """The time limit is for the request, not for the response."""
     exporter, url = await serve()
     exporter.publish(samples.healthy())
     async with client.get(f"{url}/api/v1/stream") as answer:
@@ -180,8 +180,8 @@ async def test_a_stream_outlasts_the_time_for_a_header(serve, client) -> None:
 
 
 @pytest.mark.usefixtures("_short_patience")
-async def test_half_a_handshake_is_counted_and_given_up(serve, tmp_path, monkeypatch) -> None:
-    """With TLS, a client that says nothing takes a place, and only for the time of a header."""
+async def test_half_a_handshake_holds_a_slot_and_times_out(serve, tmp_path, monkeypatch) -> None:
+    """With TLS, a silent client holds a slot only for the time of a header."""
     Authority(tmp_path).issue("server")
     web_file = tmp_path / "web.yml"
     web_file.write_text(
@@ -199,27 +199,27 @@ async def test_half_a_handshake_is_counted_and_given_up(serve, tmp_path, monkeyp
         each.close()
 
 
-async def test_without_descriptors_connections_wait_and_one_line_tells_it(serve, monkeypatch) -> None:
-    """Nothing is lost and nothing floods: once a descriptor is free, who waited is answered."""
+async def test_without_descriptors_connections_wait_and_the_log_has_one_line(serve, monkeypatch) -> None:
+    """Once a descriptor is free, a waiting client is answered; the log has one line."""
     monkeypatch.setattr(listener, "EXHAUSTED_PAUSE_S", 0.01)
     _, url = await serve()
     host, port = url.partition("://")[2].rsplit(":", 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with socket.socket() as waiting, structlog.testing.capture_logs() as told:
+    with socket.socket() as waiting, structlog.testing.capture_logs() as logged:
         free = os.dup(waiting.fileno())
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
         try:
             waiting.connect((host, int(port)))
             async with asyncio.timeout(5):
-                while not told:
+                while not logged:
                     await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)  # ten more attempts, none of which may tell it again
+            await asyncio.sleep(0.1)  # ten more attempts, none of which may log it again
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         waiting.sendall(REQUEST)
         waiting.settimeout(5)
         assert (await asyncio.to_thread(waiting.recv, 100)).startswith(b"HTTP/1.1 200 ")
-    assert [(line["event"], line["reason"]) for line in told] == [
+    assert [(line["event"], line["reason"]) for line in logged] == [
         ("HTTP connections wait", "too many open files")
     ]

@@ -1,4 +1,4 @@
-"""What the page says, without a browser."""
+"""Texts of the page, without a browser."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from tests.export.samples import FORECAST
 
 
 def test_a_node_without_a_time_daemon_has_none():
-    """Nobody runs there who could say anything, and so nobody "does not say"."""
+    """A node without a daemon is not shown as one whose daemon makes no claim."""
     shown = clusters(
         status(Snapshot(WALL_NS, (view(node("a", timesync=SyncStatus("none")), node("b")),))), every_row=True
     )
@@ -19,15 +19,15 @@ def test_a_node_without_a_time_daemon_has_none():
     assert "does not say" not in shown
 
 
-def test_a_microsecond_is_spelt_as_in_the_configuration():
+def test_a_microsecond_is_spelled_as_in_the_configuration():
     """One spelling on the page, in the terminal, in alerts and in the file."""
     shown = clusters(status(Snapshot(WALL_NS, (view(node("a", 48 * US), node("b")),))), every_row=True)
     assert "+48 us" in shown
     assert "µ" not in shown
 
 
-def test_a_row_tells_where_a_drift_leads_and_who_steers_it():
-    """The sentence of the forecast, after what the clock did."""
+def test_a_row_has_the_forecast_and_the_discipline_of_the_clock():
+    """The sentence of the forecast follows the steps of the clock."""
     drifting = node("a", forecast=FORECAST, steps=1)
     steered = node("b", forecast=replace(FORECAST, discipline=Discipline.STEERED))
     shown = clusters(status(Snapshot(WALL_NS, (view(drifting, steered),))), every_row=True)

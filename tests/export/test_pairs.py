@@ -24,8 +24,8 @@ def view_of(offsets: list[tuple[int, int]]) -> ClusterView:
 
 
 @given(OFFSETS)
-def test_every_pair_can_be_had_once_and_the_worst_comes_first(offsets: list[tuple[int, int]]) -> None:
-    """Without filters the query is all unordered pairs in descending order of what is proven."""
+def test_every_pair_is_returned_once_and_the_worst_comes_first(offsets: list[tuple[int, int]]) -> None:
+    """Without filters the query is all unordered pairs in descending order of their proven offset."""
     view = view_of(offsets)
     pairs = query(view, 1_000, None, 0)
     proven = [pair.offset.proven_ns for pair in pairs]
@@ -62,7 +62,7 @@ def test_verdicts_follow_the_interval() -> None:
 
 
 def test_a_query_narrows_by_node_size_and_number() -> None:
-    """All three filters hold, and a node is always named first where it is asked for."""
+    """All three filters apply together, and the requested node comes first in each pair."""
     view = samples.jumped().clusters[0]
     assert [(p.node, p.peer) for p in query(view, 10, "etcd2", 0)] == [
         ("etcd2", "etcd3"),
@@ -70,11 +70,11 @@ def test_a_query_narrows_by_node_size_and_number() -> None:
     ]
     assert [(p.node, p.peer) for p in query(view, 10, "etcd2", samples.MS)] == [("etcd2", "etcd3")]
     assert len(query(view, 2, None, 0)) == 2
-    assert query(view, 10, "nobody", 0) == []
+    assert query(view, 10, "absent", 0) == []
 
 
 def test_a_silent_node_has_no_pairs() -> None:
-    """Only what was measured in the last round is compared."""
+    """Only nodes measured in the last round are compared."""
     view = samples.silent().clusters[0]
     assert query(view, 10, samples.JUMPED, 0) == []
     assert len(query(view, 10, None, 0)) == 1

@@ -134,7 +134,7 @@ async def test_malformed_requests_leave_no_garbage(serve) -> None:
 
 
 def tracebacks() -> list[BaseException]:
-    """Return the errors of requests that still hold what was received."""
+    """Return the errors of requests that still hold the received bytes."""
     return [one for one in gc.get_objects() if isinstance(one, HttpProcessingError) and one.__traceback__]
 
 

@@ -95,7 +95,7 @@ def test_promtool_accepts_rules_for_lines_of_every_kind(tmp_path: Path) -> None:
 
 
 def test_rules_follow_the_configuration(tmp_path: Path) -> None:
-    """Each cluster's lines with its own limits, patience and name."""
+    """Each cluster's lines with its own limits, times and name."""
     path = tmp_path / "skewmon.yml"
     path.write_text(
         "clusters:\n  kv:\n    nodes: [n1, n2]\n    thresholds:\n"
@@ -137,7 +137,7 @@ def test_no_rule_drops_labels_of_the_target(document: dict[str, Any]) -> None:
     "document", [build_rules(), build_rules([EVERYTHING])], ids=["shipped", "everything"]
 )
 def test_every_query_parses_and_asks_for_metrics_that_exist(document: dict[str, Any]) -> None:
-    """No rule can wait for ever for a metric that was renamed."""
+    """No rule waits for a metric that was renamed."""
     recorded = {rule["record"] for rule in _rules(document) if "record" in rule}
     for rule in _rules(document):
         promql_parser.parse(rule["expr"])
@@ -149,7 +149,7 @@ def test_every_query_parses_and_asks_for_metrics_that_exist(document: dict[str, 
 
 
 @pytest.mark.parametrize("rule", [rule for rule in _rules(build_rules()) if "alert" in rule], ids=str)
-def test_every_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_summary_and_a_runbook_section(rule: dict[str, Any]) -> None:
     """A sentence, a severity that routes know, and a section of the runbook that exists."""
     assert rule["annotations"]["summary"].endswith(".")
     assert rule["labels"]["severity"] in {"warning", "critical"}

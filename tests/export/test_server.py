@@ -1,4 +1,4 @@
-"""The HTTP surface, spoken to over real sockets."""
+"""The HTTP surface, over real sockets."""
 
 import asyncio
 import gzip
@@ -107,7 +107,7 @@ def of_the_round(metrics: bytes) -> bytes:
     return metrics.partition(b"# HELP skewmon_round_age_seconds")[0]
 
 
-async def test_metrics_are_compressed_for_those_who_ask(serve, client) -> None:
+async def test_metrics_are_compressed_if_the_client_accepts_it(serve, client) -> None:
     """A compressed scrape is the plain one, smaller."""
     exporter, url = await serve()
     exporter.publish(samples.jumped())
@@ -150,7 +150,7 @@ async def test_a_snapshot_is_rendered_once_and_off_the_event_loop(serve, client,
 
 
 async def test_a_client_that_leaves_does_not_spoil_the_answer_for_others(serve, client) -> None:
-    """The rendering goes on when the one who asked first has gone."""
+    """The rendering continues after the client that started it has left."""
     exporter, url = await serve()
     exporter.publish(samples.thousand())
     first = asyncio.ensure_future(client.get(f"{url}/metrics"))
@@ -162,7 +162,7 @@ async def test_a_client_that_leaves_does_not_spoil_the_answer_for_others(serve, 
 
 
 async def test_status_is_the_document_of_check(serve, client) -> None:
-    """The API answers what the command prints, byte for byte."""
+    """The API's document is that of the command, byte for byte."""
     exporter, url = await serve()
     exporter.publish(samples.jumped())
     async with client.get(f"{url}/api/v1/status") as answer:
@@ -188,7 +188,7 @@ async def test_health_does_not_depend_on_results_but_readiness_does(serve, clien
 
 
 async def test_reload_is_done_by_post_and_put_only(serve, client) -> None:
-    """A GET changes nothing; a fault is told and is no crash; a foreign page cannot cause it."""
+    """A GET changes nothing; an error is reported and does not crash; a foreign page cannot cause it."""
     calls = []
 
     async def reload():
@@ -227,7 +227,7 @@ async def test_reload_is_done_by_post_and_put_only(serve, client) -> None:
     ],
 )
 async def test_a_foreign_origin_cannot_reload(serve, client, headers, status) -> None:
-    """A browser that does not tell the site tells the origin; behind a proxy, the site is what counts."""
+    """Without Sec-Fetch-Site the Origin decides; with it, the Origin does not count."""
 
     async def reload():
         pass
@@ -238,7 +238,7 @@ async def test_a_foreign_origin_cannot_reload(serve, client, headers, status) ->
         assert answer.status == status
 
 
-async def test_pairs_can_be_asked_for(serve, client) -> None:
+async def test_pairs_are_answered_on_request(serve, client) -> None:
     """Limit, node and least size narrow the answer; sizes are seconds or durations."""
     exporter, url = await serve()
     exporter.publish(samples.thousand())
@@ -260,7 +260,7 @@ async def test_pairs_can_be_asked_for(serve, client) -> None:
     for query in ("?limit=0", "?limit=x", "?limit=1001", "?min=-1", "?min=nan", "?min=1y"):
         code, document = await ask(query)
         assert (code, document["error"].split(":")[0]) == (400, query[1:].split("=")[0])
-    for path in ("/api/v1/clusters/small/pairs", "/api/v1/clusters/big/pairs?node=nobody"):
+    for path in ("/api/v1/clusters/small/pairs", "/api/v1/clusters/big/pairs?node=absent"):
         async with client.get(url + path) as answer:
             assert answer.status == 404
             assert "error" in json.loads(await answer.text())
@@ -285,7 +285,7 @@ async def test_events_come_from_the_journal(serve, client) -> None:
     assert asked == [EventQuery(7)]
 
 
-async def test_a_journal_that_cannot_be_read_is_no_empty_list(serve, client) -> None:
+async def test_an_unreadable_journal_is_an_error_and_not_an_empty_list(serve, client) -> None:
     """No events would mean that nothing happened."""
 
     async def events(_query):
@@ -298,7 +298,7 @@ async def test_a_journal_that_cannot_be_read_is_no_empty_list(serve, client) -> 
 
 
 async def test_events_are_chosen_by_node_kind_cluster_and_age(serve, client) -> None:
-    """Each filter reaches the journal; what is misspelt is refused, for it would let everything through."""
+    """Each filter reaches the journal; a misspelled one is refused, because it would select everything."""
     asked = []
 
     async def events(query):
@@ -356,8 +356,8 @@ async def test_unknown_paths_list_the_known_ones(serve, client) -> None:
         assert answer.status == 404
 
 
-async def test_the_configuration_is_shown_as_it_is_handed_over(serve, client) -> None:
-    """What the daemon masks stays masked: the text is passed on as plain text."""
+async def test_the_configuration_is_shown_unchanged(serve, client) -> None:
+    """The daemon's masked text is passed on as plain text."""
     _, url = await serve(Callbacks(config_text=lambda: "web:\n  listen: <b>\n"))
     async with client.get(f"{url}/config") as answer:
         assert answer.content_type == "text/plain"
@@ -394,8 +394,8 @@ async def test_large_requests_are_refused(serve, client) -> None:
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0", "localhost:0"])
-async def test_addresses_of_both_families_can_be_listened_at(listen, client) -> None:
-    """What is bound is returned in the form in which it was asked for."""
+async def test_the_server_listens_at_addresses_of_both_families(listen, client) -> None:
+    """The bound address is returned in the form of the request."""
     exporter = Exporter()
     bound = await exporter.start(listen)
     try:
@@ -454,8 +454,8 @@ async def test_the_page_is_found_by_https_if_the_server_has_tls(tmp_path) -> Non
         ("no-such-host.invalid:0", ListenError, "no such host"),
     ],
 )
-async def test_an_address_that_cannot_be_had_is_explained(listen, kind, words) -> None:
-    """The fault is one readable message, not a traceback; what may pass is told apart."""
+async def test_an_unavailable_address_is_explained(listen, kind, words) -> None:
+    """The error is one readable message; a temporary one has its own type."""
     exporter = Exporter()
     try:
         with pytest.raises(kind, match=words):
@@ -465,7 +465,7 @@ async def test_an_address_that_cannot_be_had_is_explained(listen, kind, words) -
 
 
 async def test_a_taken_port_is_explained() -> None:
-    """It may pass: the process before this one may still be ending; who has the port can be asked for."""
+    """The error is temporary, and names the command that finds the owner of the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         exporter = Exporter()
@@ -477,7 +477,7 @@ async def test_a_taken_port_is_explained() -> None:
 
 
 async def test_the_stream_sends_an_event_now_and_one_a_round(serve, client) -> None:
-    """A subscriber knows the present state at once and every later one."""
+    """A subscriber gets the present state at once and every later one."""
     exporter, url = await serve()
     exporter.publish(samples.healthy())
     async with client.get(f"{url}/api/v1/stream") as answer:
@@ -503,7 +503,7 @@ async def next_round(answer):
 
 
 async def test_streams_are_bounded_and_leave_no_trace(serve, client) -> None:
-    """One stream too many of a client is refused with a time to retry; a place is free after one ends."""
+    """One stream too many of a client is refused with a time to retry; a slot is free after one ends."""
     exporter, url = await serve()
     exporter.publish(samples.healthy())
     answers = [await client.get(f"{url}/api/v1/stream") for _ in range(limits().client_streams)]
@@ -524,7 +524,7 @@ async def test_streams_are_bounded_and_leave_no_trace(serve, client) -> None:
         answer.close()
 
 
-async def test_a_slow_reader_is_dropped_and_nobody_waits_for_it(serve, client) -> None:
+async def test_a_slow_reader_is_dropped_and_delays_no_other(serve, client) -> None:
     """A reader that takes nothing loses its connection; another one gets every round."""
     exporter, url = await serve()
     host, port = url.removeprefix("http://").rsplit(":", 1)
@@ -564,7 +564,7 @@ async def next_event_bytes(answer):
 
 
 async def test_stopping_takes_seconds_even_with_open_streams(client) -> None:
-    """Neither an open stream nor a connection that says nothing holds up the end."""
+    """Neither an open stream nor a silent connection delays the end."""
     exporter = Exporter()
     (bound,) = await exporter.start("127.0.0.1:0")
     exporter.publish(samples.healthy())

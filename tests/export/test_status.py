@@ -76,7 +76,7 @@ def test_a_jump_reads_as_designed() -> None:
     }
 
 
-def test_a_silent_node_says_why_and_what_to_do() -> None:
+def test_an_unreachable_node_has_a_reason_and_advice() -> None:
     """Nothing measured is null; reason, detail and advice are there."""
     node = decoded(samples.silent())["clusters"][0]["nodes"][2]
     assert node["measured"] is False
@@ -88,7 +88,7 @@ def test_a_silent_node_says_why_and_what_to_do() -> None:
 
 
 def test_the_worst_verdict_speaks_for_all() -> None:
-    """Critical outranks warning, then unknown, then ambiguous; without clusters nothing is known."""
+    """Critical outranks warning, then unknown, then ambiguous; without clusters the verdict is unknown."""
     assert overall_verdict(Snapshot(0)) is Verdict.UNKNOWN
     views = [*samples.healthy().clusters]
     for build, expected in (
@@ -109,8 +109,8 @@ def test_the_summary_is_the_document_without_its_bulk() -> None:
     assert len(encode(short)) < 1_000
 
 
-def test_a_forecast_has_both_ends_of_every_line_and_who_steers() -> None:
-    """Numbers for machines, the sentence for people; nothing where the direction is uncertain."""
+def test_a_forecast_has_both_ends_of_every_threshold_and_the_discipline() -> None:
+    """Numbers for machines, the sentence for people; no forecast if the direction is uncertain."""
     still, drifting = (node["forecast"] for node in decoded(samples.breaching())["clusters"][0]["nodes"])
     assert still is None
     assert drifting == {

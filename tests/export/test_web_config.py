@@ -1,4 +1,4 @@
-"""The web file: what it may say, what is refused, and that a change takes effect."""
+"""The web file: supported keys, errors, and changes at run time."""
 
 import asyncio
 import base64
@@ -59,7 +59,7 @@ def users(**hashes: str) -> str:
         ("a: [", "web.yml"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_its_place(web_file, text, fault) -> None:
+def test_invalid_settings_are_refused_with_their_position(web_file, text, fault) -> None:
     """Unsupported keys are named, contradictions explained, and no password is repeated."""
     with pytest.raises(ConfigError) as caught:
         load_web_config(web_file(text))
@@ -68,7 +68,7 @@ def test_what_cannot_be_meant_is_refused_with_its_place(web_file, text, fault) -
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path) -> None:
-    """A missing web file never means that everybody may connect."""
+    """A missing web file never opens the server to every client."""
     with pytest.raises(ConfigError, match=r"none\.yml: there is no such file"):
         load_web_config(str(tmp_path / "none.yml"))
 
@@ -91,7 +91,7 @@ async def test_with_users_everything_needs_a_password(serve, client, web_file) -
     for headers in (
         {},
         basic("prometheus", "wrong"),
-        basic("nobody", PASSWORD),
+        basic("stranger", PASSWORD),
         basic("prometheus", "x" * 100),
         {"Authorization": "Basic !!!"},
         {"Authorization": "Basic " + "QQ=="},
@@ -120,7 +120,7 @@ async def test_unknown_names_cost_as_much_as_wrong_passwords(serve, client, web_
 
     monkeypatch.setattr(bcrypt, "checkpw", watched)
     _, url = await serve(web_config_file=web_file(users(prometheus=HASH)))
-    for name, password in (("prometheus", "wrong"), ("nobody", "wrong"), ("prometheus", PASSWORD)) * 3:
+    for name, password in (("prometheus", "wrong"), ("stranger", "wrong"), ("prometheus", PASSWORD)) * 3:
         async with client.get(f"{url}/-/healthy", headers=basic(name, password)) as answer:
             assert answer.status == (200 if password == PASSWORD else 401)
     assert checked == [HASH.encode()] * 3
@@ -129,7 +129,7 @@ async def test_unknown_names_cost_as_much_as_wrong_passwords(serve, client, web_
 async def test_a_changed_file_takes_effect_at_once_and_a_broken_one_not_at_all(
     serve, client, web_file
 ) -> None:
-    """Passwords are changed without a restart; a slip locks nobody out and lets nobody in."""
+    """Passwords are changed without a restart; an invalid file changes no access."""
     path = web_file(users(prometheus=HASH))
     _, url = await serve(web_config_file=path)
 
@@ -165,7 +165,7 @@ async def peer_serial(url: str, context: ssl.SSLContext) -> str:
     return serial
 
 
-async def test_tls_is_spoken_and_a_renewed_certificate_is_shown(serve, client, web_file, authority) -> None:
+async def test_the_server_has_tls_and_shows_a_renewed_certificate(serve, client, web_file, authority) -> None:
     """A client that verifies gets its answer; a new certificate is used without a restart."""
     authority.issue("server")
     exporter, url = await serve(scheme="https", web_config_file=web_file(TLS))
@@ -193,7 +193,7 @@ async def test_half_a_renewal_changes_nothing(serve, web_file, authority, tmp_pa
 
 
 async def test_old_tls_is_refused(serve, web_file, authority) -> None:
-    """TLS 1.1 is not spoken, and 1.2 neither where 1.3 is asked for."""
+    """TLS 1.1 is refused, and so is 1.2 if 1.3 is required."""
     authority.issue("server")
     _, url = await serve(scheme="https", web_config_file=web_file(TLS + "  min_version: TLS13\n"))
     context = ssl.create_default_context(cafile=str(authority.path))
@@ -202,8 +202,8 @@ async def test_old_tls_is_refused(serve, web_file, authority) -> None:
         await peer_serial(url, context)
 
 
-async def test_client_certificates_can_be_demanded(serve, client, web_file, authority) -> None:
-    """Only who shows a certificate of the right authority is answered."""
+async def test_client_certificates_can_be_required(serve, client, web_file, authority) -> None:
+    """Only a client with a certificate of the right authority is answered."""
     authority.issue("server")
     text = TLS + "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
     _, url = await serve(scheme="https", web_config_file=web_file(text))

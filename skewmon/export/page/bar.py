@@ -1,4 +1,4 @@
-"""An offset drawn as a bar on a scale that shows microseconds and minutes alike, against the lines drawn."""
+"""An offset drawn as a bar against the thresholds, on a scale for microseconds and minutes alike."""
 
 import math
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ _BEYOND = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where on the bar a value lies; the same for all nodes of a cluster."""
+    """Maps values to positions on the bar; the same for all nodes of a cluster."""
 
     even_ns: float
     furthest: float
@@ -38,7 +38,7 @@ class Scale:
         return cls(even_ns, math.log1p(furthest_ns / even_ns))
 
     def x(self, value_ns: int) -> float:
-        """Return the place of a value."""
+        """Return the position of a value."""
         place = math.copysign(math.log1p(abs(value_ns) / self.even_ns), value_ns) / self.furthest
         return _MIDDLE + place * (_MIDDLE - _MARGIN)
 
@@ -62,7 +62,7 @@ def bar(offset: Interval, lines: tuple[Threshold, ...], scale: Scale, label: str
 
 
 def _level(offset: Interval, lines: tuple[Threshold, ...]) -> str:
-    """Return the gravest line that is proven to be passed, or that none can be."""
+    """Return the highest severity that is proven to be exceeded, ok or ambiguous."""
     passed = {line.severity for line in lines if offset.proven_ns > line.limit_ns}
     if passed:
         return "critical" if "critical" in passed else "warning"

@@ -16,7 +16,7 @@ from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.nodes import finding_list, node_row
 from skewmon.text import at_least, at_most, exact, span
 
-#: Rows that are drawn unless all are asked for: the wrong, the silent and the rest that is worth a look.
+#: Rows that are drawn unless all are requested; wrong and unmeasured nodes come first.
 ROWS_MAX = 100
 
 #: Rows drawn in about a millisecond.
@@ -44,7 +44,7 @@ def _section(one: ClusterStatus, document: Status, *, every_row: bool) -> Markup
             tag("span", "", class_="age"),
         ),
         tag("p", one["message"], class_="verdict"),
-        _facts(one),
+        _figures(one),
         finding_list(one["findings"]),
         _table(one, every_row=every_row),
         class_=f"cluster {verdict}",
@@ -55,7 +55,7 @@ def _section(one: ClusterStatus, document: Status, *, every_row: bool) -> Markup
     )
 
 
-def _facts(one: ClusterStatus) -> Markup:
+def _figures(one: ClusterStatus) -> Markup:
     """Return the figures behind the verdict."""
     lines = skew_thresholds(one["thresholds"])
     drawn = ", ".join(f"{exact(line.limit_ns)} {line.severity}" for line in lines)
@@ -74,7 +74,7 @@ def _facts(one: ClusterStatus) -> Markup:
 
 
 def _extent(skew: IntervalStatus) -> str:
-    """Return the proven part of a skew, and what cannot be excluded."""
+    """Return the least and the greatest possible skew in words."""
     most = f"at most {at_most(ns(skew['upper']))}"
     return f"at least {at_least(ns(skew['lower']))} and {most}" if skew["lower"] else most
 

@@ -14,7 +14,7 @@ from skewmon.export.responses import rendered
 
 _FOLDER = files(__package__)
 
-#: What may be loaded, by name; no path of a client reaches the file system.
+#: The files of the page, by name; no path of a client reaches the file system.
 _ASSETS = {
     "style.css": "text/css",
     "page.js": "text/javascript",
@@ -24,7 +24,7 @@ _ASSETS = {
 
 
 class PageHandlers:
-    """Draws the page, or only its sections where the script asks for an update."""
+    """Draws the page, or only its sections if the script requests an update."""
 
     def __init__(self, published: Published) -> None:
         self._published = published

@@ -1,4 +1,4 @@
-"""One row a node: where its clock is, what its time daemon says of it, and what to do."""
+"""One row for each node: offset, claims of its time daemon, findings and next commands."""
 
 from collections.abc import Iterable
 
@@ -77,12 +77,12 @@ def _not_measured(node: NodeStatus, one: ClusterStatus) -> tuple[Markup, ...]:
 
 
 def _cell(label: str | None, *children: str | None) -> Markup:
-    """Return a cell; the label is shown where a narrow screen has no room for columns."""
+    """Return a cell; the label is shown on narrow screens, which have no columns."""
     return tag("td", *children, data_label=label)
 
 
 def _claim(claim: ClaimStatus | None) -> Markup | None:
-    """Return what the time daemon says, set apart from what is measured."""
+    """Return the claims of the time daemon."""
     if claim is None:
         return tag("span", "not asked yet", class_="minor")
     if claim["daemon"] == "none":
@@ -106,15 +106,15 @@ def _claim(claim: ClaimStatus | None) -> Markup | None:
 
 
 def _changes(node: NodeStatus) -> Markup | None:
-    """Return what the clock did and is doing."""
+    """Return the steps and the forecast of the clock."""
     parts = []
     if node["steps"]:
         often = "once" if node["steps"] == 1 else f"{node['steps']} times"
         parts.append(f"Stepped {often} since the start.")
     if node["forecast"] is not None:
         parts.append(node["forecast"]["message"] or "")
-    told = " ".join(filter(None, parts))
-    return tag("p", told, class_="minor") if told else None
+    text = " ".join(filter(None, parts))
+    return tag("p", text, class_="minor") if text else None
 
 
 def _finding(finding: FindingStatus) -> Markup:
