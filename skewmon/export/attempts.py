@@ -1,13 +1,15 @@
-"""Limits password guesses: a token bucket for each client."""
+"""Limits password guesses and reloads: a token bucket for each client."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Wrong passwords of one client that are checked at once; a person and a misconfigured scraper stay below.
+#: Wrong passwords of one client that are checked at once, and its reloads. A person and a misconfigured
+#: scraper stay below.
 BURST = 10
 
-#: After that, one a second: some 70 ms of a thread, and 86,400 guesses a day at a bcrypt hash.
+#: After that, one a second: some 70 ms of a thread, and 86,400 guesses a day at a bcrypt hash. A reload may
+#: run a program or query a server for its inventory.
 PER_S = 1.0
 
 #: Clients with a bucket; the least recently active one is dropped first.

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from skewmon.export.auth import BasicAuth, BusyError, TooManyAttemptsError
-from skewmon.export.clients import client_of
+from skewmon.export.clients import requesting_client
 from skewmon.export.connection import HttpConnection
 from skewmon.export.responses import Handler, busy, fault
 from skewmon.export.web_file import WebFile
@@ -50,7 +50,7 @@ class AuthMiddleware:
         users = self._web_file.config.users
         if not users:
             return None
-        client = client_of(request.transport and request.transport.get_extra_info("peername"))
+        client = requesting_client(request)
         try:
             if await self._auth.admits(users, request.headers.get("Authorization", ""), client):
                 return None

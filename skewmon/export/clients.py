@@ -2,6 +2,8 @@
 
 import ipaddress
 
+from aiohttp import web
+
 #: One IPv6 host chooses freely among the addresses of its /64, so the network counts as one client.
 IPV6_PREFIX_BITS = 64
 
@@ -22,3 +24,8 @@ def client_of(peer: object) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, IPV6_PREFIX_BITS), strict=False))
+
+
+def requesting_client(request: web.Request) -> str:
+    """Return the client that sent a request."""
+    return client_of(request.transport and request.transport.get_extra_info("peername"))

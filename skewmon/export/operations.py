@@ -14,10 +14,12 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from skewmon.errors import SkewmonError
+from skewmon.export.attempts import Attempts
+from skewmon.export.clients import requesting_client
 from skewmon.export.collector import AgeCollector, SnapshotCollector
 from skewmon.export.encode import encodable
 from skewmon.export.published import Callbacks, Publication, Published
-from skewmon.export.responses import fault, rendered
+from skewmon.export.responses import busy, fault, rendered
 from skewmon.model import Snapshot
 from skewmon.probe.clocks import base_ns
 
@@ -47,6 +49,7 @@ class Operations:
         self._published = published
         self._callbacks = callbacks
         self._reloading = asyncio.Lock()
+        self._reloads = Attempts(lambda: asyncio.get_running_loop().time())
 
     def routes(self) -> list[web.RouteDef]:
         """Return paths and handlers."""
@@ -89,6 +92,8 @@ class Operations:
         """Reload the configuration; if it is invalid, the old one stays in force."""
         if self._callbacks.reload is None:
             return fault(request, HTTPStatus.NOT_FOUND, "This server has no configuration to reload.")
+        if not self._reloads.take(requesting_client(request)):
+            return busy(request, "Too many reloads.", HTTPStatus.TOO_MANY_REQUESTS)
         async with self._reloading:
             try:
                 await self._callbacks.reload()

@@ -19,6 +19,7 @@ from skewmon.export.pairs import PairExport
 from skewmon.export.published import Callbacks, DaemonStats, Published
 from skewmon.export.responses import add_headers, explain_faults
 from skewmon.export.stream import Stream
+from skewmon.export.turns import turns
 from skewmon.export.web_file import WebFile
 from skewmon.model import Snapshot
 
@@ -61,6 +62,7 @@ class Exporter:
         app = web.Application(
             middlewares=[
                 note_whole_requests,
+                turns(),
                 explain_faults,
                 AuthMiddleware(self._web_file, self._passwords).middleware(),
             ],

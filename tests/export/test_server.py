@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from skewmon.errors import ConfigError, Fault, JournalError, ListenError
+from skewmon.export.attempts import BURST
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.connection_slots import limits
 from skewmon.export.published import Callbacks, DaemonStats
@@ -211,6 +212,23 @@ async def test_reload_is_done_by_post_and_put_only(serve, client) -> None:
     async with client.post(f"{url}/-/reload") as answer:
         assert answer.status == 500
         assert "skewmon.yml:3:1: unknown key" in await answer.text()
+
+
+async def test_one_client_reloads_ten_times_at_once_and_not_more(serve, client) -> None:
+    """Each reload reads inventories, and may run programs; the log has a line for each."""
+    calls = []
+
+    async def reload() -> None:
+        calls.append(1)
+
+    _, url = await serve(Callbacks(reload=reload))
+    statuses = []
+    for _ in range(BURST + 5):
+        async with client.post(f"{url}/-/reload") as answer:
+            statuses.append(answer.status)
+    assert statuses[:BURST] == [200] * BURST
+    assert 429 in statuses
+    assert len(calls) == statuses.count(200)
 
 
 @pytest.mark.parametrize(
