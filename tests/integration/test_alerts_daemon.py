@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
@@ -296,12 +297,12 @@ async def test_a_lopsided_path_raises_no_alert_and_hides_none(tmp_path: Path, se
         assert time.monotonic() - began_s <= 2 * INTERVAL_S + 1  # the slow burst may have begun before
 
 
-def _failures(daemon: Running) -> dict[tuple[str, str], int]:
-    """Return the daemon's own count of failed notifications by notifier and reason."""
+def _failures(daemon: Running) -> Counter[tuple[str, str]]:
+    """Return the daemon's own count of failed notifications by notifier and reason, without zeros."""
     pattern = r'skewmon_notifications_failed_total\{notifier="([^"]+)",reason="([^"]+)"\} (\S+)'
-    return {
-        (kind, reason): int(float(count)) for kind, reason, count in re.findall(pattern, daemon.metrics())
-    }
+    return +Counter(
+        {(kind, reason): int(float(count)) for kind, reason, count in re.findall(pattern, daemon.metrics())}
+    )
 
 
 async def _hang(request: web.Request) -> web.StreamResponse:
