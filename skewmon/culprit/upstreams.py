@@ -4,7 +4,7 @@ from skewmon.model import NS_PER_S, SyncStatus
 from skewmon.timesync.claim import is_stale
 from skewmon.timesync.findings.evidence import NodeEvidence
 from skewmon.timesync.roots import NOWHERE, Roots
-from skewmon.timesync.source import GOOD, is_island, peer_key, source_key, usable
+from skewmon.timesync.source import GOOD, is_free_running, peer_key, source_key, usable
 
 
 def sources_of(node: NodeEvidence, known: Roots, limit_ns: int) -> frozenset[str]:
@@ -38,4 +38,4 @@ def is_synchronized(status: SyncStatus | None, limit_ns: int) -> bool:
 def _shows_none(status: SyncStatus, limit_ns: int) -> bool:
     """Return whether the clock shows the time of no source, by the daemon's own word."""
     admitted = abs(status.offset_s or 0.0) * NS_PER_S > limit_ns
-    return status.synchronized is False or is_island(status) or admitted
+    return status.synchronized is False or is_free_running(status) or admitted

@@ -43,7 +43,7 @@ async def read_text(connection: Connection) -> tuple[str, str]:
     nonce = wire.new_nonce()
     connection.meter.allow(STATUS)
     try:
-        async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
+        async with asyncio.timeout(script.SCRIPT_LIMIT_S + GRACE_S):
             with connection.opening_session():
                 process = await connection.ssh.create_process(
                     programs.COMMAND, encoding=None, window=WINDOW_BYTES
@@ -101,7 +101,7 @@ async def own_status() -> SyncStatus | None:
     except OSError:
         return None
     try:
-        async with asyncio.timeout(script.SHEET_LIMIT_S + GRACE_S):
+        async with asyncio.timeout(script.SCRIPT_LIMIT_S + GRACE_S):
             text, _ = await shell.communicate(script.script(nonce).encode())
     except TimeoutError:
         return None
@@ -126,7 +126,7 @@ async def _read_both(process: "asyncssh.SSHClientProcess[bytes]") -> str:
     """Return the standard output, reading the standard error beside it: both share one window."""
     errors = asyncio.create_task(_read_limited(process.stderr, NOISE_BYTES, "standard error"))
     output = asyncio.create_task(
-        _read_limited(process.stdout, script.SHEET_LIMIT_BYTES + NOISE_BYTES, "output")
+        _read_limited(process.stdout, script.OUTPUT_LIMIT_BYTES + NOISE_BYTES, "output")
     )
     for reading in (output, errors):
         reading.add_done_callback(retrieved)

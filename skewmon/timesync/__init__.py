@@ -1,1 +1,1 @@
-"""What the time daemons say: one parser a tool, one SyncStatus, findings. Pure."""
+"""The claims of time daemons: one parser for each tool, one SyncStatus, findings. Pure."""

@@ -16,13 +16,13 @@ DEFAULT_POLL_S = 1024.0
 
 
 def is_stale(status: SyncStatus) -> bool:
-    """Tell whether the daemon has not heard of its source for more polls than it may miss."""
+    """Return whether the daemon has not heard of its source for more polls than it may miss."""
     heard_s = age_s(status)
     return heard_s is not None and heard_s > STALE_POLLS * max(poll_s(status), MIN_POLL_S)
 
 
 def poll_s(status: SyncStatus) -> float:
-    """Return how often the daemon asks; one that follows nobody any more still asks all of its sources."""
+    """Return how often the daemon polls; one that lost its source still polls all of them."""
     slowest_s = max((peer.poll_s for peer in servers(status) if peer.poll_s), default=DEFAULT_POLL_S)
     return status.poll_s or slowest_s
 

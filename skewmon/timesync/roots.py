@@ -1,7 +1,7 @@
-"""Where the nodes' time comes from in the end: servers that pass on one clock are one witness, not several.
+"""The origin of the nodes' time: servers that pass on one clock are one source, not several.
 
-A node names the server that it follows. What that server follows is told by the table of any node's ntpd, by
-timesyncd's last packet, and, where the server is a node of the cluster itself, by its own daemon.
+A node names the server that it follows. The upstream of that server is in the table of any node's ntpd, in
+timesyncd's last packet and, if the server is a node of the cluster itself, in the claims of its own daemon.
 """
 
 import ipaddress
@@ -12,15 +12,15 @@ from functools import lru_cache
 from skewmon.model import Peer
 from skewmon.timesync import refid as refids
 from skewmon.timesync.findings.evidence import ClusterEvidence
-from skewmon.timesync.source import is_island, is_refclock, source_key
+from skewmon.timesync.source import is_free_running, is_refclock, source_key
 
-#: What ends a line of servers none of whom has a source: an oscillator, or a circle that follows itself.
+#: Ends a chain of servers without a source: an oscillator, or a circle that follows itself.
 NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """What each upstream follows itself, as far as anybody told, and the address of each.
+    """The upstream of each upstream as far as it is known, and the address of each.
 
     An upstream's key is its reference identifier, which for an IPv6 server looks like some IPv4 address.
     """
@@ -29,11 +29,11 @@ class Roots:
     addresses: Mapping[str, str]
 
     def name(self, key: str) -> str:
-        """Return what to call an upstream."""
+        """Return the name of an upstream."""
         return self.addresses.get(key, key)
 
     def above(self, key: str) -> tuple[str, ...]:
-        """Return an upstream, what it follows, and so on; ``NOWHERE`` at the end where that is no source."""
+        """Return an upstream, its upstream, and so on; ``NOWHERE`` at the end if that is not a source."""
         line = [key]
         while (upper := self.hops.get(line[-1])) is not None:
             if upper in line:
@@ -47,7 +47,7 @@ class Roots:
 
 
 def roots(cluster: ClusterEvidence) -> Roots:
-    """Gather what the nodes tell of each other's servers, each of itself last: it knows best."""
+    """Gather the claims of all nodes about servers; each node's own source comes last and counts."""
     hops: dict[str, str] = {}
     addresses: dict[str, str] = {}
     nodes = [cluster[name] for name in sorted(cluster)]
@@ -62,12 +62,12 @@ def roots(cluster: ClusterEvidence) -> Roots:
     for node in nodes:
         at, key = refids.of_address(node.address), source_key(node.status, node.name)
         if at is not None and key is not None and node.status is not None and key != at:
-            hops[at] = NOWHERE if is_island(node.status) else key
+            hops[at] = NOWHERE if is_free_running(node.status) else key
     return Roots(hops, addresses)
 
 
 def _told_of(server: Peer) -> str | None:
-    """Return what a server follows by its own reference identifier, which stands in an ntpd's table."""
+    """Return the upstream of a server by its own reference identifier, from an ntpd's table."""
     if server.refid is None or is_refclock(server):
         return None
     return _upper(server.name, server.refid, server.stratum or 0)

@@ -1,10 +1,10 @@
-r"""The status sheet: one POSIX sh script that asks a node's time tools, and the reading of what it prints.
+r"""The status script: one POSIX sh script that runs a node's time tools, and the parser of its output.
 
 ``script(nonce)`` is sent to ``/bin/sh`` on standard input; ``split(nonce, text)`` takes the answer apart. The
 script writes no file, needs no privilege, asks only, and runs in dash, bash and busybox ash.
 
 Tools run at the same time, each under its own limit, so that a hanging one costs one limit and no more. Each
-stage of one long pipeline holds its tool's output in a variable, passes on what came before it, then prints
+stage of one long pipeline holds its tool's output in a variable, passes on the blocks before it, then prints
 its own: the order is fixed and nothing interleaves, without a temporary file. A block is::
 
     \n<nonce> begin ntpq\n  standard output  \n<nonce> err\n  standard error  \n<nonce> end 0\n
@@ -18,30 +18,30 @@ from dataclasses import dataclass
 from skewmon.text import harmless
 from skewmon.timesync.parsers.report import KILLED
 
-#: One tool may take this long: ntpq's own time-out is 5 s, and nobody waits that long for a healthy daemon.
+#: One tool may take this long: ntpq's own time-out is 5 s, and no healthy daemon needs that long.
 TOOL_LIMIT_S = 4
 
 #: All tools run at once; starting shells on a loaded node and passing the text on may take as long again.
-SHEET_LIMIT_S = 15
+SCRIPT_LIMIT_S = 15
 
 #: One tool may print this much: a table of 200 sources is 16 KiB.
 TOOL_LIMIT_BYTES = 32_768
 
-#: What the reader of the whole sheet should accept: two streams of each of a dozen tools, and marks.
-SHEET_LIMIT_BYTES = 13 * 2 * TOOL_LIMIT_BYTES
+#: Limit of the whole status output: two streams of each of a dozen tools, and marks.
+OUTPUT_LIMIT_BYTES = 13 * 2 * TOOL_LIMIT_BYTES
 
-#: Facts that no tool tells are one block of the sheet like a tool's.
+#: Name of the block with facts that no tool prints.
 FACTS = "facts"
 
-#: Of what a tool prints, only these may not be printable; whatever else a node sends is made visible here, so
-#: that names in it are harmless wherever they are shown.
+#: Unprintable characters that are kept; all others of a node are made visible here, so that names are
+#: harmless wherever they are shown.
 LINE_SIGNS = "\n\r\t"
 
 #: A nonce is used inside a shell script and a pattern: letters and digits only.
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
 
 #: Only commands that exist are run. timedatectl wakes systemd-timedated, which writes two lines to the node's
-#: log each time: it is asked only where timesyncd keeps the time or nothing else would answer. Its timesync
+#: log each time: it is run only if timesyncd keeps the time or no other tool would answer. Its timesync
 #: verbs could start a stopped timesyncd: they are used only while that one's runtime directory exists.
 _SCRIPT = r"""
 LC_ALL=C
@@ -82,7 +82,7 @@ fi 2>/dev/null
 
 limited() { within "$limit" "$@" 2>&6; }
 
-# A tool that ends and leaves a child behind leaves its output open, too: nobody reads on for ever.
+# A tool that ends and leaves a child behind leaves its output open, too: reading has a limit.
 reading() {
   { within "$patience" cat | head -c "$bytes"; } 2>/dev/null
 }
@@ -160,8 +160,8 @@ run() {
   esac
 }
 
-# Descriptors: 3 the block, 4 its second half, 5 the exit status, 6 the tool's own standard error; what
-# bash itself says of a killed tool goes nowhere.
+# Descriptors: 3 the block, 4 its second half, 5 the exit status, 6 the tool's own standard error; bash's
+# own message about a killed tool is discarded.
 block() {
   {
     printf '\n%s begin %s\n' "$mark" "$1"
@@ -197,7 +197,7 @@ follow() {
   }
 }
 
-sheet() {
+status_output() {
   set -- facts
   if have ntpq; then set -- "$@" ntpq ntpq-rv; fi
   if have chronyc; then set -- "$@" chronyc-tracking chronyc-sources; fi
@@ -216,14 +216,14 @@ sheet() {
   printf '\n%s done\n' "$mark"
 }
 
-sheet
+status_output
 exit 0
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """What one tool printed; ``status`` is None where the sheet ends before the tool did."""
+    """The output of one tool; ``status`` is None if the status output ends before the tool did."""
 
     name: str
     stdout: str
@@ -245,7 +245,7 @@ def script(nonce: str) -> str:
 
 
 def split(nonce: str, text: str) -> dict[str, ToolOutput]:
-    """Take the sheet apart, tool by tool; what comes before the first mark (a banner, say) is not ours."""
+    """Return the output of each tool; text before the first mark, such as a banner, is ignored."""
     assert _NONCE.fullmatch(nonce), nonce
     outputs = {}
     _, *blocks = text.split(f"\n{nonce} begin ")
@@ -256,7 +256,7 @@ def split(nonce: str, text: str) -> dict[str, ToolOutput]:
 
 
 def is_complete(nonce: str, text: str) -> bool:
-    """Tell whether the sheet ran to its end."""
+    """Return whether the script ran to its end."""
     return f"\n{nonce} done\n" in text
 
 

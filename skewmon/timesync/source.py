@@ -1,4 +1,4 @@
-"""Which upstream a node follows: the identity that gives each upstream one vote, however many follow it."""
+"""The identity of the upstream that a node follows; daemons of all kinds give one server the same."""
 
 import ipaddress
 from functools import lru_cache
@@ -10,15 +10,15 @@ from skewmon.timesync.findings.evidence import followed
 #: Amazon's time service by IPv6; its IPv4 address, and those of Google's and Oracle's, are link-local.
 _PROVIDED = frozenset({"fd00:ec2::123"})
 
-#: States in which a daemon holds a source for right.
+#: States of a source that the daemon accepts.
 GOOD = frozenset({"system", "pps", "candidate", "selectable", "outlier", "backup"})
 
 #: Daemons with an orphan mode by ntp.org's design; chronyd's has no refid of its own.
 _HAVE_ORPHANS = frozenset({"ntpd", "ntpsec"})
 
 
-def is_island(status: SyncStatus) -> bool:
-    """Tell whether the node follows nothing but its own oscillator."""
+def is_free_running(status: SyncStatus) -> bool:
+    """Return whether the node follows only its own oscillator."""
     heads_orphans = status.daemon in _HAVE_ORPHANS and refids.is_orphan_parent(status.refid)
     if heads_orphans and followed(status) is None:
         return True
@@ -26,14 +26,14 @@ def is_island(status: SyncStatus) -> bool:
 
 
 def source_key(status: SyncStatus | None, node: str = "") -> str | None:
-    """Return what identifies the upstream, or None where the node follows none that is known.
+    """Return the identity of the upstream, or None if the node follows no known one.
 
     It is the reference identifier that NTP itself uses for the purpose, so the keys of different daemons
     agree. A reference clock, or the node's own oscillator, belongs to the node alone and bears its name.
     """
     if status is None or status.synchronized is not True:
         return None
-    if is_island(status):
+    if is_free_running(status):
         return f"local clock of {node}"
     peer = followed(status)
     if peer is not None and is_refclock(peer):  # with a stratum set by hand its letters look like an address
@@ -46,19 +46,19 @@ def source_key(status: SyncStatus | None, node: str = "") -> str | None:
 
 
 def peer_key(peer: Peer, node: str = "") -> str:
-    """Return what identifies one source of a daemon, comparable with ``source_key`` where it is a server."""
+    """Return the identity of one source of a daemon, comparable with ``source_key`` if it is a server."""
     if is_refclock(peer):
         return f"{peer.refid or peer.name} of {node}"
     return refids.of_address(peer.name) or peer.name
 
 
 def is_refclock(peer: Peer) -> bool:
-    """Tell whether the source is a reference clock of the machine's own, its own oscillator excepted."""
+    """Return whether the source is a reference clock of the machine's own, its own oscillator excepted."""
     return (peer.kind in {"l", "refclock"} or peer.name.startswith("127.127.")) and not _is_local(peer)
 
 
 def is_provided(peer: Peer) -> bool:
-    """Tell whether the source is the time service of a cloud, on the link of each of its machines.
+    """Return whether the source is the time service of a cloud, on the link of each of its machines.
 
     A link-local address of IPv6 may be that of any router.
     """

@@ -1,4 +1,4 @@
-"""From everything a node's tools said to one SyncStatus: who disciplines the clock decides."""
+"""One SyncStatus from the reports of all tools of a node; the daemon that disciplines the clock counts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -11,8 +11,8 @@ from skewmon.timesync.parsers.registry import PARSERS
 from skewmon.timesync.parsers.report import KILLED, ToolOutcome, ToolReport
 from skewmon.timesync.script import FACTS, ToolOutput
 
-#: Family → its tools, the one that knows most first. Where several daemons answer and none or all of them say
-#: that they are synchronised, the first family in this order is shown, and all are named.
+#: Family → its tools, the most detailed first. If several daemons answer and none or all of them claim to be
+#: synchronized, the first family in this order is shown, and all are named.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "chronyd": ("chronyc-tracking", "chronyc-sources"),
     "ntpd": ("ntpq-rv", "ntpq"),
@@ -21,14 +21,14 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "timesyncd": ("timesync-status", "show-timesync"),
 }
 
-#: What a running daemon's silence is asked of, by family of the daemon.
+#: Running daemon → family whose tools query it.
 _FAMILY_OF = {"ntpsec": "ntpd", "openntpd": "openntpd", "chronyd": "chronyd", "timesyncd": "timesyncd"}
 
 #: Daemons that clear the kernel's STA_UNSYNC while they hold the clock; OpenNTPD and busybox never do, and
-#: chronyd only where ``rtcsync`` is configured.
+#: chronyd only if ``rtcsync`` is configured.
 _TELL_THE_KERNEL = frozenset({"ntpd", "ntpsec", "timesyncd", "ntpd-rs"})
 
-#: The kernel's maximum error where nobody corrects it; timedatectl calls everything below synchronized.
+#: The kernel's maximum error if no daemon corrects it; timedatectl calls everything below synchronized.
 UNBOUNDED_S = 16.0
 
 #: Outcomes that are worth an operator's look; a daemon that does not run is no failure of its tool.
@@ -40,13 +40,13 @@ _FAILURES = frozenset({ToolOutcome.TIMED_OUT, ToolOutcome.REFUSED, ToolOutcome.U
 ABANDONED_S = 0.512
 
 
-#: Lines of one tool that are kept although nobody understood them: the first few tell what it speaks.
+#: Lines of one tool that are kept although not understood: the first few show its format.
 UNPARSED_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """All that came from one node, parsed."""
+    """All reports of one node."""
 
     facts: NodeFacts
     reports: Mapping[str, ToolReport]
@@ -54,13 +54,13 @@ class _Heard:
     flooded: tuple[str, ...]
 
     def parsed(self, *tools: str) -> tuple[SyncStatus, ...]:
-        """Return what the named tools said, as far as they said anything."""
+        """Return the statuses of the named tools that printed a value."""
         reports = (self.reports[tool] for tool in tools if tool in self.reports)
         return tuple(report.status for report in reports if report.status != _silent(report))
 
 
 def assemble(outputs: Mapping[str, ToolOutput]) -> SyncStatus:
-    """Return the one status that a sheet's outputs (``sheet.split``) amount to."""
+    """Return the one status of the outputs of all tools (``script.split``)."""
     heard = _hear(outputs)
     answers = _answers(heard)
     if any(answer.daemon == "ntpsec" for answer in answers):
@@ -73,7 +73,7 @@ def assemble(outputs: Mapping[str, ToolOutput]) -> SyncStatus:
     return replace(
         status,
         kernel=kernel,
-        daemons=tuple(steering or [*daemons][:1]),  # one who only watches is named where nobody else is there
+        daemons=tuple(steering or [*daemons][:1]),  # a mere watcher is named if no other daemon runs
         unparsed=_unparsed(heard),
         suspects=_suspects(heard, status, kernel),
         failures=_failures(heard),
@@ -111,7 +111,7 @@ def _answers(heard: _Heard) -> tuple[SyncStatus, ...]:
 
 
 def merged(statuses: Iterable[SyncStatus]) -> SyncStatus:
-    """Return one status whose every field is the first that was said."""
+    """Return one status in which every field is the first that was printed."""
     result = SyncStatus("unknown")
     for status in statuses:
         missing = {
@@ -124,10 +124,10 @@ def merged(statuses: Iterable[SyncStatus]) -> SyncStatus:
 
 
 def _daemon(family: str, said: tuple[SyncStatus, ...], facts: NodeFacts) -> DaemonName:
-    """Name the daemon: by its own version where it tells, else by what runs, else by its family."""
-    told = next((status.daemon for status in said if status.daemon != "unknown"), None)
-    if told is not None:
-        return told
+    """Name the daemon: by its own version if printed, else by the running process, else by its family."""
+    named = next((status.daemon for status in said if status.daemon != "unknown"), None)
+    if named is not None:
+        return named
     running = (name for name in facts.running if _FAMILY_OF.get(name, name) == family)
     return _literal(next(running, family))
 
@@ -139,7 +139,7 @@ def _literal(name: str) -> DaemonName:
 
 
 def _choose(answers: tuple[SyncStatus, ...], facts: NodeFacts) -> SyncStatus | None:
-    """Return the answer of the daemon that holds the clock: first who may steer it, then who says so."""
+    """Return the answer of the daemon that may steer the clock and claims to be synchronized."""
     if not answers:
         return None
     steering = [answer for answer in answers if not facts.processes or answer.daemon in facts.disciplining]
@@ -148,21 +148,21 @@ def _choose(answers: tuple[SyncStatus, ...], facts: NodeFacts) -> SyncStatus | N
 
 
 def _complete(status: SyncStatus, facts: NodeFacts, kernel: KernelClock | None) -> SyncStatus:
-    """Add what follows from two sources together."""
+    """Add the values that follow from two sources together."""
     last_update_s = status.last_update_s
     if last_update_s is None and status.updated_wall_s is not None and facts.clock_s is not None:
         last_update_s = max(0.0, facts.clock_s - status.updated_wall_s)
     synchronized = status.synchronized
     if status.daemon == "timesyncd" and kernel is not None:
-        # timesyncd tells nothing but its last packet; its word on synchronisation is what it tells the
-        # kernel, though not by the flag, which stays up where the hardware clock is kept in local time.
+        # timesyncd prints only its last packet; it reports synchronization to the kernel by the maximum
+        # error: the flag stays up if the hardware clock is kept in local time.
         bounded = None if kernel.max_error_s is None else kernel.max_error_s < UNBOUNDED_S
         synchronized = kernel.synchronized if bounded is None else bounded
     return replace(status, last_update_s=last_update_s, synchronized=synchronized)
 
 
 def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
-    """Return the status of a node whose daemons did not answer: what runs, and what others say of it."""
+    """Return the status of a node whose daemons did not answer: processes, ntpstat and kernel."""
     facts = heard.facts
     said = merged(heard.parsed("ntpstat"))
     running = next(iter(sorted(facts.disciplining, key=lambda name: _literal(name) == "unknown")), None)
@@ -173,21 +173,21 @@ def _silence(heard: _Heard, kernel: KernelClock | None) -> SyncStatus:
         # A kernel that is kept in step without a daemon in sight is kept from elsewhere: the host of a
         # container, a hypervisor's agent, PTP.
         kept = synchronized and not _abandoned(kernel)
-        nobody = not facts.hidden and not facts.guest and not facts.running and not kept
-        return replace(said, daemon="none" if nobody else "unknown", synchronized=synchronized)
+        is_alone = not facts.hidden and not facts.guest and not facts.running and not kept
+        return replace(said, daemon="none" if is_alone else "unknown", synchronized=synchronized)
     return replace(said, daemon=_literal(running), synchronized=synchronized)
 
 
 def _tells_the_kernel(facts: NodeFacts) -> bool:
-    """Tell whether an unsynchronized kernel says something of those that run; phc2sys need not tell it.
+    """Return whether the running daemons report synchronization to the kernel; phc2sys need not.
 
-    Of a container's host it is not known who runs there.
+    The daemons of a container's host are not known.
     """
     return not facts.guest and all(name in _TELL_THE_KERNEL for name in facts.running)
 
 
 def _abandoned(kernel: KernelClock | None) -> bool:
-    """Tell whether the kernel repeats the claim of a daemon that is gone; it does so for nine hours."""
+    """Return whether the kernel repeats the claim of a daemon that is gone; it does so for nine hours."""
     return kernel is not None and (kernel.max_error_s or 0.0) > ABANDONED_S
 
 
@@ -197,12 +197,12 @@ def _kernel(heard: _Heard) -> KernelClock | None:
 
 
 def _relevant(heard: _Heard, tool: str) -> bool:
-    """Tell whether a tool's silence matters: not where its daemon is not there to answer."""
+    """Return whether a tool's silence matters: not if its daemon does not run."""
     return heard.facts.hidden or not any(tool in tools for tools in FAMILIES.values()) or _runs(heard, tool)
 
 
 def _runs(heard: _Heard, tool: str) -> bool:
-    """Tell whether the daemon of a tool is seen to run."""
+    """Return whether the daemon of a tool is seen to run."""
     family = next((name for name, tools in FAMILIES.items() if tool in tools), None)
     return any(_FAMILY_OF.get(name, name) == family for name in heard.facts.at_hand)
 
@@ -228,7 +228,7 @@ def _unparsed(heard: _Heard) -> tuple[str, ...]:
         *(
             f"{tool}: {line}"
             for tool, report in heard.reports.items()
-            if tool not in heard.flooded  # told as a failure
+            if tool not in heard.flooded  # reported as a failure
             for line in report.unparsed[:UNPARSED_MOST]
         ),
     )

@@ -42,7 +42,7 @@ async def test_a_tool_that_hangs_costs_the_admin_box_its_claim(
     """And leaves no process behind: timeout(1) leads a group of its own, and ends what it started itself."""
     tool(tmp_path, monkeypatch, f"echo $$ >>{tmp_path}/pids\nexec sleep 1000\n")
     monkeypatch.setattr(script, "TOOL_LIMIT_S", 1)
-    monkeypatch.setattr(script, "SHEET_LIMIT_S", 0.5)
+    monkeypatch.setattr(script, "SCRIPT_LIMIT_S", 0.5)
     monkeypatch.setattr(time_status, "GRACE_S", 0.0)
     began = time.monotonic()
     assert await own_status() is None

@@ -8,7 +8,7 @@ from skewmon.timesync.findings.facts import BUSYBOX
 #: A login by ssh finds no programs of the administrator's on many systems, ntpq on some among them.
 _SBIN = "PATH=$PATH:/usr/sbin:/sbin;"
 
-#: What shows a daemon's sources.
+#: Commands that show a daemon's sources.
 _SOURCES: Mapping[str, str] = {
     "chronyd": "chronyc -n sources -v",
     "ntpd": f"'{_SBIN} ntpq -pn'",
@@ -18,7 +18,7 @@ _SOURCES: Mapping[str, str] = {
     "ntpd-rs": "ntp-ctl status",
 }
 
-#: What shows a daemon's own state.
+#: Commands that show a daemon's own state.
 _STATE: Mapping[str, str] = {
     **_SOURCES,
     "chronyd": "chronyc -n tracking",
@@ -45,7 +45,7 @@ _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource
 #: The same as ``oscillator``, for the admin box itself.
 ADMIN_OSCILLATOR = f"cat {_CLOCKSOURCE}; chronyc -n tracking || ntptime || adjtimex --print"
 
-#: What shows the kernel's clock; not every system has systemd.
+#: Shows the kernel's clock; not every system has systemd.
 _FALLBACK = f"'timedatectl || {{ {_SBIN} ntptime || adjtimex; }}'"
 
 
@@ -60,7 +60,7 @@ def state(node: NodeEvidence) -> str:
 
 
 def log(node: NodeEvidence) -> str:
-    """Show what the node's daemon logged lately."""
+    """Show the last hour of the daemon's log."""
     units = _LOG.get(_daemon(node), "-t kernel -t systemd")
     return node.on_node(f"journalctl --since -1h {units}")
 

@@ -1,4 +1,4 @@
-"""Every kind of finding: how severe, and what it means; docs/runbook.md explains it. Text and data only."""
+"""Every kind of finding with its severity and meaning; docs/runbook.md explains it. Text and data only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from skewmon.model import Finding, FindingKind, Severity
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One kind of finding; a rule may raise the severity to ``worst`` where its own evidence says so."""
+    """One kind of finding; a rule may raise the severity to ``worst`` by its own evidence."""
 
     summary: str
     severity: Severity
     worst: Severity | None = None
 
 
-#: The order is that in which findings are shown: what explains the most comes first.
+#: Findings are shown in this order: those that explain the most come first.
 FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.TIME_ZONE_ERROR: Diagnosis(
         "The clock is off by whole half hours: its hardware clock is probably kept in local time.",
@@ -33,7 +33,7 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
         "The clock is further off than its ntpd corrects by itself.", "warning", worst="critical"
     ),
     FindingKind.CLAIMS_SYNC_BUT_OFF: Diagnosis(
-        "The time daemon says that it is synchronized, and the measurement proves it wrong.", "critical"
+        "The time daemon claims to be synchronized, and the measurement proves it wrong.", "critical"
     ),
     FindingKind.COMMON_WRONG_SOURCE: Diagnosis(
         "The nodes that deviate share an upstream that the others do not use.", "critical"
@@ -46,11 +46,9 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.CORRECTS_SLOWLY: Diagnosis(
         "chronyd reports its own clock far off, and slews it instead of stepping.", "warning"
     ),
-    FindingKind.UNSYNCHRONIZED: Diagnosis(
-        "The time daemon says itself that it is not synchronized.", "warning"
-    ),
+    FindingKind.UNSYNCHRONIZED: Diagnosis("The time daemon reports that it is not synchronized.", "warning"),
     FindingKind.STALE_SYNC: Diagnosis(
-        "The daemon says synchronized, but heard of no source for many polls.", "warning"
+        "The daemon claims to be synchronized, but has not heard from a source for many polls.", "warning"
     ),
     FindingKind.NO_REACHABLE_SOURCE: Diagnosis("No source answers.", "warning"),
     FindingKind.FALSETICKERS: Diagnosis("Sources contradict each other.", "info", worst="warning"),

@@ -33,7 +33,7 @@ _ORDER = {kind: place for place, kind in enumerate(FINDINGS)}
 
 
 def claimed_findings(node: NodeEvidence) -> tuple[Finding, ...]:
-    """Return what one node's claims amount to by themselves: the same until its daemon is asked again."""
+    """Return the findings of one node's claims alone: the same until its daemon is queried again."""
     return tuple(daemon_rules(node))
 
 

@@ -1,4 +1,4 @@
-"""What the rules of the findings look at: one node's claims, measurement and history, side by side."""
+"""The input of the rules: one node's claims, measurement and history."""
 
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ UNSAID_BOUND_S = 0.128
 
 @dataclass(frozen=True, slots=True)
 class ClockChanges:
-    """What the node's own clocks tell of the time since the last round; None: nothing known."""
+    """Changes of the node's own clocks since the last round; None: not known."""
 
     step_s: float | None = None  # positive: the wall clock jumped forward
     suspended_s: float | None = None
@@ -46,7 +46,7 @@ class NodeEvidence:
 
     @property
     def is_mute(self) -> bool:
-        """Whether no daemon answered, so that the kernel alone, or nobody, speaks of synchronization."""
+        """Whether no daemon answered, so that at most the kernel reports synchronization."""
         said = self.status
         return said is None or not (said.stratum is not None or said.leap or said.source or said.peers)
 
@@ -93,12 +93,12 @@ NO_REFERENCE = Reference(None)
 
 
 def followed(status: SyncStatus) -> Peer | None:
-    """Return the source that the daemon follows, where it names one."""
+    """Return the source that the daemon follows, if it names one."""
     return next((peer for peer in status.peers if peer.state in {"system", "pps"}), None)
 
 
 def claimed_bound_s(status: SyncStatus) -> float:
-    """Return how far the daemon says its clock may be off: |offset| + root delay / 2 + root dispersion."""
+    """Return the daemon's own bound of its error: |offset| + root delay / 2 + root dispersion."""
     distance_s = status.root_distance_s
     if distance_s is None:
         kernel = status.kernel
@@ -119,7 +119,7 @@ def own_offset(status: SyncStatus) -> str | None:
 
 
 def speaker(node: NodeEvidence, status: SyncStatus) -> str:
-    """Return whose word on synchronization a status holds."""
+    """Return the name of the program whose claim of synchronization a status holds."""
     by_kernel = status.kernel is not None and status.kernel.synchronized == status.synchronized
     if by_kernel and (node.is_mute or status.daemon == "unknown"):
         return "The kernel"
@@ -127,6 +127,6 @@ def speaker(node: NodeEvidence, status: SyncStatus) -> str:
 
 
 def proven(offset: Interval, whom: str = "the cluster's median") -> str:
-    """Say what a measured offset proves: ``at least 69.9 s ahead of the cluster's median``."""
+    """Describe the proven part of an offset: ``at least 69.9 s ahead of the cluster's median``."""
     side = "ahead of" if offset.lower_ns > 0 else "behind"
     return f"at least {at_least(offset.proven_ns)} {side} {whom}"

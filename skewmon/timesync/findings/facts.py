@@ -1,4 +1,4 @@
-"""The first block of the sheet: which time daemons run, and what the node's own clock shows."""
+"""The first block of the status output: running time daemons, and the time of the node's clock."""
 
 import re
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ _WORDS = frozenset({"clock", "boot", "uname", "container"})
 #: The kernel cuts a process's name after 15 characters (TASK_COMM_LEN), as in ``systemd-timesyn``.
 _NAMES = {"systemd-timesyn": "timesyncd", "systemd-timesyncd": "timesyncd", "ntp-daemon": "ntpd-rs"}
 
-#: What busybox's ntpd is called among the daemons; for the status it is an ntpd that nobody can ask.
+#: Name of busybox's ntpd among the daemons; for the status it is an ntpd without tools.
 BUSYBOX = "busybox ntpd"
 
-#: Of the PTP programs only this one may steer the system clock; its arguments tell.
+#: Of the PTP programs only this one may steer the system clock; its arguments decide.
 _PHC2SYS = "phc2sys"
 
 _SYSTEM_CLOCK = "CLOCK_REALTIME"
@@ -41,7 +41,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What no time tool tells; ``hidden`` where other users' processes cannot be seen.
+    """Facts that no time tool prints; ``hidden`` if other users' processes cannot be seen.
 
     ``guest`` of a container, whose clock is its host's.
     """
@@ -75,7 +75,7 @@ class NodeFacts:
         return tuple(dict.fromkeys(steering))
 
     def knowing(self, implementation: str) -> "NodeFacts":
-        """Return the same facts with every ntpd named after what it turned out to be."""
+        """Return the same facts with every ntpd under the name of its implementation."""
         named = (
             replace(one, daemon=implementation) if one.daemon == "ntpd" else one for one in self.processes
         )
@@ -115,7 +115,7 @@ def read(text: str) -> NodeFacts:
 
 
 def _resolved(processes: list[Process]) -> tuple[Process, ...]:
-    """Name OpenNTPD's parent, which looks like any ntpd, after its children, whose titles tell."""
+    """Name OpenNTPD's parent, which looks like any ntpd, after its children, whose titles name it."""
     generic = Process("ntpd")
     if not any(process.daemon == "openntpd" for process in processes):
         return tuple(processes)
@@ -134,7 +134,7 @@ def _process(name: str, command: str, *, busybox: bool) -> Process:
 
 
 def _steers_the_system_clock(words: list[str]) -> bool:
-    """Tell whether phc2sys is told to (phc2sys(8)), and not to set another clock or to feed a daemon."""
+    """Return whether phc2sys sets the system clock (phc2sys(8)), and not another one or a daemon's."""
     if _value(words, "E") == "ntpshm":
         return False
     if any(_has_flag(word, "a") for word in words):
@@ -144,7 +144,7 @@ def _steers_the_system_clock(words: list[str]) -> bool:
 
 
 def _value(words: list[str], flag: str) -> str | None:
-    """Return what follows a short option, in the same word or in the next."""
+    """Return the value of a short option, in the same word or in the next."""
     for word, after in zip(words, [*words[1:], ""], strict=True):
         if word.startswith(f"-{flag}"):
             return word.removeprefix(f"-{flag}") or after
@@ -165,5 +165,5 @@ def _queries_only(words: list[str], *, busybox: bool) -> bool:
 
 
 def _has_flag(word: str, flag: str) -> bool:
-    """Tell whether a word is a group of short options with this one in it."""
+    """Return whether a word is a group of short options with this one in it."""
     return word.startswith("-") and not word.startswith("--") and flag in word

@@ -10,9 +10,9 @@ from skewmon.timesync.findings.catalogue import finding
 from skewmon.timesync.findings.evidence import ClusterEvidence, NodeEvidence
 from skewmon.timesync.refid import of_address
 from skewmon.timesync.roots import NOWHERE, Roots, roots
-from skewmon.timesync.source import is_island, peer_key, source_key, usable
+from skewmon.timesync.source import is_free_running, peer_key, source_key, usable
 
-#: A smear is told from ordinary error by its size, and from a wrong clock by never passing one second.
+#: A smear is larger than ordinary error, and never more than one second.
 SMEAR_LEAST_NS = 10_000_000
 SMEAR_MOST_NS = NS_PER_S
 
@@ -39,15 +39,15 @@ def _key(node: NodeEvidence) -> str | None:
 
 def _root(node: NodeEvidence, known: Roots) -> str | None:
     key = _key(node)
-    return None if key is None or _is_island(node) else known.root(key)
+    return None if key is None or _is_free_running(node) else known.root(key)
 
 
-def _is_island(node: NodeEvidence) -> bool:
-    return node.status is not None and is_island(node.status)
+def _is_free_running(node: NodeEvidence) -> bool:
+    return node.status is not None and is_free_running(node.status)
 
 
 def _upstreams(node: NodeEvidence, known: Roots) -> frozenset[str]:
-    """Everything that a node follows or could follow at once, and what stands above that."""
+    """Return all that a node follows or could follow at once, with their own upstreams."""
     key = _key(node)
     listed = () if node.status is None else usable(node.status)
     keys = [*(peer_key(peer, node.name) for peer in listed), *([key] if key else ())]
@@ -66,7 +66,7 @@ def _common_wrong_source(
         return
     if all(_tells_right_time(node, right, limit_ns) for node in wrong):
         return
-    # One node alone always follows "something else" where every node follows its own; that proves nothing.
+    # If every node follows its own source, one node always follows another; that proves nothing.
     if len(wrong) == 1 and len({_key(node) for node in right}) == len(right):
         return
     s = "s" if len(wrong) == 1 else ""
@@ -80,9 +80,9 @@ def _common_wrong_source(
 
 
 def _tells_right_time(node: NodeEvidence, right: Sequence[NodeEvidence], limit_ns: int) -> bool:
-    """Tell whether a node's source agrees with most of the nodes that are right.
+    """Return whether a node's source agrees with most of the nodes that are right.
 
-    A daemon that says by how much its clock is off was told so by its source: that one is not to blame.
+    A daemon that reports the error of its clock has it from its source, which is right then.
     """
     if node.offset is None or node.status is None or not node.status.offset_s:
         return False
@@ -203,13 +203,13 @@ def _speaks_of_leap(node: NodeEvidence) -> bool:
 
 
 def _inserted(camp: Sequence[tuple[Interval, NodeEvidence]]) -> bool:
-    """Tell whether a whole camp went back by a second; one node alone may have been set by somebody."""
+    """Return whether a whole camp went back by a second; one node alone may have been set by hand."""
     steps = [node.history.step_s or 0.0 for _, node in camp]
     return len(steps) > 1 and all(-1.1 < step_s < -0.9 for step_s in steps)
 
 
 def _apart(low: Sequence[Interval], high: Sequence[Interval]) -> int | None:
-    """Return how far two camps are proven to be apart, where they are as far apart as a smear explains."""
+    """Return the proven distance of two camps, if a smear explains it."""
     gap = min(offset.lower_ns for offset in high) - max(offset.upper_ns for offset in low)
     widest = max(camp[-1].estimate_ns - camp[0].estimate_ns for camp in (low, high))
     most = max(offset.upper_ns for offset in high) - min(offset.lower_ns for offset in low)

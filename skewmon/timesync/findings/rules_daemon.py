@@ -1,4 +1,4 @@
-"""Findings from what one node's time daemon says, and from what it leaves unsaid."""
+"""Findings from the claims of one node's time daemon, and from missing ones."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from skewmon.timesync.findings.catalogue import finding
 from skewmon.timesync.findings.evidence import NodeEvidence, followed, own_offset, speaker
 from skewmon.timesync.findings.facts import DISCIPLINES
 from skewmon.timesync.parsers.complaints import ToolOutcome
-from skewmon.timesync.source import GOOD, is_island, is_provided, is_refclock, servers, usable
+from skewmon.timesync.source import GOOD, is_free_running, is_provided, is_refclock, servers, usable
 
 #: With four sources one wrong one is outvoted by three (RFC 8633 section 3.2, "use enough time sources").
 ENOUGH_SOURCES = 4
@@ -23,7 +23,7 @@ _SNTP = frozenset({"timesyncd"})
 
 
 def daemon_rules(node: NodeEvidence) -> Iterator[Finding]:
-    """Yield what one node's claims amount to; nothing where it was not asked."""
+    """Yield the findings of one node's claims; none if it was not queried."""
     status = node.status
     if status is None:
         return
@@ -52,7 +52,7 @@ def _synchronization(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding
     if status.synchronized is False and status.daemon != "none":
         message = f"{speaker(node, status)} on {node.name} {_denial(status)}"
         yield finding(FindingKind.UNSYNCHRONIZED, message, advice.state(node))
-    if status.synchronized and is_island(status):
+    if status.synchronized and is_free_running(status):
         yield finding(
             FindingKind.LOCAL_ISLAND,
             f"{speaker(node, status)} on {node.name} follows the machine's own oscillator "
@@ -122,13 +122,13 @@ def _falsetickers(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
     if not false:
         return
     good = [peer for peer in usable(status) if peer.state in GOOD]
-    # Who follows a source has found a majority: a receiver's late sentences beside its pulse are no dispute.
+    # If the daemon follows a source, a majority exists: late NMEA next to its PPS is not a disagreement.
     lost = followed(status) is None and len(false) >= len(good)
     verdict = "no majority is left to follow" if lost else "outvoted by the others"
     noun = "source" if len(false) == 1 else "sources"
     yield finding(
         FindingKind.FALSETICKERS,
-        f"{node.name} holds {len(false)} {noun} for false ({names(false)}); {verdict}",
+        f"{node.name} marks {len(false)} {noun} as false ({names(false)}); {verdict}",
         advice.sources(node),
         worst=lost,
     )
@@ -148,9 +148,9 @@ def _frequency(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
 
 
 def _failed(node: NodeEvidence, status: SyncStatus) -> Iterator[Finding]:
-    """Speak of tools that gave no answer, but not again of those whose lines are named as unparsed."""
-    told = {f"{line.partition(':')[0]}: {ToolOutcome.UNPARSED}" for line in status.unparsed}
-    failed = [failure for failure in status.failures if failure not in told]
+    """Report tools that gave no answer, except those whose lines are named as unparsed."""
+    named = {f"{line.partition(':')[0]}: {ToolOutcome.UNPARSED}" for line in status.unparsed}
+    failed = [failure for failure in status.failures if failure not in named]
     if not failed:
         return
     tool = failed[0].partition(":")[0]

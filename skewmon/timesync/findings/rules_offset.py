@@ -1,4 +1,4 @@
-"""Findings from the measurement: against what the node claims, and from what its own clocks show."""
+"""Findings from the measurement: against the node's claims, and from its own clocks."""
 
 from collections.abc import Iterator
 
@@ -28,9 +28,9 @@ ZONE_MOST_NS = 14 * 3_600 * NS_PER_S
 
 #: How far two other time scales are ahead of UTC: TAI since the leap second of 2016, and for ever 19 s less
 #: the time of GPS. The next leap second, if ever there is one, will move both.
-TIME_SCALES_NS = ((37 * NS_PER_S, "TAI, which PTP carries,"), (18 * NS_PER_S, "the time of GPS"))
+TIME_SCALES_NS = ((37 * NS_PER_S, "TAI, the time scale of PTP,"), (18 * NS_PER_S, "GPS time"))
 
-#: Who takes one scale for the other is otherwise held well: a quarter of a second leaves room for a slow
+#: A node on the wrong time scale is otherwise well synchronized: a quarter of a second leaves room for a slow
 #: path, and little for chance.
 SCALE_SLACK_NS = NS_PER_S // 4
 
@@ -50,7 +50,7 @@ _NTPD = frozenset({"ntpd", "ntpsec"})
 
 
 def offset_rules(node: NodeEvidence, reference: Reference) -> Iterator[Finding]:
-    """Yield what one node's measured offset and its history amount to."""
+    """Yield the findings of one node's measured offset and its history."""
     offset = reference.distance(node)
     if offset is not None:
         yield from _zone(node, offset)
@@ -69,7 +69,7 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
         return
     side = "ahead" if steps > 0 else "behind"
     says_so = node.status is not None and node.status.rtc_local
-    kept = ", and systemd says so, too" if says_so else ""
+    kept = ", and systemd reports it, too" if says_so else ""
     yield finding(
         FindingKind.TIME_ZONE_ERROR,
         f"{node.name} is {abs(steps) / 2:g} h {side} to within {at_most(rest.furthest_ns)}: "
@@ -87,7 +87,7 @@ def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
         yield finding(
             FindingKind.TIME_SCALE_ERROR,
             f"{node.name} is {scale_ns // NS_PER_S} s {side} to within {at_most(rest.furthest_ns)}, "
-            f"and by so much {name} is ahead of UTC: it, or its source, takes one for the other",
+            f"the distance of {name} from UTC: the node, or its source, takes one scale for the other",
             advice.time_scale(node),
         )
 

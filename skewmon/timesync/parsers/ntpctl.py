@@ -159,13 +159,13 @@ def _status(summary: re.Match[str] | None, peers: tuple[Peer, ...]) -> SyncStatu
 
 
 def _synchronized(summary: re.Match[str] | None, followed: Peer | None) -> bool | None:
-    """Take the summary's word; without one, an asterisk stands where the clock is synced (ntpctl(8))."""
+    """Return the summary's claim; without it, a source is marked if the clock is synced (ntpctl(8))."""
     if summary is not None:
         return summary["stratum"] is not None
     return None if followed is None else True
 
 
 def _median_s(peers: tuple[Peer, ...]) -> float | None:
-    """Return what OpenNTPD corrects the clock by where it says nothing of that: its peers' median."""
+    """Return the median of the peers, by which OpenNTPD corrects the clock if it prints no offset."""
     offsets = [peer.offset_s for peer in peers if peer.offset_s is not None and peer.kind == "server"]
     return median(offsets) if offsets else None

@@ -205,7 +205,7 @@ def _upstream(followed: Peer) -> str | None:
     if followed.kind == "l":
         return followed.refid
     if ":" in followed.name and len(followed.name) == NAME_WIDTH:
-        return None  # an IPv6 address that was cut off in the middle names somebody else
+        return None  # half an IPv6 address is another address
     return refids.of_address(followed.name)
 
 

@@ -75,7 +75,7 @@ _ITEMS = frozenset(
 )
 
 
-#: Items without a unit. In a wrapped line the unit tells ``offset 0.5 us`` from ``TAI offset 37``.
+#: Items without a unit. In a wrapped line the unit distinguishes ``offset 0.5 us`` from ``TAI offset 37``.
 _WITHOUT_UNIT = frozenset(
     {"tai offset", "time constant", "intervals", "jitter exceeded", "stability exceeded", "errors"}
 )
@@ -106,7 +106,7 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
 
 
 def _label(line: str) -> str:
-    """Return what distinguishes a line from the others of its paragraph: its text up to the first value."""
+    """Return the text up to the first value, which differs from the other lines of the paragraph."""
     return _UP_TO_VALUE.match(line)[0]  # type: ignore[index]  # matches any text
 
 
@@ -149,7 +149,7 @@ def _adjtimex(line: str, facts: dict[str, float]) -> bool:
 
 def _kernel(facts: Mapping[str, float]) -> KernelClock:
     flags = int(facts["status"]) if "status" in facts else None
-    # ntptime converts to microseconds itself; adjtimex prints what the kernel holds.
+    # ntptime converts to microseconds itself; adjtimex prints the kernel's value.
     per_s = NS_PER_S if flags is not None and flags & STA_NANO and "freq" in facts else US_PER_S
     raw = facts.get("freq")
     return KernelClock(

@@ -1,7 +1,7 @@
 """Lines that no time tool prints, kept from the patterns that would take minutes over them.
 
 A pattern with two open-ended parts in a row tries every way to share a long run between them. Real lines are
-short; one that is not is told as not understood, whole, and costs nothing.
+short; a longer one is reported as not understood, whole, and costs nothing.
 """
 
 import re
@@ -33,7 +33,7 @@ def without_overlong(parse: Parser) -> Parser:
 
 
 def _hold(text: str, held: dict[str, str]) -> str:
-    """Return the text with a stand-in for each overlong line, and remember which stands for what."""
+    """Return the text with a stand-in for each overlong line, and remember the line of each."""
     if len(text) < WIDEST_GAP:
         return text
     lines = text.splitlines()

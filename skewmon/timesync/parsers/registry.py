@@ -1,4 +1,4 @@
-"""Every parser by the name of its tool, as ``skewmon parse`` and the status sheet call it."""
+"""Every parser by the name of its tool, as ``skewmon parse`` and the status script call it."""
 
 from collections.abc import Mapping
 
