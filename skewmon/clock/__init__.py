@@ -1,1 +1,1 @@
-"""What the clocks are: intervals, bursts, pairs. Pure."""
+"""The mathematics of measured clocks: intervals, bursts, history, pairs. Pure."""

@@ -1,8 +1,8 @@
-"""What a node's clocks say of each other: brackets around REALTIME − MONOTONIC and BOOTTIME − MONOTONIC.
+"""A node's clocks against each other: brackets around REALTIME − MONOTONIC and BOOTTIME − MONOTONIC.
 
 A change is judged by the measured brackets: only readings that cannot agree are a change. A virtual machine
 that takes 10 µs to read a clock has brackets of 40 µs, and steps smaller than that show up once a narrower
-bracket comes by; a constant in their place would cry wolf there and sleep elsewhere.
+bracket comes by; a fixed threshold would raise false alarms there and miss steps elsewhere.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from skewmon.model import Exchange, Interval, Program
 #: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
 AGREEMENT_NS = 100
 
-#: Linux lets nobody slew by more than 10 % (adjtimex(2): tick 9,000 to 11,000 µs, and ±500 ppm of frequency).
+#: Linux limits a slew to 10 % (adjtimex(2): tick 9,000 to 11,000 µs, and ±500 ppm of frequency).
 SLEW_LIMIT_PPB = 100_500_000
 
 
@@ -25,9 +25,9 @@ class Bracket(NamedTuple):
 
 
 def undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Bracket, Bracket] | None:
-    """Return what all exchanges share, or None where they differ or say too little.
+    """Return the brackets that all exchanges share, or None if they differ or exclude too little.
 
-    The usual case, quickly: the same brackets as ``wall_bracket`` and ``sleep_bracket`` give one by one.
+    The common case, quickly: the same brackets as ``wall_bracket`` and ``sleep_bracket`` give one by one.
     """
     if program.raw is None or program.boot is None:
         return None
@@ -68,7 +68,7 @@ def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket 
             return None
         difference = one.boot_ns - one.mono_ns
         uppers.append(difference)
-        if difference - between > lower_ns:  # else it says nothing new, even before slack is taken off
+        if difference - between > lower_ns:  # else it excludes nothing new, even before slack is taken off
             lower_ns = max(lower_ns, difference - between - age_slack_ns(between, SLEW_LIMIT_PPB))
     lower = lower_ns - boot.early_ns - mono.late_ns
     upper = min(uppers) + boot.late_ns + mono.early_ns
@@ -78,8 +78,8 @@ def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket 
 def wall_bracket(exchange: Exchange, program: Program) -> Bracket | None:
     """Return REALTIME − MONOTONIC: REALTIME was read before MONOTONIC and again after it.
 
-    A step forward between the reads only widens the bracket. A step backward would narrow it to what was
-    never true: then REALTIME advanced by less than RAW did meanwhile, and the exchange says nothing.
+    A step forward between the reads only widens the bracket. A step backward would narrow it to
+    values that never held: then REALTIME advanced by less than RAW did meanwhile, and there is no bracket.
     """
     assert exchange.mono_ns is not None
     assert program.mono is not None
@@ -113,7 +113,7 @@ def sleep_bracket(exchange: Exchange, program: Program) -> Bracket | None:
 
 
 def change(before: Bracket | None, after: Bracket | None) -> Interval | None:
-    """Return the change between two brackets that cannot agree, or None where they can."""
+    """Return the change between two brackets that cannot agree, or None if they can."""
     if before is None or after is None:
         return None
     if after[0] - before[1] <= AGREEMENT_NS and before[0] - after[1] <= AGREEMENT_NS:
@@ -122,7 +122,7 @@ def change(before: Bracket | None, after: Bracket | None) -> Interval | None:
 
 
 def remainder(before: Bracket | None, after: Bracket | None, woken: Interval) -> Interval | None:
-    """Return what a wall clock moved beyond the time slept, or None where nothing need be left."""
+    """Return the movement of a wall clock beyond the time slept, or None if there need not be any."""
     if before is None or after is None:
         return None
     left = Interval(after.lower_ns - before.upper_ns, after.upper_ns - before.lower_ns) - woken
@@ -130,7 +130,7 @@ def remainder(before: Bracket | None, after: Bracket | None, woken: Interval) ->
 
 
 def narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
-    """Return what both brackets allow of a difference that did not change."""
+    """Return the intersection of two brackets around a difference that did not change."""
     if known is None or seen is None:
         return known or seen
     lower, upper = max(known[0], seen[0]), min(known[1], seen[1])

@@ -1,10 +1,10 @@
 """A node's exchanges of one round become its clock at the round's common instant.
 
-The exchanges of a burst are combined by intersection: each excludes what cannot be, so the best request and
-the best reply may come from different exchanges, and an empty intersection proves that something moved.
+The exchanges of a burst are combined by intersection: each excludes some values, so the best request and the
+best reply may come from different exchanges, and an empty intersection proves that something moved.
 
-A clock can be steered or stepped between a node's burst and the common instant. So each node is asked once
-more after the instant: what its own clocks then say encloses what they said at the instant.
+A clock can be steered or stepped between a node's burst and the common instant. So each node is queried once
+more after the instant: its own clocks' readings before and after enclose their readings at the instant.
 """
 
 from skewmon.clock.interval import (
@@ -53,11 +53,8 @@ def estimate(burst: Burst, at_ns: int) -> Estimate:
 
 def oscillator_at(burst: Burst, at_ns: int, rate: RateBounds) -> Interval | None:
     """Return RAW minus the base at ``at_ns`` with a known rate; None if the exchanges contradict it."""
-    opening = intersection(burst.opening, burst.program, at_ns, OSCILLATOR, rate)
-    if opening is None or burst.closing is None:
-        return opening
-    closing = intersection((burst.closing,), burst.program, at_ns, OSCILLATOR, rate)
-    return None if closing is None else opening.meet(closing)
+    exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
+    return intersection(exchanges, burst.program, at_ns, OSCILLATOR, rate)
 
 
 def ageing_ns(burst: Burst, at_ns: int, rate: RateBounds) -> int:

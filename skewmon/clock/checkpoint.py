@@ -1,8 +1,8 @@
-"""Where a node's own clocks stood against each other when last seen; fit to outlive a restart of skewmon.
+"""The last readings of a node's clocks against each other, which are saved across restarts of skewmon.
 
-REALTIME − MONOTONIC changes on a discontinuity alone, however long nobody looks. So a reading that was kept
-is all it takes to tell a step that happened meanwhile. What was measured against the base is not kept: the
-admin box may have been restarted too.
+REALTIME − MONOTONIC changes on a discontinuity alone, however long it is not read. So one saved reading is
+enough to detect a step that happened meanwhile. Measurements against the base are not saved: the admin box
+may have been restarted, too.
 """
 
 from typing import Any, NamedTuple
@@ -38,12 +38,12 @@ class Checkpoint(NamedTuple):
         )
 
     def to_json(self) -> list[Any]:
-        """Return what ``checkpoint_from`` understands."""
+        """Return the JSON value that ``checkpoint_from`` reads."""
         return [*self[:4], [*self.stepped], self.slept and [*self.slept]]
 
 
 def checkpoint_of(readings: Readings, wall_ns: int) -> Checkpoint | None:
-    """Return what is worth keeping; None of a node that does not tell its boot or steps by its own clocks."""
+    """Return the readings to save, or None if the node shows neither its boot nor steps by its own clocks."""
     if readings.stepped is None or readings.raw_ns is None or not readings.boot_id:
         return None
     return Checkpoint(
@@ -52,7 +52,7 @@ def checkpoint_of(readings: Readings, wall_ns: int) -> Checkpoint | None:
 
 
 def checkpoint_from(kept: Any) -> Checkpoint | None:
-    """Return what was kept, or None of anything else."""
+    """Return a saved checkpoint, or None for any other JSON value."""
     match kept:
         case [int(wall_ns), str(boot_id), int(real_ns), int(raw_ns), stepped, slept] if boot_id:
             wall, sleep = _bracket(stepped), _bracket(slept)

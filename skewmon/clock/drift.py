@@ -1,10 +1,10 @@
 """How fast a node's clock runs away: the oscillator, the daemon's correction of it, and the sum of both.
 
-The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds; where
-the last of them ran at another rate than the rest, everything between the two may be today's. The
-oscillator's rate comes from the polygon of its history where that is narrow enough (BOUNDED: every burst must
-be met; rests on H1 to H4 and H6), else from a weighted least-squares fit of the bursts' middles (STATISTICAL:
-assumes that the path's asymmetry is noise). A rate is published only where it says something.
+The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds; if the
+last of them ran at another rate than the rest, today's may lie anywhere between the two. The oscillator's
+rate comes from the polygon of its history if that is narrow enough (BOUNDED: every burst must be met; rests
+on H1 to H4 and H6), else from a weighted least-squares fit of the bursts' middles (STATISTICAL: assumes that
+the path's asymmetry is noise), else from the bounds of H2b. Only meaningful rates are published.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from skewmon.model import NS_PER_S, Burst, Drift, Interval
 #: Fewer bursts than this are not a trend.
 LEAST_SAMPLES = 5
 
-#: A rate known to this is worth telling even where its sign is not certain: "it hardly drifts".
+#: A rate known to this is worth publishing even if its sign is not certain: "it hardly drifts".
 NARROW = 1e-6
 
 #: Corrections this far from the usual one are a slew.
@@ -34,7 +34,7 @@ UNKNOWN_USUAL_PPB = 550_000
 #: Rounds that make up the usual correction, and after which a lasting change becomes the usual one.
 USUAL_ROUNDS = 33
 
-#: Readings of the correction closer together than this say too little of its rate.
+#: Readings of the correction closer together than this bound its rate too loosely.
 LEAST_SPAN_NS = NS_PER_S
 
 #: How many rounds a correction's rate and a fit look back: about eight minutes at 15 s.
@@ -46,7 +46,7 @@ STUDENT_T_FEWEST = 12.924  # three degrees of freedom
 
 
 class Basis(StrEnum):
-    """What a rate's interval rests on."""
+    """The method that gave a rate's interval."""
 
     BOUNDED = "bounded"
     STATISTICAL = "statistical"
@@ -67,7 +67,7 @@ class Rate(NamedTuple):
 
     @property
     def meaningful(self) -> bool:
-        """Whether enough bursts tell its sign, or that it is small."""
+        """Whether enough bursts show its sign, or that it is small."""
         half = (self.upper - self.lower) / 2
         return self.samples >= LEAST_SAMPLES and (half < abs(self.ratio) or half <= NARROW)
 
@@ -83,7 +83,7 @@ class Rate(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """The three rates of one node; None where unknown. ``net`` is what its wall clock does."""
+    """The three rates of one node; None if unknown. ``net`` is the rate of its wall clock."""
 
     oscillator: Rate | None = None
     correction: Rate | None = None
@@ -92,7 +92,7 @@ class Rates(NamedTuple):
 
     @property
     def published(self) -> Drift | None:
-        """The net rate where it says something, else None."""
+        """The net rate if it is meaningful, else None."""
         if self.net is None or not self.net.meaningful:
             return None
         return Drift(self.net.ratio, self.net.lower, self.net.upper)
@@ -120,7 +120,7 @@ class Point(NamedTuple):
 
 
 class Steering(NamedTuple):
-    """What a node's daemon has been doing to its clock; newest first."""
+    """The corrections that a node's daemon made to its clock; newest first."""
 
     anchors: tuple[Anchor, ...] = ()
     usual: tuple[int, ...] = ()  # ppb, of rounds without a slew
@@ -132,7 +132,7 @@ NOTHING_SEEN = Steering()
 
 
 def anchor_of(burst: Burst) -> Anchor | None:
-    """Return MONOTONIC − RAW at the end of a burst; None where the node cannot read both."""
+    """Return MONOTONIC − RAW at the end of a burst; None if the node cannot read both."""
     last, program = burst.closing or burst.opening[-1], burst.program
     if program.mono is None or program.raw is None:
         return None
@@ -162,7 +162,7 @@ def rate_between(before: Anchor, after: Anchor) -> Interval:
 
 
 def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
-    """Return the steering after one more burst, and a SLEW where one has begun; each is told once."""
+    """Return the steering after one more burst, and a SLEW if one has begun; each is reported once."""
     anchor = anchor_of(burst)
     if anchor is None:
         return NOTHING_SEEN, None
@@ -221,7 +221,7 @@ def _oscillator(history: History, plausible: Plausible | None, points: Sequence[
 
 
 def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:
-    """Return the mean rate of the correction, and as far as the latest round's where that is another one."""
+    """Return the mean rate of the correction, extended to the latest round's if that differs."""
     mean, latest = rate_between(anchors[-1], anchors[0]), rate_between(anchors[1], anchors[0])
     return mean.hull(latest) if mean.meet(latest) is None else mean
 
@@ -229,8 +229,8 @@ def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:
 def fit(points: Sequence[Point]) -> Rate | None:
     """Return the rate of a weighted straight line through ``points`` (newest first) at 99.9 % confidence.
 
-    The oldest points are dropped until what is left scatters about its line like noise, so that a bend in
-    the past does not pass for today's rate.
+    The oldest points are dropped until the rest scatters about its line like noise, so that a bend in the
+    past does not pass for today's rate.
     """
     count = len(points)
     while count >= LEAST_SAMPLES:
@@ -263,7 +263,7 @@ def _student_t(freedom: int) -> float:
 
 
 def _random(residuals: Sequence[float]) -> bool:
-    """Tell whether residuals change sign as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
+    """Whether residuals change sign as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
     signs = [residual > 0 for residual in residuals]
     above, below = sum(signs), len(signs) - sum(signs)
     if not above or not below:

@@ -47,9 +47,9 @@ class ResetReason(StrEnum):
     CLOCKSOURCE = "clocksource"
     SUSPEND = "suspend"
     RAW_BACKWARDS = "raw-backwards"
-    CONTRADICTION = "contradiction"  # beyond what any oscillator can do: a pause, a migration
-    RATE = "rate"  # beyond what this oscillator did so far (H2b): its rate jumped, or a short pause
-    WANDER = "wander"  # beyond what H6 allows; the proven part stays
+    CONTRADICTION = "contradiction"  # no oscillator can do this: a pause, a migration
+    RATE = "rate"  # H2b is broken: its rate jumped, or a short pause
+    WANDER = "wander"  # H6 is broken; the proven part stays
     BASE_PAUSED = "base-paused"
 
 
@@ -109,12 +109,10 @@ def review(
     rate = history.learned.bounds(_end_ns(burst, at_ns))
     fresh = oscillator_at(burst, at_ns, rate) if rate != UNKNOWN_RATE else now
     known = _aged(history.proven, at_ns, rate)
-    both = fresh.meet(known) if fresh is not None else None
-    if fresh is None or both is None:
+    if fresh is None or fresh.upper_ns < known.lower_ns or fresh.lower_ns > known.upper_ns:
         return _begin(burst, estimate, _contradicted(history, now, known, at_ns))
     narrowest_ns = min(history.narrowest_ns, _path_width_ns(burst, fresh))
-    part, whole = LEAST_SHARE
-    proven = both if steady and both.width_ns * whole >= narrowest_ns * part else fresh
+    proven = _narrowed(fresh, known, narrowest_ns) if steady else fresh
     reading = Constraint(at_ns, proven.lower_ns, proven.upper_ns)
     learned = history.learned.after(reading, steady=steady)
     polygon, kept, calm, reset = _extended(history, burst, at_ns, proven, rate)
@@ -170,8 +168,17 @@ def _path_width_ns(burst: Burst, seen: Interval) -> int:
     return max(0, seen.width_ns - burst.program.raw.early_ns - burst.program.raw.late_ns)
 
 
+def _narrowed(fresh: Interval, known: Interval, narrowest_ns: int) -> Interval:
+    """Return a burst narrowed by earlier ones, or the burst alone if that leaves too little."""
+    if known.lower_ns <= fresh.lower_ns and fresh.upper_ns <= known.upper_ns:
+        return fresh
+    lower_ns, upper_ns = max(fresh.lower_ns, known.lower_ns), min(fresh.upper_ns, known.upper_ns)
+    part, whole = LEAST_SHARE
+    return Interval(lower_ns, upper_ns) if (upper_ns - lower_ns) * whole >= narrowest_ns * part else fresh
+
+
 def _aged(reading: Constraint, at_ns: int, rate: RateBounds) -> Interval:
-    return aged(Interval(reading.lower_ns, reading.upper_ns), at_ns - reading.at_ns, rate)
+    return aged(reading, at_ns - reading.at_ns, rate)
 
 
 def _contradicted(history: History, now: Interval, known: Interval, at_ns: int) -> Reset:

@@ -5,7 +5,7 @@ Integers throughout, rounded outwards: an interval may become a nanosecond too w
 
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from skewmon.model import NS_PER_S, Exchange, Interval, Program, Quantum
 
@@ -39,7 +39,19 @@ def age_slack_ns(elapsed_ns: int, rho_ppb: int) -> int:
     return -(-abs(elapsed_ns) * rho_ppb // NS_PER_S)
 
 
-def aged(interval: Interval, elapsed_ns: int, rate: RateBounds) -> Interval:
+class HasEnds(Protocol):
+    """An interval, or a value with its two ends."""
+
+    @property
+    def lower_ns(self) -> int:
+        """The lower end."""
+
+    @property
+    def upper_ns(self) -> int:
+        """The upper end."""
+
+
+def aged(interval: HasEnds, elapsed_ns: int, rate: RateBounds) -> Interval:
     """Return the interval that follows for an instant ``elapsed_ns`` away from its own."""
     slowest_ppb, fastest_ppb = rate if elapsed_ns > 0 else (rate.upper_ppb, rate.lower_ppb)
     return Interval(

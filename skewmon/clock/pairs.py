@@ -11,7 +11,7 @@ from skewmon.model import Interval, Pair, Skew
 
 
 def reference_ns(walls: Mapping[str, Interval]) -> int:
-    """Return the median of the nodes' estimates; between the two middle ones where their number is even."""
+    """Return the median of the nodes' estimates; between the two middle ones if their number is even."""
     estimates = sorted(wall.estimate_ns for wall in walls.values())
     half = len(estimates) // 2
     return estimates[half] if len(estimates) % 2 else (estimates[half - 1] + estimates[half]) // 2
@@ -20,8 +20,8 @@ def reference_ns(walls: Mapping[str, Interval]) -> int:
 def skew(walls: Mapping[str, Interval]) -> Skew | None:
     """Return the largest |pair offset| in O(n), or None for fewer than two nodes.
 
-    The proven part is max(lower) − min(upper): where one node has both, the difference is not positive and
-    drops out. What cannot be excluded is max(upper) − min(lower) over two *different* nodes.
+    The proven part is max(lower) − min(upper): if one node has both, the difference is not positive and
+    drops out. The most that cannot be excluded is max(upper) − min(lower) over two *different* nodes.
     """
     if len(walls) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Truths that hold in production and that every round is held against.
+"""Truths that hold in production, checked in every round.
 
 MONOTONIC_RAW belongs to a kernel. Two nodes that show one boot_id are one kernel, so their oscillators must
 agree; a node with the admin box's own boot_id reads the base itself, so its oscillator offset must be zero.
@@ -19,7 +19,7 @@ CHECKS = (CANARY, ONE_KERNEL)
 
 
 def contradictions(measured: Iterable[Measured], own_boot_id: str) -> list[str]:
-    """Return the check that each contradiction of a round failed; empty where all is well."""
+    """Return the check that each contradiction of a round failed; empty if there is none."""
     kernels: dict[str, list[Interval]] = {}
     for one in measured:
         boot_id = one.burst.program.boot_id

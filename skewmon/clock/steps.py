@@ -1,10 +1,10 @@
-"""What moved on a node between two rounds: steps, leap seconds, slews, suspends, reboots.
+"""Movements of a node's clocks between two rounds: steps, leap seconds, slews, suspends, reboots.
 
 REALTIME − MONOTONIC changes on a discontinuity alone: slewing moves both. Both are read on the node, so a
 step is known to the width of the reads' own bracket, whatever the network did, and it is the node's own step.
 BOOTTIME − MONOTONIC is the time slept, MONOTONIC − RAW everything that a time daemon steers.
 
-Without MONOTONIC only what cannot be anything else is told: offsets that no permitted slew connects.
+Without MONOTONIC only offsets that no permitted slew connects are reported.
 """
 
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ from skewmon.model import NS_PER_S, Burst, Estimate, Exchange, Interval, Program
 LEAP_NS = NS_PER_S
 LEAP_TOLERANCE_NS = 10_000_000
 
-#: When readings were taken that another daemon kept: before anything that this base can date.
+#: The time of saved readings of an earlier daemon: before anything that this base can date.
 UNWATCHED_NS = 0
 
 
 class MovementKind(StrEnum):
-    """What happened to a node's clocks."""
+    """Kinds of change of a node's clocks."""
 
     STEP = "step"
     LEAP = "leap"
@@ -62,31 +62,31 @@ class Movement:
 
 
 class Readings(NamedTuple):
-    """Where a node's clocks stood against each other when last seen, ``seen_ns`` on the base."""
+    """The last readings of a node's clocks against each other, at ``seen_ns`` on the base."""
 
     boot_id: str
     seen_ns: int
     real_ns: int
     raw_ns: int | None
     wall_at_ns: int
-    wall: Bracket | None  # REALTIME − base at wall_at_ns; None where another base counted then
+    wall: Bracket | None  # REALTIME − base at wall_at_ns; None if that was another base
     stepped: Bracket | None  # REALTIME − MONOTONIC
     slept: Bracket | None  # BOOTTIME − MONOTONIC
-    last: tuple[Exchange, Program] | None = None  # what was seen at seen_ns
+    last: tuple[Exchange, Program] | None = None  # the exchange at seen_ns
     since_ns: int = UNWATCHED_NS  # ``stepped`` is of exchanges from here on
 
 
 def follow(
     readings: Readings | None, burst: Burst, estimate: Estimate
 ) -> tuple[Readings, tuple[Movement, ...]]:
-    """Return the readings after one more burst, and every movement that it proves; each is told once."""
+    """Return the readings after one more burst, and every movement that it proves; each is reported once."""
     first, last = burst.opening[0], burst.closing or burst.opening[-1]
     boot_id = burst.program.boot_id
     movements: tuple[Movement, ...] = ()
     wall = Bracket(estimate.wall.lower_ns, estimate.wall.upper_ns)
     stepped = slept = None
     since_ns = first.sent_ns
-    if readings is not None and _started_anew(readings, burst):
+    if readings is not None and _rebooted(readings, burst):
         movements = (Movement(MovementKind.REBOOT, readings.seen_ns, first.received_ns),)
         readings = None
     if burst.program.mono is not None and first.mono_ns is not None:
@@ -109,14 +109,14 @@ def follow(
     return now, movements
 
 
-def _started_anew(readings: Readings, burst: Burst) -> bool:
-    """Tell whether a node was rebooted; where its boot has no name, only RAW can tell."""
+def _rebooted(readings: Readings, burst: Burst) -> bool:
+    """Whether a node was rebooted; if its boot has no id, only RAW shows it."""
     boot_id = burst.program.boot_id
     return boot_id != readings.boot_id or (not boot_id and went_backwards(readings, burst))
 
 
 def went_backwards(readings: Readings, burst: Burst) -> bool:
-    """Tell whether RAW ran backwards since: a restored snapshot, or a boot that kept its name."""
+    """Whether RAW ran backwards since: a restored snapshot, or a boot that kept its id."""
     raw_ns = burst.opening[0].raw_in_ns
     return readings.raw_ns is not None and raw_ns is not None and raw_ns < readings.raw_ns
 
@@ -124,7 +124,7 @@ def went_backwards(readings: Readings, burst: Burst) -> bool:
 def _compare(
     readings: Readings | None, burst: Burst, movements: tuple[Movement, ...]
 ) -> tuple[Bracket | None, Bracket | None, int, tuple[Movement, ...]]:
-    """Return the node's brackets after all exchanges of a burst, since when, and what moved on the way."""
+    """Return the brackets after all exchanges of a burst, their start, and the movements on the way."""
     stepped = readings.stepped if readings else None
     slept = readings.slept if readings else None
     after_ns = readings.seen_ns if readings else 0
@@ -141,7 +141,7 @@ def _compare(
         left_ns = after_ns
         if woken is not None and _is_sleep(woken, jump, stepped, wall):
             movements += (Movement(MovementKind.SUSPEND, after_ns, exchange.received_ns, woken),)
-            # On waking REALTIME and BOOTTIME are moved alike: only what differs is a step.
+            # On waking REALTIME and BOOTTIME are moved alike: only the difference is a step.
             jump = remainder(stepped, wall, woken)
             stepped = None
         elif jump is not None:
@@ -165,10 +165,10 @@ def _left(
     wall: Bracket | None,
     jump: Interval,
 ) -> tuple[int, Interval]:
-    """Return when the last exchange began that cannot have been read where a wall clock is now, and the step.
+    """Return the start of the last exchange that excludes the present wall clock, and the size of the step.
 
     An exchange whose reads took longer than the step is large agrees with either side. It does not date the
-    step, and it may have narrowed what was known before by what held after: then that is no measure of it.
+    step, and it may have narrowed the bracket from before by values from after: then that is not its size.
     """
     seen = [(exchange.sent_ns, exchange, program) for exchange in exchanges]
     if readings is not None and readings.last is not None:
@@ -181,7 +181,7 @@ def _left(
 
 
 def _is_sleep(woken: Interval, jump: Interval | None, before: Bracket | None, after: Bracket | None) -> bool:
-    """Tell whether BOOTTIME gained on MONOTONIC because the node slept: then REALTIME gained with it.
+    """Whether BOOTTIME gained on MONOTONIC because the node slept: then REALTIME gained with it.
 
     A kernel that steers the one but not the other must not look like a node that sleeps a little every round.
     """
@@ -189,7 +189,7 @@ def _is_sleep(woken: Interval, jump: Interval | None, before: Bracket | None, af
 
 
 def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
-    """Tell whether a step is one second, across the end of a UTC month, where alone leap seconds occur."""
+    """Whether a step is one second, across the end of a UTC month: leap seconds occur nowhere else."""
     if abs(abs(size.estimate_ns) - LEAP_NS) > LEAP_TOLERANCE_NS + size.bound_ns:
         return False
     # An inserted second replays 23:59:60 as 23:59:59 or 00:00:00: look two seconds further both ways.
@@ -197,7 +197,7 @@ def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
 
 
 def _month(real_ns: int) -> tuple[int, int] | None:
-    """Return the month that a clock shows, or None where it shows none that the calendar has."""
+    """Return the month that a clock shows, or None if the calendar does not have it."""
     try:
         day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)
     except OverflowError:
@@ -208,10 +208,10 @@ def _month(real_ns: int) -> tuple[int, int] | None:
 def _displace(
     readings: Readings | None, burst: Burst, wall: Bracket, at_ns: int
 ) -> tuple[Bracket, tuple[Movement, ...]]:
-    """Return where a burst leaves a wall clock, as of ``at_ns``, and its movements that no drift explains.
+    """Return the wall clock after a burst, as of ``at_ns``, and its movements that drift does not explain.
 
     The clock may have moved since the last burst, and once more before the closing exchange: then ``wall``
-    holds both levels, and what comes next must be compared with the later one alone.
+    holds both levels, and the next burst must be compared with the later one alone.
     """
     movements: list[Movement | None] = []
     last = burst.opening[-1]
@@ -228,7 +228,7 @@ def _displace(
 
 
 def _displaced(before: Bracket, after: Bracket, after_ns: int, before_ns: int) -> Movement | None:
-    """Return the movement of a wall clock that no drift connects; a STEP where no slew does either."""
+    """Return a movement that drift does not explain; a STEP if no slew explains it either."""
     for kind, rate_ppb in ((MovementKind.STEP, SLEW_LIMIT_PPB), (MovementKind.MOVED, RHO_WALL_PPB)):
         slack = age_slack_ns(before_ns - after_ns, rate_ppb)
         reach = Bracket(before.lower_ns - slack, before.upper_ns + slack)

@@ -1,8 +1,8 @@
-"""When to ask a clock that only tells whole seconds.
+"""When to read a clock that shows whole seconds only.
 
-A reading of ``date +%s`` says little, unless it was taken just where the second changes. So the requests are
-timed to arrive where the edge may lie: a row of them across that span, then another row across what is left.
-The intersection of the burst does the rest; the plan only decides when to ask, never what to believe.
+A reading of ``date +%s`` is loose unless it was taken just as the second changed. So the requests are timed
+to arrive when the tick may come: a row of them across that span, then another row across the rest of it. The
+intersection of the burst does the rest; the plan decides the send times alone, never the result.
 """
 
 from skewmon.model import NS_PER_S, Interval
@@ -10,13 +10,13 @@ from skewmon.model import NS_PER_S, Interval
 #: A clock that ticks more slowly than this is worth a search; the next finer rung reads nanoseconds.
 COARSE_NS = 100_000_000
 
-#: How often such a clock ticks. What its quantum has beyond that is how late a tick may show.
+#: How often such a clock ticks. The rest of its quantum is how late a tick may show.
 TICK_NS = NS_PER_S
 
 #: Requests across one span. With 24, a second shrinks to 40 ms and then to the round trip.
 REQUESTS = 24
 
-#: Rows of requests: the third gains nothing on any path slower than 2 ms, and 2 ms is what ``date`` takes.
+#: Rows of requests: the third gains nothing on any path slower than 2 ms, and ``date`` itself takes 2 ms.
 ROWS = 2
 
 #: Time to prepare a row before its first request must leave.

@@ -18,7 +18,7 @@ WANDER_PPB_PER_MIN = 100
 #: Divides that times dt² (ns²): by two, by the parts in a billion, by the nanoseconds of a minute.
 _HALF_PPB_PER_MIN = 2 * 10**9 * 60 * NS_PER_S
 
-#: Older bursts than this are dropped: their slack by wander has outgrown even what a WAN burst can add.
+#: Older bursts than this are dropped: their slack by wander exceeds even the gain from a WAN burst.
 MAX_AGE_NS = 3 * 3600 * NS_PER_S
 
 #: The newest constraints are kept whether or not they cut: they will when the older ones have aged.
@@ -81,7 +81,7 @@ def polygon_of(
         return None, ()
     young = [constraint for constraint in constraints if at_ns - constraint.at_ns <= MAX_AGE_NS]
     bands = [_band(constraint, at_ns) for constraint in young]
-    polygon = box.clipped(band for band in bands if band[0])  # the box is what is known of this very instant
+    polygon = box.clipped(band for band in bands if band[0])  # the box holds this very instant
     if polygon is None:
         return None, ()
     older = zip(young[:-RECENT], bands, strict=False)
