@@ -1,7 +1,7 @@
-"""What memory makes of bounds that were widened by queues: ``python -m tests.clock.gains`` prints the table.
+"""The gain from history on bounds that queues widen: ``python -m tests.clock.gains`` prints the tables.
 
-Memory narrows in two ways: a node whose burst is wider than usual is asked again in the same round, and what
-was proven earlier stays true once it is aged.
+History narrows bounds in two ways: a node whose burst is wider than its baseline is measured again in the
+same round, and earlier proven offsets stay true once they are aged.
 """
 
 import sys
@@ -31,30 +31,30 @@ def p95(values: list[int]) -> int:
 
 @dataclass(frozen=True)
 class Gain:
-    """The p95 of the bounds in nanoseconds: of single bursts, and with what is remembered."""
+    """The p95 of the bounds in nanoseconds: of single bursts, and with history."""
 
     alone_ns: int
     remembered_ns: int
 
     @property
     def share(self) -> float:
-        """By what part memory narrows the bounds."""
+        """The share by which history narrows the bounds."""
         return 1 - self.remembered_ns / self.alone_ns
 
 
 class Bounds:
-    """What one fleet's bounds were, each with and without memory; neither may miss the truth."""
+    """The bounds of one fleet, each with and without history; neither may miss the truth."""
 
     def __init__(self) -> None:
         self.alone: list[int] = []
         self.remembered: list[int] = []
 
     def take(self, found: Measured, state: ClockState | None) -> tuple[ClockState, Measured]:
-        """Compare a round's outcome with what its first burst alone says."""
+        """Compare a round's outcome with its first burst alone."""
         at_ns = found.estimate.at_ns
         first = estimate(replace(found.burst, opening=found.burst.opening[:SAMPLES]), at_ns)
-        state, said = update_clocks(state, found.burst, found.estimate)
-        best = tightened(found.estimate, said)
+        state, update = update_clocks(state, found.burst, found.estimate)
+        best = tightened(found.estimate, update)
         assert best.oscillator is not None
         assert first.oscillator is not None
         assert best.oscillator.width_ns <= first.oscillator.width_ns
@@ -68,7 +68,7 @@ class Bounds:
 
 
 def asked(machine: Machine, usual: BurstBaseline, repeats: int) -> tuple[Burst, BurstBaseline]:
-    """Return a burst and what followed because it was disturbed, as a sweep asks a real node."""
+    """Return a burst with its repeats if it was disturbed, as a sweep measures a real node."""
     burst = Burst(machine._program, machine.exchanges(machine.at_ns, SAMPLES)[0])
     later = usual.after(burst_width_ns(burst))
     for _ in range(repeats):

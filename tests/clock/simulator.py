@@ -6,7 +6,7 @@ Offsets are kept as whole nanoseconds plus a remainder in 1e-12 ns, so that a ra
 a span in nanoseconds is exact: a test compares the truth with an interval without any rounding of its own.
 
 The rate of an oscillator is a continuous function of time: constant while a burst runs, and a straight ramp
-between bursts. Wander is therefore bounded exactly, as the hypothesis on it says.
+between bursts. Wander is therefore bounded exactly, as the hypothesis requires.
 """
 
 import itertools
@@ -39,7 +39,7 @@ def exponentials(rng: Random, mean_ns: float, size: int = 4096) -> tuple[int, ..
 
 
 def constant(forward_ns: int, back_ns: int) -> Path:
-    """Return a path whose delays never change; adversarial where they differ."""
+    """Return a path whose delays never change; adversarial if they differ."""
     delays = (forward_ns, back_ns)
     return lambda: delays
 
@@ -90,7 +90,7 @@ NETWORKS: dict[str, Callable[[Random], Path]] = {
 }
 
 
-# --- what a node-side program can read ---------------------------------------------------------------
+# --- readings of a node-side program -----------------------------------------------------------------
 
 _FINE = Quantum(0, 1)
 
@@ -116,7 +116,7 @@ READ_GAP_BITS_USUAL = 8
 
 
 def quantised(reading_ns: int, quantum: Quantum) -> int:
-    """Return what a program prints of a clock that stands at ``reading_ns`` (rounded down) or a bit later."""
+    """Return the reading that a program prints of a clock at ``reading_ns`` (rounded down) or a bit later."""
     if quantum.early_ns:  # a double of seconds: 2**-22 s apart at today's date, rounded to nearest
         return round((reading_ns << 22) / NS_PER_S) * NS_PER_S >> 22
     return reading_ns - reading_ns % quantum.late_ns
@@ -127,7 +127,7 @@ def quantised(reading_ns: int, quantum: Quantum) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the node's clocks really are at an instant of the base, in units of 1e-12 ns."""
+    """The true values of the node's clocks at an instant of the base, in units of 1e-12 ns."""
 
     at_ns: int
     oscillator_units: int
@@ -145,7 +145,7 @@ class Truth:
 
 
 def holds(interval: Interval, truth_units: int) -> bool:
-    """Tell whether the truth lies inside, exactly."""
+    """Whether the truth lies inside, exactly."""
     return interval.lower_ns * TRILLION <= truth_units <= interval.upper_ns * TRILLION
 
 
@@ -158,7 +158,7 @@ class Observation:
     truth: Truth
 
 
-# --- what happens to a clock -------------------------------------------------------------------------
+# --- changes of a clock ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class BasePause:
 
 @dataclass(frozen=True, slots=True)
 class Reboot:
-    """The node started anew; its wall clock came back ``error_ns`` off."""
+    """The node rebooted; its wall clock came back ``error_ns`` off."""
 
     error_ns: int = 0
 
@@ -265,7 +265,7 @@ class Machine:
             boot=p.boot,
         )
 
-    # -- what happens ---------------------------------------------------------------------------------
+    # -- changes --------------------------------------------------------------------------------------
 
     def schedule(self, at_ns: int, happening: Happening) -> None:
         """Let something happen at an instant that is still to come."""
@@ -278,7 +278,7 @@ class Machine:
         """Let time pass without a burst; the rate ramps by ``wander_ppt`` in a straight line."""
         span_ns = at_ns - self.at_ns
         wander_ppt -= wander_ppt % 2  # an even ramp has a whole mean, so the truth stays exact
-        self._move(wander_ppt // 2, span_ns)  # what a ramp adds to a constant rate over the same span
+        self._move(wander_ppt // 2, span_ns)  # the part of a ramp beyond a constant rate over the same span
         self.advance(at_ns)
         self.rate_ppt += wander_ppt
 
@@ -333,10 +333,10 @@ class Machine:
         self.slew_ppt = 0
         self._start_boot()
 
-    # -- what is seen ---------------------------------------------------------------------------------
+    # -- observations ---------------------------------------------------------------------------------
 
     def truth(self, at_ns: int) -> Truth:
-        """Return what the clocks are at an instant, exactly."""
+        """Return the true values of the clocks at an instant, exactly."""
         self.advance(at_ns)
         assert self.at_ns == at_ns, "the node sleeps"
         oscillator = self._raw * TRILLION + self._raw_rest

@@ -1,4 +1,4 @@
-"""A disturbed burst is known by the node's own past, and what is asked again only narrows it."""
+"""A disturbed burst is known by the node's own past, and a repeat only narrows it."""
 
 from dataclasses import replace
 from random import Random
@@ -18,7 +18,7 @@ PROGRAM = Program("python3", raw=Quantum(0, 1))
 
 
 def known(*widths_ns: int) -> BurstBaseline:
-    """Return what is usual after bursts of these widths."""
+    """Return the baseline after bursts of these widths."""
     usual = BurstBaseline()
     for width_ns in widths_ns:
         usual = usual.after(width_ns)
@@ -26,27 +26,27 @@ def known(*widths_ns: int) -> BurstBaseline:
 
 
 @given(st.lists(widths, max_size=FEWEST - 1), widths)
-def test_nothing_is_unusual_at_first(past: list[int], width_ns: int) -> None:
+def test_no_burst_is_disturbed_at_first(past: list[int], width_ns: int) -> None:
     """Too few bursts are no custom."""
     assert not known(*past).disturbed(width_ns)
 
 
 @given(st.lists(widths, min_size=FEWEST, max_size=3 * REMEMBERED))
-def test_at_most_half_of_what_is_remembered_was_disturbed(past: list[int]) -> None:
+def test_at_most_half_of_the_baseline_was_disturbed(past: list[int]) -> None:
     """Whatever the path is like, asking again stays the exception."""
     usual = known(*past)
     assert sum(usual.disturbed(width_ns) for width_ns in usual.widths_ns) <= len(usual.widths_ns) // 2
 
 
 def test_a_burst_is_compared_with_the_median() -> None:
-    """One terrible burst changes nothing about what is usual."""
+    """One terrible burst does not change the baseline."""
     usual = known(100, 104, 96, 10**9, 100)
     assert not usual.disturbed(round(100 * DISTURBED))
     assert usual.disturbed(round(100 * DISTURBED) + 1)
 
 
 def test_a_path_that_became_worse_for_good_is_accepted() -> None:
-    """After half of what is remembered the new width is the usual one."""
+    """After half of the baseline the new width is the median."""
     usual = known(*[100] * REMEMBERED)
     rounds = 0
     while usual.disturbed(1_000):
@@ -54,7 +54,7 @@ def test_a_path_that_became_worse_for_good_is_accepted() -> None:
     assert rounds == REMEMBERED // 2
 
 
-def test_the_width_is_what_the_best_request_and_the_best_reply_leave() -> None:
+def test_the_width_is_that_of_the_best_request_and_the_best_reply() -> None:
     """They may come from different exchanges, whatever the offset."""
     slow_forth = Exchange(0, 1_000, 0, 0, raw_in_ns=70_900, raw_out_ns=70_900)
     slow_back = Exchange(2_000, 3_000, 0, 0, raw_in_ns=72_100, raw_out_ns=72_150)
@@ -64,7 +64,7 @@ def test_the_width_is_what_the_best_request_and_the_best_reply_leave() -> None:
 
 @given(seeds)
 def test_joined_bursts_hold_the_truth_and_are_no_wider_than_either(seed: int) -> None:
-    """Also where the wall clock is stepped and slewed in between, since only the oscillator is joined."""
+    """Also if the wall clock is stepped and slewed in between, since only the oscillator is joined."""
     rng = Random(seed)
     machine = Machine(
         rng, network=queueing(rng, 100 * US, 100 * US, 500 * US), rate_ppt=rng.randint(-100, 100) * PPM
@@ -85,7 +85,7 @@ def test_joined_bursts_hold_the_truth_and_are_no_wider_than_either(seed: int) ->
     assert burst_width_ns(both) <= burst_width_ns(seen.burst)
 
 
-def test_a_program_that_was_started_anew_is_not_joined_with_the_old_one() -> None:
+def test_a_restarted_program_is_not_joined_with_the_old_one() -> None:
     """It may run after a reboot, and then its clocks are others."""
     one = Exchange(0, 1_000, 0, 0, raw_in_ns=500, raw_out_ns=500)
     again = Burst(replace(PROGRAM), (one,))

@@ -56,7 +56,7 @@ def reply(sent_ns: int, trip_ns: int, ahead_ns: int, *, raw_ahead_ns: int = 0) -
 
 @given(seeds, networks, rungs, rates, st.integers(2, 8))
 def test_another_sample_never_widens(seed: int, network: str, rung: str, rate_ppt: int, count: int) -> None:
-    """What more exchanges allow is a part of what fewer allowed."""
+    """The values that more exchanges allow are among those that fewer allowed."""
     machine = Machine(Random(seed), network=network, rung=rung, rate_ppt=rate_ppt)
     seen = machine.observe(machine.at_ns, samples=count)
     program, opening = seen.burst.program, seen.burst.opening
@@ -69,7 +69,7 @@ def test_another_sample_never_widens(seed: int, network: str, rung: str, rate_pp
 
 @given(seeds, networks, st.randoms(use_true_random=False))
 def test_the_order_of_the_exchanges_does_not_matter(seed: int, network: str, shuffled: Random) -> None:
-    """Each excludes what cannot be, on its own."""
+    """Each excludes values on its own."""
     machine = Machine(Random(seed), network=network)
     seen = machine.observe(machine.at_ns)
     mixed = list(seen.burst.opening)
@@ -107,8 +107,8 @@ def test_the_best_request_and_the_best_reply_may_come_from_different_exchanges()
     assert 0 in found
 
 
-def test_exchanges_that_contradict_each_other_are_no_measurement() -> None:
-    """A step of a second within a burst is told as such and not averaged away."""
+def test_exchanges_that_contradict_each_other_are_not_a_measurement() -> None:
+    """A step of a second within a burst is reported and not averaged away."""
     burst = Burst(PLAIN, (reply(0, MS, 0), reply(2 * MS, MS, NS_PER_S)))
     with pytest.raises(ProbeError) as caught:
         estimate(burst, 4 * MS)
@@ -116,7 +116,7 @@ def test_exchanges_that_contradict_each_other_are_no_measurement() -> None:
     assert caught.value.advice
 
 
-def test_an_exchange_that_contradicts_itself_is_no_measurement() -> None:
+def test_an_exchange_that_contradicts_itself_is_not_a_measurement() -> None:
     """A clock that ran backwards between its two readings by more than the round trip."""
     torn = replace(reply(0, MS, 0), raw_out_ns=10 * MS)
     with pytest.raises(ProbeError):
@@ -177,7 +177,7 @@ def test_a_program_with_one_clock_is_judged_by_that_clock() -> None:
 
 
 def test_a_step_between_the_readings_is_enclosed() -> None:
-    """Nobody knows whether it came before the common instant or after: both are inside."""
+    """It may have come before the common instant or after: both are inside."""
     burst = Burst(PROGRAM, (reply(0, MS, 0),), reply(10 * MS, MS, -NS_PER_S))
     found = correction_at(burst, 5 * MS)
     assert 0 in found
@@ -191,7 +191,7 @@ def test_an_unproven_step_of_a_single_clock_leaves_the_better_interval() -> None
 
 
 def test_a_proven_step_of_a_single_clock_is_enclosed() -> None:
-    """Opening and closing cannot both be true of one steady clock: what either says is inside."""
+    """Opening and closing cannot both be true of one steady clock: both intervals are inside."""
     found = estimate(Burst(PLAIN, (reply(0, MS, 0),), reply(10 * MS, MS, NS_PER_S)), 5 * MS).wall
     assert 0 in found
     assert NS_PER_S in found
@@ -205,7 +205,7 @@ def test_a_closing_that_contradicts_itself_adds_nothing() -> None:
 
 
 def test_an_oscillator_that_stood_still_is_enclosed() -> None:
-    """A paused virtual machine: what RAW was before and what it was after are both inside."""
+    """A paused virtual machine: the values of RAW before and after are both inside."""
     late = reply(10 * MS + NS_PER_S, MS, -NS_PER_S, raw_ahead_ns=-NS_PER_S)
     found = estimate(Burst(PROGRAM, (reply(0, MS, 0),), late), 5 * MS).oscillator
     assert found is not None
@@ -238,7 +238,7 @@ def campaign(seed: int, count: int) -> Iterator[tuple[str, Observation]]:
 
 
 def happening(rng: Random, machine: Machine) -> Happening:
-    """Draw a step of any size and direction, or the begin or end of a slew up to what the kernel permits.
+    """Draw a step of any size and direction, or the begin or end of a slew that the kernel permits.
 
     Steps may come while the clock is steered, the other way, too.
     """
@@ -301,7 +301,7 @@ def test_the_truth_is_inside_for_any_delays(
 
 @given(seeds, st.integers(-(10**18), 10**18))
 def test_the_admin_boxs_base_may_be_any(seed: int, by_ns: int) -> None:
-    """Another base moves all offsets alike: pairs and skew stay what they are."""
+    """Another base moves all offsets alike: pairs and skew stay the same."""
     machine = Machine(Random(seed))
     seen = machine.observe(machine.at_ns)
     before, after = estimate(seen.burst, seen.tau_ns), estimate(moved(seen.burst, by_ns), seen.tau_ns + by_ns)
@@ -310,7 +310,7 @@ def test_the_admin_boxs_base_may_be_any(seed: int, by_ns: int) -> None:
 
 
 def moved(burst: Burst, by_ns: int) -> Burst:
-    """Return what another base would have recorded of the same exchanges."""
+    """Return the same exchanges as recorded on another base."""
 
     def one(exchange: Exchange) -> Exchange:
         return replace(exchange, sent_ns=exchange.sent_ns + by_ns, received_ns=exchange.received_ns + by_ns)

@@ -1,4 +1,4 @@
-"""Rates: the oscillator's, the correction's and their sum; published only where they say something."""
+"""Rates: the oscillator's, the correction's and their sum; only meaningful ones are published."""
 
 from random import Random
 
@@ -16,17 +16,17 @@ ROUND_NS = 15 * NS_PER_S
 
 def _follow(machine: Machine, rounds: int) -> list[ClockUpdate]:
     state: ClockState | None = None
-    told = []
+    updates = []
     for _ in range(rounds):
         start_ns = machine.at_ns + ROUND_NS
         machine.rest_until(start_ns)
         seen = machine.observe(start_ns)
-        state, said = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
-        told.append(said)
-    return told
+        state, update = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
+        updates.append(update)
+    return updates
 
 
-def test_three_rates_are_told_apart() -> None:
+def test_three_rates_are_distinguished() -> None:
     """An oscillator 20 ppm fast under a correction of −15 ppm is 5 ppm net."""
     machine = Machine(Random(1), network="loopback", rate_ppt=20 * PPM)
     machine.slew_ppt = -15 * PPM
@@ -41,9 +41,9 @@ def test_three_rates_are_told_apart() -> None:
 
 def test_nothing_is_published_before_it_means_something() -> None:
     """Four bursts are no trend, and an interval with both signs is none either unless it is narrow."""
-    told = _follow(Machine(Random(2), rate_ppt=40 * PPM), 40)
-    assert all(said.rates.published is None for said in told[:4])
-    drift = told[-1].rates.published
+    updates = _follow(Machine(Random(2), rate_ppt=40 * PPM), 40)
+    assert all(update.rates.published is None for update in updates[:4])
+    drift = updates[-1].rates.published
     assert drift is not None
     assert drift.lower <= 40e-6 <= drift.upper
 
@@ -65,12 +65,12 @@ def test_a_program_with_one_clock_has_a_net_rate() -> None:
     assert rates.net.lower <= -30e-6 <= rates.net.upper
 
 
-def test_a_step_of_the_wall_clock_is_no_rate() -> None:
+def test_a_step_of_the_wall_clock_is_not_a_rate() -> None:
     """Neither for a node whose oscillator is known nor for one with a single clock."""
     for rung, size_ns in (("python3", 5 * MS), ("bash", 2 * NS_PER_S)):
         machine = Machine(Random(5), rung=rung, rate_ppt=10 * PPM)
         machine.schedule(machine.at_ns + 30 * ROUND_NS + 7 * NS_PER_S, Step(size_ns))
-        published = [said.rates.published for said in _follow(machine, 40)]
+        published = [update.rates.published for update in _follow(machine, 40)]
         assert any(published)
         assert all(abs(drift.ratio - 10e-6) < 5e-6 for drift in published if drift), rung
 
@@ -102,7 +102,7 @@ def test_a_bend_in_the_past_does_not_pass_for_todays_rate() -> None:
     assert rate.samples < 32
 
 
-def test_too_few_points_are_no_trend() -> None:
+def test_too_few_points_are_not_a_trend() -> None:
     """Four points give no rate at all."""
     assert fit([Point(at, at, 1) for at in range(4, 0, -1)]) is None
 
@@ -110,42 +110,42 @@ def test_too_few_points_are_no_trend() -> None:
 def _steer(
     machine: Machine, rounds: int, steering: Steering = NOTHING_SEEN
 ) -> tuple[Steering, list[Movement]]:
-    told = []
+    updates = []
     for _ in range(rounds):
         start_ns = machine.at_ns + ROUND_NS
         machine.rest_until(start_ns)
         steering, slew = steer(steering, machine.observe(start_ns).burst)
-        told += [slew] if slew else []
-    return steering, told
+        updates += [slew] if slew else []
+    return steering, updates
 
 
 @pytest.mark.parametrize("ppm", [100, -500, 83_333])
-def test_a_slew_is_told_once_when_it_begins(ppm: int) -> None:
+def test_a_slew_is_reported_once_when_it_begins(ppm: int) -> None:
     """However many rounds it lasts, and its end is not another one."""
     machine = Machine(Random(7))
     machine.slew_ppt = 12 * PPM
-    steering, told = _steer(machine, 8)
-    assert told == []
+    steering, updates = _steer(machine, 8)
+    assert updates == []
     machine.schedule(machine.at_ns + 1, Slew(ppm * PPM))
-    steering, told = _steer(machine, 6, steering)
-    (slew,) = told
+    steering, updates = _steer(machine, 6, steering)
+    (slew,) = updates
     assert slew.kind is MovementKind.SLEW
     assert slew.rate_ppb is not None
     assert ppm * 1000 in slew.rate_ppb
     assert steering.slew_ppb is not None
     assert ppm * 1000 in steering.slew_ppb
     machine.schedule(machine.at_ns + 1, Slew(12 * PPM))
-    steering, told = _steer(machine, 8, steering)
-    assert told == []
+    steering, updates = _steer(machine, 8, steering)
+    assert updates == []
     assert (steering.slewing_rounds, steering.slew_ppb) == (0, None)
 
 
-def test_an_ordinary_frequency_correction_is_no_slew() -> None:
+def test_an_ordinary_frequency_correction_is_not_a_slew() -> None:
     """A daemon that holds a poor crystal with 300 ppm is doing its job, also on first sight."""
     machine = Machine(Random(8))
     machine.slew_ppt = 300 * PPM
-    _, told = _steer(machine, 40)
-    assert told == []
+    _, updates = _steer(machine, 40)
+    assert updates == []
 
 
 def test_a_lasting_change_becomes_the_usual_correction() -> None:
@@ -153,16 +153,16 @@ def test_a_lasting_change_becomes_the_usual_correction() -> None:
     machine = Machine(Random(9))
     steering, _ = _steer(machine, 8)
     machine.slew_ppt = 80 * PPM
-    steering, told = _steer(machine, 45, steering)
-    assert len(told) == 1
+    steering, updates = _steer(machine, 45, steering)
+    assert len(updates) == 1
     assert steering.slewing_rounds == 0
     machine.slew_ppt = 200 * PPM
-    _, told = _steer(machine, 2, steering)
-    assert len(told) == 1
+    _, updates = _steer(machine, 2, steering)
+    assert len(updates) == 1
 
 
 def test_readings_too_close_together_are_not_compared() -> None:
-    """Two bursts within a second say nothing of a rate and do not disturb what is known."""
+    """Two bursts within a second give no rate and do not disturb the known one."""
     machine = Machine(Random(10))
     steering, _ = _steer(machine, 3)
     again, slew = steer(steering, machine.observe(machine.at_ns + MS).burst)
@@ -179,31 +179,33 @@ def test_a_narrow_rate_around_zero_means_something() -> None:
 
 
 @pytest.mark.parametrize("ppm", [-30, 4, 40])
-def test_a_rate_that_was_changed_is_not_told_as_the_old_one(ppm: int) -> None:
+def test_a_rate_that_was_changed_is_not_reported_as_the_old_one(ppm: int) -> None:
     """A daemon that sets another frequency moves the clock at once; eight minutes of mean would say less."""
     machine = Machine(Random(11), network="loopback", rate_ppt=5 * PPM)
     machine.slew_ppt = -4 * PPM
     changed_ns = machine.at_ns + 40 * ROUND_NS + NS_PER_S
     machine.schedule(changed_ns, Slew(ppm * PPM))
     resolved = 1e-7  # by two readings a round apart, each known to a microsecond
-    told = [said.rates for said in _follow(machine, 90)][41:]  # the first whole round at the new rate is in
+    updates = [update.rates for update in _follow(machine, 90)][
+        41:
+    ]  # the first whole round at the new rate is in
     truth = (5 + ppm) * 1e-6
-    for rates in told:
+    for rates in updates:
         for rate, actual in ((rates.correction, ppm * 1e-6), (rates.net, truth)):
             assert rate is not None
             assert rate.lower - resolved <= actual <= rate.upper + resolved
-    last = told[-1].net
+    last = updates[-1].net
     assert last is not None
     assert last.meaningful
     assert last.upper - last.lower < 2e-6
 
 
 def test_a_wall_clock_that_stepped_has_no_rate_until_it_was_seen_again() -> None:
-    """Where one clock is all there is, what it did before the step is no part of its trend."""
+    """If a node has one clock only, its offsets before the step are not part of its trend."""
     machine = Machine(Random(12), rung="bash", rate_ppt=10 * PPM)
     machine.schedule(machine.at_ns + 30 * ROUND_NS + 7 * NS_PER_S, Step(2 * NS_PER_S))
-    told = _follow(machine, 40)
-    (stepped,) = (number for number, said in enumerate(told) if said.movements)
-    assert told[stepped - 1].rates.net is not None
-    assert [told[number].rates.net for number in range(stepped, stepped + 4)] == [None] * 4
-    assert told[stepped + 4].rates.net is not None
+    updates = _follow(machine, 40)
+    (stepped,) = (number for number, update in enumerate(updates) if update.movements)
+    assert updates[stepped - 1].rates.net is not None
+    assert [updates[number].rates.net for number in range(stepped, stepped + 4)] == [None] * 4
+    assert updates[stepped + 4].rates.net is not None

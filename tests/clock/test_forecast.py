@@ -1,4 +1,4 @@
-"""Forecasts: two ends that hold the truth, and no word where the direction is open."""
+"""Forecasts: two ends that hold the truth, and none if the direction is open."""
 
 import pytest
 from hypothesis import given
@@ -63,20 +63,20 @@ def test_a_clock_that_falls_behind_passes_the_line_on_the_other_side() -> None:
 @pytest.mark.parametrize(
     "rate", [None, _rate(-1e-6, 2e-6), _rate(0.0, 2e-6), Rate(1e-6, 2e-6, Basis.BOUNDED, 4)]
 )
-def test_an_uncertain_direction_is_no_forecast(rate: Rate | None) -> None:
-    """No rate, both signs, a zero or too few bursts: nothing is said."""
+def test_an_uncertain_direction_gives_no_forecast(rate: Rate | None) -> None:
+    """No rate, both signs, a zero or too few bursts."""
     assert forecast(Interval(0, 1), rate, [50 * MS], Discipline.FREE) is None
 
 
 def test_a_line_already_passed_is_reached_now() -> None:
-    """Both ends are 0 where the whole interval lies beyond."""
+    """Both ends are 0 if the whole interval lies beyond."""
     coming = forecast(Interval(60 * MS, 61 * MS), _rate(1e-6, 2e-6), [50 * MS], Discipline.FREE)
     assert coming is not None
     assert coming.passings == (Passing(50 * MS, 0, 0),)
     assert sentence(coming) == ""
 
 
-def test_every_line_is_foretold_lowest_first() -> None:
+def test_every_threshold_is_forecast_lowest_first() -> None:
     """A line that is passed already is not foretold again, and no line is no forecast."""
     offset, rate = Interval(60 * MS, 60 * MS), _rate(10e-6, 20e-6)
     coming = forecast(offset, rate, [1_060 * MS, 50 * MS, 1_060 * MS], Discipline.FREE)
@@ -88,7 +88,7 @@ def test_every_line_is_foretold_lowest_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "text"),
     [
         (SyncStatus("ntpd", synchronized=False), "Nothing steers this clock: at its rate it passes {}."),
         (
@@ -99,15 +99,15 @@ def test_every_line_is_foretold_lowest_first() -> None:
         (None, "If nothing steers this clock, it passes {}."),
     ],
 )
-def test_what_steers_the_clock_changes_the_words(status: SyncStatus | None, said: str) -> None:
+def test_the_sentence_depends_on_the_steering_of_the_clock(status: SyncStatus | None, text: str) -> None:
     """Free, steered and unknown are three sentences."""
     coming = forecast(Interval(10 * MS, 19 * MS), _rate(10e-6, 20e-6), [50 * MS], discipline(status))
     assert coming is not None
-    assert sentence(coming) == said.format("50 ms ahead between 25 min and 67 min from now")
+    assert sentence(coming) == text.format("50 ms ahead between 25 min and 67 min from now")
 
 
 @pytest.mark.parametrize(
-    ("earliest_s", "latest_s", "said"),
+    ("earliest_s", "latest_s", "text"),
     [
         (10.9, 100.1, "between 10 s and 101 s from now"),
         (7_100.0, 7_300.0, "between 118 min and 3 h from now"),
@@ -117,11 +117,11 @@ def test_what_steers_the_clock_changes_the_words(status: SyncStatus | None, said
         (0.0, float("inf"), "at any time from now on"),
     ],
 )
-def test_times_are_told_in_the_unit_that_suits_and_round_outwards(
-    earliest_s: float, latest_s: float, said: str
+def test_times_are_shown_in_a_fitting_unit_and_rounded_outwards(
+    earliest_s: float, latest_s: float, text: str
 ) -> None:
-    """Seconds, minutes, hours, days; no latest moment where it is out of sight."""
+    """Seconds, minutes, hours, days; no latest moment if it is out of sight."""
     coming = Forecast(
         ahead=False, discipline=Discipline.FREE, passings=(Passing(50 * MS, earliest_s, latest_s),)
     )
-    assert sentence(coming).endswith(f"it passes 50 ms behind {said}.")
+    assert sentence(coming).endswith(f"it passes 50 ms behind {text}.")

@@ -1,4 +1,4 @@
-"""The history of an oscillator: what it tightens, when it is dropped, and what it may never say."""
+"""The history of an oscillator: its gain, its end, and its limits."""
 
 from dataclasses import replace
 from random import Random
@@ -44,27 +44,27 @@ def _rounds(machine: Machine, count: int, *, gap_ns: int = 15 * NS_PER_S) -> lis
 def _review_all(rounds: list[Observation]) -> tuple[History, list[HistoryUpdate]]:
     history, reviews = None, []
     for seen in rounds:
-        history, said = review(history, seen.burst, estimate(seen.burst, seen.tau_ns))
-        reviews.append(said)
+        history, update = review(history, seen.burst, estimate(seen.burst, seen.tau_ns))
+        reviews.append(update)
     assert history is not None
     return history, reviews
 
 
 def test_the_first_burst_has_no_past_to_be_tightened_by() -> None:
     """Without history nothing is proven beyond the burst itself, and nothing is reset."""
-    _, (said,) = _review_all(_rounds(Machine(Random(1)), 1))
-    assert said == HistoryUpdate(None, None)
+    _, (update,) = _review_all(_rounds(Machine(Random(1)), 1))
+    assert update == HistoryUpdate(None, None)
 
 
-def test_rounds_in_quick_succession_tighten_what_is_proven() -> None:
+def test_rounds_in_quick_succession_tighten_proven_bounds() -> None:
     """Ageing over 100 ms costs 10 µs: on a loaded path earlier luck still counts."""
     rounds = _rounds(Machine(Random(2), network="lan-loaded"), 60, gap_ns=100 * MS)
     _, reviews = _review_all(rounds)
     plain = [estimate(seen.burst, seen.tau_ns).oscillator for seen in rounds]
     widths = [
-        (said.proven.interval.width_ns, now.width_ns)
-        for said, now in zip(reviews, plain, strict=True)
-        if said.proven and now
+        (update.proven.interval.width_ns, now.width_ns)
+        for update, now in zip(reviews, plain, strict=True)
+        if update.proven and now
     ]
     assert all(proven <= now for proven, now in widths)
     assert sum(proven for proven, _ in widths) < 0.95 * sum(now for _, now in widths)
@@ -80,7 +80,7 @@ def test_the_rate_of_an_oscillator_becomes_known() -> None:
 
 
 def test_proven_and_plausible_are_different_types() -> None:
-    """What rests on the wander hypothesis cannot be handed to a function that wants proof."""
+    """A result that rests on the wander hypothesis cannot be passed to a function that wants proof."""
     _, reviews = _review_all(_rounds(Machine(Random(4)), 3))
     assert type(reviews[-1].proven) is Proven
     assert type(reviews[-1].plausible) is Plausible
@@ -114,7 +114,7 @@ def test_a_reboot_drops_the_history() -> None:
     before = _rounds(machine, 3)
     machine.schedule(machine.at_ns + NS_PER_S, Reboot())
     _, reviews = _review_all(before + _rounds(machine, 2))
-    assert [said.reset.reason if said.reset else None for said in reviews] == [
+    assert [update.reset.reason if update.reset else None for update in reviews] == [
         None,
         None,
         None,
@@ -134,7 +134,7 @@ def test_another_clocksource_drops_the_history() -> None:
     assert reviews[-1].reset.reason is ResetReason.CLOCKSOURCE
 
 
-def test_a_pause_contradicts_and_says_by_how_much() -> None:
+def test_a_pause_contradicts_the_history_by_its_length() -> None:
     """A machine that stood still for a second falls back by a second."""
     machine = Machine(Random(9))
     before = _rounds(machine, 3)
@@ -160,7 +160,7 @@ def test_a_short_pause_is_seen_once_the_rate_is_known() -> None:
     assert -MS in reset.moved
 
 
-def test_a_rate_that_wanders_faster_than_h6_drops_what_is_plausible_alone() -> None:
+def test_a_rate_that_wanders_faster_than_h6_drops_plausible_conclusions_alone() -> None:
     """15 ppm within five minutes: the proven offset and the rate's bounds go on."""
     machine, rounds = Machine(Random(11), network="loopback"), []
     for _ in range(20):
@@ -192,15 +192,15 @@ def test_when_most_nodes_leap_alike_the_base_stood_still() -> None:
         for index, seen in enumerate(observe_round(machines, start_ns)):
             now = estimate(seen.burst, seen.tau_ns)
             assert holds(now.wall, seen.truth.wall_units)
-            histories[index], said = review(histories[index], seen.burst, now)
-            if said.reset and said.reset.moved:
-                moved[f"n{index}"] = said.reset.moved
+            histories[index], update = review(histories[index], seen.burst, now)
+            if update.reset and update.reset.moved:
+                moved[f"n{index}"] = update.reset.moved
     pause = base_pause(moved.values(), followed=5)
     assert pause is not None
     assert 250 * MS in pause
 
 
-def test_one_node_that_leaps_is_that_nodes_affair() -> None:
+def test_one_node_that_leaps_is_not_a_base_pause() -> None:
     """One contradiction among many, or contradictions of different sizes, say nothing of the base."""
     second, minute = Interval(10**9, 10**9 + 5), Interval(60 * 10**9, 60 * 10**9 + 5)
     assert base_pause([second], followed=1) is None

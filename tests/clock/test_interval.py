@@ -56,14 +56,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Story:
-    """What really happened in one exchange."""
+    """The true course of one exchange."""
 
     clock: Clock
     exchange: Exchange
     program: Program
 
     def holds(self, interval: Interval, at_ns: Fraction | int) -> bool:
-        """Tell whether the truth at an instant lies inside."""
+        """Whether the truth at an instant lies inside."""
         return interval.lower_ns <= self.clock.ahead(at_ns) <= interval.upper_ns
 
 
@@ -92,7 +92,7 @@ def stories(draw: st.DrawFn, limit_ppb: int = UNKNOWN_RATE.upper_ppb) -> Story:
 
 
 @given(stories())
-def test_the_oscillator_is_inside_whatever_the_network_did(story: Story) -> None:
+def test_the_oscillator_is_inside_on_any_network(story: Story) -> None:
     """Causality alone: no delay, however lopsided, moves the truth out."""
     interval = offset_of(story.exchange, story.program, OSCILLATOR)
     assert interval is not None
@@ -100,7 +100,7 @@ def test_the_oscillator_is_inside_whatever_the_network_did(story: Story) -> None
 
 
 @given(stories(RHO_WALL_PPB))
-def test_the_wall_clock_is_inside_whatever_the_network_did(story: Story) -> None:
+def test_the_wall_clock_is_inside_on_any_network(story: Story) -> None:
     """The same for a clock that is steered as far as the kernel permits."""
     interval = offset_of(story.exchange, story.program, WALL)
     assert interval is not None
@@ -130,7 +130,7 @@ def test_neither_end_can_be_had_for_less(offset_ns: int, delay_ns: int, forward:
 
 
 @given(stories(), offsets)
-def test_a_clock_that_is_ahead_by_more_is_told_by_as_much_more(story: Story, by_ns: int) -> None:
+def test_a_clock_that_is_ahead_by_more_is_measured_as_ahead_by_more(story: Story, by_ns: int) -> None:
     """To the nanosecond and with its sign, at any size: nothing is rounded or turned round."""
     one, program = story.exchange, story.program
     ahead = replace(one, real_in_ns=one.real_in_ns + by_ns, real_out_ns=one.real_out_ns + by_ns)
@@ -141,7 +141,7 @@ def test_a_clock_that_is_ahead_by_more_is_told_by_as_much_more(story: Story, by_
 
 @given(stories(), offsets)
 def test_the_base_itself_drops_out_of_the_comparison(story: Story, by_ns: int) -> None:
-    """Another base moves every offset by the same amount, so differences of nodes stay what they are."""
+    """Another base moves every offset by the same amount, so differences of nodes stay the same."""
     one, program = story.exchange, story.program
     moved = Exchange(one.sent_ns + by_ns, one.received_ns + by_ns, one.real_in_ns, one.real_out_ns)
     before, after = offset_of(one, program, WALL), offset_of(moved, program, WALL)
@@ -150,7 +150,7 @@ def test_the_base_itself_drops_out_of_the_comparison(story: Story, by_ns: int) -
 
 
 @given(stories())
-def test_readings_that_run_backwards_by_more_than_the_round_trip_say_nothing(story: Story) -> None:
+def test_readings_that_run_backwards_by_more_than_the_round_trip_are_refused(story: Story) -> None:
     """A clock cannot lose more than passed while it was asked: the exchange contradicts itself."""
     one, quantum = story.exchange, story.program.real
     torn = 2 * one.round_trip_ns + quantum.early_ns + quantum.late_ns + 10
@@ -212,7 +212,7 @@ def test_the_middle_lies_half_way() -> None:
 
 
 @given(st.integers(-DAY_NS, DAY_NS), st.lists(st.integers(0, 50_000), min_size=3, max_size=3), quanta)
-def test_the_correction_encloses_what_the_node_read(
+def test_the_correction_encloses_the_readings_of_the_node(
     ahead_ns: int, gaps_ns: list[int], quantum: Quantum
 ) -> None:
     """REALTIME − RAW is known to the bracket of the reads, whatever the pauses between them."""

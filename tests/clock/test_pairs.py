@@ -1,4 +1,4 @@
-"""Skew and pairs: the short way gives what comparing every pair would give."""
+"""Skew and pairs: the short way gives the same as comparing every pair."""
 
 from itertools import combinations, permutations
 
@@ -20,7 +20,7 @@ clusters = st.lists(intervals, max_size=12).map(
 
 @given(clusters)
 def test_the_skew_is_the_largest_of_all_pairs(walls: dict[str, Interval]) -> None:
-    """Estimate, proven part and what cannot be excluded, each over every pair."""
+    """Estimate, proven part and upper bound, each over every pair."""
     offsets = [walls[node] - walls[peer] for node, peer in combinations(walls, 2)]
     found = skew(walls)
     if len(walls) < 2:
@@ -70,7 +70,7 @@ def test_a_pair_seen_from_the_other_side_is_its_mirror_image(one: Interval, othe
     assert forward.furthest_ns == back.furthest_ns
 
 
-def test_a_pair_is_positive_where_the_node_is_ahead_of_its_peer() -> None:
+def test_a_pair_is_positive_if_the_node_is_ahead_of_its_peer() -> None:
     """The sign of the contract: 70 seconds ahead are plus 70 seconds."""
     walls = {"ahead": Interval.around(70 * NS_PER_S, 1_000), "right": Interval.around(0, 2_000)}
     offset = pair_offset(walls, "ahead", "right").offset
@@ -79,7 +79,7 @@ def test_a_pair_is_positive_where_the_node_is_ahead_of_its_peer() -> None:
 
 @given(clusters, st.integers(0, 80))
 def test_the_worst_pairs_are_those_of_all_pairs(walls: dict[str, Interval], count: int) -> None:
-    """In the order of what is certain about them, each pair once, the one that is ahead first."""
+    """In the order of their proven parts, each pair once, the one that is ahead first."""
     found = worst_pairs(walls, count)
     gaps = sorted(
         (
@@ -94,7 +94,7 @@ def test_the_worst_pairs_are_those_of_all_pairs(walls: dict[str, Interval], coun
 
 @given(clusters)
 def test_every_pair_is_listed_once_and_the_worst_first(walls: dict[str, Interval]) -> None:
-    """All of them, by what is proven."""
+    """All of them, by their proven part."""
     found = all_pairs(walls)
     assert {frozenset((pair.node, pair.peer)) for pair in found} == {
         frozenset(pair) for pair in combinations(walls, 2)

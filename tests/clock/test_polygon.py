@@ -97,7 +97,7 @@ def test_the_corners_are_those_of_exact_arithmetic(
         planes += [(1, dt_ns, Fraction(lower + width)), (-1, -dt_ns, Fraction(-lower))]
         polygon = polygon.clipped([(dt_ns, lower, lower + width)]) if polygon else None
     exact = _exact_extremes(planes)
-    if exact is None:  # the margin may leave a sliver of what exactly is empty, never the other way round
+    if exact is None:  # the margin may leave a sliver of an empty polygon, never the other way round
         return
     assert polygon is not None
     lower, upper = polygon.offset_ns()
@@ -124,7 +124,7 @@ def test_bands_that_contradict_each_other_leave_nothing() -> None:
 
 
 def test_a_band_that_cuts_nothing_leaves_every_corner() -> None:
-    """What lies inside a band is not computed anew."""
+    """Corners inside a band are not computed again."""
     polygon = Polygon.box(0, 0, 100, RATE)
     assert polygon is not None
     assert polygon.clipped([(-NS_PER_S, -(10**9), 10**9)]) == polygon

@@ -38,7 +38,7 @@ from tests.clock.simulator import (
 ROUND_NS = 15 * NS_PER_S
 ROUNDS = 10
 
-#: Rungs that cannot read RAW assume that nobody sets or steers REALTIME while they are asked (H5).
+#: Rungs that cannot read RAW assume that no program sets or steers REALTIME while they are asked (H5).
 RUNGS_WITH_RAW = tuple(name for name, program in RUNGS.items() if program.raw is not None)
 
 
@@ -46,7 +46,7 @@ RUNGS_WITH_RAW = tuple(name for name, program in RUNGS.items() if program.raw is
 class Scenario:
     """Something that happens at a random instant in ten rounds.
 
-    ``between`` bursts where H2 asks for it; ``steered`` by more than H5 allows.
+    ``between`` bursts if H2 requires it; ``steered`` by more than H5 allows.
     """
 
     name: str
@@ -104,14 +104,14 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 @dataclass
 class Tally:
-    """What a campaign saw: how many node-rounds, how many misses, and everything that was told."""
+    """The counts of a campaign: node-rounds, misses, and everything that was reported."""
 
     rounds: int = 0
     unmeasured: int = 0
     proven_misses: int = 0
     plausible_misses: int = 0
     widened: int = 0
-    told: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
     resets: Counter[str] = field(default_factory=Counter)
     steps: list[Interval] = field(default_factory=list)
 
@@ -123,20 +123,20 @@ class Tally:
         except ProbeError:
             self.unmeasured += 1
             return state
-        state, said = update_clocks(state, seen.burst, plain)
-        tight = tightened(plain, said)
+        state, update = update_clocks(state, seen.burst, plain)
+        tight = tightened(plain, update)
         good = holds(tight.wall, seen.truth.wall_units)
         if tight.oscillator is not None and plain.oscillator is not None:
             good = good and holds(tight.oscillator, seen.truth.oscillator_units)
             self.widened += tight.oscillator.width_ns > plain.oscillator.width_ns
         self.widened += tight.wall.width_ns > plain.wall.width_ns
         self.proven_misses += not good
-        if said.plausible is not None and not fast:
-            self.plausible_misses += not holds(said.plausible.interval, seen.truth.oscillator_units)
-        self.told.update(movement.kind for movement in said.movements)
-        self.steps += [m.size for m in said.movements if m.kind is MovementKind.STEP and m.size is not None]
-        if said.reset is not None:
-            self.resets[said.reset.reason] += 1
+        if update.plausible is not None and not fast:
+            self.plausible_misses += not holds(update.plausible.interval, seen.truth.oscillator_units)
+        self.reported.update(movement.kind for movement in update.movements)
+        self.steps += [m.size for m in update.movements if m.kind is MovementKind.STEP and m.size is not None]
+        if update.reset is not None:
+            self.resets[update.reset.reason] += 1
         return state
 
 
@@ -178,7 +178,7 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
     at_ns = first_ns + rng.randrange(2, ROUNDS) * ROUND_NS - rng.randrange(1, 10 * MS)
     if not scenario.between and rung in RUNGS_WITH_RAW:
         at_ns = first_ns + rng.randrange(ROUNDS * ROUND_NS)
-        if rng.random() < 0.5:  # in the midst of a burst, where it hurts
+        if rng.random() < 0.5:  # within a burst, which is the worst case
             at_ns = first_ns + rng.randrange(ROUNDS) * ROUND_NS + rng.randrange(5 * MS)
     scenario.arrange(machine, at_ns)
     state, start_ns = None, first_ns
@@ -199,7 +199,7 @@ def run(scenario: Scenario, seed: int, tally: Tally, *, samples: int = 8, rung: 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_no_proven_interval_misses_the_truth(scenario: Scenario) -> None:
-    """Whatever happens to the clocks, what is proven holds, and history never widens anything."""
+    """Whatever happens to the clocks, proven intervals hold, and history never widens anything."""
     tally = Tally()
     for seed in range(80):
         run(scenario, seed, tally)
@@ -234,19 +234,19 @@ def test_a_million_node_rounds_without_a_miss() -> None:
         ("calm", None, None),
     ],
 )
-def test_each_happening_is_told_once_and_as_what_it_is(
+def test_each_change_is_reported_once_and_by_its_kind(
     name: str, kind: MovementKind | None, reset: ResetReason | None
 ) -> None:
-    """A movement is told exactly once a node, nothing else is, and the past is dropped when it must be."""
+    """A movement is reported once a node, no other is, and the past is dropped when it must be."""
     tally = Tally()
     for seed in range(40):
         run(BY_NAME[name], seed, tally, rung="python3")
     if (
         kind is MovementKind.STEP
-    ):  # it may fall before the first burst or after the last: nobody can tell then
-        assert 30 <= tally.told[kind] <= 40
-    assert tally.told == (
-        {kind: tally.told[kind]} if kind is MovementKind.STEP else {kind: 40} if kind else {}
+    ):  # it may fall before the first burst or after the last, and is invisible then
+        assert 30 <= tally.reported[kind] <= 40
+    assert tally.reported == (
+        {kind: tally.reported[kind]} if kind is MovementKind.STEP else {kind: 40} if kind else {}
     )
     assert tally.resets == ({reset: 40} if reset else {})
 
@@ -287,7 +287,7 @@ def test_without_ageing_the_truth_is_missed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_history_kept_over_a_suspend_misses_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On an asymmetric path a sleep of 20 ms contradicts nothing; only BOOTTIME tells."""
+    """On an asymmetric path a sleep of 20 ms contradicts nothing; only BOOTTIME shows it."""
     assert _misses(("nap",), 60) == 0
     monkeypatch.setattr(state_module, "_broken", lambda *args, **options: None)
     assert _misses(("nap",), 60) > 0

@@ -36,7 +36,7 @@ def test_two_names_of_one_kernel_that_disagree_are_found() -> None:
     assert contradictions([measured(THERE, 0, 5), measured(THERE, 6, 9)], HERE) == [ONE_KERNEL]
 
 
-def test_time_namespaces_and_nodes_without_raw_say_nothing() -> None:
+def test_time_namespaces_and_nodes_without_raw_are_not_compared() -> None:
     """A constant shift of seconds is a time namespace; without RAW there is nothing to compare."""
     shifted = measured(HERE, 5_000_000_000, 5_000_000_100)
     blind = measured(HERE, 1, 5)

@@ -1,4 +1,4 @@
-"""The one door to the past: what a round gets back, what is kept, and what it costs."""
+"""The state of a node's clocks: the result of a round, the state that is kept, and its cost."""
 
 import pickle
 from dataclasses import FrozenInstanceError, replace
@@ -25,19 +25,19 @@ def _rounds(machine: Machine, count: int) -> list[Observation]:
     return seen
 
 
-def _remember_all(rounds: list[Observation]) -> tuple[ClockState, list[ClockUpdate]]:
-    state, told = None, []
+def _update_all(rounds: list[Observation]) -> tuple[ClockState, list[ClockUpdate]]:
+    state, updates = None, []
     for seen in rounds:
-        state, said = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
-        told.append(said)
+        state, update = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
+        updates.append(update)
     assert state is not None
-    return state, told
+    return state, updates
 
 
-def test_remembering_is_pure() -> None:
-    """The same memory and the same round give the same answer, and the old memory is untouched."""
+def test_updating_is_pure() -> None:
+    """The same state and the same round give the same result, and the old state is untouched."""
     rounds = _rounds(Machine(Random(1)), 6)
-    state, _ = _remember_all(rounds[:5])
+    state, _ = _update_all(rounds[:5])
     before = pickle.dumps(state)
     last = rounds[5]
     now = estimate(last.burst, last.tau_ns)
@@ -53,10 +53,10 @@ def test_steps_are_counted_for_good() -> None:
     machine.schedule(machine.at_ns + 3 * ROUND_NS + NS_PER_S, Step(5_000_000))
     machine.schedule(machine.at_ns + 12 * ROUND_NS + NS_PER_S, Slew(900 * PPM))
     machine.schedule(machine.at_ns + 14 * ROUND_NS + NS_PER_S, Step(-5_000_000))
-    state, told = _remember_all(_rounds(machine, 20))
-    kinds = [movement.kind for said in told for movement in said.movements]
+    state, updates = _update_all(_rounds(machine, 20))
+    kinds = [movement.kind for update in updates for movement in update.movements]
     assert kinds == [MovementKind.STEP, MovementKind.SLEW, MovementKind.STEP]
-    assert state.steps == told[-1].steps == 2
+    assert state.steps == updates[-1].steps == 2
 
 
 def test_raw_that_runs_backwards_resets_by_name() -> None:
@@ -74,10 +74,10 @@ def test_raw_that_runs_backwards_resets_by_name() -> None:
 
     opening = tuple(earlier(exchange) for exchange in last.burst.opening)
     rounds[-1] = replace(last, burst=replace(last.burst, opening=opening, closing=None))
-    _, told = _remember_all(rounds)
-    assert told[-1].reset is not None
-    assert told[-1].reset.reason is ResetReason.RAW_BACKWARDS
-    assert told[-1].oscillator is None
+    _, updates = _update_all(rounds)
+    assert updates[-1].reset is not None
+    assert updates[-1].reset.reason is ResetReason.RAW_BACKWARDS
+    assert updates[-1].oscillator is None
 
 
 def test_tightened_only_ever_narrows() -> None:
@@ -94,21 +94,21 @@ def test_tightened_only_ever_narrows() -> None:
     assert wide == plain
 
 
-def test_a_forgotten_past_keeps_what_the_node_read_by_itself() -> None:
-    """When the base stood still only what was measured against it is worthless."""
+def test_a_state_without_base_keeps_the_readings_of_the_node_itself() -> None:
+    """When the base stood still only measurements against it are worthless."""
     machine = Machine(Random(5))
-    state, _ = _remember_all(_rounds(machine, 6))
+    state, _ = _update_all(_rounds(machine, 6))
     state = without_base(state)
     assert state.history is None
     assert state.points == ()
     machine.schedule(machine.at_ns + NS_PER_S, Step(50_000))
     (seen,) = _rounds(machine, 1)
-    _, said = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
-    assert [movement.kind for movement in said.movements] == [MovementKind.STEP]
-    assert said.reset is None
+    _, update = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
+    assert [movement.kind for movement in update.movements] == [MovementKind.STEP]
+    assert update.reset is None
 
 
-def test_a_thousand_nodes_are_remembered_in_little_memory() -> None:
+def test_the_state_of_a_node_is_small() -> None:
     """Serialised, one node's past is a few kilobytes, and it stops growing."""
-    state, _ = _remember_all(_rounds(Machine(Random(6), network="lan-loaded"), 200))
+    state, _ = _update_all(_rounds(Machine(Random(6), network="lan-loaded"), 200))
     assert len(pickle.dumps(state)) < 8_000

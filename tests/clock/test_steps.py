@@ -1,4 +1,4 @@
-"""Movements of a node's clocks: exact in size, told once, told apart, and never made up."""
+"""Movements of a node's clocks: exact in size, reported once, by kind, and never made up."""
 
 from dataclasses import replace
 from random import Random
@@ -35,11 +35,11 @@ class Follower:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.readings: Readings | None = None
-        self.told: list[Movement] = []
+        self.reported: list[Movement] = []
 
     def take(self, seen: Observation) -> list[Movement]:
         self.readings, movements = follow(self.readings, seen.burst, estimate(seen.burst, seen.tau_ns))
-        self.told += movements
+        self.reported += movements
         return list(movements)
 
     def round(self, happening: Happening | None = None) -> list[Movement]:
@@ -72,11 +72,11 @@ def test_slow_reads_make_no_false_steps() -> None:
     node = Follower(machine)
     for _ in range(300):
         node.round()
-    assert node.told == []
+    assert node.reported == []
 
 
 def test_slow_reads_still_see_a_real_step() -> None:
-    """A step beyond the brackets is told with the width that they allow, and holds the truth."""
+    """A step beyond the brackets is reported with the width that they allow, and holds the truth."""
     node = Follower(Machine(Random(2), rung="python3-uml"))
     node.round()
     (step,) = node.round(Step(200 * US))
@@ -85,17 +85,17 @@ def test_slow_reads_still_see_a_real_step() -> None:
     assert 2 * US < step.size.width_ns < 200 * US
 
 
-def test_slewing_is_no_step() -> None:
+def test_slewing_is_not_a_step() -> None:
     """Not even at the limit of 83,333 ppm, because REALTIME and MONOTONIC are slewed together."""
     node = Follower(Machine(Random(3)))
     node.round()
     node.round(Slew(83_333 * PPM))
     node.round(Slew(0))
-    assert node.told == []
+    assert node.reported == []
 
 
-def test_a_step_amid_a_burst_is_told_once() -> None:
-    """Even between the two readings of one exchange, where the bracket holds both levels."""
+def test_a_step_within_a_burst_is_reported_once() -> None:
+    """Even between the two readings of one exchange, when the bracket holds both levels."""
     for delay_ns in range(0, 3 * MS, 17_389):
         machine = Machine(Random(delay_ns))
         node = Follower(machine)
@@ -105,13 +105,13 @@ def test_a_step_amid_a_burst_is_told_once() -> None:
         machine.schedule(start_ns + delay_ns, Step(-MS))
         node.take(machine.observe(start_ns))
         node.round()
-        assert [movement.kind for movement in node.told] == [MovementKind.STEP]
-        size = node.told[0].size
+        assert [movement.kind for movement in node.reported] == [MovementKind.STEP]
+        size = node.reported[0].size
         assert size is not None
         assert -MS in size
 
 
-def test_two_steps_amid_a_burst_are_two() -> None:
+def test_two_steps_within_a_burst_are_two() -> None:
     """A step there and back within one burst is seen by the exchanges in between."""
     machine = Machine(Random(5))
     node = Follower(machine)
@@ -121,7 +121,7 @@ def test_two_steps_amid_a_burst_are_two() -> None:
     machine.schedule(start_ns + 500 * US, Step(MS))
     machine.schedule(start_ns + 1300 * US, Step(-MS))
     node.take(machine.observe(start_ns))
-    sizes = [movement.size for movement in node.told if movement.size]
+    sizes = [movement.size for movement in node.reported if movement.size]
     assert [size.estimate_ns > 0 for size in sizes] == [True, False]
 
 
@@ -147,7 +147,7 @@ def test_a_leap_second_is_one_second_at_the_end_of_a_month(
 
 
 def test_a_suspend_is_not_a_step() -> None:
-    """On waking the kernel moves REALTIME and BOOTTIME alike; that is sleep, told with its length."""
+    """On waking the kernel moves REALTIME and BOOTTIME alike; that is sleep, reported with its length."""
     node = Follower(Machine(Random(7)))
     node.round()
     (slept,) = node.round(Suspend(3600 * NS_PER_S))
@@ -157,8 +157,8 @@ def test_a_suspend_is_not_a_step() -> None:
     assert node.round() == []
 
 
-def test_a_step_on_waking_is_told_beside_the_suspend() -> None:
-    """What a daemon puts right after the sleep is a step of its own size."""
+def test_a_step_on_waking_is_reported_beside_the_suspend() -> None:
+    """A correction by a daemon after the sleep is a step of its own size."""
     machine = Machine(Random(8))
     node = Follower(machine)
     node.round()
@@ -171,8 +171,8 @@ def test_a_step_on_waking_is_told_beside_the_suspend() -> None:
     assert 250 * MS in step.size
 
 
-def test_a_reboot_is_told_and_nothing_is_compared_across_it() -> None:
-    """MONOTONIC starts anew, so no difference means anything; the next step is seen again."""
+def test_a_reboot_is_reported_and_readings_are_not_compared_across_it() -> None:
+    """MONOTONIC starts again, so no difference means anything; the next step is seen again."""
     node = Follower(Machine(Random(9)))
     node.round()
     (reboot,) = node.round(Reboot(70 * MS))
@@ -202,7 +202,7 @@ def _earlier(exchange: Exchange, by_ns: int) -> Exchange:
 
 
 def test_without_monotonic_a_small_step_is_not_made_up() -> None:
-    """A program with one clock cannot tell 5 ms from drift and delay, and says nothing."""
+    """A program with one clock cannot separate 5 ms from drift and delay, and reports no step."""
     node = Follower(Machine(Random(11), rung="bash"))
     node.round()
     assert node.round(Step(5 * MS)) == []
@@ -212,7 +212,7 @@ def test_without_monotonic_a_small_step_is_not_made_up() -> None:
     ("size_ns", "kind"),
     [(70 * NS_PER_S, MovementKind.STEP), (-70 * NS_PER_S, MovementKind.STEP), (NS_PER_S, MovementKind.MOVED)],
 )
-def test_without_monotonic_only_what_no_slew_connects_is_a_step(size_ns: int, kind: MovementKind) -> None:
+def test_without_monotonic_a_step_is_more_than_any_slew(size_ns: int, kind: MovementKind) -> None:
     """One second in a round of 15 s may have been slewed at the kernel's limit: it moved, no more."""
     node = Follower(Machine(Random(12), rung="bash"))
     node.round()
@@ -240,12 +240,12 @@ def test_a_program_without_boottime_still_sees_steps() -> None:
             machine.schedule(machine.at_ns + NS_PER_S, happening)
         machine.rest_until(start_ns)
         node.take(without_boot(machine.observe(start_ns)))
-    assert [movement.kind for movement in node.told] == [MovementKind.STEP]
+    assert [movement.kind for movement in node.reported] == [MovementKind.STEP]
 
 
 @pytest.mark.parametrize("rung", ["bash", "date", "date-s"])
 @pytest.mark.parametrize("size_ns", [-3600 * NS_PER_S, 70 * NS_PER_S])
-def test_without_monotonic_a_step_before_the_closing_exchange_is_told_once(rung: str, size_ns: int) -> None:
+def test_without_monotonic_a_step_before_the_closing_exchange_is_one(rung: str, size_ns: int) -> None:
     """The round's interval then holds both levels, and the next one would agree with either."""
     node = Follower(Machine(Random(14), rung=rung))
     node.round()
@@ -264,7 +264,7 @@ def test_without_monotonic_a_step_before_the_closing_exchange_is_told_once(rung:
 
 
 def test_a_boot_without_a_name_ends_where_raw_runs_backwards() -> None:
-    """A node without /proc names no boot; its MONOTONIC starts anew all the same, and that is no step."""
+    """A node without /proc names no boot; its MONOTONIC starts again all the same, and that is not a step."""
     machine = Machine(Random(15))
     node = Follower(machine)
 
@@ -292,17 +292,17 @@ def test_a_clock_that_no_calendar_knows_can_step(years: int) -> None:
 
 
 @pytest.mark.parametrize("size_ns", [-15 * US, -8 * US, 12 * US, 15 * US])
-def test_a_step_that_slow_reads_hide_at_first_is_told_as_what_it_was(size_ns: int) -> None:
-    """Readings that agree with both sides of it neither date it nor measure what held before it."""
+def test_a_step_that_slow_reads_hide_at_first_has_its_size_later(size_ns: int) -> None:
+    """Readings that agree with both sides of it neither date it nor measure the difference from before it."""
     late = 0
     for seed in range(120):
         node = Follower(Machine(Random(seed), rung="python3-uml"))
         for _ in range(5):
             node.round()
         stepped_ns = node.machine.at_ns + 7 * NS_PER_S
-        told = [node.round(Step(size_ns)), *(node.round() for _ in range(20))]
-        late += bool(any(told[1:]))
-        for movement in (movement for movements in told for movement in movements):
+        reported = [node.round(Step(size_ns)), *(node.round() for _ in range(20))]
+        late += bool(any(reported[1:]))
+        for movement in (movement for movements in reported for movement in movements):
             assert movement.kind is MovementKind.STEP
             assert movement.size is not None
             assert size_ns in movement.size
@@ -311,7 +311,7 @@ def test_a_step_that_slow_reads_hide_at_first_is_told_as_what_it_was(size_ns: in
 
 
 def test_a_step_after_many_calm_rounds_is_dated_to_the_last_of_them() -> None:
-    """A reading that took no time says that it was still to come."""
+    """A reading that took no time proves that the step came later."""
     node = Follower(Machine(Random(17)))
     for _ in range(50):
         node.round()
@@ -324,7 +324,7 @@ def test_a_step_after_many_calm_rounds_is_dated_to_the_last_of_them() -> None:
 def test_a_quiet_burst_is_judged_at_once_as_its_exchanges_are_one_by_one(
     rung: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where a clock is set back between two of its reads, by less than they take."""
+    """Also if a clock is set back between two of its reads, by less than they take."""
     for seed in range(150):
         rng = Random(seed)
         machine = Machine(rng, network="loopback", rung=rung)
@@ -336,18 +336,18 @@ def test_a_quiet_burst_is_judged_at_once_as_its_exchanges_are_one_by_one(
                 size_ns = rng.choice((-1, 1)) * rng.randrange(100, 30 * US)
                 machine.schedule(start_ns + rng.randrange(500 * US), Step(size_ns))
             found.append(machine.observe(start_ns))
-        told = []
+        reported = []
         for at_once in (True, False):
             with monkeypatch.context() as patch:
                 if not at_once:
                     patch.setattr(steps, "undisturbed", lambda *_: None)
                 node = Follower(machine)
-                told.append([(node.take(seen), node.readings) for seen in found])
-        assert told[0] == told[1]
+                reported.append([(node.take(seen), node.readings) for seen in found])
+        assert reported[0] == reported[1]
 
 
 def test_a_step_back_between_slow_reads_does_not_pass_for_a_narrow_bracket() -> None:
-    """REALTIME then advances by less than RAW, and what the two readings enclose was never true."""
+    """REALTIME then advances by less than RAW, and the two readings enclose values that never held."""
     for seed in range(250):
         rng = Random(seed)
         node = Follower(Machine(rng, network="loopback", rung="python3-uml"))
@@ -360,12 +360,12 @@ def test_a_step_back_between_slow_reads_does_not_pass_for_a_narrow_bracket() -> 
         node.take(node.machine.observe(start_ns))
         for _ in range(12):
             node.round()
-        assert len(node.told) <= 1
-        assert all(movement.size is not None and size_ns in movement.size for movement in node.told)
+        assert len(node.reported) <= 1
+        assert all(movement.size is not None and size_ns in movement.size for movement in node.reported)
 
 
-def test_a_step_that_nothing_dates_came_after_the_one_before_it() -> None:
-    """Where all that was read since agrees with it, it came since the last step, and not before."""
+def test_a_step_without_a_date_came_after_the_one_before_it() -> None:
+    """If all readings since agree with it, it came since the last step, and not before."""
     undated = 0
     for seed in range(40):
         node = Follower(Machine(Random(seed), rung="python3-uml"))
@@ -374,15 +374,15 @@ def test_a_step_that_nothing_dates_came_after_the_one_before_it() -> None:
         node.round(Step(12 * US))
         for _ in range(12):
             node.round()
-        for second in node.told[1:]:
+        for second in node.reported[1:]:
             assert second.after_ns >= first.after_ns
             undated += second.after_ns < first.before_ns
     assert undated
 
 
-def test_a_step_amid_a_burst_of_slow_reads_has_its_size() -> None:
-    """Exchanges that agree with both sides have narrowed what was known before by what held after."""
-    told = 0
+def test_a_step_within_a_burst_of_slow_reads_has_its_size() -> None:
+    """Exchanges that agree with both sides have narrowed the bracket from before by values from after."""
+    reported = 0
     for seed in range(130, 350):
         node = Follower(Machine(Random(seed), rung="python3-uml"))
         for _ in range(seed % 6):
@@ -393,7 +393,7 @@ def test_a_step_amid_a_burst_of_slow_reads_has_its_size() -> None:
         node.take(node.machine.observe(start_ns))
         for _ in range(6):
             node.round()
-        assert len(node.told) <= 1
-        assert all(movement.size is not None and 25 * US in movement.size for movement in node.told)
-        told += len(node.told)
-    assert told > 150
+        assert len(node.reported) <= 1
+        assert all(movement.size is not None and 25 * US in movement.size for movement in node.reported)
+        reported += len(node.reported)
+    assert reported > 150

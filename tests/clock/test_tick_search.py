@@ -1,4 +1,4 @@
-"""Asking a clock of whole seconds where it ticks."""
+"""Searching for the tick of a clock of whole seconds."""
 
 from itertools import pairwise
 from random import Random
