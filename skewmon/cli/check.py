@@ -1,4 +1,4 @@
-"""``skewmon check``: measure once and say what is proven."""
+"""``skewmon check``: measure once and report the proven skew."""
 
 import sys
 from typing import Any
@@ -7,10 +7,10 @@ import click
 
 from skewmon.cli.main import EXIT_UNUSABLE
 
-#: Long enough for a dead host to be told from a slow one, short enough for a person and for Nagios (60 s).
+#: Long enough to distinguish a dead host from a slow one, short enough for a person and for Nagios (60 s).
 DEFAULT_TIMEOUT = "25s"
 
-#: Nobody waits for more on a command line; the daemon is for that.
+#: For more rounds there is the daemon.
 MAX_ROUNDS = 100
 
 #: Shorter than this, no SSH login succeeds.
@@ -34,8 +34,8 @@ OUTPUTS = ("table", "json", "nagios", "prometheus")
 @click.option(
     "-J", "--jump", metavar="[USER@]HOST[:PORT]", help="Bastions, first first, with commas between."
 )
-@click.option("-w", "--warning", metavar="DURATION", help="Warn where the skew is proven above this.")
-@click.option("-c", "--critical", metavar="DURATION", help="Critical where the skew is proven above this.")
+@click.option("-w", "--warning", metavar="DURATION", help="Warn if the skew is proven above this.")
+@click.option("-c", "--critical", metavar="DURATION", help="Critical if the skew is proven above this.")
 @click.option("--profile", metavar="NAME", help="Lines of a known system; see skewmon profiles.")
 @click.option("--samples", type=click.IntRange(1, 64), metavar="N", help="Exchanges a node and round (8).")
 @click.option(
@@ -46,7 +46,7 @@ OUTPUTS = ("table", "json", "nagios", "prometheus")
 )
 @click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", help="How to print the result.")
 def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
-    """Measure the clocks of NODES against each other, once, and say what is proven.
+    """Measure the clocks of NODES against each other, once, and report the proven skew.
 
     NODES are names and ranges such as n[1-5], each [user@]host[:port]. Without a configuration file, skewmon
     reaches them as ssh would: ~/.ssh/config, the agent and known_hosts count; host keys are always verified.
@@ -71,7 +71,7 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
     if timeout_s < MIN_TIMEOUT_S:
         raise click.BadParameter("expected 1s or more", param_hint="--timeout")
     clusters = targets.clusters_of(targets.Selection(**selection))
-    with progress(sys.stderr) as told:
-        snapshot = containment.run(check(clusters, rounds, timeout_s, told))
+    with progress(sys.stderr) as show_progress:
+        snapshot = containment.run(check(clusters, rounds, timeout_s, show_progress))
     code = show(snapshot, output)
     return code if snapshot.clusters else EXIT_UNUSABLE

@@ -6,7 +6,7 @@ from skewmon.cli.main import skewmon
 
 SHELLS = ("bash", "zsh", "fish")
 
-#: The variable by which the script asks skewmon for words.
+#: The variable by which the script queries completions.
 VARIABLE = "_SKEWMON_COMPLETE"
 
 

@@ -103,11 +103,9 @@ def schema() -> None:
     metavar="FILE",
     default=DEFAULT_CONFIG,
     show_default=True,
-    help="Where to write; - prints.",
+    help="The file to write; - prints.",
 )
-@click.option(
-    "--cluster", default="main", show_default=True, metavar="NAME", help="What the cluster is called."
-)
+@click.option("--cluster", default="main", show_default=True, metavar="NAME", help="Name of the cluster.")
 def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
     """Write a first configuration that measures NODES, such as etcd[1-3].example.com.
 
@@ -131,10 +129,10 @@ def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
 
 
 def summary(config: "Config") -> str:
-    """Return what a configuration means, in one paragraph."""
+    """Return a summary of a configuration, in one paragraph."""
     clusters = " ".join(_cluster(name, spec) for name, spec in config.clusters.items())
     alerts = config.alerts
-    told = [
+    named = [
         f"{len(receivers)} {name}{'' if len(receivers) == 1 else 's'}"
         for name, receivers in (
             ("Alertmanager", alerts.alertmanagers),
@@ -143,12 +141,12 @@ def summary(config: "Config") -> str:
         )
         if receivers
     ]
-    receivers = f"Alerts go to {_joined(told)}." if told else "Alerts are shown and exported, and not sent."
+    receivers = f"Alerts go to {_joined(named)}." if named else "Alerts are shown and exported, and not sent."
     return f"{clusters} {receivers} Page and metrics are served at {config.web.listen}."
 
 
 def _cluster(name: str, spec: "ClusterSpec") -> str:
-    """Return what one cluster is."""
+    """Return the summary of one cluster."""
     from skewmon.config.duration import format_duration
     from skewmon.config.schema import NodeSpec
     from skewmon.config.targets import expand
@@ -168,11 +166,11 @@ def _cluster(name: str, spec: "ClusterSpec") -> str:
 
 
 def _line(line: "Threshold") -> str:
-    """Return when one threshold fires."""
+    """Return the condition under which one threshold fires."""
     from skewmon.config.duration import format_duration
     from skewmon.model import NS_PER_S, ThresholdKind
 
-    what = {
+    condition = {
         ThresholdKind.SKEW: "a proven skew above {limit}",
         ThresholdKind.AHEAD: "a clock ahead by more than {limit}",
         ThresholdKind.BEHIND: "a clock behind by more than {limit}",
@@ -183,11 +181,11 @@ def _line(line: "Threshold") -> str:
         ThresholdKind.UNKNOWN: "an unknown skew",
     }[line.kind].format(limit=format_duration(line.limit_ns), ppm=line.limit_ns / 1000)
     wait = f" for {format_duration(round(line.for_s * NS_PER_S))}" if line.for_s else ""
-    return f"{line.severity} on {what}{wait}"
+    return f"{line.severity} on {condition}{wait}"
 
 
 def _joined(parts: list[str]) -> str:
-    """Return a list as English has it."""
+    """Return a list in English, with "and" before the last part."""
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 DEFAULT_NODES = 7
 
-#: What ``python -m skewmon.demo`` allows as well; repeated so that --help need not load it.
+#: The limit of ``python -m skewmon.demo``, repeated so that --help need not load it.
 MAX_NODES = 1_000
 
-#: Where people look for skewmon.
+#: The usual port of skewmon.
 USUAL_PORT = 10061
 
 ADDRESS = "127.0.0.1"
@@ -39,7 +39,7 @@ STORIES_SHOWN = 7
     "--port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help=f"Port of the page; {USUAL_PORT}, or a free one where that is taken.",
+    help=f"Port of the page; {USUAL_PORT}, or a free one if that is taken.",
 )
 @click.option("--no-table", is_flag=True, help="Print the addresses only.")
 def command(nodes: int, duration: str | None, port: int | None, no_table: bool) -> int:
@@ -57,7 +57,7 @@ def command(nodes: int, duration: str | None, port: int | None, no_table: bool) 
     from skewmon.runtime import logs
 
     duration_s = targets.duration_ns("--duration", duration) / 1e9 if duration is not None else None
-    logs.configure("error")  # the table tells the rest
+    logs.configure("error")  # the table shows the rest
     console = render.console()
     with suppress(asyncio.CancelledError):  # by a signal
         asyncio.run(_run_all(console, nodes, port, duration_s, table=not no_table))
@@ -103,7 +103,7 @@ async def _run(console: "Console", simulated: "DemoNodes", port: int, *, table: 
 
 
 async def _show(console: "Console", port: int) -> None:
-    """Show what the daemon publishes, as anybody else would get it."""
+    """Show the daemon's document, as any other client gets it."""
     from skewmon.cli import daemon_client
     from skewmon.cli.watch_display import display
     from skewmon.errors import SkewmonError
@@ -121,7 +121,7 @@ async def _show(console: "Console", port: int) -> None:
 
 
 def usual_or_free_port() -> int:
-    """Return the usual port, or one that is free where somebody else has it."""
+    """Return the usual port, or a free one if another program has it."""
     for port in (USUAL_PORT, 0):
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,17 +12,17 @@ from skewmon.text import harmless
 if TYPE_CHECKING:
     from skewmon.model import Event
 
-#: What a person reads at most; ``--limit`` asks for more.
+#: More than a person reads; ``--limit`` raises it.
 DEFAULT_LIMIT = 1000
 
 #: More than a journal keeps.
 LIMIT_MAX = 1_000_000
 
 
-#: Where systemd keeps the state of the service; the shell of whoever is paged knows nothing of it.
+#: The service's state directory under systemd; an interactive shell does not have it in STATE_DIRECTORY.
 SERVICE_STATE_DIRECTORY = "/var/lib/skewmon"
 
-#: Also what was written while the admin box believed that it was 1970, and before.
+#: Also events from before 1970, which an admin box with a wrong clock may have written.
 EVER = "all"
 EVER_NS = -(2**63)
 
@@ -41,7 +41,7 @@ EVER_NS = -(2**63)
 @click.option(
     "--config.file", "config_file", metavar="FILE", help="The configuration that names the state directory."
 )
-@click.option("--state-directory", metavar="DIRECTORY", help="Where the journal is, whatever a file says.")
+@click.option("--state-directory", metavar="DIRECTORY", help="The state directory; not the configured one.")
 def command(
     since: str,
     node: str | None,
@@ -77,7 +77,7 @@ def command(
         for event in events:
             click.echo(_line(event))
         if len(events) == limit:
-            click.echo(f"Only the newest {limit} are shown; --limit asks for more.", err=True)
+            click.echo(f"Only the newest {limit} are shown; --limit raises that.", err=True)
     else:
         narrowed = "".join(f" of {one}" for one in (query.kind, query.node, query.cluster) if one)
         span = "at all" if since == EVER else f"in the last {since}"
@@ -100,7 +100,7 @@ def _duration_ns(text: str) -> int:
 
 
 def _directory(config_file: str | None) -> str:
-    """Return where the journal is: as a configuration says, else where the service or this user has one."""
+    """Return the journal's directory: the configured one, else that of the service or of this user."""
     from skewmon.config.paths import default_state_directory
 
     configured = _configured(config_file)
@@ -112,7 +112,7 @@ def _directory(config_file: str | None) -> str:
 
 
 def _has_journal(directory: str) -> bool:
-    """Tell whether a directory has a journal, or may not be looked into, which is then told."""
+    """Return whether a directory has a journal, or is unreadable, which reading it then reports."""
     from pathlib import Path
 
     from skewmon.journal.read import FILE_NAME
@@ -124,7 +124,7 @@ def _has_journal(directory: str) -> bool:
 
 
 def _configured(config_file: str | None) -> str:
-    """Return the state directory of a configuration: the one named, else the usual one where it exists."""
+    """Return the state directory of a configuration: the one named, else the usual one if it exists."""
     from pathlib import Path
 
     from skewmon.config.loader import load

@@ -1,11 +1,11 @@
-"""``skewmon health``: ask a running daemon whether it is well; made for a container's HEALTHCHECK."""
+"""``skewmon health``: check that a running daemon answers; made for a container's HEALTHCHECK."""
 
 import click
 
 #: Docker gives a check thirty seconds; a daemon answers this one from memory in a millisecond.
 TIMEOUT_S = 5.0
 
-#: What ``config/schema.py`` has as its default too; repeated so that the check loads nothing.
+#: The default of ``config/schema.py``, repeated so that the check loads nothing.
 DEFAULT_URL = "http://127.0.0.1:10061"
 
 EXIT_WELL = 0
@@ -13,14 +13,12 @@ EXIT_UNWELL = 1
 
 
 @click.command()
-@click.option(
-    "--url", default=DEFAULT_URL, show_default=True, metavar="URL", help="Where the daemon listens."
-)
+@click.option("--url", default=DEFAULT_URL, show_default=True, metavar="URL", help="URL of the daemon.")
 def command(url: str) -> int:
-    """Ask a running daemon whether it is well.
+    """Check that a running daemon answers.
 
-    Exit code: 0 where it answers /-/healthy, 1 where it does not, 3 for an unusable URL. A daemon that asks
-    for a password is well: it answered. Its certificate is not verified: nothing secret is sent or read.
+    Exit code: 0 if it answers /-/healthy, 1 if it does not, 3 for an unusable URL. A daemon that wants a
+    password is well: it answered. Its certificate is not verified: nothing secret is sent or read.
 
     \b
     Example:

@@ -29,10 +29,10 @@ PUBLIC_KEY_BYTES_MAX = 16 * 1024
 #: A public key in one line, without its comment.
 _PUBLIC = re.compile(r"((?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)? [A-Za-z0-9+/]+=*)(?: .*)?")
 
-#: What sshd(8) lists as patterns of from="…": names, addresses, CIDR, wildcards, negation.
+#: The patterns of from="…" in sshd(8): names, addresses, CIDR, wildcards, negation.
 _FROM = re.compile(r"[A-Za-z0-9.:*?!,/_-]+")
 
-#: sshd hands the command to the login shell: nothing in it may mean something there.
+#: sshd passes the command to the login shell: no character in it may be special there.
 _PATH = re.compile(r"/[A-Za-z0-9._/+-]+")
 
 #: Keys whose lines must not get into known_hosts by a redirection.
@@ -65,9 +65,9 @@ def command() -> None:
 @click.option("--path", default=DEFAULT_PATH, show_default=True, metavar="PATH", help="Of the program.")
 @click.option("--program", is_flag=True, help="Print the program to install, and nothing else.")
 def authorize(identity: str, origin: str | None, path: str, program: bool) -> None:
-    """Print what to put on the nodes: the line for authorized_keys, or the program that it names.
+    """Print the line for authorized_keys on the nodes, or the program that it names.
 
-    Nothing is changed anywhere. The output is a file with comments, or a script.
+    No file is changed. The output is a file with comments, or a script.
 
     \b
     Examples:

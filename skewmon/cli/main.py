@@ -15,50 +15,50 @@ from skewmon.errors import ConfigError, InventoryAwayError, ListenError, Skewmon
 
 #: One file a command; imported when the command is named, so that --help stays instant.
 COMMANDS = {
-    "check": "Measure once and say what is proven.",
+    "check": "Measure once and report the proven skew.",
     "run": "Run the daemon.",
     "watch": "Watch a cluster live in the terminal.",
     "demo": "Start a simulated cluster with everything on.",
     "probe": "Measure one node and show the whole transcript.",
     "parse": "Turn the text of a time tool into JSON.",
     "config": "Check, show, explain or start a configuration.",
-    "profiles": "List threshold profiles and what they rest on.",
+    "profiles": "List threshold profiles and their sources.",
     "rules": "Print Prometheus rules for a configuration.",
     "events": "Read the journal.",
     "alerts": "Send a test alert to every receiver.",
     "keys": "Set up the restricted key and the host keys.",
     "completion": "Print the completion script of a shell.",
-    "health": "Ask a running daemon whether it is well.",
+    "health": "Check that a running daemon answers.",
 }
 
-#: Where a package puts the configuration.
+#: The path of a package's configuration.
 DEFAULT_CONFIG = "/etc/skewmon/skewmon.yml"
 
-#: What ``check`` and every other command but ``run`` exits with on unusable input (Nagios: UNKNOWN).
+#: Exit code of ``check`` and every other command but ``run`` for unusable input (Nagios: UNKNOWN).
 EXIT_UNUSABLE = 3
 
-#: What ``run`` exits with on unusable configuration (EX_CONFIG of sysexits.h; systemd then does not loop).
+#: Exit code of ``run`` for an unusable configuration (EX_CONFIG of sysexits.h; systemd then does not loop).
 EXIT_CONFIG = 78
 
-#: What ``run`` exits with where it could not start for what may pass: systemd then tries again.
+#: Exit code of ``run`` if the reason may pass: systemd then tries again.
 EXIT_TRY_AGAIN = 1
 
-#: Characters of one fault; a dozen lines of a terminal, and none of skewmon's own words has as many.
+#: Characters of one fault; a dozen lines of a terminal, and none of skewmon's own messages is as long.
 MAX_FAULT = 1_000
 
-#: What a shell reports of a program that ended by Ctrl-C.
+#: Exit code of a program that ended by Ctrl-C, as shells report it.
 EXIT_INTERRUPTED = 130
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command only when it is asked for."""
+    """A group that imports a command only when it is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command, or None where there is no such command."""
+        """Import and return one command, or None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"skewmon.cli.{cmd_name}")
@@ -87,7 +87,7 @@ def skewmon() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line and return its exit code; no fault of the user's ends in a traceback."""
+    """Run the command line and return its exit code; no error of the user ends in a traceback."""
     user_environment.complete()
     unusable = EXIT_CONFIG if arguments[:1] == ["run"] else EXIT_UNUSABLE
     try:
@@ -95,10 +95,10 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except SystemExit as end:
-        # click and rich end with 1 where the reader went away, which from check would be a proven warning
+        # click and rich end with 1 if the reader went away, which from check would be a proven warning
         return EXIT_UNUSABLE if end.code else 0
     except (click.ClickException, SkewmonError, OSError) as error:
-        _tell(error)
+        _print_error(error)
         passing = isinstance(error, InventoryAwayError | ListenError)
         return EXIT_TRY_AGAIN if passing and unusable == EXIT_CONFIG else unusable
     except Exception as error:  # noqa: BLE001  # the outermost edge: Python's exit code 1 would mean "warning"
@@ -117,8 +117,8 @@ def _ended_by_defect(error: Exception, *, daemon: bool) -> int:
     return EXIT_UNUSABLE
 
 
-def _tell(error: click.ClickException | SkewmonError | OSError) -> None:
-    """Say on standard error what went wrong."""
+def _print_error(error: click.ClickException | SkewmonError | OSError) -> None:
+    """Print an error on standard error."""
     if isinstance(error, click.ClickException):
         shown = io.StringIO()
         error.show(shown)
@@ -133,7 +133,7 @@ def _tell(error: click.ClickException | SkewmonError | OSError) -> None:
 
 
 def _readable(fault: str) -> str:
-    """Return a fault without its middle where it is very long: click and libraries repeat whole arguments."""
+    """Return a fault without its middle if it is very long: click and libraries repeat whole arguments."""
     if len(fault) <= MAX_FAULT:
         return fault
     return f"{fault[: MAX_FAULT // 2]} … {fault[-MAX_FAULT // 2 :]}"
@@ -152,19 +152,19 @@ def main() -> None:
 
 
 def _lost_output() -> OSError | None:
-    """Return why what was printed did not arrive: a full disk, a reader that went away; None where it did."""
+    """Return the error if the output did not arrive: a full disk, a reader that went away; else None."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it is tried, and told, once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it is tried and reported again
         return error
     return None
 
 
 def _take_streams() -> None:
-    """Make the standard streams such that printing to them cannot fail for what is printed."""
+    """Prepare the standard streams so that no text fails to print."""
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started this program
+        if getattr(sys, name) is None:  # closed by the parent process
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # to the very end
     if isinstance(sys.stdout, io.TextIOWrapper):

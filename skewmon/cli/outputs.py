@@ -1,4 +1,4 @@
-"""The result of a check in the form that the caller asked for, and its exit code."""
+"""The result of a check in the form of ``--output``, and its exit code."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``skewmon parse``: what skewmon understands of a time tool's text, and what it does not."""
+"""``skewmon parse``: the status in a time tool's text, and the lines that no rule knows."""
 
 import json
 import re
@@ -16,14 +16,14 @@ BYTES_MAX = 4 * 1024 * 1024
 #: Fields of a status that only all tools of a node together can fill.
 OF_SEVERAL_TOOLS = frozenset({"unparsed", "suspects", "failures", "daemons"})
 
-#: What a terminal adds to a text recorded or pasted from it: colours, doubled carriage returns, a mark
-#: of byte order.
+#: Additions of a terminal to a text recorded or pasted from it: colors, doubled carriage returns, a byte
+#: order mark.
 TERMINAL = re.compile(r"\ufeff|\x1b\[[0-9;?]{0,20}[A-Za-z]|\r+(?=\n)")
 
-#: What a web page has in place of blanks, so that its columns stay in line.
+#: The blank of web pages, which keeps their columns in line.
 NO_BREAK_SPACE = "\u00a0"
 
-#: Exit status where lines were left over that no rule knows.
+#: Exit code if no rule knows some lines.
 EXIT_UNPARSED = 1
 
 
@@ -39,7 +39,7 @@ class _Tool(click.ParamType[str]):
     name = "tool"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name, or say which names there are."""
+        """Return the name, or an error with the known names."""
         tools = _tools()
         if value not in tools:
             self.fail(
@@ -59,8 +59,7 @@ def command(tool: str, file: str | None) -> int:
       ssh n3 ntpq -pn | skewmon parse ntpq
       skewmon parse chronyc-tracking tracking.txt
 
-    Exits with 0 where every line was understood, with 1 where not; those lines are named in the JSON and on
-    standard error.
+    Exits with 0 if every line was understood, else with 1; those lines are in the JSON and on standard error.
     """
     from skewmon.timesync.parsers.registry import PARSERS
 
@@ -104,7 +103,7 @@ def _outside(name: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """Turn a value into what JSON has: a dataclass into an object, a tuple into an array."""
+    """Turn a value into JSON's types: a dataclass into an object, a tuple into an array."""
     if is_dataclass(value):
         return {_outside(field.name): _plain(getattr(value, field.name)) for field in fields(value)}
     return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -7,7 +7,7 @@ import click
 from skewmon.cli import check
 from skewmon.cli.main import EXIT_UNUSABLE
 
-#: How a node is reached and asked, in the very words of ``check``.
+#: The options of ``check`` on how a node is reached and measured.
 OF_CHECK = frozenset(
     {"config_file", "cluster", "user", "port", "identities", "known_hosts", "jump", "samples", "timeout"}
 )
@@ -21,7 +21,7 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
     """Measure NODE once and show how.
 
     With -v: how it was reached, every line of the conversation, every exchange with its stamps and its
-    interval, how they add up, and what the time daemons print.
+    interval, how they add up, and the output of the time daemons.
 
     \b
     Exit code: 0 measured, 3 not measured.

@@ -1,4 +1,4 @@
-"""`skewmon profiles`: named thresholds, what they rest on, and what breaks beyond them."""
+"""`skewmon profiles`: named thresholds, their sources, and the damage beyond them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def _page(profile: "Profile") -> str:
 
 
 def _print_table(profiles: list["Profile"]) -> None:
-    """Print a table on a terminal, and tab-separated lines where a program reads."""
+    """Print a table on a terminal, and tab-separated lines for a program."""
     from rich.console import Console
     from rich.table import Table
 

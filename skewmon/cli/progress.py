@@ -1,4 +1,4 @@
-"""A line that says how far a command is, where somebody is there to read it."""
+"""A line with the progress of a command, on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ def progress(stream: TextIO) -> Iterator[Callable[[int, int], None]]:
         yield lambda _done, _all: None
         return
 
-    def tell(done: int, everything: int) -> None:
-        words = "Measuring" if done == everything else f"Connecting: {done} of {everything} nodes answered"
-        stream.write(f"{_CLEAR}{words} …")
+    def show(done: int, everything: int) -> None:
+        text = "Measuring" if done == everything else f"Connecting: {done} of {everything} nodes answered"
+        stream.write(f"{_CLEAR}{text} …")
         stream.flush()
 
     try:
-        yield tell
+        yield show
     finally:
         stream.write(_CLEAR)
         stream.flush()

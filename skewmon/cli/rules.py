@@ -50,7 +50,7 @@ def _dumped(rules: dict[str, Any]) -> str:
         """Writes queries of several lines as such."""
 
         def ignore_aliases(self, data: Any) -> bool:
-            """Write every value where it stands."""
+            """Write every value in place, without anchors."""
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

@@ -40,7 +40,7 @@ def command(
 
     SIGHUP reloads the configuration; SIGTERM ends within seconds.
 
-    Exit code: 78 unusable configuration, 1 no start for what may pass, such as a port that is taken.
+    Exit code: 78 unusable configuration, 1 a cause that may pass, such as a port in use.
 
     \b
     Examples:

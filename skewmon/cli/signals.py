@@ -1,9 +1,9 @@
-"""Ending by a signal as tidily as by Ctrl-C."""
+"""Ending by a signal as cleanly as by Ctrl-C."""
 
 import asyncio
 import signal
 
-#: What a shell reports of a program that SIGTERM ended.
+#: Exit code of a program that SIGTERM ended, as shells report it.
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 

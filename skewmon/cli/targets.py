@@ -18,13 +18,13 @@ from skewmon.inventory.ssh_login import Given, SshLogin
 from skewmon.model import Cluster, Node, Threshold
 from skewmon.runtime import containment, logs
 
-#: What nodes from the command line are called together.
+#: The name of the cluster of nodes from the command line.
 COMMAND_LINE_CLUSTER = "check"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a command line says about what to measure and how to judge it."""
+    """The options of a command line on the nodes, and on the thresholds for them."""
 
     nodes: tuple[str, ...] = ()
     config_file: str | None = None
@@ -41,7 +41,7 @@ class Selection:
 
 
 def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
-    """Return the configuration that counts, or None where nodes were named without one."""
+    """Return the configuration in force, or None if nodes were named without one."""
     if path is not None:
         return load(path)
     if nodes:
@@ -146,7 +146,7 @@ def _from_file(config: Config, selection: Selection, own: tuple[Threshold, ...])
 
 
 def _named(text: str, names: set[str]) -> set[str]:
-    """Return the nodes that a text names; a node's whole name is no range, whatever signs it holds."""
+    """Return the nodes that a text names; the whole name of a node is never read as a range."""
     return {text} if text in names else {str(target) for target in _expand(text)}
 
 
@@ -191,8 +191,8 @@ def _expand(text: str) -> tuple[Target, ...]:
         raise _fault(f"NODES {echoed(text)}", str(error)) from None
 
 
-def _fault(what: str, message: str, hint: str = "") -> ConfigError:
-    return ConfigError(Fault(f"{what}: {message}", hint=hint))
+def _fault(subject: str, message: str, hint: str = "") -> ConfigError:
+    return ConfigError(Fault(f"{subject}: {message}", hint=hint))
 
 
 def _known(names: Sequence[str] | dict[str, object] | object) -> str:

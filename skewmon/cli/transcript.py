@@ -1,4 +1,4 @@
-"""An examination in words: the short form, and every line of it."""
+"""A probe report as text: the short form, and every line of it."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from skewmon.probe.faults import host_port
 from skewmon.probe.transcript import Side, TranscriptLine
 from skewmon.text import bound, harmless, offset
 
-#: Who says a line.
+#: The mark of each side.
 MARKS: dict[Side, str] = {"command": "$", "sent": ">", "received": "<", "error": "!", "end": "."}
 
 #: The ladder is some 200 lines; the first ones say enough of it.
@@ -23,7 +23,7 @@ HEAD = f"{'':>4} {'sent':>13} {'received':>13} {'round trip':>11}   node's clock
 
 
 def brief(found: ProbeReport) -> Iterator[str]:
-    """Yield a few lines: what was found, and why if not."""
+    """Yield a few lines: the result, or the reason if there is none."""
     yield f"{found.node.name} at {host_port(found.node.address, found.node.ssh.port)}"
     if found.failure:
         yield from _failed("not measured", found.failure)
@@ -103,10 +103,10 @@ def _exchanges(found: ProbeReport) -> Iterator[str]:
 def _exchange(found: ProbeReport, exchange: Exchange, name: str, first_ns: int) -> str:
     assert found.burst is not None
     wall = offset_of(exchange, found.burst.program, WALL)
-    says = _against(wall, found) if wall else "contradicts itself"
+    against = _against(wall, found) if wall else "contradicts itself"
     return (
         f"{name:>4} {exchange.sent_ns - first_ns:>13} {exchange.received_ns - first_ns:>13} "
-        f"{exchange.round_trip_ns:>11}   {says}"
+        f"{exchange.round_trip_ns:>11}   {against}"
     )
 
 
@@ -151,20 +151,20 @@ def _claim(found: ProbeReport) -> Iterator[str]:
     elif found.status is None:
         yield "  not asked: there is no connection."
     else:
-        yield f"  claim       {_said(found.status)}"
+        yield f"  claim       {_claims(found.status)}"
 
 
-def _said(status: SyncStatus) -> str:
-    """Return what the time daemons said, by the names that the JSON has too."""
-    told = {field.name: getattr(status, field.name) for field in fields(status)}
+def _claims(status: SyncStatus) -> str:
+    """Return the claims of the time daemons, by the names of the JSON."""
+    claims = {field.name: getattr(status, field.name) for field in fields(status)}
     hidden = ("daemon", "peers", "kernel", "updated_wall_s")
     parts = [
-        f"{name} {_plain(value)}" for name, value in told.items() if name not in hidden and _is_said(value)
+        f"{name} {_plain(value)}" for name, value in claims.items() if name not in hidden and _is_known(value)
     ]
     return ", ".join([status.daemon, *parts])
 
 
-def _is_said(value: object) -> bool:
+def _is_known(value: object) -> bool:
     return value is not None and value != ()
 
 
@@ -176,7 +176,7 @@ def _plain(value: object) -> str:
     return harmless(", ".join(value) if isinstance(value, tuple) else str(value))
 
 
-def _failed(what: str, failure: Failed) -> Iterator[str]:
-    yield f"  {what}: {failure.reason}. {failure.detail}"
+def _failed(outcome: str, failure: Failed) -> Iterator[str]:
+    yield f"  {outcome}: {failure.reason}. {failure.detail}"
     if failure.advice:
         yield f"  {failure.advice}"

@@ -8,7 +8,7 @@ import getpass
 import os
 from pathlib import Path
 
-#: What Debian gives accounts that have no home; it does not exist.
+#: The home of Debian's accounts that have none; it does not exist.
 NO_HOME = "/nonexistent"
 
 

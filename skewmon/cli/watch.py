@@ -21,10 +21,10 @@ DEFAULT_INTERVAL = "2s"
 #: Rounds of distant nodes would overlap.
 MIN_INTERVAL_S = 1.0
 
-#: What ``check`` has and ``watch`` has no use for.
+#: Options of ``check`` without a use for ``watch``.
 NOT_OF_CHECK = frozenset({"rounds", "timeout", "output"})
 
-#: Whom to ask and where the lines are, in the very words of ``check``.
+#: The options of ``check`` on the nodes and on their thresholds.
 SELECTION = [parameter for parameter in check.command.params if parameter.name not in NOT_OF_CHECK]
 
 

@@ -117,7 +117,7 @@ async def test_what_was_cut_off_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["events", "--state-directory", str(tmp_path), "--limit", "1"]) == 0
     told = capsys.readouterr()
     assert len(told.out.splitlines()) == 1
-    assert told.err == "Only the newest 1 are shown; --limit asks for more.\n"
+    assert told.err == "Only the newest 1 are shown; --limit raises that.\n"
 
 
 @pytest.mark.parametrize(
