@@ -45,14 +45,18 @@ def check(file: str | None, option: str, resolving: bool) -> None:
       skewmon config check /etc/skewmon/skewmon.yml
       skewmon config check --resolve /etc/skewmon/skewmon.yml
     """
+    from skewmon.cli.config_warnings import warnings
     from skewmon.config.loader import load
 
     path = file or option
     config = load(path)
+    with_password = False
     if config.web.config_file is not None:
         from skewmon.export.web_config import load_web_config
 
-        load_web_config(config.web.config_file)
+        with_password = bool(load_web_config(config.web.config_file).users)
+    for text in warnings(config, with_password=with_password):
+        click.echo(f"skewmon: warning: {text}", err=True)
     if resolving:
         from skewmon.cli.resolved import resolution
 

@@ -26,7 +26,7 @@ def test_the_nodes_of_inventories_and_rejected_entries_are_listed(path: Path) ->
     """Each node with its login; a rejected entry is no error."""
     result = CliRunner().invoke(skewmon, ["config", "check", "--resolve", str(path)])
     assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
+    lines = result.stdout.splitlines()
     assert lines[:5] == [
         "etcd: 4 nodes",
         "  n1  skewmon@n1:2222",

@@ -1,0 +1,107 @@
+"""Warnings of ``config check``: a valid configuration that probably does not do what its author intends."""
+
+import glob
+import ipaddress
+import os
+import shlex
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+from skewmon.config.address import parse_listen
+from skewmon.config.effective import effective
+from skewmon.config.paths import CREDENTIAL
+from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec, SshSpec
+from skewmon.config.targets import expand
+from skewmon.inventory.resolve import source_name
+from skewmon.model import ThresholdKind
+
+#: Kinds of thresholds with a limit that a warning should reach first.
+LIMITED = (
+    ThresholdKind.SKEW,
+    ThresholdKind.AHEAD,
+    ThresholdKind.BEHIND,
+    ThresholdKind.STEP,
+    ThresholdKind.DRIFT,
+)
+
+
+def warnings(config: Config, *, with_password: bool) -> list[str]:
+    """Return the warnings about a configuration, each once; ``with_password`` if the page asks for one."""
+    found = [*_listen(config.web.listen, with_password=with_password)]
+    for name, spec in effective(config).clusters.items():
+        found += (f"cluster {name}: {text}" for text in _cluster(spec))
+    return list(dict.fromkeys(found))
+
+
+def _listen(address: str, *, with_password: bool) -> Iterator[str]:
+    host = parse_listen(address).host
+    try:
+        exposed = not host or not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        exposed = host != "localhost"
+    if exposed and not with_password:
+        yield (
+            f"web.listen: everyone who reaches {address} can read the page and the configuration; set a "
+            "password in web.config_file, or listen on 127.0.0.1"
+        )
+
+
+def _cluster(spec: ClusterSpec) -> Iterator[str]:
+    nodes = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in spec.nodes)
+    if nodes == 1 and not spec.inventory:
+        yield "it has one node, and a skew needs two"
+    own = [entry.ssh for entry in spec.nodes if isinstance(entry, NodeSpec)]
+    texts = len(own) < len(spec.nodes) or spec.inventory
+    for ssh in dict.fromkeys([*([spec.ssh] if texts else ()), *own]):
+        yield from _login(ssh)
+    yield from _thresholds(spec)
+    for source in spec.inventory:
+        yield from _source(source)
+
+
+def _login(ssh: SshSpec) -> Iterator[str]:
+    """Yield the warnings about files that a login needs."""
+    for path in ssh.identity or ():
+        if not path.startswith(CREDENTIAL) and not _readable(path):
+            advice = _advice(path, "make one: ssh-keygen -t ed25519 -f PATH")
+            yield f"identity: {path} {_reason(path)}{advice}"
+    if not ssh.identity and not ssh.agent:
+        yield "there is neither an identity nor an agent, so no login can succeed"
+    known = [path for path in ssh.known_hosts or () if path != os.devnull]
+    if not known:
+        yield f"known_hosts: {os.devnull} holds no key, and host keys are always verified; name a file"
+    for path in known:
+        if not _readable(path):
+            yield f"known_hosts: {path} {_reason(path)}{_advice(path, 'skewmon keys scan prints its lines')}"
+
+
+def _thresholds(spec: ClusterSpec) -> Iterator[str]:
+    lines = [line for line in spec.lines if line.kind in LIMITED]
+    warning = [line for line in lines if line.severity == "warning"]
+    critical = [line for line in lines if line.severity == "critical"]
+    for first, second in product(warning, critical):
+        if first.kind == second.kind and first.limit_ns > second.limit_ns:
+            yield f"thresholds: the warning on {first.kind} is above the critical, so it never comes first"
+
+
+def _source(source: SourceSpec) -> Iterator[str]:
+    named = source_name(source)
+    if source.file_sd and not glob.glob(source.file_sd, recursive=True):  # noqa: PTH207  Path.glob takes no absolute pattern
+        yield f"{named}: no file matches"
+    for path in (source.ansible, source.ssh_config):
+        if path and not _readable(path):
+            yield f"{named}: {path} {_reason(path)}"
+
+
+def _readable(path: str) -> bool:
+    return os.access(path, os.R_OK)
+
+
+def _reason(path: str) -> str:
+    return "cannot be read by this user" if Path(path).exists() else "does not exist"
+
+
+def _advice(path: str, text: str) -> str:
+    """Return how to make a file that does not exist."""
+    return "" if Path(path).exists() else f"; {text.replace('PATH', shlex.quote(path))}"
