@@ -1,4 +1,4 @@
-"""Mutations of real outputs, and what must hold of whatever a parser makes of them."""
+"""Mutations of real outputs, and the law that every report of a parser must keep."""
 
 import random
 
@@ -48,9 +48,9 @@ TEXT_MAX = 20_000
 
 
 def mutated(text: str, chance: random.Random) -> str:
-    """Return the text with one to six wounds."""
+    """Return the text with one to six mutations."""
     for _ in range(chance.randint(1, 6)):
-        text = chance.choice(_WOUNDS)(text, chance)[:TEXT_MAX]
+        text = chance.choice(_MUTATIONS)(text, chance)[:TEXT_MAX]
     return text
 
 
@@ -97,11 +97,11 @@ def _replace_word(text: str, chance: random.Random) -> str:
     return " ".join(words)
 
 
-_WOUNDS = (_cut, _insert, _flip, _repeat, _shuffle, _respace, _replace_word)
+_MUTATIONS = (_cut, _insert, _flip, _repeat, _shuffle, _respace, _replace_word)
 
 
 def accounted(report: ToolReport, text: str, stderr: str) -> str:
-    """Return what is wrong with a report's account of its lines, or nothing."""
+    """Return the fault in a report's account of its lines, or nothing."""
     lines = text.splitlines() + stderr.splitlines()
     if report.lines != len(lines):
         return f"{report.lines} lines accounted for, {len(lines)} given"

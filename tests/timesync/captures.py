@@ -1,8 +1,8 @@
-"""Outputs of real tools with what they mean, kept side by side under tests/captures.
+"""Outputs of real tools and their expected reports under tests/captures.
 
-``NAME.txt`` is the standard output; ``NAME.json`` holds the tool, its standard error and exit status where
-there were any, and the expected report. ``python -m tests.timesync.captures`` writes the reports anew:
-read the difference before it is committed.
+``NAME.txt`` is the standard output; ``NAME.json`` holds the tool, its standard error and exit status if
+there were any, and the expected report. ``python -m tests.timesync.captures`` rewrites the reports: read the
+difference before it is committed.
 """
 
 import json
@@ -29,20 +29,20 @@ class Capture:
     expected: dict[str, Any] | None
 
     def parse(self) -> ToolReport:
-        """Return what the parser makes of it."""
+        """Return the report of the parser."""
         return PARSERS[self.tool](self.stdout, self.stderr, self.exit_status)
 
 
 def read(path: Path) -> Capture:
     """Read one capture by the path of its JSON."""
-    told = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads(path.read_text(encoding="utf-8"))
     return Capture(
         path.stem,
-        told["tool"],
+        stored["tool"],
         path.with_suffix(".txt").read_text(encoding="utf-8"),
-        told.get("stderr", ""),
-        told.get("exit_status", 0),
-        told.get("expected"),
+        stored.get("stderr", ""),
+        stored.get("exit_status", 0),
+        stored.get("expected"),
     )
 
 
@@ -57,7 +57,7 @@ def captures() -> Iterator[Capture]:
 
 
 def described(report: ToolReport) -> dict[str, Any]:
-    """Return a report as it stands in the JSON: what was not said is left out."""
+    """Return a report as in the JSON, without values that were not printed."""
     return {
         "outcome": report.outcome.value,
         "parsed": report.parsed,
@@ -76,15 +76,15 @@ def _said(value: Any) -> Any:
 
 
 def record() -> None:
-    """Write every expected report anew."""
+    """Rewrite every expected report."""
     for capture in list(captures()):
-        told = {"tool": capture.tool}
+        stored = {"tool": capture.tool}
         if capture.stderr:
-            told["stderr"] = capture.stderr
+            stored["stderr"] = capture.stderr
         if capture.exit_status:
-            told["exit_status"] = capture.exit_status
-        told["expected"] = described(capture.parse())
-        text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+            stored["exit_status"] = capture.exit_status
+        stored["expected"] = described(capture.parse())
+        text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
         (DIRECTORY / f"{capture.name}.json").write_text(text, encoding="utf-8")
 
 

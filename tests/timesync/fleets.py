@@ -1,4 +1,4 @@
-"""Nodes as a fleet has them: the text of their tools through the real sheet, and a measured clock."""
+"""Nodes of a fleet: the text of their tools in a real status output, and a measured clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Blocks = Mapping[str, str | tuple[str, str, int]]
 
 
 def status_of(*processes: str, hidden: bool = False, **tools: str | tuple[str, str, int]) -> SyncStatus:
-    """Return what a sheet amounts to; a tool's underscore stands for its hyphen."""
+    """Return the status of an output; a tool's underscore stands for its hyphen."""
     lines = [
         "uname Linux 6.1.0-18-amd64 x86_64",
         f"clock {NOW_S}",
@@ -42,7 +42,7 @@ def status_of(*processes: str, hidden: bool = False, **tools: str | tuple[str, s
     return assemble(script.split(NONCE, f"{text}\n{NONCE} done\n"))
 
 
-# --- what the tools print --------------------------------------------------------------------------------
+# --- outputs of the tools --------------------------------------------------------------------------------
 
 
 def refid_hex(address: str) -> str:
@@ -143,12 +143,12 @@ def ntpd(
     )
 
 
-# --- what is said of it ----------------------------------------------------------------------------------
+# --- findings and verdict ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """All that is said of one fleet."""
+    """All findings and the verdict of one fleet."""
 
     nodes: Mapping[str, tuple[Finding, ...]]
     cluster: tuple[Finding, ...]
@@ -160,7 +160,7 @@ class Verdicts:
 
     @property
     def all_kinds(self) -> set[str]:
-        """Every kind that is said of anybody."""
+        """Every kind of finding, of nodes and cluster."""
         found = [one for each in self.nodes.values() for one in each]
         return {one.kind for one in (*found, *self.cluster)}
 
@@ -192,7 +192,7 @@ def node(
 
 
 def judged(*nodes: NodeEvidence, limit_s: float = 0.05) -> Verdicts:
-    """Return what a round says of these nodes, whose offsets become those to their median as in a round."""
+    """Return the findings of a round of these nodes, with offsets to their median as in a round."""
     measured = {one.name: one.offset for one in nodes if one.offset is not None}
     reference_ns = pairs.reference_ns(measured) if measured else 0
     cluster = {

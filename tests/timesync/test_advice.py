@@ -13,7 +13,7 @@ from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.evidence import NodeEvidence
 from skewmon.timesync.findings.facts import BUSYBOX
 
-#: Programs that every node has, and where those of the administrator lie.
+#: Programs that every node has, and the directories of the administrator's.
 EVERYWHERE = ("sh", "cat", "grep", "echo")
 SBIN = ("ntpq", "ntpctl", "ntptime", "adjtimex")
 BIN = (
@@ -42,7 +42,7 @@ DAEMONS = {
 
 
 def node(daemons: tuple[str, ...]) -> NodeEvidence:
-    """Return a node where these run."""
+    """Return a node that runs these daemons."""
     known = "ntpd" if daemons == (BUSYBOX,) else daemons[0] if len(daemons) == 1 else "unknown"
     status = SyncStatus(known, synchronized=True, stratum=2, daemons=daemons, kernel=KernelClock(True))  # type: ignore[arg-type]
     return NodeEvidence("n3", status, login="ssh -p 2222 -J op@bastion root@192.0.2.3")
@@ -95,7 +95,7 @@ def test_every_line_runs_as_it_stands(
 
 
 @pytest.mark.parametrize("line", ["sources", "state", "units"])
-def test_a_system_without_systemd_is_told_something_too(
+def test_a_system_without_systemd_gets_a_command_too(
     box: Callable[..., subprocess.CompletedProcess[str]], line: str
 ) -> None:
     """Alpine has busybox's ntpd and adjtimex, and neither ntpq nor timedatectl."""

@@ -9,7 +9,7 @@ CAPTURES = list(captures())
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.name)
-def test_a_capture_means_what_it_is_known_to_mean(capture: Capture) -> None:
+def test_the_report_of_a_capture_is_as_recorded(capture: Capture) -> None:
     """Every field of the report, every count and every line left over is as recorded."""
     assert described(capture.parse()) == capture.expected
 
@@ -29,7 +29,7 @@ def test_every_parser_has_captures() -> None:
 
 
 def test_every_text_has_its_expectation() -> None:
-    """No output lies about without saying what it means."""
+    """Every output has an expected report."""
     texts = {path.stem for path in DIRECTORY.glob("*.txt")}
     assert texts == {capture.name for capture in CAPTURES}
     assert all(capture.expected is not None for capture in CAPTURES)

@@ -1,4 +1,4 @@
-"""What shells, systemd and the tools themselves say instead of an answer, one line each."""
+"""Messages of shells, systemd and the tools instead of an answer, one line each."""
 
 import pytest
 
@@ -23,8 +23,8 @@ from skewmon.timesync.parsers.report import ToolOutcome
         "If 'ntpq' is not a typo you can use command-not-found to lookup the package",
     ],
 )
-def test_every_shell_has_its_way_to_say_that_there_is_no_such_tool(line: str) -> None:
-    """A path where nothing is means the same as a name that no path has."""
+def test_every_shells_message_about_a_missing_tool_is_known(line: str) -> None:
+    """A missing path means the same as a name that is not in PATH."""
     report = PARSERS["ntpq"](line, "", 0)
     assert (report.outcome, report.unparsed) == (ToolOutcome.NOT_INSTALLED, ())
 
@@ -65,7 +65,7 @@ def test_every_shell_has_its_way_to_say_that_there_is_no_such_tool(line: str) ->
         ("ntptime", "Must be root to set kernel values", ToolOutcome.REFUSED),
     ],
 )
-def test_the_tools_own_words_keep_their_meaning(tool: str, line: str, outcome: ToolOutcome) -> None:
+def test_messages_of_the_tools_keep_their_meaning(tool: str, line: str, outcome: ToolOutcome) -> None:
     """A socket that is missing is no missing tool, and a verb that systemd does not have yet is no daemon."""
     report = PARSERS[tool](line, "", 1)
     assert (report.outcome, report.unparsed) == (outcome, ())
@@ -87,13 +87,13 @@ def test_the_tools_own_words_keep_their_meaning(tool: str, line: str, outcome: T
         "stdin: is not a tty",
     ],
 )
-def test_what_stands_around_is_noise(line: str) -> None:
+def test_text_around_the_output_is_noise(line: str) -> None:
     """Prompts, warnings of the login and advice of a distribution say nothing of the clock."""
     report = PARSERS["timedatectl"](f"{line}\nSystem clock synchronized: yes\n", "", 0)
     assert (report.outcome, report.parsed, report.noise) == (ToolOutcome.PARSED, 1, 1)
 
 
 @pytest.mark.parametrize("line", ["# unable to run ntpq", "Error: unable to run ntpq"])
-def test_a_sentence_about_a_tool_is_no_prompt(line: str) -> None:
-    """Only a command behind a prompt is one; what might be a fault is shown."""
+def test_a_sentence_about_a_tool_is_not_a_prompt(line: str) -> None:
+    """Only a command behind a prompt is one; a possible fault is shown."""
     assert PARSERS["timedatectl"](line, "", 0).unparsed == (line,)

@@ -23,14 +23,14 @@ MS = 1_000_000
 S = 1_000_000_000
 WEEK = 7 * 86_400 * S
 
-#: What a section of the runbook needs to say what a finding means, how to see it, and what to do.
+#: Words that a section of the runbook needs for the meaning of a finding, how to see it, and the remedy.
 LEAST_WORDS = 25
 
 
-def source(name: str, state: str = "candidate", **told: object) -> Peer:
+def source(name: str, state: str = "candidate", **changed: object) -> Peer:
     """Return a source that answers."""
     values = {"refid": "GPS", "stratum": 1, "kind": "u", "last_heard_s": 20.0, "poll_s": 64.0, "reach": 255}
-    return Peer(name=name, state=state, **{**values, **told})  # type: ignore[arg-type]
+    return Peer(name=name, state=state, **{**values, **changed})  # type: ignore[arg-type]
 
 
 FOUR = (source("192.0.2.1", "system"), *(source(f"192.0.2.{last}") for last in (2, 3, 4)))
@@ -56,16 +56,16 @@ HEALTHY = SyncStatus(
 )
 
 
-def node(name: str = "n3", offset_ns: int | None = 0, bound_ns: int = MS, **told: object) -> NodeEvidence:
-    """Return a healthy node, but for what is told."""
-    history = told.pop("history", ClockChanges())
-    status = told.pop("status", replace(HEALTHY, **told))  # type: ignore[arg-type]
+def node(name: str = "n3", offset_ns: int | None = 0, bound_ns: int = MS, **changed: object) -> NodeEvidence:
+    """Return a healthy node with these values changed."""
+    history = changed.pop("history", ClockChanges())
+    status = changed.pop("status", replace(HEALTHY, **changed))  # type: ignore[arg-type]
     offset = None if offset_ns is None else Interval.around(offset_ns, bound_ns)
     return NodeEvidence(name, status, offset, history)  # type: ignore[arg-type]
 
 
 def among(one: NodeEvidence, *others: NodeEvidence) -> dict[str, NodeEvidence]:
-    """Return a cluster: the node, and others, healthy unless told."""
+    """Return a cluster: the node, and others, healthy by default."""
     rest = others or (node("n1"), node("n2"))
     return {each.name: each for each in (one, *rest)}
 
@@ -76,7 +76,7 @@ def found_of(one: NodeEvidence, *others: NodeEvidence) -> tuple[Finding, ...]:
 
 
 def kinds(one: NodeEvidence, *others: NodeEvidence) -> list[str]:
-    """Return what is found of the node."""
+    """Return the kinds of the findings of the node."""
     return [found.kind for found in found_of(one, *others)]
 
 
@@ -95,7 +95,7 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("changed", "kind"),
     [
         ({"daemon": "none", "synchronized": False, "peers": (), "daemons": ()}, "no-time-daemon"),
         ({"daemons": ("chronyd", "ntpd")}, "two-time-daemons"),
@@ -130,9 +130,9 @@ def test_a_node_that_was_not_asked_has_no_findings() -> None:
         ({"daemon": "ntpsec", "daemons": ("ntpsec",), "offset_ns": 200 * MS}, "panic-threshold"),
     ],
 )
-def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: str) -> None:
+def test_a_finding_is_made_if_its_evidence_is_there(changed: dict[str, object], kind: str) -> None:
     """Each kind, with a message that names the node and a command that goes there."""
-    one = node(**told)  # type: ignore[arg-type]
+    one = node(**changed)  # type: ignore[arg-type]
     found = {each.kind: each for each in found_of(one)}
     assert kind in found
     assert "n3" in found[kind].message
@@ -140,7 +140,7 @@ def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: 
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("changed", "kind"),
     [
         ({"daemons": ("chronyd", "ptp4l")}, "two-time-daemons"),
         ({"synchronized": None}, "unsynchronized"),
@@ -170,9 +170,9 @@ def test_a_finding_is_made_where_its_evidence_is(told: dict[str, object], kind: 
         ({"history": ClockChanges(slew_ppm=20.0, rebooted=False, suspended_s=0.0)}, "slewing"),
     ],
 )
-def test_no_finding_is_made_beyond_the_evidence(told: dict[str, object], kind: str) -> None:
-    """Just inside each line, or without what the rule rests on, nothing is said."""
-    assert kind not in kinds(node(**told))  # type: ignore[arg-type]
+def test_no_finding_is_made_beyond_the_evidence(changed: dict[str, object], kind: str) -> None:
+    """Just inside each limit, or without the evidence of the rule, nothing is reported."""
+    assert kind not in kinds(node(**changed))  # type: ignore[arg-type]
 
 
 def test_a_chronyd_that_reports_its_own_error_is_quoted() -> None:
@@ -236,8 +236,8 @@ def test_findings_name_evidence_and_the_daemons_own_command() -> None:
     )
 
 
-def test_falsetickers_are_grave_where_they_are_no_minority() -> None:
-    """One of five is outvoted; where the daemon follows nobody, two of four leave no majority."""
+def test_falsetickers_are_a_warning_unless_they_are_a_minority() -> None:
+    """One of five is outvoted; if the daemon follows none, two of four leave no majority."""
     minority = node(peers=(*FOUR, source("192.0.2.9", "falseticker")))
     tie = node(peers=(*FOUR[1:3], source("192.0.2.8", "falseticker"), source("192.0.2.9", "falseticker")))
     assert [each.severity for each in found_of(minority)] == ["info"]
@@ -252,16 +252,16 @@ RECEIVER = (
 
 
 def test_a_healthy_receiver_is_no_trouble() -> None:
-    """Its clock needs no majority of servers, and its age is told in whole seconds."""
-    told = {"stratum": 1, "source": "PPS", "refid": "PPS", "poll_s": 0.25, "last_update_s": 3.0}
-    one = node(peers=RECEIVER, **told)
+    """Its clock needs no majority of servers, and its age is printed in whole seconds."""
+    changed = {"stratum": 1, "source": "PPS", "refid": "PPS", "poll_s": 0.25, "last_update_s": 3.0}
+    one = node(peers=RECEIVER, **changed)
     assert [(each.kind, each.severity) for each in found_of(one)] == [("falsetickers", "info")]
     azure = node(peers=(replace(RECEIVER[1], name="PHC0", refid="PHC0"),), refid="PHC0", source="PHC0")
     assert kinds(azure) == []
 
 
 def test_two_receivers_are_no_common_upstream() -> None:
-    """Each node's own GPS, by whatever pseudo-address, is shared with nobody."""
+    """Each node's own GPS, under any pseudo-address, belongs to that node alone."""
     clock = source("127.127.20.0", kind="l")
     nodes = [
         replace(follower(name, f"192.0.2.{last}"), name=name)
@@ -275,8 +275,8 @@ def test_two_receivers_are_no_common_upstream() -> None:
     assert "no-common-reference" in [each.kind for each in said(*with_clocks)]
 
 
-def test_who_says_so_is_named() -> None:
-    """Where no daemon answers and the kernel alone denies, the kernel is named."""
+def test_the_claiming_program_is_named() -> None:
+    """If no daemon answers and only the kernel denies, the kernel is named."""
     mute = node(daemon="unknown", synchronized=False, daemons=(), peers=(), kernel=KernelClock(False))
     found = {each.kind: each.message for each in found_of(mute)}
     assert found["unsynchronized"] == "The kernel on n3 says that it is not synchronized"
@@ -289,24 +289,24 @@ def test_chronyd_corrects_more_than_others() -> None:
     assert found.message.endswith("daemons other than chronyd correct 500 ppm at most")
 
 
-def test_the_kernels_frequency_counts_where_the_daemon_names_none() -> None:
+def test_the_kernels_frequency_counts_if_the_daemon_prints_none() -> None:
     """OpenNTPD prints no frequency; the kernel does."""
     assert "frequency-limit" in kinds(node(frequency_ppm=None, kernel=KernelClock(frequency_ppm=500.0)))
 
 
 def said(*nodes: NodeEvidence, limit_ns: int = 50 * MS) -> tuple[Finding, ...]:
-    """Return what is found of the cluster once its nodes have voted."""
+    """Return the findings of the cluster after the vote of its nodes."""
     cluster = {one.name: one for one in nodes}
     return cluster_findings(cluster, decide(cluster, limit_ns), limit_ns)
 
 
 def wrong_upstream(name: str) -> NodeEvidence:
-    """Return a node that follows somebody else and is 70 s ahead."""
+    """Return a node that follows another source and is 70 s ahead."""
     return node(name, offset_ns=70 * S, refid="198.51.100.9", source="198.51.100.9", peers=())
 
 
 def test_the_upstream_of_the_deviating_nodes_is_named() -> None:
-    """Two of five are off, and they share what the others do not use."""
+    """Two of five are off, and they share a source that the others do not use."""
     third = node("n3", refid="192.0.2.3", source="192.0.2.3")
     cluster = among(
         wrong_upstream("n4"), wrong_upstream("n5"), node("n1"), node("n2", refid="192.0.2.2"), third
@@ -317,7 +317,7 @@ def test_the_upstream_of_the_deviating_nodes_is_named() -> None:
 
 
 def test_a_shared_upstream_is_not_to_blame() -> None:
-    """Where right nodes use it too, it is not the source."""
+    """If right nodes use it too, it is not the cause."""
     cluster = among(node("n4", offset_ns=70 * S), node("n1"), node("n2"))
     assert said(*cluster.values()) == ()
 
@@ -376,7 +376,7 @@ def test_one_boot_id_on_clocks_that_are_apart_is_reported() -> None:
 
 
 def test_two_camps_with_a_source_each_have_no_culprit() -> None:
-    """Two sources are one word against another, whichever has more followers."""
+    """Two sources are one claim against another, however many nodes follow each."""
     wrong = [follower(name, "198.51.100.9", 0) for name in ("n3", "n4", "n5")]
     good = [follower(name, "192.0.2.1", -70 * S) for name in ("n1", "n2")]
     (found,) = said(*good, *wrong)
@@ -397,7 +397,7 @@ def test_two_camps_around_a_leap_second_are_a_smear() -> None:
     assert "leap-smear-split" not in [each.kind for each in said(*among(*smearing, *quiet).values())]
 
 
-def test_nodes_without_a_common_upstream_are_told() -> None:
+def test_nodes_without_a_common_upstream_are_reported() -> None:
     """Each follows its own; reference clocks of their own are no fault."""
     apart = [node(f"n{i}", refid=f"203.0.113.{i}", source=f"203.0.113.{i}", peers=()) for i in (1, 2, 3)]
     assert [each.kind for each in said(*among(*apart).values())] == ["no-common-reference"]
@@ -405,7 +405,7 @@ def test_nodes_without_a_common_upstream_are_told() -> None:
     assert said(*among(*clocks).values()) == ()
 
 
-def test_mixed_daemons_are_told() -> None:
+def test_mixed_daemons_are_reported() -> None:
     """Two kinds in one cluster."""
     cluster = among(node("n1"), node("n2", daemon="ntpd", daemons=("ntpd",)))
     assert [each.kind for each in said(*cluster.values())] == ["mixed-daemons"]
@@ -422,7 +422,7 @@ def test_the_table_and_the_runbook_agree() -> None:
         assert re.search(r"`[^`]+`", body), heading
 
 
-def test_what_is_proven_is_never_rounded_up() -> None:
+def test_proven_offsets_are_never_rounded_up() -> None:
     """A thousandth below seventy seconds is not at least seventy seconds."""
     below = Interval(70 * S - MS, 70 * S + MS)
     assert proven(below) == "at least 69.99 s ahead of the cluster's median"
@@ -430,8 +430,8 @@ def test_what_is_proven_is_never_rounded_up() -> None:
     assert proven(Interval(1_000 * S, 1_000 * S)) == "at least 16.66 min ahead of the cluster's median"
 
 
-def test_a_daemon_that_nobody_could_ask_is_not_quoted() -> None:
-    """Without ntpq on the node, the word is the kernel's, and the advised command is one that is there."""
+def test_a_daemon_that_did_not_answer_is_not_quoted() -> None:
+    """Without ntpq on the node, the claim is the kernel's, and the advised command exists there."""
     silent = {"stratum": None, "source": None, "refid": None, "leap": None, "peers": ()}
     mute = node(daemon="ntpd", synchronized=False, kernel=KernelClock(False), **silent)
     found = {each.kind: each for each in found_of(mute)}

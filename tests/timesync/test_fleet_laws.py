@@ -1,4 +1,4 @@
-"""What holds of every fleet, whatever its tools print: findings without a fault that read as sentences."""
+"""Laws for every fleet and any output of its tools: findings without a fault that read as sentences."""
 
 import re
 
@@ -55,7 +55,7 @@ nodes = st.tuples(
 
 
 def made(name: str, told: tuple[object, ...]) -> NodeEvidence:
-    """Return a node of what was drawn."""
+    """Return a node of the drawn values."""
     status, ahead_s, bound_s, step_s, address = told
     return node(name, status, ahead_s, bound_s=bound_s, step_s=step_s, address=address)  # type: ignore[arg-type]
 
@@ -65,7 +65,7 @@ def made(name: str, told: tuple[object, ...]) -> NodeEvidence:
 def test_whatever_the_tools_print_findings_are_sentences(
     drawn: list[tuple[object, ...]], limit_s: float
 ) -> None:
-    """No fault, no gap in a sentence, a command in each, and nobody both cleared and called a liar."""
+    """No fault, no gap in a sentence, a command in each, and no node both cleared and refuted."""
     fleet = [made(f"n{number}", told) for number, told in enumerate(drawn, 1)]
     said = judged(*fleet, limit_s=limit_s)
     for found in (*said.cluster, *(one for each in said.nodes.values() for one in each)):

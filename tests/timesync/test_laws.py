@@ -1,4 +1,4 @@
-"""What holds of every parser for every text."""
+"""Laws for every parser and every text."""
 
 import math
 from dataclasses import fields, is_dataclass

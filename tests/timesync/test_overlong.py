@@ -9,12 +9,12 @@ from skewmon.timesync.parsers.registry import PARSERS
 from skewmon.timesync.script import TOOL_LIMIT_BYTES
 from tests.timesync.captures import captures
 
-#: What patterns trip over: runs of what two neighbouring parts of a pattern can both take.
+#: Slow for patterns: runs that two neighbouring parts of a pattern can both match.
 RUNS = ("\t", " ", "a", "1", " a", "a ", " 1", ".", "=", ":", "(", ",", "/", "$ ", ">a", "a:", " - ", "::")
 BEGINNINGS = ("", "^* ", "x ", "Reference ID    : ", "/", "x: ")
 ENDINGS = ("", "!", "\x00 z")
 
-#: The whole of what is read of a tool, at its worst. What fuzzing once found took 55 s for a fifth of it.
+#: The longest text that is read of a tool. Fuzzing once found a text of a fifth of it that took 55 s.
 SLOWEST_S = 1.5
 
 
@@ -37,7 +37,7 @@ def test_no_output_takes_long_however_its_lines_are_made(tool: str) -> None:
 @pytest.mark.parametrize("overlong", ["\t" * 6_840, "x" * 5_000, "poll" + " " * 300 + "6"])
 @pytest.mark.parametrize("tool", PARSERS)
 def test_an_overlong_line_is_not_understood_and_not_lost(tool: str, overlong: str) -> None:
-    """It is told whole, and the lines around it mean what they always mean."""
+    """It is reported whole, and the lines around it keep their meaning."""
     for capture in captures():
         if capture.tool != tool:
             continue
@@ -60,6 +60,6 @@ def test_blank_lines_after_an_overlong_one_are_counted(tool: str) -> None:
 
 
 def test_the_longest_real_line_is_far_from_overlong() -> None:
-    """What real tools print passes untouched."""
+    """Outputs of real tools pass untouched."""
     longest = max(len(line) for capture in captures() for line in capture.stdout.splitlines())
     assert longest * 2 < LONGEST_LINE

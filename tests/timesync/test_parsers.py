@@ -1,4 +1,4 @@
-"""What the awkward lines mean, one table a tool; positive is always: the node is ahead."""
+"""The meaning of awkward lines, one table for each tool; positive always means that the node is ahead."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_all_sign_conventions_converge(capture: str, offset_s: float) -> None:
     ],
 )
 def test_sources_keep_the_same_sign(capture: str, offset_s: float | None) -> None:
-    """A source's offset, too, is positive where the node is ahead, and None where not measured."""
+    """A source's offset, too, is positive if the node is ahead, and None if not measured."""
     peers = named(capture).status.peers
     assert peers[1 if len(peers) > 1 else 0].offset_s == offset_s
 
@@ -58,7 +58,7 @@ def test_sources_keep_the_same_sign(capture: str, offset_s: float | None) -> Non
         ("show-timesync-two-seconds-off", 2188148 / 65536),
     ],
 )
-def test_frequencies_are_positive_where_the_oscillator_is_fast(capture: str, ppm: float) -> None:
+def test_frequencies_are_positive_if_the_oscillator_is_fast(capture: str, ppm: float) -> None:
     """A correction of +44 ppm means an oscillator that is 44 ppm slow."""
     assert named(capture).status.frequency_ppm == pytest.approx(ppm, abs=1e-9)
 
@@ -104,7 +104,7 @@ def test_ntpq_intervals_have_letters(when: str, poll: str, heard_s: float | None
 
 
 def test_ntpq_names_that_begin_like_a_tally_code_stay_whole() -> None:
-    """The tally's column tells a falseticker from a host called x.ns.gin.ntt.net."""
+    """The tally's column distinguishes a falseticker from a host called x.ns.gin.ntt.net."""
     states = [(peer.name, peer.state) for peer in named("ntpq-awkward-names").status.peers]
     assert ("x.ns.gin.ntt.ne", "rejected") in states
     assert ("o.example.org", "rejected") in states
@@ -156,19 +156,19 @@ def test_ntpq_units_are_honoured() -> None:
     assert (second.delay_s, second.offset_s) == (3.00045, -1.2e-06)
 
 
-def test_ntpq_cookie_count_is_no_address_type() -> None:
-    """NTPsec shows how many NTS cookies are left where others show the kind of association."""
+def test_ntpq_cookie_count_is_not_an_address_type() -> None:
+    """NTPsec shows the number of NTS cookies in the column of the kind of association."""
     assert [peer.kind for peer in named("ntpq-ntpsec-nts").status.peers] == ["8", "7", "p", "u"]
 
 
-def test_a_cut_ipv6_address_identifies_nobody() -> None:
-    """Fifteen characters of an IPv6 address are no refid: the digest would be somebody else's."""
+def test_a_cut_ipv6_address_identifies_no_server() -> None:
+    """Fifteen characters of an IPv6 address are not a refid: the digest would be another server's."""
     row = "*2404:1a8:1102:: 133.243.236.18   2 u  613  68m  377    2.916   -0.165   0.066"
     assert PARSERS["ntpq"](row, "", 0).status.refid is None
 
 
-def test_leap_smear_is_told() -> None:
-    """A smearing server is off on purpose, and says by how much."""
+def test_a_leap_smear_is_reported() -> None:
+    """A smearing server is off on purpose, and reports its smear."""
     status = named("ntpq-rv-4.2.8p3-leap-smear").status
     assert (status.leap, status.smear_s, status.version) == (
         "insert",
@@ -178,7 +178,7 @@ def test_leap_smear_is_told() -> None:
 
 
 def test_an_unsynchronized_ntpd_claims_no_offset() -> None:
-    """Its loop filter holds a zero that nobody measured."""
+    """Its loop filter holds a zero that was not measured."""
     status = named("ntpq-rv-4.2.8p15-stepping").status
     assert (status.synchronized, status.offset_s) == (False, None)
 
@@ -198,7 +198,7 @@ def test_a_chronyd_that_never_synchronized_claims_nothing() -> None:
     "capture",
     ["chronyc-tracking-4.3-local", "ntpstat-local-net", "ntpstat-local-net-address", "ntpq-local-island"],
 )
-def test_islands_are_recognised(capture: str) -> None:
+def test_free_running_nodes_are_recognised(capture: str) -> None:
     """All of them call it synchronized, and it is the machine's own oscillator."""
     status = named(capture).status
     assert (status.synchronized, status.refid) == (True, "LOCL")
@@ -222,8 +222,8 @@ def test_three_generations_of_timedatectl(capture: str, synchronized: bool) -> N
     assert status.kernel.synchronized is synchronized
 
 
-def test_the_kernel_speaks_the_same_through_every_tool() -> None:
-    """Ntptime of both projects, adjtimex and busybox tell of the same unsynchronized kernel."""
+def test_every_tool_reports_the_same_kernel() -> None:
+    """Ntptime of both projects, adjtimex and busybox report the same unsynchronized kernel."""
     tools = ["4.2.8p15-synchronized", "ntpsec-1.2.2-synchronized", "adjtimex-1.29", "busybox-1.35"]
     kernels = {named(f"ntptime-{tool}").status.kernel for tool in tools}
     assert len(kernels) == 1
@@ -233,13 +233,13 @@ def test_the_kernel_speaks_the_same_through_every_tool() -> None:
 
 
 def test_a_status_beside_its_parser_keeps_partial_text() -> None:
-    """Output cut off in the middle keeps what was whole and names the line that was not."""
+    """Output cut off in the middle keeps the whole lines and names the broken one."""
     report = named("chronyc-tracking-cut-off")
     assert (report.outcome, report.status.stratum) == (ToolOutcome.PARSED, 3)
     assert report.unparsed == ("Ref time (UTC)  : Sat Nov 2",)
 
 
-def test_a_killed_tool_keeps_what_it_had_said() -> None:
+def test_the_lines_of_a_killed_tool_are_kept() -> None:
     """Timed out is the outcome, and the rows that came are there."""
     row = "*10.0.0.1        .GPS.            1 u   12   64  377    1.000    0.500   0.100\n"
     report = PARSERS["ntpq"](row, "", 137)

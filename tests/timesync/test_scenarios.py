@@ -1,6 +1,6 @@
-"""Fleets as they are met, healthy and sick: what an operator would expect to be told, and what not.
+"""Healthy and sick fleets, and the findings that an operator would expect of them.
 
-Every node speaks through the text of its tools. What a healthy fleet is told at the most stands beside it.
+Every node is described by the text of its tools. A healthy fleet has at most the findings named with it.
 """
 
 from dataclasses import replace
@@ -42,7 +42,7 @@ def capture(name: str) -> str:
 
 
 def kernel(*, unsync: bool, max_error_s: float) -> str:
-    """Return what busybox's adjtimex says."""
+    """Return the output of busybox's adjtimex."""
     text = capture("ntptime-busybox-1.35").replace("16000000", str(round(max_error_s * 1e6)))
     return text if unsync else text.replace("64 (UNSYNC)", "0 ()").replace("5 (clock not", "0 (clock")
 
@@ -66,8 +66,8 @@ def test_a_clouds_own_time_service_needs_no_second_one(server: str) -> None:
     assert judged(*fleet).all_kinds == set()
 
 
-def test_a_single_server_of_ones_own_is_told() -> None:
-    """It may be wrong, and nobody would know."""
+def test_a_single_own_server_is_reported() -> None:
+    """It may be wrong, and no other source would show it."""
     for server in ("10.0.0.5", "fe80::1"):
         fleet = [node(f"n{k}", chronyd(server)) for k in (1, 2, 3)]
         assert judged(*fleet).kinds("n1") == ["single-source"]
@@ -121,7 +121,7 @@ def test_a_long_poll_is_not_stale() -> None:
     assert judged(*(node(f"n{k}", calm) for k in (1, 2, 3))).all_kinds == set()
 
 
-def test_a_daemon_that_was_just_restarted_is_not_blamed_for_its_few_answers() -> None:
+def test_a_restarted_daemon_may_have_few_answers() -> None:
     """Reach 1 and 3, the first samples seconds old, and no majority needed yet."""
     young = status_of(
         CHRONYD,
@@ -160,7 +160,7 @@ def test_a_guest_in_a_container_is_kept_by_its_host() -> None:
 
 @pytest.mark.parametrize("max_error_s", [16.0, 0.7])
 def test_a_container_cannot_keep_a_clock(max_error_s: float) -> None:
-    """Nobody there could; and whether the host's daemon tells the kernel is not to be seen from inside."""
+    """No daemon there could; the host's daemon may set the kernel's flag or not."""
     guest = status_of("container", ntptime=kernel(unsync=max_error_s == 16, max_error_s=max_error_s))
     assert judged(*(node(f"n{k}", guest) for k in (1, 2, 3))).all_kinds == set()
 
@@ -193,7 +193,7 @@ def test_a_daemon_in_a_container_of_the_host_is_no_rival() -> None:
 
 
 def test_a_daemon_that_runs_in_a_container_alone_is_not_denied() -> None:
-    """Somebody may have given it the clock."""
+    """It may have been given the clock."""
     host = status_of(
         "contained 4711 chronyd /usr/sbin/chronyd -d", ntptime=kernel(unsync=True, max_error_s=16)
     )
@@ -202,7 +202,7 @@ def test_a_daemon_that_runs_in_a_container_alone_is_not_denied() -> None:
 
 
 def test_hidden_processes_prove_no_absence() -> None:
-    """With hidepid nobody knows who runs; the answer of the daemon counts."""
+    """With hidepid the running daemons are not known; the answer of the daemon counts."""
     hidden = status_of(
         hidden=True,
         chronyc_tracking=tracking(FOUR[0]),
@@ -323,7 +323,7 @@ def test_other_whole_seconds_are_no_time_scale(ahead_s: float) -> None:
     assert said.kinds("n1") == ["claims-sync-but-off"]
 
 
-def test_the_kernels_word_is_not_put_into_an_unknown_mouth() -> None:
+def test_a_claim_of_the_kernel_is_attributed_to_the_kernel() -> None:
     """A guest without a daemon, whose kernel says synchronized, 70 s ahead: the kernel is quoted."""
     guest = status_of(ntptime=kernel(unsync=False, max_error_s=0.02))
     said = judged(node("n1", guest, 70.0), node("n2", HEALTHY), node("n3", HEALTHY))
@@ -331,7 +331,7 @@ def test_the_kernels_word_is_not_put_into_an_unknown_mouth() -> None:
 
 
 def test_a_daemon_that_admits_its_error_is_no_liar() -> None:
-    """Synchronized, 70 s off, and slewing by its own word: the finding quotes it and advises a step."""
+    """Synchronized, 70 s off, and slewing by its own report: the finding quotes it and advises a step."""
     slewing = chronyd(*FOUR, ahead_s=70.0)
     said = judged(node("n1", slewing, 70.0), node("n2", HEALTHY), node("n3", HEALTHY))
     assert said.kinds("n1") == ["corrects-slowly"]
@@ -342,7 +342,7 @@ def test_a_daemon_that_admits_its_error_is_no_liar() -> None:
 
 
 def test_the_server_of_a_daemon_that_admits_its_error_is_not_blamed() -> None:
-    """The server told the daemon: somebody set the clock, and no other node has that member of a pool."""
+    """The daemon has the offset from the server, a member of a pool that no other node has."""
     slewing = chronyd("203.0.113.9", ahead_s=70.0)
     others = [node(f"n{k}", chronyd("203.0.113.1", f"203.0.113.{k}")) for k in (2, 3, 4)]
     said = judged(node("n1", slewing, 70.0), *others)
@@ -362,7 +362,7 @@ def test_a_wrong_server_is_named_with_its_node() -> None:
 
 
 def test_busyboxs_ntpd_is_not_held_for_the_other() -> None:
-    """It steps a clock however far off, nobody can ask it, and its system has neither ntpq nor systemd."""
+    """It steps a clock however far off, has no tools, and its system has neither ntpq nor systemd."""
     alpine = status_of(
         "ntpd busybox",
         "process 9 ntpd /usr/sbin/ntpd -N -p pool.ntp.org -n",
@@ -383,7 +383,7 @@ def test_an_orphan_parent_follows_itself() -> None:
     assert "local-island" in judged(node("n1", parent), node("n2", HEALTHY), node("n3", HEALTHY)).kinds("n1")
 
 
-def test_timesyncd_that_was_stopped_leaves_a_claim_that_nobody_keeps() -> None:
+def test_a_stopped_timesyncd_leaves_a_claim_that_does_not_count() -> None:
     """The kernel's bound has grown past what any daemon leaves between two updates."""
     stopped = status_of(timedatectl=capture("timedatectl-252"), ntptime=kernel(unsync=False, max_error_s=0.7))
     said = judged(node("n1", stopped), node("n2", HEALTHY), node("n3", HEALTHY))
@@ -496,7 +496,7 @@ def camps(right: int, wrong: object, count: int = 3) -> list[object]:
 
 
 def against(wrong: int, *right: SyncStatus) -> Verdicts:
-    """Return what is found of nodes that are right, against so many 70 s ahead with one server."""
+    """Return the findings of right nodes, against so many 70 s ahead with one server."""
     good = [node(f"n{k}", status) for k, status in enumerate(right, 1)]
     return judged(*good, *(node(f"w{k}", chronyd(WRONG), 70.0) for k in range(1, wrong + 1)))
 
@@ -510,7 +510,7 @@ def test_servers_that_pass_on_one_time_are_one_source() -> None:
     assert against(2, *(chronyd(f"198.51.100.{k}") for k in (1, 2, 3))).vote.culprits == ("w1", "w2")
 
 
-def test_a_server_is_known_by_what_any_node_says_of_it() -> None:
+def test_the_upstream_of_a_server_is_known_from_any_node() -> None:
     """Chrony does not print the upstream of its server; another node's ntpq does."""
     spoken = ntpd(("198.51.100.3", "203.0.113.77", 2), ("198.51.100.4", "203.0.113.77", 2))
     silent = chronyd("198.51.100.4")
@@ -519,7 +519,7 @@ def test_a_server_is_known_by_what_any_node_says_of_it() -> None:
 
 @pytest.mark.parametrize("name", ["2a01:3f7:2:202:", "ntp.example", "198.51.100.9%x", "time1.example.co"])
 def test_a_server_whose_name_is_no_address_has_no_known_root(name: str) -> None:
-    """An IPv6 address that ntpq cuts off, or a name where ``-n`` was not obeyed, disturbs nothing."""
+    """An IPv6 address that ntpq cuts off, or a name in spite of ``-n``, disturbs nothing."""
     fleet = [node(f"n{k}", ntpd((name, "192.0.2.77", 2))) for k in (1, 2)]
     assert judged(*fleet, node("n3", HEALTHY, 70.0)).vote.culprits == ("n3",)
 
@@ -544,7 +544,7 @@ def test_a_node_that_serves_the_others_is_not_a_second_source() -> None:
     assert "no-common-reference" not in [one.kind for one in two.cluster]
 
 
-def test_an_island_is_not_a_source() -> None:
+def test_a_free_running_node_is_not_a_source() -> None:
     """Three nodes that follow their own oscillators name no camp that has a source, but one node alone."""
     island = status_of(CHRONYD, chronyc_tracking=tracking("7F7F0101 ()", stratum=10))
     said = judged(*camps(2, lambda _: island))  # type: ignore[arg-type]
@@ -558,7 +558,7 @@ def test_an_island_is_not_a_source() -> None:
     assert (few.vote.verdict, few.vote.culprits) == ("named", ("n4", "n5"))
 
 
-def test_an_island_is_no_upstream_to_be_removed() -> None:
+def test_a_free_running_node_is_not_an_upstream_to_remove() -> None:
     """The node that follows itself is named, and its own oscillator is not called a source."""
     island = status_of(CHRONYD, chronyc_tracking=tracking("7F7F0101 ()", stratum=10))
     said = judged(node("n1", island, 70.0), *(node(f"n{k}", HEALTHY) for k in (2, 3, 4)))
@@ -566,7 +566,7 @@ def test_an_island_is_no_upstream_to_be_removed() -> None:
     assert said.cluster == ()
 
 
-def test_nodes_that_follow_an_island_have_no_source() -> None:
+def test_nodes_that_follow_a_free_running_node_have_no_source() -> None:
     """One node with ``local stratum 10`` serves two others; two nodes have a server."""
     island = status_of(CHRONYD, chronyc_tracking=tracking("7F7F0101 ()", stratum=10))
     fleet = [node("n1", island, 70.0, address="10.0.0.1")]
@@ -577,7 +577,7 @@ def test_nodes_that_follow_an_island_have_no_source() -> None:
 
 
 def test_two_nodes_that_follow_each_other_have_no_source() -> None:
-    """A loop has no root, which the evidence says; a single outlier is named all the same."""
+    """A loop has no root, which the evidence names; a single outlier is named all the same."""
     fleet = [node("n1", chronyd("10.0.0.2"), 70.0, address="10.0.0.1")]
     fleet += [node("n2", chronyd("10.0.0.1"), 70.0, address="10.0.0.2")]
     said = judged(*fleet, node("n3", chronyd("192.0.2.1"), address="10.0.0.3"))
@@ -612,7 +612,7 @@ def test_an_unsynchronized_node_is_still_named() -> None:
     assert "common-wrong-source" not in said.all_kinds
 
 
-def test_two_nodes_are_one_word_against_another() -> None:
+def test_two_nodes_are_one_claim_against_another() -> None:
     """Both claim to be right; no node is named, and the tie is reported."""
     said = judged(node("n1", chronyd("192.0.2.1")), node("n2", chronyd("192.0.2.2"), 70.0))
     assert (said.vote.verdict, said.vote.culprits) == ("undetermined", ())
@@ -636,7 +636,7 @@ def test_three_of_five_behind_one_wrong_server() -> None:
 
 
 def test_a_single_outlier_is_named_also_if_the_others_share_one_source() -> None:
-    """The evidence says that they do."""
+    """The evidence names it."""
     said = judged(*(node(f"n{k}", chronyd("192.0.2.1")) for k in (1, 2)), node("n3", chronyd(WRONG), 70.0))
     assert said.vote.culprits == ("n3",)
     assert said.vote.evidence.endswith("All of these have one source, 192.0.2.1, and would share its error.")
@@ -682,7 +682,7 @@ def test_two_that_are_wrong_differently_are_both_named() -> None:
 
 
 def test_one_server_is_outvoted_by_the_four_of_the_others() -> None:
-    """Both camps follow one server; three daemons hold four for right, which makes them three witnesses."""
+    """Both camps follow one server; three daemons accept four, which count as three sources."""
     said = judged(
         *(node(f"n{k}", HEALTHY) for k in (1, 2, 3)), *(node(f"n{k}", chronyd(WRONG), 70.0) for k in (4, 5))
     )
@@ -699,7 +699,7 @@ def test_three_nodes_on_three_upstreams() -> None:
 
 
 def test_one_server_by_two_addresses_may_pass_for_two() -> None:
-    """Nothing on the nodes tells that they are one; the sentence says only what is known."""
+    """Nothing on the nodes shows that they are one; the sentence holds only known facts."""
     said = judged(node("n1", chronyd("192.0.2.1")), node("n2", chronyd("2001:db8::1")))
     assert [one.severity for one in said.cluster] == ["info"]
     assert "by address" in said.message("no-common-reference")
@@ -717,7 +717,7 @@ def test_an_ipv6_server_is_named_by_its_address() -> None:
 
 
 def test_a_server_that_only_ntpds_variables_name_is_named() -> None:
-    """Its table timed out; the reference identifier tells, and is called what it is."""
+    """Its table timed out; the reference identifier shows it, and is named as one."""
     alone = status_of(NTPD, ntpq_rv=variables(WRONG), ntpq=("", "***Request timed out\n", 1))
     said = judged(node("n1", alone, 70.0), *(node(f"n{k}", HEALTHY) for k in (2, 3)))
     assert f"synchronized to the reference ID {WRONG} to within" in said.message("claims-sync-but-off", "n1")
@@ -726,7 +726,7 @@ def test_a_server_that_only_ntpds_variables_name_is_named() -> None:
 # --- leap seconds ----------------------------------------------------------------------------------------
 
 
-def test_a_clock_that_somebody_sets_back_by_a_second_is_no_leap() -> None:
+def test_a_clock_set_back_by_a_second_is_not_a_leap() -> None:
     """One node steps by one second on an ordinary day, and its pool's member is its own."""
     odd = chronyd("203.0.113.9")
     rest = [node(f"n{k}", chronyd(f"203.0.113.{k}")) for k in (2, 3, 4)]
@@ -736,13 +736,13 @@ def test_a_clock_that_somebody_sets_back_by_a_second_is_no_leap() -> None:
 
 
 def test_a_leap_second_that_all_announce_is_no_trouble() -> None:
-    """On the last day of the month every healthy daemon says so."""
+    """On the last day of the month every healthy daemon announces it."""
     assert (
         judged(*(node(f"n{k}", chronyd(*FOUR, leap="Insert second")) for k in (1, 2, 3))).all_kinds == set()
     )
 
 
-def test_a_smear_is_told_from_those_who_insert() -> None:
+def test_a_smear_is_distinguished_from_an_inserted_second() -> None:
     """Half a second apart on the day, whoever announces it."""
     smearing = [node(f"s{k}", chronyd(f"216.239.35.{4 * k}"), 0.4) for k in (0, 1)]
     plain = [node(f"p{k}", chronyd(*FOUR, leap="Insert second")) for k in (1, 2, 3)]
@@ -750,7 +750,7 @@ def test_a_smear_is_told_from_those_who_insert() -> None:
 
 
 def test_the_whole_camp_that_steps_back_by_a_second_shows_the_leap() -> None:
-    """At midnight the announcement is gone, and the step is what tells."""
+    """At midnight the announcement is gone, and the step shows it."""
     smearing = [node(f"s{k}", chronyd(f"216.239.35.{4 * k}"), 0.4) for k in (0, 1)]
     plain = [replace(node(f"p{k}", HEALTHY), history=ClockChanges(step_s=-1.0)) for k in (1, 2, 3)]
     assert "leap-smear-split" in judged(*smearing, *plain).all_kinds

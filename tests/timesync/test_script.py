@@ -1,4 +1,4 @@
-"""The status sheet in real shells, with fake tools that misbehave."""
+"""The status script in real shells, with fake tools that misbehave."""
 
 import shutil
 import subprocess
@@ -67,7 +67,7 @@ def test_both_streams_and_the_status_come_back_exactly(tools: Path, shell: str) 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_hanging_tools_cost_one_limit_together(tools: Path, shell: str) -> None:
-    """Three that hang are ended at the same time, and what they had said is kept."""
+    """Three that hang are ended at the same time, and their output so far is kept."""
     for name in ("ntpctl", "ntp-ctl", "ntpstat"):
         fake(tools, name, "echo so far; exec sleep 60")
     began = time.monotonic()
@@ -79,8 +79,8 @@ def test_hanging_tools_cost_one_limit_together(tools: Path, shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_what_a_tool_leaves_behind_costs_that_tools_limit(tools: Path, shell: str) -> None:
-    """A child in the background holds both streams open; what the tool itself said is kept."""
+def test_a_child_left_behind_costs_the_limit_of_its_tool(tools: Path, shell: str) -> None:
+    """A child in the background holds both streams open; the output of the tool itself is kept."""
     fake(tools, "ntpctl", "echo said; sleep 30 & exit 0")
     fake(tools, "ntp-ctl", "echo quick; exit 3")
     began = time.monotonic()
@@ -127,7 +127,7 @@ def test_tools_do_not_eat_the_script_or_each_other(tools: Path) -> None:
 
 
 def test_bytes_that_are_no_text_come_through(tools: Path) -> None:
-    """A tool that prints Latin-1 costs nobody a line."""
+    """A tool that prints Latin-1 costs no line."""
     fake(tools, "ntpctl", "printf 'caf\\351\\nnext\\n'")
     assert run(tools)["ntpctl"].stdout.splitlines() == ["caf\ufffd", "next"]
 
@@ -138,7 +138,7 @@ def test_a_locale_does_not_reach_the_tools(tools: Path) -> None:
     assert run(tools)["ntpctl"].stdout == "C\n"
 
 
-def test_a_sheet_cut_off_keeps_the_whole_tools(tools: Path) -> None:
+def test_a_cut_status_output_keeps_the_whole_tools(tools: Path) -> None:
     """The last tool's output is there, its status is not."""
     text = (
         f"banner\n\n{NONCE} begin ntpq\nrow\n\n{NONCE} err\n\n{NONCE} end 0\n"
@@ -151,7 +151,7 @@ def test_a_sheet_cut_off_keeps_the_whole_tools(tools: Path) -> None:
 
 
 def test_the_script_fits_one_shell_and_no_file() -> None:
-    """Nothing is written and nobody is asked for privileges."""
+    """Nothing is written and no privileges are requested."""
     text = script.script(NONCE)
     assert "sudo" not in text
     assert "mktemp" not in text

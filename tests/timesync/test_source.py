@@ -46,13 +46,13 @@ def test_an_ipv6_server_has_the_digest_that_ntp_gives_it() -> None:
 
 
 def test_a_reference_clock_belongs_to_its_node() -> None:
-    """Two GPS receivers are two witnesses."""
+    """Two GPS receivers are two sources."""
     status = named("chronyc-tracking-refclock").status
     assert source_key(status, "n1") == "GPS of n1"
     assert source_key(status, "n1") != source_key(status, "n2")
 
 
-def test_an_island_is_its_own_upstream() -> None:
+def test_a_free_running_node_is_its_own_upstream() -> None:
     """Two machines that follow themselves do not follow the same source."""
     status = named("ntpstat-local-net").status
     assert source_key(status, "n1") == "local clock of n1"
@@ -61,14 +61,14 @@ def test_an_island_is_its_own_upstream() -> None:
 @pytest.mark.parametrize(
     "capture", ["ntpq-4.2.8p15-stepping", "chronyc-tracking-4.3-unreached", "timedatectl-252"]
 )
-def test_who_follows_nobody_has_no_key(capture: str) -> None:
-    """Unsynchronized, or not said."""
+def test_a_node_without_a_source_has_no_key(capture: str) -> None:
+    """Unsynchronized, or not printed."""
     assert source_key(named(capture).status, "n1") is None
     assert source_key(None, "n1") is None
 
 
 def test_placeholders_and_the_own_clock_are_no_servers() -> None:
-    """A pool's line and LOCAL(0) bring no time from elsewhere; what is out of reach does not answer."""
+    """A pool's line and LOCAL(0) bring no time from elsewhere; an unreachable source does not answer."""
     assert [peer.name for peer in servers(named("ntpq-4.2.6-centos7").status)] == [
         "news.neu.edu.cn",
         "202.118.1.130",
@@ -78,7 +78,7 @@ def test_placeholders_and_the_own_clock_are_no_servers() -> None:
     assert len(usable(named("ntpctl-6.2p3-unsynced").status)) == 4
 
 
-def test_the_parent_of_orphans_is_an_island() -> None:
+def test_the_parent_of_orphans_is_free_running() -> None:
     """An ntpd in orphan mode that others follow calls its own loopback address its reference."""
     status = named("ntpq-rv-4.2.8-orphan-parent").status
     assert source_key(status, "n1") == "local clock of n1"
@@ -86,7 +86,7 @@ def test_the_parent_of_orphans_is_an_island() -> None:
 
 
 def test_a_kernel_whose_pulse_is_lost_is_not_synchronized() -> None:
-    """The call's own answer counts, where the flag of a daemon that keeps the clock is not set."""
+    """The result of the call counts if the flag of a daemon that keeps the clock is not set."""
     kernel = named("ntptime-pps-lost").status.kernel
     assert kernel is not None
     assert kernel.synchronized is False

@@ -14,12 +14,12 @@ UNAME = "uname Linux 6.1.0 x86_64\nclock 1795353256\nboot 1-2-3\n"
 
 
 def facts(*lines: str) -> ToolOutput:
-    """Return the first block of a sheet."""
+    """Return the first block of a status output."""
     return ToolOutput("facts", UNAME + "".join(f"{line}\n" for line in lines))
 
 
 def output(capture: str) -> ToolOutput:
-    """Return a capture as the sheet would bring it."""
+    """Return a capture as in a status output."""
     one = read(DIRECTORY / f"{capture}.json")
     return ToolOutput(one.tool, one.stdout, one.stderr, one.exit_status)
 
@@ -35,7 +35,7 @@ NTPD = "process 8 ntpd /usr/sbin/ntpd -p /var/run/ntpd.pid -g"
 
 
 def test_chronyd_is_one_status_of_two_outputs() -> None:
-    """Tracking says how well, sources say from whom."""
+    """Tracking has the quality, sources have the servers."""
     found = status(
         facts(CHRONYD),
         "chronyc-tracking-4.3-synchronized",
@@ -84,8 +84,8 @@ def test_openntpds_parent_is_not_a_second_daemon() -> None:
     assert (found.daemon, found.daemons, found.synchronized) == ("openntpd", ("openntpd",), False)
 
 
-def test_busyboxs_ntpd_is_an_ntpd_that_nobody_can_ask() -> None:
-    """The status says ntpd, the list of daemons says whose; it never tells the kernel that it is in step."""
+def test_busyboxs_ntpd_is_an_ntpd_without_tools() -> None:
+    """The status names ntpd, the list of daemons its implementation; it never sets the kernel's flag."""
     found = status(
         facts("ntpd busybox", "process 9 ntpd /usr/sbin/ntpd -N -p pool.ntp.org"), "ntptime-busybox-1.35"
     )
@@ -101,7 +101,7 @@ def test_busyboxs_ntpd_is_an_ntpd_that_nobody_can_ask() -> None:
         (NTPD, False),
     ],
 )
-def test_an_unsynchronized_kernel_speaks_only_for_daemons_that_tell_it(
+def test_an_unsynchronized_kernel_counts_only_for_daemons_that_set_its_flag(
     process: str, synchronized: bool | None
 ) -> None:
     """PTP, OpenNTPD and a chronyd without rtcsync hold a clock whose kernel knows nothing of it."""
@@ -111,7 +111,7 @@ def test_an_unsynchronized_kernel_speaks_only_for_daemons_that_tell_it(
 
 
 def test_a_hardware_clock_in_local_time_is_no_lost_synchronisation() -> None:
-    """Then timesyncd leaves the kernel's flag up, and only the maximum error tells."""
+    """Then timesyncd leaves the kernel's flag up, and only the maximum error shows it."""
     kernel = output("ntptime-adjtimex-1.29")
     unsync = re.sub(r"status: *[0-9]+", "status: 64", kernel.stdout)
     unsync = re.sub(r"maxerror: *[0-9]+", "maxerror: 250000", unsync)
@@ -124,7 +124,7 @@ def test_a_hardware_clock_in_local_time_is_no_lost_synchronisation() -> None:
 
 
 def test_a_daemon_that_leaves_the_clock_alone_is_no_rival() -> None:
-    """``chronyd -x`` serves or watches; it answers, and two daemons are not told."""
+    """``chronyd -x`` serves or watches; it answers, and two daemons are not reported."""
     watching = "process 7 chronyd /usr/sbin/chronyd -x -F 1"
     found = status(
         facts(watching, NTPD), "chronyc-tracking-4.3-synchronized", "ntpq-rv-4.2.8p15-synchronized"
@@ -136,8 +136,8 @@ def test_a_daemon_that_leaves_the_clock_alone_is_no_rival() -> None:
     assert twice.daemons == ("chronyd", "ntpd")
 
 
-def test_timesyncds_word_is_the_kernels_flag() -> None:
-    """A packet taken is no synchronisation: the kernel's flag decides where it is known."""
+def test_the_claim_of_timesyncd_is_the_kernels_flag() -> None:
+    """An accepted packet is not synchronization: the kernel's flag decides if it is known."""
     parts = (
         facts("process 5 systemd-timesyn /lib/systemd/systemd-timesyncd"),
         "timesync-status-252-synchronized",
@@ -147,8 +147,8 @@ def test_timesyncds_word_is_the_kernels_flag() -> None:
     assert status(*parts).daemon == "timesyncd"
 
 
-def test_no_daemon_is_said_only_where_all_processes_can_be_seen() -> None:
-    """With hidden processes nobody knows."""
+def test_no_daemon_is_reported_only_if_all_processes_can_be_seen() -> None:
+    """With hidden processes it is not known."""
     assert status(facts(), "ntptime-busybox-1.35").daemon == "none"
     assert status(facts("processes hidden"), "ntptime-busybox-1.35").daemon == "unknown"
     assert assemble({}).daemon == "unknown"
@@ -160,8 +160,8 @@ def test_a_kernel_in_step_without_a_daemon_is_kept_from_elsewhere() -> None:
     assert (found.daemon, found.synchronized) == ("unknown", True)
 
 
-def test_a_claim_that_outlived_its_daemon_is_nobodys() -> None:
-    """The kernel says synchronized for hours after its daemon was stopped; its maximum error tells."""
+def test_a_claim_that_outlived_its_daemon_does_not_count() -> None:
+    """The kernel claims synchronization for hours after its daemon stopped; its maximum error shows it."""
     kudu = output("ntptime-kudu-synchronized")
     text = re.sub(r"maximum error [0-9]+ us", "maximum error 700000 us", kudu.stdout)
     assert text != kudu.stdout
@@ -170,7 +170,7 @@ def test_a_claim_that_outlived_its_daemon_is_nobodys() -> None:
 
 
 def test_a_daemon_that_runs_and_does_not_answer_is_a_failure_of_its_tool() -> None:
-    """Chronyc cannot tell a daemon that hangs from none; its process can."""
+    """For chronyc a daemon that hangs is like none; its process shows the difference."""
     assert status(facts(CHRONYD), "chronyc-tracking-4.3-not-running").failures == (
         "chronyc-tracking: no answer, although its daemon runs",
     )
@@ -178,7 +178,7 @@ def test_a_daemon_that_runs_and_does_not_answer_is_a_failure_of_its_tool() -> No
 
 
 def test_disagreement_is_named() -> None:
-    """The daemon's word stands, and who contradicts it is told."""
+    """The daemon's claim counts, and the contradiction is named."""
     found = status(
         facts(NTPD), "ntpq-rv-4.2.8p15-synchronized", "ntpstat-unsynchronised", "ntptime-busybox-1.35"
     )
@@ -187,8 +187,8 @@ def test_disagreement_is_named() -> None:
     assert "ntpd says synchronized, the kernel says unsynchronized" in found.suspects
 
 
-def test_a_silent_daemon_that_runs_is_named_with_what_others_say() -> None:
-    """noquery: the daemon runs, its tool is refused an answer, ntpstat still speaks."""
+def test_a_running_daemon_without_an_answer_is_named_with_the_claims_of_others() -> None:
+    """noquery: the daemon runs, its tool gets no answer, ntpstat does."""
     found = status(facts(NTPD), "ntpq-4.2.8p15-noquery", "ntpstat-centos7")
     assert (found.daemon, found.synchronized, found.source) == ("ntpd", True, "202.118.1.130")
     assert found.failures == ("ntpq: timed-out",)
@@ -208,7 +208,7 @@ def test_lines_not_understood_are_named_with_their_tool() -> None:
 
 
 def test_floods_and_ends_in_the_middle_are_failures() -> None:
-    """What was cut is told."""
+    """The cut tool is named."""
     flood = ToolOutput("ntpq", "x\n", flooded=True)
     cut = ToolOutput("ntpstat", "synchronised to", status=None)
     found = status(facts(NTPD), flood, cut)
@@ -216,6 +216,6 @@ def test_floods_and_ends_in_the_middle_are_failures() -> None:
 
 
 def test_age_follows_from_the_nodes_own_clock() -> None:
-    """Chronyd names an instant, the sheet the time by the same clock."""
+    """Chronyd prints an instant, the status output the time by the same clock."""
     found = status(facts(CHRONYD), "chronyc-tracking-slow")
     assert found.last_update_s == 1795353256 - 1763814131

@@ -29,7 +29,7 @@ from skewmon.timesync.parsers.values import is_value, number, octal, seconds, sp
     ],
 )
 def test_values_are_read_in_their_unit(text: str, expected: float | None) -> None:
-    """A bare number counts in the tool's unit; what is missing or foreign is None."""
+    """A bare number counts in the tool's unit; a missing or foreign one is None."""
     assert seconds(text, "ms") == expected
 
 
