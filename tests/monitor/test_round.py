@@ -143,7 +143,12 @@ async def test_a_step_reaches_every_cluster_of_the_node_and_is_one_event(slow_s:
         for view in result.views:
             stepped += [(view.name, number) for one in view.nodes if one.stepped]
             if number > 9:
-                assert view.nodes[0].steps == 1
+                first = view.nodes[0]
+                assert first.steps == 1
+                assert first.last_step is not None
+                assert NS_PER_S in first.last_step
+                age_s = (view.at_ns - first.last_step_at_ns) / NS_PER_S
+                assert age_s == pytest.approx((number - 6) * 15, abs=0.1)
     assert stepped == [("quick", 6), ("slow", 6 if slow_s == 15 else 8)]
     (event,) = events
     assert (event.kind, event.node, event.cluster) == ("step", "n1", "quick")
