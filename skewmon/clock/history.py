@@ -201,11 +201,17 @@ def _extended(
 
 
 def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:
-    """Return how long the base itself stood still, or None if the nodes do not show that.
+    """Return how long the base itself stood still, or None if the nodes do not show that."""
+    common = base_deviation(moved, followed)
+    return common if common is not None and common.lower_ns > 0 else None
+
+
+def base_deviation(moved: Collection[Interval], followed: int) -> Interval | None:
+    """Return by how much the nodes seem to have moved because the base did, or None if it did not.
 
     ``moved`` holds by how much each contradicting node's oscillator left its prediction in this round, of
-    ``followed`` nodes with a history. If one node leaps ahead, it moved; if more than half of them do, by one
-    common amount, the admin box stood still.
+    ``followed`` nodes with a history. If one node leaps, it moved; if more than half of them do, by one
+    common amount, the admin box did.
     """
     if len(moved) < 2 or len(moved) * 2 <= followed:
         return None
@@ -216,4 +222,4 @@ def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:
         common = interval if common is None else common.meet(interval)
         if common is None:
             return None
-    return common if common is not None and common.lower_ns > 0 else None
+    return common if common is not None and 0 not in common else None

@@ -33,6 +33,13 @@ def clock_events(round_: Round) -> Iterator[Event]:
             "every node's clock seemed to leap ahead by as much, and none of them did.",
             detail=_size(round_.base_pause),
         )
+    if round_.base_jump is not None:
+        yield Event(
+            round_.at_wall_ns,
+            EventKind.OSCILLATOR_JUMP,
+            _jump_sentence("the admin box", round_.base_jump.estimate_ns),
+            detail=_size(round_.base_jump),
+        )
     reported = set[Endpoint]()
     for view in round_.views:
         for node in view.cluster.nodes:
@@ -90,12 +97,16 @@ def _clock_sentence(name: str, movement: Movement) -> str:
     if movement.kind is MovementKind.LEAP:
         return f"{name} applied a leap second."
     if movement.kind is MovementKind.JUMP:
-        moved = f", by {span(abs(size))} {'forward' if size > 0 else 'back'}" if size else ""
-        return (
-            f"The oscillator of {name} left its course{moved}: its rate changed, or the machine was paused "
-            "or migrated."
-        )
+        return _jump_sentence(name, size)
     return f"The clock of {name} jumped {'forward' if size > 0 else 'back'} by {span(abs(size))}."
+
+
+def _jump_sentence(name: str, size_ns: int) -> str:
+    moved = f", by {span(abs(size_ns))} {'forward' if size_ns > 0 else 'back'}" if size_ns else ""
+    return (
+        f"The oscillator of {name} left its course{moved}: its rate changed, or the machine was paused "
+        "or migrated."
+    )
 
 
 def _size(size: Interval | None) -> dict[str, float]:

@@ -68,6 +68,17 @@ class NodeUpdate:
         steps = (movement.size for movement in self.clock_update.movements if movement.kind in STEPS)
         return next(steps, None) if self.has_one_clock else None
 
+    @property
+    def jump(self) -> Interval | None:
+        """By how much the oscillator left its course; None if it did not."""
+        reset = self.clock_update.reset
+        return reset.moved if reset and reset.reason in JUMPS else None
+
+    def without_jump(self) -> "NodeUpdate":
+        """Return the update without the jump of the oscillator, which was the base's."""
+        movements = _without_jumps(self.clock_update.movements)
+        return replace(self, clock_update=replace(self.clock_update, movements=movements))
+
     def without_base(self) -> "NodeUpdate":
         """Return the update without conclusions from the base, which stood still."""
         if self.clock_state is None:

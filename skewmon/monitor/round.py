@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skewmon.clock.history import STEADY_CLOCKSOURCES, base_pause
+from skewmon.clock.history import STEADY_CLOCKSOURCES, base_deviation, base_pause
 from skewmon.clock.selfcheck import contradictions
 from skewmon.clock.steps import Movement
 from skewmon.errors import NodeError, SkewmonError
@@ -45,6 +45,7 @@ class Round:
     base_pause: Interval | None = None
     failed_checks: tuple[str, ...] = ()
     failed_clusters: tuple[str, ...] = ()
+    base_jump: Interval | None = None
 
     def complete_views(self) -> tuple[ClusterView, ...]:
         """Return the views of all clusters; raise SkewmonError if one is missing."""
@@ -72,12 +73,17 @@ async def run_round(
     if paused is not None:  # every history against the base, and every bound that it tightened, is wrong
         updates = {endpoint: update.without_base() for endpoint, update in updates.items()}
         state.forget_base(but=endpoints)
+    jumped = None if paused is not None else _base_jump(updates, state)
+    if jumped is not None:
+        updates = {endpoint: update.without_jump() for endpoint, update in updates.items()}
     outcomes = {endpoint: one.outcome for endpoint, one in updates.items()}
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     failed_checks = tuple(contradictions(measured, own_boot_id()))
     state.commit(updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks)
     views, failed = _evaluated(clusters, replace(sweep, outcomes=outcomes), state, wall_ns)
-    return Round(sweep.at_ns, wall_ns, views, _movements(updates, state), paused, failed_checks, failed)
+    return Round(
+        sweep.at_ns, wall_ns, views, _movements(updates, state), paused, failed_checks, failed, jumped
+    )
 
 
 def _evaluated(
@@ -98,6 +104,13 @@ def _base_pause(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> 
     followed = sum(state.node(endpoint).is_followed for endpoint in updates)
     deviations = [one.deviation for one in updates.values()]
     return base_pause([deviation for deviation in deviations if deviation is not None], followed)
+
+
+def _base_jump(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> Interval | None:
+    """Return by how much the admin box's oscillator left its course, ahead positive; None if it did not."""
+    followed = sum(state.node(endpoint).is_followed for endpoint in updates)
+    moved = base_deviation([one.jump for one in updates.values() if one.jump is not None], followed)
+    return None if moved is None else -moved
 
 
 def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> dict[Endpoint, NodeMovements]:

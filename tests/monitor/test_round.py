@@ -410,3 +410,25 @@ async def test_an_oscillator_that_is_off_is_named_within_five_rounds(
     assert shown.upper - shown.lower < 60e-6
     assert named[5:] == [["n0"] * off] * 35
     assert all(names in ([], ["n0"] * off) for names in named)
+
+
+async def test_a_rate_of_the_admin_box_that_jumps_is_one_event_and_no_nodes() -> None:
+    """Its oscillator speeds up by 200 ppm, so all nodes seem to fall behind alike."""
+    machines = [Machine(Random(seed), network="loopback", rate_ppt=seed * 10 * PPM) for seed in range(4)]
+    cluster, state, events = (
+        Cluster("c", tuple(node(f"n{number}") for number in range(4))),
+        MonitorState(),
+        [],
+    )
+    for number in range(12):
+        start_ns = 10**15 + number * 15 * NS_PER_S
+        for machine in machines:
+            if number == 6:
+                machine.schedule(start_ns - 10 * NS_PER_S, RateJump(-200 * PPM))
+            machine.rest_until(start_ns)
+        seen = observe_round(machines, start_ns)
+        events += clock_events(await found([cluster], Canned(outcomes_of(seen), seen[0].tau_ns), state))
+    (event,) = events
+    assert (event.kind, event.node, event.cluster) == ("oscillator-jump", None, None)
+    assert event.message.startswith("The oscillator of the admin box left its course, by 2")
+    assert " ms forward: " in event.message
