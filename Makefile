@@ -42,6 +42,7 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.prose
 
 # Accuracy and cost against the alternatives; rewrites the tables of docs/accuracy.md.
 bench: setup
