@@ -12,6 +12,7 @@ import re
 import shlex
 import signal
 import socket
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import asyncssh
@@ -22,11 +23,15 @@ from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.faults import quoted
 from skewmon.probe.stamped_socket import StampedSocket
-from skewmon.runtime.command import kill_group
+from skewmon.runtime.command import CHUNK_BYTES, kill_group
 
 #: The reason for a failure is in the last lines of standard error.
 MAX_COMPLAINT_BYTES = 2048
 COMPLAINT_LINES = 2
+
+#: After more than that at once the rest has to wait, and so has the command, at some 10 MB a second. Without
+#: a pause, a flood would cost a whole processor.
+FLOOD_PAUSE_S = 0.005
 
 #: A command that lost its connection prints the reason and exits at once.
 LAST_WORDS_S = 1.0
@@ -44,9 +49,7 @@ UNCLEAR = frozenset({Reason.DISCONNECTED, Reason.NOT_SSH, Reason.LOGIN_TIMEOUT})
 class Proxy:
     """A running command and the socket that stamps its bytes."""
 
-    def __init__(
-        self, stamps: StampedSocket, process: asyncio.subprocess.Process, words: asyncio.StreamReader
-    ) -> None:
+    def __init__(self, stamps: StampedSocket, process: asyncio.subprocess.Process, words: "_Words") -> None:
         self.stamps = stamps
         self._process = process
         self._words = words
@@ -116,12 +119,15 @@ class Proxy:
                 kill_group(self._process.pid)
                 for task in self._tasks:
                     task.cancel()
+                self._words.transport.close()  # an ssh master that left the group keeps the other end
 
     async def _read(self) -> None:
         """Keep the end of standard error."""
-        while chunk := await self._words.read(MAX_COMPLAINT_BYTES):
+        while chunk := await self._words.reader.read(CHUNK_BYTES):
             self._complaint += chunk
             del self._complaint[:-MAX_COMPLAINT_BYTES]
+            if len(chunk) > MAX_COMPLAINT_BYTES:
+                await asyncio.sleep(FLOOD_PAUSE_S)
 
     async def _hang_up(self) -> None:
         """End the connection when the command ends; a process that it left may still hold the other end."""
@@ -130,17 +136,25 @@ class Proxy:
             self.stamps.shutdown(socket.SHUT_RD)
 
 
-async def _pipe() -> tuple[asyncio.StreamReader, BinaryIO]:
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The end of a pipe that is read."""
+
+    reader: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
+async def _pipe() -> tuple[_Words, BinaryIO]:
     """Return both ends of a pipe.
 
     Not one of asyncio's subprocess: Python 3.11 waits for the end of that pipe before it reports the exit.
     """
     near, far = os.pipe()
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(near, "rb", buffering=0)
     )
-    return reader, os.fdopen(far, "wb", buffering=0)
+    return _Words(reader, transport), os.fdopen(far, "wb", buffering=0)
 
 
 async def _other_end(stamps: StampedSocket) -> socket.socket:

@@ -118,6 +118,40 @@ async def test_a_command_that_fails_is_quoted(command: str, words: str) -> None:
         assert words in outcome.detail
 
 
+async def test_a_flood_of_standard_error_costs_no_processor() -> None:
+    """The command has to wait, and so has its flood; read without end it would cost a whole processor."""
+    async with Fleet(1) as fleet:
+        began_s, used_s = time.monotonic(), time.thread_time()
+        async with opened([node_of(fleet, fleet["n1"], proxy_command="yes >&2")], 2.0) as links:
+            (link,) = links.values()
+            assert link.failure is not None
+            assert link.failure.reason in {Reason.CONNECTING, Reason.PROXY_FAILED}
+        assert time.thread_time() - used_s < (time.monotonic() - began_s) / 8
+
+
+async def test_a_process_that_keeps_standard_error_costs_no_descriptor(tmp_path: Path) -> None:
+    """An ssh master that stays behind leaves the group of the command."""
+    ended = tmp_path / "ended"
+    command = f"sh -c 'setsid sh -c \"until [ -e {ended} ]; do sleep 0.1; done\" & exit 1'"
+    try:
+        async with Fleet(1) as fleet:
+            before = descriptors()
+            for _ in range(3):
+                async with opened([node_of(fleet, fleet["n1"], proxy_command=command)], DEADLINE_S):
+                    pass
+            until_s = time.monotonic() + DEADLINE_S
+            while descriptors() > before:
+                assert time.monotonic() < until_s
+                await asyncio.sleep(0.02)
+    finally:
+        ended.touch()
+
+
+def descriptors() -> int:
+    """Return how many files and sockets this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_a_name_from_an_inventory_cannot_add_to_the_command(tmp_path: Path) -> None:
     """A label of a target list may set the user; a shell must not obey it."""
     async with Fleet(1) as fleet:
