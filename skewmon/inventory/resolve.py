@@ -15,7 +15,10 @@ from skewmon.inventory.listing import Listing
 from skewmon.inventory.settings import Context, merged, with_login
 from skewmon.model import NS_PER_S, Cluster, Inventory, Node, SshSettings
 from skewmon.runtime.containment import Where, translated
-from skewmon.text import masked_text
+from skewmon.text import harmless, masked_text
+
+#: Characters of an error that a finding, an event and the log repeat.
+MAX_ERROR = 500
 
 #: The signature of the family: a source of the file and the settings of its nodes, to their listing.
 Source = Callable[[SourceSpec, Context], Awaitable[Listing]]
@@ -93,10 +96,10 @@ class _ClusterReader:
                 raise InventoryError(f"the cluster has {count} nodes; at most {MAX_NODES} are allowed")
         except InventoryError as error:
             if last is not None:
-                return replace(last, error=str(error))
+                return replace(last, error=_shown(error))
             if not self._keep_going:
                 raise type(error)(f"cluster {self._name}, {source.choice}: {error}") from None
-            return Inventory(source_name(source), key, error=str(error))
+            return Inventory(source_name(source), key, error=_shown(error))
         return Inventory(
             source_name(source),
             key,
@@ -105,6 +108,11 @@ class _ClusterReader:
             listing.rejected_count,
             read_wall_ns=time.time_ns(),
         )
+
+
+def _shown(error: InventoryError) -> str:
+    """Return an error on one line; it may quote a program or a server at length."""
+    return harmless(str(error)[:MAX_ERROR].rstrip("."))
 
 
 def source_name(source: SourceSpec) -> str:

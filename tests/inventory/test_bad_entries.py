@@ -197,6 +197,23 @@ async def test_a_name_that_forges_log_lines_is_harmless(tmp_path: Path) -> None:
     assert all(one.message.isprintable() for one in inventory_findings(cluster))
 
 
+async def test_an_error_of_a_program_is_cut_and_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finding and an event repeat the end of its standard error; a terminal must not obey it."""
+    program = tmp_path / "ansible-inventory"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    program.write_text('#!/bin/sh\necho \'{"all": {"hosts": ["n1"]}}\'\n')
+    program.chmod(0o755)
+    good = await read(f"ansible: {program}")
+    program.write_text("#!/bin/sh\nprintf '\\033[2J%05000d' 1 >&2\nexit 1\n")
+    kept = await read(f"ansible: {program}", (good,))
+    (finding,) = inventory_findings(kept)
+    assert "ansible-inventory failed: \\x1b[2J0000" in finding.message
+    assert finding.message.isprintable()
+    assert len(finding.message) < 1_000
+
+
 async def test_a_file_that_ssh_refuses_keeps_its_last_answer(tmp_path: Path) -> None:
     """One bad keyword makes ssh refuse the whole file: that must not end the measuring of all its hosts."""
     path = tmp_path / "config"
