@@ -36,7 +36,7 @@ def demo(place: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def read_until(process: subprocess.Popen[str], pattern: str) -> str:
-    """Return what was printed up to the first line that matches."""
+    """Return the output up to the first line that matches."""
     assert process.stdout is not None
     read = ""
     for line in process.stdout:
@@ -47,7 +47,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
 
 
 def fetched(text: str, path: str) -> bytes:
-    """Return what the demo whose first words are ``text`` serves."""
+    """Return the document of the demo whose first output is ``text``."""
     base = re.search(r"http://127\.0\.0\.1:\d+/", text)
     assert base
     with urllib.request.urlopen(base[0] + path, timeout=10) as answer:
@@ -120,8 +120,8 @@ def test_the_nodes_end_and_tidy_up_when_the_demo_is_killed(tmp_path):
         time.sleep(0.01)
 
 
-def test_a_taken_port_is_told_and_another_is_used(tmp_path):
-    """Where somebody has 10061, the demo says so and takes a free one."""
+def test_a_taken_port_is_reported_and_another_is_used(tmp_path):
+    """If another program has 10061, the demo says so and takes a free port."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -135,7 +135,7 @@ def test_a_taken_port_is_told_and_another_is_used(tmp_path):
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path):
-    """Whoever names a port wants that one: exit code 3, one sentence, nothing left."""
+    """A port that was named is not replaced: exit code 3, one sentence, nothing left."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

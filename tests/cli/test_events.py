@@ -50,7 +50,7 @@ async def test_events_can_be_had_as_json(tmp_path: Path, capsys: pytest.CaptureF
 async def test_events_are_narrowed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
-    """Each filter leaves what it names, and a value that nothing has leaves a sentence."""
+    """Each filter keeps the events it names; if no event is left, a sentence says so."""
     await _fill(tmp_path)
     base = ["events", "--state-directory", str(tmp_path), "--since", "30d"]
     assert run([*base, option, value]) == 0
@@ -61,10 +61,8 @@ async def test_events_are_narrowed(
     assert capsys.readouterr().err == "No events in the last 30d of other.\n"
 
 
-async def test_all_events_are_all_whatever_their_time(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An admin box whose battery is empty begins in 1970; what it wrote then can be read later."""
+async def test_all_events_are_all_at_any_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An admin box whose battery is empty begins in 1970; its events of then can be read later."""
     base = ["events", "--state-directory", str(tmp_path)]
     async with Journal.open(str(tmp_path)) as journal:
         await journal.append(Event(-5, "step", "In 1969."))
@@ -90,9 +88,9 @@ async def test_no_events_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFix
     """Not silence, and not on standard output."""
     await _fill(tmp_path)
     assert run(["events", "--state-directory", str(tmp_path), "--node", "n9"]) == 0
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err == "No events in the last 2d of n9.\n"
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == "No events in the last 2d of n9.\n"
 
 
 def test_the_configuration_names_the_state_directory(
@@ -106,18 +104,18 @@ def test_the_configuration_names_the_state_directory(
 
 
 def test_a_bad_duration_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Naming the option and what was expected."""
+    """Naming the option and the expected form."""
     assert run(["events", "--state-directory", str(tmp_path), "--since", "yesterday"]) == EXIT_UNUSABLE
     assert "--since" in capsys.readouterr().err
 
 
-async def test_what_was_cut_off_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The oldest are missing, and standard output stays what a program reads."""
+async def test_hidden_events_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The oldest are missing, and standard output stays readable by a program."""
     await _fill(tmp_path)
     assert run(["events", "--state-directory", str(tmp_path), "--limit", "1"]) == 0
-    told = capsys.readouterr()
-    assert len(told.out.splitlines()) == 1
-    assert told.err == "Only the newest 1 are shown; --limit raises that.\n"
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 1
+    assert output.err == "Only the newest 1 are shown; --limit raises that.\n"
 
 
 @pytest.mark.parametrize(
@@ -155,10 +153,10 @@ async def test_no_option_is_too_odd_for_a_sentence(
     assert said in capsys.readouterr().err
 
 
-def test_a_journal_that_is_none_is_told_with_the_reason(
+def test_an_unusable_journal_is_reported_with_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An empty file, and a pipe that nobody would ever write to."""
+    """An empty file, and a pipe without a writer."""
     path = tmp_path / "journal.db"
     path.touch()
     assert run(["events", "--state-directory", str(tmp_path)]) == EXIT_UNUSABLE
@@ -173,7 +171,7 @@ def test_a_journal_that_is_none_is_told_with_the_reason(
 async def test_the_journal_of_the_service_is_found_from_any_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, own: bool
 ) -> None:
-    """The daemon learns from systemd where its state is, and nobody tells the person who is paged."""
+    """The daemon has its directory from systemd; an interactive shell does not have it."""
     service, home, trial = tmp_path / "service", tmp_path / "home", tmp_path / "trial.yml"
     trial.write_text("clusters: {lab: {nodes: [n1]}}\n")
     monkeypatch.setattr("skewmon.cli.events.SERVICE_STATE_DIRECTORY", str(service))

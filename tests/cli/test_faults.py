@@ -1,4 +1,4 @@
-"""Faults of what is typed: short, and about the option that was meant."""
+"""Faults of arguments: short, and about the right option."""
 
 import json
 from pathlib import Path
@@ -40,11 +40,11 @@ USERS = ["", " ", "a b", "a:b", "a,b", "-oProxyCommand=x", "a\nb", "\x1b[31m", "
 def test_a_very_long_argument_is_not_repeated(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Enough of it to find it again, and what is wrong with it."""
+    """Enough of it to find it again, and its fault."""
     assert run(arguments) in (3, 78)
-    told = capsys.readouterr().err
-    assert len(told) < MAX_FAULT + 500  # the usage, which click adds
-    assert told.strip()
+    printed = capsys.readouterr().err
+    assert len(printed) < MAX_FAULT + 500  # the usage, which click adds
+    assert printed.strip()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_very_long_text_of_a_file_is_not_repeated(text: str) -> None:
     assert all(len(str(fault)) < MAX_FAULT for fault in caught.value.faults)
 
 
-def test_what_is_echoed_is_in_quotes_and_no_longer_than_the_limit() -> None:
+def test_echoed_text_is_in_quotes_and_no_longer_than_the_limit() -> None:
     """A text that fits is whole; other values are as Python shows them."""
     assert echoed("n1") == "'n1'"
     assert echoed(100) == "100"
@@ -85,7 +85,7 @@ def test_no_such_user_anywhere(user: str, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("user", ["root", "_ntp", "DOMAIN\\op", "op@example.com", "jürgen"])
 def test_users_of_directories_are_users(user: str) -> None:
-    """What a directory service may call somebody."""
+    """Names that a directory service may give."""
     assert check_user(user) == user
 
 
@@ -96,9 +96,9 @@ def test_an_address_to_listen_at_is_refused_by_the_name_of_its_option(
     path = tmp_path / "f.yml"
     path.write_text("clusters: {a: {nodes: [n1]}}")
     assert run(["run", f"--config.file={path}", "--web.listen-address=nonsense"]) == 78
-    told = capsys.readouterr().err
-    assert "--web.listen-address" in told
-    assert "host:port" in told
+    printed = capsys.readouterr().err
+    assert "--web.listen-address" in printed
+    assert "host:port" in printed
 
 
 def _yaml(value: dict[str, str]) -> str:
@@ -109,7 +109,7 @@ def _yaml(value: dict[str, str]) -> str:
 def test_an_option_that_a_file_overrules_is_named_as_it_was_typed(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And where to set it instead."""
+    """With the place to set it instead."""
     config = tmp_path / "skewmon.yml"
     config.write_text("clusters: {lab: {nodes: [n1]}}\n")
     assert run(["check", "--config.file", str(config), option, "22"]) == EXIT_UNUSABLE

@@ -1,4 +1,4 @@
-"""`skewmon health` tells a container's runtime whether the daemon answers."""
+"""`skewmon health` shows a container's runtime whether the daemon answers."""
 
 import threading
 from collections.abc import Iterator
@@ -45,14 +45,14 @@ def test_the_exit_code_says_whether_it_is_well(status, code, capsys):
 
 
 def test_nothing_that_listens_is_not_health(capsys):
-    """A refused connection is told in words."""
+    """A refused connection is reported in words."""
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
     assert run(["health", "--url", url]) == 1
     assert capsys.readouterr().out == f"No daemon answers at {url}: Connection refused.\n"
 
 
 def test_a_proxy_is_not_asked(monkeypatch, capsys):
-    """Health is asked of the daemon itself, whatever the environment says of proxies."""
+    """The daemon itself is queried, despite proxies in the environment."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with daemon(200) as url:
         assert run(["health", "--url", url]) == 0

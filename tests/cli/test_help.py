@@ -16,7 +16,7 @@ from skewmon.cli.main import COMMANDS, skewmon
 #: Loading any of these takes longer than a person notices.
 HEAVY = ("aiohttp", "asyncssh", "cryptography", "prometheus_client", "pydantic", "rich", "structlog", "yaml")
 
-#: What a person takes for "at once"; measured as processor time, because the tests share the machine.
+#: "At once" for a person; measured as processor time, because the tests share the machine.
 LIMIT_S = 0.2
 
 PRINT_LOADED = """
@@ -45,7 +45,7 @@ def test_help_comes_at_once(name):
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])
 def test_help_loads_nothing_heavy(name):
-    """Libraries are imported by what a command does, not by what it says of itself."""
+    """Libraries are imported when a command runs, not for its help."""
     arguments = ([name] if name else []) + ["--help"]
     done = subprocess.run(
         [sys.executable, "-c", PRINT_LOADED, *arguments], capture_output=True, text=True, check=False
@@ -54,7 +54,7 @@ def test_help_loads_nothing_heavy(name):
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_help_says_what_the_command_does(name):
+def test_help_explains_the_command(name):
     """Every command has a sentence, its examples keep their lines, and no markup is left in the text."""
     command = [sys.executable, "-m", "skewmon", name, "--help"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -75,7 +75,7 @@ ALL_COMMANDS = (
 
 @pytest.mark.parametrize("name", ALL_COMMANDS)
 def test_help_has_an_example_and_fits_a_terminal(name):
-    """Somebody who was just woken copies the line that is nearest; no line is wider than 80 columns."""
+    """A tired person copies the nearest line; no line is wider than 80 columns."""
     output = CliRunner().invoke(skewmon, [*name.split(), "--help"], terminal_width=80).output
     usage, _, rest = output.partition("\n")
     assert usage.startswith(f"Usage: skewmon {name}")
@@ -91,7 +91,7 @@ def test_the_list_of_commands_is_complete_without_importing_them():
         assert sentence.split(".")[0] in " ".join(output.split())
 
 
-def test_the_version_is_told():
+def test_the_version_is_printed():
     """`skewmon --version` prints name and version."""
     assert CliRunner().invoke(skewmon, ["--version"]).output == f"skewmon, version {__version__}\n"
 

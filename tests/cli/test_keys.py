@@ -87,7 +87,7 @@ ESCAPES = (
 
 
 async def test_the_key_runs_nothing_else(installed, tmp_path):
-    """Whatever command is asked for, whatever is sent: nothing of it happens."""
+    """No requested command and no input is executed."""
     witness = tmp_path / "witness"
     login = Login(forced_command=str(installed), key_options=("restrict",))
     with Fleet(1, login=login) as fleet:
@@ -160,7 +160,7 @@ def test_a_greeting_that_is_none_is_refused(greeting, installed):
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
 @pytest.mark.parametrize("sent", [b"", b": SKEWMON1 ", b"x"], ids=["nothing", "half a line", "one byte"])
 def test_a_first_line_that_does_not_come_ends_the_program(sent, shell, installed):
-    """Whoever stole the key cannot hold processes on the node; none is left behind."""
+    """A thief of the key cannot hold processes on the node; none is left behind."""
     patience_s = 1
     installed.write_text(installed.read_text().replace("\npatience=30\n", f"\npatience={patience_s}\n"))
     process = Popen([*shell, str(installed)], stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
@@ -273,7 +273,7 @@ def test_authorize_prints_a_line_that_sshd_takes(tmp_path):
     ],
 )
 def test_authorize_lets_nothing_out_of_its_quotes(arguments, tmp_path):
-    """What could end a quoted option early is refused."""
+    """Text that could end a quoted option early is refused."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     (tmp_path / "id.pub").write_bytes(key.export_public_key())
     result = CliRunner().invoke(command, ["authorize", "-i", str(tmp_path / "id"), *arguments])
@@ -281,7 +281,7 @@ def test_authorize_lets_nothing_out_of_its_quotes(arguments, tmp_path):
 
 
 def test_authorize_says_how_to_make_a_key(tmp_path, capsys):
-    """Where there is no key yet, the fault names the command that makes one."""
+    """If there is no key yet, the fault names the command that makes one."""
     assert run(["keys", "authorize", "-i", str(tmp_path / "id")]) == 3
     assert (
         f"make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {tmp_path / 'id'}" in capsys.readouterr().err
@@ -294,7 +294,7 @@ def test_authorize_says_how_to_make_a_key_in_a_directory_that_is_not_there(tmp_p
     assert f"make a key: install -d {tmp_path / 'ssh'} && ssh-keygen " in capsys.readouterr().err
 
 
-def test_authorize_refuses_what_is_no_public_key(tmp_path, capsys):
+def test_authorize_refuses_a_file_without_a_public_key(tmp_path, capsys):
     """A private key in the wrong place is never printed."""
     (tmp_path / "id.pub").write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
     assert run(["keys", "authorize", "-i", str(tmp_path / "id")]) == 3
@@ -316,12 +316,12 @@ def test_scan_prints_lines_that_known_hosts_takes_and_adds_none(tmp_path, capsys
         printed = capsys.readouterr().out
         nodes = [f"{node.address}:{node.port}" for node in fleet]
         assert run(["keys", "scan", *nodes, f"127.0.0.1:{dead}"]) == 3
-        told = capsys.readouterr()
+        listed = capsys.readouterr()
         for node in fleet:
             assert node.host_line in printed
-            assert node.host_line in told.out
+            assert node.host_line in listed.out
             digest = hashlib.sha256(node.host_key.public_data).digest()
             assert f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}" in printed
         assert fleet.known_hosts.read_text() == before
-    assert f"Nothing listens at 127.0.0.1:{dead}" in told.err
+    assert f"Nothing listens at 127.0.0.1:{dead}" in listed.err
     assert printed.count("same key as in") == 2

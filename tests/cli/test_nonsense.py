@@ -1,4 +1,4 @@
-"""Whatever is typed, a command answers with a sentence and its own exit code, never with a traceback."""
+"""To any arguments a command answers with a sentence and its own exit code, never with a traceback."""
 
 import os
 import subprocess
@@ -31,14 +31,14 @@ NONSENSE = (
 #: Texts that are names of hosts, however odd: a command that measures would look for them.
 NAMES = ("nonsense", "0x10", "1e999", "\u0663")
 
-#: Without these the command would do what it is for, such as starting a cluster or writing a file.
+#: Without these the command would do its work, such as starting a cluster or writing a file.
 BESIDE = {
     ("demo",): ["--duration=nonsense"],
     ("health",): ["--url=nonsense"],
     ("config", "init"): ["--config.file=-"],
 }
 
-#: What measures.
+#: Commands that measure.
 MEASURING = {("check",), ("watch",), ("probe",), ("keys", "scan")}
 
 
@@ -74,7 +74,7 @@ def options() -> list[tuple[tuple[str, ...], str]]:
 
 @pytest.fixture(autouse=True)
 def _empty_machine(tmp_path, monkeypatch):
-    """Run with an empty home, where nothing is configured and nothing of the machine can be reached."""
+    """Run with an empty home: nothing is configured, and nothing of the machine can be reached."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -89,7 +89,7 @@ def arguments_with(path: tuple[str, ...], option: str, text: str) -> list[str]:
     ("path", "option"), options(), ids=[" ".join([*path, option]).strip() for path, option in options()]
 )
 def test_nonsense_is_refused_in_words(path, option, capsys):
-    """The exit code is the command's own for unusable input, and what is printed is a message."""
+    """The exit code is the command's own for unusable input, and the output is a message."""
     allowed = {("run",): {78}, ("health",): {1, 3}}.get(path, {0, 3})
     for text in NONSENSE:
         if not option and path in MEASURING and text in NAMES:
@@ -126,8 +126,8 @@ def test_an_argument_that_is_no_text_is_refused_in_words(arguments):
     assert b"udcff" in done.stderr
 
 
-def test_a_terminal_with_a_small_alphabet_gets_what_it_can_show():
-    """Where standard output takes no more than ASCII, signs such as ± are replaced."""
+def test_a_terminal_with_a_small_alphabet_gets_replacements():
+    """If standard output accepts only ASCII, signs such as ± are replaced."""
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
     command = [sys.executable, "-m", "skewmon", "profiles"]
     done = subprocess.run(command, env=ascii_only, capture_output=True, check=True)

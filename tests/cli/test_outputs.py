@@ -25,7 +25,7 @@ def wrong(*names: str, cluster: str = "etcd") -> Snapshot:
     return snapshot(cluster_view(nodes, cluster, verdict=Verdict.CRITICAL, vote=vote))
 
 
-def test_the_worst_cluster_speaks_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_line_is_about_the_worst_cluster(capsys: pytest.CaptureFixture[str]) -> None:
     """It is named in the line, and its performance data comes first."""
     line = printed(
         Snapshot(WALL_NS, (*healthy().clusters, *silent().clusters, *wrong("n9").clusters)), capsys
@@ -61,7 +61,7 @@ def test_no_name_is_cut(count: int, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_name_that_fills_the_line_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    """The line may become longer, but what it says stays true."""
+    """The line may become longer, but it stays true."""
     text = printed(wrong("n9", cluster="c" * 100), capsys).partition(" | ")[0]
     assert f"{'c' * 100} 69.99 s..70.01 s" in text
 

@@ -47,7 +47,7 @@ def test_a_table_copied_from_a_page_is_read(
     assert json.loads(capsys.readouterr().out)["status"]["offset_seconds"] == -0.000923
 
 
-def test_what_a_terminal_adds_is_no_text(
+def test_additions_of_a_terminal_are_removed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Colours, doubled carriage returns, a mark of byte order: recorded or pasted, the table is the same."""
@@ -79,7 +79,7 @@ def test_empty_input_is_not_understood(tmp_path: Path) -> None:
 def test_unusable_input_is_one_message_and_status_three(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No traceback, whatever is wrong with the arguments."""
+    """No traceback for any wrong argument."""
     assert run(arguments) == 3
     complained = capsys.readouterr().err
     assert complained

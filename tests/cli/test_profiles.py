@@ -17,8 +17,8 @@ def test_every_profile_is_a_line_when_piped() -> None:
     assert lines[0].split("\t")[1] == "warning: 50ms, critical: 1s"
 
 
-def test_one_profile_is_told_with_its_source() -> None:
-    """What it compares, its lines, what breaks, and where that is written."""
+def test_one_profile_is_shown_with_its_source() -> None:
+    """The compared quantity, its lines, the damage, and the source."""
     output = CliRunner().invoke(profiles.command, ["kudu"]).output
     assert output.startswith("kudu compares: maxerror\n  critical: 20s\n  critical: unsynchronized\n")
     assert "Source:\n  docs.cloudera.com" in output
@@ -50,7 +50,7 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rules_are_yaml() -> None:
-    """Three groups, and a header that says what not to do."""
+    """Three groups, and a header with a warning."""
     output = CliRunner().invoke(rules.command).output
     assert output.startswith("# Prometheus alerting and recording rules")
     assert [group["name"] for group in yaml.safe_load(output)["groups"]] == [

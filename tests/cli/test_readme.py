@@ -1,4 +1,4 @@
-"""What the README shows is what the program prints and takes."""
+"""The README shows the program's real output and arguments."""
 
 import shlex
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.alert.views import MS, US, S, missing, node, view
 
 README = Path(__file__).parents[2] / "README.md"
 
-#: The lines that are set off as what is typed or printed.
+#: The lines that are set off as input or output.
 SET_OFF = [line.strip() for line in README.read_text().splitlines() if line.startswith("    ")]
 
 TYPED = [line for line in SET_OFF if line.startswith("skewmon ")]
@@ -50,7 +50,7 @@ def drawn() -> list[str]:
 
 @pytest.mark.parametrize("line", TYPED)
 def test_every_command_of_the_readme_is_understood(line):
-    """What a newcomer copies has no unknown command, option or value."""
+    """A copied line has no unknown command, option or value."""
     group: click.Command = skewmon
     words = shlex.split(line, comments=True)[1:]
     while isinstance(group, click.Group):

@@ -1,4 +1,4 @@
-"""What a round looks like in a terminal."""
+"""The table of a round in a terminal."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def drawn(round_: ClusterView) -> str:
     return captured.get()
 
 
-def test_a_fault_of_many_nodes_is_told_once():
+def test_a_fault_of_many_nodes_is_one_line():
     """A key that cannot be used is one fault; a node with another one has a line of its own."""
     failed = Failed(Reason.KEY_UNUSABLE, "No key can be used: /key: No such file.", "Name one.")
     nodes = [replace(missing(name), outcome=failed) for name in ("a", "b", "c")]
@@ -48,8 +48,8 @@ def test_a_fault_of_many_nodes_is_told_once():
 
 def test_a_node_without_a_time_daemon_has_none():
     """In words, for "none" alone could be the name of one."""
-    nobody = node("a", timesync=SyncStatus("none"))
-    assert "none runs" in drawn(view(nobody, node("b")))
+    without = node("a", timesync=SyncStatus("none"))
+    assert "none runs" in drawn(view(without, node("b")))
 
 
 def test_every_output_can_be_printed_in_ascii():
@@ -61,8 +61,8 @@ def test_every_output_can_be_printed_in_ascii():
     assert done.stderr == b""
 
 
-def test_a_line_that_may_be_passed_within_a_day_is_foretold():
-    """Below the table, with both ends; what is further off or passed already is not worth a line."""
+def test_a_line_that_may_be_passed_within_a_day_is_forecast():
+    """Below the table, with both ends; one further off, or passed already, has no line."""
     far = replace(FORECAST, passings=(Passing(S, 2 * FORESEEN_WITHIN_S, 3 * FORESEEN_WITHIN_S),))
     passed = replace(FORECAST, passings=(Passing(S, 0.0, 0.0),))
     shown = drawn(view(node("a", forecast=FORECAST), node("b", forecast=far), node("c", forecast=passed)))

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or read no further are told in words, or not at all."""
+"""Standard streams that are closed, full or read no further: one sentence, or none."""
 
 import subprocess
 import sys
@@ -13,16 +13,16 @@ def shell(text: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("buffered", "told"),
+    ("buffered", "printed"),
     [
         ("env -u PYTHONUNBUFFERED", "skewmon: standard output: No space left on device\n"),
         ("env PYTHONUNBUFFERED=1", "skewmon: No space left on device\n"),
     ],
 )
-def test_a_full_disk_behind_standard_output_is_told(buffered, told):
-    """What could not be printed is no success, and one sentence says why, once."""
+def test_a_full_disk_behind_standard_output_is_reported(buffered, printed):
+    """Lost output is not a success, and one sentence says why, once."""
     done = shell(f"{buffered} {COMMAND} profiles >/dev/full")
-    assert (done.returncode, done.stderr) == (3, told)
+    assert (done.returncode, done.stderr) == (3, printed)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
@@ -40,7 +40,7 @@ def test_a_reader_that_goes_away_is_no_fault():
 
 @pytest.mark.parametrize("arguments", ["profiles", "check --config.file {} -o json"])
 def test_a_reader_that_goes_away_proves_no_warning(arguments, tmp_path):
-    """Exit code 1 is kept for a proven warning, also where the output could not be written."""
+    """Exit code 1 is kept for a proven warning, even if the output could not be written."""
     config = tmp_path / "many.yml"
     config.write_text('ssh: {identity: []}\nclusters: {a: {nodes: ["n[1-300]"]}}\n')
     done = shell(f"({COMMAND} {arguments.format(config)}; echo $? >&2) | exec true")

@@ -1,4 +1,4 @@
-"""An account without a name and a home, as a service may have."""
+"""A user without a name and a home, as a service may have."""
 
 import os
 import pwd
@@ -11,8 +11,8 @@ from skewmon.cli.main import run
 
 
 @pytest.fixture
-def _nobody_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run under a number that the user database does not know, in an environment that says nothing."""
+def _without_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run under a number that the user database does not know, in an environment without a name."""
 
     def unknown(uid: int) -> pwd.struct_passwd:
         raise KeyError(uid)
@@ -23,9 +23,9 @@ def _nobody_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.mark.usefixtures("_nobody_at_all")
+@pytest.mark.usefixtures("_without_user")
 def test_a_service_without_a_user_entry_can_open_connections() -> None:
-    """Whatever the command, the SSH library finds what it asks for; it would end the daemon otherwise."""
+    """The SSH library finds a name and a home; it would end the daemon otherwise."""
     with pytest.raises((RuntimeError, ValueError), match=r"home|username"):
         asyncssh.SSHClientConnectionOptions(config=None)
     assert run(["profiles"]) == 0
@@ -34,7 +34,7 @@ def test_a_service_without_a_user_entry_can_open_connections() -> None:
 
 
 def test_a_name_and_a_home_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever has both keeps them."""
+    """Existing values stay."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LOGNAME", "somebody")
     assert run(["profiles"]) == 0

@@ -56,7 +56,7 @@ def test_a_daemon_s_document_is_read_as_it_was_published():
     assert parsed(encode(sent)) == sent
 
 
-def test_what_an_older_daemon_leaves_out_is_filled_in():
+def test_fields_that_an_older_daemon_lacks_are_filled_in():
     """Without evidence, message, thresholds and last success, the culprit is named in a whole sentence."""
     document = json.loads(stored(jumped()))
     for cluster in document["clusters"]:
@@ -104,14 +104,14 @@ def test_an_interval_whose_ends_are_exchanged_is_refused_in_words():
         b"\xff",
     ],
 )
-def test_what_is_no_status_is_refused_in_words(text):
-    """Another program's answer, or a newer schema, is told and not shown."""
+def test_other_text_is_refused_in_words(text):
+    """Another program's answer, or a newer schema, is reported and not shown."""
     with pytest.raises(UnreadableStatusError):
         parsed(text)
 
 
 def test_a_status_with_holes_is_refused_in_words():
-    """Whatever single value of the document is missing, nothing but the one error comes of it."""
+    """Any single missing value of the document gives this one error."""
     document = json.loads(stored(jumped()))
     for key in document["clusters"][0].keys() - ADDED:  # which older daemons leave out
         broken = json.loads(json.dumps(document))
@@ -120,7 +120,7 @@ def test_a_status_with_holes_is_refused_in_words():
             parsed(json.dumps(broken).encode())
 
 
-def test_no_daemon_at_the_url_is_told(capsys):
+def test_no_daemon_at_the_url_is_reported(capsys):
     """Code 3 and one sentence."""
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
     assert run(["watch", "--url", url]) == 3
@@ -219,11 +219,13 @@ async def test_sigterm_gives_the_cursor_back(cluster):
     await asyncio.to_thread(terminal.read_until, r"Ctrl-C ends")
     terminal.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(terminal.read_until, r"\x1b\[\?25h")
-    assert await asyncio.to_thread(terminal.wait) == 143  # a second signal would kill what is ending
+    assert (
+        await asyncio.to_thread(terminal.wait) == 143
+    )  # a second signal would kill a process that is ending
 
 
-async def test_sigterm_ends_it_where_sigint_is_ignored(cluster):
-    """A background job of a script ignores Ctrl-C; what remains has to work, at once."""
+async def test_sigterm_ends_it_while_sigint_is_ignored(cluster):
+    """A background job of a script ignores Ctrl-C; SIGTERM has to work at once."""
     watch = shlex.join([sys.executable, "-m", "skewmon", "watch", "--config.file", cluster])
     command = ["sh", "-c", f"trap '' INT; exec {watch}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -277,7 +279,7 @@ async def test_probe_in_brief_is_a_few_lines(cluster, capsys):
 
 
 def test_probe_of_a_dead_node_says_why(tmp_path, capsys):
-    """Code 3, the reason and what to do about it."""
+    """Code 3, the reason and the advice."""
     make_identity(tmp_path)
     dead = f"127.0.0.1:{free_port('127.0.0.1')}"
     assert run(["probe", "-i", str(tmp_path / "id_ed25519"), dead]) == 3
@@ -291,7 +293,7 @@ def test_probe_wants_one_node(capsys):
 
 
 def test_a_node_cannot_speak_to_the_terminal():
-    """Escape sequences in what a node prints are shown, not obeyed."""
+    """Escape sequences in a node's output are shown, not obeyed."""
     found = ProbeReport(Node("evil", "192.0.2.1"))
     found.transcript.note("received", b"\x1b]0;title\x07\xff\n")
     found.tools = {"ntpq": ToolOutput("ntpq", "\x1b[2J", "\x1b[31m")}

@@ -53,7 +53,7 @@ def test_sixty_nodes_show_the_worst_the_advice_and_every_verdict(height: int) ->
     assert "Ctrl-C ends." in shown[-1]
 
 
-def test_what_fits_is_shown_whole() -> None:
+def test_a_small_cluster_is_shown_whole() -> None:
     """Five nodes leave lines free; none of them is hidden."""
     shown = lines_of(breached(7))
     assert not [line for line in shown if "more" in line]

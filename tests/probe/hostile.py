@@ -14,7 +14,7 @@ PLAIN_HELLO = "hello probe=bash real=0,1000 boot_id=b1 clocksource=tsc"
 class Liar:
     """A node-side program; each part can be replaced by a rude one.
 
-    ``reply`` is given the nonce and the id of a request and returns what to write; ``before`` comes first.
+    ``reply`` gets the nonce and the id of a request and returns the answer; ``before`` comes first.
     """
 
     hello: str = FULL_HELLO

@@ -35,7 +35,7 @@ def test_a_satellite_is_measured_at_the_default_interval() -> None:
     assert Budget.of_interval(5).late_s > SATELLITE_S
 
 
-def test_a_lost_reply_is_reported_as_lost_where_nothing_presses() -> None:
+def test_a_lost_reply_is_reported_as_lost_without_a_deadline() -> None:
     """A node is never late before its reply counts as lost."""
     assert Budget.of_interval(math.inf).late_s > PATIENT.reply_s
     assert Budget.patient(100).late_s == math.inf

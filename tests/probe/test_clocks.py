@@ -1,4 +1,4 @@
-"""Kernel stamps on the base: never earlier than the truth, whatever the admin box's own clock does."""
+"""Kernel stamps on the base: never earlier than the truth, for any movement of the admin box's clock."""
 
 import socket
 import time
@@ -57,7 +57,7 @@ def arrivals(box: AdminBox, monkeypatch: pytest.MonkeyPatch) -> ArrivalClock:
     return made
 
 
-def test_a_quiet_box_brings_a_stamp_to_where_it_was(box: AdminBox, arrivals: ArrivalClock) -> None:
+def test_a_quiet_box_converts_a_stamp_exactly(box: AdminBox, arrivals: ArrivalClock) -> None:
     """Late by the reading of the clocks and no more."""
     arrivals.departure_ns()
     box.pass_time(100 * US)
@@ -68,16 +68,16 @@ def test_a_quiet_box_brings_a_stamp_to_where_it_was(box: AdminBox, arrivals: Arr
     assert 0 <= found - arrived <= 200
 
 
-@pytest.mark.parametrize("where", [0, 1], ids=["before the wall is read", "between the two readings"])
+@pytest.mark.parametrize("reading", [0, 1], ids=["before the wall is read", "between the two readings"])
 def test_an_interruption_makes_an_arrival_later_and_never_earlier(
-    box: AdminBox, arrivals: ArrivalClock, where: int
+    box: AdminBox, arrivals: ArrivalClock, reading: int
 ) -> None:
     """REALTIME first, then the base: the other order would put the arrival before the truth."""
     arrivals.departure_ns()
     box.pass_time(100 * US)
     arrived, stamp = box.now_ns, box.wall_ns
     box.pauses_ns = [50, 50]
-    box.pauses_ns[where] = 3 * MS
+    box.pauses_ns[reading] = 3 * MS
     found = arrivals.arrival_ns(stamp)
     assert found is not None
     assert found >= arrived
@@ -116,7 +116,7 @@ def test_a_slew_of_the_admin_box_cannot_move_an_arrival_before_the_truth(
 def test_a_step_of_the_admin_box_cannot_move_an_arrival_before_the_truth(
     box: AdminBox, arrivals: ArrivalClock, step_ns: int, when: str, calibrated: bool
 ) -> None:
-    """Any size, on either side of the arrival, even where the clock was checked once more since."""
+    """Any size, on either side of the arrival, even if the clock was checked once more since."""
     arrivals.departure_ns()
     box.pass_time(100 * US)
     if when == "before the arrival":
@@ -139,7 +139,7 @@ def test_random_histories_never_move_an_arrival_before_the_truth(
 ) -> None:
     """Many requests in flight, one step or slew while each reply is under way, interruptions anywhere."""
     rng = Random(3)
-    told = 0
+    converted = 0
     for _ in range(5_000):
         for _ in range(rng.randint(1, 4)):
             arrivals.departure_ns()
@@ -159,9 +159,9 @@ def test_random_histories_never_move_an_arrival_before_the_truth(
         box.pauses_ns = [rng.choice((50, 50, MS)) for _ in range(2)]
         found = arrivals.arrival_ns(stamp)
         assert found is None or found >= arrived
-        told += found is not None
+        converted += found is not None
         box.rate_ppm, box.pauses_ns = 0, []
-    assert told > 4_000
+    assert converted > 4_000
 
 
 def test_a_stamp_from_the_future_or_the_past_is_dropped(box: AdminBox, arrivals: ArrivalClock) -> None:
@@ -179,7 +179,7 @@ def test_a_stamp_that_no_reading_reaches_back_to_is_dropped(box: AdminBox, arriv
     assert arrivals.arrival_ns(stamp) is None
 
 
-def test_nothing_is_told_before_the_clocks_were_compared(box: AdminBox) -> None:
+def test_no_stamp_is_converted_before_the_clocks_were_compared(box: AdminBox) -> None:
     """A kernel that stamps with another clock than this process reads, as in some test benches."""
     fresh = ArrivalClock()
     fresh.departure_ns()
@@ -246,7 +246,7 @@ def pair():
 
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["kernel", "process"])
-def test_stamps_enclose_what_happened(pair: tuple[StampedSocket, socket.socket], enabled: bool) -> None:
+def test_stamps_enclose_sending_and_arrival(pair: tuple[StampedSocket, socket.socket], enabled: bool) -> None:
     """Sent is not after the call, received not before the other side's sending."""
     stamped, plain = pair
     if not enabled:
@@ -263,7 +263,7 @@ def test_stamps_enclose_what_happened(pair: tuple[StampedSocket, socket.socket],
 
 
 def test_a_kernel_stamp_does_not_wait_for_the_process(pair: tuple[StampedSocket, socket.socket]) -> None:
-    """What arrived while the process was busy is stamped with its arrival."""
+    """Data that arrived while the process was busy is stamped with its arrival."""
     stamped, plain = pair
     stamped.send(b"ping")
     plain.recv(10)
@@ -324,8 +324,8 @@ def test_several_buffers_are_stamped_like_one(pair: tuple[StampedSocket, socket.
     assert plain.recv(10) == b"ping"
 
 
-def test_what_the_base_counts_with_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel may give a clock source up; where it names none, nothing is assumed."""
+def test_the_clock_source_of_the_base_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may give a clock source up; if it names none, nothing is assumed."""
     name = tmp_path / "current_clocksource"
     monkeypatch.setattr(clocks, "OWN_CLOCKSOURCE", name)
     assert clocks.own_clocksource() == ""

@@ -1,4 +1,4 @@
-"""What a fault of the network tells an operator to type."""
+"""The commands that a fault of the network advises."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Which host keys are trusted for a host: what known_hosts may hold, as ssh(1) understands it."""
+"""The host keys that are trusted for a host: known_hosts as ssh(1) reads it."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ def hashed(name: str) -> str:
 
 @pytest.fixture
 def write(tmp_path: Path):
-    """Return what writes a known_hosts file and returns its path."""
+    """Return a function that writes a known_hosts file and returns its path."""
 
     def written(*lines: str) -> str:
         path = tmp_path / "known_hosts"
@@ -83,7 +83,7 @@ def test_an_authority_vouches_for_every_name_it_is_written_for(write) -> None:
 
 
 def test_a_revoked_key_is_never_a_trusted_one(write) -> None:
-    """Also where another line still trusts it: whoever verifies is told of both."""
+    """Also if another line still trusts it: both are returned."""
     path = write(f"n1 {PUBLIC}", f"@revoked * {PUBLIC}")
     trusted, _, revoked, *_ = host_keys.lookup((path,))("n1", "", None)
     assert [key.public_data for key in revoked] == [KEY.public_data]
@@ -98,7 +98,7 @@ def test_lines_that_are_not_understood_are_passed_over(write) -> None:
 
 
 def test_several_files_are_one(write, tmp_path: Path) -> None:
-    """A missing one knows nobody."""
+    """A missing one has no keys."""
     assert host_keys.is_known((str(tmp_path / "gone"), write(f"n1 {PUBLIC}")), "n1", 22)
 
 
@@ -122,8 +122,8 @@ def test_an_edited_file_counts_from_the_next_connection_on(write) -> None:
     ],
     ids=["plain", "hashed", "of another node", "revoked"],
 )
-def test_a_changed_key_is_told_from_an_unknown_one(write, line: str, reason: Reason) -> None:
-    """The first is an attack or a new installation, the other a machine that nobody has met."""
+def test_a_changed_key_is_distinguished_from_an_unknown_one(write, line: str, reason: Reason) -> None:
+    """The first is an attack or a new installation, the other a new machine."""
     path = write(line)
     assert host_key_error("n1", "n1", SshSettings(known_hosts=(path,))).reason is reason
 
@@ -134,9 +134,9 @@ def test_an_alias_is_looked_up_instead_of_the_address(write) -> None:
     assert host_key_error("n1", "10.0.0.1", ssh).reason is Reason.HOST_KEY_CHANGED
 
 
-def test_who_has_no_known_hosts_file_is_told_so() -> None:
+def test_a_missing_known_hosts_file_is_reported() -> None:
     """A newcomer's first check: the sentence names the file that would be read."""
-    told = host_key_error("n1", "n1", SshSettings(known_hosts=())).detail
+    detail = host_key_error("n1", "n1", SshSettings(known_hosts=())).detail
     assert (
-        told == "The host key of n1 is not known: there is no known_hosts file, such as ~/.ssh/known_hosts."
+        detail == "The host key of n1 is not known: there is no known_hosts file, such as ~/.ssh/known_hosts."
     )

@@ -13,20 +13,20 @@ from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
 from skewmon.probe import identity
 
-#: What a test waits for an agent instead of five seconds.
+#: The time limit for an agent in a test, instead of five seconds.
 PATIENCE_S = 0.2
 
 
 #: Takes a question and never answers it, like a forwarded agent whose far end is gone.
 HANGS = b""
 
-#: What no agent says.
+#: No answer of an agent.
 BABBLES = b"\x00\x00\x00\x01\xff" * 10
 
 
 @asynccontextmanager
 async def answering(place: str, answer: bytes) -> AsyncIterator[None]:
-    """Listen as an agent, and give this answer to whoever connects, until they leave."""
+    """Listen as an agent, and give this answer to each client, until it leaves."""
     left = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,7 +42,7 @@ async def answering(place: str, answer: bytes) -> AsyncIterator[None]:
 
 @pytest.fixture
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the place where an agent is looked for."""
+    """Return the path of the agent's socket."""
     place = str(tmp_path / "agent")
     monkeypatch.setenv("SSH_AUTH_SOCK", place)
     monkeypatch.setattr(identity, "AGENT_TIMEOUT_S", PATIENCE_S)
@@ -61,7 +61,7 @@ async def test_an_agent_that_does_not_answer_is_named_and_not_waited_for(answer:
 
 
 @pytest.mark.parametrize("answer", [HANGS, BABBLES])
-async def test_a_key_of_a_file_is_offered_whatever_the_agent_does(
+async def test_a_key_of_a_file_is_offered_despite_a_broken_agent(
     answer: bytes, agent: str, tmp_path: Path
 ) -> None:
     """A broken agent is no reason not to log in."""

@@ -54,7 +54,7 @@ async def pauses_s(reason: Reason, monkeypatch: pytest.MonkeyPatch) -> list[floa
 async def test_each_failure_doubles_the_pause_up_to_a_limit(
     reason: Reason, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a person must mend is tried seldom: servers ban an address that goes on failing."""
+    """Failures that need a person are tried seldom: servers ban an address that goes on failing."""
     wanted = BACKOFF_REFUSED if reason in REFUSED else BACKOFF
     pauses = await pauses_s(reason, monkeypatch)
     assert pauses == [min(wanted.limit_s, wanted.first_s * 2**number) for number in range(ATTEMPTS)]

@@ -121,7 +121,7 @@ async def _nothing_here() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-async def test_whatever_a_server_sends_costs_its_node_alone(
+async def test_any_packets_of_a_server_cost_its_node_alone(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it at once in one check: the honest nodes are measured, the others have a reason or a result."""
@@ -184,7 +184,7 @@ def target(node: Node) -> str:
 
 
 async def skewmon(*arguments: str) -> tuple[int | None, str, str]:
-    """Run a command and return its exit code and what it printed."""
+    """Run a command and return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "skewmon", *arguments),

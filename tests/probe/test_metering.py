@@ -1,4 +1,4 @@
-"""A node may cost what its answers cost; one that costs more is read more slowly, then disconnected."""
+"""A node may cost as much as its answers; one that costs more is read slowly, then disconnected."""
 
 import asyncio
 import time
@@ -113,7 +113,7 @@ async def test_bytes_that_were_not_asked_for_close_the_connection() -> None:
     assert "MiB" in meter.fault.detail
 
 
-async def test_what_is_asked_for_is_paid_for() -> None:
+async def test_a_request_pays_for_its_answer() -> None:
     """Status output at its limits again and again, and a thousand exchanges on a slow board."""
     ssh = Ssh(lambda data: burn(1_000_000 if len(data) == 100 else 0))
     meter = metered(ssh, Meter("n1"))
@@ -129,7 +129,7 @@ async def test_what_is_asked_for_is_paid_for() -> None:
 
 
 async def test_a_new_connection_is_no_new_allowance() -> None:
-    """A node that floods, leaves and comes back goes on where it left."""
+    """A node that floods, leaves and comes back goes on with the same allowance."""
     allowance, closed = Allowance(), []
     for _ in range(3):
         ssh = Ssh(lambda _: burn(CPU_AT_ONCE_NS // 2))

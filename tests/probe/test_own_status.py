@@ -26,7 +26,7 @@ def tool(directory: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
 
 
-async def test_what_the_admin_box_claims_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_claims_of_the_admin_box_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the same sheet and the same parsers as a node's."""
     (tmp_path / "tracking").write_text(TRACKING)
     tool(tmp_path, monkeypatch, f'[ "$2" = tracking ] && cat {tmp_path}/tracking\n')
@@ -55,7 +55,7 @@ async def test_a_tool_that_hangs_costs_the_admin_box_its_claim(
 
 
 def is_running(pid: str) -> bool:
-    """Tell whether a process is there and no zombie."""
+    """Return whether a process is there and not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

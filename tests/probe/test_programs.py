@@ -1,4 +1,4 @@
-"""The node-side programs on whatever interpreters this machine has: same words, same clocks."""
+"""The node-side programs on every interpreter of this machine: same protocol, same clocks."""
 
 import shutil
 import subprocess
@@ -93,7 +93,7 @@ def test_the_ladder_runs_in_every_posix_shell(shell: str) -> None:
     assert any(wire.parse_hello(NONCE, line) for line in done.stdout.decode().splitlines())
 
 
-def test_no_program_contains_what_the_shell_would_end_at() -> None:
+def test_no_program_contains_the_end_of_its_quotes() -> None:
     """Each is handed over in single quotes."""
     for name in programs.RUNGS.values():
         assert "'" not in source_of(name)

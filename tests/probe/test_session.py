@@ -44,7 +44,7 @@ async def rounds_of(cluster: Cluster, count: int) -> ClusterView:
 
 
 async def test_an_honest_script_is_measured(tmp_path: Path) -> None:
-    """What the hostile ones are compared with."""
+    """The standard for the hostile ones."""
     async with node_with(Liar(), tmp_path) as node:
         found = measured(await outcome_of(node, timeout_s=TIMEOUT_S))
     assert found.estimate.oscillator is not None
@@ -93,7 +93,7 @@ async def test_a_reply_that_is_none_fails_with_its_reason(name: str, tmp_path: P
 
 
 async def test_replies_before_the_request_are_no_measurement(tmp_path: Path) -> None:
-    """Whoever guesses the next id gains nothing."""
+    """Guessing the next id gains nothing."""
 
     def eager(liar: Liar, nonce: str, ident: int) -> bytes:
         return b"".join(liar.honest(nonce, ident + more) for more in range(3))
@@ -134,7 +134,7 @@ async def test_a_reply_from_the_past_is_refused(tmp_path: Path) -> None:
     "ahead_ns", [10**19, -(10**19), -1_790_000_000 * NS_PER_S, 1], ids=["far", "back", "1970", "1 ns"]
 )
 @pytest.mark.parametrize("hello", [FULL_HELLO, PLAIN_HELLO], ids=["all clocks", "one clock"])
-async def test_a_clock_of_any_time_is_told_as_it_is(ahead_ns: int, hello: str, tmp_path: Path) -> None:
+async def test_a_clock_of_any_time_is_measured(ahead_ns: int, hello: str, tmp_path: Path) -> None:
     """Three hundred years ahead or before 1970: a number like any other, on the page, too."""
     liar = Liar(hello=hello, reply=lambda liar, n, i: liar.honest(n, i, ahead_ns=ahead_ns))
     async with (
@@ -215,7 +215,7 @@ async def test_a_second_hello_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_flood_of_valid_replies_is_cut_off(tmp_path: Path) -> None:
-    """What nobody asked for is noise, however well formed."""
+    """A line without a request is noise, however well formed."""
 
     def twice(liar: Liar, nonce: str, ident: int) -> bytes:
         return liar.honest(nonce, ident) * 5_000
@@ -255,7 +255,7 @@ async def test_a_reply_in_pieces_is_put_together(tmp_path: Path) -> None:
     assert found.estimate.round_trip_ns > 10_000_000
 
 
-async def test_a_node_that_leaves_in_mid_line_is_told(tmp_path: Path) -> None:
+async def test_a_node_that_leaves_in_mid_line_is_reported(tmp_path: Path) -> None:
     """Power loss while it answers."""
 
     async def leave(session: Session) -> None:
@@ -271,7 +271,7 @@ async def test_a_node_that_leaves_in_mid_line_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_exits_tells_its_last_words(tmp_path: Path) -> None:
-    """Without what a terminal would obey."""
+    """Without sequences that a terminal would obey."""
 
     async def exit_loudly(session: Session) -> None:
         nonce = await nonce_of(session)
@@ -285,7 +285,7 @@ async def test_a_program_that_exits_tells_its_last_words(tmp_path: Path) -> None
 
 
 class Gone:
-    """A channel whose shell ended before it was written to; its end is told a moment later."""
+    """A channel whose shell ended before it was written to; its end is reported a moment later."""
 
     def __init__(self, session: ProbeSession) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Whom a round asks again, how often, and what becomes of what they answered."""
+"""The bursts that a round repeats, how often, and the use of their answers."""
 
 import asyncio
 from collections.abc import Iterable
@@ -59,13 +59,13 @@ def keyed(links: Iterable[Link]) -> dict[Endpoint, Link]:
 
 
 async def settled(links: Iterable[Scripted]) -> Sweeper:
-    """Return a sweeper that knows what is usual for these links; their bursts are counted from here."""
+    """Return a sweeper with a baseline for these links; their bursts are counted from here."""
     sweeper = Sweeper()
     links = list(links)
     for _ in range(ROUNDS):
         await sweeper.sweep(keyed(links), 8)
     for link in links:
-        assert link.bursts == ROUNDS, "nobody is asked twice without need"
+        assert link.bursts == ROUNDS, "no burst is repeated without need"
         link.bursts = 0
     return sweeper
 
@@ -85,7 +85,7 @@ async def test_only_the_disturbed_is_asked_again_and_its_best_counts() -> None:
 
 
 async def test_a_node_that_stays_noisy_is_left_alone_after_a_few() -> None:
-    """All its bursts count, and the next round begins anew."""
+    """All its bursts count, and the next round begins again."""
     link = Scripted("n1")
     sweeper = await settled([link])
     link.trips_ns = [NOISY_NS] * 10
@@ -115,7 +115,7 @@ async def test_a_wall_clock_alone_is_never_joined() -> None:
 
 
 async def test_a_node_that_fails_when_asked_again_fails() -> None:
-    """Its link is gone, and so is what it could have said after the common instant."""
+    """Its link is gone, and so is the exchange after the common instant."""
     links = [Scripted("n1"), Scripted("n2")]
     sweeper = await settled(links)
     links[0].trips_ns = [NOISY_NS, ProbeError(Reason.DISCONNECTED, "The connection was lost.")]
@@ -125,7 +125,7 @@ async def test_a_node_that_fails_when_asked_again_fails() -> None:
     assert isinstance(second, Measured)
 
 
-async def test_a_round_that_lasts_asks_nobody_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_round_repeats_no_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     """A box that is too busy for its rounds is not made busier."""
     link = Scripted("n1")
     sweeper = await settled([link])
@@ -136,7 +136,7 @@ async def test_a_round_that_lasts_asks_nobody_again(monkeypatch: pytest.MonkeyPa
 
 
 async def test_asking_again_never_makes_the_next_round_late() -> None:
-    """A far node's burst is repeated where the interval has room for it, and not where a round would wait."""
+    """A far node's burst is repeated if the interval has room for it, and not if a round would wait."""
     link = Scripted("n1")
     sweeper = await settled([link])
     for interval_s, trip_ns, bursts in ((15.0, NOISY_NS, 2), (1.0, 300_000_000, 1), (1e-6, NOISY_NS, 1)):

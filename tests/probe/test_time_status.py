@@ -18,10 +18,10 @@ FACTS = f"\n{NONCE} begin facts\nuname Linux 6.1.0 x86_64\n\n{NONCE} err\n\n{NON
 
 
 @pytest.mark.parametrize(("last", "failures"), [(f"\n{NONCE} done\n", ()), ("", (time_status.CUT_OFF,))])
-async def test_a_sheet_that_was_cut_off_is_told(
+async def test_truncated_status_output_is_reported(
     last: str, failures: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tools that come after the cut are missing without a word of their own; nobody takes that for health."""
+    """The tools after the cut are missing, and that must not look like health."""
 
     async def read_text(_: Connection) -> tuple[str, str]:
         return NONCE, FACTS + last

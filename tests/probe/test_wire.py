@@ -1,4 +1,4 @@
-"""The words of the protocol: what is understood, what is noise, and that nothing else can come of a line."""
+"""The protocol: a line is understood, is noise, or is refused."""
 
 from contextlib import suppress
 
@@ -26,7 +26,7 @@ def test_a_hello_says_everything_about_the_program() -> None:
     )
 
 
-def test_what_a_node_cannot_tell_is_empty() -> None:
+def test_a_missing_fact_is_empty() -> None:
     """A dash stands for nothing."""
     found = wire.parse_hello(NONCE, f"SKEWMON1 {NONCE} hello probe=date real=0,1 boot_id=- clocksource=-")
     assert found == Program("date", real=Quantum(0, 1))
@@ -34,7 +34,7 @@ def test_what_a_node_cannot_tell_is_empty() -> None:
 
 @pytest.mark.parametrize("line", ["", "hello", "SKEWMON1 ffffffffffffffff hello probe=bash real=0,1", "\0"])
 def test_a_line_without_the_nonce_is_noise(line: str) -> None:
-    """Banners may say what they like, even yesterday's hello."""
+    """Banners may have any text, even an old hello."""
     assert wire.parse_hello(NONCE, line) is None
     assert wire.parse_reply(NONCE, FULL, line) is None
 
@@ -90,7 +90,7 @@ def test_a_reply_is_read_to_the_nanosecond(ident: int, clocks: list[int]) -> Non
 
 
 def test_a_program_with_one_clock_leaves_out_the_others() -> None:
-    """Dashes where its hello announced nothing."""
+    """Dashes for clocks that its hello did not announce."""
     found = wire.parse_reply(NONCE, PLAIN, f"{NONCE} 7 5 - - - - 5")
     assert found == wire.Reading(7, 5, None, None, None, None, 5)
 
@@ -119,7 +119,7 @@ def test_a_program_with_one_clock_leaves_out_the_others() -> None:
         (PLAIN, "1 2 - - - - -"),
     ],
 )
-def test_a_reply_that_is_not_what_was_announced_is_refused(program: Program, rest: str) -> None:
+def test_a_reply_other_than_announced_is_refused(program: Program, rest: str) -> None:
     """Truncated, padded, overlong or of other clocks than the hello's: nothing is guessed."""
     with pytest.raises(ProbeError) as caught:
         wire.parse_reply(NONCE, program, f"{NONCE} {rest}")
@@ -129,7 +129,7 @@ def test_a_reply_that_is_not_what_was_announced_is_refused(program: Program, res
 
 @given(texts, st.sampled_from([FULL, PLAIN]), st.booleans())
 def test_no_line_raises_anything_else(text: str, program: Program, greeted: bool) -> None:
-    """Whatever a node prints, with or without the nonce in front."""
+    """For any output of a node, with or without the nonce in front."""
     with suppress(ProbeError):
         wire.parse_hello(NONCE, f"SKEWMON1 {NONCE} {text}" if greeted else text)
     with suppress(ProbeError):
