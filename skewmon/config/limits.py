@@ -18,7 +18,7 @@ MAX_FAULTS = 50
 #: shown, because the first ones in the file are shown.
 MAX_EXPLAINED = 10 * MAX_FAULTS
 
-#: What one admin box measures in one round a minute (bench: 10,000 nodes on one core).
+#: The most that one admin box measures in one round a minute (bench: 10,000 nodes on one core).
 MAX_NODES = 10_000
 
 #: Clusters share the nodes; hundreds would be one per service, thousands a generator gone wrong.

@@ -45,7 +45,7 @@ DEFAULT_CONNECT_TIMEOUT_NS = 10 * NS_PER_S
 
 
 class WebSpec(Spec):
-    """Where the page, the metrics and the API are served."""
+    """The address and the protection of page, metrics and API."""
 
     listen: Annotated[str, AfterValidator(refused_by(parse_listen))] = Field(
         DEFAULT_LISTEN, description="host:port; [::1]:10061 for IPv6, :10061 for every address"
@@ -234,7 +234,7 @@ class ClusterSpec(Spec):
 
 
 class ExportSpec(Spec):
-    """What is exported."""
+    """The volume of exported series."""
 
     pairs: Literal["auto", "all", "worst", "none"] = Field(
         "auto", description="pair series: auto is all up to 2,000, else the worst ones"

@@ -33,7 +33,7 @@ def _fault(document: Document, detail: ErrorDetails) -> Fault:
     """Return one fault of the schema with its position in the file."""
     kind, context = detail["type"], detail.get("ctx", {})
     steps = [*detail["loc"], *([context["at"]] if context.get("at") else [])]
-    line, column = document.place(steps, of_key=kind in {"extra_forbidden", "missing"} or "[key]" in steps)
+    line, column = document.position(steps, of_key=kind in {"extra_forbidden", "missing"} or "[key]" in steps)
     message, hint = _words(kind, detail, context)
     path = ".".join(_steps(document.value, steps))
     return Fault(f"{path}: {message}" if path else message, document.source, line, column, hint)

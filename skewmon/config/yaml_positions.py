@@ -26,7 +26,7 @@ class Document:
     value: Value = None
     faults: list[Fault] = field(default_factory=list)
 
-    def place(self, path: Iterable[str | int], *, of_key: bool = False) -> tuple[int, int]:
+    def position(self, path: Iterable[str | int], *, of_key: bool = False) -> tuple[int, int]:
         """Return line and column of a value, or of its key; steps that the file lacks are passed over."""
         node, mark = self.root, self.root.start_mark
         for step in path:

@@ -100,7 +100,7 @@ def _items(value: Value) -> list[tuple[str, Value]]:
 
 
 def _fault(document: Document, path: tuple[str, ...], message: str, known: object) -> Fault:
-    line, column = document.place(path, of_key=True)
+    line, column = document.position(path, of_key=True)
     names = sorted(known) if isinstance(known, frozenset | dict) else []
     return Fault(message, document.source, line, column, f"supported keys: {', '.join(names)}")
 
@@ -109,12 +109,12 @@ def _contradictions(document: Document, file: _WebFile) -> Iterator[Fault]:
     """Yield settings that are well formed but contradict each other."""
     for name, digest in file.basic_auth_users.items():
         if not _BCRYPT.fullmatch(digest):  # the text is not repeated: it may be the password itself
-            line, column = document.place(("basic_auth_users", name))
+            line, column = document.position(("basic_auth_users", name))
             hint = f"`htpasswd -nB {name}` makes one" if re.fullmatch(r"[\w.-]+", name) else ""
             yield Fault("expected a bcrypt hash", document.source, line, column, hint)
     tls = file.tls_server_config
     if tls and (tls.client_auth_type != "NoClientCert") != (tls.client_ca_file is not None):
-        line, column = document.place(("tls_server_config",), of_key=True)
+        line, column = document.position(("tls_server_config",), of_key=True)
         message = "client_ca_file and a client_auth_type other than NoClientCert belong together"
         yield Fault(message, document.source, line, column)
 

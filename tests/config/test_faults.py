@@ -43,7 +43,7 @@ def test_there_are_enough_broken_files() -> None:
 
 
 def test_every_fault_is_told_at_once() -> None:
-    """Nobody wants to repair a file one run at a time."""
+    """A user repairs a file in one go."""
     with pytest.raises(ConfigError) as caught:
         loads("wbe: {}\nclusters: {etcd: {nodes: ['n[3-1]', no], samples: 0}}", "f.yml")
     assert [(fault.line, fault.column) for fault in caught.value.faults] == [

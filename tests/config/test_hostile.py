@@ -54,7 +54,7 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
 
-#: What each file is, and whether YAML ever sees it.
+#: The content of each file, and whether it gets as far as YAML.
 HOSTILE: dict[str, tuple[Callable[[Path], Path], bool]] = {
     "alias-bomb": (text(HEAD + BOMB), True),
     "alias-into-itself": (text("clusters: &a {c: *a}\n"), True),

@@ -1,4 +1,4 @@
-"""What is loaded when: the command line stays quick."""
+"""Modules are loaded at use, so that the command line stays quick."""
 
 import subprocess
 import sys

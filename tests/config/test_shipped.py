@@ -76,7 +76,7 @@ def test_the_examples_load(path: Path) -> None:
 
 
 def test_the_values_of_the_example_are_the_defaults() -> None:
-    """Where the example shows a key that has a default, it shows the default."""
+    """If a key of the example has a default, its value is the default."""
     example, plain = load(str(EXAMPLE)), loads("clusters: {etcd: {nodes: [n1]}}", "f.yml")
     of_example, of_plain = example.clusters["etcd-prod"], plain.clusters["etcd"]
     for key in ("interval_ns", "status_interval_ns", "samples"):

@@ -157,7 +157,7 @@ async def test_too_many_nodes_of_live_sources_are_refused(tmp_path: Path) -> Non
 
 
 async def test_the_minimal_example_resolves() -> None:
-    """What newcomers start from gives nodes."""
+    """The template of a first configuration has nodes."""
     (cluster,) = await resolve(load(f"{Path(__file__).parents[2]}/config/skewmon.minimal.yml"))
     assert cluster.nodes[0] == Node("etcd1.example.com", "etcd1.example.com", cluster.nodes[1].ssh)
     assert Path(cluster.nodes[0].ssh.identities[0]).is_absolute()
