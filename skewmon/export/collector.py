@@ -39,8 +39,8 @@ SAMPLES_A_TURN = 128
 #: Nodes, of twenty samples each, gathered in about a millisecond.
 NODES_A_TURN = 64
 
-#: Failure series at 0 for every node and reason: at most this many, for clusters of up to 37 nodes.
-ZERO_FAILURE_SERIES_MAX = 1_000
+#: Larger clusters have no failure series at 0 for each node and reason: a thousand series are enough.
+ZERO_FAILURE_NODES_MAX = 32
 
 #: ``auto``: 37 nodes, a small part of the cost of a scrape.
 AUTO_PAIR_SERIES_MAX = 2_000
@@ -195,7 +195,7 @@ def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:
     if node.last_step is not None:
         samples.add("skewmon_node_step_seconds", labels, seconds(node.last_step.estimate_ns))
         samples.add("skewmon_node_step_age_seconds", labels, seconds(view.at_ns - node.last_step_at_ns))
-    reasons = Reason if len(view.nodes) * len(Reason) <= ZERO_FAILURE_SERIES_MAX else node.failures
+    reasons = Reason if len(view.nodes) <= ZERO_FAILURE_NODES_MAX else node.failures
     for reason in reasons:
         labels_of_reason = {**labels, "reason": reason.value}
         samples.add("skewmon_node_failures_total", labels_of_reason, node.failures.get(reason, 0))

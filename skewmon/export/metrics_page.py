@@ -27,7 +27,7 @@ _INTRODUCTION = """\
   series (316 nodes), else the 100 worst. `none` exports none. The worst pairs change from round to round,
   and so do their series. `/api/v1/clusters/NAME/pairs` answers any, up to 1,000 at a time.
 - Counters start at 0 for every value of `reason`, `check` and `where`, so that `increase` sees the first
-  event. `skewmon_node_failures_total` does so in clusters of up to 37 nodes; in larger ones a series begins
+  event. `skewmon_node_failures_total` does so in clusters of up to 32 nodes; in larger ones a series begins
   with the first failure of its reason. To alert on a step, use `skewmon_node_step_seconds` and
   `skewmon_node_step_age_seconds`: they also show a step that is found in the first round after a restart.
 - The usual `process_*` and `python_info` metrics describe the process.

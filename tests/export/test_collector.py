@@ -9,6 +9,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from skewmon.errors import Reason
 from skewmon.export.collector import SnapshotCollector
 from skewmon.export.pairs import PairExport
 from skewmon.export.published import DaemonStats
@@ -103,6 +104,15 @@ def test_a_node_not_measured_loses_its_series_but_not_its_name() -> None:
         assert scrape.values(f"node_{name}", node="etcd3") == []
     assert scrape.values("pair_offset_seconds", peer="etcd3") == []
     assert len(scrape.values("pair_offset_seconds")) == 1
+
+
+@pytest.mark.parametrize(("count", "series"), [(32, len(Reason)), (33, 1)])
+def test_failures_of_every_reason_begin_at_zero_in_small_clusters(count: int, series: int) -> None:
+    """An increase sees the first failure; a large cluster has only the reasons that occurred."""
+    nodes = (samples.unreachable("down"), *(samples.node(f"n{n}") for n in range(count - 1)))
+    scrape = Rendered(samples.snapshot(samples.cluster_view(nodes)))
+    assert len(scrape.values("node_failures_total", node="down")) == series
+    assert scrape.value("node_failures_total", node="down", reason="no-answer") == 240
 
 
 def test_a_single_measured_node_has_no_skew() -> None:
