@@ -6,7 +6,7 @@ import click
 
 _HEADER = """\
 # Prometheus alerting and recording rules of skewmon; Prometheus 2.42 or newer.
-# Made by `skewmon rules`. Use these rules or the alerts section of skewmon.yml, not both: each tells all.
+# Written by `skewmon rules`. Use either these rules or the alerts section of skewmon.yml, not both.
 """
 
 
@@ -15,10 +15,10 @@ _HEADER = """\
     "--config.file",
     "path",
     metavar="FILE",
-    help="Take clusters and thresholds from FILE; without it, the default lines for every cluster.",
+    help="Take clusters and thresholds from FILE; without it, use the default thresholds for every cluster.",
 )
 def command(path: str | None) -> None:
-    """Print Prometheus rules that draw the same lines as the configuration.
+    """Print Prometheus rules with the thresholds of the configuration.
 
     \b
     Example:

@@ -1,9 +1,9 @@
-// Brings new drawings: at every event of the stream, or by asking now and then where there is no stream.
+// Updates the page at every event of the stream, or polls if there is no stream.
 
 const POLL_MS = 10_000;
 const TIMEOUT_MS = 8_000;
 
-// Fetches the sections and the age that the server gives them; keeps what the address bar asks for.
+// Fetches the sections and their age from the server, with the parameters of the address bar.
 async function fetchSections() {
   const parameters = new URLSearchParams(location.search);
   parameters.set("part", "clusters");
@@ -41,10 +41,10 @@ export function follow({ draw, state }) {
   function listen() {
     source = new EventSource("api/v1/stream");
     source.addEventListener("round", (event) => update(JSON.parse(event.data).age_seconds));
-    source.addEventListener("error", () => update()); // a refused stream is no lost connection: asking tells
+    source.addEventListener("error", () => update()); // the stream was refused or the connection is lost: the request shows which
   }
 
-  // The stream reconnects by itself, except where the server refused it: then this asks, and tries it again.
+  // The stream reconnects by itself unless the server refused it; then this polls and tries it again.
   setInterval(() => {
     if (source.readyState === EventSource.OPEN) return;
     update();

@@ -1,4 +1,4 @@
-// Keeps the drawn page up to date. The server draws; this script swaps, filters, copies and tells the age.
+// Keeps the drawn page up to date. The server draws; this script replaces, filters, copies and shows the age.
 import { follow } from "./live.js";
 
 const connection = document.getElementById("connection");
@@ -6,7 +6,7 @@ const announcement = document.getElementById("announcement");
 const query = document.getElementById("query");
 const matches = document.getElementById("matches");
 
-const STALE_ROUNDS = 3; // as many missed rounds are no hiccup
+const STALE_ROUNDS = 3; // fewer missed rounds may be a short delay
 const COPIED_MS = 1500;
 
 let loaded = performance.now(); // when the sections on the page were current
@@ -24,7 +24,7 @@ function lasting(seconds) {
 }
 
 // Ages are counted on the browser's monotonic clock: its wall clock may be as wrong as any other.
-function tellAge() {
+function showAge() {
   const since = (performance.now() - loaded) / 1000;
   let stale = false;
   for (const section of sections()) {
@@ -41,7 +41,7 @@ function tellAge() {
   document.body.classList.toggle("disconnected", !online);
 }
 
-// Says aloud what changed, not what stays the same.
+// Announces changes to screen readers, and nothing that stays the same.
 function announce(before) {
   const changed = sections()
     .filter((section) => section.dataset.verdict !== before.get(section.dataset.name))
@@ -53,7 +53,7 @@ function verdicts() {
   return new Map(sections().map((section) => [section.dataset.name, section.dataset.verdict]));
 }
 
-// The focused element has a twin in the new drawing: the same kind in the same row.
+// Returns the element of the new drawing that corresponds to the focused one: same kind, same row.
 function focusPath() {
   const active = document.activeElement;
   const row = active?.closest("#clusters tr, #clusters section");
@@ -87,7 +87,7 @@ function enhance() {
   const verdict = document.getElementById("clusters").dataset.verdict;
   document.title = verdict === "ok" || verdict === "waiting" ? "skewmon" : `${verdict}: skewmon`;
   filter();
-  tellAge();
+  showAge();
 }
 
 function filter() {
@@ -117,12 +117,12 @@ document.addEventListener("click", (event) => {
 document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("filter").hidden = false;
 query.addEventListener("input", filter);
-setInterval(tellAge, 1000);
+setInterval(showAge, 1000);
 enhance();
 follow({
   draw,
   state(isOnline) {
     online = isOnline;
-    tellAge();
+    showAge();
   },
 });
