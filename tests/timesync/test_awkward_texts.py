@@ -63,6 +63,7 @@ PREFIXES = [
     "n1 | ",
     "> ",
     ">> ",
+    ">",
     "# ",
     " - ",
     "> n1: ",
@@ -97,6 +98,16 @@ def test_prefixes_are_noise_for_every_tool(capture: str, prefix: str) -> None:
     original = read(DIRECTORY / f"{capture}.json")
     text = "".join(f"{prefix}{line}\n" for line in original.stdout.splitlines())
     assert parse(original.tool, text).status == original.parse().status
+
+
+@pytest.mark.parametrize(
+    "form", ["Jan 10 05:39:{0:02} n1 check[{1}]: ", "Sat Jan 10 05:39:{0:02} 2026 n1 check[{1}]: "]
+)
+def test_each_line_may_be_logged_by_a_process_of_its_own(form: str) -> None:
+    """Time and process number change from line to line."""
+    lines = TABLE.splitlines()
+    text = "".join(f"{form.format(58 + at // 2, 940 + at)}{line}\n" for at, line in enumerate(lines))
+    assert parse("ntpq", text).status == parse("ntpq", TABLE).status
 
 
 def test_the_outputs_of_two_nodes_are_not_mixed() -> None:
@@ -385,6 +396,7 @@ def test_error_messages_name_their_outcome(tool: str, line: str, outcome: ToolOu
         "Thu Jan 10 05:39:29.123 UTC",
         "current host set to 192.0.2.1",
         "200 OK",
+        "n1 | CHANGED | rc=0 >>",
         ".",
     ],
 )

@@ -9,7 +9,7 @@ from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.catalogue import finding
 from skewmon.timesync.findings.evidence import NodeEvidence, followed, own_offset, speaker
 from skewmon.timesync.findings.facts import DISCIPLINES
-from skewmon.timesync.parsers.complaints import ToolOutcome
+from skewmon.timesync.parsers.messages import ToolOutcome
 from skewmon.timesync.source import GOOD, is_free_running, is_provided, is_refclock, servers, usable
 
 #: With four sources one wrong one is outvoted by three (RFC 8633 section 3.2, "use enough time sources").

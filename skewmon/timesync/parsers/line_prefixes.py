@@ -14,19 +14,25 @@ from itertools import islice, pairwise
 from skewmon.timesync.parsers.report import Parser, ToolReport
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:[.,][0-9]{1,9})?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?"
-_MONTH_DATE = r"(?:<[0-9]{1,3}>)?[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}(?:\.[0-9]{1,9})?(?: [0-9]{4})?"
+_MONTH_DATE = (
+    r"(?:<[0-9]{1,3}>)?(?:[A-Z][a-z]{2},? )?[A-Z][a-z]{2} [ 0-9][0-9]"
+    r" [0-9:]{8}(?:\.[0-9]{1,9})?(?: [0-9]{4})?"
+)
 
 #: One layer of prefix each. A prefix ends with one blank at most: more may be a blank tally code. The group
 #: ``owner`` must be the same in all lines, so that the outputs of two nodes are not mixed.
 _FORMS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE}) (?P<owner>\S{{1,80}} [^\s:]{{1,80}}:)(?: |$)",  # syslog
+        # syslog; each line may be of a process of its own
+        rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE})"
+        r" (?P<owner>\S{1,80} [^\s:\[]{1,80})(?:\[[0-9]{1,9}\])?:(?: |$)",
         rf"\s{{0,4}}\[?(?:{_DATE}|{_MONTH_DATE})\]?:?(?: |\t|$)",
         rf"\s{{0,4}}\[?{_DATE} [A-Z]{{3,4}}\]?:?(?: |\t|$)",
         r"\s{0,4}\[?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?\]?(?: |\t|$)",
         r"\s{0,4}\[ {0,8}[0-9]{1,9}\.[0-9]{1,9}\](?: |$)",  # the kernel's log
         r"\s{0,4}(?:[>|\u2502]{1,4}|#|//|;|[-\u2013\u2022])(?: |$)",  # a quoted mail, a comment, a list
+        r">{1,4}",
         r"\s{0,8}\[?(?P<number>[0-9]{1,6})[\]:.)|-]{0,2}(?: |\t|$)",
         # numbers of lines; grep's have no blank
         r"\s{0,8}(?P<number>[0-9]{1,6})[:-]",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from skewmon.model import SyncStatus
-from skewmon.timesync.parsers.complaints import ToolOutcome, is_chatter, outcome_named_by
+from skewmon.timesync.parsers.messages import ToolOutcome, is_chatter, outcome_named_by
 from skewmon.timesync.parsers.sanity import contradiction, suspects_of
 
 __all__ = ["KILLED", "LineTally", "Parser", "ToolOutcome", "ToolReport"]

@@ -157,6 +157,7 @@ _CHATTER = re.compile(
     r"|bash: cannot set terminal process group .*|bash: no job control in this shell"
     r"|Connection to \S+ closed\.|Last login: .*"
     r"|You can install it by typing:|(?:Try: )?(?:sudo )?(?:apt|apt-get|snap|dnf|yum|zypper) install .*"
+    r"|\S{1,80} \| (?:CHANGED|SUCCESS|FAILED)[^|]{0,20} \| rc=[0-9]{1,3} >>"  # ansible
     r"|current host (?:set to|is) .*"  # ntpq
     r"|200 OK|\."  # chronyc; with -e it ends each answer with a dot
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} {1,2}[0-9]{1,2} [0-9:.]{8,15} [A-Za-z]{1,6}"
