@@ -19,14 +19,15 @@ _MONTH_DATE = (
     r" [0-9:]{8}(?:\.[0-9]{1,9})?(?: [0-9]{4})?"
 )
 
+_PROGRAM = r"(?P<owner>\S{1,80} [^\s:\[]{1,80})(?:\[[0-9]{1,9}\])?"
+
 #: One layer of prefix each. A prefix ends with one blank at most: more may be a blank tally code. The group
 #: ``owner`` must be the same in all lines, so that the outputs of two nodes are not mixed.
 _FORMS = tuple(
     re.compile(pattern)
     for pattern in (
         # syslog; each line may be of a process of its own
-        rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE})"
-        r" (?P<owner>\S{1,80} [^\s:\[]{1,80})(?:\[[0-9]{1,9}\])?:(?: |$)",
+        rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE}) {_PROGRAM}:(?: |$)",
         rf"\s{{0,4}}\[?(?:{_DATE}|{_MONTH_DATE})\]?:?(?: |\t|$)",
         rf"\s{{0,4}}\[?{_DATE} [A-Z]{{3,4}}\]?:?(?: |\t|$)",
         r"\s{0,4}\[?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?\]?(?: |\t|$)",
