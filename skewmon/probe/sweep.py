@@ -154,7 +154,8 @@ class Sweeper:
         self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
     ) -> "Result | Failed":
         left = self._left.get(link)
-        if left and not await _ended(left, link, budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)):
+        # The round before this one waited for a coarse clock's whole search already.
+        if left and not await _ended(left, link, budget.wait_s(link.slowest_ns, is_coarse=False)):
             return late(budget, link.slowest_ns)
         limit_s = budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)
         near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS

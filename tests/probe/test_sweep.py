@@ -7,6 +7,7 @@ import pytest
 
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import Burst, Endpoint, Exchange, Failed, Measured, Node, Program, Quantum
+from skewmon.probe import budget as budget_module
 from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
@@ -214,6 +215,19 @@ async def test_a_node_that_is_always_late_stretches_one_round_alone() -> None:
         await _ended(slow, number)
     assert lengths_s[0] >= budget.late_s
     assert max(lengths_s[1:]) < budget.late_s / 2
+
+
+async def test_a_coarse_clock_that_is_late_stretches_one_round_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first round waits for a whole search; the next ones wait as for any node."""
+
+    class Coarse(Dawdling):
+        is_coarse = True
+
+    monkeypatch.setattr(budget_module, "SEARCH_S", 4 * Budget.of_interval(INTERVAL_S).late_s)
+    slow, sweeper = Coarse("n1"), Sweeper()
+    lengths_s = [(await sweeper.sweep(keyed([slow]), 8, INTERVAL_S)).duration_s for _ in range(2)]
+    slow.go.set()
+    assert lengths_s[1] < lengths_s[0] / 2
 
 
 async def test_a_person_who_waits_gets_slow_nodes_too() -> None:
