@@ -104,6 +104,15 @@ def _measurement() -> Iterable[Rule]:
         "Most nodes of a cluster cannot be measured.",
         "Fewer than half of the nodes of {{ $labels.cluster_name }} were measured.",
     )
+    # A finding that ended has no series: it is held for the window, so the wait must be longer.
+    yield alert_rule(
+        "SkewmonAdminBoxOff",
+        latest('skewmon_finding{kind="admin-box-off"}') + " == 1",
+        Threshold("warning", 0, for_s=2 * WINDOW_S),
+        "The clock of the admin box disagrees with most nodes.",
+        "The admin box {{ $labels.instance }} and most nodes of {{ $labels.cluster_name }} are provably "
+        "apart: its clock is wrong, or theirs are.",
+    )
     yield alert_rule(
         "SkewmonAmbiguousForLong",
         latest('skewmon_verdict{verdict="ambiguous"}') + " == 1",
