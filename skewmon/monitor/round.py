@@ -34,8 +34,8 @@ class NodeMovements:
 class Round:
     """Everything one round found; a value.
 
-    ``base_pause`` is how long the admin box stood still, ``failed_clusters`` the internal errors that cost
-    clusters their views.
+    ``base_pause`` is how long the admin box stood still, ``base_jump`` by how much its oscillator left its
+    course, ``failed_clusters`` the internal errors that cost clusters their views.
     """
 
     at_ns: int
