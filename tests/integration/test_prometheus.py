@@ -23,7 +23,7 @@ async def exporter() -> AsyncIterator[tuple[Exporter, str]]:
     """Return an exporter with a round of every kind, and its address."""
     started = Exporter()
     (bound,) = await started.start("127.0.0.1:0")
-    started.publish(samples.everything(), samples.FACTS)
+    started.publish(samples.everything(), samples.STATS)
     yield started, bound
     await started.stop()
 
