@@ -1,7 +1,8 @@
 """HOME and LOGNAME of the user that skewmon runs as: libraries ask for both, and a service may have neither.
 
 A unit with DynamicUser has no entry in the user database unless libnss-systemd is installed, and no HOME; a
-container may run under a bare number.
+container may run under a bare number. Both are looked up once: without a free descriptor the user database
+cannot be read, and every node would fail for want of a name.
 """
 
 import getpass
@@ -13,12 +14,14 @@ NO_HOME = "/nonexistent"
 
 
 def complete() -> None:
-    """Set HOME and LOGNAME if neither the environment nor the user database has them."""
+    """Set HOME and LOGNAME if the environment does not have them."""
     try:
-        Path.home()
+        home = str(Path.home())
     except RuntimeError:
-        os.environ["HOME"] = NO_HOME
+        home = NO_HOME
     try:
-        getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # the latter since Python 3.13
-        os.environ["LOGNAME"] = str(os.getuid())
+        name = str(os.getuid())
+    os.environ.setdefault("HOME", home)
+    os.environ.setdefault("LOGNAME", name)

@@ -33,6 +33,16 @@ def test_a_service_without_a_user_entry_can_open_connections() -> None:
     assert not Path.home().exists()
 
 
+def test_the_user_database_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a free descriptor it cannot be read; every node would then fail for want of a user name."""
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "put back afterwards")
+        monkeypatch.delenv(name)
+    entry = pwd.getpwuid(os.getuid())
+    assert run(["profiles"]) == 0
+    assert (os.environ["HOME"], os.environ["LOGNAME"]) == (entry.pw_dir, entry.pw_name)
+
+
 def test_a_name_and_a_home_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Existing values stay."""
     monkeypatch.setenv("HOME", str(tmp_path))
