@@ -129,6 +129,13 @@ def test_a_wrapped_name_may_hold_a_blank(second: str, indent: str) -> None:
     assert report.status.synchronized
 
 
+def test_an_indented_row_does_not_continue_the_name_above() -> None:
+    """A name without its row stays without one, however far the whole table is indented."""
+    text = (DIRECTORY / "ntpq-wide-left-over.txt").read_text(encoding="utf-8")
+    report = parse("ntpq", "".join(f"{' ' * 12}{line}\n" for line in text.splitlines()))
+    assert ([peer.name for peer in report.status.peers], len(report.unparsed)) == (["192.0.2.1"], 2)
+
+
 @pytest.mark.parametrize(
     ("name", "column"),
     [("-720000", "offset"), ("1234567", "delay"), ("4000000", "jitter"), ("+100000", "offset")],

@@ -153,7 +153,7 @@ class _PeerTable:
         line = line.expandtabs()
         head, fields = layout.split(line) or ("", {})
         head = _without_between(head, layout)
-        is_indented = not line[:_WRAP_INDENT].strip()
+        is_indented = not line[: layout.indent + _WRAP_INDENT].strip() and len(head.split()) < 2
         # a terminal or a mail wrapped the row without indentation
         is_rest = len(head.split()) == 1 and not line.startswith((" ", *layout.plain_codes))
         if not fields or not (is_indented or is_rest):
