@@ -57,7 +57,7 @@ def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
 
 
 def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
-    """Return the clusters to measure, for a command that prints what it finds and logs nothing.
+    """Return the clusters to measure, for a command that prints its result and logs nothing.
 
     Raises ConfigError or InventoryError if they cannot be determined.
     """
