@@ -29,7 +29,7 @@ from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
-from skewmon.runtime.tasks import retrieved
+from skewmon.runtime.tasks import Turns, retrieved
 
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15
@@ -64,10 +64,7 @@ class Connection:
 
     @contextmanager
     def opening_session(self) -> Iterator[None]:
-        """Open a session in the body; raise NodeError if the connection ends meanwhile.
-
-        asyncssh reports that as a refusal, or stumbles over it with an error of its own.
-        """
+        """Open a session in the body; raise NodeError if the connection ends, which asyncssh may fail at."""
         try:
             yield
         except Exception as error:
@@ -86,6 +83,7 @@ class Dialer:
     def __init__(self, arrivals: ArrivalClock) -> None:
         self._arrivals = arrivals
         self._handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+        self._turns = Turns()
         self._hops: dict[HopKey, asyncio.Task[Connection]] = {}
         self._allowances: dict[HopKey, Allowance] = {}
         self._hop_allowances: dict[HopKey, Allowance] = {}
@@ -154,6 +152,7 @@ class Dialer:
     async def _open(
         self, name: str, address: str, ssh: SshSettings, via: Connection | None, allowance: Allowance
     ) -> Connection:
+        await self._turns.next()  # thousands of nodes may be due at once
         printed = await known_hosts_command.lines(ssh.known_hosts_command)
         known = host_keys.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port, printed)
         offered = await identity.load(ssh)
