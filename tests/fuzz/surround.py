@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
 from skewmon.model import Peer, SyncStatus
-from skewmon.timesync.parsers.report import ToolReport
+from skewmon.timesync.parsers.report import SOURCES_MISSING, ToolReport
 
 #: Prefixes that do not change from line to line.
 _CONSTANT = (
@@ -131,7 +131,7 @@ def surrounded(text: str, chance: random.Random) -> tuple[Surrounded, bool]:
 
 def wrong_value(original: ToolReport, report: ToolReport, *, is_lossless: bool = False) -> str:
     """Return a value that is neither that of the original nor absent for a reason nor suspect, or nothing."""
-    is_doubted = len(report.suspects) > len(set(original.suspects) & set(report.suspects))
+    is_doubted = bool(set(report.suspects) - set(original.suspects)) or SOURCES_MISSING in report.suspects
     known, found = _values(original.status), _values(report.status)
     if is_lossless and not original.unparsed and known != found:
         different = {key for key in known.keys() | found.keys() if known.get(key) != found.get(key)}

@@ -12,6 +12,9 @@ __all__ = ["KILLED", "LineTally", "Parser", "ToolOutcome", "ToolReport"]
 #: Exit statuses of a tool that was ended at its time limit: of timeout(1), and of a plain SIGKILL.
 KILLED = (124, 137)
 
+#: Suspect of a list of sources that may lack some.
+SOURCES_MISSING = "offset and source follow from the sources that were understood"
+
 #: Exit status of a shell that did not find the command.
 NO_SUCH_COMMAND = 127
 
@@ -87,7 +90,7 @@ class LineTally:
     def doubt_sources(self, sources: Collection[object], *, is_complete: bool) -> None:
         """Name values that follow from all sources together, if a source may be missing."""
         if sources and (self.unparsed or not is_complete):
-            self.doubt("offset and source follow from the sources that were understood")
+            self.doubt(SOURCES_MISSING)
 
     def in_second(self, key: str, line: str) -> bool:
         """Return whether a keyed line belongs to a second output, which must not overwrite the first.
