@@ -43,6 +43,17 @@ OLDEST_STAMP_NS = NS_PER_S
 #: node is sent (FAR_AT_ONCE of sweep.py); if the readings do not reach back, the stamp is dropped.
 KEPT_READINGS = 512
 
+#: The rate at which REALTIME is steered is taken from readings at least this far apart. An interruption
+#: between the two reads of one costs some microseconds, which must not look like a rate.
+STEERING_GAP_NS = 50_000
+READ_NOISE_NS = 3_000
+
+#: A steering that was seen counts for this long: a time daemon that slews one way may turn at any moment.
+STEERING_MEMORY_NS = NS_PER_S
+
+#: Linux steers by 100,000 ppm at most (man adjtimex: tick and freq).
+STEERING_MAX_PPB = 100_000_000
+
 #: Being interrupted between two reads is common on a busy machine; five times in a row means that the kernel
 #: stamps with another clock than the one that this process reads.
 CALIBRATION_TRIES = 5
@@ -112,6 +123,8 @@ class ArrivalClock:
         self._is_kernels = False  # whether this process reads the clock that the kernel stamps with
         self._calibrated_ns = 0
         self._readings: deque[tuple[int, int]] = deque(maxlen=KEPT_READINGS)  # REALTIME, base
+        self._steering_ppb = 0  # the fastest that REALTIME was seen to run from the base lately
+        self._steering_seen_ns = 0
 
     def calibrate(self) -> None:
         """Check with a message to this process that the kernel stamps with the REALTIME that is read here."""
@@ -135,6 +148,7 @@ class ArrivalClock:
         """Return the base now, before something is sent, and note how REALTIME differs from it."""
         wall = time.time_ns()
         now = base_ns()
+        self._note_steering(wall, now)
         self._readings.append((wall, now))
         return now
 
@@ -144,6 +158,9 @@ class ArrivalClock:
         REALTIME is read before the base, here as in ``departure_ns``: an interruption between the two then
         makes the arrival later, never earlier, than the truth. A reading below the stamp was taken before the
         arrival, or REALTIME was stepped back since the arrival: then the reading itself is low, and safe.
+
+        Between two readings REALTIME may have been steered one way and then the other, if it was steered
+        lately: it may then have been lower than at both by half the span at that rate.
         """
         if not self._is_kernels:
             return None
@@ -155,8 +172,20 @@ class ArrivalClock:
         for then_wall, then in reversed(self._readings):
             lowest = min(lowest, then_wall - then)
             if then_wall < stamp_ns:
-                return stamp_ns - lowest + age_slack_ns(now - then, TRIM_PPB) + QUANTA_NS
+                slack_ns = age_slack_ns(now - then, TRIM_PPB + self._steering_ppb // 2)
+                return stamp_ns - lowest + slack_ns + QUANTA_NS
         return None
+
+    def _note_steering(self, wall: int, now: int) -> None:
+        if not self._readings:
+            return
+        then_wall, then = self._readings[-1]
+        if now - then < STEERING_GAP_NS:
+            return
+        moved_ns = abs((wall - now) - (then_wall - then)) - READ_NOISE_NS
+        rate_ppb = min(STEERING_MAX_PPB, max(0, moved_ns) * NS_PER_S // (now - then))
+        if rate_ppb >= self._steering_ppb or now - self._steering_seen_ns > STEERING_MEMORY_NS:
+            self._steering_ppb, self._steering_seen_ns = rate_ppb, now
 
     @staticmethod
     def _stamps_agree() -> bool:
