@@ -162,7 +162,7 @@ async def test_two_lines_of_one_name_are_two_alerts_and_one_series(tmp_path: Pat
 
             async def kinds() -> set[tuple[str, str]]:
                 found = [one["labels"] for one in await recipient.alertmanager.alerts()]
-                return {(one["alertname"], one["kind"]) for one in found if one["node"] == "n3"}
+                return {(one["alertname"], one["kind"]) for one in found if one.get("node") == "n3"}
 
             async def both() -> bool:
                 return {("SkewmonSkewHigh", "skew"), ("SkewmonSkewHigh", "drift")} <= await kinds()

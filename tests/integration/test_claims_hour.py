@@ -6,7 +6,7 @@ from skewmon.clock.burst import estimate
 from skewmon.demo.clock import ClockOrigin, ClockReading, SimulatedClock
 from skewmon.demo.nodes import SimulatedNode
 from skewmon.demo.status_output import status_output
-from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, Measured, Node, SyncStatus, Threshold
+from skewmon.model import NS_PER_S, Cluster, Endpoint, Measured, Node, SyncStatus, Threshold
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
@@ -38,12 +38,12 @@ class Hour:
         self.at_ns = 10**15
 
     async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
-        """Measure all machines at one instant."""
+        """Measure all machines at one instant; the admin box's clock agrees with the first of them."""
         seen = observe_round([self.machines[name] for name in links.values()], self.at_ns, samples=samples)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]
         return Sweep(
             seen[0].tau_ns,
-            Interval(0, 1_000),
+            outcomes[0].estimate.wall,
             0.25,
             dict(zip(links, outcomes, strict=True)),
         )
