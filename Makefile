@@ -7,10 +7,9 @@ BIN    := $(VENV)/bin
 # tests that need it fail by themselves and the others are still worth running, except in CI.
 SETUPS := $(sort $(wildcard tests/*/packages*.sh)) tests/fleet/bullseye.sh
 
-# Tests that only compute use every core. Tests that start other programs come last, one after the other: they
-# measure time, and share ports and addresses.
-PURE := tests/clock tests/culprit tests/timesync tests/alert tests/test_text.py
-SLOW := tests/fleet tests/integration tests/browser
+# Tests that start many servers or measure time run one after the other; the rest shares the cores, by files.
+SERIAL := tests/fleet tests/integration tests/browser tests/export/test_many_clients.py tests/probe/test_malformed.py
+SHARED := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: demo test setup lint bench prove fuzz lab clean
 .DEFAULT_GOAL := test
@@ -30,9 +29,8 @@ demo: $(VENV)/usable
 	$(BIN)/skewmon demo
 
 test: setup lint
-	$(BIN)/python -m pytest --numprocesses=auto $(PURE)
-	$(BIN)/python -m pytest tests $(PURE:%=--ignore=%) $(SLOW:%=--ignore=%)
-	$(BIN)/python -m pytest $(SLOW)
+	$(BIN)/python -m pytest tests $(SERIAL:%=--ignore=%) $(SHARED)
+	$(BIN)/python -m pytest $(SERIAL)
 
 setup: $(VENV)/ready
 	@for script in $(SETUPS); do $$script || [ -z "$$CI" ] || exit 1; done
@@ -56,7 +54,7 @@ prove: setup
 # Ten minutes of damaged and of valid output for every parser of foreign text, then every law on many more examples.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
-	$(BIN)/python -m pytest tests $(SLOW:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200
+	$(BIN)/python -m pytest tests $(SERIAL:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200
 
 # Clusters of guest kernels: etcd, a real systemd, clocks that are really stepped.
 lab: setup
