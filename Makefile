@@ -7,9 +7,11 @@ BIN    := $(VENV)/bin
 # tests that need it fail by themselves and the others are still worth running, except in CI.
 SETUPS := $(sort $(wildcard tests/*/packages*.sh)) tests/fleet/bullseye.sh
 
-# Tests that start many servers or measure time run one after the other; the rest shares the cores, by files.
-SERIAL := tests/fleet tests/integration tests/browser tests/export/test_many_clients.py tests/probe/test_malformed.py
-SHARED := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Most tests wait more than they compute, so three run at a time, by files. Those that compare times of a busy
+# daemon, or start a browser, run by themselves.
+ALONE := tests/browser tests/export/test_many_clients.py tests/probe/test_malformed.py \
+         $(patsubst %,tests/integration/test_%.py,admin_clock floods hostile_nodes measure memory_cost memory_loaded)
+SHARED := --numprocesses=3 --dist=loadfile
 
 .PHONY: demo test setup lint bench prove fuzz lab clean
 .DEFAULT_GOAL := test
@@ -29,8 +31,8 @@ demo: $(VENV)/usable
 	$(BIN)/skewmon demo
 
 test: setup lint
-	$(BIN)/python -m pytest tests $(SERIAL:%=--ignore=%) $(SHARED)
-	$(BIN)/python -m pytest $(SERIAL)
+	$(BIN)/python -m pytest tests $(ALONE:%=--ignore=%) $(SHARED)
+	$(BIN)/python -m pytest $(ALONE)
 
 setup: $(VENV)/ready
 	@for script in $(SETUPS); do $$script || [ -z "$$CI" ] || exit 1; done
@@ -54,7 +56,7 @@ prove: setup
 # Ten minutes of damaged and of valid output for every parser of foreign text, then every law on many more examples.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
-	$(BIN)/python -m pytest tests $(SERIAL:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200
+	$(BIN)/python -m pytest tests $(ALONE:%=--ignore=%) --hypothesis-profile=fuzz --timeout=7200
 
 # Clusters of guest kernels: etcd, a real systemd, clocks that are really stepped.
 lab: setup
