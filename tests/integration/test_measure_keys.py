@@ -74,21 +74,22 @@ async def test_the_agents_key_opens_the_node(monkeypatch: pytest.MonkeyPatch) ->
             assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
 
 
-async def test_identities_only_offers_just_the_named_key(
+async def test_the_named_key_of_an_agent_is_offered_first_or_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With seven keys in the agent the server would hang up before the right one had its turn."""
+    """With seven keys in the agent the server hangs up before the right one has its turn."""
     async with Fleet(1, login=Login(sshd_lines=("MaxAuthTries 3",))) as fleet:
         locked = tmp_path / "id_locked"
         locked.write_bytes(fleet.client_key.export_private_key(passphrase="secret"))
         locked.with_name("id_locked.pub").write_text(public_text(fleet.client_key) + "\n")
         with agent(*other_keys(tmp_path, 6), fleet.identity) as place:
             monkeypatch.setenv("SSH_AUTH_SOCK", place)
-            settings = {"identities": (str(locked),), "agent": True}
-            node = node_of(fleet, fleet["n1"], **settings)
+            node = node_of(fleet, fleet["n1"], identities=(), agent=True)
             failed(in_order(await measured_once([node]))[0], Reason.PERMISSION_DENIED)
-            node = node_of(fleet, fleet["n1"], **settings, identities_only=True)
-            assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
+            for only in (False, True):
+                settings = {"identities": (str(locked),), "agent": True, "identities_only": only}
+                node = node_of(fleet, fleet["n1"], **settings)
+                assert_inside(fleet["n1"], in_order(await measured_once([node]))[0])
 
 
 async def test_an_agent_that_does_not_answer_is_reported(
