@@ -18,6 +18,7 @@ from skewmon.model.nodes import (
     Threshold,
     ThresholdKind,
 )
+from skewmon.model.references import NO_UTC, ReferenceView, Utc, UtcState
 from skewmon.model.timesync import DaemonName, Finding, FindingKind, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
@@ -37,6 +38,7 @@ from skewmon.model.views import (
 )
 
 __all__ = [
+    "NO_UTC",
     "NS_PER_S",
     "Burst",
     "Cluster",
@@ -69,6 +71,7 @@ __all__ = [
     "Peer",
     "Program",
     "Quantum",
+    "ReferenceView",
     "RejectedEntry",
     "Severity",
     "Skew",
@@ -77,6 +80,8 @@ __all__ = [
     "SyncStatus",
     "Threshold",
     "ThresholdKind",
+    "Utc",
+    "UtcState",
     "Verdict",
     "Vote",
 ]

@@ -8,6 +8,7 @@ from skewmon.errors import Reason
 from skewmon.model.exchange import Measured, Outcome
 from skewmon.model.interval import Interval
 from skewmon.model.nodes import Cluster
+from skewmon.model.references import NO_UTC, Utc
 from skewmon.model.timesync import Finding, SyncStatus
 
 
@@ -126,7 +127,8 @@ class Forecast:
 class NodeView:
     """The published view of one node of a cluster after a round.
 
-    ``offset`` is to the reference, ``admin_offset`` to the admin box's wall clock; positive = ahead.
+    ``offset`` is to the cluster's reference, ``admin_offset`` to the admin box's wall clock, ``utc_offset``
+    to UTC as the configured time servers give it; positive = ahead.
     ``stepped`` is the size of the step that this round found, forward positive; None without a step.
     """
 
@@ -147,6 +149,7 @@ class NodeView:
     findings: tuple[Finding, ...] = ()
     failures: Mapping[Reason, int] = field(default_factory=dict)
     unparsed_lines: int = 0  # since the start, unlike timesync.unparsed
+    utc_offset: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ class ClusterView:
     findings: tuple[Finding, ...] = ()
     rounds: int = 0
     at_ns: int = 0  # the common instant, on the base
+    utc: Utc = NO_UTC
 
     @property
     def name(self) -> str:
