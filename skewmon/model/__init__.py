@@ -6,7 +6,17 @@ CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns
 
 from skewmon.errors import Failed
 from skewmon.model.events import Event, EventKind, EventQuery
-from skewmon.model.exchange import Burst, Estimate, Exchange, Measured, Outcome, Program, Quantum
+from skewmon.model.exchange import (
+    Burst,
+    Estimate,
+    Exchange,
+    Measured,
+    Outcome,
+    Program,
+    Quantum,
+    VantageReading,
+    VantageStamps,
+)
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import (
     Cluster,
@@ -82,6 +92,8 @@ __all__ = [
     "ThresholdKind",
     "Utc",
     "UtcState",
+    "VantageReading",
+    "VantageStamps",
     "Verdict",
     "Vote",
 ]

@@ -32,13 +32,27 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class VantageStamps:
+    """When one exchange passed its vantage, on the vantage's MONOTONIC_RAW.
+
+    They err to the safe side like the stamps on the base: ``sent_ns`` is at or before the departure of the
+    request to the node, ``received_ns`` at or after the arrival of the reply's last byte. The resolution of
+    the vantage's clock is already taken into account.
+    """
+
+    sent_ns: int
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its reply.
 
     ``sent_ns`` is at or before the departure of the request, ``received_ns`` at or after the arrival of
     the reply's last byte, both on the base. On the node REALTIME and MONOTONIC_RAW are read on the way in
     (real_in, raw_in), then MONOTONIC and BOOTTIME, then RAW and REALTIME again on the way out, in that order.
-    A program with a single clock repeats its only reading.
+    A program with a single clock repeats its only reading. ``vantage`` is set if the exchange went through a
+    vantage and both of its stamps are known.
     """
 
     sent_ns: int
@@ -49,6 +63,7 @@ class Exchange:
     raw_out_ns: int | None = None
     mono_ns: int | None = None
     boot_ns: int | None = None
+    vantage: VantageStamps | None = None
 
     @property
     def round_trip_ns(self) -> int:
@@ -58,11 +73,35 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """One node's exchanges of a round: those before the common instant and one after it."""
+    """One node's exchanges of a round: those before the common instant and one after it.
+
+    ``vantage`` is the label of the vantage that stamped them, empty if the admin box alone did.
+    """
 
     program: Program
     opening: tuple[Exchange, ...]
     closing: Exchange | None = None
+    vantage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VantageReading:
+    """A vantage's own clocks in a round.
+
+    ``burst`` holds the relay program's exchanges with the admin box: the stamps are on the base, the
+    readings are the vantage's clocks, as if it was a node. Its program has the boot id and the clocksource.
+    ``streams`` is the number of connections that the relay carries.
+    """
+
+    label: str
+    burst: Burst
+    streams: int = 0
+
+    @property
+    def slept_ns(self) -> int | None:
+        """The time slept since the boot, to the width of the reads: BOOTTIME minus MONOTONIC."""
+        last = self.burst.closing or self.burst.opening[-1]
+        return None if last.boot_ns is None or last.mono_ns is None else last.boot_ns - last.mono_ns
 
 
 @dataclass(frozen=True, slots=True)

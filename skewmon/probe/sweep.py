@@ -3,14 +3,24 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError, Reason
-from skewmon.model import NS_PER_S, Burst, Endpoint, Exchange, Failed, Interval, Measured, Outcome
+from skewmon.model import (
+    NS_PER_S,
+    Burst,
+    Endpoint,
+    Exchange,
+    Failed,
+    Interval,
+    Measured,
+    Outcome,
+    VantageReading,
+)
 from skewmon.probe.budget import Budget, late
 from skewmon.probe.clocks import admin_wall, base_ns
 from skewmon.probe.link import Link
@@ -58,13 +68,17 @@ Result = TypeVar("Result")
 class Sweep:
     """The outcome of every node at one instant of the base.
 
-    ``admin`` is the admin box's wall clock minus the base at that instant.
+    ``admin`` is the admin box's wall clock minus the base at that instant. ``vantages`` has, by its label,
+    every vantage that nodes of the round are to be measured from, or why it is not used; ``vantage_of`` has
+    these nodes.
     """
 
     at_ns: int
     admin: Interval
     duration_s: float
     outcomes: Mapping[Endpoint, Outcome]
+    vantages: Mapping[str, VantageReading | Failed] = field(default_factory=dict)
+    vantage_of: Mapping[Endpoint, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
