@@ -428,6 +428,15 @@ def test_a_value_at_the_end_without_a_newline_is_a_suspect(tool: str, text: str)
     assert not any("may be cut off" in suspect for suspect in parse(tool, f"{text}\n").suspects)
 
 
+def test_a_row_that_is_read_by_its_header_may_be_wrapped_too() -> None:
+    """Below ntpdc's header, whose columns are others, a narrow terminal broke rows within the last number."""
+    lines = (DIRECTORY / "ntpq-ntpdc.txt").read_text(encoding="utf-8").splitlines()
+    folded = "".join(f"{line[:70]}\n{line[70:]}\n" for line in lines)
+    report = parse("ntpq", folded)
+    assert {peer.jitter_s for peer in report.status.peers} == {0.1381, 3.9921, 0.1377, 0.0603}
+    assert len([one for one in report.suspects if one.endswith("may be its rest")]) == 4
+
+
 def test_a_wrapped_value_is_a_suspect() -> None:
     """The first half of a span is not the span."""
     report = parse("timesync-status", "Stratum: 2\nOffset: -1min\n30.500000s\nPacket count: 2\n")

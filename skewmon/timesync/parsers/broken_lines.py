@@ -18,6 +18,9 @@ _MOST_CANDIDATES = 20
 #: Pieces of one line that are looked for.
 _MOST_PIECES = 3
 
+#: First lines of an output, which may hold the header that its rows are read by.
+_HEAD_LINES = 6
+
 
 def with_broken_lines(parse: Parser) -> Parser:
     """Return a parser that names values of lines that may be broken as suspects."""
@@ -63,17 +66,23 @@ def _wrapped(parse: Parser, text: str, report: ToolReport) -> Iterator[str]:
     )
     for index, line in islice(candidates, _MOST_CANDIDATES):
         rests = takewhile(unparsed.__contains__, lines[index + 1 : index + 1 + _MOST_PIECES])
-        if _is_longer(parse, line, list(rests)):
+        if _is_longer(parse, lines[: min(index, _HEAD_LINES)], line, list(rests)):
             yield f"the line after {_short(line)} may be its rest"
 
 
-def _is_longer(parse: Parser, line: str, rests: Sequence[str]) -> bool:
-    """Return whether the line together with some of these is understood."""
+def _is_longer(parse: Parser, head: Sequence[str], line: str, rests: Sequence[str]) -> bool:
+    """Return whether the line together with some of these is understood, alone or below the head."""
     return any(
-        not parse(blank.join([line, *rests[:count]]) + "\n", "", 0).unparsed
+        _is_understood(parse, before, blank.join([line, *rests[:count]]))
+        for before in ((), head)
         for count in range(1, len(rests) + 1)
         for blank in ("", " ")
     )
+
+
+def _is_understood(parse: Parser, head: Sequence[str], line: str) -> bool:
+    """Return whether this line is understood below the head, of which all need not be."""
+    return line not in parse("".join(f"{one}\n" for one in (*head, line)), "", 0).unparsed
 
 
 def _short(line: str) -> str:
