@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from skewmon.clock.history import ResetReason
+from skewmon.daemon.finding_log import FindingLog
 from skewmon.daemon.systemd import Systemd
 from skewmon.export.published import DaemonStats
 from skewmon.export.server import Exporter
@@ -58,6 +59,7 @@ class Reporter:
         self._exporter = exporter
         self._systemd = systemd
         self._failed_checks: set[str] = set()
+        self._finding_log = FindingLog()
         self._reported = reported_from(journal.load(KEY))
         self._readings = SavedReadings(state, journal)
         self._readings.restore(time.time_ns())
@@ -69,6 +71,7 @@ class Reporter:
         self._adopted_ns = {name: self._adopted_ns.get(name, base_ns()) for name in names}
         self._views = {name: view for name, view in self._views.items() if name in names}
         self._reported = {name: state for name, state in self._reported.items() if name in names}
+        self._finding_log.retain(names)
         withdrawn = self._alerting.retain(names, time.time_ns())
         self._write(alert_events(withdrawn))
         self.publish()
@@ -113,6 +116,7 @@ class Reporter:
     def _report_cluster(self, view: ClusterView, at_ns: int) -> list[Event]:
         """Adopt a cluster's newest view and return its events."""
         self._log_verdict(view, self._views.get(view.name))
+        self._finding_log.take(view)
         self._views[view.name] = view
         reported = self._reported.get(view.name, ReportedState())
         events = [*cluster_events(view, reported)]
