@@ -1,11 +1,11 @@
 """Derives the state of every alert's condition from a round's view of a cluster."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from skewmon.alert import conditions_node
 from skewmon.alert.alerts import ConditionSample, ConditionState, Key, Observation
 from skewmon.alert.conditions_node import STATES, Evaluator
+from skewmon.alert.furthest_peers import FurthestPeer, furthest_peers
 from skewmon.alert.messages import (
     check_command,
     direction,
@@ -16,7 +16,7 @@ from skewmon.alert.messages import (
     skew_bounds,
 )
 from skewmon.alert.thresholds import judge
-from skewmon.model import ClusterView, CulpritVerdict, Interval, NodeView, Skew, Threshold, ThresholdKind
+from skewmon.model import ClusterView, CulpritVerdict, NodeView, Threshold, ThresholdKind
 
 #: Kinds that compare the clocks of a cluster; a single clock is its own reference.
 COMPARING = frozenset(
@@ -77,7 +77,7 @@ def _cluster_skew(view: ClusterView, line: Threshold) -> ConditionSample:
 
 
 def _node_skew(
-    view: ClusterView, node: NodeView, line: Threshold, furthest: "FurthestPeer | None"
+    view: ClusterView, node: NodeView, line: Threshold, furthest: FurthestPeer | None
 ) -> ConditionSample:
     """Judge one node; only the alert of a named culprit may start."""
     key = Key(view.name, line.kind, line.severity, node.name)
@@ -123,44 +123,3 @@ EVALUATORS: Mapping[str, Evaluator] = {
     ThresholdKind.UNSYNCHRONIZED: conditions_node.unsynchronized,
     ThresholdKind.UNREACHABLE: conditions_node.unreachable,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FurthestPeer:
-    """The peer from which a node is provably furthest, and the bounds of its distance from all peers."""
-
-    skew: Skew
-    peer: str
-
-
-def furthest_peers(offsets: Mapping[str, Interval], culprits: Collection[str]) -> dict[str, FurthestPeer]:
-    """Return the furthest peer of each node, without comparing every pair: n log n for n nodes.
-
-    Peers are the nodes that are not culprits, or all nodes if all are culprits. All offsets are against one
-    reference, so that their differences are pair offsets. A node without a peer is left out.
-    """
-    peers = [name for name in offsets if name not in culprits] or list(offsets)
-    by_lower = sorted(peers, key=lambda name: offsets[name].lower_ns)
-    by_upper = sorted(peers, key=lambda name: offsets[name].upper_ns)
-    found: dict[str, FurthestPeer] = {}
-    for name, own in offsets.items():
-        if peers == [name]:
-            continue
-        # If the node itself is at an end of an order, its neighbor there is the furthest peer.
-        lowest, earliest = (_other(order[0], order[1:2], name) for order in (by_lower, by_upper))
-        highest, latest = (_other(order[-1], order[-2:-1], name) for order in (by_upper, by_lower))
-        ahead_ns = own.lower_ns - offsets[earliest].upper_ns
-        behind_ns = offsets[latest].lower_ns - own.upper_ns
-        peer = earliest if ahead_ns >= behind_ns else latest
-        distance = Skew(
-            abs(own.estimate_ns - offsets[peer].estimate_ns),
-            max(0, ahead_ns, behind_ns),
-            max(own.upper_ns - offsets[lowest].lower_ns, offsets[highest].upper_ns - own.lower_ns),
-        )
-        found[name] = FurthestPeer(distance, peer)
-    return found
-
-
-def _other(first: str, second: Sequence[str], name: str) -> str:
-    """Return the first of an order, or the next one if the first is the node itself."""
-    return second[0] if first == name else first

@@ -3,7 +3,8 @@
 The *machines* that vote are the measured nodes, and the admin box while its own time daemon is
 synchronized. Names with one boot id and intervals that meet are one machine. A node is an *outlier* if it
 is proven beyond the line from more than half of the other machines and from more than half of the other
-names; the outliers must be a strict minority of the machines. Outliers that agree with each other, on two
+names; the outliers must be a strict minority of the machines. Clocks of one axis are compared there, all
+others on the common line. Outliers that agree with each other, on two
 machines or more, are a *camp*. A camp is *disputed* if it has a source of its own and its opponents have,
 between them, no more sources than it has.
 
@@ -23,19 +24,26 @@ more.
 A node that is missing for a moment counts as a voter that rejects no clock. If it has a source that no
 opponent has, it may also stand with an outlier, and two are a camp.
 
-*Theorem.* Let the intervals of honest machines contain the truth and let honest machines be within the line
-of each other. If they are a strict majority of the machines, or of the names, then no honest node is named,
-whatever other clocks show and claim. (A machine that lies about its boot id is as many machines as it has
-names; machines that truly share one, as clones of a virtual machine's memory do, are one.)
+*Theorem.* Let the intervals of honest machines contain the truth, each on its own axis and on the common
+line, and let honest machines be within the line of each other. If they are a strict majority of the machines,
+or of the names, then no honest node is named, whatever other clocks show and claim. (A machine that lies
+about its boot id is as many machines as it has names; machines that truly share one, as clones of a virtual
+machine's memory do, are one.)
 
-*Proof.* A machine votes with the hull of its names' intervals. A voter with an honest name contains a true
-instant and is never proven beyond the line from an honest clock. By names: of n voters k are not honest, 2k
-< n, so that at most k <= (n - 1) / 2 of the n - 1 others reject an honest clock. By machines: let h honest
-stand against k others, h > k. Names with one boot id are grouped so that the first intervals of the groups
-are disjoint. The intervals of one machine are not, so that each machine begins at most one group, and at
-most k groups have no honest name. Each of the h honest boot ids has a group with an honest name. If k' of
-the n groups have none, then n >= h + k' > 2k', and at most k' of the n - 1 others reject an honest clock:
-not more than half. All other rules only take names away. QED.
+*Proof.* A machine votes with the hull of its names' intervals: on their axis and on the common line, or, if
+they are on several axes, on the common line alone. On whichever line two honest clocks are compared, both
+intervals contain their true offsets there, and the zero of a line is the same for all clocks on it. So a
+voter with an honest name is never proven beyond the line from an honest clock. By names: of n voters k are
+not honest, 2k < n, so that at most k <= (n - 1) / 2 of the n - 1 others reject an honest clock. By machines:
+let h honest stand against k others, h > k. Names with one boot id are grouped on a single line, their axis or
+the common one, so that the first intervals of the groups are disjoint there. The intervals of one machine
+are not, since all contain its clock, so that each machine begins at most one group, and at most k groups have
+no honest name. Each of the h honest boot ids has a group with an honest name. If k' of the n groups have
+none, then n >= h + k' > 2k', and at most k' of the n - 1 others reject an honest clock: not more than half.
+All other rules only take names away. QED.
+
+That an interval on the axis of a vantage contains the truth rests on the vantage's stamps (H8 of
+docs/measurement.md): a vantage that lies is as many liars as it has nodes.
 
 *At most, k liars can withhold names:* by agreeing with an outlier and claiming a source of their own, by
 copying the boot id of a right machine, which costs it its vote, or by turning the majority into a minority.

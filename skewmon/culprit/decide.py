@@ -44,7 +44,7 @@ def decide(
 
 def _of_camps(ballot: Ballot, sources: Sources) -> Vote:
     """Name the outliers, except those in disputed camps."""
-    others = Others(ballot.others, sources, ballot.missing)
+    others = Others(ballot.others, sources, ballot.missing, ballot.limit_ns)
     named, disputed = list[Camp](), list[Camp]()
     for camp in camps(ballot.outlying, ballot.limit_ns):
         (disputed if others.dispute(camp) else named).append(camp)

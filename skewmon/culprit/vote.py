@@ -1,18 +1,20 @@
 """The vote: which clocks are proven beyond the line from more than half of the other voters.
 
-Counted with two sorted lists, O(n log n): never over all pairs.
+Counted with sorted lists, O(n log n): never over all pairs. From the voters that disagree on the common line
+those of the clock's own axis are taken off, and counted on their own line instead.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from skewmon.clock.axes import AxisName
 from skewmon.culprit.machines import Machine, merged
-from skewmon.model import Interval
+from skewmon.model import AxisOffset, Interval
 
 
-class Voters:
-    """The intervals of some voters, by their sorted ends."""
+class _Line:
+    """Some clocks on one line, by their sorted ends."""
 
     def __init__(self, intervals: Iterable[Interval], limit_ns: int) -> None:
         ends = [(one.lower_ns, one.upper_ns) for one in intervals]
@@ -20,13 +22,42 @@ class Voters:
         self._uppers = sorted(upper for _, upper in ends)
         self._limit_ns = limit_ns
 
+    def against(self, clock: Interval) -> int:
+        """Return how many of the clocks are proven beyond the line from a clock."""
+        above = len(self._lowers) - bisect_right(self._lowers, clock.upper_ns + self._limit_ns)
+        return above + bisect_left(self._uppers, clock.lower_ns - self._limit_ns)
+
+
+class Voters:
+    """The clocks of some voters: of one axis on that axis, of different axes on the common line."""
+
+    def __init__(self, clocks: Iterable[Interval], limit_ns: int) -> None:
+        clocks = list(clocks)
+        self._count = len(clocks)
+        axes: dict[AxisName, list[AxisOffset]] = {}
+        for clock in clocks:
+            if not isinstance(clock, AxisOffset):
+                break  # all clocks are on one axis
+            axes.setdefault(clock.axis, []).append(clock)
+        common = [one.common for same in axes.values() for one in same] or clocks
+        self._common = _Line(common, limit_ns)
+        self._axes = {
+            axis: (_Line((one.own for one in same), limit_ns), _Line((one.common for one in same), limit_ns))
+            for axis, same in axes.items()
+        }
+
     def __len__(self) -> int:
-        return len(self._lowers)
+        return self._count
 
     def against(self, clock: Interval) -> int:
         """Return how many of the voters are proven beyond the line from a clock."""
-        above = len(self) - bisect_right(self._lowers, clock.upper_ns + self._limit_ns)
-        return above + bisect_left(self._uppers, clock.lower_ns - self._limit_ns)
+        if not isinstance(clock, AxisOffset):
+            return self._common.against(clock)
+        everywhere = self._common.against(clock.common)
+        if clock.axis not in self._axes:
+            return everywhere
+        own, common = self._axes[clock.axis]
+        return everywhere - common.against(clock.common) + own.against(clock.own)
 
     def reject(self, clock: Interval, missing: int) -> bool:
         """Return whether more than half of the other voters, the missing included, are against a voter."""

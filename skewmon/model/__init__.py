@@ -5,6 +5,7 @@ CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns
 """
 
 from skewmon.errors import Failed
+from skewmon.model.axes import BASE, AxisOffset, VantageView
 from skewmon.model.events import Event, EventKind, EventQuery
 from skewmon.model.exchange import (
     Burst,
@@ -48,8 +49,10 @@ from skewmon.model.views import (
 )
 
 __all__ = [
+    "BASE",
     "NO_UTC",
     "NS_PER_S",
+    "AxisOffset",
     "Burst",
     "Cluster",
     "ClusterView",
@@ -94,6 +97,7 @@ __all__ = [
     "UtcState",
     "VantageReading",
     "VantageStamps",
+    "VantageView",
     "Verdict",
     "Vote",
 ]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.alert.conditions import furthest_peers
+from skewmon.alert.furthest_peers import furthest_peers
 from skewmon.model import Interval
 
 ends = st.integers(-50, 50)

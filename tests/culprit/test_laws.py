@@ -14,6 +14,7 @@ from skewmon.culprit.decide import decide
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.model import Interval, SyncStatus, Vote
 from skewmon.timesync.findings.evidence import NodeEvidence
+from tests.clock.fleets import around, placed
 from tests.culprit.clocks import LIMIT_NS, SECOND, following, node
 
 SERVERS = [f"192.0.2.{last}" for last in range(1, 7)]
@@ -37,6 +38,7 @@ class RandomFleet:
 
     dice: Random
     limit_ns: int
+    axes: int
     nodes: list[NodeEvidence] = field(default_factory=list)
     honest: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
@@ -46,8 +48,14 @@ class RandomFleet:
     def machine(self, truth_ns: int, names: int, boot_id: str, *, honest: bool) -> None:
         """Add a machine under so many names, each with an interval of its own that contains its clock."""
         for _ in range(names):
-            low, high = (self.dice.choice([0, 0, 1, self.limit_ns, 3 * self.limit_ns]) for _ in range(2))
-            self.add(Interval(truth_ns - low, truth_ns + high), boot_id, honest=honest)
+            own, common = (
+                around(self.dice, truth_ns, 0, 0, 1, self.limit_ns, 3 * self.limit_ns) for _ in range(2)
+            )
+            self.add(self.on_an_axis(own, common), boot_id, honest=honest)
+
+    def on_an_axis(self, own: Interval, common: Interval) -> Interval:
+        """Return a clock on one of the fleet's axes."""
+        return own if self.axes == 1 else placed(f"v{self.dice.randrange(self.axes)}", own, common)
 
     def add(self, offset: Interval, boot_id: str, *, honest: bool) -> None:
         """Add one name; now and then it is the admin box."""
@@ -64,10 +72,12 @@ class RandomFleet:
         """Add a name that shows any clock and any boot id, often those that hurt most."""
         dice, limit_ns = self.dice, self.limit_ns
         seen = [one.boot_id for one in self.nodes]
-        edge = dice.choice([-limit_ns - 1, 2 * limit_ns + 1, limit_ns + 1, -1, dice.randint(-99, 99)])
-        width = dice.choice([0, 0, 1, limit_ns, 4 * limit_ns])
         boot_id = dice.choice([f"liar {self.numbers()}", "", *seen])
-        self.add(Interval(edge, edge + width), boot_id, honest=False)
+        lines = []
+        for _ in range(2):
+            edge = dice.choice([-limit_ns - 1, 2 * limit_ns + 1, limit_ns + 1, -1, dice.randint(-99, 99)])
+            lines.append(Interval(edge, edge + dice.choice([0, 0, 1, limit_ns, 4 * limit_ns])))
+        self.add(self.on_an_axis(*lines), boot_id, honest=False)
 
     def decide(self) -> Vote:
         """Return the decision on the nodes in any order, some of them missing."""
@@ -79,9 +89,9 @@ class RandomFleet:
         return decide(cluster, self.limit_ns, admin=self.admin, missing=self.missing)
 
 
-def a_majority_of_machines(dice: Random) -> RandomFleet:
+def a_majority_of_machines(dice: Random, axes: int) -> RandomFleet:
     """Return honest machines, each under some names, against fewer wrong machines and liars."""
-    fleet = RandomFleet(dice, dice.choice([0, 1, 10, 10]))
+    fleet = RandomFleet(dice, dice.choice([0, 1, 10, 10]), axes)
     right = dice.randint(1, 5)
     for number in range(right):
         fleet.machine(dice.randint(0, fleet.limit_ns), dice.choice([1, 1, 2, 3]), f"h{number}", honest=True)
@@ -93,9 +103,9 @@ def a_majority_of_machines(dice: Random) -> RandomFleet:
     return fleet
 
 
-def a_majority_of_names(dice: Random) -> RandomFleet:
+def a_majority_of_names(dice: Random, axes: int) -> RandomFleet:
     """Return honest machines, among them clones with one boot id, against fewer liars."""
-    fleet = RandomFleet(dice, dice.choice([0, 1, 10, 10]))
+    fleet = RandomFleet(dice, dice.choice([0, 1, 10, 10]), axes)
     right = dice.randint(1, 7)
     for _ in range(right):
         fleet.machine(dice.randint(0, fleet.limit_ns), 1, dice.choice(["", "c1", "c1", "c2"]), honest=True)
@@ -104,9 +114,9 @@ def a_majority_of_names(dice: Random) -> RandomFleet:
     return fleet
 
 
-def one_machine_under_several_names(dice: Random) -> RandomFleet:
+def one_machine_under_several_names(dice: Random, axes: int) -> RandomFleet:
     """Return a right or wrong machine under two to five names among others, most of them right."""
-    fleet = RandomFleet(dice, 10)
+    fleet = RandomFleet(dice, 10, axes)
     is_right = dice.random() < 0.3
     truth_ns = dice.randint(0, 10) if is_right else dice.choice([-40, -11, 21, 22, 90])
     fleet.machine(truth_ns, dice.randint(2, 5), "b", honest=is_right)
@@ -119,27 +129,30 @@ def one_machine_under_several_names(dice: Random) -> RandomFleet:
 
 
 FLEETS = [a_majority_of_machines, a_majority_of_names, one_machine_under_several_names]
+AXES = [1, 3]
 
 
+@pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("draw", FLEETS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(dice=st.randoms(use_true_random=False))
-def test_no_honest_node_is_named(draw: Callable[[Random], RandomFleet], dice: Random) -> None:
+def test_no_honest_node_is_named(draw: Callable[[Random, int], RandomFleet], axes: int, dice: Random) -> None:
     """With any clocks and claims of the others, while the honest ones are a strict majority."""
-    fleet = draw(dice)
+    fleet = draw(dice, axes)
     assert fleet.honest.isdisjoint(fleet.decide().culprits)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("draw", FLEETS)
 def test_no_honest_node_is_named_in_a_hundred_thousand_fleets(
-    draw: Callable[[Random], RandomFleet],
+    draw: Callable[[Random, int], RandomFleet], axes: int
 ) -> None:
     """The same, in fleets that each seed draws; some of them name a node."""
     named = 0
     for seed in range(100_000):
-        fleet = draw(Random(seed))
+        fleet = draw(Random(seed), axes)
         found = fleet.decide()
         named += bool(found.culprits)
         assert fleet.honest.isdisjoint(found.culprits), (seed, found)
@@ -163,7 +176,7 @@ def test_a_single_node_far_off_is_named_whatever_is_claimed(dice: Random, nodes:
 @given(st.randoms(use_true_random=False), st.data())
 def test_neither_order_nor_names_decide(dice: Random, data: st.DataObject) -> None:
     """Nodes and servers under other names, listed in another order, fare the same."""
-    fleet = data.draw(st.sampled_from(FLEETS))(dice)
+    fleet = data.draw(st.sampled_from(FLEETS))(dice, data.draw(st.sampled_from(AXES)))
     found = fleet.decide()
     names = [one.name for one in fleet.nodes]
     renamed = dict(zip(names, dice.sample(names, len(names)), strict=True))

@@ -1,11 +1,16 @@
 """Counting by sorted ends equals counting over all pairs, and less knowledge rejects no clock."""
 
+from itertools import combinations, product
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skewmon.culprit.camps import camps
 from skewmon.culprit.machines import merged
 from skewmon.culprit.vote import Voters, vote
 from skewmon.model import Interval
+from tests.clock.fleets import random_fleet
 
 offsets = st.one_of(st.integers(-5, 5), st.integers(-10_000, 10_000))
 intervals = st.builds(Interval.around, offsets, st.integers(0, 500))
@@ -26,6 +31,28 @@ def test_the_count_equals_that_over_all_pairs(clocks: dict[str, Interval], limit
     voters = Voters(clocks.values(), limit_ns)
     for clock in clocks.values():
         assert voters.against(clock) == sum(apart(clock, other, limit_ns) for other in clocks.values())
+
+
+@given(st.randoms(use_true_random=False), limits)
+def test_the_count_over_several_axes_equals_that_over_all_pairs(dice: Random, limit_ns: int) -> None:
+    """Each pair on the line that both clocks share."""
+    clocks = list(random_fleet(dice)[0].values())
+    voters = Voters(clocks, limit_ns)
+    for clock in clocks:
+        assert voters.against(clock) == sum(apart(clock, other, limit_ns) for other in clocks)
+
+
+@given(st.randoms(use_true_random=False), limits)
+def test_camps_of_several_axes_are_split_by_proven_gaps_alone(dice: Random, limit_ns: int) -> None:
+    """Machines that are not proven apart are in one camp, or on one axis with nothing in between."""
+    machines = merged(random_fleet(dice)[0], {})
+    found = camps(machines, limit_ns)
+    assert sorted(name for camp in found for name in camp.names) == sorted(
+        name for one in machines for name in one.names
+    )
+    for one, other in combinations(found, 2):
+        for machine, its in product(one.machines, other.machines):
+            assert (machine.hull - its.hull).proven_ns > limit_ns
 
 
 @given(fleets, limits, st.sets(st.sampled_from("abc")), st.data())
