@@ -89,6 +89,11 @@ class Publication:
     _documents: list[Status] = field(default_factory=list)
 
     @property
+    def token(self) -> str:
+        """The publication's name, by which a page says what it was drawn from."""
+        return f"{self.snapshot.wall_ns:x}-{self.published_s:.6f}"
+
+    @property
     def document(self) -> Status:
         """The JSON contract; built on first use, which is in a thread."""
         if not self._documents:

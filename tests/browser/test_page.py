@@ -94,7 +94,7 @@ async def test_a_lost_connection_and_stale_data_are_clearly_shown(visit) -> None
         await visit.text(".verdict")
         == "The 3 clocks measured agree to within 117 us, below the line of 50 ms."
     )
-    await visit.page.evaluate("document.querySelector('section.cluster').dataset.age = '3600'")
+    await visit.page.evaluate("document.querySelector('section.cluster header').dataset.age = '3600'")
     await visit.wait(".stale .age", "stale: 60 min old")
 
 
@@ -132,28 +132,21 @@ async def test_without_script_the_last_state_can_be_read(browser: Browser, visit
 
 
 async def test_a_thousand_nodes_stay_usable(visit) -> None:
-    """The worst hundred are drawn; all can be asked for, filtered, and are redrawn quickly."""
+    """The wrong clock has a row, all others a cell; all rows can be asked for, and the filter finds any."""
     visit.exporter.publish(samples.thousand())
     await visit.open()
-    shown = await names(visit)
-    assert len(shown) == 100
-    assert shown[0] == "n0500"
+    await visit.page.wait_for_selector(LIVE)
+    assert await names(visit) == ["n0500"]
+    assert await visit.page.locator(".cell").count() == 999
+    assert await visit.page.locator(".cell.unknown").count() == 20
+    assert "20 nodes" in await visit.text(".grouped")
+    await visit.page.get_by_label("Filter nodes").fill("n012")
+    assert await visit.page.locator(".cell:visible").count() == 10
+    visit.exporter.publish(samples.thousand())
     await visit.page.get_by_role("link", name="Show all 1,000").click()
     await visit.page.wait_for_selector(LIVE)
-    assert await visit.page.locator("tbody tr").count() == 1_000
-    await visit.page.get_by_label("Filter nodes").fill("n012")
-    assert len(await names(visit)) == 10
-    visit.exporter.publish(samples.thousand())
-    elapsed_ms = await visit.page.evaluate(
-        """() => new Promise((resolve) => {
-          const began = performance.now();
-          new MutationObserver(() => resolve(performance.now() - began))
-            .observe(document.querySelector("main"), {childList: true});
-        })"""
-    )
-    assert elapsed_ms < 10_000
-    assert await visit.page.locator("tbody tr").count() == 1_000
-    assert len(await names(visit)) == 10
+    assert len(await names(visit)) == 1_000
+    assert (await names(visit))[0] == "n0500"
 
 
 async def test_commands_can_be_copied_by_keyboard_and_focus_survives_a_round(visit, browser) -> None:
@@ -169,7 +162,7 @@ async def test_commands_can_be_copied_by_keyboard_and_focus_survives_a_round(vis
     copied = await visit.page.evaluate("navigator.clipboard.readText()")
     assert copied == "ssh etcd3.example.com chronyc -n sources"
     old = await button.element_handle()
-    visit.exporter.publish(samples.jumped())
+    visit.exporter.publish(samples.jumped(samples.JUMP_NS + samples.MS))
     await visit.page.wait_for_function("old => !old.isConnected", arg=old)
     assert await visit.page.evaluate("document.activeElement.className") == "copy"
 

@@ -164,8 +164,8 @@ def healthy() -> Snapshot:
     return snapshot(cluster_view((node("etcd1", -12 * US), node("etcd2", 3 * US), node(JUMPED, 25 * US))))
 
 
-def jumped() -> Snapshot:
-    """Return a cluster with one clock 70 seconds ahead, whose time daemon claims to be synchronized."""
+def jumped(ahead_ns: int = JUMP_NS) -> Snapshot:
+    """Return a cluster with one clock 70 seconds ahead or so, whose time daemon claims to be synchronized."""
     finding = Finding(
         "claims-sync-but-off",
         "critical",
@@ -174,7 +174,7 @@ def jumped() -> Snapshot:
     )
     step = Interval.around(JUMP_NS, US)
     wrong = replace(
-        node(JUMPED, JUMP_NS), steps=1, last_step=step, last_step_at_ns=0, findings=(finding,), drift=None
+        node(JUMPED, ahead_ns), steps=1, last_step=step, last_step_at_ns=0, findings=(finding,), drift=None
     )
     vote = Vote("named", (JUMPED,), "etcd1 and etcd2 agree within 95 us; etcd3 is 70 s from both.")
     nodes = (node("etcd1", -12 * US), node("etcd2", 3 * US), wrong)

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from skewmon.cli import render
 from skewmon.export.document import worst_first
-from skewmon.export.page.clusters import clusters
 from skewmon.export.status import cluster_status, status
 from skewmon.model import Interval, Snapshot, Verdict, Vote
 from tests.export import samples
+from tests.export.pages import overview
 from tests.export.samples import MS, cluster_view, node, unreachable
 
 
@@ -52,7 +52,7 @@ def test_nodes_have_one_order_everywhere() -> None:
     """Culprits, unmeasured nodes, then by proven distance, estimate and name."""
     document = cluster_status(MIXED)
     assert [one["name"] for one in worst_first(document)] == ORDER
-    page = clusters(status(samples.snapshot(MIXED)), every_row=True)
+    page = overview(status(samples.snapshot(MIXED)))
     assert re.findall(r'<tr [^>]*data-name="(\w+)"', page) == ORDER
     rows = text(samples.snapshot(MIXED)).splitlines()[1 : 1 + len(ORDER)]
     assert [row.split()[0] for row in rows] == ORDER
@@ -66,7 +66,7 @@ FRIENDLY = [build for build in samples.EVERY_SAMPLE if build is not samples.host
 def test_one_sentence_and_one_spelling_of_offsets_everywhere(build: object) -> None:
     """Table, page and JSON have the same verdict in the same words, and print an offset alike."""
     round_ = build()
-    terminal, page = text(round_), clusters(status(round_), every_row=True)
+    terminal, page = text(round_), overview(status(round_))
     for cluster in status(round_)["clusters"]:
         assert cluster["message"].endswith(".")
         assert cluster["message"] in " ".join(terminal.split())

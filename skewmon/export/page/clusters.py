@@ -1,8 +1,12 @@
-"""One section a cluster: verdict, worst pair, evidence, and the nodes, worst first."""
+"""The clusters: an index, and a section for each with pictures, rows of troubled nodes, and a grid."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from skewmon.export.document import (
     ClusterStatus,
     IntervalStatus,
+    NodeStatus,
     Status,
     elapsed_s,
     interval,
@@ -11,51 +15,139 @@ from skewmon.export.document import (
     worst_first,
 )
 from skewmon.export.gil_yield import yielding_gil
-from skewmon.export.page.bar import Scale
+from skewmon.export.page import findings, grid
 from skewmon.export.page.markup import Markup, join, tag
-from skewmon.export.page.nodes import finding_list, node_row
+from skewmon.export.page.matrix import matrix
+from skewmon.export.page.nodes import RowContext, node_row
+from skewmon.export.page.parts import Drawing
+from skewmon.export.page.scale import Scale, judged
+from skewmon.export.page.strip import strip
+from skewmon.model import Verdict
 from skewmon.text import at_least, at_most, exact, span
 
-#: Rows that are drawn unless all are requested; wrong and unmeasured nodes come first.
-ROWS_MAX = 100
+#: The part that holds all others.
+ROOT = "clusters"
+
+#: A cluster of at most this many nodes has a row for each; there is nothing to fold.
+FOLD_FROM = 10
+
+#: Rows of troubled nodes, unless all rows are requested; the others are in the grid with their state.
+ROWS_MAX = 12
 
 #: Rows drawn in about a millisecond.
 ROWS_A_TURN = 8
 
+#: Verdicts with a pair to look for.
+UNFOLDED = (Verdict.WARNING, Verdict.CRITICAL, Verdict.AMBIGUOUS)
+
 COLUMNS = ("Node", "Offset", "Against the lines", "Round trip", "Time daemon says", "What to do")
 
 
-def clusters(document: Status, *, every_row: bool) -> Markup:
-    """Return the sections of all clusters, in the order of the configuration."""
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The history of one cluster, drawn: by node a sparkline, and since when its clock is wrong."""
+
+    sparklines: Mapping[str, Markup] = field(default_factory=dict)
+    since: Mapping[str, str] = field(default_factory=dict)
+    timeline: Markup | None = None
+
+
+def draw(document: Status, pasts: Mapping[str, Past], *, every_row: bool) -> Drawing:
+    """Return the index and the sections of all clusters, in the order of the configuration."""
+    drawing = Drawing()
     if not document["clusters"]:
-        return tag("p", "The first round is not over. This page fills itself.", class_="empty")
-    return join(_section(one, document, every_row=every_row) for one in document["clusters"])
+        waiting = tag("p", "The first round is not over. This page fills itself.", class_="empty")
+        drawing.part(ROOT, "div", waiting, _state(drawing, "waiting"))
+        return drawing
+    sections = [
+        _section(drawing, one, document, f"c{number}", pasts.get(one["name"], Past()), every_row=every_row)
+        for number, one in enumerate(document["clusters"])
+    ]
+    index = _index(drawing, document) if len(sections) > 1 else None
+    drawing.part(ROOT, "div", _state(drawing, document["verdict"].value), index, *sections)
+    return drawing
 
 
-def _section(one: ClusterStatus, document: Status, *, every_row: bool) -> Markup:
+def _state(drawing: Drawing, verdict: str) -> Markup:
+    """Return the verdict on all clusters, for the title of the page."""
+    return drawing.part("state", "span", hidden=True, data_verdict=verdict)
+
+
+def _index(drawing: Drawing, document: Status) -> Markup:
+    """Return links to the sections, with the state of each cluster."""
+    entries = [_entry(drawing, one, f"c{number}") for number, one in enumerate(document["clusters"])]
+    return tag("nav", tag("ul", *entries, class_="index"), aria_label="Clusters")
+
+
+def _entry(drawing: Drawing, one: ClusterStatus, key: str) -> Markup:
     verdict = one["verdict"].value
-    age_s = elapsed_s(one["round"]["at"], document["time"])
-    return tag(
+    extent = f"{span(ns(one['skew']['seconds']))} apart" if one["skew"] else "no skew known"
+    figures = f"{extent}, {one['round']['measured']:,} of {one['round']['nodes']:,} measured"
+    link = tag("a", one["name"], href=f"#{key}")
+    state = tag("span", verdict, class_=f"badge {verdict}")
+    shown = tag("span", figures, class_="minor")
+    return drawing.part(f"{key}i", "li", link, " ", state, " ", shown)
+
+
+def _section(
+    drawing: Drawing, one: ClusterStatus, document: Status, key: str, past: Past, *, every_row: bool
+) -> Markup:
+    verdict = one["verdict"].value
+    scale = Scale.of_cluster(one)
+    rows, cells = _split(one, every_row=every_row)
+    listed = findings.shared(one["nodes"])
+    common = (findings.finding_list(one["findings"]), findings.group_list(listed))
+    lines = skew_thresholds(one["thresholds"])
+    context = RowContext(one, lines, scale, {group.key for group in listed}, past.since, past.sparklines)
+    return drawing.part(
+        key,
         "section",
-        tag(
-            "header",
-            tag("h2", one["name"]),
-            tag("span", verdict, class_=f"badge {verdict}"),
-            tag("span", "", class_="age"),
-        ),
-        tag("p", one["message"], class_="verdict"),
-        _figures(one),
-        finding_list(one["findings"]),
-        _table(one, every_row=every_row),
+        _header(drawing, one, document, key),
+        drawing.part(f"{key}w", "p", one["message"], class_="verdict"),
+        drawing.part(f"{key}f", "dl", *_figures(one)),
+        _pictures(drawing, one, scale, key, past),
+        drawing.part(f"{key}d", "div", *common, class_="common"),
+        _table(drawing, rows, context, key),
+        _cells(drawing, one, cells, key, past),
         class_=f"cluster {verdict}",
         data_name=one["name"],
         data_verdict=verdict,
-        data_age=f"{max(0.0, age_s):.3f}",
         data_interval=f"{one['interval_seconds']:g}",
     )
 
 
-def _figures(one: ClusterStatus) -> Markup:
+def _header(drawing: Drawing, one: ClusterStatus, document: Status, key: str) -> Markup:
+    verdict = one["verdict"].value
+    age_s = max(0.0, elapsed_s(one["round"]["at"], document["time"]))
+    return drawing.part(
+        f"{key}h",
+        "header",
+        tag("h2", one["name"]),
+        tag("span", verdict, class_=f"badge {verdict}"),
+        tag("span", "", class_="age"),
+        data_age=f"{age_s:.3f}",
+    )
+
+
+def _pictures(drawing: Drawing, one: ClusterStatus, scale: Scale, key: str, past: Past) -> Markup:
+    """Return the strip, the timeline and the matrix; the matrix is folded while no pair needs attention."""
+    past_drawn = drawing.part(f"{key}t", "div", past.timeline) if past.timeline else None
+    return tag(
+        "div",
+        tag("div", drawing.part(f"{key}s", "figure", strip(one, scale)), past_drawn, class_="lines"),
+        tag(
+            "details",
+            tag("summary", "Pairs"),
+            drawing.part(f"{key}m", "div", matrix(one, key), class_="matrix-box", data_cluster=one["name"]),
+            class_="pairs-box",
+            open=one["verdict"] in UNFOLDED,
+            data_key=f"{key}m",
+        ),
+        class_="pictures",
+    )
+
+
+def _figures(one: ClusterStatus) -> list[Markup]:
     """Return the figures behind the verdict."""
     lines = skew_thresholds(one["thresholds"])
     drawn = ", ".join(f"{exact(line.limit_ns)} {line.severity}" for line in lines)
@@ -70,7 +162,7 @@ def _figures(one: ClusterStatus) -> Markup:
     evidence = one["culprit_evidence"] or ""
     if evidence not in one["message"]:
         pairs.append(("Evidence", evidence))
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
+    return [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs]
 
 
 def _extent(skew: IntervalStatus) -> str:
@@ -79,27 +171,52 @@ def _extent(skew: IntervalStatus) -> str:
     return f"at least {at_least(ns(skew['lower']))} and {most}" if skew["lower"] else most
 
 
-def _table(one: ClusterStatus, *, every_row: bool) -> Markup:
-    lines = skew_thresholds(one["thresholds"])
-    scale = Scale.of(lines, (interval(node["offset"]) for node in one["nodes"] if node["offset"]))
-    ordered = worst_first(one)
-    shown = ordered if every_row else ordered[:ROWS_MAX]
-    head = tag("tr", *(tag("th", name, scope="col") for name in COLUMNS))
-    rows = (
-        node_row(node, one, lines, scale, culprit=node["name"] in one["culprits"])
-        for node in yielding_gil(shown, ROWS_A_TURN)
-    )
+def _split(one: ClusterStatus, *, every_row: bool) -> tuple[dict[int, NodeStatus], dict[int, NodeStatus]]:
+    """Return the nodes with a row, worst first, and those in the grid, by their positions in the cluster."""
+    positions = {node["name"]: position for position, node in enumerate(one["nodes"])}
+    ordered = {positions[node["name"]]: node for node in worst_first(one)}
+    if every_row or len(ordered) <= FOLD_FROM:
+        return ordered, {}
+    alike = findings.unmeasured_alike(one)
+    troubled = [
+        place for place, node in ordered.items() if _is_troubled(one, node) and node["name"] not in alike
+    ]
+    rows = {place: ordered[place] for place in troubled[:ROWS_MAX]}
+    return rows, {place: node for place, node in enumerate(one["nodes"]) if place not in rows}
+
+
+def _is_troubled(one: ClusterStatus, node: NodeStatus) -> bool:
+    """Return whether a node has trouble of its own: wrong, silent, beyond a line, or in a pair beyond one."""
+    pair = one["worst_pair"]
+    named = set(one["culprits"])
+    if pair is not None and one["verdict"] in (Verdict.WARNING, Verdict.CRITICAL):
+        named |= {pair["node"], pair["peer"]}
+    offset = interval(node["offset"]) if node["offset"] else None
+    return node["name"] in named or judged(offset, skew_thresholds(one["thresholds"])) is not Verdict.OK
+
+
+def _table(drawing: Drawing, rows: Mapping[int, NodeStatus], context: RowContext, key: str) -> Markup | None:
+    if not rows:
+        return None
+    drawn = [
+        node_row(drawing, node, context, f"{key}n{position}")
+        for position, node in yielding_gil(rows.items(), ROWS_A_TURN)
+    ]
     table = tag(
         "table",
-        tag("caption", f"Nodes of {one['name']}, worst first", class_="hidden"),
-        tag("thead", head),
-        tag("tbody", *rows),
+        tag("caption", f"Nodes of {context.cluster['name']}, worst first", class_="hidden"),
+        tag("thead", tag("tr", *(tag("th", name, scope="col") for name in COLUMNS))),
+        drawing.part(f"{key}r", "tbody", *drawn),
     )
-    return join((tag("div", table, class_="table"), _rest(len(ordered), len(shown))))
+    return tag("div", table, class_="table")
 
 
-def _rest(count: int, shown: int) -> Markup | None:
-    if shown == count:
+def _cells(
+    drawing: Drawing, one: ClusterStatus, nodes: Mapping[int, NodeStatus], key: str, past: Past
+) -> Markup | None:
+    if not nodes:
         return None
-    link = tag("a", f"Show all {count:,}", href="?rows=all")
-    return tag("p", f"The {shown} worst of {count:,} nodes. ", link, class_="rest")
+    link = tag("a", f"Show all {len(one['nodes']):,} as rows", href="?rows=all")
+    counts = drawing.part(f"{key}q", "div", grid.summary(nodes, one))
+    rest = tag("div", counts, link, class_="rest")
+    return join((rest, grid.grid(drawing, one, nodes, key, past.sparklines)))

@@ -1,14 +1,19 @@
-"""HTML that cannot be injected: text is escaped unless it is markup already."""
+"""HTML that cannot be injected: text is escaped unless it is markup already.
+
+Control characters and marks that reverse the direction of reading become visible.
+"""
 
 from collections.abc import Iterable
 from html import escape
+
+from skewmon.text import harmless
 
 #: Elements that have no content and no end tag.
 VOID = frozenset({"br", "img", "input", "link", "meta"})
 
 
 class Markup(str):
-    """Text that is HTML; made only by ``tag`` and ``join``."""
+    """Text that is HTML; made only by ``tag``, ``join`` and ``Drawing``."""
 
     __slots__ = ()
 
@@ -31,11 +36,11 @@ def join(children: Iterable[Child]) -> Markup:
 
 
 def _escaped(child: str) -> str:
-    return child if isinstance(child, Markup) else escape(child)
+    return child if isinstance(child, Markup) else escape(harmless(child))
 
 
 def _attribute(key: str, value: AttributeValue) -> str:
     name = key.rstrip("_").replace("_", "-")
     if value is None or value is False:
         return ""
-    return f" {name}" if value is True else f' {name}="{escape(value)}"'
+    return f" {name}" if value is True else f' {name}="{escape(harmless(value))}"'

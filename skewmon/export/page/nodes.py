@@ -1,6 +1,7 @@
 """One row for each node: offset, claims of its time daemon, findings and next commands."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from skewmon.export.document import (
     ClaimStatus,
@@ -13,55 +14,78 @@ from skewmon.export.document import (
     ns,
 )
 from skewmon.export.encode import foreign
-from skewmon.export.page.bar import Scale, bar
+from skewmon.export.page.bar import bar
+from skewmon.export.page.findings import finding_list, finding_marks
+from skewmon.export.page.links import node_link
 from skewmon.export.page.markup import Markup, join, tag
+from skewmon.export.page.parts import Drawing
+from skewmon.export.page.scale import Scale
 from skewmon.model import Threshold
 from skewmon.text import bound, coarse, estimate, signed_seconds
 
-#: Findings that a row shows; the JSON has the rest.
-FINDINGS_MAX = 6
+
+@dataclass(frozen=True, slots=True)
+class RowContext:
+    """Everything that the rows of one cluster share."""
+
+    cluster: ClusterStatus
+    lines: tuple[Threshold, ...]
+    scale: Scale
+    shared: Collection[tuple[str, str]]  # kind and severity of findings that are listed for all nodes at once
+    since: Mapping[str, str]  # since when a clock is wrong, by node
+    sparklines: Mapping[str, Markup]
 
 
-def node_row(
-    node: NodeStatus, one: ClusterStatus, lines: tuple[Threshold, ...], scale: Scale, *, culprit: bool
-) -> Markup:
+def node_row(drawing: Drawing, node: NodeStatus, context: RowContext, key: str) -> Markup:
     """Return the row of a node."""
     offset = node["offset"]
-    cells = _measured(node, offset, lines, scale) if offset else _not_measured(node, one)
+    culprit = node["name"] in context.cluster["culprits"]
+    cells = _measured(node, offset, context) if offset else _not_measured(node, context)
     mark = "culprit" if culprit else None
-    return tag("tr", _name(node, culprit=culprit), *cells, class_=mark, data_name=node["name"])
+    name = _name(node, context, culprit=culprit)
+    return drawing.part(key, "tr", name, *cells, class_=mark, data_name=node["name"])
 
 
-def finding_list(findings: Iterable[FindingStatus]) -> Markup | None:
-    """Return findings with the command to type next."""
-    items = [_finding(finding) for finding in tuple(findings)[:FINDINGS_MAX]]
-    return tag("ul", *items, class_="findings") if items else None
-
-
-def _name(node: NodeStatus, *, culprit: bool) -> Markup:
+def _name(node: NodeStatus, context: RowContext, *, culprit: bool) -> Markup:
     mark = tag("span", "wrong clock", class_="badge critical") if culprit else None
     address = tag("span", node["address"], class_="minor") if node["address"] != node["name"] else None
-    return tag("th", tag("span", node["name"], class_="name"), mark, address, scope="row")
+    since = context.since.get(node["name"])
+    lasting = tag("span", since, class_="since") if since else None
+    return tag("th", node_link(node["name"]), mark, lasting, address, scope="row")
 
 
-def _measured(
-    node: NodeStatus, ends: IntervalStatus, lines: tuple[Threshold, ...], scale: Scale
-) -> tuple[Markup, ...]:
+def _measured(node: NodeStatus, ends: IntervalStatus, context: RowContext) -> tuple[Markup, ...]:
     offset = interval(ends)
     value, plus_minus = estimate(offset.estimate_ns, offset.bound_ns), f"± {bound(offset.bound_ns)}"
     return (
         tag("td", tag("span", value, class_="value"), " ", tag("span", plus_minus, class_="minor")),
-        tag("td", bar(offset, lines, scale, f"offset {value} {plus_minus}")),
+        tag(
+            "td",
+            bar(offset, context.lines, context.scale, f"offset {value} {plus_minus}"),
+            context.sparklines.get(node["name"]),
+        ),
         _cell("Round trip", bound(ns(node["round_trip_seconds"] or 0.0))),
-        _cell("Time daemon", _claim(node["timesync"])),
-        _cell(None, _changes(node), finding_list(node["findings"])),
+        _cell("Time daemon", claim(node["timesync"])),
+        _cell(None, changes(node), *_own_findings(node, context)),
     )
 
 
-def _not_measured(node: NodeStatus, one: ClusterStatus) -> tuple[Markup, ...]:
+def _own_findings(node: NodeStatus, context: RowContext) -> tuple[Markup | None, ...]:
+    """Return the findings of the node alone, and the kinds of those that are listed for all at once."""
+    listed: list[FindingStatus] = []
+    own: list[FindingStatus] = []
+    for finding in node["findings"]:
+        shared = (finding["kind"], finding["severity"]) in context.shared
+        (listed if shared else own).append(finding)
+    return finding_list(own), finding_marks(listed)
+
+
+def _not_measured(node: NodeStatus, context: RowContext) -> tuple[Markup, ...]:
     last = "never measured"
     if node["last_success"] is not None:
-        last = f"last measured {coarse(elapsed_s(node['last_success'], one['round']['at']))} before"
+        last = (
+            f"last measured {coarse(elapsed_s(node['last_success'], context.cluster['round']['at']))} before"
+        )
     reason = (node["reason"] or "").replace("-", " ")
     return (
         tag(
@@ -69,10 +93,11 @@ def _not_measured(node: NodeStatus, one: ClusterStatus) -> tuple[Markup, ...]:
             tag("span", f"not measured: {reason}", class_="badge unknown"),
             tag("p", foreign(node["detail"] or "")),
             tag("p", last, class_="minor"),
+            context.sparklines.get(node["name"]),
             colspan="3",
         ),
-        _cell("Time daemon", _claim(node["timesync"])),
-        _cell(None, finding_list(node["findings"])),
+        _cell("Time daemon", claim(node["timesync"])),
+        _cell(None, *_own_findings(node, context)),
     )
 
 
@@ -81,7 +106,7 @@ def _cell(label: str | None, *children: str | None) -> Markup:
     return tag("td", *children, data_label=label)
 
 
-def _claim(claim: ClaimStatus | None) -> Markup | None:
+def claim(claim: ClaimStatus | None) -> Markup | None:
     """Return the claims of the time daemon."""
     if claim is None:
         return tag("span", "not asked yet", class_="minor")
@@ -105,7 +130,7 @@ def _claim(claim: ClaimStatus | None) -> Markup | None:
     )
 
 
-def _changes(node: NodeStatus) -> Markup | None:
+def changes(node: NodeStatus) -> Markup | None:
     """Return the steps and the forecast of the clock."""
     parts = []
     if node["steps"]:
@@ -115,13 +140,3 @@ def _changes(node: NodeStatus) -> Markup | None:
         parts.append(node["forecast"]["message"] or "")
     text = " ".join(filter(None, parts))
     return tag("p", text, class_="minor") if text else None
-
-
-def _finding(finding: FindingStatus) -> Markup:
-    command = None
-    if finding["next"]:
-        text = foreign(finding["next"])
-        copy = tag("button", "Copy", type="button", class_="copy", hidden=True, aria_label=f"Copy: {text}")
-        command = tag("span", tag("code", text), copy, class_="command")
-    kind = tag("span", finding["kind"], class_=f"badge {finding['severity']}")
-    return tag("li", kind, " ", foreign(finding["message"]), command)

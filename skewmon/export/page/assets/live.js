@@ -3,16 +3,17 @@
 const POLL_MS = 10_000;
 const TIMEOUT_MS = 8_000;
 
-// Fetches the sections and their age from the server, with the parameters of the address bar.
-async function fetchSections() {
+// Fetches the parts that changed since the round named by the token, and their age.
+async function fetchChanges(token) {
   const parameters = new URLSearchParams(location.search);
-  parameters.set("part", "clusters");
-  const response = await fetch(`./?${parameters}`, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+  parameters.set("part", "changes");
+  parameters.set("since", token);
+  const response = await fetch(`?${parameters}`, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return { html: await response.text(), ageSeconds: Number(response.headers.get("Age") ?? 0) };
+  return { ...(await response.json()), ageSeconds: Number(response.headers.get("Age") ?? 0) };
 }
 
-export function follow({ draw, state }) {
+export function follow({ root, token, apply, state }) {
   let fetching = false;
   let again = false;
   let source = null;
@@ -24,8 +25,11 @@ export function follow({ draw, state }) {
     }
     fetching = true;
     try {
-      const { html, ageSeconds } = await fetchSections();
-      draw(html, knownAge ?? ageSeconds);
+      const changes = await fetchChanges(token);
+      // A part that is not on the page: the next request, without a token, brings all of them.
+      const fits = apply(changes.parts, knownAge ?? changes.ageSeconds);
+      token = fits ? changes.token : "";
+      again = again || !fits;
       state(true);
     } catch {
       state(false);
@@ -39,7 +43,7 @@ export function follow({ draw, state }) {
   }
 
   function listen() {
-    source = new EventSource("api/v1/stream");
+    source = new EventSource(`${root}api/v1/stream`);
     source.addEventListener("round", (event) => update(JSON.parse(event.data).age_seconds));
     source.addEventListener("error", () => update()); // the stream was refused or the connection is lost: the request shows which
   }
