@@ -37,6 +37,13 @@ OUTPUTS = ("table", "json", "nagios", "prometheus")
 @click.option("-w", "--warning", metavar="DURATION", help="Warn if the skew is proven above this.")
 @click.option("-c", "--critical", metavar="DURATION", help="Critical if the skew is proven above this.")
 @click.option("--profile", metavar="NAME", help="Lines of a known system; see skewmon profiles.")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="NTP server to query for UTC; three or more can confirm it.",
+)
 @click.option("--samples", type=click.IntRange(1, 64), metavar="N", help="Exchanges a node and round (8).")
 @click.option(
     "--rounds", type=click.IntRange(1, MAX_ROUNDS), default=1, metavar="N", help="Rounds to measure (1)."
@@ -59,6 +66,7 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
     Examples:
       skewmon check n[1-5]
       skewmon check -w 10ms -c 100ms root@db[1-3].example.com:2222
+      skewmon check --reference ntp1.example.com --reference 192.0.2.7 n[1-5]
       skewmon check --config.file /etc/skewmon/skewmon.yml -o nagios --cluster db
     """
     from skewmon.cli import targets
@@ -70,8 +78,9 @@ def command(rounds: int, timeout: str, output: str, **selection: Any) -> int:
     timeout_s = targets.duration_ns("--timeout", timeout) / 1e9
     if timeout_s < MIN_TIMEOUT_S:
         raise click.BadParameter("expected 1s or more", param_hint="--timeout")
-    clusters = targets.clusters_of(targets.Selection(**selection))
+    selected = targets.Selection(**selection)
+    clusters, references = targets.clusters_of(selected), targets.references_of(selected)
     with progress(sys.stderr) as show_progress:
-        snapshot = containment.run(check(clusters, rounds, timeout_s, show_progress))
+        snapshot = containment.run(check(clusters, rounds, timeout_s, show_progress, references))
     code = show(snapshot, output)
     return code if snapshot.clusters else EXIT_UNUSABLE

@@ -7,8 +7,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from skewmon.cli.render_references import references
+from skewmon.export.claims import ClaimStatus
 from skewmon.export.document import (
-    ClaimStatus,
     ClusterStatus,
     FindingStatus,
     NodeStatus,
@@ -19,6 +20,7 @@ from skewmon.export.document import (
 )
 from skewmon.model import Verdict
 from skewmon.text import bound, estimate, harmless, names
+from skewmon.text import offset as written
 
 STYLES = {
     Verdict.OK: "bold green",
@@ -52,6 +54,9 @@ def document(status: Status, to: Console) -> None:
         if number:
             to.print()
         to.print(cluster(one, wide=to.width >= WIDE))
+    if status["references"]:
+        to.print()
+        to.print(references(status))
 
 
 def cluster(
@@ -84,26 +89,32 @@ def _hidden(count: int, single: str, several: str = "nodes") -> Iterable[Text]:
 
 
 def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool) -> Table:
+    to_utc = wide and _shows_utc(one)
     columns = [
         Column("node", overflow="fold"),
         Column("offset", justify="right", no_wrap=True),
         Column("bound", no_wrap=True),
         *([Column("to admin box", justify="right", no_wrap=True)] if wide else ()),
+        *([Column("to UTC", justify="right", no_wrap=True)] if to_utc else ()),
         *([Column("round trip", justify="right", no_wrap=True), Column("by", no_wrap=True)] if wide else ()),
         Column("time daemon"),
         Column(""),
     ]
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for node in shown:
-        table.add_row(*_row(node, wrong=node["name"] in one["culprits"], wide=wide))
+        table.add_row(*_row(node, wrong=node["name"] in one["culprits"], wide=wide, to_utc=to_utc))
     return table
 
 
-def _row(node: NodeStatus, *, wrong: bool, wide: bool) -> Iterable[RenderableType]:
+def _shows_utc(one: ClusterStatus) -> bool:
+    return any(node["utc_offset"] for node in one["nodes"])
+
+
+def _row(node: NodeStatus, *, wrong: bool, wide: bool, to_utc: bool) -> Iterable[RenderableType]:
     name = Text(harmless(node["name"]), "bold red" if wrong else "bold")
     claim = _claim(node["timesync"])
     if node["offset"] is None:
-        blank = ("", "", "") if wide else ()
+        blank = ("",) * (wide * 3 + to_utc)
         return (
             name,
             Text("not measured", "magenta"),
@@ -113,8 +124,10 @@ def _row(node: NodeStatus, *, wrong: bool, wide: bool) -> Iterable[RenderableTyp
             Text(harmless(node["reason"] or "")),
         )
     offset, admin = interval(node["offset"]), node["admin_offset"] and interval(node["admin_offset"])
+    utc = node["utc_offset"] and interval(node["utc_offset"])
     explained = (
         Text(estimate(admin.estimate_ns, admin.bound_ns) if admin else "", "dim"),
+        *([Text(written(utc.estimate_ns, utc.bound_ns) if utc else "", "dim")] if to_utc else ()),
         Text(bound(ns(node["round_trip_seconds"] or 0.0)), "dim"),
         Text(harmless(node["probe"] or ""), "dim"),
     )

@@ -9,13 +9,14 @@ from skewmon.cli.main import DEFAULT_CONFIG
 from skewmon.config.duration import parse_duration_ns
 from skewmon.config.effective import written
 from skewmon.config.loader import load
+from skewmon.config.references import parse_reference, time_servers
 from skewmon.config.schema import ClusterSpec, Config
 from skewmon.config.targets import Target, check_user, expand
 from skewmon.errors import ConfigError, Fault, echoed
 from skewmon.inventory.openssh import OpenSsh
 from skewmon.inventory.resolve import distinct, resolve
 from skewmon.inventory.ssh_login import Given, SshLogin
-from skewmon.model import Cluster, Node, Threshold
+from skewmon.model import Cluster, Node, Threshold, TimeServer
 from skewmon.runtime import containment, logs
 
 #: The name of the cluster of nodes from the command line.
@@ -38,6 +39,7 @@ class Selection:
     critical: str | None = None
     profile: str | None = None
     samples: int | None = None
+    references: tuple[str, ...] = ()
 
 
 def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
@@ -76,6 +78,21 @@ def clusters_of(selection: Selection) -> tuple[Cluster, ...]:
     if selection.samples:
         return tuple(replace(cluster, samples=selection.samples) for cluster in clusters)
     return clusters
+
+
+def references_of(selection: Selection) -> tuple[TimeServer, ...]:
+    """Return the time servers to query: those of the command line, or else those of the configuration."""
+    if selection.references:
+        return tuple(map(_reference, dict.fromkeys(selection.references)))
+    config = configured(selection.config_file, selection.nodes)
+    return time_servers(config.references) if config else ()
+
+
+def _reference(text: str) -> TimeServer:
+    try:
+        return parse_reference(text)
+    except ValueError as error:
+        raise _fault("--reference", str(error)) from None
 
 
 def _from_command_line(selection: Selection, own: tuple[Threshold, ...]) -> Cluster:

@@ -13,7 +13,7 @@ from skewmon.cli.signals import EXIT_TERMINATED, cancel_on
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from skewmon.model import Cluster
+    from skewmon.model import Cluster, TimeServer
 
 #: Twice this and the eye loses the connection between cause and effect; half of it and it sees only flicker.
 DEFAULT_INTERVAL = "2s"
@@ -60,8 +60,9 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
     if url is not None:
         watching = _watch_daemon(console, daemon_client.base_of(url), interval_s)
     else:
-        clusters = targets.clusters_of(targets.Selection(**selection))
-        watching = _watch_nodes(console, clusters, interval_s)
+        selected = targets.Selection(**selection)
+        clusters, references = targets.clusters_of(selected), targets.references_of(selected)
+        watching = _watch_nodes(console, clusters, references, interval_s)
     with suppress(asyncio.CancelledError):  # by SIGTERM; the terminal has its cursor back
         containment.run(watching)
     return EXIT_TERMINATED
@@ -94,7 +95,12 @@ async def _watch_daemon(console: "Console", base: str, interval_s: float) -> Non
                 shown.show(document, fault)
 
 
-async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", interval_s: float) -> None:
+async def _watch_nodes(
+    console: "Console",
+    clusters: "tuple[Cluster, ...]",
+    references: "tuple[TimeServer, ...]",
+    interval_s: float,
+) -> None:
     from contextlib import aclosing
 
     from skewmon.cli.watch_display import display
@@ -103,6 +109,6 @@ async def _watch_nodes(console: "Console", clusters: "tuple[Cluster, ...]", inte
 
     cancel_on(signal.SIGTERM)
     with display(console) as shown:
-        async with aclosing(rounds(clusters, interval_s)) as measured:
+        async with aclosing(rounds(clusters, interval_s, references)) as measured:
             async for snapshot in measured:
                 shown.show(status(snapshot))

@@ -63,5 +63,14 @@ MAX_RECEIVERS = 32
 #: Lines of thresholds of one cluster; every one is evaluated for every node and round.
 MAX_THRESHOLDS = 64
 
+#: Time servers to query for UTC: three make a majority, and a dozen is a careful operator.
+MAX_REFERENCES = 32
+
+#: The servers belong to others: their pools ask for at most one request in 64 s, and tolerate one in 16 s.
+MIN_REFERENCE_INTERVAL_NS = 16 * NS_PER_S
+
+#: NTP's MAXPOLL, 2^17 s; beyond an hour the base's rate against UTC is no longer known between two requests.
+MAX_REFERENCE_INTERVAL_NS = 131_072 * NS_PER_S
+
 #: Live sources of one cluster; each is read on every refresh.
 MAX_SOURCES = 64

@@ -29,6 +29,7 @@ from skewmon.config.fields import (
     refused_by,
 )
 from skewmon.config.receivers import AlertsSpec
+from skewmon.config.references import ReferenceEntry, time_servers
 from skewmon.config.targets import expand
 from skewmon.errors import echoed
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
@@ -248,5 +249,18 @@ class Config(Spec):
     state_directory: PlainPath = Field(default_factory=paths.default_state_directory)
     ssh: SshSpec = SshSpec()
     clusters: dict[Name, ClusterSpec] = Field(min_length=1, max_length=limits.MAX_CLUSTERS)
+    references: tuple[ReferenceEntry, ...] = Field(
+        (),
+        max_length=limits.MAX_REFERENCES,
+        description="NTP servers to query for UTC; three or more can have a majority",
+    )
     alerts: AlertsSpec = AlertsSpec()
     export: ExportSpec = ExportSpec()
+
+    @model_validator(mode="after")
+    def _different_references(self) -> Self:
+        servers = [(one.address, one.port) for one in time_servers(self.references)]
+        for number, server in enumerate(servers):
+            if server in servers[:number]:
+                raise refuse(f"{echoed(server[0])} is listed twice", "keep one of them", at="references")
+        return self

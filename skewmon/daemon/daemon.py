@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from skewmon.config.effective import shown
+from skewmon.config.references import time_servers
 from skewmon.config.schema import Config
 from skewmon.daemon.lock import owned
 from skewmon.daemon.reload import Reloader, resolved
@@ -141,6 +142,7 @@ class Daemon:
                     task.cancel()
                 self._pool.adjust(())
         finally:
+            self._monitor.close()
             await self._exporter.stop()
             await self._pool.close()
 
@@ -153,6 +155,7 @@ class Daemon:
         self._alerting.configure(targets_of(config.alerts), self._origin(config))
         self._reporter.adopt(clusters)
         self._monitor.state.adopt(clusters)
+        self._monitor.adopt_references(time_servers(config.references))
         self._pool.adjust(clusters)
         self._scheduler.start(clusters)
 

@@ -13,7 +13,17 @@ from typing_extensions import TypedDict
 from skewmon.alert.messages import sentence as following
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
-from skewmon.model import NS_PER_S, CulpritVerdict, Interval, Skew, Threshold, ThresholdKind, Verdict
+from skewmon.export.claims import ClaimStatus
+from skewmon.model import (
+    NS_PER_S,
+    CulpritVerdict,
+    Interval,
+    Skew,
+    Threshold,
+    ThresholdKind,
+    UtcState,
+    Verdict,
+)
 from skewmon.text import at_least, at_most, exact, names
 
 
@@ -99,35 +109,26 @@ class ForecastStatus(TypedDict):
     message: str | None
 
 
-class PeerStatus(TypedDict):
-    """One time source of a node, as its time daemon lists it."""
+class UtcStatus(TypedDict):
+    """Whether UTC is known in a round, and why it is not confirmed."""
+
+    state: UtcState
+    reason: str | None
+
+
+class ReferenceStatus(TypedDict):
+    """One time server that is queried for UTC; ``offset`` is its time minus the UTC that all agree on."""
 
     name: str
-    state: str | None
-    refid: str | None
+    address: str
+    success: bool
+    reason: str | None
+    offset: IntervalStatus | None
+    round_trip_seconds: float | None
     stratum: int | None
-    kind: str | None
-    last_heard_seconds: float | None
-    poll_seconds: float | None
-    reach: int | None
-    delay_seconds: float | None
-    offset_seconds: float | None
-    jitter_seconds: float | None
-    tally: str | None
-
-
-class ClaimStatus(TypedDict):
-    """The claims of a node's time daemon."""
-
-    daemon: str
-    synchronized: bool | None
-    stratum: int | None
-    source: str | None
-    offset_seconds: float | None
-    root_distance_seconds: float | None
-    reach: int | None
-    peers: list[PeerStatus]
-    unparsed: list[str]
+    upstream: str | None
+    falseticker: bool
+    rejected: dict[str, int]
 
 
 class NodeStatus(TypedDict):
@@ -141,6 +142,7 @@ class NodeStatus(TypedDict):
     probe: str | None
     offset: IntervalStatus | None
     admin_offset: IntervalStatus | None
+    utc_offset: IntervalStatus | None
     round_trip_seconds: float | None
     samples: int
     last_success: str | None
@@ -163,6 +165,7 @@ class ClusterHead(TypedDict):
     culprits: list[str]
     culprit_verdict: CulpritVerdict
     culprit_evidence: str | None
+    utc: UtcStatus
     round: RoundStatus
 
 
@@ -195,6 +198,7 @@ class Status(StatusHead):
     """The whole document."""
 
     clusters: list[ClusterStatus]
+    references: list[ReferenceStatus]
 
 
 def ns(seconds: float) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 from skewmon import __version__
 from skewmon.clock.forecast import sentence as forecast_sentence
+from skewmon.export.claims import claim_status
 from skewmon.export.document import (
-    ClaimStatus,
     ClusterHead,
     ClusterStatus,
     DriftStatus,
@@ -20,7 +20,6 @@ from skewmon.export.document import (
     NodeStatus,
     OscillatorStatus,
     PairStatus,
-    PeerStatus,
     Status,
     StatusHead,
     Summary,
@@ -30,6 +29,7 @@ from skewmon.export.document import (
 )
 from skewmon.export.encode import finite, seconds
 from skewmon.export.gil_yield import yielding_gil
+from skewmon.export.references import references_status
 from skewmon.model import (
     ClusterView,
     Drift,
@@ -41,10 +41,8 @@ from skewmon.model import (
     NodeView,
     OscillatorRate,
     Pair,
-    Peer,
     Skew,
     Snapshot,
-    SyncStatus,
     Verdict,
 )
 from skewmon.text import harmless_json, rfc3339
@@ -75,7 +73,11 @@ def overall_verdict(snapshot: Snapshot) -> Verdict:
 
 def status(snapshot: Snapshot) -> Status:
     """Return the whole document."""
-    return {**_head(snapshot), "clusters": [cluster_status(view) for view in snapshot.clusters]}
+    return {
+        **_head(snapshot),
+        "clusters": [cluster_status(view) for view in snapshot.clusters],
+        "references": references_status(snapshot),
+    }
 
 
 def summary(snapshot: Snapshot) -> Summary:
@@ -144,6 +146,7 @@ def _cluster_head(view: ClusterView) -> ClusterHead:
         "culprits": list(view.vote.culprits),
         "culprit_verdict": view.vote.verdict,
         "culprit_evidence": view.vote.evidence or None,
+        "utc": {"state": view.utc.state, "reason": view.utc.reason or None},
         "round": {
             "at": rfc3339(view.at_wall_ns, WALL_DECIMALS),
             "duration_seconds": view.duration_s,
@@ -186,6 +189,7 @@ def _node(node: NodeView) -> NodeStatus:
         "probe": measured.burst.program.probe if measured else None,
         "offset": _interval(node.offset) if measured else None,
         "admin_offset": _interval(node.admin_offset) if measured else None,
+        "utc_offset": _interval(node.utc_offset) if measured else None,
         "round_trip_seconds": seconds(measured.estimate.round_trip_ns) if measured else None,
         "samples": measured.estimate.samples if measured else 0,
         "last_success": None if last_ns is None else rfc3339(last_ns, WALL_DECIMALS),
@@ -193,7 +197,7 @@ def _node(node: NodeView) -> NodeStatus:
         "oscillator": _oscillator(node.oscillator),
         "forecast": _forecast(node.forecast),
         "steps": node.steps,
-        "timesync": _timesync(node.timesync),
+        "timesync": claim_status(node.timesync),
         "findings": _findings(node.findings),
     }
 
@@ -259,36 +263,3 @@ def _findings(findings: Iterable[Finding]) -> list[FindingStatus]:
         }
         for finding in findings
     ]
-
-
-def _timesync(claim: SyncStatus | None) -> ClaimStatus | None:
-    if claim is None:
-        return None
-    return {
-        "daemon": claim.daemon,
-        "synchronized": claim.synchronized,
-        "stratum": claim.stratum,
-        "source": claim.source,
-        "offset_seconds": finite(claim.offset_s),
-        "root_distance_seconds": finite(claim.root_distance_s),
-        "reach": claim.reach,
-        "peers": [_peer(peer) for peer in claim.peers],
-        "unparsed": list(claim.unparsed),
-    }
-
-
-def _peer(peer: Peer) -> PeerStatus:
-    return {
-        "name": peer.name,
-        "state": peer.state,
-        "refid": peer.refid,
-        "stratum": peer.stratum,
-        "kind": peer.kind,
-        "last_heard_seconds": finite(peer.last_heard_s),
-        "poll_seconds": finite(peer.poll_s),
-        "reach": peer.reach,
-        "delay_seconds": finite(peer.delay_s),
-        "offset_seconds": finite(peer.offset_s),
-        "jitter_seconds": finite(peer.jitter_s),
-        "tally": peer.tally,
-    }

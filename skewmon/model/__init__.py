@@ -29,7 +29,15 @@ from skewmon.model.nodes import (
     Threshold,
     ThresholdKind,
 )
-from skewmon.model.references import NO_UTC, ReferenceView, Utc, UtcState
+from skewmon.model.references import (
+    NO_UTC,
+    ReferenceFault,
+    ReferenceView,
+    TimeServer,
+    Utc,
+    UtcReason,
+    UtcState,
+)
 from skewmon.model.timesync import DaemonName, Finding, FindingKind, KernelClock, Peer, Severity, SyncStatus
 from skewmon.model.views import (
     ClusterView,
@@ -84,6 +92,7 @@ __all__ = [
     "Peer",
     "Program",
     "Quantum",
+    "ReferenceFault",
     "ReferenceView",
     "RejectedEntry",
     "Severity",
@@ -93,7 +102,9 @@ __all__ = [
     "SyncStatus",
     "Threshold",
     "ThresholdKind",
+    "TimeServer",
     "Utc",
+    "UtcReason",
     "UtcState",
     "VantageReading",
     "VantageStamps",

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from skewmon.errors import NodeError, Reason
-from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot
+from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot, TimeServer
 from skewmon.monitor.monitor import Monitor
 from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock
@@ -28,19 +28,25 @@ Progress = Callable[[int, int], None]
 
 
 async def check(
-    clusters: Sequence[Cluster], rounds: int, timeout_s: float, progress: Progress = lambda _done, _all: None
+    clusters: Sequence[Cluster],
+    rounds: int,
+    timeout_s: float,
+    progress: Progress = lambda _done, _all: None,
+    references: Sequence[TimeServer] = (),
 ) -> Snapshot:
     """Measure the clusters ``rounds`` times and return the last snapshot, within about ``timeout_s``."""
     views: tuple[ClusterView, ...] = ()
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
         monitor = Monitor(links, lambda _interval_s: Budget.patient(timeout_s * STAGE_SHARE))
+        monitor.adopt_references(references)
         # Before the first round, so that the nodes' tools cannot disturb it.
         await monitor.query_time_daemons(timeout_s * STAGE_SHARE)
         for number in range(rounds):
             if number:
                 await asyncio.sleep(ROUND_GAP_S)
             views = (await monitor.round(clusters)).complete_views()
+        monitor.close()
     return Snapshot(time.time_ns(), views)
 
 

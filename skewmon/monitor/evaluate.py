@@ -29,6 +29,7 @@ from skewmon.model import (
     Outcome,
     Pair,
     Threshold,
+    Utc,
     Vote,
 )
 from skewmon.monitor.node_state import NodeState
@@ -84,7 +85,12 @@ class NodeInRound:
         return self.offset is None and last_ns is not None and wall_ns - last_ns < MISSED_NS
 
     def view(
-        self, admin: Interval, reference: Reference, base_ppb: Interval | None, coming: NodeForecast
+        self,
+        admin: Interval,
+        utc: Utc,
+        reference: Reference,
+        base_ppb: Interval | None,
+        coming: NodeForecast,
     ) -> NodeView:
         """Return the node's part of the cluster's view."""
         wall = _wall(self.outcome)
@@ -108,12 +114,13 @@ class NodeInRound:
             ),
             failures=dict(self.state.failures),
             unparsed_lines=self.state.unparsed_lines,
+            utc_offset=wall - utc.offset if wall and utc.offset else None,
         )
 
 
 def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
-    reference_ns = _reference_ns(cluster, sweep)
+    reference_ns, utc = _reference_ns(cluster, sweep), state.references.utc_at(sweep.at_ns)
     nodes = [_node_in_round(cluster, node, sweep, state, reference_ns, wall_ns) for node in cluster.nodes]
     offsets = {one.name: one.offset for one in nodes if one.offset is not None}
     evidence = {one.name: one.evidence for one in nodes}
@@ -134,7 +141,7 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            one.view(sweep.admin, reference, base_ppb, forecasts.get(one.name, UNKNOWN_FORECAST))
+            one.view(sweep.admin, utc, reference, base_ppb, forecasts.get(one.name, UNKNOWN_FORECAST))
             for one in nodes
         ),
         skew=skew,
@@ -148,6 +155,7 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         ),
         rounds=state.rounds(cluster.name).number,
         at_ns=sweep.at_ns,
+        utc=utc,
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
-from skewmon.model import Cluster, Endpoint
+from skewmon.model import Cluster, Endpoint, TimeServer
+from skewmon.monitor.references import ReferenceAsker
 from skewmon.monitor.round import Round, run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.monitor.status_poller import StatusPoller
@@ -26,10 +27,19 @@ class Monitor:
         self._links = links
         self._sweeper = Sweeper(budget_of)
         self._poller = StatusPoller(self.state)
+        self._references = ReferenceAsker(self.state.references)
 
     async def round(self, clusters: Sequence[Cluster]) -> Round:
         """Measure every node of these clusters once and evaluate each cluster."""
-        return await run_round(clusters, self._links, self._sweeper, self.state)
+        return await run_round(clusters, self._links, self._sweeper, self.state, self._references)
+
+    def adopt_references(self, servers: Iterable[TimeServer]) -> None:
+        """Query these time servers for UTC within the rounds from now on."""
+        self._references.adopt(servers)
+
+    def close(self) -> None:
+        """End the requests to time servers."""
+        self._references.close()
 
     async def query_time_daemons(self, limit_s: float) -> None:
         """Query the time daemons of all connected nodes and of the admin box once, within ``limit_s``."""

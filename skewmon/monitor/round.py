@@ -11,6 +11,7 @@ from skewmon.errors import NodeError, SkewmonError
 from skewmon.model import Cluster, ClusterView, Endpoint, Interval, Measured, Outcome
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.node_state import NodeUpdate
+from skewmon.monitor.references import ReferenceAsker
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
@@ -55,13 +56,24 @@ class Round:
 
 
 async def run_round(
-    clusters: Sequence[Cluster], links: Mapping[Endpoint, Link], sweeper: Sweeper, state: MonitorState
+    clusters: Sequence[Cluster],
+    links: Mapping[Endpoint, Link],
+    sweeper: Sweeper,
+    state: MonitorState,
+    references: ReferenceAsker | None = None,
 ) -> Round:
-    """Measure every node of these clusters once, at one common instant, and evaluate each cluster."""
+    """Measure every node of these clusters once, at one common instant, and evaluate each cluster.
+
+    References that are due are queried meanwhile.
+    """
     endpoints = list(dict.fromkeys(node.endpoint for cluster in clusters for node in cluster.nodes))
     samples = max(cluster.samples for cluster in clusters)
     interval_s = min(cluster.interval_s for cluster in clusters)
+    if references:
+        references.begin()
     sweep = await sweeper.sweep({endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s)
+    if references:
+        await references.settle()
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
     # If the base may stand still unnoticed, earlier offsets prove nothing.
     steady = own_clocksource() in STEADY_CLOCKSOURCES

@@ -9,6 +9,7 @@ from skewmon.clock.checkpoint import Checkpoint
 from skewmon.clock.selfcheck import CHECKS
 from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, SyncStatus
 from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
+from skewmon.monitor.reference_state import References
 
 #: No machine falls asleep and wakes within this, and no five reads of its clocks take so long.
 LEAST_SLEEP_NS = 100_000_000
@@ -39,6 +40,7 @@ class MonitorState:
 
     nodes: dict[Endpoint, NodeState] = field(default_factory=dict)
     admin_answer: LastAnswer = field(default_factory=LastAnswer)  # of the admin box's own time daemon
+    references: References = field(default_factory=References)
     self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
     _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
     _checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class MonitorState:
 
     def forget_base(self, but: Iterable[Endpoint] = ()) -> None:
         """Drop every history against the base, which stood still, except of the nodes of this round."""
+        self.references.forget_base()
         for endpoint in self.nodes.keys() - set(but):
             self.nodes[endpoint].forget_base()
 

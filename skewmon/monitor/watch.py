@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import replace
 
-from skewmon.model import Cluster, Snapshot
+from skewmon.model import Cluster, Snapshot, TimeServer
 from skewmon.monitor.monitor import Monitor
 from skewmon.monitor.schedule import every
 from skewmon.probe.budget import Budget
@@ -18,7 +18,9 @@ FIRST_ROUND_PATIENCE_S = 5.0
 STATUS_INTERVAL_S = 30.0
 
 
-async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerator[Snapshot, None]:
+async def rounds(
+    clusters: Sequence[Cluster], interval_s: float, references: Sequence[TimeServer] = ()
+) -> AsyncGenerator[Snapshot, None]:
     """Measure the clusters every ``interval_s`` over links that are kept open, and yield every snapshot.
 
     Close the iterator to close the links.
@@ -34,6 +36,7 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
     clusters = [replace(cluster, status_interval_s=STATUS_INTERVAL_S) for cluster in clusters]
     try:
         pool.adjust(clusters)
+        monitor.adopt_references(references)
         await pool.first_attempts(FIRST_ROUND_PATIENCE_S)
         for coroutine in monitor.polling(clusters):
             spawn(coroutine)
@@ -44,4 +47,5 @@ async def rounds(clusters: Sequence[Cluster], interval_s: float) -> AsyncGenerat
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        monitor.close()
         await pool.close()

@@ -40,6 +40,7 @@ class Where(StrEnum):
 
     NODE = "node"
     STATUS = "status"
+    REFERENCE = "reference"
     ADMIN_BOX = "admin-box"
     INVENTORY = "inventory"
     RECEIVER = "receiver"

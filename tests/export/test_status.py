@@ -105,6 +105,7 @@ def test_the_summary_is_the_document_without_its_bulk() -> None:
     short, whole = summary(samples.thousand()), status(samples.thousand())
     for bulk in ("nodes", "pairs", "findings", "thresholds", "interval_seconds"):
         del whole["clusters"][0][bulk]
+    del whole["references"]
     assert short == whole
     assert len(encode(short)) < 1_000
 

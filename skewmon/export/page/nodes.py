@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from skewmon.export.claims import ClaimStatus
 from skewmon.export.document import (
-    ClaimStatus,
     ClusterStatus,
     FindingStatus,
     IntervalStatus,

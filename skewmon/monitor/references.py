@@ -1,0 +1,127 @@
+"""Queries the references within rounds, no more often than their schedules allow."""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from skewmon.clock.history import STEADY_CLOCKSOURCES
+from skewmon.errors import SkewmonError
+from skewmon.model import NS_PER_S, ReferenceFault, TimeServer
+from skewmon.monitor.reference_state import References, ReferenceState
+from skewmon.probe.clocks import ArrivalClock, base_ns, own_clocksource
+from skewmon.probe.ntp_socket import NtpError, NtpSocket
+from skewmon.runtime.containment import Where, translated
+from skewmon.runtime.resolver import resolver
+
+#: A reply that takes longer proves nothing useful about UTC; satellites need 0.7 s.
+REPLY_S = 1.0
+
+#: For a name to resolve; the lookup goes on for the next request.
+LOOKUP_S = 2.0
+
+#: A round waits for a reference this many of its last round trips, and a moment.
+PATIENCE_ROUND_TRIPS = 2
+PATIENCE_S = 0.05
+
+#: After so many unanswered requests in a row the name is looked up again: its server may have moved.
+LOOK_UP_AFTER = 3
+
+
+class ReferenceAsker:
+    """Sends the requests of a round and takes the replies into the states.
+
+    Requests go out together with the bursts of the nodes, so that UTC is as young as they are. A reply that
+    a round does not wait for still counts in later rounds.
+    """
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._arrivals = ArrivalClock()
+        self._sockets: dict[TimeServer, NtpSocket] = {}
+        self._open: dict[TimeServer, asyncio.Task[None]] = {}
+
+    def adopt(self, servers: Iterable[TimeServer]) -> None:
+        """Query these servers from now on; those that stay keep their state."""
+        self._references.adopt(servers)
+        kept = {one.server for one in self._references.states}
+        for server in self._open.keys() - kept:
+            self._open.pop(server).cancel()
+        for server in self._sockets.keys() - kept:
+            self._sockets.pop(server).close()
+
+    def begin(self) -> None:
+        """Send a request to every reference whose schedule allows one."""
+        for state in self._references.states:
+            if state.schedule.allows(base_ns()) and state.server not in self._open:
+                state.asked(base_ns())
+                task = asyncio.create_task(self._ask(state))
+                self._open[state.server] = task
+                task.add_done_callback(partial(self._ended, state.server))
+
+    async def settle(self) -> None:
+        """Wait for the replies that are expected soon; silent references hold up no round."""
+        waits = {
+            self._open[one.server]: _patience_s(one)
+            for one in self._references.states
+            if one.server in self._open and not one.missed
+        }
+        if waits:
+            await asyncio.wait(waits, timeout=max(waits.values()))
+
+    def close(self) -> None:
+        """End all requests and close the sockets."""
+        self.adopt(())
+
+    def _ended(self, server: TimeServer, task: "asyncio.Task[None]") -> None:
+        if self._open.get(server) is task:
+            del self._open[server]
+
+    async def _ask(self, state: ReferenceState) -> None:
+        try:
+            with translated(Where.REFERENCE, _internal, reference=state.server.name):
+                opened = await self._socket(state)
+                exchange, reply = await opened.exchange(REPLY_S)
+                steady = own_clocksource() in STEADY_CLOCKSOURCES
+                state.answered(exchange, reply, base_ns(), steady=steady)
+        except NtpError as error:
+            state.failed(error.fault)
+            if state.missed % LOOK_UP_AFTER == 0:
+                self._forget(state.server)
+
+    async def _socket(self, state: ReferenceState) -> NtpSocket:
+        """Return the socket to a server, opened and its name looked up if needed."""
+        server = state.server
+        known = self._sockets.get(server)
+        if known is not None:
+            return known
+        try:
+            places = await resolver().places(server.address, server.port, LOOKUP_S)
+            place = places[0]
+        except (OSError, UnicodeError):  # TimeoutError is an OSError
+            raise NtpError(ReferenceFault.NAME_NOT_RESOLVED) from None
+        state.address = str(place[1][0])
+
+        def rejected(fault: ReferenceFault) -> None:
+            state.rejected[fault] += 1
+
+        try:
+            opened = self._sockets[server] = NtpSocket(place, self._arrivals, rejected)
+        except OSError:
+            raise NtpError(ReferenceFault.NO_ROUTE) from None
+        return opened
+
+    def _forget(self, server: TimeServer) -> None:
+        opened = self._sockets.pop(server, None)
+        if opened is not None:
+            opened.close()
+
+
+def _internal(_sentence: str) -> SkewmonError:
+    return NtpError(ReferenceFault.INTERNAL_ERROR)
+
+
+def _patience_s(state: ReferenceState) -> float:
+    """Return how long a round waits for a reference: it answered the last request, or never had one."""
+    if state.round_trip_ns is None:
+        return REPLY_S + PATIENCE_S
+    return min(REPLY_S, PATIENCE_ROUND_TRIPS * state.round_trip_ns / NS_PER_S) + PATIENCE_S
