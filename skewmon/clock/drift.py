@@ -40,6 +40,10 @@ LEAST_SPAN_NS = NS_PER_S
 #: How many rounds a correction's rate and a fit look back: about eight minutes at 15 s.
 WINDOW = 32
 
+#: An oscillator whose rate changed faster than H6 allows is calm again after so long: fans and loads that
+#: move a crystal come and go within minutes.
+CALM_AFTER_NS = 15 * 60 * NS_PER_S
+
 #: Student's t for 99.9 % two-sided by degrees of freedom; in between, the next smaller one holds.
 STUDENT_T = ((30, 3.646), (20, 3.850), (15, 4.073), (12, 4.318), (10, 4.587), (8, 5.041), (6, 5.959))
 STUDENT_T_FEWEST = 12.924  # three degrees of freedom
@@ -207,17 +211,30 @@ def _oscillator(history: History, plausible: Plausible | None, points: Sequence[
     The polygon if its rate is calm (H6), a straight line through the last bursts otherwise; for a rate that
     changes too fast for either, its bounds by H2b.
     """
-    found: Rate | None = None
+    calm: Rate | None = None
     if plausible is not None:
-        found = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, history.calm_bursts)
-        if found.meaningful:
-            return found
+        calm = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, history.calm_bursts)
     fitted = fit(points)
+    if calm is not None and calm.meaningful and not _is_restless(history, calm, fitted):
+        return calm
     if fitted is not None and fitted.meaningful:
         return fitted
     bounds = history.learned.bounds(history.proven.at_ns)
     learned = Rate(bounds.lower_ppb / 1e9, bounds.upper_ppb / 1e9, Basis.BOUNDED, history.bursts)
-    return learned if learned.meaningful else fitted or found
+    return next((rate for rate in (calm, learned) if rate and rate.meaningful), fitted or calm)
+
+
+def _is_restless(history: History, calm: Rate, fitted: Rate | None) -> bool:
+    """Return whether a line through the last bursts follows the rate better than the polygon does.
+
+    The polygon follows a rate that changes faster than H6 allows late, until the next contradiction.
+    """
+    if fitted is None or not fitted.meaningful:
+        return False
+    wandered_ns = history.wandered_ns
+    if wandered_ns is not None and history.proven.at_ns - wandered_ns < CALM_AFTER_NS:
+        return True
+    return fitted.upper < calm.lower or calm.upper < fitted.lower
 
 
 def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:

@@ -80,6 +80,7 @@ class History(NamedTuple):
     calm_bursts: int = 1  # that the polygon rests on
     learned: LearnedRate = LearnedRate()
     narrowest_ns: int = 0  # burst so far, without the quanta
+    wandered_ns: int | None = None  # when the rate last changed faster than H6 allows
 
 
 class HistoryUpdate(NamedTuple):
@@ -126,6 +127,7 @@ def review(
         calm,
         learned,
         narrowest_ns,
+        history.wandered_ns if reset is None else at_ns,
     )
     plausible = plausible_of(polygon, proven) if steady else None
     shown = Proven(proven) if steady or rate != UNKNOWN_RATE else None
