@@ -36,8 +36,8 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, config: str) -> AsyncIterator[Prometheus]:
-    """Run Prometheus with this configuration and its data in this folder."""
+async def prometheus(folder: Path, config: str, *options: str) -> AsyncIterator[Prometheus]:
+    """Run Prometheus with this configuration, its data in this folder, and further options."""
     (folder / "prometheus.yml").write_text(config, encoding="utf-8")
     port = free_port("127.0.0.1")
     with (folder / "prometheus.log").open("wb") as log:
@@ -46,6 +46,7 @@ async def prometheus(folder: Path, config: str) -> AsyncIterator[Prometheus]:
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            *options,
             stdout=log,
             stderr=log,
         )
