@@ -1,5 +1,7 @@
 """The node-side programs on every interpreter of this machine: same protocol, same clocks."""
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -91,6 +93,71 @@ def test_the_ladder_runs_in_every_posix_shell(shell: str) -> None:
     script = programs.clock_script(NONCE).encode()
     done = subprocess.run(command, input=script, capture_output=True, timeout=20, check=False)
     assert any(wire.parse_hello(NONCE, line) for line in done.stdout.decode().splitlines())
+
+
+#: Shells that may run the last rung.
+SHELLS = (["dash"], ["busybox", "sh"], ["bash", "--posix"])
+
+#: The length of a line without an end.
+ENDLESS_BYTES = 2 * 1024 * 1024
+
+
+def _resident_bytes(process: subprocess.Popen[bytes]) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
+
+
+def _started(command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+    """Start a program and return it once it has answered one request."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(wire.request(NONCE, 1))
+    process.stdin.flush()
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert lines[2].startswith(f"{NONCE} 1 ".encode()), lines
+    return process
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python3", "-ISuc", source_of("python3.py")],
+        ["perl", "-e", source_of("perl.pl")],
+        ["bash", "--norc", "-c", source_of("bash.sh"), "bash"],
+    ],
+    ids=["python3", "perl", "bash"],
+)
+def test_a_line_without_an_end_takes_no_memory(command: list[str]) -> None:
+    """As the owner of a stolen key might send; a request in a line of its own is answered afterwards."""
+    with _started([*command, NONCE], PATH=os.environ["PATH"]) as process:
+        assert process.stdin
+        assert process.stdout
+        before = _resident_bytes(process)
+        process.stdin.write(b"a" * ENDLESS_BYTES)
+        process.stdin.flush()
+        grown = _resident_bytes(process) - before  # all but the pipe's 64 KiB has been read
+        process.stdin.write(b"\n" + wire.request(NONCE, 2))
+        process.stdin.close()
+        assert process.stdout.readline().startswith(f"{NONCE} 2 ".encode())
+        assert process.wait(20) == 0
+    assert grown < ENDLESS_BYTES / 2
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_the_last_rung_has_a_limit_of_memory(shell: list[str], tmp_path: Path) -> None:
+    """The read of sh takes lines of any length."""
+    for tool in ("date", "cat"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or pytest.fail(f"{tool} is not installed"))
+    path = shutil.which(shell[0])
+    assert path, f"install {shell[0]}"
+    ladder = programs.ladder() + f"skewmon_ladder {NONCE}"
+    with _started([path, *shell[1:], "-c", ladder], PATH=str(tmp_path)) as process:
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        process.kill()
+    assert re.search(r"Max address space\s+16777216\s+16777216\s", limits), limits
 
 
 def test_no_program_contains_the_end_of_its_quotes() -> None:

@@ -5,7 +5,8 @@ nonce=$1
 read -r boot_id 2>/dev/null </proc/sys/kernel/random/boot_id
 read -r clocksource 2>/dev/null </sys/devices/system/clocksource/clocksource0/current_clocksource
 printf "\n%s\n" "SKEWMON1 $nonce hello probe=bash real=0,1000 boot_id=${boot_id:--} clocksource=${clocksource:--}"
-while read -r word id rest; do
+# A request has some 40 bytes; without -n, read would keep a line that never ends.
+while read -r -n 64 word id rest; do
     real_in=$EPOCHREALTIME
     [[ $word == "$nonce" && $id =~ ^[0-9]+$ && -z $rest ]] || continue
     printf "%s\n" "$nonce $id ${real_in/[.,]/}000 - - - - ${real_in/[.,]/}000"

@@ -9,6 +9,8 @@ skewmon_date() {
     # $1 nonce, $2 probe name, $3 date format, $4 zeros that make nanoseconds of it, $5 quantum
     boot_id=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
     printf '\n%s\n' "SKEWMON1 $1 hello probe=$2 real=0,$5 boot_id=${boot_id:--} clocksource=-"
+    # The read of sh has no limit of bytes: a line that never ends may cost 16 MiB, and then it ends this shell.
+    (ulimit -v 16384 && date "$3") >/dev/null 2>&1 && ulimit -v 16384
     while read -r word id rest; do
         [ "$word" = "$1" ] && [ -z "$rest" ] || continue
         now=$(date "$3")$4
