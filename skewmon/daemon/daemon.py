@@ -94,7 +94,7 @@ class Daemon:
             pairs=config.export.pairs,
             web_config_file=options.web_config_file or config.web.config_file,
         )
-        status = DaemonStatus()
+        self._status = status = DaemonStatus()
         self._reporter = Reporter(
             self._monitor.state, status, journal, self._alerting, self._exporter, self._systemd
         )
@@ -152,6 +152,7 @@ class Daemon:
         if self._stop.is_set():  # the end began while a reload was under way
             return
         self._exporter.export_pairs(config.export.pairs)
+        self._status.page_url = config.web.external_url or self._listening_url
         self._alerting.configure(targets_of(config.alerts), self._origin(config))
         self._reporter.adopt(clusters)
         self._monitor.state.adopt(clusters)
@@ -160,8 +161,7 @@ class Daemon:
         self._scheduler.start(clusters)
 
     def _origin(self, config: Config) -> Origin:
-        page_url = config.web.external_url or self._listening_url
-        return Origin(page_url, on_time=self._on_time if config.alerts.watchdog else None)
+        return Origin(self._status.page_url, on_time=self._on_time if config.alerts.watchdog else None)
 
     def _on_time(self) -> bool:
         return self._scheduler.on_time

@@ -23,7 +23,7 @@ from skewmon.monitor.state import MonitorState
 from skewmon.notify.alerting import Alerting
 from skewmon.probe.clocks import base_ns
 from skewmon.runtime.containment import Where, contained, internal_errors
-from skewmon.text import at_least
+from skewmon.text import at_least, masked_url
 
 log = structlog.get_logger()
 
@@ -35,6 +35,7 @@ class DaemonStatus:
     reload_successful: bool = True
     reloaded_wall_ns: int = field(default_factory=time.time_ns)
     loop_lag_s: float = 0.0
+    page_url: str = ""
 
 
 class Reporter:
@@ -136,6 +137,7 @@ class Reporter:
             notifications=dict(counts.total),
             notification_failures=dict(counts.failed),
             firing=tuple(alert.key for alert in self._alerting.firing),
+            page_url=masked_url(self._status.page_url.rstrip("/")),
             history_resets=dict(resets),
             loop_lag_s=self._status.loop_lag_s,
             awaited=tuple(

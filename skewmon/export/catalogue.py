@@ -260,6 +260,12 @@ _DAEMON_METRICS = (
         (*NODE, "severity", "alert"),
     ),
     Metric("skewmon_build_info", "info", "The version of skewmon that runs.", ("version",)),
+    Metric(
+        "skewmon_web_info",
+        "info",
+        "Address of the page as people reach it, without a slash at the end; dashboards link to it.",
+        ("external_url",),
+    ),
     _gauge(
         "skewmon_config_last_reload_successful",
         "1 if the last reading of the configuration succeeded, else 0.",

@@ -265,6 +265,8 @@ def _add_stats(samples: Samples, stats: DaemonStats) -> None:
         labels = {"cluster_name": encodable(cluster), "node": encodable(node)}
         samples.add("skewmon_alert_firing", {**labels, "severity": severity, "alert": alert}, 1)
     samples.add("skewmon_build_info", {"version": __version__}, 1)
+    if stats.page_url:
+        samples.add("skewmon_web_info", {"external_url": encodable(stats.page_url)}, 1)
     samples.add("skewmon_config_last_reload_successful", {}, float(stats.reload_successful))
     samples.add(
         "skewmon_config_last_reload_success_timestamp_seconds",

@@ -49,6 +49,7 @@ class DaemonStats:
     notifications: Mapping[str, int] = field(default_factory=dict)  # by notifier, failed ones included
     notification_failures: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by notifier, reason
     firing: tuple[Key, ...] = ()
+    page_url: str = ""  # as people reach it; empty without a page
     history_resets: Mapping[str, int] = field(default_factory=dict)  # by reason
     loop_lag_s: float = 0.0
     awaited: tuple[tuple[Cluster, int], ...] = ()  # clusters without a round yet, and since when on the base

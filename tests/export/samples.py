@@ -65,6 +65,7 @@ STATS = DaemonStats(
         Key("etcd-prod", "ahead", "critical", JUMPED),
         Key("etcd-prod", "unknown", "warning"),
     ),
+    page_url="https://skewmon.example.com",
     history_resets={"rebooted": 1},
     journal_healthy=False,
     journal_held_up=3,
