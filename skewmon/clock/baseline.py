@@ -4,9 +4,10 @@ Eight exchanges mostly find a quiet moment. If they found none, because a proces
 full, the node's earlier bursts show that narrower ones can be had, and a repeat within the round is worth it.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from skewmon.model import Burst
+from skewmon.model import Burst, Exchange, VantageStamps
 
 #: The last bursts that make up the baseline: a path that becomes worse for good is accepted after half of
 #: them.
@@ -37,10 +38,13 @@ class BurstBaseline(NamedTuple):
 def burst_width_ns(burst: Burst) -> int:
     """Return the width of the oscillator's offset by the fastest request and the fastest reply of a burst.
 
-    Ageing and quanta are left out: bursts of one node are compared with each other, and all have the same.
+    Against the vantage if there is one, else against the base. Ageing and quanta are left out: bursts of one
+    node are compared with each other, and all have the same.
     """
-    forth = min(one.raw_in_ns - one.sent_ns for one in burst.opening if one.raw_in_ns is not None)
-    back = max(one.raw_out_ns - one.received_ns for one in burst.opening if one.raw_out_ns is not None)
+    by: list[tuple[Exchange, Exchange | VantageStamps]]
+    by = [(one, one.vantage) for one in burst.opening if one.vantage] or [(one, one) for one in burst.opening]
+    forth = min(one.raw_in_ns - stamps.sent_ns for one, stamps in by if one.raw_in_ns is not None)
+    back = max(one.raw_out_ns - stamps.received_ns for one, stamps in by if one.raw_out_ns is not None)
     return forth - back
 
 
@@ -51,4 +55,4 @@ def joined(first: Burst, again: Burst) -> Burst:
     """
     if again.program is not first.program:
         return again
-    return Burst(again.program, first.opening + again.opening)
+    return replace(again, opening=first.opening + again.opening)

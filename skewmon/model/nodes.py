@@ -28,6 +28,8 @@ class SshSettings:
     host_key_algorithms: tuple[str, ...] = ()  # only these, if there are any
     login: str = field(default="", compare=False)  # the command by which a user logs in with these settings
     refusal: str = ""  # why these settings cannot be used; then nothing is tried
+    vantage: str = "auto"  # the machine that stamps: auto (the last hop), none, or [user@]host[:port]
+    vantage_ssh: "SshSettings | None" = None  # its own; without them it has those of the node
 
 
 class Endpoint(NamedTuple):

@@ -8,7 +8,7 @@ from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError, Reason
 from skewmon.model import NS_PER_S, Burst, Estimate, Failed, Interval, Node, SyncStatus
 from skewmon.probe.clocks import ArrivalClock, admin_wall, base_ns
-from skewmon.probe.connect import Connection
+from skewmon.probe.connection import Connection
 from skewmon.probe.link import Link
 from skewmon.probe.time_status import read_text
 from skewmon.probe.transcript import RecordingDialer, Transcript

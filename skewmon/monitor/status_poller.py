@@ -8,7 +8,7 @@ from weakref import ref
 from skewmon.model import Endpoint, SyncStatus
 from skewmon.monitor.schedule import every
 from skewmon.monitor.state import MonitorState
-from skewmon.probe.connect import Connection
+from skewmon.probe.connection import Connection
 from skewmon.probe.link import Link
 from skewmon.probe.time_status import SHEETS_AT_ONCE, own_status, read_or_explain
 from skewmon.runtime.containment import Where, contained

@@ -2,79 +2,34 @@
 
 import asyncio
 import errno
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from itertools import chain, count
 from typing import Any
 
 import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Node, SshSettings
-from skewmon.probe import algorithms, host_keys, identity, known_hosts_command
+from skewmon.probe import host_keys, identity, known_hosts_command
 from skewmon.probe.clocks import ArrivalClock
-from skewmon.probe.faults import (
-    algorithm_error,
-    dial_error,
-    forward_error,
-    login_error,
-    lookup_error,
-    lost_error,
-    refusal,
-)
-from skewmon.probe.hops import HopKey, hop_keys
-from skewmon.probe.host_certificates import certificate_error
-from skewmon.probe.metering import BASTION_SCALE, LOGIN, Allowance, Meter
+from skewmon.probe.connection import Connection
+from skewmon.probe.faults import dial_error, host_port, login_error, lookup_error, refusal
+from skewmon.probe.hops import AUTO, HopKey, all_keys, hop_keys, vantage_key
+from skewmon.probe.login import LoginMeter, options_of
+from skewmon.probe.metering import BASTION_SCALE, LOGIN, Allowance
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.stamped_socket import StampedSocket
+from skewmon.probe.vantage import Tunnel, Vantage
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
 from skewmon.runtime.tasks import Turns, retrieved
-
-#: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
-KEEPALIVE_INTERVAL_S = 15
-KEEPALIVE_COUNT = 3
-
-#: A packet buffer for a program that never sends more than lines of a hundred bytes.
-WINDOW_BYTES = 256 * 1024
 
 #: A handshake keeps the event loop busy for some 5 ms; many more at once would make each other time out, many
 #: fewer would let a few hosts that never answer hold up the others.
 HANDSHAKES_AT_ONCE = 64
 
-
-@dataclass
-class Connection:
-    """An authenticated connection and the socket that stamps its bytes (behind bastions, the first hop's)."""
-
-    ssh: asyncssh.SSHClientConnection
-    stamps: StampedSocket
-    via: "Connection | None" = None
-    meter: Meter = field(default_factory=Meter)
-
-    @property
-    def fault(self) -> NodeError | None:
-        """The reason if this connection, or a hop before it, was closed for its cost, else None."""
-        return self.meter.fault or (self.via.fault if self.via else None)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the connection and every hop before it are open."""
-        return not self.ssh.is_closed() and (self.via is None or self.via.is_open)
-
-    @contextmanager
-    def opening_session(self) -> Iterator[None]:
-        """Open a session in the body; raise NodeError if the connection ends, which asyncssh may fail at."""
-        try:
-            yield
-        except Exception as error:
-            if self.is_open:
-                raise
-            raise self.fault or lost_error(self.meter.lost or error) from None
-
-    def abort(self) -> None:
-        """Drop the connection at once; hops are shared and stay."""
-        self.ssh.abort()
+#: A label does not repeat the port of SSH.
+DEFAULT_PORT = 22
 
 
 class Dialer:
@@ -88,6 +43,7 @@ class Dialer:
         self._allowances: dict[HopKey, Allowance] = {}
         self._hop_allowances: dict[HopKey, Allowance] = {}
         self._proxies: set[asyncio.Task[None]] = set()
+        self._vantages: dict[HopKey, Vantage] = {}
 
     async def connect(self, node: Node) -> Connection:
         """Return an authenticated connection to a node.
@@ -96,18 +52,49 @@ class Dialer:
         """
         if node.ssh.refusal:
             raise refusal(node)
-        via = await self._hop_chain(node) if node.ssh.jump else None
+        via = await self._hop_chain(node.name, node.ssh) if node.ssh.jump else None
         allowance = self._allowances.setdefault((node.address, node.ssh), Allowance())
-        return await self._open(node.name, node.address, node.ssh, via, allowance)
+        vantage = self.vantage(node.ssh)
+        relay = await vantage.start(lambda: self._machine(vantage)) if vantage else None
+        tunnel = None
+        if relay is not None:
+            tunnel = Tunnel(relay, via if node.ssh.vantage == AUTO else None)
+            via = relay.connection
+        return await self._open(node.name, node.address, node.ssh, via, allowance, tunnel)
+
+    def vantage(self, ssh: SshSettings) -> Vantage | None:
+        """Return the machine that is to stamp a node's exchanges, shared by all of its nodes."""
+        key = vantage_key(ssh)
+        if key is None:
+            return None
+        if key not in self._vantages:
+            self._vantages[key] = Vantage(self._label(key), key)
+        return self._vantages[key]
+
+    def _label(self, key: HopKey) -> str:
+        """Return a name for a vantage that no other has: its address, with the user or a number if needed."""
+        address, ssh = key
+        place = address if ssh.port == DEFAULT_PORT else host_port(address, ssh.port)
+        taken = {vantage.label for vantage in self._vantages.values()}
+        numbered = (f"{ssh.user}@{place}#{number}" for number in count(2))
+        return next(name for name in chain((place, f"{ssh.user}@{place}"), numbered) if name not in taken)
+
+    async def _machine(self, vantage: Vantage) -> Connection:
+        """Return the connection to a vantage, which may be a bastion that is connected already."""
+        ssh = vantage.key[1]
+        via = await self._hop_chain(vantage.label, ssh) if ssh.jump else None
+        return await self._hop(vantage.key, f"vantage {vantage.label}", via)
 
     def retain(self, nodes: Iterable[Node]) -> None:
         """Drop every hop that leads to none of these nodes, and all other allowances."""
         nodes = list(nodes)
-        wanted = {key for node in nodes for key in hop_keys(node.ssh)}
+        wanted = {key for node in nodes for key in all_keys(node.ssh)}
         for key in set(self._allowances) - {(node.address, node.ssh) for node in nodes}:
             del self._allowances[key]
         for key in set(self._hop_allowances) - wanted:
             del self._hop_allowances[key]
+        for key in set(self._vantages) - {vantage_key(node.ssh) for node in nodes}:
+            self._vantages.pop(key).close()
         for key in set(self._hops) - wanted:
             hop = self._hops.pop(key)
             hop.cancel()
@@ -122,12 +109,12 @@ class Dialer:
             proxy.cancel()
         await asyncio.gather(*self._proxies, return_exceptions=True)
 
-    async def _hop_chain(self, node: Node) -> Connection:
-        """Return the connection to the last bastion before a node."""
+    async def _hop_chain(self, name: str, ssh: SshSettings) -> Connection:
+        """Return the connection to the last bastion before a node or a vantage."""
         via: Connection | None = None
-        for hop, key in zip(node.ssh.jump, hop_keys(node.ssh), strict=True):
+        for hop, key in zip(ssh.jump, hop_keys(ssh), strict=True):
             try:
-                with translated(Where.NODE, node_error, node=node.name):
+                with translated(Where.NODE, node_error, node=name):
                     via = await self._hop(key, f"bastion {hop}", via)
             except NodeError as error:
                 # The reason decides how long to wait before the bastion is tried again.
@@ -150,20 +137,27 @@ class Dialer:
         return await asyncio.shield(hop)
 
     async def _open(
-        self, name: str, address: str, ssh: SshSettings, via: Connection | None, allowance: Allowance
+        self,
+        name: str,
+        address: str,
+        ssh: SshSettings,
+        via: Connection | None,
+        allowance: Allowance,
+        tunnel: Tunnel | None = None,
     ) -> Connection:
+        """Return an authenticated connection, through ``via`` or through the tunnel on it."""
         await self._turns.next()  # thousands of nodes may be due at once
         printed = await known_hosts_command.lines(ssh.known_hosts_command)
         known = host_keys.keys_of(ssh.known_hosts, ssh.host_key_alias or address, ssh.port, printed)
         offered = await identity.load(ssh)
-        server = _Server(name, allowance, via.meter if via else None)
+        server = LoginMeter(name, allowance, via.meter if via else None)
         server.allow(LOGIN)
-        stamps: StampedSocket | None = None
+        stamps: Any = None
         options: dict[str, Any] = {}
         proxy: Proxy | None = None
         connection: asyncssh.SSHClientConnection | None = None
         try:
-            options = _options(ssh, offered, known)
+            options = options_of(ssh, offered, known)
             if via or not ssh.proxy_command:
                 stamps = via.stamps if via else await self.dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
@@ -174,7 +168,7 @@ class Dialer:
                     address,
                     ssh.port,
                     sock=None if via else stamps,
-                    tunnel=via.ssh if via else None,
+                    tunnel=tunnel or (via.ssh if via else None),
                     config=None,
                     client_factory=lambda: server,
                     **options,
@@ -193,7 +187,10 @@ class Dialer:
                 self._serve(proxy, connection)
         assert connection is not None
         server.logged_in()
-        return Connection(connection, stamps, via, server)
+        if tunnel is None:
+            return Connection(connection, stamps, via, server)
+        assert tunnel.stream is not None
+        return Connection(connection, tunnel.stream, via, server, tunnel.label)
 
     def _serve(self, proxy: Proxy, connection: asyncssh.SSHClientConnection | None) -> None:
         """Keep a proxy command running as long as its connection."""
@@ -230,43 +227,6 @@ class Dialer:
         return stamps
 
 
-class _Server(Meter):
-    """Meters the connection; keeps the server's algorithms and host key, which can explain a failed login.
-
-    OpenSSH hangs up if no algorithm of one kind is in common, often before this end has compared them.
-    """
-
-    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        """Keep the host key as it was shown; asyncssh's error has neither the dates nor the names in it."""
-        super().connection_made(conn)
-        self._shown = b""
-        validate = conn.validate_server_host_key
-
-        def validate_server_host_key(key_data: bytes) -> asyncssh.SSHKey:
-            self._shown = key_data
-            return validate(key_data)
-
-        conn.validate_server_host_key = validate_server_host_key  # type: ignore[method-assign]
-
-    def failure(
-        self,
-        error: Exception,
-        options: Mapping[str, Any],
-        known: host_keys.Known,
-        address: str,
-        ssh: SshSettings,
-    ) -> NodeError | None:
-        """Return the reason if it is a flood, no algorithm of one kind in common, or a host certificate."""
-        if self.connection is None and self.is_behind_bastion and isinstance(error, TimeoutError):
-            return forward_error(address, ssh)
-        found = algorithms.unmet(getattr(self.connection, "_server_kexinit", b""), options)
-        if self.fault is None and found:
-            return algorithm_error(*found, self.name, address, ssh)
-        if self.fault is None and isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return certificate_error(self._shown, known, self.name, address, ssh)
-        return self.fault
-
-
 def _stands(hop: "asyncio.Task[Connection]") -> bool:
     return not hop.cancelled() and hop.exception() is None and hop.result().is_open
 
@@ -274,26 +234,3 @@ def _stands(hop: "asyncio.Task[Connection]") -> bool:
 def _let_go(hop: "asyncio.Task[Connection]") -> None:
     if _stands(hop):
         hop.result().abort()
-
-
-def _options(ssh: SshSettings, offered: identity.Identity, known: host_keys.Known) -> dict[str, Any]:
-    return {
-        "username": ssh.user or (),
-        "client_keys": offered.keys,
-        "agent_path": None,
-        "known_hosts": lambda *_: known.found,
-        "host_key_alias": ssh.host_key_alias,
-        "server_host_key_algs": algorithms.host_keys(
-            known.trusted, authority=bool(known.authorities), ssh=ssh
-        ),
-        **host_keys.NO_CERTIFICATES,
-        "preferred_auth": ("publickey",),
-        "password_auth": False,
-        "kbdint_auth": False,
-        "gss_host": None,
-        **algorithms.offered(legacy=ssh.legacy),
-        "compression_algs": ("none",),
-        "keepalive_interval": KEEPALIVE_INTERVAL_S,
-        "keepalive_count_max": KEEPALIVE_COUNT,
-        "login_timeout": 0,  # the whole handshake has one limit, set by the caller
-    }

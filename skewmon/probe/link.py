@@ -11,8 +11,10 @@ from skewmon.clock.tick_search import COARSE_NS, ROWS, send_instants
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
 from skewmon.probe.clocks import ArrivalClock, base_ns
-from skewmon.probe.connect import Connection, Dialer
+from skewmon.probe.connect import Dialer
+from skewmon.probe.connection import Connection
 from skewmon.probe.session import PATIENT, Patience, Session
+from skewmon.probe.vantage import Vantage
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, contained, node_error, translated
 
@@ -71,6 +73,11 @@ class Link:
     def session(self) -> Session | None:
         """The session to measure with, or None."""
         return self._session if self._session and self._session.is_open else None
+
+    @property
+    def vantage(self) -> Vantage | None:
+        """The machine that is to stamp the node's exchanges, or None."""
+        return self._dialer.vantage(self.node.ssh)
 
     @property
     def is_throttled(self) -> bool:
@@ -254,7 +261,7 @@ class Link:
                 await asyncio.sleep(max(0, instant - base_ns()) / NS_PER_S)
                 exchanges.append(await session.exchange())
         self._hint = (base_ns(), self._expected_tick(exchanges, session))
-        return Burst(program, tuple(exchanges))
+        return Burst(program, tuple(exchanges), vantage=session.vantage_label)
 
     def _expected_tick(self, exchanges: list[Exchange], session: Session) -> Interval:
         """Return the narrowest span in which the clock can be expected; the last search is only a hint."""

@@ -15,7 +15,7 @@ from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
 from skewmon.probe.clocks import base_ns
-from skewmon.probe.connect import WINDOW_BYTES, Connection
+from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import lost_error, quoted
 from skewmon.probe.metering import EXCHANGE, START
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
@@ -62,11 +62,17 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._stderr = bytearray()
         self._ident = 0
         self._sent_ns = 0
+        self._frame = 0
 
     @property
     def is_open(self) -> bool:
         """Whether another exchange can be tried."""
         return self.failure is None and self._connection.is_open
+
+    @property
+    def vantage_label(self) -> str:
+        """The vantage that stamps the exchanges, empty without one."""
+        return self._connection.vantage_label
 
     async def start(self) -> Program:
         """Start the node-side program and return its introduction.
@@ -117,6 +123,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._channel.write(wire.request(self._nonce, self._ident))
         # If the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
         self._sent_ns = max(before, self._connection.stamps.sent_ns)
+        self._frame = self._connection.stamps.frame
         try:
             async with asyncio.timeout(self._patience.reply_s):
                 exchange = await waiter
@@ -142,7 +149,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
                 break
             exchanges.append(await self.exchange())
-        return Burst(self.program, tuple(exchanges))
+        return Burst(self.program, tuple(exchanges), vantage=self.vantage_label)
 
     def close(self) -> None:
         """End the program by closing its input."""
@@ -221,16 +228,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 "The node-side program replied before its request.",
                 "Something else than skewmon's program answers there; look at the account's shell and files.",
             )
-        return Exchange(
-            sent_ns=self._sent_ns,
-            received_ns=received_ns,
-            real_in_ns=reading.real_in_ns,
-            real_out_ns=reading.real_out_ns,
-            raw_in_ns=reading.raw_in_ns,
-            raw_out_ns=reading.raw_out_ns,
-            mono_ns=reading.mono_ns,
-            boot_ns=reading.boot_ns,
-        )
+        vantage = self._connection.stamps.vantage_stamps(self._frame)
+        return reading.exchange(self._sent_ns, received_ns, vantage)
 
     def _count_noise(self, count: int) -> None:
         self._noise_bytes += count

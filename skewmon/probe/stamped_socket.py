@@ -2,9 +2,10 @@
 
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
+from skewmon.model import VantageStamps
 from skewmon.probe.clocks import ANCILLARY_BYTES, SO_TIMESTAMPNS, ArrivalClock, base_ns, kernel_stamp
 
 #: Half the time after which Linux sends held data by itself (200 ms).
@@ -13,6 +14,31 @@ CORK_NS = 100_000_000
 #: Bytes read in one turn of the event loop. asyncio would read 256 KiB, and asyncssh handles all of them
 #: before any other node has its turn: 9,000 of the smallest packets, 0.4 s. These are 5 ms at most.
 READ_BYTES = 4096
+
+
+class Stamps(Protocol):
+    """The stamps of one connection: of a socket of this machine, or also of a vantage."""
+
+    @property
+    def sent_ns(self) -> int:
+        """The base before the last send."""
+
+    @property
+    def received_ns(self) -> int:
+        """The base after the last arrival."""
+
+    @property
+    def frame(self) -> int:
+        """The number of the last frame that was handed to a vantage, 0 without one."""
+
+    def one_segment(self) -> AbstractContextManager[None]:
+        """Send all data of the body together, stamped at that instant; the body must not await."""
+
+    def distrust_kernel(self) -> int:
+        """Drop the stamp of the last arrival, which cannot be true; return the limit without it."""
+
+    def vantage_stamps(self, frame: int) -> VantageStamps | None:
+        """Return the vantage's stamps of a request in that frame and of the last arrival, or None."""
 
 
 class StampedSocket(socket.socket):
@@ -24,6 +50,7 @@ class StampedSocket(socket.socket):
 
     def __init__(self, family: int, arrivals: ArrivalClock) -> None:
         super().__init__(family, socket.SOCK_STREAM)
+        self.frame = 0
         self.sent_ns = 0
         self.received_ns = 0
         self.returned_ns = 0
@@ -67,6 +94,10 @@ class StampedSocket(socket.socket):
         """Drop the stamp of the last arrival, which cannot be true; return the limit without it."""
         self._arrivals.distrust()
         return self.returned_ns
+
+    def vantage_stamps(self, frame: int) -> VantageStamps | None:
+        """Return None."""
+        return None
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Receive a few KiB, stamping the arrival of the last byte returned."""

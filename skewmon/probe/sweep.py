@@ -21,6 +21,7 @@ from skewmon.model import (
     Outcome,
     VantageReading,
 )
+from skewmon.probe import vantage_readings
 from skewmon.probe.budget import Budget, late
 from skewmon.probe.clocks import admin_wall, base_ns
 from skewmon.probe.link import Link
@@ -130,18 +131,25 @@ class Sweeper:
         def burst(link: Link) -> Awaitable[_Taken]:
             return self._burst(link, samples, repeats, budget)
 
-        taken = await self._all(links.values(), burst, budget)
+        vantages = {link.vantage for link in links.values() if link.vantage is not None}
+        taken, opening = await asyncio.gather(
+            self._all(links.values(), burst, budget), vantage_readings.opened(vantages, samples, budget)
+        )
         taken |= await self._all(self._grown_old(taken), burst, budget)
         at_ns, admin = base_ns(), admin_wall()
         opened = {link: one for link, one in taken.items() if isinstance(one, _Taken)}
-        closings = await self._all(opened, lambda link: link.exchange(opened[link].burst.program), budget)
+        closings, readings = await asyncio.gather(
+            self._all(opened, lambda link: link.exchange(opened[link].burst.program), budget),
+            vantage_readings.closed(vantages, opening, budget),
+        )
         outcomes: dict[Endpoint, Outcome] = {}
         for endpoint, link in links.items():
             one = taken[link]
             outcome = _outcome(one, closings[link], at_ns) if isinstance(one, _Taken) else one
             link.note_late(outcome if isinstance(outcome, Failed) and outcome.reason is Reason.LATE else None)
             outcomes[endpoint] = outcome
-        return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes)
+        of = {endpoint: link.vantage.label for endpoint, link in links.items() if link.vantage is not None}
+        return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes, readings, of)
 
     async def _all(
         self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget

@@ -14,7 +14,7 @@ import asyncssh
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import SyncStatus
 from skewmon.probe import programs, wire
-from skewmon.probe.connect import WINDOW_BYTES, Connection
+from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import quoted
 from skewmon.probe.metering import STATUS
 from skewmon.runtime.containment import Where, node_error, translated

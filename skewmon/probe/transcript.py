@@ -12,7 +12,8 @@ import asyncssh
 
 from skewmon.model import Node
 from skewmon.probe.clocks import base_ns
-from skewmon.probe.connect import Connection, Dialer
+from skewmon.probe.connect import Dialer
+from skewmon.probe.connection import Connection
 
 #: A session has a few hundred lines; a flood is cut by the session, and until then by this.
 MAX_LINES = 2_000

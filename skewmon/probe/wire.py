@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 
 from skewmon.errors import ProbeError, Reason
-from skewmon.model import NS_PER_S, Program, Quantum
+from skewmon.model import NS_PER_S, Exchange, Program, Quantum, VantageStamps
 
 #: Long enough that no banner contains it by accident.
 NONCE_BYTES = 8
@@ -45,6 +45,20 @@ class Reading:
     boot_ns: int | None
     raw_out_ns: int | None
     real_out_ns: int
+
+    def exchange(self, sent_ns: int, received_ns: int, vantage: VantageStamps | None = None) -> Exchange:
+        """Return the exchange of a request and this reply, with the stamps of both."""
+        return Exchange(
+            sent_ns=sent_ns,
+            received_ns=received_ns,
+            real_in_ns=self.real_in_ns,
+            real_out_ns=self.real_out_ns,
+            raw_in_ns=self.raw_in_ns,
+            raw_out_ns=self.raw_out_ns,
+            mono_ns=self.mono_ns,
+            boot_ns=self.boot_ns,
+            vantage=vantage,
+        )
 
 
 def new_nonce() -> str:

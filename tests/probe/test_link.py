@@ -8,7 +8,8 @@ from skewmon.errors import ConnectError, Reason
 from skewmon.model import Node
 from skewmon.probe import link
 from skewmon.probe.clocks import ArrivalClock
-from skewmon.probe.connect import Connection, Dialer
+from skewmon.probe.connect import Dialer
+from skewmon.probe.connection import Connection
 from skewmon.probe.link import BACKOFF, BACKOFF_REFUSED, REFUSED, Link
 from skewmon.runtime import backoff
 

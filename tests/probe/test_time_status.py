@@ -8,7 +8,7 @@ import pytest
 from skewmon.errors import NodeError, Reason
 from skewmon.monitor.check import opened
 from skewmon.probe import time_status
-from skewmon.probe.connect import Connection
+from skewmon.probe.connection import Connection
 from tests.fleet.scripted import ScriptedNode, Session
 from tests.integration.measuring import scripted
 from tests.probe.hostile import Liar

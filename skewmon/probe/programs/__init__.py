@@ -11,6 +11,9 @@ from skewmon.timesync import script
 #: The placeholder in ladder.sh of each program that it carries.
 RUNGS = {"@PYTHON3@": "python3.py", "@PERL@": "perl.pl", "@PYTHON2@": "python2.py", "@BASH@": "bash.sh"}
 
+#: The same of relay.sh.
+RELAY_RUNGS = {"@RELAY_PYTHON3@": "relay_python3.py", "@RELAY_PERL@": "relay_perl.pl"}
+
 #: The one command that skewmon runs; every login shell understands it, and the script follows on standard
 #: input, free of any shell's quoting rules.
 COMMAND = "exec /bin/sh"
@@ -27,13 +30,28 @@ def clock_script(nonce: str) -> str:
     return f"{greeting(nonce, 'clock')}{ladder()}skewmon_ladder {nonce}; exit\n"
 
 
+def relay_script(nonce: str) -> str:
+    """Return the script that starts the best relay of a vantage, which then introduces itself."""
+    return f"{greeting(nonce, 'relay')}{relay_ladder()}skewmon_relay {nonce}; exit\n"
+
+
 @cache
 def ladder() -> str:
     """Return the ladder as shell functions, comments removed, each program in single quotes."""
-    text = _source("ladder.sh")
-    for mark, name in RUNGS.items():
-        program = _source(name)
-        assert "'" not in program, f"{name} is handed over in single quotes"
+    return _filled("ladder.sh", RUNGS)
+
+
+@cache
+def relay_ladder() -> str:
+    """Return the same for the relay."""
+    return _filled("relay.sh", RELAY_RUNGS)
+
+
+def _filled(name: str, rungs: dict[str, str]) -> str:
+    text = _source(name)
+    for mark, rung in rungs.items():
+        program = _source(rung)
+        assert "'" not in program, f"{rung} is handed over in single quotes"
         text = text.replace(mark, program)
     return text
 

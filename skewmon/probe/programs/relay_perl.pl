@@ -1,0 +1,2 @@
+use strict;
+exit 77;
