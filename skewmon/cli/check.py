@@ -34,6 +34,11 @@ OUTPUTS = ("table", "json", "nagios", "prometheus")
 @click.option(
     "-J", "--jump", metavar="[USER@]HOST[:PORT]", help="Bastions, first first, with commas between."
 )
+@click.option(
+    "--vantage",
+    metavar="auto|none|[USER@]HOST[:PORT]",
+    help="Machine that stamps for the nodes; auto is the last bastion.",
+)
 @click.option("-w", "--warning", metavar="DURATION", help="Warn if the skew is proven above this.")
 @click.option("-c", "--critical", metavar="DURATION", help="Critical if the skew is proven above this.")
 @click.option("--profile", metavar="NAME", help="Lines of a known system; see skewmon profiles.")

@@ -9,7 +9,10 @@ from skewmon.cli.main import EXIT_UNUSABLE
 
 #: The options of ``check`` on how a node is reached and measured.
 OF_CHECK = frozenset(
-    {"config_file", "cluster", "user", "port", "identities", "known_hosts", "jump", "samples", "timeout"}
+    {
+        *("config_file", "cluster", "user", "port", "identities", "known_hosts", "jump", "vantage"),
+        *("samples", "timeout"),
+    }
 )
 REACHING = [parameter for parameter in check.command.params if parameter.name in OF_CHECK]
 

@@ -11,7 +11,7 @@ from skewmon.config.effective import written
 from skewmon.config.loader import load
 from skewmon.config.references import parse_reference, time_servers
 from skewmon.config.schema import ClusterSpec, Config
-from skewmon.config.targets import Target, check_user, expand
+from skewmon.config.targets import Target, check_user, check_vantage, expand
 from skewmon.errors import ConfigError, Fault, echoed
 from skewmon.inventory.openssh import OpenSsh
 from skewmon.inventory.resolve import distinct, resolve
@@ -35,6 +35,7 @@ class Selection:
     identities: tuple[str, ...] = ()
     known_hosts: tuple[str, ...] = ()
     jump: str | None = None
+    vantage: str | None = None
     warning: str | None = None
     critical: str | None = None
     profile: str | None = None
@@ -101,6 +102,11 @@ def _from_command_line(selection: Selection, own: tuple[Threshold, ...]) -> Clus
             check_user(selection.user)
         except ValueError as error:
             raise _fault("--user", str(error)) from None
+    if selection.vantage is not None:
+        try:
+            check_vantage(selection.vantage)
+        except ValueError as error:
+            raise _fault("--vantage", str(error)) from None
     if selection.cluster is not None:
         raise _fault(
             "--cluster", "names a cluster of a configuration file, and none was given", "--config.file"
@@ -121,6 +127,7 @@ async def _as_ssh_would(targets: Sequence[Target], selection: Selection) -> list
         identities=selection.identities,
         known_hosts=selection.known_hosts,
         jump=selection.jump,
+        vantage=selection.vantage,
     )
     return await SshLogin(OpenSsh()).nodes(
         (
@@ -138,6 +145,7 @@ def _from_file(config: Config, selection: Selection, own: tuple[Threshold, ...])
         "--identity": selection.identities,
         "--known-hosts": selection.known_hosts,
         "--jump": selection.jump,
+        "--vantage": selection.vantage,
     }
     for option, value in given.items():
         if value:

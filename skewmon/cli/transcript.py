@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from skewmon.clock.burst import ageing_ns
-from skewmon.clock.interval import UNKNOWN_RATE, WALL, offset_of
+from skewmon.clock.interval import OSCILLATOR, UNKNOWN_RATE, WALL, intersection, offset_of
+from skewmon.clock.vantage import on_vantage, vantage_offset
 from skewmon.model import Exchange, Failed, Interval, SyncStatus
 from skewmon.monitor.probe import ProbeReport, since_s
 from skewmon.probe.faults import host_port
@@ -30,6 +31,7 @@ def brief(found: ProbeReport) -> Iterator[str]:
     elif found.burst:
         program = found.burst.program
         yield f"  program     {program.probe}, clocksource {program.clocksource or 'unknown'}"
+        yield from _vantage(found)
         yield from _result(found)
     if found.status or found.status_failure:
         yield from _claim(found)
@@ -48,6 +50,7 @@ def full(found: ProbeReport) -> Iterator[str]:
     yield "\nResult"
     if found.failure:
         yield from _failed("not measured", found.failure)
+    yield from _vantage(found)
     yield from _result(found)
     yield "\nTime daemons"
     yield from _tools(found)
@@ -135,6 +138,21 @@ def _result(found: ProbeReport) -> Iterator[str]:
         yield f"  ageing      ± {aged}, since the rate of its oscillator is unknown in a first round"
     seconds, rest_ns = divmod(found.estimate.at_ns + found.estimate.wall.estimate_ns, 1_000_000_000)
     yield f"  its clock   {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{rest_ns:09d} UTC"
+
+
+def _vantage(found: ProbeReport) -> Iterator[str]:
+    """Yield how well the node is known from its vantage, and the vantage itself from here."""
+    if isinstance(found.vantage, Failed):
+        yield from _failed("not measured from its vantage", found.vantage)
+    elif found.vantage and found.burst:
+        last = on_vantage((found.burst.closing or found.burst.opening[-1],))
+        near = vantage_offset(found.burst, last[0].received_ns) if last else None
+        own = found.vantage.burst
+        far = intersection(own.opening, own.program, own.opening[-1].received_ns, OSCILLATOR)
+        known = f"± {bound(near.bound_ns)}" if near else "no stamps"
+        itself = f"± {bound(far.bound_ns)}" if far else "contradicts itself"
+        label = found.vantage.label
+        yield f"  vantage     measured from {label} ({known}), {label} itself {itself}"
 
 
 def _tools(found: ProbeReport) -> Iterator[str]:

@@ -38,6 +38,7 @@ def merged_ssh(*layers: SshSpec) -> SshSpec:
         "legacy": False,
         "known_hosts": (DEFAULT_KNOWN_HOSTS,),
         "jump": (),
+        "vantage": "auto",
         "connect_timeout_ns": DEFAULT_CONNECT_TIMEOUT_NS,
     }
     return SshSpec.model_construct(**(defaults | merged))

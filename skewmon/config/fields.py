@@ -25,7 +25,7 @@ from skewmon.config.limits import (
     MAX_PORT,
     MIN_PORT,
 )
-from skewmon.config.targets import check_host, check_user, expand, parse_target
+from skewmon.config.targets import check_host, check_user, check_vantage, expand, parse_target
 from skewmon.errors import echoed
 from skewmon.text import masked_url
 
@@ -199,6 +199,7 @@ PlainPaths = Annotated[
     Field(min_length=1, max_length=MAX_IDENTITIES),
     BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
 ]
+VantageName = Annotated[str, AfterValidator(refused_by(check_vantage))]
 ProxyCommand = Annotated[str, AfterValidator(_proxy_command)]
 Hops = Annotated[
     tuple[Annotated[str, AfterValidator(refused_by(parse_target))], ...],

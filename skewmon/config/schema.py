@@ -24,6 +24,7 @@ from skewmon.config.fields import (
     SecretPaths,
     Url,
     User,
+    VantageName,
     duration_within,
     refuse,
     refused_by,
@@ -80,6 +81,10 @@ class SshSpec(Spec):
     jump: Hops | None = Field(None, description="bastions as [user@]host[:port], first hop first")
     proxy_command: ProxyCommand | None = Field(
         None, description="a command that carries the connection, as ProxyCommand of OpenSSH; instead of jump"
+    )
+    vantage: VantageName | None = Field(
+        None,
+        description="who stamps for a node: auto (the last bastion), none, or [user@]host[:port]",
     )
     connect_timeout_ns: (
         Annotated[Duration, duration_within(limits.MIN_CONNECT_TIMEOUT_NS, limits.MAX_CONNECT_TIMEOUT_NS)]

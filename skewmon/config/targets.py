@@ -55,6 +55,13 @@ def expand(expression: str) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def check_vantage(text: str) -> str:
+    """Return ``auto``, ``none`` or one ``[user@]host[:port]`` as it is; raise ValueError otherwise."""
+    if text not in ("auto", "none"):
+        parse_target(text)
+    return text
+
+
 def check_host(host: str) -> str:
     """Return a host name or address as it is; raise ValueError if it cannot be one."""
     if not host:

@@ -26,6 +26,7 @@ def merged(*layers: SshSpec) -> SshSettings:
         identities=tuple(secret_file(identity) for identity in spec.identity or ()),
         known_hosts=spec.known_hosts or (),
         jump=spec.jump or (),
+        vantage=spec.vantage or "auto",
         proxy_command=spec.proxy_command,
         agent=bool(spec.agent),
         legacy=bool(spec.legacy),

@@ -41,6 +41,7 @@ class Given:
     identities: tuple[str, ...] = ()
     known_hosts: tuple[str, ...] = ()
     jump: str | None = None
+    vantage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class SshLogin:
         try:
             with translated(Where.INVENTORY, InventoryError, host=host):
                 answer = await self.ssh.ask(host, *options)
-                whole = await self._whole(answer, given, MAX_HOPS)
+                whole = await self._stamped(await self._whole(answer, given, MAX_HOPS), given)
                 return Node(host, _address(answer), replace(whole, login=self._login(host, options)))
         except InventoryError as error:
             left = replace(self.base, user=given.user, port=given.port or self.base.port)
@@ -81,6 +82,17 @@ class SshLogin:
         own = replace(own, proxy_command=command)
         return own if jump is None else await self._behind(own, jump.split(","), given, hops_left)
 
+    async def _stamped(self, whole: SshSettings, given: Given) -> SshSettings:
+        """Return settings with the vantage of the command line, which is reached like the nodes."""
+        if given.vantage is None or given.vantage in ("auto", "none"):
+            return replace(whole, vantage=given.vantage or whole.vantage)
+        target = parse_target(given.vantage)
+        answer = await self.ssh.ask(target.host, *_options(target.user, target.port, None))
+        own = await self._whole(answer, replace(given, user=None, port=None, jump=None), MAX_HOPS)
+        if not own.jump and own.proxy_command is None:
+            own = replace(own, jump=whole.jump, bastions=whole.bastions, proxy_command=whole.proxy_command)
+        return replace(whole, vantage=str(Target(_address(answer), own.user, own.port)), vantage_ssh=own)
+
     async def _behind(self, own: SshSettings, texts: list[str], given: Given, hops_left: int) -> SshSettings:
         """Return settings behind bastions, each evaluated as ssh does: the first with the way to it."""
         if len(texts) > hops_left:
@@ -89,7 +101,7 @@ class SshLogin:
             )
         jump: tuple[str, ...] = ()
         bastions: tuple[SshSettings, ...] = ()
-        keys = replace(given, user=None, port=None, jump=None)
+        keys = replace(given, user=None, port=None, jump=None, vantage=None)
         for text in texts:
             try:
                 target = parse_target(text)

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skewmon.clock.burst import estimate
 from skewmon.errors import NodeError, Reason
-from skewmon.model import NS_PER_S, Burst, Estimate, Failed, Interval, Node, SyncStatus
+from skewmon.model import NS_PER_S, Burst, Estimate, Failed, Interval, Node, SyncStatus, VantageReading
+from skewmon.probe import vantage_readings
+from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock, admin_wall, base_ns
 from skewmon.probe.connection import Connection
 from skewmon.probe.link import Link
@@ -32,6 +34,7 @@ class ProbeReport:
     burst: Burst | None = None
     admin: Interval | None = None
     estimate: Estimate | None = None
+    vantage: VantageReading | Failed | None = None
     failure: Failed | None = None
     tools: dict[str, script.ToolOutput] = field(default_factory=dict)
     status: SyncStatus | None = None
@@ -73,9 +76,12 @@ async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
     assert link.connection is not None
     found.connection = _facts(link.connection)
     opening = await link.burst(samples)
+    vantages = {link.vantage} if link.vantage else set()
+    readings = await vantage_readings.opened(vantages, samples, Budget())
     at_ns, found.admin = base_ns(), admin_wall()
-    closing = await link.exchange(opening.program)
-    found.burst = Burst(opening.program, opening.opening, closing)
+    found.burst = replace(opening, closing=await link.exchange(opening.program))
+    readings = await vantage_readings.closed(vantages, readings, Budget())
+    found.vantage = next(iter(readings.values()), None)
     found.estimate = estimate(found.burst, at_ns)
 
 

@@ -66,11 +66,6 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         """Whether connections can be opened through the relay."""
         return self.failure is None and self.program is not None and self.connection.is_open
 
-    @property
-    def stream_count(self) -> int:
-        """How many connections the relay carries."""
-        return len(self._streams) - len(self._opening)
-
     async def start(self) -> None:
         """Start the relay on the vantage; raise ProbeError if it cannot run there."""
         try:
@@ -100,6 +95,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
                 )
             ) from None
         self._write(relay_wire.start(self._nonce))
+        self._pinging = asyncio.create_task(self._ping())
 
     async def open(self, address: str, port: int) -> RelayStream:
         """Return a connection from the vantage to an address; raise ChannelOpenError if there is none."""
@@ -163,17 +159,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
             exchanges.append(await self.exchange())
         assert self.program is not None
         burst = Burst(self.program, tuple(exchanges))
-        return VantageReading(self.label, burst, self.stream_count)
-
-    def keep_alive(self) -> None:
-        """Ask for a sign of life now and then, as long as the relay is open."""
-        self._pinging = asyncio.create_task(self._ping())
-
-    async def _ping(self) -> None:
-        with suppress(NodeError):
-            while self.is_open:
-                await asyncio.sleep(PING_EVERY_S)
-                await self.exchange()
+        return VantageReading(self.label, burst, len(self._streams) - len(self._opening))
 
     def close(self) -> None:
         """End the relay, and with it every connection through it."""
@@ -205,6 +191,12 @@ class Relay(asyncssh.SSHClientSession[bytes]):
             self._fail(self._ended())
 
     # --- inside ---
+
+    async def _ping(self) -> None:
+        with suppress(NodeError):
+            while self.is_open:
+                await asyncio.sleep(PING_EVERY_S)
+                await self.exchange()
 
     def _take(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if datatype is not None:

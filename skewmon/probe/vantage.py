@@ -86,7 +86,6 @@ class Vantage:
             self._failures += 1
         else:
             self._relay, self.failure, self._failures = relay, None, 0
-            relay.keep_alive()
 
 
 class Tunnel:

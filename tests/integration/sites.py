@@ -1,0 +1,86 @@
+"""Shared by the tests of vantages: a site whose first machine is its bastion, behind a long path."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from skewmon.clock.vantage import vantage_offset
+from skewmon.model import Burst, Measured, Node, Outcome
+from tests.fleet.relay import Relay
+from tests.fleet.sshd import Fleet, FleetNode, Login
+from tests.integration.measuring import node_of
+
+#: One way between the admin box and the site.
+PATH_S = 0.04
+
+
+@dataclass(frozen=True)
+class Site:
+    """A bastion, the path to it, and the nodes beside it."""
+
+    fleet: Fleet
+    path: Relay
+
+    @property
+    def bastion(self) -> FleetNode:
+        """The machine that stamps."""
+        return self.fleet.nodes[0]
+
+    @property
+    def jump(self) -> tuple[str, ...]:
+        """The bastion over the long path, as a hop."""
+        return (f"{self.bastion.user}@{self.path.address}:{self.path.port}",)
+
+    @property
+    def label(self) -> str:
+        """The name of the vantage in results."""
+        return f"{self.path.address}:{self.path.port}"
+
+    def node(self, name: str, **ssh: Any) -> Node:
+        """Return a node behind the bastion; keywords replace SSH settings."""
+        return node_of(self.fleet, self.fleet[name], **{"jump": self.jump, **ssh})
+
+    def nodes(self, **ssh: Any) -> list[Node]:
+        """Return every node behind the bastion."""
+        return [self.node(node.name, **ssh) for node in self.fleet.nodes[1:]]
+
+
+@asynccontextmanager
+async def site(
+    count: int,
+    *,
+    delay_s: float = PATH_S,
+    jitter_s: float = 0.0,
+    logins: Mapping[str, Login] | None = None,
+    address: str = "127.0.2.1",
+) -> AsyncIterator[Site]:
+    """Start a bastion, n1, behind a path of ``delay_s`` each way, and ``count`` nodes beside it."""
+    async with Fleet(count + 1, logins=logins) as fleet:
+        with Relay.before(fleet, fleet["n1"], address=address) as path:
+            path.delay("forward", delay_s=delay_s)
+            path.delay("backward", delay_s=delay_s, jitter_s=jitter_s)
+            yield Site(fleet, path)
+
+
+def assert_near(site: Site, name: str, outcome: Outcome) -> int:
+    """Compare a node's interval on its vantage's axis with the truth; return its bound."""
+    assert isinstance(outcome, Measured), outcome
+    return near_bound_ns(site, site.fleet[name], outcome.burst)
+
+
+def near_bound_ns(site: Site, node: FleetNode, burst: Burst) -> int:
+    """Return the bound of a node's RAW minus the vantage's, which must contain the truth."""
+    stamped = [one.vantage for one in (*burst.opening, burst.closing) if one and one.vantage]
+    assert stamped, burst
+    at_ns = stamped[-1].received_ns
+    near = vantage_offset(burst, at_ns)
+    assert near is not None, burst
+    # Both clocks at the instant at which the vantage's RAW showed ``at_ns``.
+    base_ns = burst.opening[0].sent_ns
+    ahead_ns = site.bastion.clock.reading("raw", base_ns) - base_ns
+    base_ns = at_ns - ahead_ns
+    base_ns += at_ns - site.bastion.clock.reading("raw", base_ns)
+    truth_ns = node.clock.reading("raw", base_ns) - site.bastion.clock.reading("raw", base_ns)
+    assert truth_ns in near.widened(1), (node.name, truth_ns, near)
+    return near.bound_ns

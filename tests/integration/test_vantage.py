@@ -1,0 +1,45 @@
+"""Nodes behind a long path, measured by the stamps of a relay beside them; real sshd everywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from skewmon.model import VantageReading
+from skewmon.monitor.check import opened
+from skewmon.probe.sweep import Sweeper
+from tests.integration.measuring import TIMEOUT_S, in_order, measured, measured_once
+from tests.integration.sites import PATH_S, assert_near, site
+
+#: The bound of a node that is measured over the path itself.
+FAR_NS = PATH_S * 1e9
+
+
+async def test_nodes_behind_a_bastion_are_known_as_well_as_from_the_bastion() -> None:
+    """Every exchange has the vantage's stamps; the ordinary bound is half the round trip."""
+    async with site(3) as far:
+        async with opened(far.nodes(), TIMEOUT_S) as links:
+            sweep = await Sweeper().sweep(links, 8)
+        for name, outcome in zip(("n2", "n3", "n4"), in_order(sweep), strict=True):
+            assert measured(outcome).estimate.wall.bound_ns >= FAR_NS
+            assert all(one.vantage for one in measured(outcome).burst.opening)
+            assert assert_near(far, name, outcome) < FAR_NS / 20
+    assert set(sweep.vantage_of.values()) == {far.label}
+    reading = sweep.vantages[far.label]
+    assert isinstance(reading, VantageReading)
+    assert reading.streams == 3
+    assert reading.burst.closing is not None
+    assert reading.slept_ns is not None
+
+
+async def test_without_a_vantage_a_bastion_forwards_as_ever() -> None:
+    """``vantage: none`` starts nothing on the bastion."""
+    async with site(1, delay_s=0.0) as far:
+        sweep = await measured_once(far.nodes(vantage="none"))
+        assert in_order(sweep)[0].burst.opening[0].vantage is None  # type: ignore[union-attr]
+        assert "exec /bin/sh" not in far.bastion.log
+    assert sweep.vantages == {}
+    assert sweep.vantage_of == {}
+
+
+def test_probe_prints_both_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the vantage, and of the vantage itself."""
