@@ -3,7 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from skewmon.clock.vantage import vantage_offset
 from skewmon.model import Burst, Measured, Node, Outcome
@@ -40,6 +43,18 @@ class Site:
     def node(self, name: str, **ssh: Any) -> Node:
         """Return a node behind the bastion; keywords replace SSH settings."""
         return node_of(self.fleet, self.fleet[name], **{"jump": self.jump, **ssh})
+
+    def write_config(self, path: Path, **ssh: str) -> Path:
+        """Write a configuration with every node behind the bastion."""
+        fleet = self.fleet
+        own = {"user": fleet.user, "identity": str(fleet.identity), "known_hosts": str(fleet.known_hosts)}
+        nodes = [{"name": one.name, "address": one.address, "port": one.port} for one in fleet.nodes[1:]]
+        whole = {
+            "ssh": {**own, "jump": list(self.jump), **ssh},
+            "clusters": {"site": {"nodes": nodes, "interval": "1s"}},
+        }
+        path.write_text(yaml.safe_dump(whole, sort_keys=False))
+        return path
 
     def nodes(self, **ssh: Any) -> list[Node]:
         """Return every node behind the bastion."""

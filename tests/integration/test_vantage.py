@@ -1,14 +1,15 @@
 """Nodes behind a long path, measured by the stamps of a relay beside them; real sshd everywhere."""
 
+import asyncio
+import re
+import sys
 from pathlib import Path
-
-import pytest
 
 from skewmon.model import VantageReading
 from skewmon.monitor.check import opened
 from skewmon.probe.sweep import Sweeper
 from tests.integration.measuring import TIMEOUT_S, in_order, measured, measured_once
-from tests.integration.sites import PATH_S, assert_near, site
+from tests.integration.sites import PATH_S, Site, assert_near, site
 
 #: The bound of a node that is measured over the path itself.
 FAR_NS = PATH_S * 1e9
@@ -41,5 +42,22 @@ async def test_without_a_vantage_a_bastion_forwards_as_ever() -> None:
     assert sweep.vantage_of == {}
 
 
-def test_probe_prints_both_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_probe_prints_both_bounds(tmp_path: Path) -> None:
     """From the vantage, and of the vantage itself."""
+    async with site(1) as far:
+        text = await probed(far, tmp_path, "n2")
+    assert f"jump        {far.jump[0]}" in text
+    found = re.search(r"vantage +measured from (\S+) \(± [\d.]+ us\), (\S+) itself ± 4\d[\d.]* ms", text)
+    assert found, text
+    assert found[1] == found[2] == far.label
+
+
+async def probed(far: Site, directory: Path, name: str, **ssh: str) -> str:
+    """Return the output of ``skewmon probe -v`` for a node of the site."""
+    config = far.write_config(directory / "skewmon.yml", **ssh)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "skewmon", "probe", "-v", "--config.file", str(config), name),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return output.decode()
