@@ -6,6 +6,7 @@ from typing import Literal
 CLUSTER = ("cluster_name",)
 NODE = ("cluster_name", "node")
 PAIR = ("cluster_name", "node", "peer")
+REFERENCE = ("reference",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,60 @@ _PAIR_METRICS = (
     ),
 )
 
+_UTC_METRICS = (
+    _gauge(
+        "skewmon_utc_state",
+        "1 for the state of UTC in the last round, 0 for every other one: confirmed, unconfirmed, ambiguous "
+        "or none.",
+        (*CLUSTER, "state"),
+    ),
+    _seconds(
+        "skewmon_node_utc_offset_seconds",
+        "Clock of the node minus UTC, estimate of the last round; only while the references confirm UTC.",
+        NODE,
+    ),
+    _seconds(
+        "skewmon_node_utc_offset_lower_seconds",
+        "Lower end of the interval that contains the node's offset to UTC.",
+        NODE,
+    ),
+    _seconds(
+        "skewmon_node_utc_offset_upper_seconds",
+        "Upper end of the interval that contains the node's offset to UTC.",
+        NODE,
+    ),
+    _gauge(
+        "skewmon_reference_success", "1 if the last reply of the reference was usable, else 0.", REFERENCE
+    ),
+    _seconds(
+        "skewmon_reference_offset_seconds",
+        "Time of the reference minus the UTC that the references agree on, estimate of the newest round.",
+        REFERENCE,
+    ),
+    _seconds(
+        "skewmon_reference_offset_lower_seconds",
+        "Lower end of the reference's offset, with the error that it claims for itself.",
+        REFERENCE,
+    ),
+    _seconds(
+        "skewmon_reference_offset_upper_seconds",
+        "Upper end of the reference's offset, with the error that it claims for itself.",
+        REFERENCE,
+    ),
+    _seconds("skewmon_reference_round_trip_seconds", "Round trip of its last reply.", REFERENCE),
+    _gauge("skewmon_reference_stratum", "Stratum that the reference claims.", REFERENCE),
+    _gauge(
+        "skewmon_reference_falseticker",
+        "1 if the reference is wrong beyond its own claim, given that most are right (H9), else 0.",
+        REFERENCE,
+    ),
+    _counter(
+        "skewmon_reference_rejected_total",
+        "Requests and replies that were of no use, by reason, since the start.",
+        (*REFERENCE, "reason"),
+    ),
+)
+
 _TIMESYNC_METRICS = (
     Metric(
         "skewmon_timesync_info",
@@ -322,6 +377,7 @@ METRICS = (
     _CLUSTER_METRICS
     + _NODE_METRICS
     + _PAIR_METRICS
+    + _UTC_METRICS
     + _TIMESYNC_METRICS
     + _INVENTORY_METRICS
     + _DAEMON_METRICS
@@ -333,6 +389,7 @@ SECTIONS = (
     ("Clusters", _CLUSTER_METRICS),
     ("Nodes", _NODE_METRICS),
     ("Pairs", _PAIR_METRICS),
+    ("UTC and references", _UTC_METRICS),
     ("Claims of the time daemons", _TIMESYNC_METRICS),
     ("Live inventories", _INVENTORY_METRICS),
     ("Findings, alerts and the daemon itself", _DAEMON_METRICS),

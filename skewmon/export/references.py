@@ -1,9 +1,24 @@
 """The references of UTC in the exports; they belong to the process, so the newest round speaks for all."""
 
+from collections.abc import Callable
+
 from skewmon.export.document import IntervalStatus, ReferenceStatus, Status
-from skewmon.export.encode import seconds
-from skewmon.model import NO_UTC, Interval, ReferenceView, Snapshot, Utc, UtcReason, UtcState
+from skewmon.export.encode import encodable, optional_seconds, seconds
+from skewmon.model import (
+    NO_UTC,
+    ClusterView,
+    Interval,
+    ReferenceFault,
+    ReferenceView,
+    Snapshot,
+    Utc,
+    UtcReason,
+    UtcState,
+)
 from skewmon.text import names
+
+#: Adds one sample of a metric with its labels; None adds nothing.
+Add = Callable[[str, dict[str, str], float | None], None]
 
 
 def newest_utc(snapshot: Snapshot) -> Utc:
@@ -60,3 +75,35 @@ def _ends(interval: Interval) -> IntervalStatus:
         "lower": seconds(interval.lower_ns),
         "upper": seconds(interval.upper_ns),
     }
+
+
+def add_utc_of_cluster(add: Add, view: ClusterView) -> None:
+    """Add the state of UTC and the offsets of a cluster's nodes to it."""
+    labels = {"cluster_name": encodable(view.name)}
+    for state in UtcState:
+        add("skewmon_utc_state", {**labels, "state": state.value}, float(state is view.utc.state))
+    if view.utc.state is not UtcState.CONFIRMED:
+        return
+    for node in view.nodes:
+        if node.utc_offset is not None:
+            of_node, offset = {**labels, "node": encodable(node.name)}, node.utc_offset
+            add("skewmon_node_utc_offset_seconds", of_node, seconds(offset.estimate_ns))
+            add("skewmon_node_utc_offset_lower_seconds", of_node, seconds(offset.lower_ns))
+            add("skewmon_node_utc_offset_upper_seconds", of_node, seconds(offset.upper_ns))
+
+
+def add_references(add: Add, snapshot: Snapshot) -> None:
+    """Add the references."""
+    for one in newest_utc(snapshot).references:
+        labels = {"reference": encodable(one.name)}
+        add("skewmon_reference_success", labels, float(one.success))
+        add("skewmon_reference_falseticker", labels, float(one.falseticker))
+        add("skewmon_reference_stratum", labels, one.stratum)
+        add("skewmon_reference_round_trip_seconds", labels, optional_seconds(one.round_trip_ns))
+        if one.offset is not None:
+            add("skewmon_reference_offset_seconds", labels, seconds(one.offset.estimate_ns))
+            add("skewmon_reference_offset_lower_seconds", labels, seconds(one.offset.lower_ns))
+            add("skewmon_reference_offset_upper_seconds", labels, seconds(one.offset.upper_ns))
+        for fault in ReferenceFault:  # a counter that begins at 0 shows its first event
+            rejected = one.rejected.get(fault, 0)
+            add("skewmon_reference_rejected_total", {**labels, "reason": fault.value}, rejected)

@@ -27,12 +27,16 @@ from skewmon.model import (
     Passing,
     Peer,
     Program,
+    ReferenceView,
     RejectedEntry,
     Skew,
     Snapshot,
     SyncStatus,
     Threshold,
     ThresholdKind,
+    Utc,
+    UtcReason,
+    UtcState,
     Verdict,
     Vote,
 )
@@ -235,11 +239,32 @@ def breaching() -> Snapshot:
     return snapshot(cluster_view((node("a"), drifting), "lab"))
 
 
+def references(*, confirmed: bool = True) -> Snapshot:
+    """Return a cluster whose nodes are 5 ms behind UTC by three references; a fourth one lies."""
+    views = (
+        *(
+            ReferenceView(f"ntp{n}", Interval.around(0, MS), True, 1, upstream=f"192.0.2.{n}")
+            for n in (1, 2, 3)
+        ),
+        ReferenceView("liar", Interval.around(300 * MS, MS), True, 2, falseticker=True, round_trip_ns=MS),
+        ReferenceView("silent", reason="silence", rejected={"silence": 3}),
+        ReferenceView(HOSTILE, reason="spoofed", rejected={"spoofed": 64}),
+    )
+    utc = Utc(UtcState.CONFIRMED, Interval.around(0, MS), "", views)
+    if not confirmed:
+        utc = replace(utc, state=UtcState.UNCONFIRMED, reason=UtcReason.NO_MAJORITY)
+    nodes = (node("r1"), node("r2", 2 * US))
+    view = cluster_view(
+        tuple(replace(one, utc_offset=Interval.around(-5 * MS, 2 * MS)) for one in nodes), "utc"
+    )
+    return snapshot(replace(view, utc=utc, at_ns=AT_NS + 1))
+
+
 def everything() -> Snapshot:
     """Return clusters of every kind, such that every metric has a series."""
     (silent_view,) = silent().clusters
     renamed = replace(silent_view, cluster=replace(silent_view.cluster, name="web"))
-    others = (view for build in (healthy_lab, ambiguous, breaching) for view in build().clusters)
+    others = (view for build in (healthy_lab, ambiguous, breaching, references) for view in build().clusters)
     return snapshot(*jumped().clusters, renamed, *others)
 
 
@@ -254,7 +279,7 @@ def healthy_lab() -> Snapshot:
 
 
 #: Rounds of every kind.
-EVERY_SAMPLE = [healthy, jumped, silent, ambiguous, hostile, breaching]
+EVERY_SAMPLE = [healthy, jumped, silent, ambiguous, hostile, breaching, references]
 
 #: Every metric by the name that a query writes.
 BY_NAME = {metric.name: metric for metric in METRICS}
