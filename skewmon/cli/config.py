@@ -121,14 +121,16 @@ def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
       skewmon config init --config.file - --cluster etcd etcd[1-3].example.com
     """
     from skewmon.config.loader import loads
-    from skewmon.config.template import first_configuration
+    from skewmon.config.schema import DEFAULT_IDENTITY
+    from skewmon.config.template import SERVICE_KEY, first_configuration
 
-    text = first_configuration(nodes, cluster, path if path != "-" else "FILE")
+    identity = SERVICE_KEY if path in ("-", DEFAULT_CONFIG) else DEFAULT_IDENTITY
+    text = first_configuration(nodes, cluster, path if path != "-" else "FILE", identity)
     config = loads(text, "arguments")
     if path == "-":
         click.echo(text, nl=False)
         return
-    _write_new(path, text)
+    write_new(path, text)
     click.echo(f"Wrote {path}. {summary(config)}")
 
 
@@ -193,7 +195,7 @@ def _joined(parts: list[str]) -> str:
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
 
 
-def _write_new(path: str, text: str) -> None:
+def write_new(path: str, text: str) -> None:
     """Write a file that must not exist yet."""
     from pathlib import Path
 

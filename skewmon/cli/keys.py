@@ -64,7 +64,8 @@ def command() -> None:
 @click.option("--from", "origin", metavar="PATTERN", help="Addresses the key may come from, as in sshd(8).")
 @click.option("--path", default=DEFAULT_PATH, show_default=True, metavar="PATH", help="Of the program.")
 @click.option("--program", is_flag=True, help="Print the program to install, and nothing else.")
-def authorize(identity: str, origin: str | None, path: str, program: bool) -> None:
+@click.option("--script", is_flag=True, help="Print a script that does all three steps on a node.")
+def authorize(identity: str, origin: str | None, path: str, program: bool, script: bool) -> None:
     """Print the line for authorized_keys on the nodes, or the program that it names.
 
     No file is changed. The output is a file with comments, or a script.
@@ -73,6 +74,7 @@ def authorize(identity: str, origin: str | None, path: str, program: bool) -> No
     Examples:
       skewmon keys authorize --from 10.0.0.5
       skewmon keys authorize --program > node
+      skewmon keys authorize --script | ssh root@n1 sh
     """
     _check(_PATH, path, "--path", "an absolute path of letters, digits and . _ - + /")
     if program:
@@ -84,7 +86,14 @@ def authorize(identity: str, origin: str | None, path: str, program: bool) -> No
     if origin is not None:
         _check(_FROM, origin, "--from", "addresses or patterns with commas between, such as 10.0.0.5,admin.*")
         options += f',from="{origin}"'
-    click.echo(f"{_STEPS.format(path=path)}{options} {_public_key(identity)} skewmon")
+    key = _public_key(identity)
+    line = f"{options} {key} skewmon"
+    if script:
+        from skewmon.probe.programs import account
+
+        click.echo(account(line, key, path), nl=False)
+        return
+    click.echo(f"{_STEPS.format(path=path)}{line}")
 
 
 @command.command(params=REACHING)

@@ -8,6 +8,10 @@ from skewmon.errors import ConfigError, Fault, echoed
 #: Marks a secret that systemd hands over (LoadCredential=); the name is looked up at use.
 CREDENTIAL = "credential:"
 
+#: The file of the shipped unit's credential (systemd/skewmon.service), for commands of root while the service
+#: does not run yet.
+SHIPPED_CREDENTIALS = {"ssh_key": "/etc/skewmon/ssh/id_ed25519"}
+
 #: The directory of the running service's credentials. A command that an alert advises reads the service's
 #: configuration, and as root finds the same key there.
 SERVICE_CREDENTIALS = "/run/credentials/skewmon.service"
@@ -35,6 +39,8 @@ def secret_file(text: str) -> str:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory is None and os.access(Path(SERVICE_CREDENTIALS) / name, os.R_OK):
         directory = SERVICE_CREDENTIALS
+    if directory is None and os.access(SHIPPED_CREDENTIALS.get(name, ""), os.R_OK):
+        return SHIPPED_CREDENTIALS[name]
     if directory is None:
         raise ConfigError(
             Fault(

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from skewmon.config.limits import MAX_NAME_LENGTH, MAX_NODES, MAX_PORT, MIN_PORT
@@ -60,6 +60,16 @@ def check_vantage(text: str) -> str:
     if text not in ("auto", "none"):
         parse_target(text)
     return text
+
+
+def folded(names: Sequence[str]) -> str:
+    """Return names as ranges, such as ``n[1-5]``; as they are if they have no numbers."""
+    from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException  # noqa: PLC0415 see `_hosts`
+
+    try:
+        return str(NodeSet.fromlist(list(names), resolver=RESOLVER_NOGROUP))
+    except NodeSetException:  # a name with a bracket or an operator of its own
+        return ", ".join(names)
 
 
 def check_host(host: str) -> str:

@@ -89,7 +89,7 @@ class HttpListener:
         self, server: web.Server, host: str | None, port: int, context: ssl.SSLContext | None
     ) -> None:
         """Listen at every address of ``host``; raise OSError if one is not available."""
-        listening = await _bound(host, port)
+        listening = await bound(host, port)
         self._sockets += listening
         for each in listening:
             each.listen(BACKLOG)
@@ -173,7 +173,7 @@ async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _bound(host: str | None, port: int) -> list[socket.socket]:
+async def bound(host: str | None, port: int) -> list[socket.socket]:
     """Return a bound socket for every address of the host.
 
     asyncio handles names, both families and ports in use; nothing else of its server is needed.

@@ -20,7 +20,10 @@ class Quantum:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The node-side program that answers: which rung of the ladder, on which kernel, with which clocks."""
+    """The node-side program that answers: which rung of the ladder, on which kernel, with which clocks.
+
+    ``installed`` is the version of the restricted account's program; empty if skewmon sent its script.
+    """
 
     probe: str
     boot_id: str = ""
@@ -29,6 +32,7 @@ class Program:
     raw: Quantum | None = None
     mono: Quantum | None = None
     boot: Quantum | None = None
+    installed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ the very call that delivers it, before the event loop does anything else.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncssh
 
@@ -59,6 +59,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
         self._noise_bytes = 0
+        self._installed = ""
         self._stderr = bytearray()
         self._ident = 0
         self._sent_ns = 0
@@ -216,7 +217,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def _understand(self, text: str, received_ns: int) -> Program | Exchange | None:
         if self.program is None:
-            return wire.parse_hello(self._nonce, text)
+            self._installed = wire.parse_installed(self._nonce, text) or self._installed
+            program = wire.parse_hello(self._nonce, text)
+            return program and replace(program, installed=self._installed)
         reading = wire.parse_reply(self._nonce, self.program, text)
         if reading is None or reading.ident != self._ident:
             return None

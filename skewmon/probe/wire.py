@@ -30,6 +30,8 @@ MAX_QUANTUM_NS = NS_PER_S + 100_000_000
 _READING = re.compile(rf"-|-?[0-9]{{1,{MAX_DIGITS}}}")
 _QUANTUM = re.compile(r"([0-9]{1,10}),([0-9]{1,10})")
 
+#: A version of the installed program.
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 #: The form of a boot id and of a clock source's name; both are compared, logged and shown.
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
@@ -74,6 +76,13 @@ def greeting(nonce: str, mode: str) -> str:
 def request(nonce: str, ident: int) -> bytes:
     """Return one request."""
     return b"%s %d\n" % (nonce.encode(), ident)
+
+
+def parse_installed(nonce: str, line: str) -> str:
+    """Return the version by which an installed program introduces itself before its hello; empty if none."""
+    words = line.split()
+    is_own = words[:2] == ["SKEWMON-INSTALLED", nonce] and len(words) == 3
+    return words[2] if is_own and _VERSION.fullmatch(words[2]) else ""
 
 
 def parse_hello(nonce: str, line: str) -> Program | None:

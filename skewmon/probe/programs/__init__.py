@@ -73,6 +73,21 @@ def installed(path: str = INSTALLED_PATH) -> str:
     return text
 
 
+def account(line: str, key: str, path: str = INSTALLED_PATH) -> str:
+    """Return the script that sets up the restricted account of a node, with this line of authorized_keys."""
+    text = resources.files(__name__).joinpath("account.sh").read_text(encoding="utf-8")
+    parts = {
+        "@VERSION@": __version__,
+        "@PATH@": path,
+        "@LINE@": line,
+        "@KEY@": key,
+        "@PROGRAM@": installed(path).rstrip("\n"),
+    }
+    for mark, part in parts.items():
+        text = text.replace(mark, part)
+    return text
+
+
 def _source(name: str) -> str:
     lines = resources.files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
     return "".join(f"{line}\n" for line in lines if not re.match(r"\s*#", line))

@@ -52,7 +52,10 @@ case $nonce in
 '' | *[!0-9A-Za-z]*) refuse ;;
 esac
 case $mode in
-clock) skewmon_ladder "$nonce" ;;
+clock)
+    printf '\n%s\n' "SKEWMON-INSTALLED $nonce @VERSION@"
+    skewmon_ladder "$nonce"
+    ;;
 status)
 @SHEET@
     ;;

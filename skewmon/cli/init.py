@@ -1,0 +1,86 @@
+"""``skewmon init``: from nothing to a configuration that the service can use."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from skewmon.cli.main import DEFAULT_CONFIG
+
+#: The service runs as a user of its own, which has to read known_hosts; the key stays root's.
+DIRECTORY_MODE = 0o755
+
+
+@click.command()
+@click.argument("nodes", nargs=-1, required=True)
+@click.option(
+    "--config.file",
+    "path",
+    metavar="FILE",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The configuration to write; the key is made in ssh/ beside it.",
+)
+@click.option("--cluster", default="main", show_default=True, metavar="NAME", help="Name of the cluster.")
+def command(nodes: tuple[str, ...], path: str, cluster: str) -> None:
+    """Make the key and the configuration to measure NODES, and print the steps that are left.
+
+    Nothing is asked, and no file that exists is changed. Nodes are not contacted.
+
+    \b
+    Examples:
+      skewmon init etcd[1-3].example.com
+      skewmon init --config.file ./skewmon.yml --cluster db root@db[1-3]:2222
+    """
+    from skewmon.cli.config import summary, write_new
+    from skewmon.config.loader import load, loads
+    from skewmon.config.template import SERVICE_KEY, first_configuration
+
+    ssh = Path(path).absolute().parent / "ssh"
+    is_service = path == DEFAULT_CONFIG
+    identity = SERVICE_KEY if is_service else str(ssh / "id_ed25519")
+    text = first_configuration(nodes, cluster, path, identity, str(ssh / "known_hosts"))
+    loads(text, "arguments")
+    ssh.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    if Path(path).exists():
+        click.echo(f"{path} exists and is left as it is.")
+    else:
+        write_new(path, text)
+        Path(path).chmod(0o644)
+        click.echo(f"Wrote {path}.")
+    click.echo(_made_key(ssh / "id_ed25519"))
+    known_hosts = ssh / "known_hosts"
+    known_hosts.touch(mode=0o644)
+    click.echo(f"{summary(load(path))}\n\n{_steps(nodes, path, ssh, is_service=is_service)}")
+
+
+def _made_key(path: Path) -> str:
+    """Make a key, readable by its owner alone, unless there is one; return the result in words."""
+    if path.exists():
+        return f"{path} exists and is left as it is."
+    from skewmon.probe.new_key import make_key
+
+    make_key(path)
+    return f"Wrote {path}, a new key."
+
+
+def _steps(nodes: tuple[str, ...], path: str, ssh: Path, *, is_service: bool) -> str:
+    """Return the commands that are left to type, in their order."""
+    from skewmon.config.targets import expand
+
+    hosts = " ".join(dict.fromkeys(shlex.quote(target.host) for text in nodes for target in expand(text)))
+    option = "" if is_service else f" --config.file {shlex.quote(path)}"
+    key = shlex.quote(str(ssh / "id_ed25519"))
+    started = "systemctl enable --now skewmon" if is_service else f"skewmon run{option}"
+    return f"""\
+Left to do:
+ 1. Give every node the account that answers skewmon and can do nothing else, as root:
+      for node in {hosts}; do
+        skewmon keys authorize --script -i {key} | ssh root@"$node" sh
+      done
+ 2. Add the host keys, after you compared their fingerprints with those of the nodes:
+      skewmon keys scan{option} >>{shlex.quote(str(ssh / "known_hosts"))}
+ 3. Check the whole way:
+      skewmon doctor{option}
+ 4. Start:
+      {started}"""
