@@ -14,7 +14,7 @@ ALONE := tests/browser tests/export/test_many_clients.py tests/probe/test_malfor
          $(patsubst %,tests/integration/test_%.py,admin_clock floods hostile_nodes measure memory_cost memory_loaded)
 SHARED := --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test setup lint bench prove fuzz lab clean
+.PHONY: demo test setup lint bench prove fuzz lab deb clean
 .DEFAULT_GOAL := test
 
 # What runs; a first look need not wait for what tests.
@@ -63,6 +63,10 @@ fuzz: setup
 lab: setup
 	tests/lab/guests.sh
 	$(BIN)/python -m pytest tests/lab -m lab --timeout=1800
+
+# A package of this Debian or Ubuntu release, in dist/.
+deb: $(VENV)/ready
+	config/debian/build.sh
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

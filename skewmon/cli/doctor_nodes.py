@@ -23,8 +23,9 @@ async def node_checks(config: Config, timeout_s: float) -> AsyncIterator[Check]:
     for cluster in clusters:
         for one in _inventory_checks(cluster):
             yield one
-    snapshot = await check([cluster for cluster in clusters if cluster.nodes], 1, timeout_s)
-    for view in snapshot.clusters:
+    populated = [cluster for cluster in clusters if cluster.nodes]
+    snapshot = await check(populated, 1, timeout_s) if populated else None
+    for view in snapshot.clusters if snapshot else ():
         for one in _cluster_checks(view):
             yield one
 
@@ -34,7 +35,12 @@ def _inventory_checks(cluster: Cluster) -> Iterator[Check]:
         subject = f"inventory {source.name}"
         for entry in source.rejected:
             yield warn(subject, f"{entry.name} cannot be a node: {entry.reason}.")
-        yield fault(subject, source.error) if source.error else ok(subject, f"{_nodes(len(source.nodes))}.")
+        cure = "Correct inventory in the configuration, or what it names."
+        yield (
+            fault(subject, f"{source.error}.", cure)
+            if source.error
+            else ok(subject, f"{_nodes(len(source.nodes))}.")
+        )
     if not cluster.nodes:
         yield fault(
             f"cluster {cluster.name}", "It has no nodes.", "Add nodes, or an inventory that has some."

@@ -47,7 +47,7 @@ _STEPS = """\
 # Three steps on every node, as root. First the program, owned by root:
 #   skewmon keys authorize --program | ssh root@NODE 'install -D -m 0755 /dev/stdin {path}'
 # Then an account that owns nothing and has no password, with a shell that can start the program:
-#   useradd --system --create-home --shell /bin/sh skewmon
+#   useradd --system --create-home --shell /bin/sh --password '*' skewmon
 # Then this line in ~skewmon/.ssh/authorized_keys. The key can do nothing but ask for clocks and status:
 """
 

@@ -14,13 +14,14 @@ import asyncssh
 import pytest
 from click.testing import CliRunner
 
+from skewmon import __version__
 from skewmon.cli.keys import command
 from skewmon.cli.main import run
 from skewmon.errors import ConfigError
 from skewmon.model import Node, SshSettings
 from skewmon.monitor.probe import probe_node
 from skewmon.probe import programs
-from skewmon.probe.wire import parse_hello
+from skewmon.probe.wire import parse_hello, parse_installed
 from skewmon.timesync import script
 from tests.fleet.node import FleetNode, free_port
 from tests.fleet.sshd import Fleet, Login
@@ -127,8 +128,9 @@ def test_lines_after_the_greeting_are_never_executed(shell, installed, tmp_path)
     attack = f"touch {witness}; $(touch {witness}) `touch {witness}` ;\n'\n\";touch {witness}\n"
     said = f": SKEWMON1 {NONCE} clock\n{attack}{programs.ladder()}{NONCE} 1\n{attack}{NONCE} 2\n"
     lines = answered(installed, said.encode(), shell).stdout.decode().splitlines()
-    assert parse_hello(NONCE, lines[1]) is not None
-    assert lines[2].startswith(f"{NONCE} 1 ") or lines[2].startswith(f"{NONCE} 2 ")
+    assert parse_installed(NONCE, lines[1]) == __version__
+    assert parse_hello(NONCE, lines[3]) is not None
+    assert lines[4].startswith(f"{NONCE} 1 ") or lines[4].startswith(f"{NONCE} 2 ")
     status = answered(installed, f": SKEWMON1 {NONCE} status\n{attack}".encode(), shell).stdout.decode()
     assert script.is_complete(NONCE, status)
     assert not witness.exists()
@@ -192,8 +194,8 @@ def test_no_guard_of_the_first_line_is_left_behind(shell, installed):
     with process:
         process.stdin.write(f": SKEWMON1 {NONCE} clock\n".encode())
         process.stdin.flush()
-        assert process.stdout.readline() == b"\n"
-        assert parse_hello(NONCE, process.stdout.readline().decode()) is not None
+        lines = [process.stdout.readline().decode() for _ in range(4)]
+        assert parse_hello(NONCE, lines[3]) is not None
         assert_gone(process.pid, {"sleep", "dd"})
         process.stdin.close()
         process.wait(30)

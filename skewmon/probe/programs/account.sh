@@ -40,9 +40,10 @@ mkdir -p "$home/.ssh"
 chown skewmon: "$home/.ssh"
 chmod 0700 "$home/.ssh"
 keys=$home/.ssh/authorized_keys
-{
-    [ ! -e "$keys" ] || grep -vF "$key" "$keys" || :
-    printf '%s\n' "$line"
-} | put skewmon: 0600 "$keys"
+others=$(grep -vF "$key" "$keys" 2>/dev/null || :)
+put skewmon: 0600 "$keys" <<END-OF-KEYS
+${others:+$others
+}$line
+END-OF-KEYS
 if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home/.ssh" "$program"; fi
 echo "$result: this node answers skewmon."
