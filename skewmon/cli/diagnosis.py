@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class State(Enum):
+class CheckState(Enum):
     """Whether a check found everything in order; faults are printed first."""
 
     FAULT = 0
@@ -16,7 +16,7 @@ class State(Enum):
 class Check:
     """One result: the subject, the detail, and the cure unless it is in order."""
 
-    state: State
+    state: CheckState
     subject: str
     detail: str
     cure: str = ""
@@ -28,14 +28,14 @@ class Check:
 
 def fault(subject: str, detail: str, cure: str = "") -> Check:
     """Return a check that found a fault."""
-    return Check(State.FAULT, subject, detail, cure)
+    return Check(CheckState.FAULT, subject, detail, cure)
 
 
 def warn(subject: str, detail: str, cure: str = "") -> Check:
     """Return a check that found something doubtful."""
-    return Check(State.WARN, subject, detail, cure)
+    return Check(CheckState.WARN, subject, detail, cure)
 
 
 def ok(subject: str, detail: str) -> Check:
     """Return a check that found no fault."""
-    return Check(State.OK, subject, detail)
+    return Check(CheckState.OK, subject, detail)

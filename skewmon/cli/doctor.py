@@ -31,7 +31,7 @@ def command(path: str, timeout: str) -> int:
     Example:
       skewmon doctor --config.file /etc/skewmon/skewmon.yml
     """
-    from skewmon.cli.diagnosis import State
+    from skewmon.cli.diagnosis import CheckState
     from skewmon.cli.targets import duration_ns
     from skewmon.runtime import containment, logs
     from skewmon.text import harmless
@@ -40,7 +40,7 @@ def command(path: str, timeout: str) -> int:
     found = containment.run(_examined(path, duration_ns("--timeout", timeout) / 1e9))
     for check in sorted(found, key=lambda one: one.state.value):
         click.echo(harmless(str(check)))
-    return EXIT_UNUSABLE if any(check.state is State.FAULT for check in found) else 0
+    return EXIT_UNUSABLE if any(check.state is CheckState.FAULT for check in found) else 0
 
 
 async def _examined(path: str, timeout_s: float) -> "list[Check]":
