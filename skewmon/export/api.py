@@ -11,11 +11,12 @@ from aiohttp import hdrs, web
 from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
 from skewmon.export.connection import HttpConnection
+from skewmon.export.event_query import event_query
 from skewmon.export.pairs import query
 from skewmon.export.published import Callbacks, Published
 from skewmon.export.responses import busy, fault, rendered
 from skewmon.export.stream import HEARTBEAT_S, Stream, event
-from skewmon.model import ClusterView, EventQuery, Snapshot
+from skewmon.model import ClusterView, Snapshot
 from skewmon.text import rfc3339
 
 PAIRS_DEFAULT = 100
@@ -23,9 +24,6 @@ PAIRS_DEFAULT = 100
 #: Some 50 ms of a thread's work and a tenth of a megabyte; ten times as many would delay rounds. The half
 #: million pairs of a large cluster follow from its nodes' offsets.
 PAIRS_MAX = 1_000
-
-EVENTS_DEFAULT = 100
-EVENTS_MAX = 1_000
 
 
 class Api:
@@ -79,7 +77,7 @@ class Api:
     async def events(self, request: web.Request) -> web.Response:
         """Answer the newest events of the journal that match the query."""
         try:
-            query = _event_query(request, time.time_ns())
+            query = event_query(request, time.time_ns())
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
         try:
@@ -110,18 +108,6 @@ class Api:
         summary = status.summary(self._published.newest.snapshot)
         document = {**summary, "age_seconds": self._published.age_s}
         return event("round", status.encode(document))
-
-
-def _event_query(request: web.Request, now_wall_ns: int) -> EventQuery:
-    parameters.known(request, ("limit", "since", "node", "kind", "cluster"))
-    since = "since" in request.query
-    return EventQuery(
-        parameters.count(request, "limit", EVENTS_DEFAULT, EVENTS_MAX),
-        max(0, now_wall_ns - parameters.span_ns(request, "since")) if since else 0,
-        parameters.word(request, "node"),
-        parameters.word(request, "kind"),
-        parameters.word(request, "cluster"),
-    )
 
 
 def _cluster(snapshot: Snapshot, name: str) -> ClusterView | None:

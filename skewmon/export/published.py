@@ -112,6 +112,14 @@ class Publication:
             self._rendered[key] = rendering
         return await asyncio.shield(rendering)
 
+    async def awaited(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``read`` for this key; it runs once, whatever clients leave meanwhile."""
+        reading: asyncio.Future[T] | None = self._rendered.get(key)
+        if reading is None:
+            reading = asyncio.ensure_future(read())
+            self._rendered[key] = reading
+        return await asyncio.shield(reading)
+
     async def compressed(self, key: Hashable, render: Callable[[], bytes]) -> "Compressed":
         """Return the body of this key, compressed by gzip."""
         body = await self.once(key, render)

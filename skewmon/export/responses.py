@@ -1,7 +1,9 @@
 """The form of every response: headers, compression, and errors as one readable line."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Hashable
+from concurrent.futures import Executor
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -9,7 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 from prometheus_client.exposition import gzip_accepted
 
-from skewmon.export.published import Publication
+from skewmon.export.published import Compressed, Publication
 from skewmon.runtime.containment import Where, contained
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -17,6 +19,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: Every path, listed in the response to an unknown one.
 PATHS = (
     "/",
+    "/node/NAME",
+    "/events",
     "/metrics",
     "/-/healthy",
     "/-/ready",
@@ -143,3 +147,14 @@ async def rendered(
         return web.Response(body=Body(await publication.once(key, render), rest))
     body = await publication.compressed(key, render)
     return web.Response(body=Body(*body.pieces(rest)), headers={hdrs.CONTENT_ENCODING: "gzip"})
+
+
+async def rendered_once(
+    request: web.Request, executor: Executor, render: Callable[[], bytes]
+) -> web.Response:
+    """Return a body of this request alone, compressed if the client accepts it."""
+    loop = asyncio.get_running_loop()
+    if not gzip_accepted(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        return web.Response(body=Body(await loop.run_in_executor(executor, render)))
+    body = await loop.run_in_executor(executor, lambda: Compressed(render()).pieces())
+    return web.Response(body=Body(*body), headers={hdrs.CONTENT_ENCODING: "gzip"})

@@ -69,7 +69,7 @@ class Exporter:
             client_max_size=REQUEST_BYTES_MAX,
         )
         app.on_response_prepare.append(add_headers)
-        app.add_routes(PageHandlers(self._published).routes())
+        app.add_routes(PageHandlers(self._published, callbacks).routes())
         app.add_routes(Operations(self._published, callbacks).routes())
         app.add_routes(self._api.routes())
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=SHUTDOWN_S)

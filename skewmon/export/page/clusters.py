@@ -20,8 +20,12 @@ from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.matrix import matrix
 from skewmon.export.page.nodes import RowContext, node_row
 from skewmon.export.page.parts import Drawing
+from skewmon.export.page.past import JournalDay
 from skewmon.export.page.scale import Scale, judged
+from skewmon.export.page.since import wrong_since
 from skewmon.export.page.strip import strip
+from skewmon.export.page.timeline import timeline
+from skewmon.export.published import Publication
 from skewmon.model import Verdict
 from skewmon.text import at_least, at_most, exact, span
 
@@ -50,6 +54,18 @@ class Past:
     sparklines: Mapping[str, Markup] = field(default_factory=dict)
     since: Mapping[str, str] = field(default_factory=dict)
     timeline: Markup | None = None
+
+
+def drawn(publication: Publication, journal: JournalDay, *, every_row: bool) -> Drawing:
+    """Return the page of a publication."""
+    document = publication.document
+    pasts = {
+        one["name"]: Past(
+            since=wrong_since(journal, one), timeline=timeline(journal, document["time"], one["name"])
+        )
+        for one in document["clusters"]
+    }
+    return draw(document, pasts, every_row=every_row)
 
 
 def draw(document: Status, pasts: Mapping[str, Past], *, every_row: bool) -> Drawing:

@@ -1,24 +1,26 @@
 """The handlers of the pages and their files."""
 
-import json
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+import asyncio
+import time
+from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
-from string import Template
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from skewmon import __version__
-from skewmon.export.page.clusters import ROOT, draw
+from skewmon.errors import SkewmonError
+from skewmon.export import parameters
+from skewmon.export.event_query import event_query
+from skewmon.export.page import clusters, events, node_page
+from skewmon.export.page.answers import ASSETS, SCRIPT_PARAMETERS, Answers, Frame
+from skewmon.export.page.links import UP
 from skewmon.export.page.parts import Drawing
-from skewmon.export.published import Publication, Published
-from skewmon.export.responses import rendered
-
-_FOLDER = files(__package__) / "assets"
+from skewmon.export.page.past import PastReader
+from skewmon.export.published import Callbacks, Published
+from skewmon.export.responses import fault
 
 #: The files of the pages, by name; no path of a client reaches the file system.
-_ASSETS = {
+_FILES = {
     "style.css": "text/css",
     "page.js": "text/javascript",
     "live.js": "text/javascript",
@@ -27,90 +29,73 @@ _ASSETS = {
     "icon.svg": "image/svg+xml",
 }
 
-#: Drawings whose fingerprints are kept, so that an update carries changes only; a page that was drawn before
-#: all of them is sent whole. One takes a quarter of a megabyte for a thousand nodes.
-KNOWN_MAX = 24
-
 
 class PageHandlers:
-    """Draws the pages, or only the parts that changed since the round that the script names."""
+    """Draws the pages from the document of the newest round, the journal and the record."""
 
-    def __init__(self, published: Published) -> None:
+    def __init__(self, published: Published, callbacks: Callbacks) -> None:
         self._published = published
-        self._template = Template((_FOLDER / "index.html").read_text(encoding="utf-8"))
-        self._assets = {name: (_FOLDER / name).read_bytes() for name in _ASSETS}
-        self._known: OrderedDict[Hashable, Mapping[str, int]] = OrderedDict()
+        self._callbacks = callbacks
+        self._past = PastReader(callbacks)
+        self._answers = Answers(published)
+        self._files = {name: (ASSETS / name).read_bytes() for name in _FILES}
 
     def routes(self) -> list[web.RouteDef]:
         """Return paths and handlers."""
-        return [web.get("/", self.page), web.get("/page/{name}", self.asset)]
+        return [
+            web.get("/", self.clusters),
+            web.get("/node/{name}", self.node),
+            web.get("/events", self.events),
+            web.get("/page/{name}", self.file),
+        ]
 
-    async def page(self, request: web.Request) -> web.Response:
-        """Answer the page of the newest round."""
+    async def clusters(self, request: web.Request) -> web.Response:
+        """Answer the page of all clusters."""
         publication = self._published.newest
         every_row = request.query.get("rows") == "all"
-        make = partial(_drawn, publication, every_row=every_row)
-        return await self._answer(request, publication, ("clusters", every_row), make)
+        journal = await publication.awaited("journal", self._past.journal)
+        make = partial(clusters.drawn, publication, journal, every_row=every_row)
+        drawing = await publication.once(("drawing", every_row), make)
+        kind = ("clusters", every_row)
+        return await self._answers.answer(request, publication, kind, drawing, Frame(), shared=True)
 
-    async def asset(self, request: web.Request) -> web.Response:
+    async def node(self, request: web.Request) -> web.Response:
+        """Answer the page of one node, with a section for each cluster that it is in."""
+        publication = self._published.newest
+        name = request.match_info["name"]
+        if not any(node.name == name for view in publication.snapshot.clusters for node in view.nodes):
+            return fault(request, HTTPStatus.NOT_FOUND, "No cluster has a node of this name.")
+        journal = await publication.awaited("journal", self._past.journal)
+        make = partial(node_page.drawn, publication, name, journal)
+        drawing = await self._in_thread(make)
+        frame = Frame(f"{name}: skewmon", UP, "Filter rows", "event, source or peer")
+        return await self._answers.answer(request, publication, ("node", name), drawing, frame, shared=False)
+
+    async def events(self, request: web.Request) -> web.Response:
+        """Answer the table of events that match the query."""
+        publication = self._published.newest
+        try:
+            query = event_query(request, time.time_ns(), SCRIPT_PARAMETERS)
+        except parameters.ParameterError as error:
+            return fault(request, HTTPStatus.BAD_REQUEST, str(error))
+        chosen = events.Chosen.of(query, request.query.get("since", ""))
+        try:
+            found, trouble = await self._callbacks.events(query), ""
+        except SkewmonError as error:  # an empty table would mean that nothing happened
+            found, trouble = (), str(error)
+        drawing = await self._in_thread(lambda: events.drawn(publication.document, chosen, found, trouble))
+        frame = Frame("Events: skewmon", filter="Filter events", example="any text")
+        kind = ("events", chosen)
+        return await self._answers.answer(request, publication, kind, drawing, frame, shared=False)
+
+    async def file(self, request: web.Request) -> web.Response:
         """Answer a file of the pages."""
         name = request.match_info["name"]
-        if name not in _ASSETS:
+        if name not in _FILES:
             raise web.HTTPNotFound
-        response = web.Response(body=self._assets[name], content_type=_ASSETS[name], charset="utf-8")
+        response = web.Response(body=self._files[name], content_type=_FILES[name], charset="utf-8")
         response.headers[hdrs.CACHE_CONTROL] = "no-cache"
         return response
 
-    async def _answer(
-        self,
-        request: web.Request,
-        publication: Publication,
-        kind: Hashable,
-        make: Callable[[], Drawing],
-    ) -> web.Response:
-        """Answer a page, or the changes since the drawing that the request names."""
-        drawing = await publication.once(("drawing", kind), make)
-        token = publication.token
-        self._remember((kind, token), drawing)
-        if request.query.get("part") == "changes":
-            known = (kind, request.query.get("since"))
-            known = known if known in self._known else (kind, None)
-            changes = partial(_changes, drawing, self._known.get(known, {}), token)
-            response = await rendered(request, publication, ("changes", known), changes)
-            response.content_type = "application/json"
-        else:
-            response = await rendered(
-                request, publication, ("page", kind), partial(self._whole, drawing, token)
-            )
-            response.content_type, response.charset = "text/html", "utf-8"
-        response.headers[hdrs.VARY] = "Accept-Encoding"
-        response.headers[hdrs.AGE] = f"{self._published.age_s:.0f}"
-        return response
-
-    def _remember(self, key: Hashable, drawing: Drawing) -> None:
-        if key not in self._known:
-            self._known[key] = drawing.fingerprints
-            if len(self._known) > KNOWN_MAX:
-                self._known.popitem(last=False)
-
-    def _whole(self, drawing: Drawing, token: str) -> bytes:
-        content = drawing.whole(ROOT)
-        text = self._template.substitute(
-            version=__version__,
-            content=content,
-            token=token,
-            root="",
-            title="skewmon",
-            filter="Filter nodes",
-            example="name, finding or reason",
-        )
-        return text.encode("utf-8", "replace")
-
-
-def _drawn(publication: Publication, *, every_row: bool) -> Drawing:
-    return draw(publication.document, {}, every_row=every_row)
-
-
-def _changes(drawing: Drawing, known: Mapping[str, int], token: str) -> bytes:
-    changed = drawing.changes(ROOT, known)
-    return json.dumps({"token": token, "parts": changed}, separators=(",", ":")).encode()
+    async def _in_thread(self, make: Callable[[], Drawing]) -> Drawing:
+        return await asyncio.get_running_loop().run_in_executor(self._published.executor, make)

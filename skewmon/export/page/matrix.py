@@ -124,7 +124,7 @@ def _drawing(selection: Chosen, lines: Sequence[Threshold], key: str) -> Markup:
                 f"M{column * cell} {row * cell}h{length * cell}v{cell}h-{length * cell}z"
             )
             column += length
-    hatch = f"{key}-hatch"
+    hatch, corners = f"{key}-hatch", range(0, count * cell, cell)
     drawn = (
         tag("path", class_=name, d="".join(runs), fill=f"url(#{hatch})" if name == "ambiguous" else None)
         for name, runs in sorted(paths.items())
@@ -133,6 +133,7 @@ def _drawing(selection: Chosen, lines: Sequence[Threshold], key: str) -> Markup:
         "svg",
         _hatch(hatch),
         *drawn,
+        tag("path", class_="diagonal", d="".join(f"M{at} {at}h{cell}v{cell}h-{cell}z" for at in corners)),
         *_separators(selection, cell),
         tag("path", class_="cursor", d=""),
         class_="pairs",

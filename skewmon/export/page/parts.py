@@ -16,9 +16,13 @@ _PLACEHOLDER = re.compile(f"{_MARK}([^{_MARK}]+){_MARK}")
 
 
 class Drawing:
-    """The parts of a page, each an element whose id is the part's key."""
+    """The parts of a page, each an element whose id is the part's key.
+
+    Parts are added from the inside out, so the last one added, the root, holds all others.
+    """
 
     def __init__(self) -> None:
+        self.root = ""
         self._texts: dict[str, str] = {}
         self._hashes: dict[str, int] = {}
 
@@ -27,10 +31,12 @@ class Drawing:
         assert key not in self._texts, key
         text = tag(name, *children, id=key, **attributes)
         self._texts[key], self._hashes[key] = text, hash(text)
+        self.root = key
         return Markup(f"{_MARK}{key}{_MARK}")
 
-    def whole(self, key: str) -> Markup:
-        """Return the markup of a part with all parts inside it."""
+    def whole(self, key: str | None = None) -> Markup:
+        """Return the markup of a part, by default the root, with all parts inside it."""
+        key = self.root if key is None else key
         return Markup(_PLACEHOLDER.sub(lambda found: self.whole(found[1]), self._texts[key]))
 
     @property
@@ -38,11 +44,14 @@ class Drawing:
         """A hash of each part's own text, to find later which of them changed."""
         return self._hashes
 
-    def changes(self, root: str, known: Mapping[str, int]) -> dict[str, Markup]:
-        """Return the outermost parts below ``root`` that differ from the known ones."""
-        if known.get(root) != self._hashes[root]:
-            return {root: self.whole(root)}
+    def changes(self, known: Mapping[str, int]) -> dict[str, Markup]:
+        """Return the outermost parts that differ from the known ones."""
+        return self._changes(self.root, known)
+
+    def _changes(self, key: str, known: Mapping[str, int]) -> dict[str, Markup]:
+        if known.get(key) != self._hashes[key]:
+            return {key: self.whole(key)}
         found: dict[str, Markup] = {}
-        for inner in _PLACEHOLDER.findall(self._texts[root]):
-            found.update(self.changes(inner, known))
+        for inner in _PLACEHOLDER.findall(self._texts[key]):
+            found.update(self._changes(inner, known))
         return found

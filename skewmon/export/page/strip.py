@@ -36,6 +36,8 @@ def strip(one: ClusterStatus, scale: Scale) -> Markup:
         "svg",
         join(_clocks(points, levels, scale)),
         class_="points",
+        width="100%",
+        height="80%",
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         preserveAspectRatio="none",
     )

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 8_000;
 async function fetchChanges(token) {
   const parameters = new URLSearchParams(location.search);
   parameters.set("part", "changes");
-  parameters.set("since", token);
+  parameters.set("seen", token);
   const response = await fetch(`?${parameters}`, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   return { ...(await response.json()), ageSeconds: Number(response.headers.get("Age") ?? 0) };
