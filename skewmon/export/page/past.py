@@ -31,6 +31,12 @@ class JournalDay:
         return len(self.events) >= EVENTS_MAX
 
 
+def listed(event: EventRow, name: str) -> list[str]:
+    """Return a list of names in an event's detail; another version of skewmon may have written anything."""
+    value = event["detail"].get(name)
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
 class PastReader:
     """Reads the journal and the record for pages."""
 

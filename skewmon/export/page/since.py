@@ -1,7 +1,7 @@
 """Since when a clock is wrong, from the culprits in the journal."""
 
 from skewmon.export.document import ClusterStatus, elapsed_s
-from skewmon.export.page.past import JournalDay
+from skewmon.export.page.past import JournalDay, listed
 from skewmon.model import EventKind
 from skewmon.text import coarse
 
@@ -18,8 +18,7 @@ def _begun(journal: JournalDay, cluster: str) -> dict[str, str]:
     begun: dict[str, str] = {}
     for event in reversed(journal.events):
         if event["kind"] == EventKind.CULPRITS and event["cluster"] == cluster:
-            named = event["detail"].get("culprits", ())
-            begun = {str(name): begun.get(str(name), str(event["time"])) for name in named}
+            begun = {name: begun.get(name, str(event["time"])) for name in listed(event, "culprits")}
     return begun
 
 

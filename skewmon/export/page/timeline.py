@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from skewmon.export.page.markup import Markup, join, tag
-from skewmon.export.page.past import DAY_S, EventRow, JournalDay
+from skewmon.export.page.past import DAY_S, EventRow, JournalDay, listed
 from skewmon.model import EventKind
 from skewmon.text import names
 
@@ -105,7 +105,7 @@ def timeline(journal: JournalDay, now: str, cluster: str, node: str | None = Non
 
 def _is_of(event: EventRow, cluster: str, node: str | None) -> bool:
     """Return whether an event is of the cluster, or its node, or of the daemon as a whole."""
-    if event["cluster"] not in (None, cluster) and cluster not in event["detail"].get("clusters", ()):
+    if event["cluster"] not in (None, cluster) and cluster not in listed(event, "clusters"):
         return False
     return node is None or event["node"] in (None, node)
 
@@ -149,8 +149,7 @@ def _wrong(events: Sequence[EventRow], place: Callable[[EventRow], float], node:
     for event in events:
         if event["kind"] != EventKind.CULPRITS:
             continue
-        culprits = (str(name) for name in event["detail"].get("culprits", ()))
-        named = {(name,) for name in culprits if node in (None, name)}
+        named = {(name,) for name in listed(event, "culprits") if node in (None, name)}
         for key in open_.begun.keys() - named:
             open_.end(key, place(event), "", "")
         for key in named:
