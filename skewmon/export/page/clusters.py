@@ -21,12 +21,13 @@ from skewmon.export.page.matrix import matrix
 from skewmon.export.page.nodes import RowContext, node_row
 from skewmon.export.page.parts import Drawing
 from skewmon.export.page.past import JournalDay
+from skewmon.export.page.references import references
 from skewmon.export.page.scale import Scale, judged
 from skewmon.export.page.since import wrong_since
 from skewmon.export.page.strip import strip
 from skewmon.export.page.timeline import timeline
 from skewmon.export.published import Publication
-from skewmon.model import Verdict
+from skewmon.model import UtcState, Verdict
 from skewmon.text import at_least, at_most, exact, span
 
 #: The part that holds all others.
@@ -80,7 +81,8 @@ def draw(document: Status, pasts: Mapping[str, Past], *, every_row: bool) -> Dra
         for number, one in enumerate(document["clusters"])
     ]
     index = _index(drawing, document) if len(sections) > 1 else None
-    drawing.part(ROOT, "div", _state(drawing, document["verdict"].value), index, *sections)
+    state = _state(drawing, document["verdict"].value)
+    drawing.part(ROOT, "div", state, index, *sections, references(drawing, document))
     return drawing
 
 
@@ -175,6 +177,8 @@ def _figures(one: ClusterStatus) -> list[Markup]:
     if one["worst_pair"] is not None:
         pairs.append(("Worst pair", f"{one['worst_pair']['node']} and {one['worst_pair']['peer']}"))
     pairs.append(("Lines", drawn or "none"))
+    if one["utc"]["state"] is not UtcState.NONE:
+        pairs.append(("UTC", one["utc"]["state"].value))
     evidence = one["culprit_evidence"] or ""
     if evidence not in one["message"]:
         pairs.append(("Evidence", evidence))

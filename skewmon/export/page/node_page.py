@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from skewmon.alert.thresholds import judge
+from skewmon.export.claims import PeerStatus
 from skewmon.export.document import (
     ClusterStatus,
     NodeStatus,
-    PeerStatus,
     Status,
     elapsed_s,
     interval,
@@ -142,6 +142,9 @@ def _named_figures(node: NodeStatus) -> Iterator[tuple[str, str]]:
     if node["admin_offset"]:
         admin = interval(node["admin_offset"])
         yield "To the admin box", offset(admin.estimate_ns, admin.bound_ns)
+    if node["utc_offset"]:
+        utc = interval(node["utc_offset"])
+        yield "To UTC", offset(utc.estimate_ns, utc.bound_ns)
     if node["round_trip_seconds"] is not None:
         yield "Round trip", bound(ns(node["round_trip_seconds"]))
         yield "Exchanges", f"{node['samples']}, by {node['probe']}"
