@@ -28,7 +28,7 @@ KNOWN_MAX = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PageFrame:
     """The part of a page that stays the same; ``root`` leads from its address to the root."""
 
     title: str = "skewmon"
@@ -51,7 +51,7 @@ class Answers:
         publication: Publication,
         kind: Hashable,
         drawing: Drawing,
-        frame: Frame,
+        frame: PageFrame,
         *,
         shared: bool,
     ) -> web.Response:
@@ -88,7 +88,7 @@ class Answers:
             if len(self._known) > KNOWN_MAX:
                 self._known.popitem(last=False)
 
-    def _whole(self, drawing: Drawing, frame: Frame, token: str) -> bytes:
+    def _whole(self, drawing: Drawing, frame: PageFrame, token: str) -> bytes:
         text = self._template.substitute(
             version=__version__,
             content=drawing.whole(),

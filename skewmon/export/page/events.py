@@ -33,7 +33,7 @@ LEVELS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class EventFilters:
     """The filters of the table, as they stand in its address."""
 
     cluster: str
@@ -55,7 +55,7 @@ class Chosen:
         return events_path(**(filters | changed))
 
 
-def drawn(document: Status, chosen: Chosen, events: Sequence[EventRow], trouble: str) -> Drawing:
+def drawn(document: Status, chosen: EventFilters, events: Sequence[EventRow], trouble: str) -> Drawing:
     """Return the page: filters, then events, newest first."""
     drawing = Drawing()
     verdict = document["verdict"].value if document["clusters"] else "waiting"
@@ -98,7 +98,7 @@ def _instant(time: str) -> str:
     return time.replace("T", " ")[:19]
 
 
-def _count(events: Sequence[EventRow], chosen: Chosen) -> Markup | str:
+def _count(events: Sequence[EventRow], chosen: EventFilters) -> Markup | str:
     if not events:
         return "No events match."
     if len(events) < chosen.limit:
@@ -109,7 +109,7 @@ def _count(events: Sequence[EventRow], chosen: Chosen) -> Markup | str:
     return join((f"The newest {len(events):,} events. ", more))
 
 
-def _filters(document: Status, chosen: Chosen) -> Markup:
+def _filters(document: Status, chosen: EventFilters) -> Markup:
     clusters = [("", "all")] + [(one["name"], one["name"]) for one in document["clusters"]]
     kinds = [("", "all")] + [(kind.value, kind.value) for kind in EventKind]
     lists = [_choices("Time", "since", list(SPANS), chosen), _choices("Event", "kind", kinds, chosen)]
@@ -123,12 +123,14 @@ def _filters(document: Status, chosen: Chosen) -> Markup:
     )
 
 
-def _choices(label: str, name: str, values: Sequence[tuple[str, str]], chosen: Chosen) -> Markup:
+def _choices(label: str, name: str, values: Sequence[tuple[str, str]], chosen: EventFilters) -> Markup:
     current = getattr(chosen, name)
     return tag("p", tag("span", f"{label}: ", class_="minor"), join(_links(name, values, current, chosen)))
 
 
-def _links(name: str, values: Sequence[tuple[str, str]], current: str, chosen: Chosen) -> Iterator[Markup]:
+def _links(
+    name: str, values: Sequence[tuple[str, str]], current: str, chosen: EventFilters
+) -> Iterator[Markup]:
     for value, text in values:
         here = "true" if value == current else None
         yield join((tag("a", text, href=chosen.path(**{name: value}), aria_current=here), " "))

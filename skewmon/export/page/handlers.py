@@ -12,7 +12,7 @@ from skewmon.errors import SkewmonError
 from skewmon.export import parameters
 from skewmon.export.event_query import event_query
 from skewmon.export.page import clusters, events, node_page
-from skewmon.export.page.answers import ASSETS, SCRIPT_PARAMETERS, Answers, Frame
+from skewmon.export.page.answers import ASSETS, SCRIPT_PARAMETERS, Answers, PageFrame
 from skewmon.export.page.links import UP
 from skewmon.export.page.parts import Drawing
 from skewmon.export.page.past import PastReader
@@ -57,7 +57,7 @@ class PageHandlers:
         make = partial(clusters.drawn, publication, journal, every_row=every_row)
         drawing = await publication.once(("drawing", every_row), make)
         kind = ("clusters", every_row)
-        return await self._answers.answer(request, publication, kind, drawing, Frame(), shared=True)
+        return await self._answers.answer(request, publication, kind, drawing, PageFrame(), shared=True)
 
     async def node(self, request: web.Request) -> web.Response:
         """Answer the page of one node, with a section for each cluster that it is in."""
@@ -68,7 +68,7 @@ class PageHandlers:
         journal = await publication.awaited("journal", self._past.journal)
         make = partial(node_page.drawn, publication, name, journal)
         drawing = await self._in_thread(make)
-        frame = Frame(f"{name}: skewmon", UP, "Filter rows", "event, source or peer")
+        frame = PageFrame(f"{name}: skewmon", UP, "Filter rows", "event, source or peer")
         return await self._answers.answer(request, publication, ("node", name), drawing, frame, shared=False)
 
     async def events(self, request: web.Request) -> web.Response:
@@ -78,13 +78,13 @@ class PageHandlers:
             query = event_query(request, time.time_ns(), SCRIPT_PARAMETERS)
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
-        chosen = events.Chosen.of(query, request.query.get("since", ""))
+        chosen = events.EventFilters.of(query, request.query.get("since", ""))
         try:
             found, trouble = await self._callbacks.events(query), ""
         except SkewmonError as error:  # an empty table would mean that nothing happened
             found, trouble = (), str(error)
         drawing = await self._in_thread(lambda: events.drawn(publication.document, chosen, found, trouble))
-        frame = Frame("Events: skewmon", filter="Filter events", example="any text")
+        frame = PageFrame("Events: skewmon", filter="Filter events", example="any text")
         kind = ("events", chosen)
         return await self._answers.answer(request, publication, kind, drawing, frame, shared=False)
 

@@ -46,7 +46,7 @@ _CAMPS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class MatrixClocks:
     """The clocks of a matrix in their order, split in camps, and how many have no place in it."""
 
     camps: list[list[Measurement]]
@@ -58,17 +58,17 @@ class Chosen:
         return list(chain.from_iterable(self.camps))
 
 
-def chosen(one: ClusterStatus) -> Chosen:
+def chosen(one: ClusterStatus) -> MatrixClocks:
     """Return the clocks to draw: all, or those furthest from the reference on both sides."""
     found = camps(one)
     order = list(chain.from_iterable(found))
     spare = len(order) - CLOCKS_MAX
     if spare <= 0:
-        return Chosen(found, [])
+        return MatrixClocks(found, [])
     by_distance = sorted(order, key=lambda each: abs(each[1].estimate_ns))
     left_out = {node["name"] for node, _ in by_distance[:spare]}
     kept = [[each for each in camp if each[0]["name"] not in left_out] for camp in found]
-    return Chosen([camp for camp in kept if camp], by_distance[:spare])
+    return MatrixClocks([camp for camp in kept if camp], by_distance[:spare])
 
 
 def matrix(one: ClusterStatus, key: str) -> Markup:
@@ -90,7 +90,7 @@ def matrix(one: ClusterStatus, key: str) -> Markup:
     )
 
 
-def _size(selection: Chosen) -> str:
+def _size(selection: MatrixClocks) -> str:
     return "few" if len(selection.clocks) <= FEW_MAX else "many"
 
 
@@ -111,7 +111,7 @@ def level(offset: Interval, lines: Sequence[Threshold]) -> str:
     return f"ok tint{tint}"
 
 
-def _drawing(selection: Chosen, lines: Sequence[Threshold], key: str) -> Markup:
+def _drawing(selection: MatrixClocks, lines: Sequence[Threshold], key: str) -> Markup:
     offsets = [offset for _, offset in selection.clocks]
     count = len(offsets)
     cell = _SIDE // count
@@ -155,7 +155,7 @@ def _hatch(name: str) -> Markup:
     return tag("defs", pattern)
 
 
-def _separators(selection: Chosen, cell: int) -> Iterator[Markup]:
+def _separators(selection: MatrixClocks, cell: int) -> Iterator[Markup]:
     """Yield the lines between camps."""
     side, place = cell * len(selection.clocks), 0
     for camp in selection.camps[:-1]:
@@ -163,7 +163,7 @@ def _separators(selection: Chosen, cell: int) -> Iterator[Markup]:
         yield tag("path", class_="separator", d=f"M{place} 0v{side}M0 {place}h{side}")
 
 
-def _legend(selection: Chosen, lines: Sequence[Threshold]) -> Markup:
+def _legend(selection: MatrixClocks, lines: Sequence[Threshold]) -> Markup:
     """Return the meaning of the colours, the camps, and how many clocks have no place in the drawing."""
     entries = [tag("li", tag("i", class_=f"swatch {name}"), text) for name, text in _levels(lines)]
     return join(
@@ -189,7 +189,7 @@ def _levels(lines: Sequence[Threshold]) -> Iterator[tuple[str, str]]:
     yield f"{lines[-1].severity} far", f"beyond {exact(_FAR * lines[-1].limit_ns)}"
 
 
-def _order(selection: Chosen) -> str:
+def _order(selection: MatrixClocks) -> str:
     if len(selection.camps) == 1:
         return "Rows and columns are in one order, from behind to ahead."
     shown = [names([node["name"] for node, _ in camp], 3) for camp in selection.camps[:_CAMPS_MAX]]
@@ -198,7 +198,7 @@ def _order(selection: Chosen) -> str:
     return f"From behind to ahead, {len(selection.camps)} camps proven apart: {'; '.join(shown)}{rest}."
 
 
-def _left_out(selection: Chosen) -> Markup | None:
+def _left_out(selection: MatrixClocks) -> Markup | None:
     if not selection.left_out:
         return None
     within_ns = max(offset.furthest_ns for _, offset in selection.left_out)
