@@ -1,5 +1,6 @@
 """The configuration with every default filled in, and how it is shown."""
 
+import hashlib
 from typing import Any
 
 import yaml
@@ -54,6 +55,11 @@ def shown(config: Config) -> str:
     """Return the effective configuration as YAML, with secrets masked."""
     plain = effective(config).model_dump(mode="json", by_alias=True, exclude_none=True)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+
+
+def digest(config: Config) -> str:
+    """Return the SHA-256 of the effective configuration; that of the output of `skewmon config show`."""
+    return hashlib.sha256(shown(config).encode(errors="backslashreplace")).hexdigest()
 
 
 def _effective_cluster(spec: ClusterSpec, defaults: SshSpec) -> ClusterSpec:

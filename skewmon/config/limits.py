@@ -72,5 +72,13 @@ MIN_REFERENCE_INTERVAL_NS = 16 * NS_PER_S
 #: NTP's MAXPOLL, 2^17 s; beyond an hour the base's rate against UTC is no longer known between two requests.
 MAX_REFERENCE_INTERVAL_NS = 131_072 * NS_PER_S
 
+#: A report of the last hours needs them; beyond two months, hours say as much as a person can look at.
+MIN_MINUTES_KEPT_NS = 3_600 * NS_PER_S
+MAX_MINUTES_KEPT_NS = 62 * 86_400 * NS_PER_S
+
+#: A week, so that a weekly report is whole; ten years, the longest duration.
+MIN_HOURS_KEPT_NS = 7 * 86_400 * NS_PER_S
+MAX_HOURS_KEPT_NS = 3_650 * 86_400 * NS_PER_S
+
 #: Live sources of one cluster; each is read on every refresh.
 MAX_SOURCES = 64

@@ -38,6 +38,11 @@ from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 #: In the range that the list of exporters gives out since 9100-9999 is full.
 DEFAULT_LISTEN = "127.0.0.1:10061"
 
+#: Two weeks in minutes answer "what happened that night"; five years in hours, what auditors ask for.
+NS_PER_DAY = 86_400 * NS_PER_S
+DEFAULT_MINUTES_KEPT_NS = 14 * NS_PER_DAY
+DEFAULT_HOURS_KEPT_NS = 1_826 * NS_PER_DAY
+
 #: The files that `skewmon keys` writes.
 DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
 DEFAULT_KNOWN_HOSTS = "/etc/skewmon/ssh/known_hosts"
@@ -247,6 +252,17 @@ class ExportSpec(Spec):
     )
 
 
+class RecordSpec(Spec):
+    """How long the record of offsets and skew is kept."""
+
+    minutes_ns: Annotated[
+        Duration, duration_within(limits.MIN_MINUTES_KEPT_NS, limits.MAX_MINUTES_KEPT_NS)
+    ] = Field(DEFAULT_MINUTES_KEPT_NS, alias="minutes", description="keep minutes for so much recorded time")
+    hours_ns: Annotated[Duration, duration_within(limits.MIN_HOURS_KEPT_NS, limits.MAX_HOURS_KEPT_NS)] = (
+        Field(DEFAULT_HOURS_KEPT_NS, alias="hours", description="keep hours for so much; five years")
+    )
+
+
 class Config(Spec):
     """A whole configuration."""
 
@@ -261,6 +277,7 @@ class Config(Spec):
     )
     alerts: AlertsSpec = AlertsSpec()
     export: ExportSpec = ExportSpec()
+    record: RecordSpec = RecordSpec()
 
     @model_validator(mode="after")
     def _different_references(self) -> Self:

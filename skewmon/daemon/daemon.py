@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
-from skewmon.config.effective import shown
+from skewmon.config.effective import digest, shown
 from skewmon.config.references import time_servers
 from skewmon.config.schema import Config
 from skewmon.daemon.lock import owned
@@ -22,7 +22,10 @@ from skewmon.errors import SkewmonError
 from skewmon.export.published import Callbacks
 from skewmon.export.server import Exporter
 from skewmon.journal import Journal
+from skewmon.journal.record import Record
+from skewmon.journal.record.store import Retention
 from skewmon.model import Cluster, EventKind, EventQuery
+from skewmon.model.record import NS_PER_HOUR
 from skewmon.monitor.monitor import Monitor
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receiver import Origin, targets_of
@@ -66,8 +69,8 @@ async def run(options: Options, config: Config) -> None:
         if options.dry_run:  # alerts of a dry run must not count as sent
             directory = stack.enter_context(TemporaryDirectory(prefix="skewmon-dry-run-"))
         stack.enter_context(owned(directory))
-        async with Journal.open(directory) as journal:
-            await Daemon(options, config, clusters, journal).run()
+        async with Journal.open(directory) as journal, Record.open(directory, journal) as record:
+            await Daemon(options, config, clusters, journal, record).run()
 
 
 def collect_seldom() -> None:
@@ -80,23 +83,29 @@ class Daemon:
     """One process: one configuration in force at a time, one snapshot published at a time."""
 
     def __init__(
-        self, options: Options, config: Config, clusters: tuple[Cluster, ...], journal: Journal
+        self,
+        options: Options,
+        config: Config,
+        clusters: tuple[Cluster, ...],
+        journal: Journal,
+        record: Record,
     ) -> None:
         self._options = options
         self._journal = journal
+        self._record = record
         self._group = asyncio.TaskGroup()
         self._pool = Pool(self._group.create_task)
         self._monitor = Monitor(self._pool.links)
         self._systemd = Systemd()
         self._alerting = Alerting(journal, dry_run=_log_only if options.dry_run else None)
         self._exporter = Exporter(
-            Callbacks(self._events, self._reload, lambda: shown(self._reloader.config)),
+            Callbacks(self._events, self._reload, lambda: shown(self._reloader.config), record.history),
             pairs=config.export.pairs,
             web_config_file=options.web_config_file or config.web.config_file,
         )
         self._status = status = DaemonStatus()
         self._reporter = Reporter(
-            self._monitor.state, status, journal, self._alerting, self._exporter, self._systemd
+            self._monitor.state, status, journal, record, self._alerting, self._exporter, self._systemd
         )
         self._scheduler = Scheduler(
             self._monitor, self._pool, self._reporter, status, self._group.create_task
@@ -154,6 +163,7 @@ class Daemon:
         self._exporter.export_pairs(config.export.pairs)
         self._status.page_url = config.web.external_url or self._listening_url
         self._alerting.configure(targets_of(config.alerts), self._origin(config))
+        self._record.configure(_retention(config), digest(config), {cluster.name for cluster in clusters})
         self._reporter.adopt(clusters)
         self._monitor.state.adopt(clusters)
         self._monitor.adopt_references(time_servers(config.references))
@@ -197,6 +207,10 @@ class Daemon:
             await self._reloader.reload()
         except SkewmonError:
             return  # reported by the reloader
+
+
+def _retention(config: Config) -> Retention:
+    return Retention(config.record.minutes_ns // NS_PER_HOUR, config.record.hours_ns // NS_PER_HOUR)
 
 
 def _log_only(text: str) -> None:

@@ -16,6 +16,7 @@ from skewmon.export.server import Exporter
 from skewmon.journal import Journal
 from skewmon.journal.detect import CLOCK_EVENTS, alert_events, clock_events, cluster_events
 from skewmon.journal.readings import SavedReadings
+from skewmon.journal.record import Record
 from skewmon.journal.reported import KEY, ReportedState, reported_from
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, EventKind, Snapshot, Verdict
 from skewmon.monitor.round import Round
@@ -46,6 +47,7 @@ class Reporter:
         state: MonitorState,
         status: DaemonStatus,
         journal: Journal,
+        record: Record,
         alerting: Alerting,
         exporter: Exporter,
         systemd: Systemd,
@@ -56,6 +58,7 @@ class Reporter:
         self._state = state
         self._status = status
         self._journal = journal
+        self._record = record
         self._alerting = alerting
         self._exporter = exporter
         self._systemd = systemd
@@ -91,6 +94,7 @@ class Reporter:
         self._write(events)
         self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
         self._readings.save(round_.at_ns / NS_PER_S, at_once=moved)
+        self._record.add(round_.views)
         self.publish(round_.at_wall_ns)
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
 from skewmon.export.connection import HttpConnection
 from skewmon.export.event_query import event_query
+from skewmon.export.history import history_document, history_query
 from skewmon.export.pairs import query
 from skewmon.export.published import Callbacks, Published
 from skewmon.export.responses import busy, fault, rendered
@@ -40,6 +41,7 @@ class Api:
             web.get("/api/v1/status", self.status),
             web.get("/api/v1/clusters/{name}/pairs", self.pairs),
             web.get("/api/v1/events", self.events),
+            web.get("/api/v1/history", self.history),
             web.get("/api/v1/stream", self.rounds, allow_head=False),
         ]
 
@@ -85,6 +87,23 @@ class Api:
         except SkewmonError as error:  # an empty list would mean that nothing happened
             return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         body = status.encode({"schema": status.SCHEMA, "events": list(events)}, status.LIST_DEPTH)
+        return web.Response(body=body, content_type="application/json")
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Answer the record of one cluster in steps."""
+        view = _cluster(self._published.newest.snapshot, request.query.get("cluster", ""))
+        try:
+            query = history_query(request, int(time.time()), len(view.nodes) if view else 0)
+        except parameters.ParameterError as error:
+            return fault(request, HTTPStatus.BAD_REQUEST, str(error))
+        try:
+            periods = await self._callbacks.history(query)
+        except SkewmonError as error:  # an empty list would mean that nothing was measured
+            return fault(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        if view is None and not periods:
+            return fault(request, HTTPStatus.NOT_FOUND, "There is no cluster of this name.")
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(self._published.executor, history_document, query, periods)
         return web.Response(body=body, content_type="application/json")
 
     async def rounds(self, request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,6 @@ from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
 from skewmon.export import catalogue
 from skewmon.export.encode import encodable, foreign, optional_seconds, seconds
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.pairs import WORST_PAIRS, PairExport, measured_offsets
 from skewmon.export.published import DaemonStats
 from skewmon.export.references import add_references, add_utc_of_cluster
@@ -30,6 +29,7 @@ from skewmon.model import (
     ThresholdKind,
     Verdict,
 )
+from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.timesync.source import usable
 
 SERIES_A_PAIR = 3

@@ -7,8 +7,8 @@ from typing import Literal
 from skewmon.alert.thresholds import judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.clock.pairs import pair_offset, worst_pairs
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.model import ClusterView, Interval, Measured, Pair, PairVerdict, Threshold
+from skewmon.runtime.gil_yield import yielding_gil
 
 PairExport = Literal["auto", "all", "worst", "none"]
 

@@ -12,6 +12,7 @@ from skewmon.export.document import Status
 from skewmon.export.pairs import PairExport
 from skewmon.export.status import status
 from skewmon.model import Cluster, EventQuery, Snapshot
+from skewmon.model.record import HistoryQuery, Period
 
 #: Metrics and JSON shrink to a tenth at any level; the lowest costs a third of the time.
 GZIP_LEVEL = 1
@@ -21,10 +22,15 @@ GZIP_FORMAT = 31
 
 T = TypeVar("T")
 
+HistorySteps = Callable[[HistoryQuery], Awaitable[Sequence[Period]]]
 Events = Callable[[EventQuery], Awaitable[Sequence[dict[str, Any]]]]
 
 
 async def _no_events(_query: EventQuery) -> Sequence[dict[str, Any]]:
+    return ()
+
+
+async def _no_history(_query: HistoryQuery) -> Sequence[Period]:
     return ()
 
 
@@ -35,6 +41,7 @@ class Callbacks:
     events: Events = _no_events  # newest first; raises SkewmonError if the journal cannot be read
     reload: Callable[[], Awaitable[None]] | None = None  # raises SkewmonError if the new file is unusable
     config_text: Callable[[], str] | None = None  # the configuration in force, secrets masked
+    history: HistorySteps = _no_history  # oldest first; raises SkewmonError if the record cannot be read
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ PATHS = (
     "/api/v1/status",
     "/api/v1/clusters/NAME/pairs",
     "/api/v1/events",
+    "/api/v1/history",
     "/api/v1/stream",
     "/config",
     "/sd",

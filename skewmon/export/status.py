@@ -28,7 +28,6 @@ from skewmon.export.document import (
     sentence,
 )
 from skewmon.export.encode import finite, seconds
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.references import references_status
 from skewmon.model import (
     ClusterView,
@@ -45,6 +44,7 @@ from skewmon.model import (
     Snapshot,
     Verdict,
 )
+from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import harmless_json, rfc3339
 
 SCHEMA = 1

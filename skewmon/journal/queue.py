@@ -42,9 +42,9 @@ class Row(NamedTuple):
             uuid4().hex,
             min(max(event.wall_ns, _INT64[0]), _INT64[1]),
             event.kind,
-            _storable(event.cluster),
-            _storable(event.node),
-            _storable(_cut(event.message)),
+            storable(event.cluster),
+            storable(event.node),
+            storable(_cut(event.message)),
             detail if len(detail) <= MAX_DETAIL else '{"left_out":"too long"}',
         )
 
@@ -128,13 +128,13 @@ def _cut(text: str) -> str:
 
 
 @overload
-def _storable(text: str) -> str: ...
+def storable(text: str) -> str: ...
 
 
 @overload
-def _storable(text: None) -> None: ...
+def storable(text: None) -> None: ...
 
 
-def _storable(text: str | None) -> str | None:
+def storable(text: str | None) -> str | None:
     """Return a text that SQLite takes; a name from an inventory may have bytes that are not UTF-8."""
     return None if text is None else text.encode(errors="backslashreplace").decode()

@@ -7,14 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from skewmon.errors import JournalError
+from skewmon.journal.database import read_only
 from skewmon.model import Event, EventQuery
 
 #: The journal's name in the state directory.
 FILE_NAME = "journal.db"
-
-#: The wait for another process that has the file locked, such as a backup or sqlite3.
-BUSY_S = 2.0
 
 
 def select(connection: sqlite3.Connection, query: EventQuery) -> list[Event]:
@@ -52,26 +49,4 @@ def _detail(text: str) -> dict[str, Any]:
 def read(directory: str, query: EventQuery) -> list[Event]:
     """Return events without writing anything, whether a daemon runs or not; raise JournalError."""
     path = Path(directory) / FILE_NAME
-    if not path.exists():
-        raise JournalError(f"There is no journal in {directory}; the daemon starts one there.")
-    if not path.is_file():  # a pipe would never end
-        raise JournalError(f"The journal {path} cannot be read: it is not a regular file.")
-    reason = ""
-    # Without a writer's companion files, and without the right to make them, the file cannot change either.
-    for mode in ("mode=ro", "immutable=1"):
-        try:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
-            with contextlib.closing(connection):
-                return _selected(connection, path, query)
-        except sqlite3.OperationalError as fault:
-            reason = str(fault)
-    raise JournalError(f"The journal {path} cannot be read: {reason}.")
-
-
-def _selected(connection: sqlite3.Connection, path: Path, query: EventQuery) -> list[Event]:
-    try:
-        return select(connection, query)
-    except sqlite3.DatabaseError as fault:
-        if isinstance(fault, sqlite3.OperationalError):
-            raise
-        raise JournalError(f"The journal {path} is damaged: {fault}.") from fault
+    return read_only(path, "journal", lambda connection: select(connection, query))

@@ -14,7 +14,6 @@ from skewmon.export.document import (
     skew_thresholds,
     worst_first,
 )
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.page import findings, grid
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.matrix import matrix
@@ -28,6 +27,7 @@ from skewmon.export.page.strip import strip
 from skewmon.export.page.timeline import timeline
 from skewmon.export.published import Publication
 from skewmon.model import UtcState, Verdict
+from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import at_least, at_most, exact, span
 
 #: The part that holds all others.

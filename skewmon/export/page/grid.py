@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from skewmon.export.document import ClusterStatus, NodeStatus, interval, skew_thresholds
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.page.findings import worst_severity
 from skewmon.export.page.links import node_path
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.parts import Drawing
 from skewmon.export.page.scale import judged
 from skewmon.model import Verdict
+from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import estimate
 
 #: Cells drawn in about a millisecond.

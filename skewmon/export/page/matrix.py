@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from skewmon.export.document import ClusterStatus, skew_thresholds
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.page.camps import Measurement, camps
 from skewmon.export.page.links import node_link
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.model import Interval, Threshold
+from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import at_most, exact, names
 
 #: Clocks on a side. More would be narrower than a pixel of a phone, and cost the square of their number.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.export.gil_yield import yielding_gil
 from skewmon.export.status import encode, status
+from skewmon.runtime.gil_yield import yielding_gil
 from tests.export import samples
 
 

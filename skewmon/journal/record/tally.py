@@ -1,0 +1,295 @@
+"""Rounds on their way into the record: folded into minutes, without clock or file.
+
+A round says how things stand at one instant. The time between two rounds counts as proven only if both prove
+the same; it belongs to the minute of the later one. What was published holds until the next round: the
+verdict's time is that of the earlier one.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from skewmon.alert.thresholds import STATES, Judgement, judge
+from skewmon.model import (
+    ClusterView,
+    Interval,
+    Measured,
+    NodeView,
+    Skew,
+    SyncStatus,
+    Threshold,
+    ThresholdKind,
+)
+from skewmon.model.record import (
+    MINUTE_S,
+    NS_PER_MINUTE,
+    TEXTS_MAX,
+    VERDICTS,
+    ClusterRow,
+    Ends,
+    Line,
+    LineTime,
+    NodeRow,
+    Period,
+)
+
+#: Two rounds further apart than so many intervals say nothing about the time between them.
+GAP_INTERVALS = 3
+
+#: Characters of a source; a host name or an address has fewer, but a node may claim anything.
+SOURCE_CHARACTERS = 80
+
+NS_PER_MS = 1_000_000
+
+#: The kinds of lines that a single round can judge, for a cluster and for its nodes.
+JUDGED = frozenset(ThresholdKind) - STATES - {ThresholdKind.DRIFT, ThresholdKind.STEP}
+
+#: The judgements of one subject by each line of its cluster.
+Judgements = tuple[Judgement, ...]
+
+#: The kind of lines on the distance from UTC.
+UTC = "utc"
+
+#: A cluster's judgement is the first of these that one of its parts has.
+WORST_FIRST = (Judgement.BREACH, Judgement.AMBIGUOUS, Judgement.OK)
+
+
+@dataclass(slots=True)
+class NodeTally:
+    """One node in the running minute; the fields are those of NodeRow, and change with every round."""
+
+    offset: list[int] | None = None
+    utc: list[int] | None = None
+    measured: int = 0
+    missed: int = 0
+    named: int = 0
+    measured_ms: int = 0
+    missed_ms: int = 0
+    sources: list[str] = field(default_factory=list)
+    lines: dict[Line, LineTime] = field(default_factory=dict)
+
+    def add(self, view: NodeView, named: frozenset[str]) -> None:
+        """Add one round."""
+        if isinstance(view.outcome, Measured):
+            self.measured += 1
+        else:
+            self.missed += 1
+        if view.offset is not None:
+            self.offset = _extended(self.offset, view.offset)
+        if view.utc_offset is not None:
+            self.utc = _extended(self.utc, view.utc_offset)
+        if view.name in named:
+            self.named += 1
+        if view.timesync is not None:
+            source = _source(view.timesync)
+            if source not in self.sources and len(self.sources) < TEXTS_MAX:
+                self.sources.append(source)
+
+    def row(self) -> NodeRow:
+        """Return it as a value."""
+        return NodeRow(
+            Ends(*self.offset) if self.offset else None,
+            Ends(*self.utc) if self.utc else None,
+            self.measured,
+            self.missed,
+            self.named,
+            self.measured_ms,
+            self.missed_ms,
+            tuple(self.sources),
+            dict(self.lines),
+        )
+
+
+@dataclass(slots=True)
+class ClusterTally:
+    """One cluster in the running minute."""
+
+    skew: list[int] | None = None
+    rounds: int = 0
+    verdict_ms: list[int] = field(default_factory=lambda: [0] * len(VERDICTS))
+    configs: list[str] = field(default_factory=list)
+    lines: dict[Line, LineTime] = field(default_factory=dict)
+    nodes: dict[str, NodeTally] = field(default_factory=dict)
+
+    def row(self) -> ClusterRow:
+        """Return it as a value."""
+        return ClusterRow(
+            Ends(*self.skew) if self.skew else None,
+            self.rounds,
+            tuple(self.verdict_ms),
+            tuple(self.configs),
+            dict(self.lines),
+            {name: node.row() for name, node in self.nodes.items()},
+        )
+
+
+#: The clusters of one minute.
+Minute = dict[str, ClusterTally]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A cluster's last round: all that the time until the next one is judged by.
+
+    Judgements have one entry for each line, or none if every line is proven to hold; those of a node that was
+    not measured are None.
+    """
+
+    at_ms: int
+    verdict: int  # index in VERDICTS
+    lines: tuple[Threshold, ...]
+    cluster: Judgements
+    nodes: Mapping[str, Judgements | None]
+
+    @classmethod
+    def of(cls, view: ClusterView) -> Self:
+        """Return the standing of a round."""
+        lines = tuple(line for line in view.cluster.thresholds if line.kind in JUDGED)
+        nodes = _judged_nodes(view.nodes, lines)
+        cluster = _judged_cluster(view.skew, nodes.values(), lines)
+        return cls(view.at_ns // NS_PER_MS, VERDICTS.index(view.verdict), lines, cluster, nodes)
+
+
+class Tally:
+    """The minutes that are not on their way to disk yet."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, dict[str, ClusterTally]] = {}
+        self._last: dict[str, Standing] = {}
+
+    def add(self, view: ClusterView, config: str) -> None:
+        """Add one round of a cluster, and the digest of the configuration in force."""
+        minute = self._minutes.setdefault(view.at_wall_ns // NS_PER_MINUTE * MINUTE_S, {})
+        tally = minute.setdefault(view.name, ClusterTally())
+        tally.rounds += 1
+        if view.skew is not None:
+            tally.skew = _extended(tally.skew, view.skew)
+        if config not in tally.configs and len(tally.configs) < TEXTS_MAX:
+            tally.configs.append(config)
+        named = frozenset(view.vote.culprits)
+        for node in view.nodes:
+            if node.name not in tally.nodes:
+                tally.nodes[node.name] = NodeTally()
+            tally.nodes[node.name].add(node, named)
+        before, now = self._last.get(view.name), Standing.of(view)
+        self._last[view.name] = now
+        if before is not None:
+            elapsed_ms = now.at_ms - before.at_ms
+            if 0 < elapsed_ms <= GAP_INTERVALS * view.cluster.interval_s * 1_000:
+                _pass_time(tally, before, now, elapsed_ms)
+
+    def retain(self, clusters: Collection[str]) -> None:
+        """Forget the last rounds of other clusters; minutes that were counted stay."""
+        self._last = {name: last for name, last in self._last.items() if name in clusters}
+
+    def take(self, running_s: int | None) -> list[tuple[int, Minute]]:
+        """Remove and return all minutes, in the order in which they began, but for the one that runs."""
+        taken = [start_s for start_s in self._minutes if start_s != running_s]
+        return [(start_s, self._minutes.pop(start_s)) for start_s in taken]
+
+    def periods(self, cluster: str) -> list[Period]:
+        """Return the minutes of one cluster as values."""
+        return [
+            period(start_s, {cluster: minute[cluster]})
+            for start_s, minute in sorted(self._minutes.items())
+            if cluster in minute
+        ]
+
+
+def period(start_s: int, minute: Minute) -> Period:
+    """Return a minute as a value."""
+    return Period(start_s, MINUTE_S, {name: tally.row() for name, tally in minute.items()})
+
+
+def _extended(ends: list[int] | None, interval: Interval | Skew) -> list[int]:
+    """Return the extremes with one more interval; in place, as this runs for every node and round."""
+    lower, upper = interval.lower_ns, interval.upper_ns
+    if ends is None:
+        return [lower, lower, upper, upper]
+    ends[0] = min(ends[0], lower)
+    ends[1] = max(ends[1], lower)
+    ends[2] = min(ends[2], upper)
+    ends[3] = max(ends[3], upper)
+    return ends
+
+
+def _source(status: SyncStatus) -> str:
+    """Return a node's time daemon and its source, as the node claims them."""
+    text = f"{status.daemon}: {status.source}" if status.source else status.daemon
+    return text[:SOURCE_CHARACTERS]
+
+
+def _judged_nodes(nodes: Sequence[NodeView], lines: Sequence[Threshold]) -> dict[str, Judgements | None]:
+    least_ns = min((line.limit_ns for line in lines), default=None)
+    with_utc = any(line.kind == UTC for line in lines)
+    judged = dict[str, Judgements | None]()
+    for node in nodes:
+        if node.offset is None:
+            judged[node.name] = None
+        elif least_ns is None or (
+            _is_nearer(node.offset, least_ns) and (not with_utc or _is_nearer(node.utc_offset, least_ns))
+        ):
+            judged[node.name] = ()
+        else:
+            judged[node.name] = tuple(
+                _judged(node.utc_offset if line.kind == UTC else node.offset, line) for line in lines
+            )
+    return judged
+
+
+def _is_nearer(offset: Interval | None, limit_ns: int) -> bool:
+    return offset is not None and -limit_ns < offset.lower_ns and offset.upper_ns < limit_ns
+
+
+def _judged(quantity: Interval | Skew | None, line: Threshold) -> Judgement:
+    return Judgement.AMBIGUOUS if quantity is None else judge(quantity, line)
+
+
+def _judged_cluster(
+    skew: Skew | None, nodes: Collection[Judgements | None], lines: Sequence[Threshold]
+) -> Judgements:
+    """Judge a cluster: a line on nodes is passed if one node passes it, and holds if it holds for all."""
+    unusual = [judgements for judgements in nodes if judgements != ()]
+    judged = list[Judgement]()
+    for number, line in enumerate(lines):
+        found = {Judgement.AMBIGUOUS if one is None else one[number] for one in unusual} | {Judgement.OK}
+        if line.kind == ThresholdKind.SKEW:
+            missing = {Judgement.AMBIGUOUS} if None in unusual else set[Judgement]()
+            found = {_judged(skew, line), *missing}
+        judged.append(next(one for one in WORST_FIRST if one in found))
+    return () if all(one is Judgement.OK for one in judged) else tuple(judged)
+
+
+def _pass_time(tally: ClusterTally, before: Standing, now: Standing, elapsed_ms: int) -> None:
+    tally.verdict_ms[before.verdict] += elapsed_ms
+    comparable = before.lines == now.lines
+    _add_lines(tally.lines, now.lines, before.cluster if comparable else None, now.cluster, elapsed_ms)
+    for name, judgements in now.nodes.items():
+        if name not in before.nodes:
+            continue
+        node, earlier = tally.nodes[name], before.nodes[name]
+        if judgements is None or earlier is None:
+            node.missed_ms += elapsed_ms
+            continue
+        node.measured_ms += elapsed_ms
+        if judgements or earlier or not comparable:
+            _add_lines(node.lines, now.lines, earlier if comparable else None, judgements, elapsed_ms)
+
+
+def _add_lines(
+    times: dict[Line, LineTime],
+    lines: Sequence[Threshold],
+    before: Judgements | None,
+    now: Judgements,
+    elapsed_ms: int,
+) -> None:
+    """Add the time between two rounds to each line; without an earlier judgement nothing is proven."""
+    for number, threshold in enumerate(lines):
+        earlier = Judgement.AMBIGUOUS if before is None else before[number] if before else Judgement.OK
+        later = now[number] if now else Judgement.OK
+        if earlier is later is Judgement.OK:
+            continue
+        passed = earlier is later is Judgement.BREACH
+        time = LineTime(elapsed_ms, 0) if passed else LineTime(0, elapsed_ms)
+        line = Line(threshold.kind, threshold.severity, threshold.limit_ns)
+        times[line] = times.get(line, LineTime()).folded(time)

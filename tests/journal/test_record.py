@@ -1,0 +1,139 @@
+"""The record on disk: minutes become sealed hours, survive restarts, and are found again."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from skewmon.journal import Journal
+from skewmon.journal.record import Record
+from skewmon.journal.record.query import select
+from skewmon.journal.record.rows import FILE_NAME
+from skewmon.journal.record.seal import GENESIS, Link
+from skewmon.journal.record.store import RecordFile, Retention
+from skewmon.journal.record.tally import Tally
+from skewmon.model.record import Ends, HistoryQuery, Period
+from tests.journal.rounds import HOUR_S, a_round, offsets
+
+KEPT = Retention(336, 43_824)
+
+
+def record(directory: Path, *hours: int, retention: Retention = KEPT, every_s: int = 300) -> list[Link]:
+    """Record a round every five minutes of these hours, and return the links that this sealed."""
+    file, tally, links = RecordFile(directory), Tally(), list[Link]()
+    for hour in hours:
+        for at_s in range(hour * 3_600, hour * 3_600 + 3_600, every_s):
+            tally.add(a_round(at_s, offsets(a=0, b=1_000 + at_s), interval_s=every_s), f"config {hour}")
+        links += file.write(tally.take(None), retention)
+    file.close()
+    return links
+
+
+def history(directory: Path, step_s: int, node: str | None = None, hours: int = 24) -> list[Period]:
+    """Return steps of the record from HOUR_S on."""
+    file = RecordFile(directory)
+    query = HistoryQuery("prod", HOUR_S, HOUR_S + hours * 3_600, step_s, node)
+    found = select(file.connected(), query)
+    file.close()
+    return found
+
+
+def test_minutes_come_back_as_they_were(tmp_path: Path) -> None:
+    """And hours have their extremes; an hour is sealed when the next one begins."""
+    links = record(tmp_path, 0, 1)
+    assert [link.number for link in links] == [1]
+    minutes, hours = history(tmp_path, 60), history(tmp_path, 3_600)
+    assert len(minutes) == 24
+    assert minutes[3].clusters["prod"].nodes["b"].offset == Ends(-38_100, -38_100, 41_900, 41_900)
+    assert minutes[0].clusters["prod"].configs == ("config 0",)
+    assert hours[0].length_s == 3_600
+    assert hours[0].clusters["prod"].nodes["b"].offset == Ends(-39_000, -35_700, 41_000, 44_300)
+    assert len(hours) == 13  # the second hour is still open
+
+
+def test_the_chain_links_hours(tmp_path: Path) -> None:
+    """Each seal follows from the one before."""
+    first, second = record(tmp_path, 0, 1, 2)
+    assert first.seal == first.expected(GENESIS)
+    assert second.seal == second.expected(first.seal)
+    assert len({first.seal, second.seal, first.hour, second.hour, first.minutes, second.minutes}) == 6
+
+
+def test_a_minute_in_two_parts_is_folded(tmp_path: Path) -> None:
+    """As after a restart within a minute."""
+    for at_s in (0, 15):
+        file, tally = RecordFile(tmp_path), Tally()
+        tally.add(a_round(at_s, offsets(a=0, b=at_s)), "")
+        file.write(tally.take(None), KEPT)
+        file.close()
+    (minute,) = history(tmp_path, 60)
+    assert minute.clusters["prod"].rounds == 2
+    assert minute.clusters["prod"].nodes["b"].offset == Ends(-40_000, -39_985, 40_000, 40_015)
+
+
+def test_a_clock_that_steps_back_changes_no_sealed_hour(tmp_path: Path) -> None:
+    """The same hour comes again in a block of its own, and both are found."""
+    links = record(tmp_path, 0, 1, 0, 2)
+    assert [(link.number, link.start_s - HOUR_S) for link in links] == [(1, 0), (2, 3_600), (3, 0)]
+    assert [period.start_s - HOUR_S for period in history(tmp_path, 3_600)][:3] == [0, 0, 3_600]
+
+
+def test_the_answer_is_narrowed_to_what_was_asked(tmp_path: Path) -> None:
+    """One node, none, or all; and nothing of another cluster."""
+    record(tmp_path, 0)
+    assert history(tmp_path, 60, None)[0].clusters["prod"].nodes.keys() == {"a", "b"}
+    assert history(tmp_path, 60, "a")[0].clusters["prod"].nodes.keys() == {"a"}
+    assert history(tmp_path, 60, "")[0].clusters["prod"].nodes == {}
+    assert history(tmp_path, 60, "absent")[0].clusters["prod"].nodes == {}
+    file = RecordFile(tmp_path)
+    assert select(file.connected(), HistoryQuery("other", HOUR_S, HOUR_S + 60)) == []
+    file.close()
+
+
+def test_old_minutes_and_hours_go(tmp_path: Path) -> None:
+    """Counted in recorded hours, so that a clock that leaps by years empties nothing."""
+    record(tmp_path, 0, 1, 2, 100_000, retention=Retention(2, 3), every_s=900)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        kept = "SELECT DISTINCT block FROM node_row WHERE minute {} 60 ORDER BY block"
+        assert [block for (block,) in connection.execute(kept.format("<"))] == [2, 3, 4]
+        assert [block for (block,) in connection.execute(kept.format("="))] == [1, 2, 3]
+    record(tmp_path, 100_001, 100_002, 100_003, retention=Retention(2, 3), every_s=900)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        assert [block for (block,) in connection.execute(kept.format("<"))] == [5, 6, 7]
+        assert [block for (block,) in connection.execute(kept.format("="))] == [4, 5, 6]
+        (configs,) = connection.execute("SELECT count(*) FROM name WHERE text = '[\"config 0\"]'").fetchone()
+        assert configs == 0, "texts that no row uses go, too"
+
+
+async def test_a_running_daemon_answers_with_its_running_minute(tmp_path: Path) -> None:
+    """What is not on disk yet is part of the answer, and is written at the end."""
+    async with Journal.open(str(tmp_path)) as journal, Record.open(str(tmp_path), journal) as kept:
+        kept.configure(KEPT, "digest", ["prod"])
+        kept.add([a_round(0, offsets(a=0, b=7))])
+        query = HistoryQuery("prod", HOUR_S, HOUR_S + 3_600, 60, "b")
+        (now,) = await kept.history(query)
+        assert now.clusters["prod"].nodes["b"].measured == 1
+    assert history(tmp_path, 60, "b") == [now]
+
+
+async def test_an_unusable_directory_stops_nothing(tmp_path: Path) -> None:
+    """Minutes wait in memory, and are found there."""
+    (tmp_path / "file").write_text("")
+    directory = str(tmp_path / "file")
+    async with Journal.open(str(tmp_path)) as journal, Record.open(directory, journal) as kept:
+        kept.add([a_round(0, offsets(a=0, b=7))])
+        await kept._write(None)
+        assert "cannot be used" in kept.trouble
+        assert kept.held_up == 1
+
+
+@pytest.mark.parametrize("name", ["", "\x1b[2J", "\u202e", "<b>", "\udcff", "a" * 253, '"', "', 1); --"])
+def test_any_name_comes_back(tmp_path: Path, name: str) -> None:
+    """Whatever an inventory calls a node; bytes that are not UTF-8 become visible."""
+    file, tally = RecordFile(tmp_path), Tally()
+    tally.add(a_round(0, {**offsets(a=0), name: None}), "")
+    file.write(tally.take(None), KEPT)
+    (period,) = select(file.connected(), HistoryQuery("prod", HOUR_S, HOUR_S + 60, 60, None))
+    assert period.clusters["prod"].nodes.keys() == {"a", name.encode(errors="backslashreplace").decode()}
+    file.close()
