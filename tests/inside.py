@@ -10,6 +10,7 @@ import yaml
 from skewmon.config.loader import load
 from skewmon.daemon.daemon import Daemon, Options
 from skewmon.journal import Journal
+from skewmon.journal.record import Record
 from skewmon.model import Cluster, ClusterView, Failed, Measured, NodeView
 from skewmon.monitor.round import Round
 
@@ -73,8 +74,8 @@ async def running_inside(directory: Path, *clusters: Cluster) -> AsyncIterator[I
             }
         )
     )
-    async with Journal.open(state) as journal:
-        daemon = Daemon(Options(str(path)), load(str(path)), clusters, journal)
+    async with Journal.open(state) as journal, Record.open(state, journal) as record:
+        daemon = Daemon(Options(str(path)), load(str(path)), clusters, journal, record)
         inside = Inside(daemon, asyncio.create_task(daemon.run()))
         try:
             yield inside

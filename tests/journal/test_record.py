@@ -10,7 +10,7 @@ from skewmon.journal import Journal
 from skewmon.journal.record import Record
 from skewmon.journal.record.query import select
 from skewmon.journal.record.rows import FILE_NAME
-from skewmon.journal.record.seal import GENESIS, Link
+from skewmon.journal.record.seal import GENESIS, ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Tally
 from skewmon.model.record import Ends, HistoryQuery, Period
@@ -19,9 +19,9 @@ from tests.journal.rounds import HOUR_S, a_round, offsets
 KEPT = Retention(336, 43_824)
 
 
-def record(directory: Path, *hours: int, retention: Retention = KEPT, every_s: int = 300) -> list[Link]:
+def record(directory: Path, *hours: int, retention: Retention = KEPT, every_s: int = 300) -> list[ChainLink]:
     """Record a round every five minutes of these hours, and return the links that this sealed."""
-    file, tally, links = RecordFile(directory), Tally(), list[Link]()
+    file, tally, links = RecordFile(directory), Tally(), list[ChainLink]()
     for hour in hours:
         for at_s in range(hour * 3_600, hour * 3_600 + 3_600, every_s):
             tally.add(a_round(at_s, offsets(a=0, b=1_000 + at_s), interval_s=every_s), f"config {hour}")

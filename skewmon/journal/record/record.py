@@ -17,7 +17,7 @@ import structlog
 from skewmon.errors import JournalError
 from skewmon.journal.journal import CLOSE_S, Journal
 from skewmon.journal.record.query import select
-from skewmon.journal.record.seal import Link
+from skewmon.journal.record.seal import ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Minute, Tally, period
 from skewmon.model import ClusterView, Event, EventKind
@@ -125,14 +125,14 @@ class Record:
             self._written(links)
         self._report_restarts()
 
-    def _written(self, links: list[Link]) -> None:
+    def _written(self, links: list[ChainLink]) -> None:
         if self._trouble:
             _log.info("the record is written again")
             self._trouble = ""
         for link in links:
             self._note_seal(link)
 
-    def _note_seal(self, link: Link) -> None:
+    def _note_seal(self, link: ChainLink) -> None:
         """Keep the newest seal in the journal, and log the first one of a day, to be kept elsewhere."""
         kept: Any = self._journal.load(KEY)
         logged = kept.get("logged") if isinstance(kept, dict) else None

@@ -13,7 +13,7 @@ from typing import Any
 
 from skewmon.journal.database import Design
 from skewmon.journal.queue import storable
-from skewmon.journal.record.seal import Link
+from skewmon.journal.record.seal import ChainLink
 from skewmon.model.record import (
     HOUR_S,
     MINUTE_S,
@@ -155,13 +155,13 @@ def blocks(connection: sqlite3.Connection, since_s: int, until_s: int) -> list[t
     return [(number, start_s, bool(sealed)) for number, start_s, sealed in rows]
 
 
-def links(connection: sqlite3.Connection) -> Iterator[Link]:
+def links(connection: sqlite3.Connection) -> Iterator[ChainLink]:
     """Yield the chain, without the block that is still open."""
     for row in connection.execute(
         "SELECT number, start_s, minutes_from, hours_from, minutes, hour, seal FROM block"
         " WHERE seal IS NOT NULL ORDER BY number"
     ):
-        yield Link(*row)
+        yield ChainLink(*row)
 
 
 class Reader:

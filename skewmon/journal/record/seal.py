@@ -17,7 +17,7 @@ GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """One sealed hour: the digests of its minutes and of the hour itself, and the seal over all of it.
 
     ``minutes_from`` and ``hours_from`` are the first numbers of the chain whose minutes and hours are kept.
@@ -38,10 +38,12 @@ class Link:
         )
 
 
-def sealed(number: int, hour: Period, minutes: Iterable[Period], kept: tuple[int, int], before: str) -> Link:
+def sealed(
+    number: int, hour: Period, minutes: Iterable[Period], kept: tuple[int, int], before: str
+) -> ChainLink:
     """Return the link of an hour; ``kept`` are the first numbers whose minutes and hours are kept."""
-    link = Link(number, hour.start_s, *kept, digest_of(minutes), digest_of([hour]), "")
-    return Link(number, hour.start_s, *kept, link.minutes, link.hour, link.expected(before))
+    link = ChainLink(number, hour.start_s, *kept, digest_of(minutes), digest_of([hour]), "")
+    return ChainLink(number, hour.start_s, *kept, link.minutes, link.hour, link.expected(before))
 
 
 def digest_of(periods: Iterable[Period]) -> str:

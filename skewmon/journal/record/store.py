@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skewmon.journal.database import Database
 from skewmon.journal.record import rows
-from skewmon.journal.record.seal import GENESIS, Link, sealed
+from skewmon.journal.record.seal import GENESIS, ChainLink, sealed
 from skewmon.journal.record.tally import Minute, period
 from skewmon.model.record import HOUR_S, MINUTE_S, Period
 
@@ -33,13 +33,13 @@ class RecordFile(Database):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, rows.DESIGN)
 
-    def write(self, minutes: Sequence[tuple[int, Minute]], retention: Retention) -> list[Link]:
+    def write(self, minutes: Sequence[tuple[int, Minute]], retention: Retention) -> list[ChainLink]:
         """Add minutes in one transaction and return the hours that this sealed; raise JournalError."""
         self.leave_if_lost()
         return self.guarded(lambda: self._write(minutes, retention))
 
-    def _write(self, minutes: Sequence[tuple[int, Minute]], retention: Retention) -> list[Link]:
-        connection, links = self.connected(), list[Link]()
+    def _write(self, minutes: Sequence[tuple[int, Minute]], retention: Retention) -> list[ChainLink]:
+        connection, links = self.connected(), list[ChainLink]()
         with connection:
             connection.execute("BEGIN IMMEDIATE")  # all that follows is read and written in one state
             for start_s, minute in minutes:
@@ -51,7 +51,9 @@ class RecordFile(Database):
         return links
 
 
-def _block_for(connection: sqlite3.Connection, start_s: int, retention: Retention) -> tuple[int, Link | None]:
+def _block_for(
+    connection: sqlite3.Connection, start_s: int, retention: Retention
+) -> tuple[int, ChainLink | None]:
     """Return the open block of this time; if another hour is open, seal it and begin one."""
     hour_s = start_s - start_s % HOUR_S
     newest = connection.execute(
@@ -77,7 +79,7 @@ def _minute(start_s: int) -> int:
     return start_s % HOUR_S // MINUTE_S
 
 
-def _seal(connection: sqlite3.Connection, number: int, start_s: int, retention: Retention) -> Link:
+def _seal(connection: sqlite3.Connection, number: int, start_s: int, retention: Retention) -> ChainLink:
     """Write the row of a whole hour and its link, and remove the rows that are too old."""
     minutes = rows.Reader(connection).minutes(number, start_s)
     hour = reduce(Period.folded, minutes, Period(start_s, HOUR_S, {}))
@@ -98,7 +100,7 @@ def _seal(connection: sqlite3.Connection, number: int, start_s: int, retention: 
     return link
 
 
-def _prune(connection: sqlite3.Connection, link: Link, earlier: Sequence[int]) -> None:
+def _prune(connection: sqlite3.Connection, link: ChainLink, earlier: Sequence[int]) -> None:
     minutes_from, hours_from = earlier
     for table in rows.TABLES:
         connection.execute(
