@@ -14,7 +14,7 @@ from skewmon.model.record import (
     MINUTE_S,
     VERDICTS,
     ClusterRow,
-    Extremes,
+    EndRange,
     HistoryQuery,
     Lines,
     NodeRow,
@@ -136,7 +136,7 @@ def _node(row: NodeRow) -> dict[str, Any]:
     }
 
 
-def _ends(ends: Extremes | None) -> dict[str, float] | None:
+def _ends(ends: EndRange | None) -> dict[str, float] | None:
     if ends is None:
         return None
     return {

@@ -22,7 +22,7 @@ VERDICTS = (Verdict.OK, Verdict.WARNING, Verdict.CRITICAL, Verdict.UNKNOWN, Verd
 TEXTS_MAX = 8
 
 
-class Extremes(NamedTuple):
+class EndRange(NamedTuple):
     """The extremes of the ends of an interval over some rounds."""
 
     lower_min_ns: int
@@ -50,9 +50,9 @@ class Extremes(NamedTuple):
         """The interval that contains the truth of every round."""
         return Interval(self.lower_min_ns, self.upper_max_ns)
 
-    def folded(self, other: "Extremes") -> "Extremes":
+    def folded(self, other: "EndRange") -> "EndRange":
         """Return the extremes over the rounds of both."""
-        return Extremes(
+        return EndRange(
             min(self.lower_min_ns, other.lower_min_ns),
             max(self.lower_max_ns, other.lower_max_ns),
             min(self.upper_min_ns, other.upper_min_ns),
@@ -94,8 +94,8 @@ class NodeRow:
     number of rounds that named it as a culprit. ``lines`` has only those that were not proven to hold.
     """
 
-    offset: Extremes | None = None
-    utc: Extremes | None = None
+    offset: EndRange | None = None
+    utc: EndRange | None = None
     measured: int = 0
     missed: int = 0
     named: int = 0
@@ -107,8 +107,8 @@ class NodeRow:
     def folded(self, other: "NodeRow") -> "NodeRow":
         """Return the row of both."""
         return NodeRow(
-            folded_extremes(self.offset, other.offset),
-            folded_extremes(self.utc, other.utc),
+            folded_ends(self.offset, other.offset),
+            folded_ends(self.utc, other.utc),
             self.measured + other.measured,
             self.missed + other.missed,
             self.named + other.named,
@@ -127,7 +127,7 @@ class ClusterRow:
     those lines that were not proven to hold, ``configs`` the digests of the configurations in force.
     """
 
-    skew: Extremes | None = None
+    skew: EndRange | None = None
     rounds: int = 0
     verdict_ms: tuple[int, ...] = (0,) * len(VERDICTS)
     configs: tuple[str, ...] = ()
@@ -142,7 +142,7 @@ class ClusterRow:
     def folded(self, other: "ClusterRow") -> "ClusterRow":
         """Return the row of both."""
         return ClusterRow(
-            folded_extremes(self.skew, other.skew),
+            folded_ends(self.skew, other.skew),
             self.rounds + other.rounds,
             tuple(map(sum, zip(self.verdict_ms, other.verdict_ms, strict=True))),
             folded_texts(self.configs, other.configs),
@@ -209,7 +209,7 @@ def stepped(periods: Iterable[Period], step_s: int) -> list[Period]:
     return [steps[start_s] for start_s in sorted(steps)]
 
 
-def folded_extremes(one: Extremes | None, other: Extremes | None) -> Extremes | None:
+def folded_ends(one: EndRange | None, other: EndRange | None) -> EndRange | None:
     """Return the extremes over both, of which either may be missing."""
     return one.folded(other) if one and other else one or other
 

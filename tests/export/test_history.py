@@ -7,14 +7,14 @@ import pytest
 from skewmon.errors import JournalError
 from skewmon.export.history import ROWS_MAX, STEPS_MAX
 from skewmon.export.published import Callbacks
-from skewmon.model.record import ClusterRow, Extremes, HistoryQuery, Line, LineTime, NodeRow, Period
+from skewmon.model.record import ClusterRow, EndRange, HistoryQuery, Line, LineTime, NodeRow, Period
 from tests.export.samples import healthy, hostile, thousand
 
 LINE = {Line("skew", "warning", 50_000_000): LineTime(12_000, 500)}
 
 
 def _step(start_s: int, cluster: str, node: str) -> Period:
-    ends = Extremes(-1_000_000, 2_000_000, 3_000_000, 4_000_000)
+    ends = EndRange(-1_000_000, 2_000_000, 3_000_000, 4_000_000)
     rows = {node: NodeRow(ends, None, 4, 1, 2, 45_000, 15_000, ("chronyd: x",), LINE)}
     return Period(start_s, 60, {cluster: ClusterRow(ends, 5, (60_000, 0, 0, 1, 2), ("digest",), LINE, rows)})
 

@@ -13,7 +13,7 @@ from skewmon.journal.record.rows import FILE_NAME
 from skewmon.journal.record.seal import GENESIS, ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Tally
-from skewmon.model.record import Extremes, HistoryQuery, Period
+from skewmon.model.record import EndRange, HistoryQuery, Period
 from tests.journal.rounds import HOUR_S, a_round, offsets
 
 KEPT = Retention(336, 43_824)
@@ -45,10 +45,10 @@ def test_minutes_come_back_as_they_were(tmp_path: Path) -> None:
     assert [link.number for link in links] == [1]
     minutes, hours = history(tmp_path, 60), history(tmp_path, 3_600)
     assert len(minutes) == 24
-    assert minutes[3].clusters["prod"].nodes["b"].offset == Extremes(-38_100, -38_100, 41_900, 41_900)
+    assert minutes[3].clusters["prod"].nodes["b"].offset == EndRange(-38_100, -38_100, 41_900, 41_900)
     assert minutes[0].clusters["prod"].configs == ("config 0",)
     assert hours[0].length_s == 3_600
-    assert hours[0].clusters["prod"].nodes["b"].offset == Extremes(-39_000, -35_700, 41_000, 44_300)
+    assert hours[0].clusters["prod"].nodes["b"].offset == EndRange(-39_000, -35_700, 41_000, 44_300)
     assert len(hours) == 13  # the second hour is still open
 
 
@@ -69,7 +69,7 @@ def test_a_minute_in_two_parts_is_folded(tmp_path: Path) -> None:
         file.close()
     (minute,) = history(tmp_path, 60)
     assert minute.clusters["prod"].rounds == 2
-    assert minute.clusters["prod"].nodes["b"].offset == Extremes(-40_000, -39_985, 40_000, 40_015)
+    assert minute.clusters["prod"].nodes["b"].offset == EndRange(-40_000, -39_985, 40_000, 40_015)
 
 
 def test_a_clock_that_steps_back_changes_no_sealed_hour(tmp_path: Path) -> None:

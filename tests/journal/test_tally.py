@@ -4,7 +4,7 @@ from functools import reduce
 
 from skewmon.journal.record.tally import Tally, period
 from skewmon.model import Interval, Threshold, ThresholdKind, Verdict, Vote
-from skewmon.model.record import VERDICTS, ClusterRow, Extremes, Line, LineTime, Period, stepped
+from skewmon.model.record import VERDICTS, ClusterRow, EndRange, Line, LineTime, Period, stepped
 from tests.journal.rounds import CRITICAL, HOUR_S, MS, WARNING, a_round, offsets
 
 WARNING_LINE = Line("skew", "warning", WARNING.limit_ns)
@@ -34,11 +34,11 @@ def test_a_minute_has_the_extremes_of_both_ends() -> None:
         a_round(15, offsets(30, a=0, b=-50)),
         a_round(30, offsets(5, a=0, b=7)),
     )
-    assert row.nodes["b"].offset == Extremes(-80, 90, -20, 110)
+    assert row.nodes["b"].offset == EndRange(-80, 90, -20, 110)
     assert row.nodes["b"].offset.hull == Interval(-80, 110)
     assert row.nodes["b"].offset.proven_ns == 90
     assert row.nodes["b"].offset.furthest_ns == 110
-    assert row.skew == Extremes(0, 80, 17, 120)
+    assert row.skew == EndRange(0, 80, 17, 120)
     assert (row.rounds, row.nodes["a"].measured, row.configs) == (3, 3, ("digest",))
 
 
@@ -97,7 +97,7 @@ def test_offsets_to_utc_have_extremes_of_their_own() -> None:
     """Beside those to the cluster's reference."""
     utc = {"a": Interval(5, 9)}
     row = _whole(a_round(0, offsets(a=0, b=0), utc=utc))
-    assert row.nodes["a"].utc == Extremes(5, 5, 9, 9)
+    assert row.nodes["a"].utc == EndRange(5, 5, 9, 9)
     assert row.nodes["b"].utc is None
 
 
@@ -124,7 +124,7 @@ def test_minutes_fold_into_the_same_hour_as_their_rounds() -> None:
     (again,) = stepped(stepped(minutes, 300), 3_600)
     assert hour == again
     assert hour.clusters["prod"].rounds == 60
-    assert hour.clusters["prod"].nodes["b"].offset == Extremes(-1, 885 * MS - 886, 1, 885 * MS + 886)
+    assert hour.clusters["prod"].nodes["b"].offset == EndRange(-1, 885 * MS - 886, 1, 885 * MS + 886)
 
 
 def test_the_running_minute_stays() -> None:

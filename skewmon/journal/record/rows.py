@@ -18,7 +18,7 @@ from skewmon.model.record import (
     HOUR_S,
     MINUTE_S,
     ClusterRow,
-    Extremes,
+    EndRange,
     Line,
     LineTime,
     NodeRow,
@@ -137,7 +137,7 @@ def _lines(names: _Names, lines: Mapping[Line, LineTime]) -> Iterator[tuple[int,
     return ((names.id(_text(line)), time.beyond_ms, time.open_ms) for line, time in lines.items())
 
 
-def _ends(ends: Extremes | None) -> Sequence[int | None]:
+def _ends(ends: EndRange | None) -> Sequence[int | None]:
     return (None,) * 4 if ends is None else [min(max(value, _LEAST), _MOST) for value in ends]
 
 
@@ -248,8 +248,8 @@ class Reader:
         return Line(kind, severity, limit_ns)
 
 
-def _ends_of(values: Sequence[int | None]) -> Extremes | None:
-    return Extremes(*values) if any(values) or None not in values else None  # type: ignore[arg-type]  # all or none, as written
+def _ends_of(values: Sequence[int | None]) -> EndRange | None:
+    return EndRange(*values) if any(values) or None not in values else None  # type: ignore[arg-type]  # all or none, as written
 
 
 def _with_lines(

@@ -26,7 +26,7 @@ from skewmon.model.record import (
     TEXTS_MAX,
     VERDICTS,
     ClusterRow,
-    Extremes,
+    EndRange,
     Line,
     LineTime,
     NodeRow,
@@ -88,8 +88,8 @@ class NodeTally:
     def row(self) -> NodeRow:
         """Return it as a value."""
         return NodeRow(
-            Extremes(*self.offset) if self.offset else None,
-            Extremes(*self.utc) if self.utc else None,
+            EndRange(*self.offset) if self.offset else None,
+            EndRange(*self.utc) if self.utc else None,
             self.measured,
             self.missed,
             self.named,
@@ -114,7 +114,7 @@ class ClusterTally:
     def row(self) -> ClusterRow:
         """Return it as a value."""
         return ClusterRow(
-            Extremes(*self.skew) if self.skew else None,
+            EndRange(*self.skew) if self.skew else None,
             self.rounds,
             tuple(self.verdict_ms),
             tuple(self.configs),
