@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: The same as in config/schema.py and probe/programs, repeated so that --help loads neither.
 DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
 DEFAULT_PATH = "/usr/local/lib/skewmon/node"
+DEFAULT_RELAY_PATH = "/usr/local/lib/skewmon/relay"
 
 #: The nodes, by the options of ``check``; keys and logins are not needed to see a host key.
 OF_CHECK = frozenset({"config_file", "cluster", "nodes", "port", "known_hosts"})
@@ -51,6 +52,16 @@ _STEPS = """\
 # Then this line in ~skewmon/.ssh/authorized_keys. The key can do nothing but ask for clocks and status:
 """
 
+_RELAY_STEPS = """\
+# Four steps on the vantage, as root. First the program, owned by root:
+#   skewmon keys authorize --relay --program | ssh root@VANTAGE 'install -D -m 0755 /dev/stdin {path}'
+# Then the list of the nodes that it may connect to; make it again when nodes change:
+#   skewmon keys authorize --relay --targets | ssh root@VANTAGE 'install -m 0644 /dev/stdin {path}.targets'
+# Then an account that owns nothing and has no password, with a shell that can start the program:
+#   useradd --system --create-home --shell /bin/sh skewmon
+# Then this line in ~skewmon/.ssh/authorized_keys. The key can ask for clocks and status, and reach that list:
+"""
+
 
 @click.group()
 def command() -> None:
@@ -62,26 +73,50 @@ def command() -> None:
     "-i", "--identity", default=DEFAULT_IDENTITY, show_default=True, metavar="FILE", help="Key of skewmon."
 )
 @click.option("--from", "origin", metavar="PATTERN", help="Addresses the key may come from, as in sshd(8).")
-@click.option("--path", default=DEFAULT_PATH, show_default=True, metavar="PATH", help="Of the program.")
+@click.option("--path", metavar="PATH", help=f"Of the program ({DEFAULT_PATH}, {DEFAULT_RELAY_PATH}).")
 @click.option("--program", is_flag=True, help="Print the program to install, and nothing else.")
 @click.option("--script", is_flag=True, help="Print a script that does all three steps on a node.")
-def authorize(identity: str, origin: str | None, path: str, program: bool, script: bool) -> None:
+@click.option("--relay", is_flag=True, help="For a vantage: a machine that stamps for the nodes near it.")
+@click.option("--targets", is_flag=True, help="With --relay: print the list of nodes that it may connect to.")
+@click.option("--config.file", "config_file", metavar="FILE", help="With --targets: the nodes of this file.")
+@click.argument("nodes", nargs=-1, metavar="[NODES]...")
+def authorize(
+    identity: str,
+    origin: str | None,
+    path: str | None,
+    *,
+    program: bool,
+    script: bool,
+    relay: bool,
+    targets: bool,
+    **selection: Any,
+) -> int:
     """Print the line for authorized_keys on the nodes, or the program that it names.
 
-    No file is changed. The output is a file with comments, or a script.
+    With --relay the same for a vantage, whose key may also connect to the nodes in a list: --targets prints
+    it for NODES, or for those of a configuration. No file is changed. The output is a file with comments, or
+    a script.
 
     \b
     Examples:
       skewmon keys authorize --from 10.0.0.5
       skewmon keys authorize --program > node
       skewmon keys authorize --script | ssh root@n1 sh
+      skewmon keys authorize --relay --targets n[1-5] > relay.targets
     """
+    path = path or (DEFAULT_RELAY_PATH if relay else DEFAULT_PATH)
     _check(_PATH, path, "--path", "an absolute path of letters, digits and . _ - + /")
+    if targets:
+        return _targets(relay=relay, **selection)
+    if any(selection.values()):
+        raise ConfigError(Fault("NODES and --config.file go with --relay --targets"))
+    if script and relay:
+        raise ConfigError(Fault("--script sets up a node; a relay needs a list of targets as well"))
     if program:
-        from skewmon.probe.programs import installed
+        from skewmon.probe import programs
 
-        click.echo(installed(path), nl=False)
-        return
+        click.echo(programs.installed_relay(path) if relay else programs.installed(path), nl=False)
+        return 0
     options = f'restrict,command="{path}"'
     if origin is not None:
         _check(_FROM, origin, "--from", "addresses or patterns with commas between, such as 10.0.0.5,admin.*")
@@ -92,8 +127,27 @@ def authorize(identity: str, origin: str | None, path: str, program: bool, scrip
         from skewmon.probe.programs import account
 
         click.echo(account(line, key, path), nl=False)
-        return
-    click.echo(f"{_STEPS.format(path=path)}{line}")
+        return 0
+    click.echo(f"{(_RELAY_STEPS if relay else _STEPS).format(path=path)}{line}")
+    return 0
+
+
+def _targets(*, relay: bool, **selection: Any) -> int:
+    """Print the places of the nodes, numeric, as a relay compares them."""
+    from skewmon.cli import targets
+    from skewmon.probe.relay_targets import places
+    from skewmon.runtime import containment
+
+    if not relay:
+        raise ConfigError(Fault("--targets goes with --relay"))
+    clusters = targets.clusters_of(targets.Selection(**selection))
+    found = containment.run(places(node for cluster in clusters for node in cluster.nodes))
+    click.echo("# Made by skewmon keys authorize --relay --targets. One numeric ADDRESS PORT a line.")
+    for one in found.places:
+        click.echo(one)
+    for fault in found.faults:
+        click.echo(f"skewmon: {fault}", err=True)
+    return EXIT_UNUSABLE if found.faults else 0
 
 
 @command.command(params=REACHING)

@@ -17,6 +17,7 @@ from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import quoted
 from skewmon.probe.metering import EXCHANGE, START
 from skewmon.probe.relay_stream import RelayStream
+from skewmon.probe.relay_targets import target
 from skewmon.probe.relay_wire import Frame, Kind
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
@@ -113,7 +114,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
             )
             opened = self._opening[ident] = asyncio.get_running_loop().create_future()
             self._streams[ident] = stream
-            self._put(Kind.OPEN, ident, payload=f"{address} {port}".encode())
+            self._put(Kind.OPEN, ident, payload=target(address, port).encode())
             try:
                 await opened
             except BaseException:

@@ -12,6 +12,7 @@ from skewmon.probe.relay import Relay
 from skewmon.probe.relay_stream import RelayStream
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.runtime.resolver import resolver
 from skewmon.runtime.tasks import retrieved
 
 #: Until a relay that ended, or gave no answer, is started again; as for a node.
@@ -106,10 +107,22 @@ class Tunnel:
         """Open a connection through the relay; raise ChannelOpenError if that is refused or fails."""
         if self._ordinary is not None:
             await _forwarded(self._ordinary, host, port)
-        self.stream = await self._relay.open(host, port)
+        self.stream = await self._opened(host, port)
         connection = factory()
         self.stream.attach(connection)
         return self.stream, connection
+
+    async def _opened(self, host: str, port: int) -> RelayStream:
+        """Open a place; a relay that has a list of targets is asked for numeric ones, in turn."""
+        if not self._relay.is_listed:
+            return await self._relay.open(host, port)
+        refusal = asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "the name has no address")
+        for _, place in await resolver().places(host, port):
+            try:
+                return await self._relay.open(place[0], port)
+            except asyncssh.ChannelOpenError as error:
+                refusal = error
+        raise refusal
 
 
 async def _forwarded(bastion: Connection, host: str, port: int) -> None:

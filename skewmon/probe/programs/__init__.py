@@ -1,6 +1,7 @@
 """The node-side programs, as text: a ladder of languages; each node runs the best one that it has."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
@@ -20,6 +21,9 @@ COMMAND = "exec /bin/sh"
 
 #: The path of the installed program on a node.
 INSTALLED_PATH = "/usr/local/lib/skewmon/node"
+
+#: The same on a vantage; the file of its targets is beside it.
+RELAY_PATH = "/usr/local/lib/skewmon/relay"
 
 #: Placeholder for the nonce while the script is made; the installed program has it in a variable.
 _ANY_NONCE = "anynonce"
@@ -47,10 +51,11 @@ def relay_ladder() -> str:
     return _filled("relay.sh", RELAY_RUNGS)
 
 
-def _filled(name: str, rungs: dict[str, str]) -> str:
-    text = _source(name)
+def _filled(name: str, rungs: dict[str, str], source: Callable[[str], str] | None = None) -> str:
+    source = source or _source
+    text = source(name)
     for mark, rung in rungs.items():
-        program = _source(rung)
+        program = source(rung)
         assert "'" not in program, f"{rung} is handed over in single quotes"
         text = text.replace(mark, program)
     return text
@@ -58,11 +63,25 @@ def _filled(name: str, rungs: dict[str, str]) -> str:
 
 def installed(path: str = INSTALLED_PATH) -> str:
     """Return the program for nodes whose key may run nothing else: ladder and status script in one."""
+    return _installed({"@KIND@": "node-side", "@OPTIONS@": "--program", "@ABOUT@": "", "@MODES@": ""}, path)
+
+
+def installed_relay(path: str = RELAY_PATH) -> str:
+    """Return the same for a vantage, with the relay, which serves the targets of a file beside it alone."""
+    text = _whole_source("installed_relay.sh")
+    about, modes = text.split("@LADDER@\n")
+    modes = modes.replace("@RELAY@", _filled("relay.sh", RELAY_RUNGS, _whole_source).rstrip("\n"))
+    parts = {"@KIND@": "relay", "@OPTIONS@": "--relay --program", "@ABOUT@": about, "@MODES@": modes}
+    return _installed(parts, path)
+
+
+def _installed(parts: dict[str, str], path: str) -> str:
     fixed = f"mark={_ANY_NONCE}\n"
     status = script.script(_ANY_NONCE)
     assert status.count(_ANY_NONCE) == status.count(fixed) == 1, "the nonce is in one place"
-    text = resources.files(__name__).joinpath("installed.sh").read_text(encoding="utf-8")
+    text = _whole_source("installed.sh")
     parts = {
+        **parts,
         "@VERSION@": __version__,
         "@PATH@": path,
         "@LADDER@": ladder().rstrip("\n"),
@@ -89,5 +108,10 @@ def account(line: str, key: str, path: str = INSTALLED_PATH) -> str:
 
 
 def _source(name: str) -> str:
-    lines = resources.files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
+    """Return a program without its comments."""
+    lines = _whole_source(name).splitlines()
     return "".join(f"{line}\n" for line in lines if not re.match(r"\s*#", line))
+
+
+def _whole_source(name: str) -> str:
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")

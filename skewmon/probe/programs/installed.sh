@@ -1,15 +1,15 @@
 #!/bin/sh
-# skewmon @VERSION@: the node-side program, the only thing that skewmon's key may run on this machine.
+# skewmon @VERSION@: the @KIND@ program, the only thing that skewmon's key may run on this machine.
 #
 # In authorized_keys:  restrict,command="@PATH@" ssh-ed25519 ...
-# Made by:             skewmon keys authorize --program
+# Made by:             skewmon keys authorize @OPTIONS@
 # Owner root, mode 0755. It needs no privilege.
 #
 # It reads the clocks and asks the time daemons what they say. It changes nothing and executes nothing that it
-# is sent: the first line of standard input chooses between two answers, and every later line can only ask for
+# is sent: the first line of standard input chooses between its answers, and every later line can only ask for
 # the clocks once more. The command that the other side asked for is ignored. A first line that is too long, or
 # does not come in time, ends it.
-unset SSH_ORIGINAL_COMMAND PERL5OPT PERL5LIB PERL5DB TMOUT BASH_ENV ENV
+@ABOUT@unset SSH_ORIGINAL_COMMAND PERL5OPT PERL5LIB PERL5DB TMOUT BASH_ENV ENV
 LC_ALL=C
 export LC_ALL
 @LADDER@
@@ -59,5 +59,5 @@ clock)
 status)
 @SHEET@
     ;;
-esac
+@MODES@esac
 refuse

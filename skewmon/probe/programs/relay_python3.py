@@ -1,5 +1,5 @@
 import errno, gc, os, select, signal, socket, stat, struct, sys, time
-# skewmon's relay. It runs on a vantage, a machine near the nodes, under any Python from 3.3 on, for as long as the SSH
+# The relay of skewmon. It runs on a vantage, a machine near the nodes, under any Python from 3.3 on, for as long as the SSH
 # session that started it. It opens TCP connections to the sshd of nodes, passes bytes both ways, and stamps each write
 # and each read with CLOCK_MONOTONIC_RAW. The bytes are SSH between the admin box and the node: the relay has no key and
 # cannot read them. Double quotes only, because a shell hands it over in single quotes.
