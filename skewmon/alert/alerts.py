@@ -17,6 +17,7 @@ NAMES: Mapping[ThresholdKind, str] = {
     ThresholdKind.BEHIND: "SkewmonSkewHigh",
     ThresholdKind.DRIFT: "SkewmonSkewHigh",
     ThresholdKind.STEP: "SkewmonClockStepped",
+    ThresholdKind.UTC: "SkewmonUtcDivergence",
     ThresholdKind.UNSYNCHRONIZED: "SkewmonTimeSyncBroken",
     ThresholdKind.UNREACHABLE: "SkewmonNodeUnreachable",
     ThresholdKind.UNKNOWN: "SkewmonSkewUnknown",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from skewmon.alert import conditions_node
 from skewmon.alert.alerts import ConditionSample, ConditionState, Key, Observation
 from skewmon.alert.conditions_node import STATES, Evaluator
+from skewmon.alert.conditions_utc import utc
 from skewmon.alert.furthest_peers import FurthestPeer, furthest_peers
 from skewmon.alert.messages import (
     check_command,
@@ -120,6 +121,7 @@ EVALUATORS: Mapping[str, Evaluator] = {
     ThresholdKind.BEHIND: conditions_node.behind,
     ThresholdKind.DRIFT: conditions_node.drift,
     ThresholdKind.STEP: conditions_node.step,
+    ThresholdKind.UTC: utc,
     ThresholdKind.UNSYNCHRONIZED: conditions_node.unsynchronized,
     ThresholdKind.UNREACHABLE: conditions_node.unreachable,
 }

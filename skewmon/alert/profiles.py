@@ -11,12 +11,13 @@ from typing import Literal
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
 
 #: The quantity that the system itself compares: two of its nodes, one node with the time that it trusts
-#: (ahead, behind, or either way), a step of one clock, or the maximum error that the kernel reports.
-Semantic = Literal["pair", "ahead", "behind", "step", "maxerror", "offset"]
+#: (ahead, behind, or either way), a step of one clock, the maximum error that the kernel reports, or one node
+#: with UTC.
+Semantic = Literal["pair", "ahead", "behind", "step", "maxerror", "offset", "utc"]
 
-#: The kind of source: the system's source code, documentation of its vendor, or a statement of its
-#: maintainers.
-Evidence = Literal["source code", "vendor document", "issue thread"]
+#: The kind of source: the system's source code, documentation of its vendor, a statement of its maintainers,
+#: or a rule that a regulator published.
+Evidence = Literal["source code", "vendor document", "issue thread", "regulation"]
 
 NS_PER_MS = 1_000_000
 
@@ -170,6 +171,17 @@ _ALL = (
         "source code",
     ),
     Profile(
+        "finra",
+        (critical(50 * NS_PER_MS, ThresholdKind.UTC), critical(100 * NS_PER_MS)),
+        "utc",
+        "Clocks that record events in NMS securities, standardized options and OTC equity securities must be "
+        "within 50 ms of NIST's clock, the error of the time source and the delay from it included, and the "
+        "log must show every excess: skewmon events does. Two clocks 100 ms apart cannot both be. UTC needs "
+        "references; without them only the line between two nodes is judged.",
+        "FINRA Rule 4590 (b) and Supplementary Material .01, Synchronization of Member Business Clocks",
+        "regulation",
+    ),
+    Profile(
         "hbase",
         (warning(10 * NS_PER_S), critical(30 * NS_PER_S)),
         "pair",
@@ -234,6 +246,17 @@ _ALL = (
         "Mimir have the same default.",
         "github.com/grafana/loki and github.com/cortexproject/cortex, creation_grace_period (default 10m)",
         "source code",
+    ),
+    Profile(
+        "mifid",
+        (critical(NS_PER_MS, ThresholdKind.UTC), critical(2 * NS_PER_MS)),
+        "utc",
+        "Business clocks of most trading in the EU may diverge from UTC by at most 1 ms (high-frequency "
+        "trading: 100 us; voice trading: 1 s). SSH and NTP to near servers can prove that; to far ones they "
+        "cannot, and the verdict is ambiguous: nothing is proven finer than half a round trip. Two clocks "
+        "2 ms apart cannot both be within the line. UTC needs references.",
+        "Commission Delegated Regulation (EU) 2017/574 (RTS 25), Annex, tables 1 and 2",
+        "regulation",
     ),
     Profile(
         "mongodb",

@@ -18,6 +18,9 @@ DEFAULT_PROFILE = "default"
 #: Kinds that are either true or false; their ``limit_ns`` has no meaning.
 STATES = frozenset({ThresholdKind.UNSYNCHRONIZED, ThresholdKind.UNREACHABLE, ThresholdKind.UNKNOWN})
 
+#: Kinds that limit no distance between the nodes; with these alone a cluster keeps the default profile.
+APART_FROM_SKEW = STATES | {ThresholdKind.UTC}
+
 #: The step line of a cluster without a skew line: the 50 ms of node-mixin.
 STEP_LIMIT_NS = 50 * NS_PER_MS
 
@@ -77,8 +80,8 @@ def in_force(profile: str | None, own: Iterable[Threshold]) -> tuple[Threshold, 
 
 
 def effective_profile(profile: str | None, own: tuple[Threshold, ...]) -> str | None:
-    """Return the profile below a cluster's own thresholds; those on states alone keep the default one."""
-    if profile is None and not any(line.kind not in STATES for line in own):
+    """Return the profile below a cluster's own thresholds; those on states and UTC keep the default one."""
+    if profile is None and not any(line.kind not in APART_FROM_SKEW for line in own):
         return DEFAULT_PROFILE
     return profile
 

@@ -181,6 +181,7 @@ def _line(line: "Threshold") -> str:
         ThresholdKind.AHEAD: "a clock ahead by more than {limit}",
         ThresholdKind.BEHIND: "a clock behind by more than {limit}",
         ThresholdKind.STEP: "a step of more than {limit}",
+        ThresholdKind.UTC: "a clock off UTC by more than {limit}",
         ThresholdKind.DRIFT: "a drift of more than {ppm:g} ppm",
         ThresholdKind.UNSYNCHRONIZED: "an unsynchronized clock",
         ThresholdKind.UNREACHABLE: "a node that cannot be measured",

@@ -156,13 +156,14 @@ class SourceSpec(Exactly):
 class ThresholdSpec(Exactly):
     """One line, and how long it has to be passed."""
 
-    choices: ClassVar = ("skew", "ahead", "behind", "step", "drift", "unsynchronized", "unreachable")
+    choices: ClassVar = ("skew", "ahead", "behind", "step", "utc", "drift", "unsynchronized", "unreachable")
 
     severity: Literal["warning", "critical"]
     skew: Limit | None = Field(None, description="between two nodes")
     ahead: Limit | None = Field(None, description="of a node, before the reference")
     behind: Limit | None = Field(None, description="of a node, after the reference")
     step: Limit | None = Field(None, description="a jump of one clock")
+    utc: Limit | None = Field(None, description="of a node, before or after UTC; needs references")
     drift: DriftLimit | None = Field(None, description="rate of one clock, such as 100ppm")
     unsynchronized: Literal[True] | None = Field(None, description="its time daemon reports it")
     unreachable: Literal[True] | None = Field(None, description="it cannot be measured")

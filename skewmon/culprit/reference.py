@@ -1,4 +1,4 @@
-"""The reference clock for findings: the median of all nodes that are not culprits."""
+"""The reference clock for findings: the median of all nodes that are not culprits, or UTC."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,24 +13,35 @@ from skewmon.timesync.findings.evidence import NO_REFERENCE, ClusterEvidence, Re
 LEAST_MEASURED = 3
 
 
-def reference_clock(cluster: ClusterEvidence, vote: Vote) -> Reference:
-    """Return the reference of a cluster after its vote; none while a name is withheld or undetermined.
+def reference_clock(cluster: ClusterEvidence, vote: Vote, utc: Interval | None = None) -> Reference:
+    """Return the reference of a cluster after its vote: the median of its nodes, or else UTC.
 
     A median of estimates is known no better than the nodes around it: with half of them at the far end of one
-    lopsided path it shifts by as much as their bounds. So it is an interval.
+    lopsided path it shifts by as much as their bounds. So it is an interval. ``utc`` is confirmed UTC on the
+    axis of the offsets: the reference if most nodes are wrong or there is no median to trust.
     """
     measured = {name: one.offset for name, one in cluster.items() if one.offset is not None}
-    if len(measured) < LEAST_MEASURED or vote.disputed or vote.verdict == CulpritVerdict.UNDETERMINED:
-        return NO_REFERENCE
     cleared = {name: offset for name, offset in measured.items() if name not in vote.culprits}
     claiming = (one.status for one in cluster.values() if one.status is not None and one.status.synchronized)
-    found = Reference(
-        _median(cleared.values()),
+    of_utc = Reference(
+        utc,
+        "UTC",
         culprits=frozenset(vote.culprits),
         claims_s=tuple(sorted(map(claimed_bound_s, claiming))),
     )
+    usual = len(cleared) * 2 > len(measured)
+    if utc is not None and measured and not usual:
+        return of_utc
+    if not _has_median(len(measured), vote) or not cleared:
+        return NO_REFERENCE if utc is None else of_utc
     # The median of all nodes lies among these only if they are most of the names, not only of the machines.
-    return found if len(cleared) * 2 > len(measured) else replace(found, name=names(list(cleared)))
+    name = Reference(None).name if usual else names(list(cleared))
+    return replace(of_utc, clock=_median(cleared.values()), name=name)
+
+
+def _has_median(measured: int, vote: Vote) -> bool:
+    """Return whether the nodes' median can be trusted: not while a name is withheld or undetermined."""
+    return measured >= LEAST_MEASURED and not vote.disputed and vote.verdict != CulpritVerdict.UNDETERMINED
 
 
 def _median(offsets: Iterable[Interval]) -> Interval:

@@ -74,7 +74,7 @@ _CLUSTER_METRICS = (
     _seconds("skewmon_round_interval_seconds", "Configured time between two rounds.", CLUSTER),
     _seconds(
         "skewmon_threshold_seconds",
-        "Limit of each threshold in force that is a time: skew, ahead, behind or step.",
+        "Limit of each threshold in force that is a time: skew, ahead, behind, step or utc.",
         (*CLUSTER, "severity", "kind"),
     ),
     _gauge(
@@ -83,6 +83,7 @@ _CLUSTER_METRICS = (
         (*CLUSTER, "severity", "kind"),
         "ratio",
     ),
+    _gauge("skewmon_cluster_nodes", "Nodes of the cluster, over all shards.", CLUSTER),
     _counter("skewmon_rounds_total", "Rounds since the start.", CLUSTER),
 )
 

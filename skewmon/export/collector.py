@@ -132,6 +132,7 @@ def _add_cluster(samples: Samples, view: ClusterView) -> None:
     samples.add("skewmon_round_duration_seconds", labels, view.duration_s)
     samples.add("skewmon_round_timestamp_seconds", labels, seconds(view.at_wall_ns))
     samples.add("skewmon_rounds_total", labels, view.rounds)
+    samples.add("skewmon_cluster_nodes", labels, view.cluster.total_nodes or len(view.cluster.nodes))
     _add_configuration(samples, view.cluster)
     _add_findings(samples, {**labels, "node": ""}, view.findings)
     _add_inventories(samples, labels, view.cluster.inventories)

@@ -4,7 +4,7 @@ from textwrap import indent
 from typing import Any
 
 from skewmon.alert.alerts import RUNBOOK_URL
-from skewmon.model import Threshold
+from skewmon.model import NS_PER_S, Threshold
 
 Rule = dict[str, Any]
 
@@ -12,10 +12,17 @@ Rule = dict[str, Any]
 #: Prometheus for an instant query.
 WINDOW_S = 300.0
 
-#: The labels that identify one skewmon, one cluster as it sees it, and one node. Two may measure one cluster.
+#: The labels that identify one admin box, and one cluster as it sees it.
 TARGET = "instance, job"
-CLUSTER = f"cluster_name, {TARGET}"
+CLUSTER_OF_BOX = f"cluster_name, {TARGET}"
+
+#: The labels that identify a cluster and a node, whichever admin box measures them: of a pair both do, and of
+#: shards each measures its own nodes.
+CLUSTER = "cluster_name, job"
 NODE = f"{CLUSTER}, node"
+
+#: Admin boxes that Prometheus scraped within a day and that do not answer now: a recording rule.
+SILENT_BOXES = "instance:skewmon_up:silent"
 
 
 def alert_rule(
@@ -39,28 +46,35 @@ def alert_rule(
 
 
 def held(
-    name: str, line: Threshold, on: str, clear: str, *, matcher: str = "", kind: str | None = None
+    name: str,
+    line: Threshold,
+    on: str,
+    clear: str,
+    *,
+    matcher: str = "",
+    kind: str | None = None,
+    only: str = "",
 ) -> str:
     """Return the series for which an alert fires and has to go on: until ``clear`` is measured.
 
-    Without measurements the alert stays, whether nodes, skewmon or its scrapes fail. The exception is a
-    cluster or a node that is no longer configured: skewmon was scraped without a failure for the whole window
-    and did not mention it. ALERTS itself is the memory, so the labels of the target do not change.
+    Without measurements the alert stays, whether nodes, an admin box or its scrapes fail. The exception is a
+    cluster or a node that is no longer configured: every box was scraped without a failure for the whole
+    window, and none mentioned it. ALERTS itself is the memory, so the labels of the target do not change.
+    ``only`` are further matchers of the alerts.
     """
-    labels = f'alertname="{name}", alertstate="firing", severity="{line.severity}"'
-    if kind is not None:
-        labels += f', kind="{kind}"'
-    if matcher:
-        labels += f", {matcher[1:-1]}"
-    firing = f"max without (alertname, alertstate, severity, kind) (ALERTS{{{labels}}})"
-    window, up = duration(WINDOW_S), 'up{job="skewmon"}'
+    labels = [f'alertname="{name}"', 'alertstate="firing"', f'severity="{line.severity}"']
+    labels += [f'kind="{kind}"'] if kind is not None else []
+    labels += [matcher[1:-1]] if matcher else []
+    labels += [only] if only else []
+    firing = f"max without (alertname, alertstate, severity, kind) (ALERTS{{{', '.join(labels)}}})"
+    box = TARGET if "instance" in on else "job"
     return (
         "(\n"
         f"  {firing}\n"
-        f"  unless on ({TARGET}) ({up} == 1 and min_over_time({up}[{window}]) == 1)\n"
+        f"  and on ({box}) {SILENT_BOXES}\n"
         "  or\n"
         f"  {firing}\n"
-        f"  and on ({on}) present_over_time(skewmon_node_success{matcher}[{window}])\n"
+        f"  and on ({on}) present_over_time(skewmon_node_success{matcher}[{duration(WINDOW_S)}])\n"
         ")\n"
         f"unless on ({on}) ({clear})"
     )
@@ -69,6 +83,23 @@ def held(
 def until_clear(begins: str, on: str, holding: str) -> str:
     """Return the expression of an alert that begins by one condition and goes on by another."""
     return f"{begins}\nor on ({on})\n(\n{indent(holding, '  ')}\n)"
+
+
+def bridged(metric: str, line: Threshold) -> str:
+    """Return a metric that a failed scrape does not interrupt while the alert is pending.
+
+    Up to half of ``for`` may be bridged, so an alert cannot fire on old values alone. A node that is not
+    measured has no value, as the scrape succeeds.
+    """
+    if not line.for_s:
+        return metric
+    last = f"last_over_time({metric}[{duration(line.for_s / 2)}])"
+    return f'({metric} or ({last} and on ({TARGET}) up{{job="skewmon"}} == 0))'
+
+
+def over_boxes(expr: str, how: str = "max") -> str:
+    """Return a quantity of all admin boxes together, so that a pair raises one alert and not two."""
+    return f"{how} without (instance) ({expr})"
 
 
 def latest(metric: str) -> str:
@@ -89,3 +120,9 @@ def quoted(text: str) -> str:
     """Return a PromQL string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def limit_of(line: Threshold) -> str:
+    """Return a limit in the metric's unit, without exponent and without rounding."""
+    whole, rest_ns = divmod(line.limit_ns, NS_PER_S)
+    return f"{whole}.{rest_ns:09d}".rstrip("0").rstrip(".")

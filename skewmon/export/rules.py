@@ -13,18 +13,29 @@ from skewmon.alert.thresholds import in_force
 from skewmon.export.rule_parts import (
     CLUSTER,
     NODE,
-    TARGET,
     WINDOW_S,
     Rule,
     alert_rule,
+    bridged,
     duration,
     held,
     latest,
+    limit_of,
+    over_boxes,
     quoted,
     until_clear,
 )
+from skewmon.export.rules_fleet import (
+    FLEET_LOWER,
+    FLEET_UPPER,
+    JOINED_LOWER,
+    JOINED_UPPER,
+    fleet_records,
+    unreported,
+)
 from skewmon.export.rules_itself import rules_itself
-from skewmon.model import NS_PER_S, Cluster, Threshold, ThresholdKind
+from skewmon.export.rules_utc import utc_rule
+from skewmon.model import Cluster, Threshold, ThresholdKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ def _records() -> list[Rule]:
             "record": "cluster_name:skewmon_node_success:avg",
             "expr": "avg without (node) (skewmon_node_success)",
         },
+        *fleet_records(),
     ]
 
 
@@ -100,47 +112,48 @@ def _threshold_rule(line: Threshold, cluster: str | None) -> Rule:
 
 def _measured(line: Threshold, matcher: str) -> Rule:
     """Return the rule of a measured quantity: it begins with the near end and ends with the far one."""
-    name, limit, quantity = NAMES[line.kind], _limit(line), _QUANTITIES[line.kind]
+    name, limit, quantity = NAMES[line.kind], limit_of(line), _QUANTITIES[line.kind]
     on = CLUSTER if line.kind == ThresholdKind.SKEW else NODE
-    lower, upper = (_bridged(end + matcher, line) for end in (quantity.lower, quantity.upper))
+    lower, upper = (bridged(end + matcher, line) for end in (quantity.lower, quantity.upper))
     begins = {
-        ThresholdKind.BEHIND: f"-{upper} > {limit}",
-        ThresholdKind.DRIFT: f"({lower} > {limit} or -{upper} > {limit})",
-    }.get(line.kind, f"{lower} > {limit}")
+        ThresholdKind.SKEW: (
+            # Rounds of two boxes are apart in time: clocks that are corrected together differ for a moment.
+            f"{over_boxes(lower)} > {limit}\n"
+            f"or\nmin_over_time({JOINED_LOWER}{matcher}[{duration(WINDOW_S)}]) > {limit}"
+        ),
+        ThresholdKind.BEHIND: f"{over_boxes(f'-{upper}')} > {limit}",
+        ThresholdKind.DRIFT: f"({over_boxes(lower)} > {limit} or {over_boxes(f'-{upper}')} > {limit})",
+    }.get(line.kind, f"{over_boxes(lower)} > {limit}")
     lower, upper = quantity.lower + matcher, quantity.upper + matcher
     clear = {
-        ThresholdKind.SKEW: f"{upper} < {limit} or count without (node) (skewmon_node_success{matcher}) < 2",
-        ThresholdKind.BEHIND: f"-{lower} < {limit}",
-        ThresholdKind.DRIFT: f"{upper} < {limit} and {lower} > -{limit}",
-    }.get(line.kind, f"{upper} < {limit}")
+        ThresholdKind.SKEW: _skew_clear(upper, limit, matcher),
+        ThresholdKind.BEHIND: f"{over_boxes(f'-{lower}')} < {limit}",
+        ThresholdKind.DRIFT: f"{over_boxes(upper)} < {limit} and {over_boxes(lower, 'min')} > -{limit}",
+    }.get(line.kind, f"{over_boxes(upper)} < {limit}")
     expr = until_clear(begins, on, held(name, line, on, clear, matcher=matcher, kind=line.kind))
     return alert_rule(name, expr, line, quantity.summary, _described(line, limit), kind=line.kind.value)
 
 
-def _bridged(metric: str, line: Threshold) -> str:
-    """Return a metric that a failed scrape does not interrupt while the alert is pending.
-
-    Up to half of ``for`` may be bridged, so an alert cannot fire on old values alone. A node that is not
-    measured has no value, as the scrape succeeds.
-    """
-    if not line.for_s:
-        return metric
-    last = f"last_over_time({metric}[{duration(line.for_s / 2)}])"
-    return f'({metric} or ({last} and on ({TARGET}) up{{job="skewmon"}} == 0))'
+def _skew_clear(upper: str, limit: str, matcher: str) -> str:
+    """Return the condition that ends an alert on skew: every node of every shard is known, and they agree."""
+    few = f"count without (node) ({over_boxes(f'skewmon_node_success{matcher}')}) < 2"
+    return (
+        f"({over_boxes(upper)} < {limit} or {few}) unless on ({CLUSTER}) ({unreported(matcher)}) "
+        f"unless on ({CLUSTER}) ({JOINED_UPPER}{matcher} >= {limit})"
+    )
 
 
 def _described(line: Threshold, limit: str) -> str:
     """Return a description that queries its numbers, because the value of a held alert is not the skew."""
     if line.kind == ThresholdKind.SKEW:
-        selector = "cluster_name=%q,instance=%q" + "}"
-        labels = "$labels.cluster_name $labels.instance"
+        selector, label = "{cluster_name=%q}", "$labels.cluster_name"
         lower, upper = (
-            f'{{{{ with printf "{name}{{{selector}" {labels} | query }}}}'
+            f'{{{{ with printf "max({name}{selector})" {label} | query }}}}'
             "{{ . | first | value | humanizeDuration }}{{ else }}unknown now{{ end }}"
-            for name in ("skewmon_skew_lower_seconds", "skewmon_skew_upper_seconds")
+            for name in (FLEET_LOWER, FLEET_UPPER)
         )
         culprits = (
-            f'{{{{ range printf "skewmon_node_culprit{{{selector} == 1" {labels} | query }}}}'
+            f'{{{{ range printf "max by (node) (skewmon_node_culprit{selector} == 1)" {label} | query }}}}'
             " {{ .Labels.node }}{{ else }} unknown{{ end }}"
         )
         return (
@@ -157,11 +170,11 @@ def _step(line: Threshold, matcher: str) -> Rule:
     A step that is found in the first round after a restart is in the gauges, and in no increase.
     """
     size, age = f"abs(skewmon_node_step_seconds{matcher})", f"skewmon_node_step_age_seconds{matcher}"
-    count, window, limit = f"skewmon_node_steps_total{matcher}", duration(WINDOW_S), _limit(line)
-    expr = (
-        f"({size} > {limit} and {age} < {WINDOW_S:g})\n"
-        f"or\n(increase({count}[{window}]) > 0 unless {size})\n"
-        f"or\n({count} > 0 unless {count} offset {window} unless {size})"
+    count, window, limit = f"skewmon_node_steps_total{matcher}", duration(WINDOW_S), limit_of(line)
+    expr = over_boxes(
+        f"\n  ({size} > {limit} and {age} < {WINDOW_S:g})\n"
+        f"  or\n  (increase({count}[{window}]) > 0 unless {size})\n"
+        f"  or\n  ({count} > 0 unless {count} offset {window} unless {size})\n"
     )
     return alert_rule(
         NAMES[ThresholdKind.STEP],
@@ -175,16 +188,17 @@ def _step(line: Threshold, matcher: str) -> Rule:
 
 def _unsynchronized(line: Threshold, matcher: str) -> Rule:
     no_daemon = 'daemon="none"}' if not matcher else f'{matcher[1:-1]}, daemon="none"}}'
+    synchronized = f"skewmon_timesync_synchronized{matcher}"
     begins = (
-        f"{latest(f'skewmon_timesync_synchronized{matcher}')} == 0\n"
+        f"{over_boxes(latest(synchronized), 'min')} == 0\n"
         # A node without a daemon claims nothing; the info is 1.
-        f"or\nmax without (daemon, source) ({latest(f'skewmon_timesync_info{{{no_daemon}')}) == 1"
+        f"or\nmax without (instance, daemon, source) ({latest(f'skewmon_timesync_info{{{no_daemon}')}) == 1"
     )
     return _state(
         line,
         NODE,
         begins,
-        f"skewmon_timesync_synchronized{matcher} == 1",
+        f"{over_boxes(synchronized, 'min')} == 1",
         matcher,
         (
             "A clock is not synchronized.",
@@ -195,12 +209,12 @@ def _unsynchronized(line: Threshold, matcher: str) -> Rule:
 
 def _unreachable(line: Threshold, matcher: str) -> Rule:
     success = f"skewmon_node_success{matcher}"
-    begins = f"{latest(success)} == 0\nunless on ({CLUSTER}) (max without (node) ({latest(success)}) == 0)"
+    measured = over_boxes(latest(success))
     return _state(
         line,
         NODE,
-        begins,
-        f"{success} == 1",
+        f"{measured} == 0\nunless on ({CLUSTER}) (max without (node) ({measured}) == 0)",
+        f"{over_boxes(success)} == 1",
         matcher,
         (
             "A node cannot be measured.",
@@ -211,12 +225,13 @@ def _unreachable(line: Threshold, matcher: str) -> Rule:
 
 def _unknown(line: Threshold, matcher: str) -> Rule:
     success = f"skewmon_node_success{matcher}"
-    begins = f"sum without (node) ({latest(success)}) < 2\nand count without (node) ({latest(success)}) > 1"
+    recent, now = over_boxes(latest(success)), over_boxes(success)
     return _state(
         line,
         CLUSTER,
-        begins,
-        f"sum without (node) ({success}) >= 2 or count without (node) ({success}) < 2",
+        f"sum without (node) ({recent}) < 2\nand count without (node) ({recent}) > 1",
+        f"(sum without (node) ({now}) >= 2 or count without (node) ({now}) < 2) "
+        f"unless on ({CLUSTER}) ({unreported(matcher)})",
         matcher,
         (
             "The skew of a cluster is unknown.",
@@ -234,13 +249,8 @@ def _state(line: Threshold, on: str, begins: str, clear: str, matcher: str, word
 
 _STATES = {
     ThresholdKind.STEP: _step,
+    ThresholdKind.UTC: utc_rule,
     ThresholdKind.UNSYNCHRONIZED: _unsynchronized,
     ThresholdKind.UNREACHABLE: _unreachable,
     ThresholdKind.UNKNOWN: _unknown,
 }
-
-
-def _limit(line: Threshold) -> str:
-    """Return a limit in the metric's unit, without exponent and without rounding."""
-    whole, rest_ns = divmod(line.limit_ns, NS_PER_S)
-    return f"{whole}.{rest_ns:09d}".rstrip("0").rstrip(".")

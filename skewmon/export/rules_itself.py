@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable
 
-from skewmon.export.rule_parts import CLUSTER, WINDOW_S, Rule, alert_rule, duration, held, latest, until_clear
+from skewmon.export.rule_parts import (
+    CLUSTER_OF_BOX,
+    WINDOW_S,
+    Rule,
+    alert_rule,
+    duration,
+    held,
+    latest,
+    until_clear,
+)
 from skewmon.export.rules_inventory import INVENTORY_RULES
 from skewmon.model import Threshold
 
@@ -99,7 +108,11 @@ def _measurement() -> Iterable[Rule]:
     average = "cluster_name:skewmon_node_success:avg"
     yield alert_rule(
         name,
-        until_clear(f"{latest(average)} < 0.5", CLUSTER, held(name, line, CLUSTER, f"{average} >= 0.5")),
+        until_clear(
+            f"{latest(average)} < 0.5",
+            CLUSTER_OF_BOX,
+            held(name, line, CLUSTER_OF_BOX, f"{average} >= 0.5"),
+        ),
         line,
         "Most nodes of a cluster cannot be measured.",
         "Fewer than half of the nodes of {{ $labels.cluster_name }} were measured.",
@@ -112,6 +125,14 @@ def _measurement() -> Iterable[Rule]:
         "The clock of the admin box disagrees with most nodes.",
         "The admin box {{ $labels.instance }} and most nodes of {{ $labels.cluster_name }} are provably "
         "apart: its clock is wrong, or theirs are.",
+    )
+    yield alert_rule(
+        "SkewmonUtcUnconfirmed",
+        latest('skewmon_finding{kind="utc-unconfirmed"}') + " == 1",
+        Threshold("warning", 0, for_s=900.0),
+        "References do not confirm UTC.",
+        "For a quarter of an hour {{ $labels.instance }} has judged no clock of {{ $labels.cluster_name }} "
+        "against UTC: too few references can be used, or they disagree.",
     )
     yield alert_rule(
         "SkewmonAmbiguousForLong",

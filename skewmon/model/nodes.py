@@ -61,6 +61,7 @@ class ThresholdKind(StrEnum):
     BEHIND = "behind"
     DRIFT = "drift"  # a node's rate, in ns/s
     STEP = "step"  # the size of a jump
+    UTC = "utc"  # one node against UTC, either way
     UNSYNCHRONIZED = "unsynchronized"  # this and the next two are states, without a limit
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
@@ -111,6 +112,7 @@ class Cluster:
     """Nodes that must agree on the time, how often they are measured, and every threshold in force.
 
     ``config_file`` is that of the daemon which measures it, for commands that are to find it again.
+    ``total_nodes`` counts the nodes of all shards; 0 if all of them are here.
     """
 
     name: str
@@ -121,3 +123,4 @@ class Cluster:
     thresholds: tuple[Threshold, ...] = ()
     config_file: str = ""
     inventories: tuple[Inventory, ...] = ()
+    total_nodes: int = 0

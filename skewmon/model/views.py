@@ -8,7 +8,7 @@ from skewmon.errors import Reason
 from skewmon.model.exchange import Measured, Outcome
 from skewmon.model.interval import Interval
 from skewmon.model.nodes import Cluster
-from skewmon.model.references import NO_UTC, Utc
+from skewmon.model.references import NO_UTC, Utc, UtcState
 from skewmon.model.timesync import Finding, SyncStatus
 
 
@@ -179,6 +179,13 @@ class ClusterView:
     def measured(self) -> int:
         """How many nodes answered."""
         return sum(isinstance(view.outcome, Measured) for view in self.nodes)
+
+    @property
+    def utc_offsets(self) -> dict[str, Interval]:
+        """The offsets of the measured nodes to UTC while it is confirmed; none otherwise."""
+        if self.utc.state is not UtcState.CONFIRMED:
+            return {}
+        return {node.name: node.utc_offset for node in self.nodes if node.utc_offset is not None}
 
 
 @dataclass(frozen=True, slots=True)

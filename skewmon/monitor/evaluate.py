@@ -5,13 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
-from skewmon.alert.verdict import cluster_verdict, pair_verdict, skew_lines, vote_limit_ns
+from skewmon.alert.verdict import (
+    cluster_verdict,
+    line_against_utc_ns,
+    pair_verdict,
+    skew_lines,
+    utc_limit_ns,
+    vote_limit_ns,
+)
 from skewmon.clock import pairs
 from skewmon.clock.burst import ageing_ns
 from skewmon.clock.forecast import UNKNOWN_FORECAST, NodeForecast, node_forecasts
 from skewmon.clock.interval import UNKNOWN_RATE
 from skewmon.clock.state import STEPS, ClockUpdate
-from skewmon.clock.steps import Movement, MovementKind
+from skewmon.clock.steps import Movement
+from skewmon.culprit.against_utc import UtcLine, utc_line
 from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.culprit.last_step import last_step
@@ -32,6 +40,8 @@ from skewmon.model import (
     Utc,
     Vote,
 )
+from skewmon.monitor.against_utc import confirmed, judged_offsets, offset_to
+from skewmon.monitor.changes import clock_changes, largest_step
 from skewmon.monitor.node_state import NodeState
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id
@@ -41,11 +51,9 @@ from skewmon.timesync.findings.derive import (
     base_rate_ppb,
     cluster_findings,
     node_findings,
+    utc_findings,
 )
-from skewmon.timesync.findings.evidence import ClockChanges, NodeEvidence, Reference
-
-#: Nearly every node, nearly every round.
-NOTHING_MOVED = ClockChanges()
+from skewmon.timesync.findings.evidence import NodeEvidence, Reference
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -104,7 +112,7 @@ class NodeInRound:
             oscillator=_oscillator_rate(self.outcome, self.state.clock_update),
             forecast=coming.forecast,
             steps=self.state.clock_update.steps,
-            stepped=_largest_step(self.moved),
+            stepped=largest_step(self.moved),
             last_step=self.state.last_step and self.state.last_step[1],
             last_step_at_ns=self.state.last_step[0] if self.state.last_step else 0,
             last_success_wall_ns=self.state.last_success_wall_ns,
@@ -114,30 +122,36 @@ class NodeInRound:
             ),
             failures=dict(self.state.failures),
             unparsed_lines=self.state.unparsed_lines,
-            utc_offset=wall - utc.offset if wall and utc.offset else None,
+            utc_offset=offset_to(utc.offset, wall),
         )
 
 
 def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
     reference_ns, utc = _reference_ns(cluster, sweep), state.references.utc_at(sweep.at_ns)
-    nodes = [_node_in_round(cluster, node, sweep, state, reference_ns, wall_ns) for node in cluster.nodes]
+    nodes = [
+        _node_in_round(cluster, node, sweep, state, reference_ns, wall_ns, utc) for node in cluster.nodes
+    ]
     offsets = {one.name: one.offset for one in nodes if one.offset is not None}
     evidence = {one.name: one.evidence for one in nodes}
     skew = pairs.skew(offsets)
     lines = skew_lines(cluster.thresholds)
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
     published = _published_pairs(offsets, lines)
-    vote = NO_CULPRIT
-    admin = _admin_box(sweep.admin.shifted(-reference_ns), state)
+    admin = _admin_box(sweep.admin, reference_ns, state, utc)
+    vote = _vote(nodes, admin, limit_ns, wall_ns, utc_line(utc, utc_limit_ns(cluster.thresholds, limit_ns)))
     if limit_ns is not None:
         step = last_step(published[0], limit_ns, {one.name: one.steps for one in nodes})
-        vote = with_last_step(_vote(nodes, admin, limit_ns, wall_ns), step, wall_ns - sweep.at_ns, limit_ns)
-    reference, base_ppb = reference_clock(evidence, vote), base_rate_ppb(evidence.values())
+        vote = with_last_step(vote, step, wall_ns - sweep.at_ns, limit_ns)
+    known_utc = confirmed(utc)
+    reference = reference_clock(evidence, vote, known_utc and known_utc.shifted(-reference_ns))
+    base_ppb = base_rate_ppb(evidence.values())
     forecasts = _node_forecasts(nodes, offsets, lines)
     return ClusterView(
         cluster=cluster,
-        verdict=cluster_verdict(cluster.thresholds, skew, offsets, len(cluster.nodes)),
+        verdict=cluster_verdict(
+            cluster.thresholds, skew, offsets, len(cluster.nodes), judged_offsets(evidence, utc)
+        ),
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
@@ -151,6 +165,7 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         findings=(
             *admin_box_findings(evidence, admin, lines[0].limit_ns if lines else None),
             *cluster_findings(evidence, vote, limit_ns, base_ppb),
+            *utc_findings(evidence, utc, line_against_utc_ns(cluster.thresholds)),
             *inventory_findings(cluster),
         ),
         rounds=state.rounds(cluster.name).number,
@@ -167,7 +182,13 @@ def _reference_ns(cluster: Cluster, sweep: Sweep) -> int:
 
 
 def _node_in_round(
-    cluster: Cluster, node: Node, sweep: Sweep, state: MonitorState, reference_ns: int, wall_ns: int
+    cluster: Cluster,
+    node: Node,
+    sweep: Sweep,
+    state: MonitorState,
+    reference_ns: int,
+    wall_ns: int,
+    utc: Utc,
 ) -> NodeInRound:
     record, outcome = state.node(node.endpoint), sweep.outcomes[node.endpoint]
     moved = record.moved_since(state.rounds(cluster.name).since_ns)
@@ -177,12 +198,13 @@ def _node_in_round(
         node.name,
         record.timesync,
         offset,
-        _clock_changes(record, moved),
+        clock_changes(record, moved),
         login(node),
         node.address,
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
         *_rates_ppb(record.clock_update),
         None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
+        offset_to(confirmed(utc), wall),
     )
     return NodeInRound(node.name, outcome, offset, record, moved, evidence)
 
@@ -211,26 +233,6 @@ def _wall(outcome: Outcome) -> Interval | None:
     return outcome.estimate.wall if isinstance(outcome, Measured) else None
 
 
-def _largest_step(moved: Sequence[Movement]) -> Interval | None:
-    jumps = [one.size for one in moved if one.kind in STEPS and one.size is not None]
-    return max(jumps, key=lambda size: size.proven_ns, default=None)
-
-
-def _clock_changes(record: NodeState, moved: Sequence[Movement]) -> ClockChanges:
-    """Return the changes of a node's clocks since the cluster's last round, and a slew while it lasts."""
-    by_kind: dict[MovementKind, Movement] = {movement.kind: movement for movement in moved}
-    slept = by_kind[MovementKind.SUSPEND].size if MovementKind.SUSPEND in by_kind else None
-    stepped, slew_ppb = _largest_step(moved), record.clock_update.rates.slew_ppb
-    if not by_kind and slew_ppb is None:
-        return NOTHING_MOVED
-    return ClockChanges(
-        step_s=stepped.estimate_ns / NS_PER_S if stepped else None,
-        suspended_s=slept.estimate_ns / NS_PER_S if slept else None,
-        rebooted=True if MovementKind.REBOOT in by_kind else None,
-        slew_ppm=slew_ppb.estimate_ns / 1000 if slew_ppb else None,
-    )
-
-
 def login(node: Node) -> str:
     """Return the command that logs in to a node as skewmon does."""
     if node.ssh.login:
@@ -251,14 +253,24 @@ def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) ->
     return [replace(pair, verdict=pair_verdict(pair.offset, lines)) for pair in chosen]
 
 
-def _vote(nodes: Sequence[NodeInRound], admin: NodeEvidence, limit_ns: int, wall_ns: int) -> Vote:
+def _vote(
+    nodes: Sequence[NodeInRound], admin: NodeEvidence, limit_ns: int | None, wall_ns: int, utc: UtcLine | None
+) -> Vote:
     """Return the decision on nodes that are further apart than the line, by their daemons' last answers."""
+    if limit_ns is None and utc is None:
+        return NO_CULPRIT
     missing = frozenset(one.name for one in nodes if one.is_missing(wall_ns))
-    return decide({one.name: one.voting for one in nodes}, limit_ns, admin=admin, missing=missing)
+    return decide({one.name: one.voting for one in nodes}, limit_ns, admin=admin, missing=missing, utc=utc)
 
 
-def _admin_box(offset: Interval, state: MonitorState) -> NodeEvidence:
-    return NodeEvidence(ADMIN_BOX, state.admin_answer.status, offset, boot_id=own_boot_id())
+def _admin_box(wall: Interval, reference_ns: int, state: MonitorState, utc: Utc) -> NodeEvidence:
+    return NodeEvidence(
+        ADMIN_BOX,
+        state.admin_answer.status,
+        wall.shifted(-reference_ns),
+        boot_id=own_boot_id(),
+        utc_offset=offset_to(confirmed(utc), wall),
+    )
 
 
 def _node_forecasts(

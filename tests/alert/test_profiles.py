@@ -68,6 +68,8 @@ def test_the_default_is_node_mixins_and_etcds_line() -> None:
         ("kafka", "warning", "ahead", 3_600 * S),
         ("redis-sentinel", "warning", "step", 2 * S),
         ("edb-pgd", "warning", "skew", 2 * S),
+        ("finra", "critical", "utc", 50 * MS),
+        ("mifid", "critical", "utc", MS),
     ],
 )
 def test_known_lines_are_where_their_systems_draw_them(
@@ -76,6 +78,17 @@ def test_known_lines_are_where_their_systems_draw_them(
     """Numbers that operators know by heart."""
     found = {(line.severity, line.kind): line.limit_ns for line in PROFILES[name].thresholds}
     assert found[severity, kind] == limit_ns
+
+
+@EVERY
+def test_a_line_against_utc_comes_with_one_that_needs_no_references(profile: Profile) -> None:
+    """Two clocks within the line of UTC are at most twice as far apart."""
+    limits = {(line.kind, line.severity): line.limit_ns for line in profile.thresholds}
+    for (kind, severity), limit_ns in limits.items():
+        if kind is ThresholdKind.UTC:
+            assert profile.semantic == "utc"
+            assert limits[ThresholdKind.SKEW, severity] == 2 * limit_ns
+            assert "references" in profile.breaks
 
 
 @EVERY

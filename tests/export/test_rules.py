@@ -13,6 +13,7 @@ from skewmon.alert.alerts import NAMES, RUNBOOK_URL
 from skewmon.alert.thresholds import STATES, in_force
 from skewmon.cli.rules import render
 from skewmon.export.rules import build_rules
+from skewmon.export.rules_utc import utc_rule
 from skewmon.model import Cluster, Threshold, ThresholdKind
 from tests.export.samples import BY_NAME
 
@@ -60,8 +61,21 @@ def test_the_shipped_rules_are_what_the_program_prints() -> None:
 def test_promtool_accepts_the_shipped_rules_and_their_tests_pass() -> None:
     """Check, and the unit tests of the rules."""
     assert "SUCCESS" in _run("promtool", "check", "rules", RULES)
-    for tests in ("skewmon.rules.test.yml", "skewmon.rules.failures.test.yml"):
-        assert "SUCCESS" in _run("promtool", "test", "rules", tests, cwd=RULES.parent)
+    tests = sorted(path.name for path in RULES.parent.glob("*.test.yml"))
+    assert len(tests) == 3
+    for name in tests:
+        assert "SUCCESS" in _run("promtool", "test", "rules", name, cwd=RULES.parent)
+
+
+def test_rules_on_utc_name_a_node_or_the_whole_cluster(tmp_path: Path) -> None:
+    """One clock off, all of them, unconfirmed UTC, and a box that dies."""
+    line = Threshold("critical", 50_000_000, ThresholdKind.UTC, clear_for_s=60.0)
+    rules = {"groups": build_rules([Cluster("unused", (), thresholds=())])["groups"][:1]}
+    rules["groups"].append({"name": "utc", "rules": [utc_rule(line, "")]})
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
+    test = Path(__file__).with_name("promtool") / "utc.test.yml"
+    (tmp_path / test.name).write_text(test.read_text())
+    assert "SUCCESS" in _run("promtool", "test", "rules", test.name, cwd=tmp_path)
 
 
 def test_prometheus_accepts_the_example() -> None:
@@ -103,9 +117,11 @@ def test_rules_follow_the_configuration(tmp_path: Path) -> None:
     )
     found = [rule for rule in _rules(yaml.safe_load(render(str(path)))) if rule.get("labels", {}).get("kind")]
     (rule,) = found
-    assert rule["expr"].startswith('(skewmon_skew_lower_seconds{cluster_name="kv"} or ')
+    assert rule["expr"].startswith(
+        'max without (instance) ((skewmon_skew_lower_seconds{cluster_name="kv"} or '
+    )
     assert " > 0.5\n" in rule["expr"]
-    assert 'skewmon_skew_upper_seconds{cluster_name="kv"} < 0.5 ' in rule["expr"]
+    assert 'max without (instance) (skewmon_skew_upper_seconds{cluster_name="kv"}) < 0.5 ' in rule["expr"]
     assert rule["for"] == "1m"
     assert rule["labels"] == {"severity": "warning", "kind": "skew", "cluster_name": "kv"}
 

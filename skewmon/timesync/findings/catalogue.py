@@ -38,6 +38,9 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.COMMON_WRONG_SOURCE: Diagnosis(
         "The nodes that deviate share an upstream that the others do not use.", "critical"
     ),
+    FindingKind.CLUSTER_OFF_UTC: Diagnosis(
+        "All clocks of the cluster are proven to be off UTC, on one side of it.", "critical"
+    ),
     FindingKind.LOCAL_ISLAND: Diagnosis(
         "The node follows its own oscillator and calls that synchronized.", "warning"
     ),
@@ -68,6 +71,12 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.SLEWING: Diagnosis("The clock is being slewed.", "info"),
     FindingKind.ADMIN_BOX_OFF: Diagnosis(
         "The clock of the admin box is provably apart from most nodes.", "warning"
+    ),
+    FindingKind.UTC_UNCONFIRMED: Diagnosis(
+        "References are configured, but do not confirm UTC: nothing is judged against it.", "warning"
+    ),
+    FindingKind.REFERENCE_FALSETICKER: Diagnosis(
+        "A reference contradicts the majority of the references.", "warning"
     ),
     FindingKind.BOOT_ID_SHARED: Diagnosis("Nodes show one boot id, and their clocks are apart.", "warning"),
     FindingKind.LEAP_SMEAR_SPLIT: Diagnosis(

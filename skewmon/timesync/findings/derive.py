@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from skewmon.model import Finding, Interval, Vote
+from skewmon.model import Finding, Interval, Utc, Vote
 from skewmon.timesync.findings.catalogue import FINDINGS
 from skewmon.timesync.findings.evidence import (
     NO_REFERENCE,
@@ -15,6 +15,7 @@ from skewmon.timesync.findings.rules_cluster import admin_box_rule, cluster_rule
 from skewmon.timesync.findings.rules_daemon import daemon_rules
 from skewmon.timesync.findings.rules_offset import offset_rules
 from skewmon.timesync.findings.rules_oscillator import base_rate_ppb, base_rules, oscillator_rules
+from skewmon.timesync.findings.rules_utc import utc_rules
 
 __all__ = [
     "FINDINGS",
@@ -27,6 +28,7 @@ __all__ = [
     "claimed_findings",
     "cluster_findings",
     "node_findings",
+    "utc_findings",
 ]
 
 _ORDER = {kind: place for place, kind in enumerate(FINDINGS)}
@@ -66,6 +68,11 @@ def admin_box_findings(
 ) -> tuple[Finding, ...]:
     """Return the findings about the admin box among the nodes, by the lowest line on the skew."""
     return () if line_ns is None else _ordered(admin_box_rule(cluster, admin, line_ns))
+
+
+def utc_findings(cluster: ClusterEvidence, utc: Utc, limit_ns: int | None) -> tuple[Finding, ...]:
+    """Return the findings about UTC and the references; none for a cluster without references."""
+    return _ordered(utc_rules(cluster, utc, limit_ns))
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -30,7 +30,7 @@ class NodeEvidence:
     ``address`` is the one by which other nodes would reach it, should they follow it. ``boot_id`` is a claim
     of the node, like its status. ``rate_ppb`` is the proven mean rate of its oscillator against the admin
     box's over the last minutes, ``wall_rate_ppb`` that of its wall clock. ``wall_ns`` is the time that the
-    clock shows.
+    clock shows. ``utc_offset`` is to UTC as the configured time servers give it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class NodeEvidence:
     rate_ppb: Interval | None = None
     wall_rate_ppb: Interval | None = None
     wall_ns: int | None = None
+    utc_offset: Interval | None = None
 
     @property
     def is_mute(self) -> bool:

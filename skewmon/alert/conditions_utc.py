@@ -1,0 +1,94 @@
+"""The condition of lines against UTC: one alert for each node, or one for all of them together.
+
+Only confirmed UTC is judged. While it is not confirmed, or the path cannot prove it, alerts stay as they are.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from skewmon.alert.alerts import ConditionSample, ConditionState, Key
+from skewmon.alert.conditions_node import STATES
+from skewmon.alert.messages import bounds, check_command, next_command, quoted, sentence
+from skewmon.alert.thresholds import Judgement, judge
+from skewmon.model import ClusterView, Interval, Threshold
+from skewmon.text import at_least, exact, names
+from skewmon.timesync.findings.rules_utc import off_together
+
+
+def utc(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+    """Judge each node against UTC; without references there is nothing to judge.
+
+    If all measured nodes are off on one side, only the alert of the cluster may start, and those of the nodes
+    stay as they are: their time is wrong together, so their common source is.
+    """
+    if not view.utc.references:
+        return
+    offsets = view.utc_offsets
+    judged = {name: judge(offset, line) for name, offset in offsets.items()}
+    together = off_together(offsets.values(), line.limit_ns)
+    yield _cluster(view, line, offsets, judged, together=together)
+    for node in view.nodes:
+        key = Key(view.name, line.kind, line.severity, node.name)
+        condition = ConditionState.UNKNOWN if node.name not in judged else STATES[judged[node.name]]
+        if condition is ConditionState.PROVEN and together:
+            condition = ConditionState.AMBIGUOUS  # neither starts nor ends this alert
+        if condition is not ConditionState.PROVEN:
+            yield ConditionSample(key, line, condition)
+            continue
+        yield ConditionSample(
+            key,
+            line,
+            condition,
+            f"The clock of {node.name} is off UTC.",
+            f"{node.name} ({node.address}) is {described(offsets[node.name], line)}."
+            f"{_witnesses(view)}{quoted(node.findings)}",
+            next_command(view, node),
+        )
+
+
+def described(offset: Interval, line: Threshold) -> str:
+    """Return how far a clock is from UTC: ``ahead of UTC by at least … and at most … (line: 50 ms)``."""
+    side = "ahead of" if offset.lower_ns > 0 else "behind"
+    return f"{side} UTC by {bounds(offset.proven_ns, offset.furthest_ns, line)}"
+
+
+def _cluster(
+    view: ClusterView,
+    line: Threshold,
+    offsets: Mapping[str, Interval],
+    judged: Mapping[str, Judgement],
+    *,
+    together: bool,
+) -> ConditionSample:
+    """Judge the cluster: proven if all nodes are off together, shared if the nodes' own alerts report it."""
+    key = Key(view.name, line.kind, line.severity)
+    far = [name for name, judgement in judged.items() if judgement is Judgement.BREACH]
+    if not far:
+        return ConditionSample(key, line, _not_proven(view, judged))
+    ahead = [name for name in far if offsets[name].lower_ns > 0]
+    side = "ahead of" if len(ahead) == len(far) else "from" if ahead else "behind"
+    least = at_least(min(offsets[name].proven_ns for name in far))
+    return ConditionSample(
+        key,
+        line,
+        ConditionState.PROVEN if together else ConditionState.SHARED,
+        f"The clocks of {view.name} are off UTC.",
+        f"{len(far)} of {len(offsets)} measured clocks are at least {least} {side} UTC "
+        f"(line: {exact(line.limit_ns)}): {names(far)}.{_witnesses(view)}{quoted(view.findings)}",
+        check_command(view),
+    )
+
+
+def _not_proven(view: ClusterView, judged: Mapping[str, Judgement]) -> ConditionState:
+    """Return the state of a cluster of which no node is proven off: clear if two or more are proven right.
+
+    Nodes that are not measured do not count, as they do not for a skew.
+    """
+    if len(judged) < min(2, len(view.nodes)):
+        return ConditionState.UNKNOWN
+    right = all(judgement is Judgement.OK for judgement in judged.values())
+    return ConditionState.CLEAR if right else ConditionState.AMBIGUOUS
+
+
+def _witnesses(view: ClusterView) -> str:
+    agreeing = [one.name for one in view.utc.references if one.success and not one.falseticker]
+    return sentence(f"UTC is confirmed by {names(agreeing)}")

@@ -1,0 +1,60 @@
+"""Recording rules that join several admin boxes: a pair that measures one fleet, and shards of one.
+
+Each box proves the skew of the nodes that it measures. Nodes of two boxes have UTC in common: of two clocks,
+one at least at ``lower`` and the other at most at ``upper``, the distance is at least the difference.
+"""
+
+from collections.abc import Iterable
+
+from skewmon.export.rule_parts import CLUSTER, SILENT_BOXES, Rule, over_boxes
+
+#: The skew across boxes by UTC alone, for clusters of which no box measures every node.
+JOINED_LOWER = "cluster_name:skewmon_skew_lower_seconds:joined"
+JOINED_UPPER = "cluster_name:skewmon_skew_upper_seconds:joined"
+
+#: The skew of the whole cluster: the largest that one box proves, or that UTC proves across boxes.
+FLEET_LOWER = "cluster_name:skewmon_skew_lower_seconds:fleet"
+FLEET_UPPER = "cluster_name:skewmon_skew_upper_seconds:fleet"
+
+#: Nodes that the last record lists.
+WORST_NODES = 10
+
+_UTC_LOWER = "skewmon_node_utc_offset_lower_seconds"
+_UTC_UPPER = "skewmon_node_utc_offset_upper_seconds"
+
+#: Boxes that measure every node of a cluster by themselves.
+_WHOLE = (
+    "count without (node) (skewmon_node_success) >= on (cluster_name, instance, job) skewmon_cluster_nodes"
+)
+
+
+def fleet_records() -> Iterable[Rule]:
+    """Yield the rules, each after those that it uses."""
+    yield {
+        "record": SILENT_BOXES,
+        "expr": 'present_over_time(up{job="skewmon"}[1d])\n'
+        'unless (up{job="skewmon"} == 1 and min_over_time(up{job="skewmon"}[5m]) == 1)',
+    }
+    for name, high, low in ((JOINED_LOWER, _UTC_LOWER, _UTC_UPPER), (JOINED_UPPER, _UTC_UPPER, _UTC_LOWER)):
+        apart = f"max without (instance, node) ({high}) - min without (instance, node) ({low})"
+        yield {"record": name, "expr": f"({apart})\nunless on ({CLUSTER}) ({_WHOLE})"}
+    for name, own, joined in (
+        (FLEET_LOWER, "skewmon_skew_lower_seconds", JOINED_LOWER),
+        (FLEET_UPPER, "skewmon_skew_upper_seconds", JOINED_UPPER),
+    ):
+        of_boxes = over_boxes(own)
+        yield {"record": name, "expr": f"{joined} > {of_boxes}\nor\n{of_boxes}\nor\nclamp_min({joined}, 0)"}
+    off = f"clamp_min({over_boxes(_UTC_LOWER)}, 0) + clamp_min({over_boxes(f'-{_UTC_UPPER}')}, 0)"
+    yield {
+        "record": "cluster_name_node:skewmon_node_utc_offset_proven_seconds:worst",
+        "expr": f"topk without (node) ({WORST_NODES}, {off})",
+    }
+
+
+def unreported(matcher: str = "") -> str:
+    """Return the number of a cluster's nodes that no admin box mentions now, if there are any.
+
+    A box that is down mentions none: of a pair the other one does, and of shards no other box.
+    """
+    known = f"count without (node) ({over_boxes(f'skewmon_node_success{matcher}')})"
+    return f"{over_boxes(f'skewmon_cluster_nodes{matcher}')} - {known} > 0"

@@ -1,0 +1,51 @@
+"""The Prometheus rule of a line against UTC: an alert for each node, or one for all of them together."""
+
+from skewmon.alert.alerts import NAMES
+from skewmon.export.rule_parts import (
+    CLUSTER,
+    NODE,
+    Rule,
+    alert_rule,
+    bridged,
+    held,
+    limit_of,
+    over_boxes,
+    until_clear,
+)
+from skewmon.model import Threshold
+
+LOWER = "skewmon_node_utc_offset_lower_seconds"
+UPPER = "skewmon_node_utc_offset_upper_seconds"
+
+
+def utc_rule(line: Threshold, matcher: str) -> Rule:
+    """Return the rule. While UTC is not confirmed the metrics are absent, and alerts stay as they are."""
+    name, limit, kind = NAMES[line.kind], limit_of(line), line.kind.value
+    lower, upper = (bridged(end + matcher, line) for end in (LOWER, UPPER))
+    ahead, behind = over_boxes(lower), over_boxes(f"-{upper}")
+    together = (
+        f"(min without (node) ({ahead}) > {limit} or min without (node) ({behind}) > {limit})\n"
+        f"and on ({CLUSTER}) count without (node) ({ahead}) > 1"
+    )
+    of_node = f"({ahead} > {limit} or {behind} > {limit})\nunless on ({CLUSTER}) ({together})"
+    within = f"{over_boxes(UPPER + matcher)} < {limit} and {over_boxes(LOWER + matcher, 'min')} > -{limit}"
+    some_within = f"count without (node) ({within}) > 0"
+    parts = (
+        until_clear(
+            together,
+            CLUSTER,
+            held(name, line, CLUSTER, some_within, matcher=matcher, kind=kind, only='node=""'),
+        ),
+        until_clear(
+            of_node, NODE, held(name, line, NODE, within, matcher=matcher, kind=kind, only='node!=""')
+        ),
+    )
+    return alert_rule(
+        name,
+        "\nor\n".join(f"(\n{part}\n)" for part in parts),
+        line,
+        "A clock is proven to be off UTC.",
+        "{{ if $labels.node }}{{ $labels.node }}{{ else }}All measured nodes{{ end }} of "
+        f"{{{{ $labels.cluster_name }}}}: proven to be off UTC by more than {limit} s.",
+        kind=kind,
+    )
