@@ -20,7 +20,7 @@ _STATES: Mapping[UtcState, str] = {
 #: What each reason means, as the rest of the sentence.
 _REASONS: Mapping[str, str] = {
     UtcReason.NO_ANSWER: "no reference can be used now",
-    UtcReason.FEW_REFERENCES: "fewer than three independent references can be used; of two, either may be wrong",
+    UtcReason.FEW_REFERENCES: "fewer than three independent references can be used",
     UtcReason.NO_MAJORITY: "no majority of the independent references agrees",
     UtcReason.LEAP: "the references apply a leap second at different times, or some of them smear it",
 }
