@@ -132,7 +132,7 @@ HELD: Sequence[tuple[str, dict[str, str]]] = (
 #: Alerts that fire only after a fault of the daemon itself.
 PROVOKED = {"SkewmonInventoryUnreadable", "SkewmonConfigReloadFailed", "SkewmonDown"}
 
-#: Alerts that only a defect, a moved clock of this machine, or references would fire; promtool tests have them.
+#: Alerts that only a defect, a moved clock of this machine, or references fire; promtool tests have them.
 NEVER = {"SkewmonSelfCheckFailed", "SkewmonInternalError", "SkewmonAdminBoxOff", "SkewmonUtcUnconfirmed"}
 
 
