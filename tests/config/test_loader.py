@@ -49,6 +49,7 @@ def test_the_least_file_has_every_default() -> None:
         ("{severity: critical, ahead: 1s, clear_for: 0s}", Threshold("critical", 10**9, "ahead", 0.0, 0.0)),
         ("{severity: critical, behind: 1us}", Threshold("critical", 1000, "behind", 0.0, 60.0)),
         ("{severity: warning, step: 128ms}", Threshold("warning", 128_000_000, "step", 0.0, 60.0)),
+        ("{severity: critical, utc: 50ms}", Threshold("critical", 50_000_000, "utc", 0.0, 60.0)),
         ("{severity: warning, drift: 100ppm}", Threshold("warning", 100_000, "drift", 0.0, 60.0)),
         ("{severity: warning, drift: 0.5ppm}", Threshold("warning", 500, "drift", 0.0, 60.0)),
         ("{severity: warning, unsynchronized: true}", Threshold("warning", 0, "unsynchronized", 0.0, 60.0)),
