@@ -1,5 +1,6 @@
 """The rows of confirmed UTC: it names any number of nodes, decides between two, and protects who is right."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -11,10 +12,11 @@ from skewmon.culprit.against_utc import UtcLine, utc_line
 from skewmon.culprit.decide import NO_CULPRIT, decide
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.culprit.reference import reference_clock
-from skewmon.model import Interval, ReferenceView, Utc, UtcState
+from skewmon.model import AxisOffset, Interval, ReferenceView, Utc, UtcState
 from skewmon.timesync.findings.evidence import NodeEvidence
+from tests.clock.fleets import around
 from tests.culprit.clocks import LIMIT_NS, SECOND, cluster, node
-from tests.culprit.test_laws import FLEETS, RandomFleet
+from tests.culprit.test_laws import AXES, FLEETS, RandomFleet
 
 THREE = UtcLine(LIMIT_NS, 3)
 
@@ -138,41 +140,69 @@ def test_findings_compare_with_utc_when_most_nodes_are_wrong() -> None:
 # --- laws -----------------------------------------------------------------------------------------------
 
 
-def with_utc(fleet: RandomFleet, utc: Interval) -> None:
-    """Give every clock of a fleet its offset to UTC."""
-    fleet.nodes = [replace(one, utc_offset=one.offset and one.offset - utc) for one in fleet.nodes]
+def to_utc(offset: Interval | None, utc: Interval) -> Interval | None:
+    """Return a clock's offset to UTC, which is on the common line of all axes."""
+    return None if offset is None else (offset.common if isinstance(offset, AxisOffset) else offset) - utc
 
 
-@settings(max_examples=400, deadline=None)
-@given(dice=st.randoms(use_true_random=False), draw=st.sampled_from(FLEETS))
-def test_no_right_node_is_named_by_utc_however_few_are_right(dice: Random, draw: object) -> None:
-    """Of any fleet: no node of which some instant within its interval and UTC's is within the line."""
-    fleet = draw(dice)  # type: ignore[operator] # a function that draws a fleet
-    utc = Interval(-dice.choice([0, 1, fleet.limit_ns]), dice.choice([0, 1, fleet.limit_ns]))
-    with_utc(fleet, utc)
-    nodes = {one.name: one for one in fleet.nodes}
-    found = decide(nodes, None, utc=UtcLine(fleet.limit_ns, 3))
-    for name in found.culprits:
-        offset = nodes[name].utc_offset
-        assert offset is not None
-        assert min(abs(offset.lower_ns), abs(offset.upper_ns)) > fleet.limit_ns
-        assert 0 not in offset
+def with_utc(fleet: RandomFleet, utc: Interval) -> dict[str, NodeEvidence]:
+    """Return the nodes of a fleet, each with its offset to UTC; the admin box gets one, too."""
+    if fleet.admin is not None:
+        fleet.admin = replace(fleet.admin, utc_offset=to_utc(fleet.admin.offset, utc))
+    return {one.name: replace(one, utc_offset=to_utc(one.offset, utc)) for one in fleet.nodes}
 
 
-@settings(max_examples=400, deadline=None)
-@given(dice=st.randoms(use_true_random=False), draw=st.sampled_from(FLEETS))
-def test_no_honest_node_is_named_by_any_row(dice: Random, draw: object) -> None:
+@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize("draw", FLEETS)
+@settings(max_examples=100, deadline=None)
+@given(dice=st.randoms(use_true_random=False))
+def test_no_honest_node_is_named_by_any_row(
+    draw: Callable[[Random, int], RandomFleet], axes: int, dice: Random
+) -> None:
     """UTC is within the line of every honest clock, and its interval contains it."""
-    fleet = draw(dice)  # type: ignore[operator] # a function that draws a fleet
+    fleet = draw(dice, axes)
     true_ns = dice.randint(0, fleet.limit_ns)  # honest clocks are from 0 to the line
     utc = Interval(true_ns - dice.choice([0, 1, 40]), true_ns + dice.choice([0, 1, 40]))
-    with_utc(fleet, utc)
-    nodes = {one.name: one for one in fleet.nodes}
-    admin = fleet.admin and replace(fleet.admin, utc_offset=fleet.admin.offset and fleet.admin.offset - utc)
-    found = decide(nodes, fleet.limit_ns, admin=admin, utc=UtcLine(fleet.limit_ns, 3))
+    nodes, line = with_utc(fleet, utc), UtcLine(fleet.limit_ns, 3)
+    found = decide(nodes, fleet.limit_ns, admin=fleet.admin, utc=line)
     assert fleet.honest.isdisjoint(found.culprits)
     right = {n for n, one in nodes.items() if one.utc_offset and one.utc_offset.furthest_ns <= fleet.limit_ns}
     assert right.isdisjoint(found.culprits)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-99, 99), min_size=1, max_size=9), st.integers(0, 30), st.randoms())
+def test_no_right_node_is_named_by_utc_however_few_are_right(
+    clocks_ns: list[int], limit_ns: int, dice: Random
+) -> None:
+    """Any clocks, each somewhere within its interval; UTC is at 0, somewhere within its own."""
+    utc = around(dice, 0, 0, 1, limit_ns)
+    nodes = cluster(
+        *(
+            NodeEvidence(f"n{k}", utc_offset=around(dice, clock_ns, 0, 1, limit_ns) - utc)
+            for k, clock_ns in enumerate(clocks_ns)
+        )
+    )
+    found = decide(nodes, None, utc=UtcLine(limit_ns, 3))
+    assert all(abs(clocks_ns[int(name[1:])]) > limit_ns for name in found.culprits)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("draw", FLEETS)
+def test_no_honest_node_is_named_in_a_hundred_thousand_fleets(
+    draw: Callable[[Random, int], RandomFleet],
+) -> None:
+    """The same, in fleets that each seed draws; some of them name a node."""
+    named = 0
+    for seed in range(100_000):
+        dice = Random(seed)
+        fleet = draw(dice, 1 + seed % 3)
+        true_ns = dice.randint(0, fleet.limit_ns)
+        nodes = with_utc(fleet, Interval(true_ns - dice.choice([0, 40]), true_ns + dice.choice([0, 40])))
+        found = decide(nodes, fleet.limit_ns, admin=fleet.admin, utc=UtcLine(fleet.limit_ns, 3))
+        named += bool(found.culprits)
+        assert fleet.honest.isdisjoint(found.culprits), (seed, found)
+    assert named > 1_000
 
 
 @given(dice=st.randoms(use_true_random=False), nodes=st.integers(2, 9))
