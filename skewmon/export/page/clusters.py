@@ -20,9 +20,11 @@ from skewmon.export.page.matrix import matrix
 from skewmon.export.page.nodes import RowContext, node_row
 from skewmon.export.page.parts import Drawing
 from skewmon.export.page.past import JournalDay
+from skewmon.export.page.recent import Recent
 from skewmon.export.page.references import references
 from skewmon.export.page.scale import Scale, judged
-from skewmon.export.page.since import wrong_since
+from skewmon.export.page.since import beyond_since, wrong_since
+from skewmon.export.page.sparkline import sparkline
 from skewmon.export.page.strip import strip
 from skewmon.export.page.timeline import timeline
 from skewmon.export.published import Publication
@@ -45,11 +47,14 @@ ROWS_A_TURN = 8
 #: Verdicts with a pair to look for.
 UNFOLDED = (Verdict.WARNING, Verdict.CRITICAL, Verdict.AMBIGUOUS)
 
+#: Sparklines drawn in about a millisecond.
+SPARKLINES_A_TURN = 12
+
 COLUMNS = ("Node", "Offset", "Against the lines", "Round trip", "Time daemon says", "What to do")
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class DrawnPast:
     """The history of one cluster, drawn: by node a sparkline, and since when its clock is wrong."""
 
     sparklines: Mapping[str, Markup] = field(default_factory=dict)
@@ -57,19 +62,30 @@ class Past:
     timeline: Markup | None = None
 
 
-def drawn(publication: Publication, journal: JournalDay, *, every_row: bool) -> Drawing:
+def drawn(
+    publication: Publication, journal: JournalDay, recents: Mapping[str, Recent], *, every_row: bool
+) -> Drawing:
     """Return the page of a publication."""
     document = publication.document
     pasts = {
-        one["name"]: Past(
-            since=wrong_since(journal, one), timeline=timeline(journal, document["time"], one["name"])
-        )
+        one["name"]: _past(one, document, journal, recents.get(one["name"], Recent()))
         for one in document["clusters"]
     }
     return draw(document, pasts, every_row=every_row)
 
 
-def draw(document: Status, pasts: Mapping[str, Past], *, every_row: bool) -> Drawing:
+def _past(one: ClusterStatus, document: Status, journal: JournalDay, recent: Recent) -> DrawnPast:
+    scale, lines = Scale.of_cluster(one), skew_thresholds(one["thresholds"])
+    sparklines = {
+        node["name"]: sparkline(recent.of(node["name"]), lines, scale)
+        for node in yielding_gil(one["nodes"], SPARKLINES_A_TURN)
+        if recent.steps
+    }
+    since = beyond_since(recent, one) | wrong_since(journal, one)
+    return DrawnPast(sparklines, since, timeline(journal, document["time"], one["name"]))
+
+
+def draw(document: Status, pasts: Mapping[str, DrawnPast], *, every_row: bool) -> Drawing:
     """Return the index and the sections of all clusters, in the order of the configuration."""
     drawing = Drawing()
     if not document["clusters"]:
@@ -77,7 +93,9 @@ def draw(document: Status, pasts: Mapping[str, Past], *, every_row: bool) -> Dra
         drawing.part(ROOT, "div", waiting, _state(drawing, "waiting"))
         return drawing
     sections = [
-        _section(drawing, one, document, f"c{number}", pasts.get(one["name"], Past()), every_row=every_row)
+        _section(
+            drawing, one, document, f"c{number}", pasts.get(one["name"], DrawnPast()), every_row=every_row
+        )
         for number, one in enumerate(document["clusters"])
     ]
     index = _index(drawing, document) if len(sections) > 1 else None
@@ -108,7 +126,7 @@ def _entry(drawing: Drawing, one: ClusterStatus, key: str) -> Markup:
 
 
 def _section(
-    drawing: Drawing, one: ClusterStatus, document: Status, key: str, past: Past, *, every_row: bool
+    drawing: Drawing, one: ClusterStatus, document: Status, key: str, past: DrawnPast, *, every_row: bool
 ) -> Markup:
     verdict = one["verdict"].value
     scale = Scale.of_cluster(one)
@@ -147,7 +165,7 @@ def _header(drawing: Drawing, one: ClusterStatus, document: Status, key: str) ->
     )
 
 
-def _pictures(drawing: Drawing, one: ClusterStatus, scale: Scale, key: str, past: Past) -> Markup:
+def _pictures(drawing: Drawing, one: ClusterStatus, scale: Scale, key: str, past: DrawnPast) -> Markup:
     """Return the strip, the timeline and the matrix; the matrix is folded while no pair needs attention."""
     past_drawn = drawing.part(f"{key}t", "div", past.timeline) if past.timeline else None
     return tag(
@@ -206,10 +224,13 @@ def _split(one: ClusterStatus, *, every_row: bool) -> tuple[dict[int, NodeStatus
 
 
 def _is_troubled(one: ClusterStatus, node: NodeStatus) -> bool:
-    """Return whether a node has trouble of its own: wrong, silent, beyond a line, or in a pair beyond one."""
+    """Return whether a node has trouble of its own: wrong, silent, beyond a line, or of the worst pair.
+
+    The pair counts if no culprit is named.
+    """
     pair = one["worst_pair"]
     named = set(one["culprits"])
-    if pair is not None and one["verdict"] in (Verdict.WARNING, Verdict.CRITICAL):
+    if pair is not None and not named and one["verdict"] in (Verdict.WARNING, Verdict.CRITICAL):
         named |= {pair["node"], pair["peer"]}
     offset = interval(node["offset"]) if node["offset"] else None
     return node["name"] in named or judged(offset, skew_thresholds(one["thresholds"])) is not Verdict.OK
@@ -232,7 +253,7 @@ def _table(drawing: Drawing, rows: Mapping[int, NodeStatus], context: RowContext
 
 
 def _cells(
-    drawing: Drawing, one: ClusterStatus, nodes: Mapping[int, NodeStatus], key: str, past: Past
+    drawing: Drawing, one: ClusterStatus, nodes: Mapping[int, NodeStatus], key: str, past: DrawnPast
 ) -> Markup | None:
     if not nodes:
         return None

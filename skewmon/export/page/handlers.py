@@ -8,14 +8,15 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from skewmon.errors import SkewmonError
+from skewmon.errors import SkewmonError, echoed
 from skewmon.export import parameters
 from skewmon.export.event_query import event_query
-from skewmon.export.page import clusters, events, node_page
+from skewmon.export.page import clusters, events, history, node_page
 from skewmon.export.page.answers import ASSETS, SCRIPT_PARAMETERS, Answers, PageFrame
 from skewmon.export.page.links import UP
 from skewmon.export.page.parts import Drawing
 from skewmon.export.page.past import PastReader
+from skewmon.export.page.recent import RecentReader
 from skewmon.export.published import Callbacks, Published
 from skewmon.export.responses import fault
 
@@ -37,6 +38,7 @@ class PageHandlers:
         self._published = published
         self._callbacks = callbacks
         self._past = PastReader(callbacks)
+        self._recent = RecentReader(callbacks.history)
         self._answers = Answers(published)
         self._files = {name: (ASSETS / name).read_bytes() for name in _FILES}
 
@@ -53,8 +55,10 @@ class PageHandlers:
         """Answer the page of all clusters."""
         publication = self._published.newest
         every_row = request.query.get("rows") == "all"
+        names = [view.name for view in publication.snapshot.clusters]
         journal = await publication.awaited("journal", self._past.journal)
-        make = partial(clusters.drawn, publication, journal, every_row=every_row)
+        recents = await publication.awaited("recent", partial(self._recent.newest, names))
+        make = partial(clusters.drawn, publication, journal, recents, every_row=every_row)
         drawing = await publication.once(("drawing", every_row), make)
         kind = ("clusters", every_row)
         return await self._answers.answer(request, publication, kind, drawing, PageFrame(), shared=True)
@@ -63,13 +67,27 @@ class PageHandlers:
         """Answer the page of one node, with a section for each cluster that it is in."""
         publication = self._published.newest
         name = request.match_info["name"]
-        if not any(node.name == name for view in publication.snapshot.clusters for node in view.nodes):
+        found = [
+            view.name
+            for view in publication.snapshot.clusters
+            if any(node.name == name for node in view.nodes)
+        ]
+        if not found:
             return fault(request, HTTPStatus.NOT_FOUND, "No cluster has a node of this name.")
+        span = request.query.get("span", history.DEFAULT_SPAN)
+        if span not in history.SPANS:
+            message = f"span: expected one of {', '.join(history.SPANS)}, found {echoed(span)}"
+            return fault(request, HTTPStatus.BAD_REQUEST, message)
         journal = await publication.awaited("journal", self._past.journal)
-        make = partial(node_page.drawn, publication, name, journal)
+        pasts = {
+            cluster: await history.read(self._callbacks.history, cluster, name, span) for cluster in found
+        }
+        make = partial(node_page.drawn, publication, name, journal, pasts)
         drawing = await self._in_thread(make)
         frame = PageFrame(f"{name}: skewmon", UP, "Filter rows", "event, source or peer")
-        return await self._answers.answer(request, publication, ("node", name), drawing, frame, shared=False)
+        return await self._answers.answer(
+            request, publication, ("node", name, span), drawing, frame, shared=False
+        )
 
     async def events(self, request: web.Request) -> web.Response:
         """Answer the table of events that match the query."""

@@ -1,6 +1,6 @@
 """The page of one node: its clock in each cluster, the past day, claims, sources, findings and pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from skewmon.alert.thresholds import judge
 from skewmon.export.claims import PeerStatus
@@ -17,6 +17,7 @@ from skewmon.export.encode import foreign
 from skewmon.export.page.bar import bar
 from skewmon.export.page.events import event_table
 from skewmon.export.page.findings import finding_list
+from skewmon.export.page.history import NodeHistory, chart
 from skewmon.export.page.links import UP, events_path, node_link
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.nodes import changes, claim
@@ -52,43 +53,52 @@ SOURCE_COLUMNS = (
 )
 
 
-def drawn(publication: Publication, name: str, journal: JournalDay) -> Drawing:
+def drawn(
+    publication: Publication, name: str, journal: JournalDay, pasts: Mapping[str, NodeHistory]
+) -> Drawing:
     """Return the page of a node of the newest round."""
-    return draw(publication.document, name, journal)
+    return draw(publication.document, name, journal, pasts)
 
 
-def draw(document: Status, name: str, journal: JournalDay) -> Drawing:
+def draw(document: Status, name: str, journal: JournalDay, pasts: Mapping[str, NodeHistory]) -> Drawing:
     """Return a section for each cluster that has a node of this name."""
     drawing = Drawing()
     found = [(one, node) for one in document["clusters"] for node in one["nodes"] if node["name"] == name]
     sections = [
-        _section(drawing, document, one, node, journal, f"c{number}")
+        _section(drawing, document, one, node, journal, pasts.get(one["name"]), f"c{number}")
         for number, (one, node) in enumerate(found)
     ]
-    verdict = document["verdict"].value
-    state = drawing.part("state", "span", hidden=True, data_verdict=verdict)
+    state = drawing.part("state", "span", hidden=True, data_verdict=document["verdict"].value)
     drawing.part("node", "div", state, *sections)
     return drawing
 
 
 def _section(
-    drawing: Drawing, document: Status, one: ClusterStatus, node: NodeStatus, journal: JournalDay, key: str
+    drawing: Drawing,
+    document: Status,
+    one: ClusterStatus,
+    node: NodeStatus,
+    journal: JournalDay,
+    past: NodeHistory | None,
+    key: str,
 ) -> Markup:
     lines = skew_thresholds(one["thresholds"])
     level = judged(interval(node["offset"]) if node["offset"] else None, lines).value
     since = wrong_since(journal, one).get(node["name"])
-    past = tag("div", timeline(journal, document["time"], one["name"], node["name"]))
+    day = timeline(journal, document["time"], one["name"], node["name"])
     return drawing.part(
         key,
         "section",
         _header(drawing, document, one, node, key, level),
         drawing.part(f"{key}w", "p", _headline(node), class_="verdict"),
-        tag("p", since, class_="since") if since else None,
+        drawing.part(f"{key}a", "p", since, class_="since") if since else None,
         drawing.part(f"{key}b", "div", _drawn_offset(one, node, lines)),
         drawing.part(f"{key}f", "dl", *_figures(node)),
         drawing.part(f"{key}d", "div", changes(node), finding_list(node["findings"], FINDINGS_SHOWN)),
+        tag("h3", "History"),
+        drawing.part(f"{key}y", "div", chart(past, lines) if past else None),
         tag("h3", "Last 24 hours"),
-        drawing.part(f"{key}t", "div", past),
+        drawing.part(f"{key}t", "div", day),
         drawing.part(f"{key}e", "div", _events(journal, node["name"])),
         tag("h3", "Time daemon"),
         drawing.part(f"{key}s", "div", _claims(node)),

@@ -1,7 +1,10 @@
-"""Since when a clock is wrong, from the culprits in the journal."""
+"""Since when a clock is wrong: from the culprits in the journal, or from the record."""
 
-from skewmon.export.document import ClusterStatus, elapsed_s
+from datetime import UTC, datetime
+
+from skewmon.export.document import ClusterStatus, elapsed_s, interval, skew_thresholds
 from skewmon.export.page.past import JournalDay, listed
+from skewmon.export.page.recent import STEP_S, Recent
 from skewmon.model import EventKind
 from skewmon.text import coarse
 
@@ -12,6 +15,30 @@ def wrong_since(journal: JournalDay, one: ClusterStatus) -> dict[str, str]:
     begun = _begun(journal, one["name"])
     longer = _longer(journal)
     return {name: _words(begun[name], now) if name in begun else longer for name in one["culprits"]}
+
+
+def beyond_since(recent: Recent, one: ClusterStatus) -> dict[str, str]:
+    """Return for each node that is proven beyond a line since when it is, in words, if the record has it."""
+    lines = skew_thresholds(one["thresholds"])
+    if not lines or not recent.steps:
+        return {}
+    limit_ns = lines[0].limit_ns
+    beyond = (
+        node["name"]
+        for node in one["nodes"]
+        if node["offset"] and interval(node["offset"]).proven_ns > limit_ns
+    )
+    return {name: _beyond_words(recent, name, limit_ns) for name in beyond}
+
+
+def _beyond_words(recent: Recent, name: str, limit_ns: int) -> str:
+    """Return when the last steps in a row that passed the line began; steps without a round do not count."""
+    steps = recent.of(name)
+    for back, step in enumerate(reversed(steps)):
+        if step is not None and step.offset is not None and step.offset.proven_ns <= limit_ns:
+            begin_s = recent.begin_s + (len(steps) - back) * STEP_S
+            return f"beyond a line since {datetime.fromtimestamp(begin_s, UTC):%H:%M} UTC"
+    return "beyond a line for as long as is recorded here"
 
 
 def _begun(journal: JournalDay, cluster: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ DAEMON_KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimelineSpan:
     """Something that lasted, or a mark if both ends are one; as parts of the day."""
 
     begin: float
@@ -54,11 +54,11 @@ class Span:
 
 
 @dataclass(slots=True)
-class Open:
+class OpenSpans:
     """Spans that began and did not end yet, by the thing that they are of."""
 
     begun: dict[tuple[str, ...], tuple[float, str, str]] = field(default_factory=dict)
-    spans: list[Span] = field(default_factory=list)
+    spans: list[TimelineSpan] = field(default_factory=list)
 
     def begin(self, key: tuple[str, ...], at: float, level: str, sentence: str) -> None:
         """Begin a span, unless it has begun already."""
@@ -67,9 +67,9 @@ class Open:
     def end(self, key: tuple[str, ...], at: float, level: str, sentence: str) -> None:
         """End a span; one that began before the first event lasted since then."""
         begin, level, sentence = self.begun.pop(key, (0.0, level, sentence))
-        self.spans.append(Span(begin, at, level, (sentence,)))
+        self.spans.append(TimelineSpan(begin, at, level, (sentence,)))
 
-    def close(self) -> list[Span]:
+    def close(self) -> list[TimelineSpan]:
         """Return all spans; those without an end last until now."""
         for key in tuple(self.begun):
             self.end(key, 1.0, "", "")
@@ -112,7 +112,7 @@ def _is_of(event: EventRow, cluster: str, node: str | None) -> bool:
 
 def _lanes(
     events: Sequence[EventRow], place: Callable[[EventRow], float], node: str | None
-) -> Iterator[tuple[str, list[Span]]]:
+) -> Iterator[tuple[str, list[TimelineSpan]]]:
     yield "Alerts", _alerts(events, place)
     yield "Wrong", _wrong(events, place, node)
     yield "Outages", _outages(events, place)
@@ -120,8 +120,8 @@ def _lanes(
     yield "skewmon", _marks(events, place, DAEMON_KINDS, "unknown")
 
 
-def _alerts(events: Sequence[EventRow], place: Callable[[EventRow], float]) -> list[Span]:
-    open_ = Open()
+def _alerts(events: Sequence[EventRow], place: Callable[[EventRow], float]) -> list[TimelineSpan]:
+    open_ = OpenSpans()
     for event in events:
         detail = event["detail"]
         key = (str(detail.get("alert")), str(detail.get("severity")), event["node"] or "")
@@ -133,8 +133,8 @@ def _alerts(events: Sequence[EventRow], place: Callable[[EventRow], float]) -> l
     return open_.close()
 
 
-def _outages(events: Sequence[EventRow], place: Callable[[EventRow], float]) -> list[Span]:
-    open_ = Open()
+def _outages(events: Sequence[EventRow], place: Callable[[EventRow], float]) -> list[TimelineSpan]:
+    open_ = OpenSpans()
     for event in events:
         key = (event["node"] or "",)
         if event["kind"] == EventKind.NOT_MEASURED:
@@ -144,8 +144,10 @@ def _outages(events: Sequence[EventRow], place: Callable[[EventRow], float]) -> 
     return open_.close()
 
 
-def _wrong(events: Sequence[EventRow], place: Callable[[EventRow], float], node: str | None) -> list[Span]:
-    open_ = Open()
+def _wrong(
+    events: Sequence[EventRow], place: Callable[[EventRow], float], node: str | None
+) -> list[TimelineSpan]:
+    open_ = OpenSpans()
     for event in events:
         if event["kind"] != EventKind.CULPRITS:
             continue
@@ -159,19 +161,21 @@ def _wrong(events: Sequence[EventRow], place: Callable[[EventRow], float], node:
 
 def _marks(
     events: Sequence[EventRow], place: Callable[[EventRow], float], kinds: Sequence[EventKind], level: str
-) -> list[Span]:
+) -> list[TimelineSpan]:
     chosen = (event for event in events if event["kind"] in kinds)
-    return [Span(place(event), place(event), level, (event["message"],)) for event in chosen]
+    return [TimelineSpan(place(event), place(event), level, (event["message"],)) for event in chosen]
 
 
-def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+def _merged(spans: Iterable[TimelineSpan]) -> Iterator[TimelineSpan]:
     """Yield the spans with those of one level that overlap as one: a thousand outages are one bar."""
     for level, alike in groupby(sorted(spans, key=lambda one: (one.level, one.begin)), lambda one: one.level):
-        last: Span | None = None
+        last: TimelineSpan | None = None
         for span in alike:
-            wide = Span(span.begin, max(span.end, span.begin + LEAST), level, span.sentences)
+            wide = TimelineSpan(span.begin, max(span.end, span.begin + LEAST), level, span.sentences)
             if last is not None and wide.begin <= last.end:
-                last = Span(last.begin, max(last.end, wide.end), level, last.sentences + wide.sentences)
+                last = TimelineSpan(
+                    last.begin, max(last.end, wide.end), level, last.sentences + wide.sentences
+                )
                 continue
             if last is not None:
                 yield last
@@ -180,7 +184,7 @@ def _merged(spans: Iterable[Span]) -> Iterator[Span]:
             yield last
 
 
-def _lane(spans: Sequence[Span], number: int) -> Iterator[Markup]:
+def _lane(spans: Sequence[TimelineSpan], number: int) -> Iterator[Markup]:
     top = number * LANE_HEIGHT
     y = f"{top + LANE_HEIGHT / 2:g}"
     yield tag("line", class_="axis", x1="0", x2="100%", y1=y, y2=y)
@@ -208,7 +212,7 @@ def _axis(end: datetime, height: int) -> Iterator[Markup]:
                 yield tag("text", f"{at:%H:%M}", class_="tick minor", x=x, y=f"{height - 4}")
 
 
-def _sentence(lanes: Sequence[tuple[str, list[Span]]], events: Sequence[EventRow]) -> str:
+def _sentence(lanes: Sequence[tuple[str, list[TimelineSpan]]], events: Sequence[EventRow]) -> str:
     if not events:
         return "Last 24 hours: no events."
     counts = ", ".join(f"{name.lower()} {len(spans)}" for name, spans in lanes if spans)
