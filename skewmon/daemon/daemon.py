@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
+from skewmon.alert.alerts import RUNBOOK_URL
 from skewmon.config.effective import digest, shown
 from skewmon.config.references import time_servers
 from skewmon.config.schema import Config
@@ -171,7 +172,12 @@ class Daemon:
         self._scheduler.start(clusters)
 
     def _origin(self, config: Config) -> Origin:
-        return Origin(self._status.page_url, on_time=self._on_time if config.alerts.watchdog else None)
+        page_url = self._status.page_url.rstrip("/")
+        return Origin(
+            self._status.page_url,
+            f"{page_url}/runbook" if config.web.external_url else RUNBOOK_URL,
+            on_time=self._on_time if config.alerts.watchdog else None,
+        )
 
     def _on_time(self) -> bool:
         return self._scheduler.on_time

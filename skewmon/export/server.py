@@ -15,6 +15,7 @@ from skewmon.export.connection import note_whole_requests
 from skewmon.export.listener import HttpListener
 from skewmon.export.operations import Operations
 from skewmon.export.page.handlers import PageHandlers
+from skewmon.export.page.runbook import RunbookHandlers
 from skewmon.export.pairs import PairExport
 from skewmon.export.published import Callbacks, DaemonStats, Published
 from skewmon.export.responses import add_headers, explain_faults
@@ -70,6 +71,7 @@ class Exporter:
         )
         app.on_response_prepare.append(add_headers)
         app.add_routes(PageHandlers(self._published, callbacks).routes())
+        app.add_routes(RunbookHandlers().routes())
         app.add_routes(Operations(self._published, callbacks).routes())
         app.add_routes(self._api.routes())
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=SHUTDOWN_S)

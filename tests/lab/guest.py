@@ -40,7 +40,7 @@ PYTHONPATH=/opt/site:/opt/source exec python3 -m skewmon "$@"
 
 SSHD_CONFIG = """\
 HostKey /lab/host_key
-AuthorizedKeysFile /lab/authorized_keys
+AuthorizedKeysFile /lab/authorized_keys .ssh/authorized_keys
 StrictModes no
 UsePAM no
 UseDNS no
@@ -143,7 +143,11 @@ class Guest:
         """The kernel's output."""
         return (self._directory / "kernel.log").read_text(errors="replace")
 
-    def shell(self, line: str) -> str:
+    def share(self, file: Path) -> None:
+        """Let the guest see a copy of a file in /lab."""
+        shutil.copy(file, self._share)
+
+    def shell(self, line: str, *, limit_s: float = COMMAND_TIMEOUT_S) -> str:
         """Run a line in the guest and return its output."""
         command = ["ssh", "-F", "none", "-i", str(self._keys.identity), "-o", "IdentitiesOnly=yes"]
         command += ["-o", f"UserKnownHostsFile={self._keys.known_hosts}", f"root@{self.address}", line]
@@ -152,7 +156,7 @@ class Guest:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=COMMAND_TIMEOUT_S,
+            timeout=limit_s,
             check=False,
         )
         assert done.returncode == 0, (line, done)
