@@ -4,7 +4,7 @@ A forecast is made only if the direction is certain. Under a time daemon that st
 rather than a forecast, and the sentence says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -86,12 +86,16 @@ def node_forecasts(
     rates: Mapping[str, Rates],
     statuses: Mapping[str, SyncStatus | None],
     limits_ns: Sequence[int],
+    reference: Collection[str] | None = None,
 ) -> dict[str, NodeForecast]:
-    """Return the drift and forecast of every node with a meaningful rate."""
-    nets = _net_rates({name: rates[name] for name in offsets})
+    """Return the drift and forecast of every node with a meaningful rate.
+
+    The cluster's reference is the median of the nodes in ``reference``, by default of all.
+    """
+    nets = _net_rates({name: rates[name] for name in offsets}, reference)
     apart = _against_the_other(offsets, nets)
     found = {}
-    for name, rate in _rates_to_reference(nets).items():
+    for name, rate in _rates_to_reference(nets, reference).items():
         if rate.meaningful:
             offset, leaving = apart.get(name, (offsets[name], rate))
             ahead = forecast(offset, leaving, limits_ns, discipline(statuses[name]))
@@ -99,22 +103,23 @@ def node_forecasts(
     return found
 
 
-def _net_rates(rates: Mapping[str, Rates]) -> dict[str, Rate]:
-    """Return each node's net rate; none if one of them is unknown, since the reference's is then, too."""
+def _net_rates(rates: Mapping[str, Rates], reference: Collection[str] | None) -> dict[str, Rate]:
+    """Return each node's net rate; none if one of the reference's is unknown, since its own is then, too."""
     nets = {name: one.net for name, one in rates.items() if one.net is not None}
-    return nets if len(nets) == len(rates) else {}
+    return nets if nets.keys() >= (rates.keys() if reference is None else set(reference)) else {}
 
 
-def _rates_to_reference(nets: Mapping[str, Rate]) -> dict[str, Rate]:
-    """Return each node's net rate against the cluster's reference instead of the base.
+def _rates_to_reference(nets: Mapping[str, Rate], reference: Collection[str] | None) -> dict[str, Rate]:
+    """Return each node's net rate against the cluster's reference instead of its axis.
 
     The reference moves as the median node does; a median of intervals is the interval of the medians.
     """
     if not nets:
         return {}
-    lower = median(net.lower for net in nets.values())
-    upper = median(net.upper for net in nets.values())
-    samples = min(net.samples for net in nets.values())
+    nodes = [net for name, net in nets.items() if reference is None or name in reference]
+    lower = median(net.lower for net in nodes)
+    upper = median(net.upper for net in nodes)
+    samples = min(net.samples for net in nodes)
     return {name: net.plus(Rate(-upper, -lower, net.basis, samples)) for name, net in nets.items()}
 
 
@@ -126,7 +131,7 @@ def _against_the_other(
     The reference of two lies midway and moves with both: their skew passes a line long before either is as
     far from the reference.
     """
-    if len(offsets) != 2 or not nets:
+    if len(offsets) != 2 or len(nets) != 2:
         return {}
     one, other = offsets
     return {

@@ -51,6 +51,7 @@ class ResetReason(StrEnum):
     RATE = "rate"  # H2b is broken: its rate jumped, or a short pause
     WANDER = "wander"  # H6 is broken; the proven part stays
     BASE_PAUSED = "base-paused"
+    AXIS = "axis"  # it is measured from another vantage, or from one that rebooted or slept
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ A round that says otherwise has an interval that misses the truth: a defect of s
 
 from collections.abc import Iterable
 
-from skewmon.model import Interval, Measured
+from skewmon.model import Axis, Interval, Measured
 
 #: A container may live in a time namespace, which shifts RAW by a constant: far more than any bound, and no
 #: news about it.
@@ -19,14 +19,20 @@ CHECKS = (CANARY, ONE_KERNEL)
 
 
 def contradictions(measured: Iterable[Measured], own_boot_id: str) -> list[str]:
-    """Return the check that each contradiction of a round failed; empty if there is none."""
-    kernels: dict[str, list[Interval]] = {}
+    """Return the check that each contradiction of a round failed; empty if there is none.
+
+    Nodes that are measured from a vantage are compared there; the vantage may be one of them.
+    """
+    kernels: dict[tuple[Axis | None, str], list[Interval]] = {}
     for one in measured:
-        boot_id = one.burst.program.boot_id
-        if boot_id and one.estimate.oscillator is not None:
-            kernels.setdefault(boot_id, []).append(one.estimate.oscillator)
-    found = [CANARY for interval in kernels.get(own_boot_id, ()) if _missed(interval)]
-    for intervals in kernels.values():
+        seen, axis = one.local or one, one.local.axis if one.local else None
+        boot_id = seen.burst.program.boot_id
+        if boot_id and seen.estimate.oscillator is not None:
+            kernels.setdefault((axis, boot_id), []).append(seen.estimate.oscillator)
+    found = list[str]()
+    for (axis, boot_id), intervals in kernels.items():
+        if boot_id == (axis.boot_id if axis else own_boot_id):
+            found += [CANARY for interval in intervals if _missed(interval)]
         gap = max(i.lower_ns for i in intervals) - min(i.upper_ns for i in intervals)
         if 0 < gap < NAMESPACE_SHIFT_NS:
             found.append(ONE_KERNEL)

@@ -15,9 +15,9 @@ from skewmon.clock.history import (
     review,
 )
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
-from skewmon.clock.steps import Movement, MovementKind, Readings, follow, went_backwards
+from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
-from skewmon.model import Burst, Estimate
+from skewmon.model import Burst, Estimate, Interval
 
 #: Kinds of movement that count as a step of the node's wall clock.
 STEPS = frozenset({MovementKind.STEP, MovementKind.LEAP, MovementKind.MOVED})
@@ -126,6 +126,31 @@ def tightened(estimate: Estimate, update: ClockUpdate) -> Estimate:
     oscillator = estimate.oscillator.meet(update.oscillator.interval)
     wall = estimate.wall.meet(oscillator + estimate.correction) if oscillator else None
     return replace(estimate, oscillator=oscillator, wall=wall) if wall else estimate
+
+
+def on_another_axis(state: ClockState, seen_ns: int) -> ClockState:
+    """Return the state without everything measured against an oscillator that is not used any longer.
+
+    The node's own clocks were last read after ``seen_ns`` of the axis that is used from now on.
+    """
+    readings = state.readings
+    if readings is not None:
+        readings = readings._replace(seen_ns=seen_ns, since_ns=UNWATCHED_NS, wall=None)
+    return ClockState(readings=readings, steering=Steering(usual=state.steering.usual), steps=state.steps)
+
+
+def on_base(movements: tuple[Movement, ...], to_base: Interval) -> tuple[Movement, ...]:
+    """Return movements on an axis with instants of the base; the spans grow by the width of ``to_base``."""
+    return tuple(
+        replace(
+            movement,
+            after_ns=movement.after_ns - to_base.upper_ns
+            if movement.after_ns != UNWATCHED_NS
+            else UNWATCHED_NS,
+            before_ns=movement.before_ns - to_base.lower_ns,
+        )
+        for movement in movements
+    )
 
 
 def without_base(state: ClockState, mistaken_steps: int = 0) -> ClockState:

@@ -5,13 +5,14 @@ CLOCK_MONOTONIC_RAW, the common *base*; wall-clock times are named ``…_wall_ns
 """
 
 from skewmon.errors import Failed
-from skewmon.model.axes import BASE, AxisOffset, VantageView
+from skewmon.model.axes import BASE, Axis, AxisOffset, VantageView
 from skewmon.model.events import Event, EventKind, EventQuery
 from skewmon.model.exchange import (
     Burst,
     Estimate,
     Exchange,
     Measured,
+    OnAxis,
     Outcome,
     Program,
     Quantum,
@@ -60,6 +61,7 @@ __all__ = [
     "BASE",
     "NO_UTC",
     "NS_PER_S",
+    "Axis",
     "AxisOffset",
     "Burst",
     "Cluster",
@@ -84,6 +86,7 @@ __all__ = [
     "Measured",
     "Node",
     "NodeView",
+    "OnAxis",
     "OscillatorRate",
     "Outcome",
     "Pair",

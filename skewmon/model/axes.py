@@ -5,6 +5,7 @@ MONOTONIC_RAW of a vantage. Two clocks on one axis are compared there, exactly. 
 compared on the base, where each is known as widely as its axis is.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from skewmon.errors import Failed
@@ -32,6 +33,27 @@ class AxisOffset(Interval):
         if not isinstance(other, AxisOffset):
             return Interval.__sub__(self, other)
         return self.own - other.own if self.axis == other.axis else self.common - other.common
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The MONOTONIC_RAW of a vantage in one round.
+
+    ``at_ns`` is the round's common instant on it, exactly; ``to_base`` is the axis minus the base at the
+    base's common instant. Earlier offsets on an axis with another ``epoch`` prove nothing: the vantage slept.
+    """
+
+    label: str
+    boot_id: str
+    clocksource: str
+    at_ns: int
+    to_base: Interval
+    epoch: int = 0
+
+    @property
+    def key(self) -> Hashable:
+        """The value that identifies the oscillator, as long as it runs on."""
+        return (self.label, self.boot_id, self.clocksource, self.epoch)
 
 
 @dataclass(frozen=True, slots=True)

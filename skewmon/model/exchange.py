@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from skewmon.errors import Failed
+from skewmon.model.axes import Axis
 from skewmon.model.interval import Interval
 
 
@@ -125,11 +126,21 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class OnAxis:
+    """The same node as its vantage sees it: stamps and instants are on the axis, and no jump is between."""
+
+    axis: Axis
+    burst: Burst
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """A node that answered in this round."""
+    """A node that answered in this round; ``local`` is set if it is measured from a vantage."""
 
     burst: Burst
     estimate: Estimate
+    local: OnAxis | None = None
 
 
 Outcome = Measured | Failed

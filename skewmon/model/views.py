@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from skewmon.errors import Reason
+from skewmon.model.axes import BASE, VantageView
 from skewmon.model.exchange import Measured, Outcome
 from skewmon.model.interval import Interval
 from skewmon.model.nodes import Cluster
@@ -149,6 +150,8 @@ class NodeView:
     findings: tuple[Finding, ...] = ()
     failures: Mapping[Reason, int] = field(default_factory=dict)
     unparsed_lines: int = 0  # since the start, unlike timesync.unparsed
+    axis: str = BASE  # the label of the vantage that it is measured from
+    axis_offset: Interval | None = None  # on that axis, to the median of the cluster's nodes there
     utc_offset: Interval | None = None
 
 
@@ -169,6 +172,8 @@ class ClusterView:
     rounds: int = 0
     at_ns: int = 0  # the common instant, on the base
     utc: Utc = NO_UTC
+    axis: str = BASE  # that of the reference
+    vantages: tuple[VantageView, ...] = ()
 
     @property
     def name(self) -> str:

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor
 
 from skewmon.alert.verdict import (
     cluster_verdict,
@@ -14,10 +13,8 @@ from skewmon.alert.verdict import (
     vote_limit_ns,
 )
 from skewmon.clock import pairs
-from skewmon.clock.burst import ageing_ns
 from skewmon.clock.forecast import UNKNOWN_FORECAST, NodeForecast, node_forecasts
-from skewmon.clock.interval import UNKNOWN_RATE
-from skewmon.clock.state import STEPS, ClockUpdate
+from skewmon.clock.state import STEPS
 from skewmon.clock.steps import Movement
 from skewmon.culprit.against_utc import UtcLine, utc_line
 from skewmon.culprit.decide import NO_CULPRIT, decide, with_last_step
@@ -33,7 +30,6 @@ from skewmon.model import (
     Measured,
     Node,
     NodeView,
-    OscillatorRate,
     Outcome,
     Pair,
     Threshold,
@@ -41,8 +37,11 @@ from skewmon.model import (
     Vote,
 )
 from skewmon.monitor.against_utc import confirmed, judged_offsets, offset_to
+from skewmon.monitor.axes import NO_AXES, Survey
 from skewmon.monitor.changes import clock_changes, largest_step
 from skewmon.monitor.node_state import NodeState
+from skewmon.monitor.offsets import ClusterOffsets, axis_of, cluster_offsets
+from skewmon.monitor.rates import oscillator_rate, rates_on_axis, rates_ppb
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id
 from skewmon.probe.sweep import Sweep
@@ -73,6 +72,7 @@ class NodeInRound:
     name: str
     outcome: Outcome
     offset: Interval | None
+    axis_offset: Interval | None
     state: NodeState
     moved: Sequence[Movement]  # since the cluster's previous round
     evidence: NodeEvidence
@@ -109,7 +109,7 @@ class NodeInRound:
             offset=self.offset,
             admin_offset=None if wall is None else wall - admin,
             drift=coming.drift,
-            oscillator=_oscillator_rate(self.outcome, self.state.clock_update),
+            oscillator=oscillator_rate(self.outcome, self.state.clock_update),
             forecast=coming.forecast,
             steps=self.state.clock_update.steps,
             stepped=largest_step(self.moved),
@@ -123,30 +123,36 @@ class NodeInRound:
             failures=dict(self.state.failures),
             unparsed_lines=self.state.unparsed_lines,
             utc_offset=offset_to(utc.offset, wall),
+            axis=axis_of(self.outcome),
+            axis_offset=self.axis_offset,
         )
 
 
-def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) -> ClusterView:
+def evaluate(
+    cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int, seen: Survey = NO_AXES
+) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
-    reference_ns, utc = _reference_ns(cluster, sweep), state.references.utc_at(sweep.at_ns)
+    axis, utc = state.rounds(cluster.name).axis, state.references.utc_at(sweep.at_ns)
+    on_axes = cluster_offsets(cluster, sweep, axis)
     nodes = [
-        _node_in_round(cluster, node, sweep, state, reference_ns, wall_ns, utc) for node in cluster.nodes
+        _node_in_round(cluster, node, sweep, state, on_axes, seen, wall_ns, utc) for node in cluster.nodes
     ]
-    offsets = {one.name: one.offset for one in nodes if one.offset is not None}
+    offsets = on_axes.nodes
     evidence = {one.name: one.evidence for one in nodes}
     skew = pairs.skew(offsets)
     lines = skew_lines(cluster.thresholds)
     limit_ns = vote_limit_ns(cluster.thresholds, skew)
     published = _published_pairs(offsets, lines)
-    admin = _admin_box(sweep.admin, reference_ns, state, utc)
+    admin = _admin_box(sweep.admin, on_axes, state, utc)
     vote = _vote(nodes, admin, limit_ns, wall_ns, utc_line(utc, utc_limit_ns(cluster.thresholds, limit_ns)))
     if limit_ns is not None:
         step = last_step(published[0], limit_ns, {one.name: one.steps for one in nodes})
         vote = with_last_step(vote, step, wall_ns - sweep.at_ns, limit_ns)
     known_utc = confirmed(utc)
-    reference = reference_clock(evidence, vote, known_utc and known_utc.shifted(-reference_ns))
+    reference = reference_clock(evidence, vote, known_utc and on_axes.to_reference(known_utc))
     base_ppb = base_rate_ppb(evidence.values())
-    forecasts = _node_forecasts(nodes, offsets, lines)
+    axes_ppb = {label: state.axis_rate_ppb(label) for label in on_axes.labels}
+    forecasts = _node_forecasts(nodes, on_axes, lines, axes_ppb)
     return ClusterView(
         cluster=cluster,
         verdict=cluster_verdict(
@@ -171,14 +177,9 @@ def evaluate(cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int) 
         rounds=state.rounds(cluster.name).number,
         at_ns=sweep.at_ns,
         utc=utc,
+        axis=on_axes.axis,
+        vantages=seen.views(cluster, sweep),
     )
-
-
-def _reference_ns(cluster: Cluster, sweep: Sweep) -> int:
-    """Return the zero of the cluster's offsets: the median of its wall clocks."""
-    walls = {node.name: _wall(sweep.outcomes[node.endpoint]) for node in cluster.nodes}
-    measured = {name: wall for name, wall in walls.items() if wall is not None}
-    return pairs.reference_ns(measured) if measured else 0
 
 
 def _node_in_round(
@@ -186,14 +187,14 @@ def _node_in_round(
     node: Node,
     sweep: Sweep,
     state: MonitorState,
-    reference_ns: int,
+    on_axes: ClusterOffsets,
+    seen: Survey,
     wall_ns: int,
     utc: Utc,
 ) -> NodeInRound:
     record, outcome = state.node(node.endpoint), sweep.outcomes[node.endpoint]
     moved = record.moved_since(state.rounds(cluster.name).since_ns)
-    wall = _wall(outcome)
-    offset = None if wall is None else wall.shifted(-reference_ns)
+    wall, offset = _wall(outcome), on_axes.nodes.get(node.name)
     evidence = NodeEvidence(
         node.name,
         record.timesync,
@@ -202,31 +203,13 @@ def _node_in_round(
         login(node),
         node.address,
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
-        *_rates_ppb(record.clock_update),
+        *rates_ppb(record.clock_update, state.axis_rate_ppb(axis_of(outcome))),
         None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
         offset_to(confirmed(utc), wall),
+        seen.evidence(node.endpoint, sweep),
     )
-    return NodeInRound(node.name, outcome, offset, record, moved, evidence)
-
-
-def _rates_ppb(update: ClockUpdate) -> tuple[Interval | None, Interval | None]:
-    """Return the proven mean rates of a node's oscillator and of its wall clock against the base."""
-    if update.mean_rate is None:
-        return None, None
-    oscillator, correction = Interval(*update.mean_rate), update.rates.correction
-    if correction is None:
-        return oscillator, None
-    return oscillator, oscillator + Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
-
-
-def _oscillator_rate(outcome: Outcome, update: ClockUpdate) -> OscillatorRate | None:
-    """Return the bounds of the rate by which a round was aged, and their cost while the rate is unknown."""
-    if not isinstance(outcome, Measured) or outcome.estimate.oscillator is None:
-        return None
-    lower_ppb, upper_ppb = update.rate
-    unknown = update.rate == UNKNOWN_RATE
-    cost_ns = ageing_ns(outcome.burst, outcome.estimate.at_ns, update.rate) if unknown else None
-    return OscillatorRate(lower_ppb / 1e9, upper_ppb / 1e9, cost_ns)
+    own = on_axes.own.get(node.name)
+    return NodeInRound(node.name, outcome, offset, own, record, moved, evidence)
 
 
 def _wall(outcome: Outcome) -> Interval | None:
@@ -263,23 +246,33 @@ def _vote(
     return decide({one.name: one.voting for one in nodes}, limit_ns, admin=admin, missing=missing, utc=utc)
 
 
-def _admin_box(wall: Interval, reference_ns: int, state: MonitorState, utc: Utc) -> NodeEvidence:
+def _admin_box(wall: Interval, on_axes: ClusterOffsets, state: MonitorState, utc: Utc) -> NodeEvidence:
     return NodeEvidence(
         ADMIN_BOX,
         state.admin_answer.status,
-        wall.shifted(-reference_ns),
+        on_axes.admin,
         boot_id=own_boot_id(),
         utc_offset=offset_to(confirmed(utc), wall),
     )
 
 
 def _node_forecasts(
-    nodes: Sequence[NodeInRound], offsets: Mapping[str, Interval], lines: Sequence[Threshold]
+    nodes: Sequence[NodeInRound],
+    on_axes: ClusterOffsets,
+    lines: Sequence[Threshold],
+    axes_ppb: Mapping[str, Interval | None],
 ) -> dict[str, NodeForecast]:
+    """Return the nodes' drift against the reference; ``axes_ppb`` are the rates of the axes to the base."""
     measured = [one for one in nodes if one.offset is not None]
     return node_forecasts(
-        offsets,
-        {one.name: one.state.clock_update.rates for one in measured},
+        on_axes.nodes,
+        {
+            one.name: rates_on_axis(
+                one.state.clock_update.rates, axes_ppb, axis_of(one.outcome), on_axes.axis
+            )
+            for one in measured
+        },
         {one.name: one.state.timesync for one in measured},
         [line.limit_ns for line in lines],
+        [one.name for one in measured if axis_of(one.outcome) == on_axes.axis],
     )

@@ -5,14 +5,27 @@ whether the base stood still, and commits each update once.
 """
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from skewmon.clock.checkpoint import Checkpoint, checkpoint_of
 from skewmon.clock.history import Reset, ResetReason
-from skewmon.clock.state import JUMPS, STEPS, ClockState, ClockUpdate, tightened, update_clocks, without_base
-from skewmon.clock.steps import Movement, MovementKind
+from skewmon.clock.interval import UNKNOWN_RATE
+from skewmon.clock.state import (
+    JUMPS,
+    STEPS,
+    ClockState,
+    ClockUpdate,
+    on_another_axis,
+    on_base,
+    tightened,
+    update_clocks,
+    without_base,
+)
+from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind
+from skewmon.clock.vantage import on_base as brought_to_base
 from skewmon.errors import Reason
-from skewmon.model import Failed, Finding, Interval, Measured, Outcome, SyncStatus
+from skewmon.model import Axis, Failed, Finding, Interval, Measured, Outcome, SyncStatus
 from skewmon.timesync.findings.derive import claimed_findings
 from skewmon.timesync.findings.evidence import NodeEvidence
 
@@ -54,6 +67,7 @@ class NodeUpdate:
     resets: tuple[str, ...] = ()
     unwatched_since_wall_ns: int | None = None
     is_newest: bool = True  # False: another cluster's round that began later was committed before
+    axis: Hashable = None  # the key of the axis that ``clock_state`` is on; None is the base
 
     @property
     def has_one_clock(self) -> bool:
@@ -73,6 +87,17 @@ class NodeUpdate:
         """By how much the oscillator left its course; None if it did not."""
         reset = self.clock_update.reset
         return reset.moved if reset and reset.reason in JUMPS else None
+
+    def on_axis(self, axis: Axis) -> "NodeUpdate":
+        """Return the update with the best bounds of its axis, and the node on the base as these allow."""
+        if not isinstance(self.outcome, Measured) or self.outcome.local is None:
+            return self
+        local = replace(self.outcome.local, axis=axis)
+        rate = self.clock_update.rate if self.is_newest else UNKNOWN_RATE
+        base = brought_to_base(local, self.outcome.estimate, rate)
+        # Bounds that contradict each other here rest on a history: the round's own agree.
+        narrowed = replace(self.outcome, estimate=base or self.outcome.estimate, local=local)
+        return replace(self, outcome=narrowed)
 
     def without_jump(self) -> "NodeUpdate":
         """Return the update without the jump of the oscillator, which was the base's."""
@@ -111,7 +136,9 @@ class NodeState:
     resets: Counter[str] = field(default_factory=Counter)
     last_success_wall_ns: int | None = None
     clock_state: ClockState | None = None
+    axis: Hashable = None  # the key of the axis that ``clock_state`` is on; None is the base
     clock_update: ClockUpdate = field(default_factory=ClockUpdate)  # of the newest round
+    seen_ns: int = UNWATCHED_NS  # the common instant of the newest round, on the base
     timesync: SyncStatus | None = None
     last_answer: LastAnswer = field(default_factory=LastAnswer)
     unparsed_lines: int = 0
@@ -122,11 +149,12 @@ class NodeState:
     last_step: tuple[int, Interval] | None = None  # the common instant that showed it, and its size
     _claimed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
 
-    @property
-    def is_followed(self) -> bool:
-        """Whether the node has a prediction against the base that a round can contradict."""
-        return self.clock_state is not None and (
-            self.clock_state.history is not None or _has_one_clock(self.clock_state)
+    def is_followed_on(self, axis: Hashable) -> bool:
+        """Return whether the node has a prediction against an axis that a round can contradict."""
+        return (
+            self.clock_state is not None
+            and self.axis == axis
+            and (self.clock_state.history is not None or _has_one_clock(self.clock_state))
         )
 
     def update(self, outcome: Outcome, *, steady_base: bool = True) -> NodeUpdate:
@@ -136,36 +164,44 @@ class NodeState:
         """
         if isinstance(outcome, Failed):
             steps = self.clock_state.steps if self.clock_state else 0
-            return NodeUpdate(outcome, outcome, self.clock_state, ClockUpdate(steps=steps))
+            return NodeUpdate(outcome, outcome, self.clock_state, ClockUpdate(steps=steps), axis=self.axis)
+        axis = outcome.local.axis if outcome.local else None
         if self._is_overtaken(outcome):
             latest = replace(self.clock_update, oscillator=None, plausible=None, movements=(), reset=None)
-            return NodeUpdate(outcome, outcome, self.clock_state, latest, is_newest=False)
-        clock_state, since_ns = self.clock_state, None
+            return NodeUpdate(outcome, outcome, self.clock_state, latest, is_newest=False, axis=self.axis)
+        clock_state, since_ns, resets = self.clock_state, None, tuple[str, ...]()
         if clock_state is None and self.checkpoint is not None:
             clock_state, since_ns = ClockState(readings=self.checkpoint.resumed()), self.checkpoint.wall_ns
-        estimate = outcome.estimate
-        clock_state, latest = update_clocks(clock_state, outcome.burst, estimate, steady_base=steady_base)
-        resets = (latest.reset.reason,) if latest.reset and since_ns is None else ()
-        narrowed = Measured(outcome.burst, tightened(estimate, latest))
-        return NodeUpdate(outcome, narrowed, clock_state, latest, resets, since_ns)
+        elif clock_state is not None and self.axis != (axis and axis.key):
+            resets = (ResetReason.AXIS,) if clock_state.history else ()
+            clock_state = on_another_axis(clock_state, self.seen_ns + (axis.to_base.lower_ns if axis else 0))
+        seen = outcome.local or outcome
+        clock_state, latest = update_clocks(clock_state, seen.burst, seen.estimate, steady_base=steady_base)
+        resets += (latest.reset.reason,) if latest.reset and since_ns is None else ()
+        narrowed = _narrowed(outcome, latest)
+        if axis is not None and latest.movements:
+            latest = replace(latest, movements=on_base(latest.movements, axis.to_base))
+        return NodeUpdate(outcome, narrowed, clock_state, latest, resets, since_ns, axis=axis and axis.key)
 
     def commit(self, update: NodeUpdate, wall_ns: int) -> None:
         """Take in the result of one round, at ``wall_ns`` of the admin box's wall clock."""
         self.clock_state, self.clock_update = update.clock_state, update.clock_update
+        self.axis = update.axis
         self.resets.update(update.resets)
         if isinstance(update.outcome, Failed):
             self.failures[update.outcome.reason] += 1
             return
         self.last_success_wall_ns, self.checkpoint = wall_ns, None
         at_ns = update.outcome.estimate.at_ns
+        self.seen_ns = max(self.seen_ns, at_ns)
         shown = [(at_ns, movement) for movement in update.clock_update.movements]
         self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
         for _, movement in shown:
             if movement.kind in STEPS and movement.size is not None:
                 self.last_step = (at_ns, movement.size)
 
-    def forget_base(self) -> None:
-        """Drop the history against a base that stood still; for nodes that were not part of that round."""
+    def forget_axis(self) -> None:
+        """Drop the history against an axis that stood still; for nodes that were not part of that round."""
         if self.clock_state is not None:
             self.clock_state = without_base(self.clock_state)
 
@@ -198,8 +234,20 @@ class NodeState:
         Rounds of different intervals overlap, and history takes readings in order only: otherwise the
         oscillator would seem to run backwards, and a step between the two would be undone and repeated.
         """
-        readings = self.clock_state.readings if self.clock_state else None
-        return readings is not None and outcome.burst.opening[0].sent_ns < readings.seen_ns
+        if self.clock_state is None or self.clock_state.readings is None:
+            return False
+        seen = outcome.local or outcome
+        if self.axis != (outcome.local and outcome.local.axis.key):
+            return outcome.burst.opening[0].sent_ns < self.seen_ns
+        return seen.burst.opening[0].sent_ns < self.clock_state.readings.seen_ns
+
+
+def _narrowed(outcome: Measured, latest: ClockUpdate) -> Measured:
+    """Return a node with the bounds that its history tightens, on the axis that has the history."""
+    if outcome.local is None:
+        return Measured(outcome.burst, tightened(outcome.estimate, latest))
+    local = replace(outcome.local, estimate=tightened(outcome.local.estimate, latest))
+    return replace(outcome, local=local)
 
 
 def _without_jumps(movements: tuple[Movement, ...]) -> tuple[Movement, ...]:

@@ -4,13 +4,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skewmon.clock.history import STEADY_CLOCKSOURCES, base_deviation, base_pause
+from skewmon.clock.history import STEADY_CLOCKSOURCES
 from skewmon.clock.selfcheck import contradictions
 from skewmon.clock.steps import Movement
 from skewmon.errors import NodeError, SkewmonError
 from skewmon.model import Cluster, ClusterView, Endpoint, Interval, Measured, Outcome
+from skewmon.monitor.axes import Survey, survey
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.node_state import NodeUpdate
+from skewmon.monitor.pauses import settled
 from skewmon.monitor.references import ReferenceAsker
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id, own_clocksource, own_sleep_ns
@@ -77,52 +79,41 @@ async def run_round(
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
     # If the base may stand still unnoticed, earlier offsets prove nothing.
     steady = own_clocksource() in STEADY_CLOCKSOURCES
+    seen = survey(sweep, state.vantages, steady_base=steady)
     updates = {
-        endpoint: _updated(state, endpoint, outcome, steady_base=steady)
+        endpoint: _updated(state, endpoint, seen.outcome(endpoint, outcome), steady_base=steady)
         for endpoint, outcome in sweep.outcomes.items()
     }
-    paused = state.admin_slept(slept_ns) or _base_pause(updates, state)
-    if paused is not None:  # every history against the base, and every bound that it tightened, is wrong
-        updates = {endpoint: update.without_base() for endpoint, update in updates.items()}
-        state.forget_base(but=endpoints)
-    jumped = None if paused is not None else _base_jump(updates, state)
-    if jumped is not None:
-        updates = {endpoint: update.without_jump() for endpoint, update in updates.items()}
-    outcomes = {endpoint: one.outcome for endpoint, one in updates.items()}
+    found = settled(updates, seen, state, state.admin_slept(slept_ns))
+    state.forget_axes(found.moved, but=endpoints)
+    outcomes = {endpoint: one.outcome for endpoint, one in found.updates.items()}
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     failed_checks = tuple(contradictions(measured, own_boot_id()))
-    state.commit(updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks)
-    views, failed = _evaluated(clusters, replace(sweep, outcomes=outcomes), state, wall_ns)
+    state.commit(found.updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks, found.vantages)
+    views, failed = _evaluated(clusters, replace(sweep, outcomes=outcomes), seen, state, wall_ns)
     return Round(
-        sweep.at_ns, wall_ns, views, _movements(updates, state), paused, failed_checks, failed, jumped
+        sweep.at_ns,
+        wall_ns,
+        views,
+        _movements(found.updates, state),
+        found.paused,
+        failed_checks,
+        failed,
+        found.jumped,
     )
 
 
 def _evaluated(
-    clusters: Sequence[Cluster], sweep: Sweep, state: MonitorState, wall_ns: int
+    clusters: Sequence[Cluster], sweep: Sweep, seen: Survey, state: MonitorState, wall_ns: int
 ) -> tuple[tuple[ClusterView, ...], tuple[str, ...]]:
     """Return the views, and the errors of clusters without a view: an error costs one cluster alone."""
     views, failed = list[ClusterView](), list[str]()
     for cluster in clusters:
         with contained(Where.ROUND, cluster=cluster.name) as evaluating:
-            views.append(evaluate(cluster, sweep, state, wall_ns))
+            views.append(evaluate(cluster, sweep, state, wall_ns, seen))
         if evaluating.error:
             failed.append(f"Cluster {cluster.name} could not be evaluated. {evaluating.error}")
     return tuple(views), tuple(failed)
-
-
-def _base_pause(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> Interval | None:
-    """Return how long the admin box stood still, if most nodes left their predictions by as much."""
-    followed = sum(state.node(endpoint).is_followed for endpoint in updates)
-    deviations = [one.deviation for one in updates.values()]
-    return base_pause([deviation for deviation in deviations if deviation is not None], followed)
-
-
-def _base_jump(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> Interval | None:
-    """Return by how much the admin box's oscillator left its course, ahead positive; None if it did not."""
-    followed = sum(state.node(endpoint).is_followed for endpoint in updates)
-    moved = base_deviation([one.jump for one in updates.values() if one.jump is not None], followed)
-    return None if moved is None else -moved
 
 
 def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> dict[Endpoint, NodeMovements]:
@@ -137,8 +128,10 @@ def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> d
 
 def _updated(state: MonitorState, endpoint: Endpoint, outcome: Outcome, *, steady_base: bool) -> NodeUpdate:
     """Return a node's update by a round; an error in its history costs that node alone."""
+    local = outcome.local if isinstance(outcome, Measured) else None
+    steady = local.axis.clocksource in STEADY_CLOCKSOURCES if local else steady_base
     try:
         with translated(Where.NODE, node_error, node=endpoint[0]):
-            return state.node(endpoint).update(outcome, steady_base=steady_base)
+            return state.node(endpoint).update(outcome, steady_base=steady)
     except NodeError as error:
         return state.node(endpoint).update(error.failed)

@@ -1,18 +1,22 @@
 """State between rounds: of every node, by how it is reached, and of every cluster."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from skewmon.clock.checkpoint import Checkpoint
 from skewmon.clock.selfcheck import CHECKS
-from skewmon.model import NS_PER_S, Cluster, Endpoint, Interval, SyncStatus
+from skewmon.model import BASE, NS_PER_S, Cluster, Endpoint, Interval, Measured, SyncStatus
+from skewmon.monitor.axes import VantageState
 from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
 from skewmon.monitor.reference_state import References
 
 #: No machine falls asleep and wakes within this, and no five reads of its clocks take so long.
 LEAST_SLEEP_NS = 100_000_000
+
+
+NO_VANTAGES: Mapping[str, VantageState] = {}
 
 
 def _name_of(endpoint: Endpoint) -> str:
@@ -21,17 +25,36 @@ def _name_of(endpoint: Endpoint) -> str:
     return " ".join((f"{address}:{ssh.port}", *ssh.jump))
 
 
+def _nodes_on_axes(cluster: Cluster, updates: Mapping[Endpoint, NodeUpdate]) -> Counter[str]:
+    """Return how many measured nodes of a cluster are on each axis."""
+    outcomes = (updates[node.endpoint].outcome for node in cluster.nodes)
+    return Counter(
+        one.local.axis.label if one.local else BASE for one in outcomes if isinstance(one, Measured)
+    )
+
+
 class ClusterRounds(NamedTuple):
-    """The rounds of one cluster: how many, the common instant of the last one, and of the one before."""
+    """The rounds of one cluster: how many, the common instant of the last one, and of the one before.
+
+    ``axis`` is that of the cluster's reference.
+    """
 
     number: int = 0
     at_ns: int | None = None
     since_ns: int = 0
+    axis: str = BASE
 
-    def after(self, at_ns: int, interval_s: float) -> "ClusterRounds":
-        """Return this after one more round."""
+    def after(self, at_ns: int, interval_s: float, nodes_on: Counter[str]) -> "ClusterRounds":
+        """Return this after one more round, with so many measured nodes on each axis.
+
+        The reference stays on its axis until no node is measured there: if it changed from round to round,
+        every offset would jump.
+        """
         before_ns = at_ns - round(interval_s * NS_PER_S) if self.at_ns is None else self.at_ns
-        return ClusterRounds(self.number + 1, at_ns, before_ns)
+        axis = self.axis
+        if nodes_on and (self.at_ns is None or axis not in nodes_on):
+            axis = max(sorted(nodes_on), key=lambda label: nodes_on[label])
+        return ClusterRounds(self.number + 1, at_ns, before_ns, axis)
 
 
 @dataclass
@@ -41,6 +64,7 @@ class MonitorState:
     nodes: dict[Endpoint, NodeState] = field(default_factory=dict)
     admin_answer: LastAnswer = field(default_factory=LastAnswer)  # of the admin box's own time daemon
     references: References = field(default_factory=References)
+    vantages: dict[str, VantageState] = field(default_factory=dict)
     self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
     _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
     _checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
@@ -63,6 +87,13 @@ class MonitorState:
         """Return the names of the clusters that a node belongs to."""
         return self._clusters.get(endpoint, ())
 
+    def axis_rate_ppb(self, label: str) -> Interval | None:
+        """Return the mean rate of an axis against the base over the last minutes; None if it is unknown."""
+        if label == BASE:
+            return Interval(0, 0)
+        known = self.vantages[label].history if label in self.vantages else None
+        return Interval(*known.learned.mean) if known is not None and known.learned.mean else None
+
     def admin_slept(self, sleep_ns: int) -> Interval | None:
         """Return how long the admin box slept since the last round, by its own clocks, or None.
 
@@ -81,20 +112,26 @@ class MonitorState:
         wall_ns: int,
         admin_sleep_ns: int,
         failed_checks: Iterable[str] = (),
+        vantages: Mapping[str, VantageState] = NO_VANTAGES,
     ) -> None:
         """Take in one round of these clusters, at the common instant ``at_ns``."""
         self._admin_sleep_ns = admin_sleep_ns
+        self.vantages |= vantages
         for endpoint, update in updates.items():
             self.node(endpoint).commit(update, wall_ns)
         for cluster in clusters:
-            self._rounds[cluster.name] = self.rounds(cluster.name).after(at_ns, cluster.interval_s)
+            self._rounds[cluster.name] = self.rounds(cluster.name).after(
+                at_ns, cluster.interval_s, _nodes_on_axes(cluster, updates)
+            )
         self.self_check_failures.update(failed_checks)
 
-    def forget_base(self, but: Iterable[Endpoint] = ()) -> None:
-        """Drop every history against the base, which stood still, except of the nodes of this round."""
-        self.references.forget_base()
-        for endpoint in self.nodes.keys() - set(but):
-            self.nodes[endpoint].forget_base()
+    def forget_axes(self, moved: Collection[Hashable], but: Iterable[Endpoint] = ()) -> None:
+        """Drop every history against an axis that stood still, except of the nodes of this round."""
+        if None in moved:
+            self.references.forget_base()
+        for endpoint in self.nodes.keys() - set(but) if moved else ():
+            if self.nodes[endpoint].axis in moved:
+                self.nodes[endpoint].forget_axis()
 
     def note_status(self, endpoint: Endpoint, status: SyncStatus) -> None:
         """Take in the claims of a node's time daemon."""

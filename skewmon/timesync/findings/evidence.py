@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from skewmon.errors import Failed
 from skewmon.model import Interval, Peer, SyncStatus
 from skewmon.text import at_least, span_of_seconds
 
@@ -21,6 +22,15 @@ class ClockChanges:
     suspended_s: float | None = None
     rebooted: bool | None = None
     slew_ppm: float | None = None  # positive: the clock is being sped up
+
+
+@dataclass(frozen=True, slots=True)
+class VantageEvidence:
+    """Why a node is not measured from its vantage: its stamps contradict others, or there are none."""
+
+    label: str
+    contradicts: bool = False
+    failed: Failed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class NodeEvidence:
     wall_rate_ppb: Interval | None = None
     wall_ns: int | None = None
     utc_offset: Interval | None = None
+    vantage: VantageEvidence | None = None
 
     @property
     def is_mute(self) -> bool:

@@ -1,0 +1,46 @@
+"""The rates of a node's clocks against the base and against another axis than its own."""
+
+from collections.abc import Mapping
+from math import ceil, floor
+
+from skewmon.clock.burst import ageing_ns
+from skewmon.clock.drift import NOTHING_KNOWN, Basis, Rate, Rates
+from skewmon.clock.interval import UNKNOWN_RATE
+from skewmon.clock.state import ClockUpdate
+from skewmon.model import Interval, Measured, OscillatorRate, Outcome
+
+
+def rates_ppb(update: ClockUpdate, axis_ppb: Interval | None) -> tuple[Interval | None, Interval | None]:
+    """Return the proven mean rates of a node's oscillator and of its wall clock against the base.
+
+    ``axis_ppb`` is the rate of the node's axis against the base.
+    """
+    if update.mean_rate is None or axis_ppb is None:
+        return None, None
+    oscillator, correction = Interval(*update.mean_rate) + axis_ppb, update.rates.correction
+    if correction is None:
+        return oscillator, None
+    return oscillator, oscillator + Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
+
+
+def oscillator_rate(outcome: Outcome, update: ClockUpdate) -> OscillatorRate | None:
+    """Return the bounds of the rate by which a round was aged, and their cost while the rate is unknown."""
+    if not isinstance(outcome, Measured) or outcome.estimate.oscillator is None:
+        return None
+    lower_ppb, upper_ppb = update.rate
+    unknown = update.rate == UNKNOWN_RATE
+    seen = outcome.local or outcome
+    cost_ns = ageing_ns(seen.burst, seen.estimate.at_ns, update.rate) if unknown else None
+    return OscillatorRate(lower_ppb / 1e9, upper_ppb / 1e9, cost_ns)
+
+
+def rates_on_axis(rates: Rates, axes_ppb: Mapping[str, Interval | None], label: str, axis: str) -> Rates:
+    """Return a node's rate against another axis than its own; unknown if that of either axis is."""
+    if label == axis or rates.net is None:
+        return rates
+    own_ppb, other_ppb = axes_ppb.get(label), axes_ppb.get(axis)
+    if own_ppb is None or other_ppb is None:
+        return NOTHING_KNOWN
+    apart = own_ppb - other_ppb
+    between = Rate(apart.lower_ns / 1e9, apart.upper_ns / 1e9, Basis.BOUNDED, rates.net.samples)
+    return Rates(net=rates.net.plus(between))
