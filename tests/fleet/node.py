@@ -51,7 +51,8 @@ class Login:
     others in their place, name to absolute path. ``rc_files`` are written into the home directory.
     ``key_options`` go before the key in authorized_keys, ``sshd_lines`` into sshd_config, and ``environment``
     is set by the server. A node that is not ``shimmed`` lives by the machine's own clocks. ``server`` is this
-    machine's OpenSSH, a Dropbear, or the OpenSSH 8.4 of a whole Debian 11 with python2.7 (needs root).
+    machine's OpenSSH, a Dropbear, the OpenSSH 8.4 of a whole Debian 11 with python2.7 (needs root), or
+    OpenSSH in a copy of this machine's files, in which a test may install (needs root).
     """
 
     shell: str | None = None
@@ -63,7 +64,7 @@ class Login:
     sshd_lines: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     shimmed: bool = True
-    server: Literal["openssh", "dropbear", "bullseye"] = "openssh"
+    server: Literal["openssh", "dropbear", "bullseye", "fresh"] = "openssh"
 
 
 @dataclass(frozen=True, kw_only=True)

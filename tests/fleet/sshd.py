@@ -19,6 +19,7 @@ import yaml
 from tests.fleet.bullseye import BullseyeNode
 from tests.fleet.clocks import KnownClock, Segment, kernel_now, shim
 from tests.fleet.dropbear import DropbearNode
+from tests.fleet.fresh import FreshNode
 from tests.fleet.node import SSHD, FleetNode, Keys, Login, public_text
 
 __all__ = ["Fleet", "FleetNode", "Login"]
@@ -27,6 +28,7 @@ SERVERS: dict[str, type[FleetNode]] = {
     "openssh": FleetNode,
     "dropbear": DropbearNode,
     "bullseye": BullseyeNode,
+    "fresh": FreshNode,
 }
 
 #: Between choosing a free port and using it another process may take it.

@@ -24,7 +24,7 @@ SLOWLY_S = 600.0
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the package, and one of the same content whose version is higher."""
-    subprocess.run(["config/debian/build.sh"], cwd=SOURCE, check=True, capture_output=True, timeout=600)
+    subprocess.run(["config/debian/build.sh"], cwd=SOURCE, check=True, timeout=600)
     directory = tmp_path_factory.mktemp("package")
     built = max((SOURCE / "dist").glob("skewmon_*.deb"), key=lambda path: path.stat().st_mtime)
     shutil.copy(built, directory / "skewmon.deb")
