@@ -53,6 +53,21 @@ async def status(base: str) -> Status:
 
     Raises DaemonUnreachableError if nothing answers, and UnreadableStatusError if another program does.
     """
+    return parsed(await _get(base, "/api/v1/status"))
+
+
+async def fetch(base: str, path: str) -> dict[str, Any]:
+    """Return another JSON object of the daemon, unchecked; raise as ``status`` does."""
+    try:
+        document = json.loads(await _get(base, path), parse_constant=_finite, parse_float=_finite)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise UnreadableStatusError("The answer is not that of a skewmon daemon.")
+    return document
+
+
+async def _get(base: str, path: str) -> bytes:
     import aiohttp
 
     from skewmon.runtime import client
@@ -61,11 +76,11 @@ async def status(base: str) -> Status:
     try:
         async with (
             client.session(timeout=limit) as session,
-            session.get(f"{base}/api/v1/status") as got,
+            session.get(f"{base}{path}") as got,
         ):
             if got.status != 200:
                 raise UnreadableStatusError(f"{base} answers {got.status} {got.reason}.")
-            return parsed(await _body(got, base))
+            return await _body(got, base)
     except TimeoutError:
         raise DaemonUnreachableError(f"{base} did not answer within {TIMEOUT_S:g} s.") from None
     except (aiohttp.ClientError, ValueError, OSError) as error:

@@ -1,7 +1,8 @@
 """A round in the terminal: a table, worst first, then the verdict, findings and commands to type next."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
@@ -59,23 +60,45 @@ def document(status: Status, to: Console) -> None:
         to.print(references(status))
 
 
+class Trends(NamedTuple):
+    """What a screen adds to a table: the course of each node, and which one is selected."""
+
+    heading: str
+    of: Callable[[str], Text]
+    selected: str
+
+
 def cluster(
-    one: ClusterStatus, *, wide: bool, rows: int | None = None, notes: int | None = None
+    one: ClusterStatus,
+    *,
+    wide: bool,
+    rows: int | None = None,
+    notes: int | None = None,
+    start: int = 0,
+    trends: Trends | None = None,
 ) -> RenderableType:
-    """Return one cluster: table, sentence, advice; with ``rows`` and ``notes`` only so many, worst first."""
-    shown = worst_first(one)[:rows]
-    verdict = one["verdict"]
-    head = Text.assemble((f"{verdict.upper()} ", STYLES[verdict]), (harmless(one["name"]), "bold"), "  ")
-    sentence = head + Text(harmless(one["message"]))
-    table = [_table(one, shown, wide=wide)] if shown else []
+    """Return one cluster: table, sentence, advice; with ``rows`` and ``notes`` only so many, worst first.
+
+    The rows begin with the one numbered ``start``.
+    """
+    shown = worst_first(one)[start:][:rows]
+    table = [_table(one, shown, wide=wide, trends=trends)] if shown else []
     advice = list(_advice(one))
     return Group(
         *table,
         *_hidden(len(one["nodes"]) - len(shown), "node"),
-        sentence,
+        verdict(one),
         *advice[:notes],
         *_hidden(len(advice) - len(advice[:notes]), "line of advice", "lines of advice"),
     )
+
+
+def verdict(one: ClusterStatus) -> Text:
+    """Return the verdict on a cluster in a sentence."""
+    head = Text.assemble(
+        (f"{one['verdict'].upper()} ", STYLES[one["verdict"]]), (harmless(one["name"]), "bold")
+    )
+    return head + Text(f"  {harmless(one['message'])}")
 
 
 def count_notes(one: ClusterStatus) -> int:
@@ -88,10 +111,11 @@ def _hidden(count: int, single: str, several: str = "nodes") -> Iterable[Text]:
         yield Text(f"… and {count} more {single if count == 1 else several}", "dim")
 
 
-def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool) -> Table:
+def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool, trends: Trends | None) -> Table:
     to_utc = wide and _shows_utc(one)
     columns = [
         Column("node", overflow="fold"),
+        *([Column(trends.heading, no_wrap=True)] if trends else ()),
         Column("offset", justify="right", no_wrap=True),
         Column("bound", no_wrap=True),
         *([Column("to admin box", justify="right", no_wrap=True)] if wide else ()),
@@ -102,7 +126,10 @@ def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool) -> Ta
     ]
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for node in shown:
-        table.add_row(*_row(node, wrong=node["name"] in one["culprits"], wide=wide, to_utc=to_utc))
+        name, *row = _row(node, wrong=node["name"] in one["culprits"], wide=wide, to_utc=to_utc)
+        trend = [trends.of(node["name"])] if trends else []
+        selected = trends is not None and node["name"] == trends.selected
+        table.add_row(name, *trend, *row, style="reverse" if selected else "")
     return table
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from skewmon.alert.thresholds import check_profile, effective_profile, in_force
 from skewmon.cli.main import DEFAULT_CONFIG
+from skewmon.config.address import Listen, parse_listen
 from skewmon.config.duration import parse_duration_ns
 from skewmon.config.effective import written
 from skewmon.config.loader import load
@@ -57,6 +58,15 @@ def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
             )
         )
     return load(DEFAULT_CONFIG)
+
+
+def pages_of(config: Config) -> tuple[str, ...]:
+    """Return the URLs at which a daemon with this configuration may answer on this machine."""
+    listen = parse_listen(config.web.listen)
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
+    local = f"http://{Listen(host, listen.port)}" if listen.port and not config.web.config_file else None
+    secured = config.web.external_url if config.web.config_file else None  # its certificate has that name
+    return tuple(url.rstrip("/") for url in (local, secured) if url)
 
 
 def clusters_of(selection: Selection) -> tuple[Cluster, ...]:

@@ -13,7 +13,7 @@ from skewmon.cli.signals import EXIT_TERMINATED, cancel_on
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from skewmon.model import Cluster, TimeServer
+    from skewmon.cli.screen.sources import Source
 
 #: Twice this and the eye loses the connection between cause and effect; half of it and it sees only flicker.
 DEFAULT_INTERVAL = "2s"
@@ -24,18 +24,26 @@ MIN_INTERVAL_S = 1.0
 #: Options of ``check`` without a use for ``watch``.
 NOT_OF_CHECK = frozenset({"rounds", "timeout", "output"})
 
+#: Options that a running daemon can satisfy: its clusters are those of the file.
+OF_DAEMON = frozenset({"config_file", "cluster"})
+
 #: The options of ``check`` on the nodes and on their thresholds.
 SELECTION = [parameter for parameter in check.command.params if parameter.name not in NOT_OF_CHECK]
 
 
 @click.command(params=SELECTION)
 @click.option("--url", metavar="URL", help="Show what a running daemon measures, such as http://admin:10061.")
+@click.option("--measure", is_flag=True, help="Measure, even if a daemon of this configuration runs here.")
 @click.option("--interval", default=DEFAULT_INTERVAL, metavar="DURATION", show_default=True)
 @click.option("--once", is_flag=True, help="Show one round and exit as check does.")
-def command(url: str | None, interval: str, once: bool, **selection: Any) -> int:
+def command(url: str | None, measure: bool, interval: str, once: bool, **selection: Any) -> int:
     """Watch NODES, the clusters of a configuration, or a daemon, live.
 
-    Without a terminal it prints a table whenever something changes, and every 15 seconds when nothing does.
+    If a daemon of the configuration runs on this machine, its rounds are shown, else this command measures.
+
+    On a terminal, arrow keys select a node and Enter shows all about it; m shows the matrix of pairs, e the
+    events, ? the other keys, q quits. A sparkline shows how far each node was from its cluster. Without a
+    terminal it prints a table whenever something changes, and every 15 seconds when nothing does.
 
     \b
     Examples:
@@ -43,28 +51,23 @@ def command(url: str | None, interval: str, once: bool, **selection: Any) -> int
       skewmon watch --config.file /etc/skewmon/skewmon.yml
       skewmon watch --url http://127.0.0.1:10061
     """
-    from skewmon.cli import daemon_client, render, targets
+    from skewmon.cli import render, targets
     from skewmon.runtime import containment, logs
 
     interval_s = targets.duration_ns("--interval", interval) / 1e9
     if interval_s < MIN_INTERVAL_S:
         raise click.BadParameter("expected 1s or more", param_hint="--interval")
-    if url is not None and any(selection.values()):
+    if url is not None and (measure or any(selection.values())):
         raise click.UsageError(
             "--url shows what a daemon measures; it goes with no node and no other option."
         )
     logs.configure(logs.SILENT)
     if once:
         return _once(url, selection)
-    console = render.console()
-    if url is not None:
-        watching = _watch_daemon(console, daemon_client.base_of(url), interval_s)
-    else:
-        selected = targets.Selection(**selection)
-        clusters, references = targets.clusters_of(selected), targets.references_of(selected)
-        watching = _watch_nodes(console, clusters, references, interval_s)
+    source = _source(url, selection, interval_s, measure=measure)
     with suppress(asyncio.CancelledError):  # by SIGTERM; the terminal has its cursor back
-        containment.run(watching)
+        containment.run(_watch(render.console(), source))
+        return 0
     return EXIT_TERMINATED
 
 
@@ -80,35 +83,57 @@ def _once(url: str | None, selection: dict[str, Any]) -> int:
     return exit_code(document)
 
 
-async def _watch_daemon(console: "Console", base: str, interval_s: float) -> None:
-    from contextlib import aclosing
+def _source(url: str | None, selection: dict[str, Any], interval_s: float, *, measure: bool) -> "Source":
+    """Return the daemon at the URL, or that of the configuration if it runs here, else a measurement."""
+    from skewmon.cli import daemon_client, targets
+    from skewmon.cli.screen.sources import Daemon, Measurement
 
-    from skewmon.cli import daemon_client
-    from skewmon.cli.watch_display import display
+    if url is not None:
+        return Daemon(daemon_client.base_of(url), interval_s)
+    given = {name for name, value in selection.items() if value}
+    if not measure and given <= OF_DAEMON:
+        running = _running(selection["config_file"], selection["cluster"])
+        if running is not None:
+            base, clusters = running
+            return Daemon(base, interval_s, clusters)
+    selected = targets.Selection(**selection)
+    clusters_of, references = targets.clusters_of(selected), targets.references_of(selected)
+    return Measurement(clusters_of, references, interval_s)
+
+
+def _running(config_file: str | None, cluster: str | None) -> tuple[str, tuple[str, ...]] | None:
+    """Return the URL of the daemon that measures this configuration here, and the clusters to show."""
+    from skewmon.cli import targets
+    from skewmon.cli.screen.sources import daemon_at
+
+    config = targets.configured(config_file)
+    assert config is not None, "no node was named"
+    wanted = tuple(config.clusters) if cluster is None else (cluster,)
+    if not set(wanted) <= set(config.clusters):
+        return None  # the measurement reports the wrong name
+    base = asyncio.run(daemon_at(targets.pages_of(config), wanted))
+    return None if base is None else (base, wanted)
+
+
+async def _watch(console: "Console", source: "Source") -> None:
+    from skewmon.cli.screen.screen import Screen, is_interactive
 
     cancel_on(signal.SIGTERM)
-    async with aclosing(daemon_client.rounds(base, interval_s)) as published:
-        first = await anext(published)
+    if is_interactive(console):
+        await Screen(console, source).run()
+    else:
+        await _print(console, source)
+
+
+async def _print(console: "Console", source: "Source") -> None:
+    """Show rounds without keys: in their place on a terminal, else one after the other."""
+    from contextlib import aclosing
+
+    from skewmon.cli.watch_display import display
+
+    async with aclosing(source.rounds()) as rounds:
+        first = await anext(rounds)
         with display(console) as shown:
             shown.show(*first)
-            async for document, fault in published:
+            async for document, fault in rounds:
                 shown.show(document, fault)
-
-
-async def _watch_nodes(
-    console: "Console",
-    clusters: "tuple[Cluster, ...]",
-    references: "tuple[TimeServer, ...]",
-    interval_s: float,
-) -> None:
-    from contextlib import aclosing
-
-    from skewmon.cli.watch_display import display
-    from skewmon.export.status import status
-    from skewmon.monitor.watch import rounds
-
-    cancel_on(signal.SIGTERM)
-    with display(console) as shown:
-        async with aclosing(rounds(clusters, interval_s, references)) as measured:
-            async for snapshot in measured:
-                shown.show(status(snapshot))

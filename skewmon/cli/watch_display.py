@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -81,24 +82,34 @@ def drawn(document: Status, fault: str, console: Console) -> RenderableType:
     least = [_height(_part(one, console, 0, 0), console) for one in clusters]
     parts = []
     for place, one in enumerate(clusters):
-        parts.append(_fitted(one, console, free - sum(least[place + 1 :])))
+        part = partial(_part, one, console)
+        parts.append(fitted(one, console, free - sum(least[place + 1 :]), part))
         free -= _height(parts[-1], console)
     return Group(*parts, last)
 
 
-def _fitted(one: ClusterStatus, console: Console, height: int) -> RenderableType:
-    """Return one cluster in a height: first its verdict, then some rows, its advice, and more rows."""
+def fitted(
+    one: ClusterStatus,
+    console: Console,
+    height: int,
+    part: Callable[[int, int], RenderableType],
+    rows_first: int = MIN_ROWS,
+) -> RenderableType:
+    """Return one cluster in a height: its verdict, ``rows_first`` rows, its advice, and more rows.
+
+    ``part`` draws the cluster with so many rows and pieces of advice.
+    """
 
     def rows_of(notes: int) -> int:
         most = min(len(one["nodes"]), height)
-        return _largest(most, lambda rows: _height(_part(one, console, rows, notes), console) <= height)
+        return _largest(most, lambda rows: _height(part(rows, notes), console) <= height)
 
-    rows = min(MIN_ROWS, rows_of(0))
+    rows = min(rows_first, rows_of(0))
     notes = _largest(
         min(render.count_notes(one), height),
-        lambda notes: _height(_part(one, console, rows, notes), console) <= height,
+        lambda notes: _height(part(rows, notes), console) <= height,
     )
-    return _part(one, console, max(rows, rows_of(notes)), notes)
+    return part(max(rows, rows_of(notes)), notes)
 
 
 def _largest(most: int, fits: Callable[[int], bool]) -> int:

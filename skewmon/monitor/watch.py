@@ -1,12 +1,12 @@
 """Rounds until the caller stops: the measurement of ``watch``."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import replace
 
-from skewmon.model import Cluster, Snapshot, TimeServer
+from skewmon.model import Cluster, TimeServer
 from skewmon.monitor.monitor import Monitor
+from skewmon.monitor.round import Round
 from skewmon.monitor.schedule import every
 from skewmon.probe.budget import Budget
 from skewmon.probe.pool import Pool
@@ -20,8 +20,8 @@ STATUS_INTERVAL_S = 30.0
 
 async def rounds(
     clusters: Sequence[Cluster], interval_s: float, references: Sequence[TimeServer] = ()
-) -> AsyncGenerator[Snapshot, None]:
-    """Measure the clusters every ``interval_s`` over links that are kept open, and yield every snapshot.
+) -> AsyncGenerator[Round, None]:
+    """Measure the clusters every ``interval_s`` over links that are kept open, and yield each.
 
     Close the iterator to close the links.
     """
@@ -42,7 +42,7 @@ async def rounds(
             spawn(coroutine)
         await monitor.first_answers(clusters)
         async for _missed in every(interval_s):
-            yield Snapshot(time.time_ns(), (await monitor.round(clusters)).complete_views())
+            yield await monitor.round(clusters)
     finally:
         for task in tasks:
             task.cancel()
