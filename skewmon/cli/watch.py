@@ -86,16 +86,16 @@ def _once(url: str | None, selection: dict[str, Any]) -> int:
 def _source(url: str | None, selection: dict[str, Any], interval_s: float, *, measure: bool) -> "Source":
     """Return the daemon at the URL, or that of the configuration if it runs here, else a measurement."""
     from skewmon.cli import daemon_client, targets
-    from skewmon.cli.screen.sources import Daemon, Measurement
+    from skewmon.cli.screen.sources import DaemonSource, Measurement
 
     if url is not None:
-        return Daemon(daemon_client.base_of(url), interval_s)
+        return DaemonSource(daemon_client.base_of(url), interval_s)
     given = {name for name, value in selection.items() if value}
     if not measure and given <= OF_DAEMON:
         running = _running(selection["config_file"], selection["cluster"])
         if running is not None:
             base, clusters = running
-            return Daemon(base, interval_s, clusters)
+            return DaemonSource(base, interval_s, clusters)
     selected = targets.Selection(**selection)
     clusters_of, references = targets.clusters_of(selected), targets.references_of(selected)
     return Measurement(clusters_of, references, interval_s)

@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from skewmon.cli.daemon_client import UnreadableStatusError
+from skewmon.cli.screen.course import CELLS_MAX, Cell, Course, sparkline
 from skewmon.cli.screen.events import ShownEvent
 from skewmon.cli.screen.frame import Shown, frame
-from skewmon.cli.screen.history import CELLS_MAX, Cell, History, sparkline
-from skewmon.cli.screen.keys import Decoder, Key
+from skewmon.cli.screen.keys import Decoder, SpecialKey
 from skewmon.cli.screen.matrix import short
 from skewmon.cli.screen.position import Position, View, pressed
+from skewmon.cli.screen.sources import DaemonSource
 from skewmon.export.document import Status
 from skewmon.export.published import Callbacks
 from skewmon.export.server import Exporter
 from skewmon.export.status import status
 from skewmon.model import Interval, Snapshot
+from skewmon.model.record import ClusterRow, EndRange, HistoryQuery, NodeRow, Period
 from tests.alert.views import S, node, view
 from tests.cli.terminal import COLOR, Terminal, running
 from tests.export import samples
@@ -121,6 +124,45 @@ async def test_the_daemon_of_a_configuration_is_found(daemon, tmp_path: Path) ->
             await asyncio.to_thread(terminal.wait, words)
 
 
+async def test_sparklines_begin_with_the_record_of_the_daemon() -> None:
+    """The worst ends of each minute, none for a minute without a measurement, the oldest first."""
+    far = EndRange(69 * S, 71 * S, 70 * S, 72 * S)
+
+    async def history(query: HistoryQuery) -> list[Period]:
+        rows = [None, far]
+        return [
+            Period(query.until_s - 61 - 60 * (1 - place), 60, {query.cluster: cluster_row(ends)})
+            for place, ends in enumerate(rows)
+        ]
+
+    exporter = Exporter(Callbacks(history=history))
+    (bound,) = await exporter.start("127.0.0.1:0")
+    exporter.publish(samples.jumped())
+    try:
+        past = await DaemonSource(f"http://{bound}", 1.0).past("etcd-prod")
+    finally:
+        await exporter.stop()
+    assert [round(ago_s) for ago_s, _ in past] == [121, 61]
+    assert [cells["etcd3"] for _, cells in past] == [None, Cell(71 * S, 72 * S)]
+
+
+def cluster_row(ends: EndRange | None) -> ClusterRow:
+    """Return a minute of one node."""
+    node_row = NodeRow(ends, None, 4, 1, 2, 45_000, 15_000, (), {})
+    return ClusterRow(None, 5, (60_000, 0, 0, 0, 0), (), {}, {"etcd3": node_row})
+
+
+async def test_a_daemon_without_a_record_has_no_past() -> None:
+    """Of an earlier version: sparklines begin with the first round."""
+    exporter = Exporter()
+    (bound,) = await exporter.start("127.0.0.1:0")
+    try:
+        with pytest.raises(UnreadableStatusError):
+            await DaemonSource(f"http://{bound}/nowhere", 1.0).past("etcd-prod")
+    finally:
+        await exporter.stop()
+
+
 # --- each view in a size ---
 
 
@@ -188,12 +230,12 @@ def test_a_matrix_that_does_not_fit_says_how_much_is_hidden() -> None:
 @pytest.mark.parametrize(
     ("pieces", "keys"),
     [
-        ([b"\x1b[A\x1bOB"], [Key.UP, Key.DOWN]),
-        ([b"\x1b", b"[", b"5~"], [Key.PAGE_UP]),
-        ([b"mq\r\x7f\t"], ["m", "q", Key.ENTER, Key.BACKSPACE, Key.TAB]),
+        ([b"\x1b[A\x1bOB"], [SpecialKey.UP, SpecialKey.DOWN]),
+        ([b"\x1b", b"[", b"5~"], [SpecialKey.PAGE_UP]),
+        ([b"mq\r\x7f\t"], ["m", "q", SpecialKey.ENTER, SpecialKey.BACKSPACE, SpecialKey.TAB]),
         ([b"\x1b[1;5A", b"x"], ["x"]),  # with Control: no key of ours
         ([b"\xc3\xa4\x01n"], ["n"]),
-        ([b"\x1bm"], [Key.ESCAPE, "m"]),
+        ([b"\x1bm"], [SpecialKey.ESCAPE, "m"]),
     ],
 )
 def test_sequences_are_keys_in_any_pieces(pieces, keys) -> None:
@@ -207,7 +249,7 @@ def test_an_escape_alone_is_the_key() -> None:
     """It waits for the rest of a sequence; the rest of a broken one is forgotten."""
     decoder = Decoder()
     assert decoder.feed(b"\x1b") == []
-    assert decoder.flush() == [Key.ESCAPE]
+    assert decoder.flush() == [SpecialKey.ESCAPE]
     assert decoder.feed(b"\x1b[5") == []
     assert decoder.flush() == []
 
@@ -223,14 +265,17 @@ def after(keys: list[str], document: Status, position: Position | None = None) -
 def test_a_selection_stays_with_its_node_when_the_order_changes() -> None:
     """The second of the worst is selected; it becomes the worst, and is still selected."""
     before = status(Snapshot(0, (view(node("a", 70 * S), node("b", 3 * S), node("c")),)))
-    position = after([Key.DOWN], before)
+    position = after([SpecialKey.DOWN], before)
     assert position.node == "b"
     changed = status(Snapshot(0, (view(node("a"), node("b", 90 * S), node("c")),)))
     one = position.cluster_of(changed)
     assert one is not None
     assert position.node_of(one) == 0
     gone = status(Snapshot(0, (view(node("a"), node("c")),)))
-    assert after([Key.DOWN, Key.UP, Key.END, Key.ENTER], gone, position).node in ("a", "c")
+    assert after([SpecialKey.DOWN, SpecialKey.UP, SpecialKey.END, SpecialKey.ENTER], gone, position).node in (
+        "a",
+        "c",
+    )
 
 
 def test_keys_lead_from_view_to_view_and_back() -> None:
@@ -238,17 +283,19 @@ def test_keys_lead_from_view_to_view_and_back() -> None:
     document = wide(3, 2)
     assert after(["m"], document).view is View.MATRIX
     assert after(["m", "m"], document).view is View.NODES
-    assert after(["m", "e", Key.ESCAPE], document).view is View.NODES
+    assert after(["m", "e", SpecialKey.ESCAPE], document).view is View.NODES
     assert after(["e", "?", "?"], document).view is View.EVENTS
-    assert after(["m", "?", Key.ESCAPE], document).view is View.MATRIX
-    assert after([Key.ENTER, Key.TAB], document).view is View.NODE
-    assert after([Key.RIGHT], document).cluster == "cluster1"
-    assert after([Key.RIGHT, Key.RIGHT], document).cluster == "cluster0"
-    assert after(["x", "\x00", Key.HOME], document).view is View.NODES
+    assert after(["m", "?", SpecialKey.ESCAPE], document).view is View.MATRIX
+    assert after([SpecialKey.ENTER, SpecialKey.TAB], document).view is View.NODE
+    assert after([SpecialKey.RIGHT], document).cluster == "cluster1"
+    assert after([SpecialKey.RIGHT, SpecialKey.RIGHT], document).cluster == "cluster0"
+    assert after(["x", "\x00", SpecialKey.HOME], document).view is View.NODES
     assert after(["q"], document).ended
 
 
-@pytest.mark.parametrize("keys", [[Key.UP], [Key.ENTER], [Key.TAB], ["m", Key.DOWN], [Key.END]])
+@pytest.mark.parametrize(
+    "keys", [[SpecialKey.UP], [SpecialKey.ENTER], [SpecialKey.TAB], ["m", SpecialKey.DOWN], [SpecialKey.END]]
+)
 def test_without_clusters_no_key_fails(keys) -> None:
     """A daemon that has just begun has none."""
     document = status(Snapshot(0, ()))
@@ -261,27 +308,27 @@ def test_without_clusters_no_key_fails(keys) -> None:
 
 def test_a_history_is_bounded_and_keeps_its_extremes() -> None:
     """A thousand rounds fit; the one excursion among them is still there, and so is a gap."""
-    history = History()
+    course = Course()
     for second in range(1_000):
         far = 70 * S if second == 333 else 0
         cell = None if 600 <= second < 850 else Cell.of(Interval(far - US, far + US))
-        history.add(float(second), {"n": cell})
-        assert len(history.cells("n", 10_000)) <= CELLS_MAX
-    assert history.span_s > 990
-    text = sparkline(history, "n", 10, 50 * MS, plain=False).plain
+        course.add(float(second), {"n": cell})
+        assert len(course.cells("n", 10_000)) <= CELLS_MAX
+    assert course.span_s > 990
+    text = sparkline(course, "n", 10, 50 * MS, plain=False).plain
     assert len(text) <= 10
     assert text.count("█") == 1
     assert "x" in text
-    assert sparkline(history, "m", 10, None, plain=True).plain.strip() == ""
+    assert sparkline(course, "m", 10, None, plain=True).plain.strip() == ""
 
 
 def test_a_sparkline_shows_powers_of_ten_and_the_line_by_color() -> None:
     """Eight distances, eight signs; beyond the line red, around it cyan."""
-    history = History()
+    course = Course()
     for second, distance in enumerate([0, 3 * US, 30 * US, 300 * US, 3 * MS, 30 * MS, 300 * MS, 3 * S]):
-        history.add(float(second), {"n": Cell.of(Interval(distance, distance))})
-    history.add(9.0, {"n": Cell.of(Interval(-100 * MS, 100 * MS))})
-    text = sparkline(history, "n", 20, 50 * MS, plain=False)
+        course.add(float(second), {"n": Cell.of(Interval(distance, distance))})
+    course.add(9.0, {"n": Cell.of(Interval(-100 * MS, 100 * MS))})
+    text = sparkline(course, "n", 20, 50 * MS, plain=False)
     assert text.plain == "▁▂▃▄▅▆▇█▁"
     assert [str(part.style) for part in text.spans] == ["green"] * 6 + ["bold red"] * 2 + ["cyan"]
 

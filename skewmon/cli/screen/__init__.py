@@ -1,1 +1,1 @@
-"""The full screen of ``watch``: keys, views and the history behind its sparklines."""
+"""The full screen of ``watch``: keys, views and the course of each node for its sparkline."""

@@ -9,8 +9,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from skewmon.cli import render
+from skewmon.cli.screen.course import Course, heading, sparkline
 from skewmon.cli.screen.events import ShownEvent, events_view
-from skewmon.cli.screen.history import History, heading, sparkline
 from skewmon.cli.screen.matrix import matrix
 from skewmon.cli.screen.node import node_view
 from skewmon.cli.screen.position import Position, View, in_order
@@ -53,7 +53,7 @@ class Shown:
     source: str
     fault: str = ""
     position: Position = field(default_factory=Position)
-    histories: Mapping[str, History] = field(default_factory=dict)
+    courses: Mapping[str, Course] = field(default_factory=dict)
     events: Sequence[ShownEvent] = ()
     events_fault: str = ""
 
@@ -74,7 +74,7 @@ def frame(shown: Shown, console: Console) -> tuple[RenderableType, int]:
 
 
 def _body(shown: Shown, one: ClusterStatus, console: Console, height: int) -> RenderableType:
-    position, history = shown.position, shown.histories.get(one["name"], History())
+    position, course = shown.position, shown.courses.get(one["name"], Course())
     plain = not console.encoding.lower().startswith("utf")
     if position.view == View.HELP:
         return _help()
@@ -86,12 +86,12 @@ def _body(shown: Shown, one: ClusterStatus, console: Console, height: int) -> Re
         return Group(verdict, matrix(one, console.width, height - used))
     if position.view == View.NODE:
         node = worst_first(one)[position.node_of(one)]
-        return node_view(one, node, history, console.width, plain=plain)
-    return _nodes(shown, one, history, console, height, plain=plain)
+        return node_view(one, node, course, console.width, plain=plain)
+    return _nodes(shown, one, course, console, height, plain=plain)
 
 
 def _nodes(
-    shown: Shown, one: ClusterStatus, history: History, console: Console, height: int, *, plain: bool
+    shown: Shown, one: ClusterStatus, course: Course, console: Console, height: int, *, plain: bool
 ) -> RenderableType:
     """Return table, verdict and advice; the table scrolls so that the selected node is in it."""
     width = next(cells for from_width, cells in TREND_CELLS if console.width >= from_width)
@@ -99,8 +99,8 @@ def _nodes(
     limit_ns = line.limit_ns if line else None
     selected = shown.position.node_of(one)
     trends = render.Trends(
-        heading(history),
-        lambda name: sparkline(history, name, width, limit_ns, plain=plain),
+        heading(course),
+        lambda name: sparkline(course, name, width, limit_ns, plain=plain),
         worst_first(one)[selected]["name"] if one["nodes"] else "",
     )
 

@@ -16,7 +16,7 @@ ESCAPE_ALONE_S = 0.1
 READ_BYTES = 1024
 
 
-class Key(StrEnum):
+class SpecialKey(StrEnum):
     """Keys without a letter of their own; all others are the letter."""
 
     UP = "up"
@@ -35,19 +35,19 @@ class Key(StrEnum):
 
 #: Sequences of VT terminals, in cursor and in application mode, of xterm, tmux, screen and the Linux console.
 SEQUENCES = {
-    **dict.fromkeys((b"\x1b[A", b"\x1bOA"), Key.UP),
-    **dict.fromkeys((b"\x1b[B", b"\x1bOB"), Key.DOWN),
-    **dict.fromkeys((b"\x1b[C", b"\x1bOC"), Key.RIGHT),
-    **dict.fromkeys((b"\x1b[D", b"\x1bOD"), Key.LEFT),
-    **dict.fromkeys((b"\x1b[H", b"\x1bOH", b"\x1b[1~", b"\x1b[7~"), Key.HOME),
-    **dict.fromkeys((b"\x1b[F", b"\x1bOF", b"\x1b[4~", b"\x1b[8~"), Key.END),
-    b"\x1b[5~": Key.PAGE_UP,
-    b"\x1b[6~": Key.PAGE_DOWN,
-    b"\r": Key.ENTER,
-    b"\n": Key.ENTER,
-    b"\t": Key.TAB,
-    b"\x7f": Key.BACKSPACE,
-    b"\x08": Key.BACKSPACE,
+    **dict.fromkeys((b"\x1b[A", b"\x1bOA"), SpecialKey.UP),
+    **dict.fromkeys((b"\x1b[B", b"\x1bOB"), SpecialKey.DOWN),
+    **dict.fromkeys((b"\x1b[C", b"\x1bOC"), SpecialKey.RIGHT),
+    **dict.fromkeys((b"\x1b[D", b"\x1bOD"), SpecialKey.LEFT),
+    **dict.fromkeys((b"\x1b[H", b"\x1bOH", b"\x1b[1~", b"\x1b[7~"), SpecialKey.HOME),
+    **dict.fromkeys((b"\x1b[F", b"\x1bOF", b"\x1b[4~", b"\x1b[8~"), SpecialKey.END),
+    b"\x1b[5~": SpecialKey.PAGE_UP,
+    b"\x1b[6~": SpecialKey.PAGE_DOWN,
+    b"\r": SpecialKey.ENTER,
+    b"\n": SpecialKey.ENTER,
+    b"\t": SpecialKey.TAB,
+    b"\x7f": SpecialKey.BACKSPACE,
+    b"\x08": SpecialKey.BACKSPACE,
 }
 
 #: The bytes that end a sequence after ``ESC [``; parameters come before.
@@ -79,7 +79,7 @@ class Decoder:
     def flush(self) -> list[str]:
         """Return Escape if that is all that came, and forget the rest."""
         pending, self._pending = self._pending, b""
-        return [Key.ESCAPE] if pending == b"\x1b" else []
+        return [SpecialKey.ESCAPE] if pending == b"\x1b" else []
 
 
 def _length(data: bytes) -> int:
@@ -97,7 +97,7 @@ def _length(data: bytes) -> int:
 
 def _letter(sequence: bytes) -> str:
     if sequence == b"\x1b":
-        return Key.ESCAPE
+        return SpecialKey.ESCAPE
     text = sequence.decode("ascii", "ignore")
     return text if text.isprintable() else ""
 

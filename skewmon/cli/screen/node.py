@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from skewmon.cli.render import FINDING_STYLES
-from skewmon.cli.screen.history import History, heading, sparkline
+from skewmon.cli.screen.course import Course, heading, sparkline
 from skewmon.export.claims import ClaimStatus
 from skewmon.export.document import (
     ClusterStatus,
@@ -30,7 +30,7 @@ NS_PER_PPB = 1_000_000_000
 
 
 def node_view(
-    one: ClusterStatus, node: NodeStatus, history: History, width: int, *, plain: bool
+    one: ClusterStatus, node: NodeStatus, course: Course, width: int, *, plain: bool
 ) -> RenderableType:
     """Return everything that is known about a node."""
     wrong = node["name"] in one["culprits"]
@@ -39,13 +39,13 @@ def node_view(
         "WRONG" if wrong else "" if node["measured"] else "not measured", "bold red" if wrong else "magenta"
     )
     facts = Table(Column(width=LABEL, style="dim"), Column(), box=None, show_header=False, pad_edge=False)
-    for label, value in _facts(one, node, history, width, plain=plain):
+    for label, value in _facts(one, node, course, width, plain=plain):
         facts.add_row(label, value)
     return Group(head, facts, *_findings(node), *_sources(node["timesync"]))
 
 
 def _facts(
-    one: ClusterStatus, node: NodeStatus, history: History, width: int, *, plain: bool
+    one: ClusterStatus, node: NodeStatus, course: Course, width: int, *, plain: bool
 ) -> Iterator[tuple[str, Text]]:
     yield "address", Text(harmless(node["address"]))
     if not node["measured"]:
@@ -53,10 +53,10 @@ def _facts(
         yield "last measured", Text(_instant(node["last_success"]) if node["last_success"] else "never")
     yield from _offsets(node)
     line = next(iter(skew_thresholds(one["thresholds"])), None)
-    course = sparkline(
-        history, node["name"], max(10, width - LABEL - 4), line.limit_ns if line else None, plain=plain
+    drawn = sparkline(
+        course, node["name"], max(10, width - LABEL - 4), line.limit_ns if line else None, plain=plain
     )
-    yield heading(history), course
+    yield heading(course), drawn
     yield from _peers(one, node)
     yield from _rates(node)
     if node["measured"]:

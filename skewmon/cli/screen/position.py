@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from skewmon.cli.screen.keys import Key
+from skewmon.cli.screen.keys import SpecialKey
 from skewmon.export.document import ClusterStatus, Status, worst_first
 from skewmon.export.status import WORST_FIRST
 
@@ -62,16 +62,16 @@ def pressed(position: Position, key: str, document: Status) -> Position:
         return replace(position, ended=True)
     if key in SWITCHES:
         return _switched(position, SWITCHES[key])
-    if key in (Key.ESCAPE, Key.BACKSPACE):
+    if key in (SpecialKey.ESCAPE, SpecialKey.BACKSPACE):
         return replace(position, view=_outer(position), first_line=0)
     return _selected(position, key, document)
 
 
 def _selected(position: Position, key: str, document: Status) -> Position:
     """Return the position after a key that selects something of the document."""
-    if key in (Key.LEFT, Key.RIGHT, Key.TAB):
-        return _beside(position, document, -1 if key == Key.LEFT else 1)
-    if key == Key.ENTER:
+    if key in (SpecialKey.LEFT, SpecialKey.RIGHT, SpecialKey.TAB):
+        return _beside(position, document, -1 if key == SpecialKey.LEFT else 1)
+    if key == SpecialKey.ENTER:
         return _entered(position, document)
     return _moved(position, document, MOVES[key]) if key in MOVES else position
 
@@ -87,15 +87,15 @@ SWITCHES: Mapping[str, View] = {
 
 #: Keys that move through a list: from a place among so many to another one.
 MOVES: Mapping[str, Callable[[int, int], int]] = {
-    Key.UP: lambda place, _count: place - 1,
-    Key.DOWN: lambda place, _count: place + 1,
+    SpecialKey.UP: lambda place, _count: place - 1,
+    SpecialKey.DOWN: lambda place, _count: place + 1,
     "k": lambda place, _count: place - 1,
     "j": lambda place, _count: place + 1,
-    Key.PAGE_UP: lambda place, _count: place - PAGE,
-    Key.PAGE_DOWN: lambda place, _count: place + PAGE,
+    SpecialKey.PAGE_UP: lambda place, _count: place - PAGE,
+    SpecialKey.PAGE_DOWN: lambda place, _count: place + PAGE,
     " ": lambda place, _count: place + PAGE,
-    Key.HOME: lambda _place, _count: 0,
-    Key.END: lambda _place, count: count - 1,
+    SpecialKey.HOME: lambda _place, _count: 0,
+    SpecialKey.END: lambda _place, count: count - 1,
     "g": lambda _place, _count: 0,
     "G": lambda _place, count: count - 1,
 }

@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from skewmon.cli.screen.course import Course
 from skewmon.cli.screen.frame import Shown, frame
-from skewmon.cli.screen.history import History
 from skewmon.cli.screen.keys import Keyboard
 from skewmon.cli.screen.position import QUIT, View, pressed
 from skewmon.cli.screen.sources import Source
@@ -33,7 +33,7 @@ class Screen:
         self._console = console
         self._source = source
         self._shown: Shown | None = None
-        self._histories: dict[str, History] = {}
+        self._courses: dict[str, Course] = {}
         self._last_round: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._ended = False
@@ -89,32 +89,32 @@ class Screen:
             async for document, fault in rounds:
                 await self._remember(document)
                 if self._shown is None:
-                    self._shown = Shown(document, self._source.name, histories=self._histories)
+                    self._shown = Shown(document, self._source.name, courses=self._courses)
                 self._shown.document, self._shown.fault = document, fault
                 if self._shown.position.view is View.EVENTS:
                     await self._read_events(self._shown)
                 self._changed.set()
 
     async def _remember(self, document: Status) -> None:
-        """Add a round to the history of each cluster; a cluster that is new brings its past."""
+        """Add a round to the courses of each cluster; a cluster that is new brings its past."""
         now_s = time.monotonic()
         for one in document["clusters"]:
             name, at = one["name"], one["round"]["at"]
             if self._last_round.get(name) == at:  # of a daemon that measures less often than it is asked
                 continue
             self._last_round[name] = at
-            if name not in self._histories:
-                self._histories[name] = await self._past(name, now_s)
-            self._histories[name].add_round(one, now_s - elapsed_s(at, document["time"]))
-        for gone in self._histories.keys() - {one["name"] for one in document["clusters"]}:
-            del self._histories[gone], self._last_round[gone]
+            if name not in self._courses:
+                self._courses[name] = await self._past(name, now_s)
+            self._courses[name].add_round(one, now_s - elapsed_s(at, document["time"]))
+        for gone in self._courses.keys() - {one["name"] for one in document["clusters"]}:
+            del self._courses[gone], self._last_round[gone]
 
-    async def _past(self, cluster: str, now_s: float) -> History:
-        history = History()
+    async def _past(self, cluster: str, now_s: float) -> Course:
+        course = Course()
         with suppress(SkewmonError):  # sparklines then begin now
             for ago_s, cells in await self._source.past(cluster):
-                history.add(now_s - ago_s, cells)
-        return history
+                course.add(now_s - ago_s, cells)
+        return course
 
     async def _read_events(self, shown: Shown) -> None:
         try:

@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
+from urllib.parse import quote
 
 from skewmon.cli import daemon_client
+from skewmon.cli.screen.course import Cell
 from skewmon.cli.screen.events import EVENTS_MAX, ShownEvent
-from skewmon.cli.screen.history import Cell
 from skewmon.errors import SkewmonError
-from skewmon.export.document import Status
+from skewmon.export.document import Status, elapsed_s, ns
 from skewmon.export.status import status
 from skewmon.journal.detect import clock_events, cluster_events
 from skewmon.journal.reported import ReportedState
@@ -20,6 +21,10 @@ from skewmon.monitor.watch import rounds
 
 #: A part of the past of a cluster: how many seconds ago, and the cell of each node.
 Past = Sequence[tuple[float, Mapping[str, Cell | None]]]
+
+
+#: As far back as sparklines reach.
+PAST = "3h"
 
 
 class Source(Protocol):
@@ -37,7 +42,7 @@ class Source(Protocol):
         """Return the past of a cluster, oldest first; empty if it is not known."""
 
 
-class Daemon:
+class DaemonSource:
     """The API of a running daemon."""
 
     def __init__(self, base: str, interval_s: float, only: Collection[str] = ()) -> None:
@@ -64,8 +69,22 @@ class Daemon:
         return [event for event in found if not self._only or event.place.partition("/")[0] in self._only]
 
     async def past(self, cluster: str) -> Past:
-        """Return nothing: sparklines begin with the first round that this command sees."""
-        return ()
+        """Return the daemon's record of the cluster; a daemon of an earlier version has none."""
+        document = await daemon_client.fetch(
+            self._base, f"/api/v1/history?cluster={quote(cluster, safe='')}&nodes=all&since={PAST}"
+        )
+        try:
+            return [
+                (
+                    elapsed_s(step["time"], document["until"]),
+                    {name: recorded(node["offset"]) for name, node in step["nodes"].items()},
+                )
+                for step in document["steps"]
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise daemon_client.UnreadableStatusError(
+                "The answer is not the record of a skewmon daemon."
+            ) from None
 
     def _selected(self, document: Status) -> Status:
         if not self._only:
@@ -111,6 +130,14 @@ class Measurement:
             events += cluster_events(view, before)
             self._reported[view.name] = ReportedState.of(view, before)
         return events
+
+
+def recorded(ends: dict[str, float] | None) -> Cell | None:
+    """Return the extremes of a node's offset within a step of the record; None if it was not measured."""
+    if ends is None:
+        return None
+    proven_ns = max(0, ns(ends["lower_max"]), -ns(ends["upper_min"]))
+    return Cell(proven_ns, max(abs(ns(ends["lower_min"])), abs(ns(ends["upper_max"]))))
 
 
 async def daemon_at(bases: Sequence[str], wanted: Collection[str]) -> str | None:

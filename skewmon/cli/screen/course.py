@@ -63,7 +63,7 @@ class _Column:
             self.cells[name] = cell if here is None else here.worst(cell)
 
 
-class History:
+class Course:
     """The last hours of one cluster, in a bounded number of columns."""
 
     def __init__(self) -> None:
@@ -124,10 +124,10 @@ def _joined(part: list[Cell | None]) -> Cell | None:
     return joined
 
 
-def sparkline(history: History, name: str, width: int, line_ns: int | None, *, plain: bool) -> Text:
+def sparkline(course: Course, name: str, width: int, line_ns: int | None, *, plain: bool) -> Text:
     """Return the course of a node, a sign for each span of time: red beyond the line, cyan if open."""
     text = Text(no_wrap=True)
-    for cell in history.cells(name, width):
+    for cell in course.cells(name, width):
         if cell is None:
             text.append(MISSED, "magenta")
         elif isinstance(cell, str):
@@ -137,9 +137,9 @@ def sparkline(history: History, name: str, width: int, line_ns: int | None, *, p
     return text
 
 
-def heading(history: History) -> str:
+def heading(course: Course) -> str:
     """Return the heading of the sparklines: how far back they reach."""
-    return f"last {coarse(history.span_s)}"
+    return f"last {coarse(course.span_s)}"
 
 
 def _decade(proven_ns: int) -> int:
