@@ -18,6 +18,7 @@ from skewmon.probe.hops import AUTO, HopKey, all_keys, hop_keys, vantage_key
 from skewmon.probe.login import LoginMeter, options_of
 from skewmon.probe.metering import BASTION_SCALE, LOGIN, Allowance
 from skewmon.probe.proxy import Proxy
+from skewmon.probe.relay import Relay
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.probe.vantage import Tunnel, Vantage
 from skewmon.runtime.containment import Where, node_error, translated
@@ -54,13 +55,17 @@ class Dialer:
             raise refusal(node)
         via = await self._hop_chain(node.name, node.ssh) if node.ssh.jump else None
         allowance = self._allowances.setdefault((node.address, node.ssh), Allowance())
-        vantage = self.vantage(node.ssh)
-        relay = await vantage.start(lambda: self._machine(vantage)) if vantage else None
+        relay = await self.relay(node.ssh)
         tunnel = None
         if relay is not None:
             tunnel = Tunnel(relay, via if node.ssh.vantage == AUTO else None)
             via = relay.connection
         return await self._open(node.name, node.address, node.ssh, via, allowance, tunnel)
+
+    async def relay(self, ssh: SshSettings) -> Relay | None:
+        """Return the relay that is to stamp a node's exchanges, started if needed; None if there is none."""
+        vantage = self.vantage(ssh)
+        return await vantage.start(lambda: self._machine(vantage)) if vantage else None
 
     def vantage(self, ssh: SshSettings) -> Vantage | None:
         """Return the machine that is to stamp a node's exchanges, shared by all of its nodes."""

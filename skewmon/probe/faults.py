@@ -160,7 +160,9 @@ def login_error(
         return ConnectError(
             Reason.JUMP_FAILED,
             f"The bastion could not reach {where}: {quoted(error.reason)}.",
-            "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
+            "Make its list again: skewmon keys authorize --relay --targets"
+            if "not a target in" in error.reason  # the words of a relay with a list
+            else "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
         )
     return _broken_off(error, where, address, ssh)
 
@@ -204,7 +206,7 @@ def forward_error(address: str, ssh: SshSettings) -> ConnectError:
         Reason.JUMP_FAILED,
         f"The bastion did not reach {host_port(address, ssh.port)} within {ssh.connect_timeout_s:g} s.",
         "Check that the machine is up and that no firewall between the bastion and it drops packets: "
-        f"nc -vz {address} {ssh.port} on {ssh.jump[-1]}",
+        f"nc -vz {address} {ssh.port} on {ssh.jump[-1] if ssh.jump else ssh.vantage}",
     )
 
 

@@ -37,6 +37,9 @@ REFUSED = frozenset(
     }
 )
 
+#: A link whose vantage has no relay asks for it no more often; the vantage itself waits longer.
+VANTAGE_PAUSE_S = 1.0
+
 #: A link that was open this long starts its back-off from the beginning when it breaks.
 STEADY_S = 60.0
 
@@ -127,7 +130,7 @@ class Link:
             with suppress(NodeError), contained(Where.NODE, node=self.node.name) as standing:
                 await self.open()
                 changed(self)
-                await self._broken.wait()
+                await self._until_broken()
             if standing.error:
                 self._drop(node_error(standing.error))
             if asyncio.get_running_loop().time() - opened > STEADY_S:
@@ -137,6 +140,22 @@ class Link:
             with contained(Where.NODE, node=self.node.name):
                 await asyncio.sleep(self._backoff().pause_s(attempt))
             attempt += 1
+
+    async def _until_broken(self) -> None:
+        """Wait for the end of the link; once its vantage has a relay again, connect through that."""
+        while not self._broken.is_set():
+            vantage, connection = self.vantage, self.connection
+            direct = vantage is not None and connection is not None and not connection.vantage_label
+            pause_s = max(VANTAGE_PAUSE_S, vantage.due_in_s) if vantage and direct else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._broken.wait()
+                    return
+            if direct and await self._dialer.relay(self.node.ssh) is not None:
+                async with self._turn:
+                    self.close()
+                    await self.open()
+                self._changed(self)
 
     def note_late(self, late: Failed | None) -> None:
         """Note that a round closed without this node, or, with None, that it answered in time."""
