@@ -40,6 +40,7 @@ RECONNECT_S = 15.0
 GONE = {
     *(Reason.LATE, Reason.NO_REPLY, Reason.DISCONNECTED),
     *(Reason.CONNECTING, Reason.JUMP_FAILED, Reason.LOGIN_TIMEOUT),
+    Reason.PROGRAM_ENDED,  # it connected again in the middle of a round
 }
 
 HOUR_S = 3600
