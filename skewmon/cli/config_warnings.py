@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from skewmon.clock.utc import LEAST_INDEPENDENT
 from skewmon.config.address import parse_listen
 from skewmon.config.effective import effective
 from skewmon.config.paths import CREDENTIAL
@@ -22,6 +23,7 @@ LIMITED = (
     ThresholdKind.AHEAD,
     ThresholdKind.BEHIND,
     ThresholdKind.STEP,
+    ThresholdKind.UTC,
     ThresholdKind.DRIFT,
 )
 
@@ -30,7 +32,9 @@ def warnings(config: Config, *, with_password: bool) -> list[str]:
     """Return the warnings about a configuration, each once; ``with_password`` if the page asks for one."""
     found = [*_listen(config.web.listen, with_password=with_password)]
     for name, spec in effective(config).clusters.items():
-        found += (f"cluster {name}: {text}" for text in _cluster(spec))
+        found += (
+            f"cluster {name}: {text}" for text in (*_cluster(spec), *_utc(spec, len(config.references)))
+        )
     return list(dict.fromkeys(found))
 
 
@@ -83,6 +87,15 @@ def _thresholds(spec: ClusterSpec) -> Iterator[str]:
     for first, second in product(warning, critical):
         if first.kind == second.kind and first.limit_ns > second.limit_ns:
             yield f"thresholds: the warning on {first.kind} is above the critical, so it never comes first"
+
+
+def _utc(spec: ClusterSpec, references: int) -> Iterator[str]:
+    """Warn about a line against UTC that no references, or too few, can judge."""
+    if references < LEAST_INDEPENDENT and any(line.kind == ThresholdKind.UTC for line in spec.lines):
+        yield (
+            f"thresholds: a line against UTC is judged only while references confirm UTC, which takes "
+            f"{LEAST_INDEPENDENT} or more; {references or 'none'} {'is' if references < 2 else 'are'} configured"
+        )
 
 
 def _source(source: SourceSpec) -> Iterator[str]:

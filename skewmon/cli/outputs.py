@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 
-from skewmon.export.document import ClusterStatus, Status, ns
+from skewmon.export.document import ClusterStatus, Status, interval, ns
 from skewmon.export.status import WORST_FIRST, encode, status
-from skewmon.model import Snapshot, Verdict
+from skewmon.model import NS_PER_S, Interval, Snapshot, ThresholdKind, UtcState, Verdict
 from skewmon.text import at_least, at_most, harmless
 
 #: Nagios's codes.
@@ -77,7 +77,19 @@ def _nagios_words(one: ClusterStatus) -> str:
     if one["skew"] is None:
         return f"{one['name']}, {measured}, no skew known"
     least, most = at_least(ns(one["skew"]["lower"])), at_most(ns(one["skew"]["upper"]))
-    return f"{one['name']} {least}..{most}, {measured}"
+    return f"{one['name']} {least}..{most}, {measured}{_utc_words(one)}"
+
+
+def _utc_words(one: ClusterStatus) -> str:
+    """Return how far the furthest clock is proven to be from confirmed UTC; nothing if it is not."""
+    far_ns = max((offset.proven_ns for offset in _utc_offsets(one)), default=0)
+    return f", {at_least(far_ns)} off UTC" if far_ns else ""
+
+
+def _utc_offsets(one: ClusterStatus) -> list[Interval]:
+    if one["utc"]["state"] is not UtcState.CONFIRMED:
+        return []
+    return [interval(node["utc_offset"]) for node in one["nodes"] if node["utc_offset"]]
 
 
 def _fitting(line: str, culprits: list[str]) -> str:
@@ -98,10 +110,26 @@ def _plain(text: str) -> str:
 
 
 def _perfdata(one: ClusterStatus) -> str:
-    lines = {line["severity"]: line["limit"] for line in one["thresholds"] if line["kind"] == "skew"}
-    limits = f"{lines.get('warning', '')};{lines.get('critical', '')};0"
     name = one["name"].replace("'", "").replace("=", "")
     if one["skew"] is None:
-        return f"'{name}_skew_proven'=U;{limits}"
-    values = {"proven": one["skew"]["lower"], "upper": one["skew"]["upper"]}
-    return " ".join(f"'{name}_skew_{end}'={value:.9f}s;{limits}" for end, value in values.items())
+        skew = f"'{name}_skew_proven'=U;{_limits(one, ThresholdKind.SKEW)}"
+    else:
+        skew = _values(f"{name}_skew", one["skew"]["lower"], one["skew"]["upper"], one, ThresholdKind.SKEW)
+    offsets = _utc_offsets(one)
+    if not offsets:
+        return skew
+    proven_s, upper_s = (
+        max(ends) / NS_PER_S
+        for ends in zip(*((offset.proven_ns, offset.furthest_ns) for offset in offsets), strict=True)
+    )
+    return f"{skew} {_values(f'{name}_utc', proven_s, upper_s, one, ThresholdKind.UTC)}"
+
+
+def _values(name: str, proven_s: float, upper_s: float, one: ClusterStatus, kind: ThresholdKind) -> str:
+    limits, values = _limits(one, kind), {"proven": proven_s, "upper": upper_s}
+    return " ".join(f"'{name}_{end}'={value:.9f}s;{limits}" for end, value in values.items())
+
+
+def _limits(one: ClusterStatus, kind: ThresholdKind) -> str:
+    lines = {line["severity"]: line["limit"] for line in one["thresholds"] if line["kind"] == kind}
+    return f"{lines.get('warning', '')};{lines.get('critical', '')};0"

@@ -60,6 +60,9 @@ MAX_DRIFT_PPM = 100_000
 #: Receivers of one kind; each gets every alert.
 MAX_RECEIVERS = 32
 
+#: At 10,000 nodes a box, more shards than any fleet needs.
+MAX_SHARDS = 1_000
+
 #: Lines of thresholds of one cluster; every one is evaluated for every node and round.
 MAX_THRESHOLDS = 64
 

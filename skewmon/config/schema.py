@@ -245,6 +245,19 @@ class ClusterSpec(Spec):
         return tuple(line.threshold() for line in self.thresholds)
 
 
+class ShardSpec(Spec):
+    """The share of this admin box in the nodes of every cluster."""
+
+    index: int = Field(ge=0, description="number of this box, counted from 0")
+    of: int = Field(ge=1, le=limits.MAX_SHARDS, description="number of boxes that share the nodes")
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if self.index >= self.of:
+            raise refuse(f"expected an index from 0 to {self.of - 1}, found {self.index}", at="index")
+        return self
+
+
 class ExportSpec(Spec):
     """The volume of exported series."""
 
@@ -276,6 +289,7 @@ class Config(Spec):
         max_length=limits.MAX_REFERENCES,
         description="NTP servers to query for UTC; three or more can have a majority",
     )
+    shard: ShardSpec | None = Field(None, description="measure only a share of the nodes; by default all")
     alerts: AlertsSpec = AlertsSpec()
     export: ExportSpec = ExportSpec()
     record: RecordSpec = RecordSpec()

@@ -14,6 +14,7 @@ from skewmon.alert.messages import sentence as following
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.export.claims import ClaimStatus
+from skewmon.export.utc_words import NO_UTC_WORDS, UtcWords
 from skewmon.model import (
     NS_PER_S,
     CulpritVerdict,
@@ -234,19 +235,27 @@ def worst_first(cluster: ClusterStatus) -> list[NodeStatus]:
     return sorted(cluster["nodes"], key=rank)
 
 
-def sentence(head: ClusterHead, thresholds: Sequence[ThresholdStatus], missing: Sequence[str]) -> str:
+def sentence(
+    head: ClusterHead,
+    thresholds: Sequence[ThresholdStatus],
+    missing: Sequence[str],
+    utc: UtcWords = NO_UTC_WORDS,
+) -> str:
     """Return the verdict on a cluster in one or two sentences; ``missing`` nodes were not measured."""
-    text = _proven(head, skew_thresholds(thresholds))
-    return f"{text} Not measured: {names(missing)}." if missing else text
+    text = _proven(head, skew_thresholds(thresholds), utc)
+    away = f"Not measured: {names(missing)}." if missing else ""
+    named = utc.breached and (head["culprit_evidence"] or "") in text  # by UTC, which the evidence says
+    return " ".join(filter(None, (text, away, "" if named else utc.text)))
 
 
-def _proven(head: ClusterHead, lines: Sequence[Threshold]) -> str:
+def _proven(head: ClusterHead, lines: Sequence[Threshold], utc: UtcWords) -> str:
     if head["skew"] is None:
         if head["round"]["nodes"] == 1:
             return "One node has no other to be compared with; name two or more."
         return "Fewer than two nodes were measured, so no skew is known."
     skew = Skew(*(ns(head["skew"][key]) for key in ("seconds", "lower", "upper")))
-    if head["verdict"] in (Verdict.WARNING, Verdict.CRITICAL):
+    apart = any(judge(skew, line) is Judgement.BREACH for line in lines)
+    if head["verdict"] in (Verdict.WARNING, Verdict.CRITICAL) and (apart or not utc.breached):
         return _breach(head, skew)
     unclear = [line for line in lines if judge(skew, line) is Judgement.AMBIGUOUS]
     if unclear:

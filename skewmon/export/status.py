@@ -29,6 +29,7 @@ from skewmon.export.document import (
 )
 from skewmon.export.encode import finite, seconds
 from skewmon.export.references import references_status
+from skewmon.export.utc_words import utc_words
 from skewmon.model import (
     ClusterView,
     Drift,
@@ -155,7 +156,7 @@ def _cluster_head(view: ClusterView) -> ClusterHead:
         },
     }
     missing = [node.name for node in view.nodes if isinstance(node.outcome, Failed)]
-    head["message"] = sentence(head, _thresholds(view), missing)
+    head["message"] = sentence(head, _thresholds(view), missing, utc_words(view))
     return head
 
 

@@ -13,6 +13,7 @@ from skewmon.config.targets import expand, parse_target
 from skewmon.errors import InventoryError
 from skewmon.inventory.listing import Listing
 from skewmon.inventory.settings import Context, merged, with_login
+from skewmon.inventory.shard import of_shard
 from skewmon.model import NS_PER_S, Cluster, Inventory, Node, SshSettings
 from skewmon.runtime.containment import Where, translated
 from skewmon.text import harmless, masked_text
@@ -74,14 +75,17 @@ class _ClusterReader:
             inventory = await self._read(source, key, known.get(key), MAX_NODES - len(nodes))
             nodes += inventory.nodes
             inventories.append(inventory)
+        every = distinct(nodes)
+        shard = self._config.shard
         return Cluster(
             name=self._name,
-            nodes=distinct(nodes),
+            nodes=of_shard(every, shard.index, shard.of) if shard else every,
             interval_s=spec.interval_ns / NS_PER_S,
             status_interval_s=spec.status_interval_ns / NS_PER_S,
             samples=spec.samples,
             thresholds=spec.lines,
             inventories=tuple(inventories),
+            total_nodes=len(every),
         )
 
     async def _read(

@@ -40,6 +40,15 @@ def warnings(tmp_path: Path, text: str) -> list[str]:
             f"clusters: {{c: {{nodes: [n1, n2], thresholds: {INVERTED}}}}}",
             ["the warning on skew is above the critical"],
         ),
+        (
+            "clusters: {c: {nodes: [n1, n2], profile: finra}}",
+            ["against UTC", "3 or more; none is configured"],
+        ),
+        (
+            "references: [a, b]\nclusters: {c: {nodes: [n1, n2], profile: finra}}",
+            ["3 or more; 2 are configured"],
+        ),
+        ("references: [a, b, c]\nclusters: {c: {nodes: [n1, n2], profile: finra}}", []),
         ("clusters: {c: {nodes: [n1], inventory: [{file_sd: '*.json'}]}}", ["file_sd", "no file matches"]),
         ("clusters: {c: {nodes: [n1], inventory: [{ansible: hosts}]}}", ["ansible", "does not exist"]),
         ("web: {listen: ':10061'}\nclusters: {c: {nodes: [n1, n2]}}", ["everyone who reaches :10061"]),
