@@ -148,7 +148,9 @@ def summary(config: "Config") -> str:
         if receivers
     ]
     receivers = f"Alerts go to {_joined(named)}." if named else "Alerts are shown and exported, and not sent."
-    return f"{clusters} {receivers} Page and metrics are served at {config.web.listen}."
+    shard = config.shard
+    share = f"This box measures shard {shard.index} of {shard.of}, counted from 0. " if shard else ""
+    return f"{clusters} {share}{receivers} Page and metrics are served at {config.web.listen}."
 
 
 def _cluster(name: str, spec: "ClusterSpec") -> str:

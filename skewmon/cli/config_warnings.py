@@ -32,9 +32,8 @@ def warnings(config: Config, *, with_password: bool) -> list[str]:
     """Return the warnings about a configuration, each once; ``with_password`` if the page asks for one."""
     found = [*_listen(config.web.listen, with_password=with_password)]
     for name, spec in effective(config).clusters.items():
-        found += (
-            f"cluster {name}: {text}" for text in (*_cluster(spec), *_utc(spec, len(config.references)))
-        )
+        texts = (*_cluster(spec), *_utc(spec, len(config.references)))
+        found += (f"cluster {name}: {text}" for text in texts)
     return list(dict.fromkeys(found))
 
 
@@ -92,9 +91,10 @@ def _thresholds(spec: ClusterSpec) -> Iterator[str]:
 def _utc(spec: ClusterSpec, references: int) -> Iterator[str]:
     """Warn about a line against UTC that no references, or too few, can judge."""
     if references < LEAST_INDEPENDENT and any(line.kind == ThresholdKind.UTC for line in spec.lines):
+        listed = "none is" if not references else "one is" if references == 1 else f"{references} are"
         yield (
-            f"thresholds: a line against UTC is judged only while references confirm UTC, which takes "
-            f"{LEAST_INDEPENDENT} or more; {references or 'none'} {'is' if references < 2 else 'are'} configured"
+            "thresholds: a line against UTC is judged only while references confirm UTC, which takes "
+            f"{LEAST_INDEPENDENT} or more; {listed} configured"
         )
 
 

@@ -27,18 +27,24 @@ def judged(seen: ClusterView, verdict: Verdict, limit_ns: int | None = None) -> 
     [
         (
             judged(off(a=200 * MS, b=200 * MS, c=200 * MS), Verdict.CRITICAL),
-            "The 3 clocks measured agree to within 2 ms, below the line of 1 s. "
-            "All of them are at least 199 ms ahead of UTC.",
+            (
+                "The 3 clocks measured agree to within 2 ms, below the line of 1 s. "
+                "All of them are at least 199 ms ahead of UTC."
+            ),
         ),
         (
             judged(off(a=0, b=0, c=-200 * MS), Verdict.CRITICAL),
-            "The 3 clocks measured agree to within 202 ms, below the line of 1 s. "
-            "c is at least 199 ms behind UTC.",
+            (
+                "The 3 clocks measured agree to within 202 ms, below the line of 1 s. "
+                "c is at least 199 ms behind UTC."
+            ),
         ),
         (
             judged(off(a=0, b=70 * S), Verdict.CRITICAL, S),
-            "The clocks are at least 69.99 s apart: b is ahead of a. "
-            "b is provably at least 69.99 s ahead of UTC, by 3 independent references that agree.",
+            (
+                "The clocks are at least 69.99 s apart: b is ahead of a. "
+                "b is provably at least 69.99 s ahead of UTC, by 3 independent references that agree."
+            ),
         ),
         (
             off(a=0, b=0),
@@ -46,18 +52,24 @@ def judged(seen: ClusterView, verdict: Verdict, limit_ns: int | None = None) -> 
         ),
         (
             off(bound_ns=30 * MS, a=40 * MS, b=40 * MS),
-            "The 2 clocks measured agree to within 60 ms, below the line of 1 s. They are up to 70 ms from "
-            "UTC as far as is known, and the critical line of 50 ms cannot be proven.",
+            (
+                "The 2 clocks measured agree to within 60 ms, below the line of 1 s. They are up to 70 ms "
+                "from UTC as far as is known, and the critical line of 50 ms cannot be proven."
+            ),
         ),
         (
             off(replace(CONFIRMED, state=UtcState.UNCONFIRMED), a=0, b=0),
-            "The 2 clocks measured agree to within 2 ms, below the line of 1 s. "
-            "The line of 50 ms to UTC cannot be judged: the references do not confirm UTC.",
+            (
+                "The 2 clocks measured agree to within 2 ms, below the line of 1 s. "
+                "The line of 50 ms to UTC cannot be judged: the references do not confirm UTC."
+            ),
         ),
         (
             off(Utc(), a=0, b=0),
-            "The 2 clocks measured agree to within 2 ms, below the line of 1 s. "
-            "The line of 50 ms to UTC is not judged: no references are configured.",
+            (
+                "The 2 clocks measured agree to within 2 ms, below the line of 1 s. "
+                "The line of 50 ms to UTC is not judged: no references are configured."
+            ),
         ),
     ],
     ids=["together", "one", "apart", "right", "unclear", "unconfirmed", "no references"],
