@@ -31,6 +31,7 @@ from skewmon.config.fields import (
 )
 from skewmon.config.receivers import AlertsSpec
 from skewmon.config.references import ReferenceEntry, time_servers
+from skewmon.config.shard import ShardSpec
 from skewmon.config.targets import expand
 from skewmon.errors import echoed
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
@@ -243,19 +244,6 @@ class ClusterSpec(Spec):
     def own_lines(self) -> tuple[Threshold, ...]:
         """The thresholds that the file gives."""
         return tuple(line.threshold() for line in self.thresholds)
-
-
-class ShardSpec(Spec):
-    """The share of this admin box in the nodes of every cluster."""
-
-    index: int = Field(ge=0, description="number of this box, counted from 0")
-    of: int = Field(ge=1, le=limits.MAX_SHARDS, description="number of boxes that share the nodes")
-
-    @model_validator(mode="after")
-    def _exists(self) -> Self:
-        if self.index >= self.of:
-            raise refuse(f"expected an index from 0 to {self.of - 1}, found {self.index}", at="index")
-        return self
 
 
 class ExportSpec(Spec):
