@@ -19,6 +19,7 @@ from skewmon.export.document import (
     ns,
     worst_first,
 )
+from skewmon.export.vantages import vantage_itself
 from skewmon.model import Verdict
 from skewmon.text import bound, estimate, harmless, names
 from skewmon.text import offset as written
@@ -112,7 +113,7 @@ def _hidden(count: int, single: str, several: str = "nodes") -> Iterable[Text]:
 
 
 def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool, trends: Trends | None) -> Table:
-    to_utc = wide and _shows_utc(one)
+    to_utc, from_vantage = wide and _shows_utc(one), wide and _shows_vantages(one)
     columns = [
         Column("node", overflow="fold"),
         *([Column(trends.heading, no_wrap=True)] if trends else ()),
@@ -120,28 +121,47 @@ def _table(one: ClusterStatus, shown: Iterable[NodeStatus], *, wide: bool, trend
         Column("bound", no_wrap=True),
         *([Column("to admin box", justify="right", no_wrap=True)] if wide else ()),
         *([Column("to UTC", justify="right", no_wrap=True)] if to_utc else ()),
+        *([Column("measured from", no_wrap=True)] if from_vantage else ()),
         *([Column("round trip", justify="right", no_wrap=True), Column("by", no_wrap=True)] if wide else ()),
         Column("time daemon"),
         Column(""),
     ]
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for node in shown:
-        name, *row = _row(node, wrong=node["name"] in one["culprits"], wide=wide, to_utc=to_utc)
+        optional = _optional(node, to_utc=to_utc, from_vantage=from_vantage)
+        name, *row = _row(node, optional, wrong=node["name"] in one["culprits"], wide=wide)
         trend = [trends.of(node["name"])] if trends else []
         selected = trends is not None and node["name"] == trends.selected
         table.add_row(name, *trend, *row, style="reverse" if selected else "")
     return table
 
 
+def _shows_vantages(one: ClusterStatus) -> bool:
+    return any(node["axis"] for node in one["nodes"])
+
+
+def _optional(node: NodeStatus, *, to_utc: bool, from_vantage: bool) -> tuple[Text, ...]:
+    """Return the cells of the columns that few clusters have."""
+    utc = node["utc_offset"] and interval(node["utc_offset"])
+    there = node["axis_offset"] and interval(node["axis_offset"])
+    seen_from = f"{node['axis']} ± {bound(there.bound_ns)}" if node["axis"] and there else ""
+    return (
+        *([Text(written(utc.estimate_ns, utc.bound_ns) if utc else "", "dim")] if to_utc else ()),
+        *([Text(harmless(seen_from), "dim")] if from_vantage else ()),
+    )
+
+
 def _shows_utc(one: ClusterStatus) -> bool:
     return any(node["utc_offset"] for node in one["nodes"])
 
 
-def _row(node: NodeStatus, *, wrong: bool, wide: bool, to_utc: bool) -> Iterable[RenderableType]:
+def _row(
+    node: NodeStatus, optional: tuple[Text, ...], *, wrong: bool, wide: bool
+) -> Iterable[RenderableType]:
     name = Text(harmless(node["name"]), "bold red" if wrong else "bold")
     claim = _claim(node["timesync"])
     if node["offset"] is None:
-        blank = ("",) * (wide * 3 + to_utc)
+        blank = ("",) * (wide * 3 + len(optional))
         return (
             name,
             Text("not measured", "magenta"),
@@ -151,10 +171,9 @@ def _row(node: NodeStatus, *, wrong: bool, wide: bool, to_utc: bool) -> Iterable
             Text(harmless(node["reason"] or "")),
         )
     offset, admin = interval(node["offset"]), node["admin_offset"] and interval(node["admin_offset"])
-    utc = node["utc_offset"] and interval(node["utc_offset"])
     explained = (
         Text(estimate(admin.estimate_ns, admin.bound_ns) if admin else "", "dim"),
-        *([Text(written(utc.estimate_ns, utc.bound_ns) if utc else "", "dim")] if to_utc else ()),
+        *optional,
         Text(bound(ns(node["round_trip_seconds"] or 0.0)), "dim"),
         Text(harmless(node["probe"] or ""), "dim"),
     )
@@ -188,6 +207,9 @@ def _advice(one: ClusterStatus) -> Iterable[RenderableType]:
             yield Text.assemble("  ", (harmless(node["name"]), "bold"), harmless(f"  {foreseen}"))
     for finding in one["findings"]:
         yield _finding(one["name"], finding)
+    for seen in one["vantages"]:
+        if seen["success"]:
+            yield Text(f"  Measured from {harmless(seen['name'])}: {harmless(vantage_itself(seen))}.", "dim")
 
 
 def _findings(nodes: Iterable[NodeStatus]) -> dict[str, list[tuple[str, FindingStatus]]]:

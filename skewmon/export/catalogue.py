@@ -7,6 +7,7 @@ CLUSTER = ("cluster_name",)
 NODE = ("cluster_name", "node")
 PAIR = ("cluster_name", "node", "peer")
 REFERENCE = ("reference",)
+VANTAGE = ("vantage",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,10 +375,25 @@ _DAEMON_METRICS = (
 )
 
 #: Every metric family, in the order of its appearance.
+_VANTAGE_METRICS = (
+    _gauge(
+        "skewmon_vantage_success",
+        "1 if nodes were measured from the vantage in the last round, else 0.",
+        VANTAGE,
+    ),
+    _seconds(
+        "skewmon_vantage_bound_seconds",
+        "How well the clock of the vantage is known against the admin box's: half the width of its interval.",
+        VANTAGE,
+    ),
+    _gauge("skewmon_vantage_streams", "Connections that the relay on the vantage carries.", VANTAGE),
+)
+
 METRICS = (
     _CLUSTER_METRICS
     + _NODE_METRICS
     + _PAIR_METRICS
+    + _VANTAGE_METRICS
     + _UTC_METRICS
     + _TIMESYNC_METRICS
     + _INVENTORY_METRICS
@@ -390,6 +406,7 @@ SECTIONS = (
     ("Clusters", _CLUSTER_METRICS),
     ("Nodes", _NODE_METRICS),
     ("Pairs", _PAIR_METRICS),
+    ("Vantages", _VANTAGE_METRICS),
     ("UTC and references", _UTC_METRICS),
     ("Claims of the time daemons", _TIMESYNC_METRICS),
     ("Live inventories", _INVENTORY_METRICS),

@@ -16,6 +16,7 @@ from skewmon.export.encode import encodable, foreign, optional_seconds, seconds
 from skewmon.export.pairs import WORST_PAIRS, PairExport, measured_offsets
 from skewmon.export.published import DaemonStats
 from skewmon.export.references import add_references, add_utc_of_cluster
+from skewmon.export.vantages import add_vantages
 from skewmon.model import (
     Cluster,
     ClusterView,
@@ -98,6 +99,7 @@ class SnapshotCollector(Collector):
             _add_pairs(samples, view, self._pairs)
             add_utc_of_cluster(samples.add, view)
         add_references(samples.add, self._snapshot)
+        add_vantages(samples.add, self._snapshot)
         for cluster, _ in self._stats.awaited:
             _add_configuration(samples, cluster)
         _add_stats(samples, self._stats)

@@ -15,6 +15,7 @@ from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import skew_lines
 from skewmon.export.claims import ClaimStatus
 from skewmon.export.utc_words import NO_UTC_WORDS, UtcWords
+from skewmon.export.vantage_status import VantageStatus
 from skewmon.model import (
     NS_PER_S,
     CulpritVerdict,
@@ -133,7 +134,11 @@ class ReferenceStatus(TypedDict):
 
 
 class NodeStatus(TypedDict):
-    """One node; a node that was not measured has a reason and a detail, and no offset."""
+    """One node; a node that was not measured has a reason and a detail, and no offset.
+
+    ``axis`` is the vantage that it is measured from, and null for the admin box; ``axis_offset`` is the
+    offset there, to the median of the cluster's nodes on that axis.
+    """
 
     name: str
     address: str
@@ -143,6 +148,8 @@ class NodeStatus(TypedDict):
     probe: str | None
     offset: IntervalStatus | None
     admin_offset: IntervalStatus | None
+    axis: str | None
+    axis_offset: IntervalStatus | None
     utc_offset: IntervalStatus | None
     round_trip_seconds: float | None
     samples: int
@@ -171,10 +178,12 @@ class ClusterHead(TypedDict):
 
 
 class ClusterStatus(ClusterHead):
-    """One cluster with its nodes in the order of the configuration."""
+    """One cluster with its nodes in the order of the configuration; ``axis`` is that of the reference."""
 
     interval_seconds: float
     thresholds: list[ThresholdStatus]
+    axis: str | None
+    vantages: list[VantageStatus]
     nodes: list[NodeStatus]
     pairs: list[PairStatus]
     findings: list[FindingStatus]

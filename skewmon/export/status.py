@@ -30,6 +30,7 @@ from skewmon.export.document import (
 from skewmon.export.encode import finite, seconds
 from skewmon.export.references import references_status
 from skewmon.export.utc_words import utc_words
+from skewmon.export.vantages import vantages_status
 from skewmon.model import (
     ClusterView,
     Drift,
@@ -117,6 +118,8 @@ def cluster_status(view: ClusterView) -> ClusterStatus:
         **_cluster_head(view),
         "interval_seconds": view.cluster.interval_s,
         "thresholds": _thresholds(view),
+        "axis": view.axis or None,
+        "vantages": vantages_status(view),
         "nodes": [_node(node) for node in yielding_gil(view.nodes, ITEMS_A_TURN)],
         "pairs": [pair_status(pair) for pair in view.pairs],
         "findings": _findings(view.findings),
@@ -190,6 +193,8 @@ def _node(node: NodeView) -> NodeStatus:
         "probe": measured.burst.program.probe if measured else None,
         "offset": _interval(node.offset) if measured else None,
         "admin_offset": _interval(node.admin_offset) if measured else None,
+        "axis": node.axis or None,
+        "axis_offset": _interval(node.axis_offset) if measured else None,
         "utc_offset": _interval(node.utc_offset) if measured else None,
         "round_trip_seconds": seconds(measured.estimate.round_trip_ns) if measured else None,
         "samples": measured.estimate.samples if measured else 0,

@@ -106,6 +106,8 @@ class FindingKind(StrEnum):
     FEW_SOURCES = "few-sources"
     FREQUENCY_LIMIT = "frequency-limit"
     OSCILLATOR_OFF = "oscillator-off"
+    VANTAGE_CONTRADICTION = "vantage-contradiction"
+    VANTAGE_UNAVAILABLE = "vantage-unavailable"
     STEPPED = "stepped"
     SUSPENDED = "suspended"
     REBOOTED = "rebooted"

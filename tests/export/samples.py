@@ -10,6 +10,7 @@ from skewmon.export.pairs import judged, query, skew_line
 from skewmon.export.published import DaemonStats
 from skewmon.model import (
     NS_PER_S,
+    AxisOffset,
     Burst,
     Cluster,
     ClusterView,
@@ -37,6 +38,7 @@ from skewmon.model import (
     Utc,
     UtcReason,
     UtcState,
+    VantageView,
     Verdict,
     Vote,
 )
@@ -260,11 +262,31 @@ def references(*, confirmed: bool = True) -> Snapshot:
     return snapshot(replace(view, utc=utc, at_ns=AT_NS + 1))
 
 
+def vantages() -> Snapshot:
+    """Return two nodes behind a vantage, one beside the admin box, and one whose vantage runs no relay."""
+    far = AxisOffset(-40 * MS, 40 * MS, "", Interval(0, US), Interval(-40 * MS, 40 * MS))
+    on_site = (
+        replace(node("v1"), axis="bastion.eu", axis_offset=Interval.around(-2 * US, 71 * US)),
+        replace(node("v2"), axis="bastion.eu", axis_offset=Interval.around(2 * US, 68 * US)),
+    )
+    beside = replace(node("d1"), offset=far, axis_offset=Interval(0, US))
+    views = (
+        VantageView("bastion.eu", Interval.around(7, 40 * MS), 2, contradicting=("v1",)),
+        VantageView(HOSTILE, failed=Failed(Reason.NO_PROGRAM, "It has neither python3 nor perl.", "Look.")),
+    )
+    view = cluster_view((*on_site, beside), "estate")
+    return snapshot(replace(view, axis="bastion.eu", vantages=views))
+
+
 def everything() -> Snapshot:
     """Return clusters of every kind, such that every metric has a series."""
     (silent_view,) = silent().clusters
     renamed = replace(silent_view, cluster=replace(silent_view.cluster, name="web"))
-    others = (view for build in (healthy_lab, ambiguous, breaching, references) for view in build().clusters)
+    others = (
+        view
+        for build in (healthy_lab, ambiguous, breaching, references, vantages)
+        for view in build().clusters
+    )
     return snapshot(*jumped().clusters, renamed, *others)
 
 
@@ -279,7 +301,7 @@ def healthy_lab() -> Snapshot:
 
 
 #: Rounds of every kind.
-EVERY_SAMPLE = [healthy, jumped, silent, ambiguous, hostile, breaching, references]
+EVERY_SAMPLE = [healthy, jumped, silent, ambiguous, hostile, breaching, references, vantages]
 
 #: Every metric by the name that a query writes.
 BY_NAME = {metric.name: metric for metric in METRICS}

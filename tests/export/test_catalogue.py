@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from skewmon.export import catalogue, collector, metrics_page, references
+from skewmon.export import catalogue, collector, metrics_page, references, vantages
 from skewmon.export.catalogue import METRICS, Metric
 from skewmon.export.collector import AgeCollector, SnapshotCollector
 from tests.export import samples
@@ -47,7 +47,9 @@ def test_the_collector_exports_the_whole_catalogue_with_its_labels() -> None:
     assert seen == {metric.name: {frozenset(metric.labels)} for metric in METRICS}
 
 
-@pytest.mark.parametrize("modules", [(catalogue,), (collector, references)], ids=["catalogue", "collector"])
+@pytest.mark.parametrize(
+    "modules", [(catalogue,), (collector, references, vantages)], ids=["catalogue", "collector"]
+)
 def test_a_metric_is_found_by_its_whole_name(modules: tuple[ModuleType, ...]) -> None:
     """A search for the name from a dashboard leads to its help and to its value."""
     source = "".join(map(inspect.getsource, modules))

@@ -103,7 +103,7 @@ def test_the_worst_verdict_speaks_for_all() -> None:
 def test_the_summary_is_the_document_without_its_bulk() -> None:
     """A stream sends the heads of the clusters, in the same words."""
     short, whole = summary(samples.thousand()), status(samples.thousand())
-    for bulk in ("nodes", "pairs", "findings", "thresholds", "interval_seconds"):
+    for bulk in ("nodes", "pairs", "findings", "thresholds", "interval_seconds", "axis", "vantages"):
         del whole["clusters"][0][bulk]
     del whole["references"]
     assert short == whole

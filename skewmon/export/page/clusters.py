@@ -28,6 +28,7 @@ from skewmon.export.page.sparkline import sparkline
 from skewmon.export.page.strip import strip
 from skewmon.export.page.timeline import timeline
 from skewmon.export.published import Publication
+from skewmon.export.vantages import vantage_itself
 from skewmon.model import UtcState, Verdict
 from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import at_least, at_most, exact, span
@@ -194,6 +195,7 @@ def _figures(one: ClusterStatus) -> list[Markup]:
         pairs.append(("Skew", f"{span(ns(one['skew']['seconds']))}, {_extent(one['skew'])}"))
     if one["worst_pair"] is not None:
         pairs.append(("Worst pair", f"{one['worst_pair']['node']} and {one['worst_pair']['peer']}"))
+    pairs += [("Measured from", vantage_itself(seen)) for seen in one["vantages"] if seen["success"]]
     pairs.append(("Lines", drawn or "none"))
     if one["utc"]["state"] is not UtcState.NONE:
         pairs.append(("UTC", one["utc"]["state"].value))

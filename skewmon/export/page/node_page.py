@@ -27,6 +27,7 @@ from skewmon.export.page.scale import Scale, judged
 from skewmon.export.page.since import wrong_since
 from skewmon.export.page.timeline import timeline
 from skewmon.export.published import Publication
+from skewmon.export.vantages import measured_from
 from skewmon.model import Interval, Threshold
 from skewmon.text import bound, coarse, offset, rate, signed_seconds, span_of_seconds
 
@@ -93,7 +94,7 @@ def _section(
         drawing.part(f"{key}w", "p", _headline(node), class_="verdict"),
         drawing.part(f"{key}a", "p", since, class_="since") if since else None,
         drawing.part(f"{key}b", "div", _drawn_offset(one, node, lines)),
-        drawing.part(f"{key}f", "dl", *_figures(node)),
+        drawing.part(f"{key}f", "dl", *_figures(one, node)),
         drawing.part(f"{key}d", "div", changes(node), finding_list(node["findings"], FINDINGS_SHOWN)),
         tag("h3", "History"),
         drawing.part(f"{key}y", "div", chart(past, lines) if past else None),
@@ -143,11 +144,11 @@ def _drawn_offset(one: ClusterStatus, node: NodeStatus, lines: tuple[Threshold, 
     return tag("div", bar(found, lines, Scale.of_cluster(one), label), class_="wide")
 
 
-def _figures(node: NodeStatus) -> list[Markup]:
-    return [tag("div", tag("dt", name), tag("dd", value)) for name, value in _named_figures(node)]
+def _figures(one: ClusterStatus, node: NodeStatus) -> list[Markup]:
+    return [tag("div", tag("dt", name), tag("dd", value)) for name, value in _named_figures(one, node)]
 
 
-def _named_figures(node: NodeStatus) -> Iterator[tuple[str, str]]:
+def _named_figures(one: ClusterStatus, node: NodeStatus) -> Iterator[tuple[str, str]]:
     yield "Address", node["address"]
     if node["admin_offset"]:
         admin = interval(node["admin_offset"])
@@ -155,6 +156,8 @@ def _named_figures(node: NodeStatus) -> Iterator[tuple[str, str]]:
     if node["utc_offset"]:
         utc = interval(node["utc_offset"])
         yield "To UTC", offset(utc.estimate_ns, utc.bound_ns)
+    if seen_from := measured_from(one, node):
+        yield "Measured from", seen_from
     if node["round_trip_seconds"] is not None:
         yield "Round trip", bound(ns(node["round_trip_seconds"]))
         yield "Exchanges", f"{node['samples']}, by {node['probe']}"

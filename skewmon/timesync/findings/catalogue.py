@@ -65,6 +65,12 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.OSCILLATOR_OFF: Diagnosis(
         "The oscillator is proven to run more than 100 ppm fast or slow.", "warning"
     ),
+    FindingKind.VANTAGE_CONTRADICTION: Diagnosis(
+        "The stamps of the vantage for this node contradict its other stamps, and are not used.", "warning"
+    ),
+    FindingKind.VANTAGE_UNAVAILABLE: Diagnosis(
+        "The node is measured over the whole path, because its vantage runs no relay.", "warning"
+    ),
     FindingKind.STEPPED: Diagnosis("The wall clock jumped.", "warning"),
     FindingKind.SUSPENDED: Diagnosis("The machine was suspended.", "warning"),
     FindingKind.REBOOTED: Diagnosis("The machine was rebooted.", "info"),

@@ -16,6 +16,7 @@ from skewmon.timesync.findings.rules_daemon import daemon_rules
 from skewmon.timesync.findings.rules_offset import offset_rules
 from skewmon.timesync.findings.rules_oscillator import base_rate_ppb, base_rules, oscillator_rules
 from skewmon.timesync.findings.rules_utc import utc_rules
+from skewmon.timesync.findings.rules_vantage import vantage_rules
 
 __all__ = [
     "FINDINGS",
@@ -50,7 +51,8 @@ def node_findings(
     A round may have kept ``claimed_findings``. ``base_ppb`` is the cluster's ``base_rate_ppb``.
     """
     own = claimed_findings(node) if claimed is None else claimed
-    return _ordered([*own, *offset_rules(node, reference), *oscillator_rules(node, base_ppb)])
+    measured = (*oscillator_rules(node, base_ppb), *vantage_rules(node))
+    return _ordered([*own, *offset_rules(node, reference), *measured])
 
 
 def cluster_findings(
