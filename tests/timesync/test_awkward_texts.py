@@ -428,6 +428,14 @@ def test_a_value_at_the_end_without_a_newline_is_a_suspect(tool: str, text: str)
     assert not any("may be cut off" in suspect for suspect in parse(tool, f"{text}\n").suspects)
 
 
+@pytest.mark.parametrize("start", ["-2404:", "+ntp1:", " 12:"])
+def test_the_start_of_a_row_is_no_prefix(start: str) -> None:
+    """A table that was cut within an address may have lost the followed source; the line is not dropped."""
+    report = parse("ntpq", TABLE + start)
+    assert report.unparsed == (start,)
+    assert report.suspects
+
+
 def test_a_row_that_is_read_by_its_header_may_be_wrapped_too() -> None:
     """Below ntpdc's header, whose columns are others, a narrow terminal broke rows within the last number."""
     lines = (DIRECTORY / "ntpq-ntpdc.txt").read_text(encoding="utf-8").splitlines()

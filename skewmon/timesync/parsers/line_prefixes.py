@@ -26,8 +26,9 @@ _PROGRAM = r"(?P<owner>\S{1,80} [^\s:\[]{1,80})(?:\[[0-9]{1,9}\])?"
 _FORMS = tuple(
     re.compile(pattern)
     for pattern in (
-        # syslog; each line may be of a process of its own
-        rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE}) {_PROGRAM}:(?: |$)",
+        # syslog, and RFC 5424; each line may be of a process of its own
+        rf"\s{{0,4}}(?:{_DATE}|{_MONTH_DATE}|[0-9]{{10}}\.[0-9]{{6}}) {_PROGRAM}:(?: |$)",
+        rf"<[0-9]{{1,3}}>1 {_DATE} (?P<owner>\S{{1,80}} \S{{1,48}}) \S{{1,20}} \S{{1,32}} -(?: |$)",
         rf"\s{{0,4}}\[?(?:{_DATE}|{_MONTH_DATE})\]?:?(?: |\t|$)",
         rf"\s{{0,4}}\[?{_DATE} [A-Z]{{3,4}}\]?:?(?: |\t|$)",
         r"\s{0,4}\[?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?\]?(?: |\t|$)",
@@ -42,6 +43,10 @@ _FORMS = tuple(
         r"(?:stdout|stderr) [FP] ",  # containers
     )
 )
+
+#: A shared start may hold the first letters of a table's rows, too: it is tried up to each of its blanks.
+_BLANKS = re.compile(r" |\t")
+_MOST_BLANKS = 6
 
 #: Prefixes inside one another: a mail that quotes a log of a terminal.
 _LAYERS = 3
@@ -95,6 +100,8 @@ def _candidates(lines: list[str], damaged: Sequence[int]) -> Iterator[tuple[tupl
         layers, current = queue.popleft()
         for layer in _layers_of(current, damaged):
             candidate = ((*layers, layer), layer(current))
+            if 2 * sum(bool(candidate[1][index].strip()) for index in damaged) < len(damaged):
+                continue  # no prefixes, but the lines themselves
             yield candidate
             if len(layers) + 1 < _LAYERS:
                 queue.append(candidate)
@@ -113,10 +120,11 @@ def _layers_of(lines: Sequence[str], damaged: Sequence[int]) -> Iterator[_Layer]
             yield partial(_without_form, form, owner)
     filled = [line for line in lines if line.strip()]
     shared = _shared(filled)
-    indent = len(shared) - len(shared.lstrip())
-    for size in sorted({len(shared), indent} - {0}):
-        if all(line[size:].strip() for line in filled):
-            yield partial(_without_start, size)
+    starts = {shared, *(shared[: blank.end()] for blank in islice(_BLANKS.finditer(shared), _MOST_BLANKS))}
+    titled = _shared(filled[1:])  # by salt: the node's name, and its output indented below it
+    starts |= {titled[: len(titled) - len(titled.lstrip())], shared[:1] if len(filled) > 1 else ""}
+    for start in sorted(starts - {""}, key=len):
+        yield partial(_without_start, start)
 
 
 def _without_form(form: re.Pattern[str], owner: str | None, lines: list[str]) -> list[str]:
@@ -124,8 +132,9 @@ def _without_form(form: re.Pattern[str], owner: str | None, lines: list[str]) ->
     return [line[ends.get(index, 0) :] for index, line in enumerate(lines)]
 
 
-def _without_start(size: int, lines: list[str]) -> list[str]:
-    return [line[size:] for line in lines]
+def _without_start(start: str, lines: list[str]) -> list[str]:
+    bare = start.rstrip()  # of a line that is empty behind it
+    return ["" if bare and line == bare else line.removeprefix(start) for line in lines]
 
 
 def _ends(form: re.Pattern[str], owner: str | None, lines: Sequence[str]) -> dict[int, int]:

@@ -158,6 +158,13 @@ _CHATTER = re.compile(
     r"|Connection to \S+ closed\.|Last login: .*"
     r"|You can install it by typing:|(?:Try: )?(?:sudo )?(?:apt|apt-get|snap|dnf|yum|zypper) install .*"
     r"|\S{1,80} \| (?:CHANGED|SUCCESS|FAILED)[^|]{0,20} \| rc=[0-9]{1,3} >>"  # ansible
+    r"|non-zero return code"
+    r"|\[[0-9]{1,5}\] [0-9:]{8} \[(?:SUCCESS|FAILURE)\] \S{1,80}.{0,80}"  # pssh
+    r"|-{10,60}|\S{1,80} \([0-9]{1,6}\)"  # clush -b: a rule, and the nodes that printed the same
+    r"|```\w{0,20}|</?pre>"  # pasted into an issue
+    r"|Script (?:started|done),? .*|Every [0-9.]{1,6}s: .*"  # script, watch
+    rf"|\+{{1,4}} (?:\S{{0,60}}/)?(?:{_TOOLS})(?: .*)?"  # sh -x
+    r"|(?:real|user|sys)\s+[0-9]{1,6}m?[0-9.,]{0,9}s?"  # time
     r"|current host (?:set to|is) .*"  # ntpq
     r"|200 OK|\."  # chronyc; with -e it ends each answer with a dot
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} {1,2}[0-9]{1,2} [0-9:.]{8,15} [A-Za-z]{1,6}"

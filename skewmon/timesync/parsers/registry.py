@@ -19,9 +19,10 @@ from skewmon.timesync.parsers.broken_lines import with_broken_lines
 from skewmon.timesync.parsers.line_prefixes import without_prefix
 from skewmon.timesync.parsers.overlong import without_overlong
 from skewmon.timesync.parsers.report import Parser
+from skewmon.timesync.parsers.terminal_text import without_terminal
 
 PARSERS: Mapping[str, Parser] = {
-    module.TOOL: with_broken_lines(without_overlong(without_prefix(module.parse)))
+    module.TOOL: with_broken_lines(without_overlong(without_terminal(without_prefix(module.parse))))
     for module in (
         ntpq,
         ntpq_rv,
