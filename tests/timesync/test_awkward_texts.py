@@ -436,6 +436,17 @@ def test_the_start_of_a_row_is_no_prefix(start: str) -> None:
     assert report.suspects
 
 
+@pytest.mark.parametrize("stratum", ["0", "16"])
+def test_timesyncd_follows_no_server_that_is_not_synchronized_itself(stratum: str) -> None:
+    """Stratum 16, 0 on the wire, says so without a leap of 3."""
+    status = TIMESYNC_STATUS.replace("Stratum: 2", f"Stratum: {stratum}")
+    shown = SHOW_TIMESYNC.replace("Stratum=2", f"Stratum={stratum}")
+    assert f"Stratum: {stratum}" in status
+    assert f"Stratum={stratum}" in shown
+    assert parse("timesync-status", status).status.synchronized is False
+    assert parse("show-timesync", shown).status.synchronized is False
+
+
 def test_a_row_that_is_read_by_its_header_may_be_wrapped_too() -> None:
     """Below ntpdc's header, whose columns are others, a narrow terminal broke rows within the last number."""
     lines = (DIRECTORY / "ntpq-ntpdc.txt").read_text(encoding="utf-8").splitlines()

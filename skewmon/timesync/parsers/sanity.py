@@ -39,6 +39,11 @@ def contradiction(status: SyncStatus) -> str | None:
     return None
 
 
+def is_unsynchronized(stratum: int | None) -> bool:
+    """Return whether no clock can follow a server of this stratum; 0 on the wire is 16 (RFC 5905)."""
+    return stratum is not None and not 0 < stratum < UNSYNCHRONIZED_STRATUM
+
+
 def _outside(owner: str, values: SyncStatus | Peer | KernelClock) -> list[str]:
     named = []
     for field, (lowest, highest, unit) in _LIMITS.items():

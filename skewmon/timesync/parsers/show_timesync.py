@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from skewmon.model import SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.report import LineTally, ToolReport
+from skewmon.timesync.parsers.sanity import is_unsynchronized
 from skewmon.timesync.parsers.values import below, distance_s, flipped, number, span_s, whole
 
 TOOL = "show-timesync"
@@ -114,7 +115,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     arrived_s = _wall_s(message.get("DestinationTimestamp", ""))
     return SyncStatus(
         "timesyncd" if fields else "unknown",
-        synchronized=_synchronized(fields, leap, packets),
+        synchronized=False if is_unsynchronized(stratum) else _synchronized(fields, leap, packets),
         stratum=below(stratum),
         source=address,
         refid=None if address is None else refids.of_address(address),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from skewmon.model import Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.report import LineTally, ToolReport
+from skewmon.timesync.parsers.sanity import is_unsynchronized
 from skewmon.timesync.parsers.values import below, flipped, number, span_s, whole
 
 TOOL = "timesync-status"
@@ -93,7 +94,7 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     packets = whole(fields.get("packet count", ""))
     return SyncStatus(
         "timesyncd" if fields else "unknown",
-        synchronized=_synchronized(leap, packets),
+        synchronized=_synchronized(leap, stratum, packets),
         # The line holds the server's stratum; the node that follows it is one further away.
         stratum=below(stratum),
         source=address,
@@ -107,9 +108,9 @@ def _status(fields: Mapping[str, str]) -> SyncStatus:
     )
 
 
-def _synchronized(leap: str | None, packets: int | None) -> bool | None:
+def _synchronized(leap: str | None, stratum: int | None, packets: int | None) -> bool | None:
     """Return whether the daemon accepted a packet; without their number, the last line, nothing is known."""
-    if leap == "unsynchronized":
+    if leap == "unsynchronized" or is_unsynchronized(stratum):
         return False
     return None if packets is None else packets > 0
 
