@@ -1,11 +1,18 @@
 """A headless Chromium, and an exporter whose page it opens."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from skewmon.export.published import Callbacks
 from skewmon.export.server import Exporter
+from skewmon.journal import Journal
+from skewmon.journal.record import Record
+from skewmon.journal.record.store import Retention
+from skewmon.model import EventQuery, Snapshot
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -30,19 +37,37 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 class Visit:
-    """A page that is open, the exporter behind it, and every complaint of the browser."""
+    """A page that is open, the exporter with journal and record, and all complaints of the browser."""
 
-    def __init__(self, exporter: Exporter, bound: str, page: Page) -> None:
+    def __init__(self, exporter: Exporter, journal: Journal, record: Record, bound: str, page: Page) -> None:
         self.exporter = exporter
+        self.journal = journal
+        self.record = record
         self.bound = bound
         self.page = page
         self.complaints: list[str] = []
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    def round(self, snapshot: Snapshot) -> None:
+        """Record and publish a round, as the daemon does."""
+        self.record.add(snapshot.clusters)
+        self.exporter.publish(snapshot)
+
     async def open(self, path: str = "/") -> None:
         """Open a path."""
         await self.page.goto(f"http://{self.bound}{path}")
+
+    async def open_live(self, path: str = "/") -> None:
+        """Open a path and wait until the stream is connected."""
+        await self.open(path)
+        await self.page.wait_for_selector(".connection.live")
+
+    async def api(self, path: str) -> Any:
+        """Return a document of the API."""
+        answer = await self.page.request.get(f"http://{self.bound}/api/v1/{path}")
+        assert answer.ok, await answer.text()
+        return await answer.json()
 
     async def text(self, selector: str) -> str:
         """Return the text of the first element that fits."""
@@ -54,11 +79,17 @@ class Visit:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def visit(browser: Browser) -> AsyncIterator[Visit]:
+async def visit(browser: Browser, tmp_path: Path) -> AsyncIterator[Visit]:
     """Return a visit that has not opened a page yet."""
-    exporter = Exporter()
-    (bound,) = await exporter.start("127.0.0.1:0")
-    context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    yield Visit(exporter, bound, await context.new_page())
-    await context.close()
-    await exporter.stop()
+    async with Journal.open(str(tmp_path)) as journal, Record.open(str(tmp_path), journal) as record:
+        record.configure(Retention(24, 24), "digest", ("etcd-prod", "prod", "camps", "big"))
+
+        async def events(query: EventQuery) -> list[dict[str, Any]]:
+            return [event.to_json() for event in await journal.events(query)]
+
+        exporter = Exporter(Callbacks(events, history=record.history))
+        (bound,) = await exporter.start("127.0.0.1:0")
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        yield Visit(exporter, journal, record, bound, await context.new_page())
+        await context.close()
+        await exporter.stop()

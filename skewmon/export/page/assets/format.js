@@ -35,6 +35,10 @@ export function offset(lowerNs, upperNs) {
   return `${estimate(middle, half)} ± ${bound(half)}`;
 }
 
+export function all(intervals) {
+  return intervals.map(([lower, upper]) => offset(lower, upper));
+}
+
 // Makes control characters and marks that reverse the direction of reading visible.
 export function visible(text) {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (sign) => `\\u${sign.codePointAt(0).toString(16).padStart(4, "0")}`);
