@@ -1,6 +1,7 @@
 """A headless Chromium, and an exporter whose page it opens."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+#: How long anything may take on a busy machine, and the time between two rounds.
+PATIENCE_S = 40.0
+ROUND_S = 1.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,6 +58,13 @@ class Visit:
         """Record and publish a round, as the daemon does."""
         self.record.add(snapshot.clusters)
         self.exporter.publish(snapshot)
+
+    async def round_until(self, snapshot: Callable[[], Snapshot], selector: str) -> None:
+        """Publish rounds until an element is there; the record is read beside a page, which does not wait."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self.page.locator(selector).count():
+                self.exporter.publish(snapshot())
+                await asyncio.sleep(ROUND_S)
 
     async def open(self, path: str = "/") -> None:
         """Open a path."""

@@ -82,7 +82,8 @@ async def test_the_history_of_a_node_agrees_with_the_api(visit, span, step_s) ->
         ".history .missed", "(all) => all.flatMap((one) => one.getAttribute('d').match(/M/g)).length"
     )
     assert bands == sum(row["offset"] is not None for row in rows)
-    assert missed == sum(row["offset"] is None for row in rows) > 0
+    assert missed == sum(row["offset"] is None for row in rows)
+    assert missed or step_s > 60
     levels = await visit.page.eval_on_selector_all(
         ".history .band", "(all) => all.map((one) => one.classList[1])"
     )
@@ -236,7 +237,7 @@ async def test_three_hundred_healthy_nodes_take_few_screens(visit, width, screen
     visit.round(scenes.healthy(300))
     visit.round(scenes.healthy(300, 1))
     await visit.open_live()
-    await visit.page.wait_for_selector(".cell .sparkline")
+    await visit.round_until(lambda: scenes.healthy(300), ".cell .sparkline")
     assert await visit.page.locator(".cell").count() == 300
     height = await visit.page.evaluate("document.documentElement.scrollHeight")
     print(f"300 nodes at {width} px: {height} px, {height / SCREENS[width]:.1f} screens")

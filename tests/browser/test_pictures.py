@@ -178,32 +178,38 @@ def drawn_steps(path: str) -> dict[int, tuple[int, int]]:
     return {step: (min(found), max(found)) for step, found in rows.items()}
 
 
+async def of_one_step(visit: Visit) -> tuple[int, dict[str, Any]]:
+    """Load the page; return the first instant of its sparklines, and the API's history of the same step."""
+    while True:
+        now_s = int(time.time())
+        await visit.open_live()
+        await visit.round_until(lambda: scenes.at(samples.jumped()), ".sparkline .band")
+        document = await visit.api("history?cluster=etcd-prod&nodes=all&step=180")
+        if int(time.time()) // 180 == now_s // 180:
+            return now_s // 180 * 180 + 180 - 3 * 3_600, document
+
+
 async def test_sparklines_agree_with_the_history_of_the_api(visit) -> None:
     """Each step has the level and the height of its extremes, and missed steps have no band."""
     for one in scenes.hour():
         visit.record.add(one.clusters)
     visit.round(scenes.at(samples.jumped()))
-    await visit.open_live()
-    await visit.page.wait_for_selector(".sparkline .band")
-    document = await visit.api("history?cluster=etcd-prod&nodes=all&step=180")
+    begin_s, document = await of_one_step(visit)
     (cluster,) = (await visit.api("status"))["clusters"]
     ((even, furthest),) = await attributes(visit.page, "svg.strip", "data-even", "data-furthest")
-    begin_s = int(time.time()) // 180 * 180 + 180 - 3 * 3_600
     for node in cluster["nodes"]:
         row = f"tr[data-name={node['name']}] .sparkline"
         drawn: dict[int, tuple[str, int, int]] = {}
         for kind, path in await attributes(visit.page, f"{row} .band", "class", "d"):
             for step, (top, bottom) in drawn_steps(path).items():
                 drawn[step] = (kind.split()[1], top, bottom)
-        expected: dict[int, tuple[str, int, int]] = {}
+        expected: dict[int, tuple[str, float, float]] = {}
         for step in document["steps"]:
             ends = step["nodes"][node["name"]]["offset"]
             place = (round(datetime.fromisoformat(step["time"]).timestamp()) - begin_s) // 180
             if ends:
-                expected[place] = (
-                    level(ends),
-                    *(height(ends[end], even, furthest) for end in ("upper_max", "lower_min")),
-                )
+                heights = (height(ends[end], even, furthest) for end in ("upper_max", "lower_min"))
+                expected[place] = (level(ends), *heights)
         assert drawn.keys() == expected.keys()
         for step, (kind, top, bottom) in expected.items():
             assert drawn[step][0] == kind, (node["name"], step)
@@ -269,7 +275,7 @@ async def test_after_a_jump_everything_changes_without_reloading(visit) -> None:
         visit.record.add([replace_jump(view) for view in one.clusters])
     visit.round(scenes.at(samples.healthy()))
     await visit.open_live()
-    await visit.page.wait_for_selector(".sparkline .band")
+    await visit.round_until(lambda: scenes.at(samples.healthy()), ".sparkline .band")
     await visit.page.evaluate("document.documentElement.dataset.kept = 'yes'")
     wrong = ".badge.critical, .band.critical, .span.critical, .middles.critical, svg.pairs .critical"
     assert await visit.page.locator(wrong).count() == 0
@@ -277,6 +283,7 @@ async def test_after_a_jump_everything_changes_without_reloading(visit) -> None:
         await visit.journal.append(event)
     visit.round(scenes.at(samples.jumped()))
     await visit.wait(".verdict", "etcd3 is ahead of etcd1")
+    await visit.round_until(lambda: scenes.at(samples.jumped()), ".sparkline .band.critical")
     page = visit.page
     for selector in (
         ".strip .middles.critical",
