@@ -100,14 +100,22 @@ def fitted(
     ``part`` draws the cluster with so many rows and pieces of advice.
     """
 
+    def fits(rows: int, notes: int) -> bool:
+        return _height(part(rows, notes), console) <= height
+
     def rows_of(notes: int) -> int:
+        """Return how many rows fit; drawing is slow, and nearly all rows have one line."""
         most = min(len(one["nodes"]), height)
-        return _largest(most, lambda rows: _height(part(rows, notes), console) <= height)
+        likely = height - _height(part(0, notes), console) - 1
+        for rows in (most, likely):
+            if 0 < rows <= min(most, likely + 1) and fits(rows, notes):
+                return rows
+        return _largest(min(most, max(0, likely)), lambda rows: fits(rows, notes))
 
     rows = min(rows_first, rows_of(0))
     notes = _largest(
         min(render.count_notes(one), height),
-        lambda notes: _height(part(rows, notes), console) <= height,
+        lambda notes: fits(rows, notes),
     )
     return part(max(rows, rows_of(notes)), notes)
 

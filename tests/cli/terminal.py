@@ -12,6 +12,9 @@ from pathlib import Path
 
 PATIENCE_S = 30.0
 
+#: The end of the last prompt of a shell, for users and for root; tmux cuts blanks off.
+PROMPT = r"[$#]\s*\Z"
+
 #: Sequences that set a color of the text or of its background, of any kind.
 COLOR = re.compile(r"\x1b\[[0-9;]*?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[0-9;]*m")
 
@@ -52,17 +55,34 @@ class Terminal:
 def running(
     socket: Path, arguments: Sequence[str], size: tuple[int, int], environment: dict[str, str]
 ) -> Iterator[Terminal]:
-    """Run skewmon on a terminal of so many columns and lines; afterwards a shell prints its exit code."""
-    terminal = Terminal(socket)
-    program = shlex.join([sys.executable, "-m", "skewmon", *arguments])
+    """Run skewmon on a terminal of so many columns and lines; afterwards its exit code is printed."""
     settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-    command = (
-        f"{settings} {program}; echo ended with $?; stty -a | tr ' ;' '\\n\\n' | grep -x -e -*icanon; cat"
-    )
+    state = "stty -a | tr ' ;' '\\n\\n' | grep -x -e -*icanon"
+    with _pane(
+        socket, f"{settings} {_command(arguments)}; echo ended with $?; {state}; cat", size
+    ) as terminal:
+        yield terminal
+
+
+@contextmanager
+def shell(socket: Path, arguments: Sequence[str], size: tuple[int, int]) -> Iterator[Terminal]:
+    """Run skewmon as a job of an interactive shell."""
+    with _pane(socket, "bash --norc -i", size) as terminal:
+        terminal.wait(PROMPT)
+        terminal.press(_command(arguments), "Enter")
+        yield terminal
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return shlex.join([sys.executable, "-m", "skewmon", *arguments])
+
+
+@contextmanager
+def _pane(socket: Path, command: str, size: tuple[int, int]) -> Iterator[Terminal]:
+    terminal = Terminal(socket)
     columns, lines = map(str, size)
-    kept = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    inherited = [part for name, value in kept.items() for part in ("-e", f"{name}={value}")]
-    terminal.tmux("new-session", "-d", "-x", columns, "-y", lines, *inherited, command)
+    path = os.pathsep.join(filter(None, sys.path))
+    terminal.tmux("new-session", "-d", "-x", columns, "-y", lines, "-e", f"PYTHONPATH={path}", command)
     try:
         yield terminal
     finally:

@@ -23,7 +23,7 @@ from skewmon.export.status import status
 from skewmon.model import Interval, Snapshot
 from skewmon.model.record import ClusterRow, EndRange, HistoryQuery, NodeRow, Period
 from tests.alert.views import S, node, view
-from tests.cli.terminal import COLOR, Terminal, running
+from tests.cli.terminal import COLOR, PROMPT, Terminal, running, shell
 from tests.export import samples
 
 MS = 1_000_000
@@ -106,6 +106,26 @@ async def test_a_new_round_and_a_lost_daemon_are_shown_without_a_key(daemon, tmp
         assert "OK etcd-prod" in shown
         terminal.press("C-c")
         await asyncio.to_thread(terminal.wait, r"ended with 130\s+icanon")
+
+
+async def test_ctrl_z_gives_the_terminal_back_until_it_is_resumed(daemon, tmp_path: Path) -> None:
+    """The shell has its lines and its echo; after `fg` the screen is drawn again and keys work."""
+
+    def drive(terminal: Terminal) -> None:
+        terminal.wait("CRITICAL etcd-prod")
+        terminal.press("C-z")
+        terminal.wait("Stopped")
+        terminal.press("stty -a | tr ' ;' '\\n\\n' | grep -x -e -*icanon", "Enter")
+        terminal.wait(r"^icanon")
+        terminal.press("fg", "Enter")
+        terminal.wait("Up/Down Enter node")
+        terminal.press("m")
+        terminal.wait("Clock of the row minus")
+        terminal.press("q")
+        terminal.wait(PROMPT)
+
+    with shell(tmp_path / "tmux", ["watch", "--url", daemon[1]], SIZES[0]) as terminal:
+        await asyncio.to_thread(drive, terminal)
 
 
 async def test_the_daemon_of_a_configuration_is_found(daemon, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
@@ -98,9 +99,14 @@ def _nodes(
     line = next(iter(skew_thresholds(one["thresholds"])), None)
     limit_ns = line.limit_ns if line else None
     selected = shown.position.node_of(one)
+
+    @cache
+    def trend(name: str) -> Text:
+        return sparkline(course, name, width, limit_ns, plain=plain)
+
     trends = render.Trends(
         heading(course),
-        lambda name: sparkline(course, name, width, limit_ns, plain=plain),
+        trend,
         worst_first(one)[selected]["name"] if one["nodes"] else "",
     )
 

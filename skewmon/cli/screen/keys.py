@@ -6,6 +6,7 @@ import signal
 import termios
 import tty
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Self
 
@@ -105,13 +106,21 @@ def _letter(sequence: bytes) -> str:
 class Keyboard:
     """The keys of a terminal while it is entered; afterwards the terminal is as it was before.
 
-    ``pressed`` is called with each key, ``redraw`` after a change of the terminal's size and a suspension.
+    ``pressed`` is called with each key, ``redraw`` after a change of the terminal's size; ``away`` is entered
+    while Ctrl-Z has suspended the program.
     """
 
-    def __init__(self, descriptor: int, pressed: Callable[[str], None], redraw: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        pressed: Callable[[str], None],
+        redraw: Callable[[], None],
+        away: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._descriptor = descriptor
         self._pressed = pressed
         self._redraw = redraw
+        self._away = away
         self._decoder = Decoder()
         self._before = termios.tcgetattr(descriptor)
         self._loop = asyncio.get_running_loop()
@@ -119,12 +128,13 @@ class Keyboard:
     def __enter__(self) -> Self:
         tty.setcbreak(self._descriptor, termios.TCSANOW)
         self._loop.add_reader(self._descriptor, self._read)
+        self._loop.add_signal_handler(signal.SIGTSTP, self._suspend)
         self._loop.add_signal_handler(signal.SIGCONT, self._resumed)
         self._loop.add_signal_handler(signal.SIGWINCH, self._redraw)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number in (signal.SIGCONT, signal.SIGWINCH):
+        for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH):
             self._loop.remove_signal_handler(number)
         self._loop.remove_reader(self._descriptor)
         termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
@@ -144,6 +154,12 @@ class Keyboard:
     def _flush(self) -> None:
         for key in self._decoder.flush():
             self._pressed(key)
+
+    def _suspend(self) -> None:
+        with self._away():
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+            os.kill(os.getpid(), signal.SIGSTOP)  # the next line runs when a shell resumes the program
+            tty.setcbreak(self._descriptor, termios.TCSANOW)
 
     def _resumed(self) -> None:
         tty.setcbreak(self._descriptor, termios.TCSANOW)  # a shell restores its own settings meanwhile

@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import time
-from contextlib import aclosing, suppress
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
 
 from rich.console import Console, RenderableType
@@ -46,7 +47,7 @@ class Screen:
         try:
             with (
                 Live(console=self._console, screen=True, auto_refresh=False) as live,
-                Keyboard(sys.stdin.fileno(), self._pressed, self._changed.set),
+                Keyboard(sys.stdin.fileno(), self._pressed, self._changed.set, lambda: _away(live)),
             ):
                 await self._draw(live, following)
         finally:
@@ -122,3 +123,11 @@ class Screen:
         except SkewmonError as error:
             shown.events_fault = str(error)
         self._changed.set()
+
+
+@contextmanager
+def _away(live: Live) -> Iterator[None]:
+    """Leave the screen for a while."""
+    live.stop()
+    yield
+    live.start(refresh=True)
