@@ -117,7 +117,8 @@ def _now(make: Panels) -> list[Any]:
 
 
 def _offset(make: Panels) -> list[Any]:
-    line = AROUND.worst("skewmon_threshold_seconds", "severity", "kind")
+    line = AROUND.worst("skewmon_threshold_seconds", "severity", "kind", kind="~skew|ahead|behind")
+    utc_line = AROUND.worst("skewmon_threshold_seconds", "severity", "kind", kind="utc")
     return [
         make.offsets(
             "Offset to the cluster, with its bounds",
@@ -128,6 +129,19 @@ def _offset(make: Panels) -> list[Any]:
                 (SCOPE.worst("skewmon_node_offset_lower_seconds", "node"), "{{node}} lower"),
                 (SCOPE.least("skewmon_node_offset_upper_seconds", "node"), "{{node}} upper"),
                 (line, "{{kind}} {{severity}} line"),
+            ),
+        )
+        .height(10)
+        .span(24),
+        make.offsets(
+            "Offset to UTC, with its bounds",
+            "Clock of the node minus UTC, while the references confirm UTC, and the lines in force; ahead is "
+            "positive.",
+            (
+                (SCOPE.worst("skewmon_node_utc_offset_seconds", "node"), "{{node}}"),
+                (SCOPE.worst("skewmon_node_utc_offset_lower_seconds", "node"), "{{node}} lower"),
+                (SCOPE.least("skewmon_node_utc_offset_upper_seconds", "node"), "{{node}} upper"),
+                (utc_line, "{{kind}} {{severity}} line"),
             ),
         )
         .height(10)

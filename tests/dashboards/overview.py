@@ -4,16 +4,10 @@ from typing import Any
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.dashboards import itself
+from tests.dashboards import itself, utc
 from tests.dashboards.frame import start
 from tests.dashboards.panels import NODE_LINKS, Panels, colored_cells, linked_column, node_links, steps
-from tests.dashboards.queries import OVERDUE_INTERVALS, Scope
-
-CLUSTERS = 'cluster_name=~"$cluster_name"'
-SCOPE = Scope({"cluster_name": CLUSTERS, "node": 'node=~"$node"'})
-
-#: For pairs, and for what concerns a whole cluster: its node is empty, and no choice matches that.
-AROUND = Scope({"cluster_name": CLUSTERS})
+from tests.dashboards.queries import AROUND, OVERDUE_INTERVALS, SCOPE
 
 #: Pairs that a heat map shows: more rows cannot be told apart.
 PAIRS_SHOWN = 30
@@ -42,6 +36,7 @@ def dashboard() -> Dashboard:
         "Pairs": _pairs,
         "Wrong clocks and alerts": _wrong,
         "Time daemons": _daemons,
+        "UTC and references": utc.panels,
         "Clocks and measurement": _measurement,
     }
     for title, panels in rows.items():
@@ -293,13 +288,24 @@ def _measurement(make: Panels) -> list[Any]:
                 ),
             ),
             "ops",
-        ).span(8),
+        ).span(12),
         make.lines(
             "Round duration, as a share of the interval",
             "From the first burst to the last answer. At 100 % a round lasts until the next one begins.",
             ((f"{duration} / {interval}", "{{cluster_name}}"),),
             "percentunit",
-        ).span(8),
+        ).span(12),
+        make.lines(
+            "Nodes",
+            "Nodes of each cluster over all shards, and those that were measured.",
+            (
+                (AROUND.worst("skewmon_cluster_nodes"), "{{cluster_name}}"),
+                (
+                    f"sum by (cluster_name) ({AROUND.worst('skewmon_node_success')})",
+                    "{{cluster_name}} measured",
+                ),
+            ),
+        ).span(12),
         make.lines(
             "Entries of live inventories",
             "Nodes in the last answer of each live inventory, and entries that cannot be nodes.",
@@ -310,5 +316,5 @@ def _measurement(make: Panels) -> list[Any]:
                     "{{cluster_name}} {{inventory}} rejected",
                 ),
             ),
-        ).span(8),
+        ).span(12),
     ]

@@ -28,7 +28,7 @@ class Scope:
     matchers: Mapping[str, str]
 
     def of(self, name: str, *, without: tuple[str, ...] = (), **extra: str) -> str:
-        """Return the selector of a metric with every matcher that applies to it.
+        """Return the selector of a metric with every matcher that applies to it; ``~`` begins a pattern.
 
         Raises KeyError if the catalogue lacks the metric, and ValueError if the metric lacks a label.
         """
@@ -36,7 +36,9 @@ class Scope:
         if extra.keys() - set(labels):
             raise ValueError(f"{name} has no label {', '.join(extra.keys() - set(labels))}")
         own = [text for label, text in self.matchers.items() if label in labels and label not in without]
-        more = [f'{label}="{value}"' for label, value in extra.items()]
+        more = [
+            f'{label}={"~" * value.startswith("~")}"{value.lstrip("~")}"' for label, value in extra.items()
+        ]
         return f"{name}{{{', '.join([*TARGET, *own, *more])}}}"
 
     def worst(self, name: str, *labels: str, **extra: str) -> str:
@@ -103,3 +105,12 @@ class Scope:
         extra = {"severity": severity} if severity else {}
         line = self.of("skewmon_threshold_seconds", kind="skew", **extra)
         return f"min by (cluster_name) ({line})"
+
+
+CLUSTERS = 'cluster_name=~"$cluster_name"'
+
+#: The choices on the overview.
+SCOPE = Scope({"cluster_name": CLUSTERS, "node": 'node=~"$node"'})
+
+#: For pairs, and for what concerns a whole cluster: its node is empty, and no choice matches that.
+AROUND = Scope({"cluster_name": CLUSTERS})

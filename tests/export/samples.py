@@ -259,7 +259,9 @@ def references(*, confirmed: bool = True) -> Snapshot:
     view = cluster_view(
         tuple(replace(one, utc_offset=Interval.around(-5 * MS, 2 * MS)) for one in nodes), "utc"
     )
-    return snapshot(replace(view, utc=utc, at_ns=AT_NS + 1))
+    lines = (*view.cluster.thresholds, Threshold("warning", 100 * MS, ThresholdKind.UTC))
+    cluster = replace(view.cluster, thresholds=lines)
+    return snapshot(replace(view, cluster=cluster, utc=utc, at_ns=AT_NS + 1))
 
 
 def vantages() -> Snapshot:

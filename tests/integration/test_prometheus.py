@@ -21,17 +21,17 @@ scrape_configs:
 """
 
 
-#: The choices on the dashboards: everything, a node that has jumped, one that drifts towards a line.
-CHOICES = ((".+", ".+"), ("etcd-prod", "etcd3"), ("lab", "b"))
+#: The choices on the dashboards: everything, a node that jumped, one that drifts to a line, one off UTC.
+CHOICES = ((".+", ".+"), ("etcd-prod", "etcd3"), ("lab", "b"), ("utc", "r1"))
 
 #: An age of some intervals.
 LONG_NS = 600 * NS_PER_S
 
 
 def rounds_of(at_ns: int) -> Snapshot:
-    """Return rounds of every kind that ended at an instant of the base."""
+    """Return rounds of every kind that ended at about this instant of the base."""
     everything = samples.everything()
-    views = tuple(replace(view, at_ns=at_ns) for view in everything.clusters)
+    views = tuple(replace(view, at_ns=view.at_ns - samples.AT_NS + at_ns) for view in everything.clusters)
     return replace(everything, clusters=views)
 
 
