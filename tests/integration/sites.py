@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from skewmon.clock.vantage import vantage_offset
-from skewmon.model import Burst, Measured, Node, Outcome
+from skewmon.model import NS_PER_S, Burst, Measured, Node, Outcome
+from tests.fleet.clocks import KnownClock, base_ns
 from tests.fleet.relay import Relay
 from tests.fleet.sshd import Fleet, FleetNode, Login
 from tests.integration.measuring import node_of
@@ -91,11 +92,20 @@ def near_bound_ns(site: Site, node: FleetNode, burst: Burst) -> int:
     at_ns = stamped[-1].received_ns
     near = vantage_offset(burst, at_ns)
     assert near is not None, burst
-    # Both clocks at the instant at which the vantage's RAW showed ``at_ns``.
-    base_ns = burst.opening[0].sent_ns
-    ahead_ns = site.bastion.clock.reading("raw", base_ns) - base_ns
-    base_ns = at_ns - ahead_ns
-    base_ns += at_ns - site.bastion.clock.reading("raw", base_ns)
+    base_ns = base_of(site.bastion.clock, at_ns)
     truth_ns = node.clock.reading("raw", base_ns) - site.bastion.clock.reading("raw", base_ns)
     assert truth_ns in near.widened(1), (node.name, truth_ns, near)
     return near.bound_ns
+
+
+def base_of(clock: KnownClock, raw_ns: int) -> int:
+    """Return the last instant of the base at which a clock's RAW showed ``raw_ns``."""
+    latest_ns = base_ns() + NS_PER_S
+    earliest_ns = latest_ns - 120 * NS_PER_S
+    while latest_ns - earliest_ns > 1:
+        middle_ns = (earliest_ns + latest_ns) // 2
+        if clock.reading("raw", middle_ns) <= raw_ns:
+            earliest_ns = middle_ns
+        else:
+            latest_ns = middle_ns
+    return earliest_ns
