@@ -137,6 +137,7 @@ async def test_no_interval_misses_the_truth_while_clocks_change() -> None:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)
 async def test_pairs_are_known_to_a_quarter_of_a_millisecond() -> None:
     """Eight nodes, 40 ms each way."""
     near, ratio = await narrower(8, 20)
@@ -147,6 +148,7 @@ async def test_pairs_are_known_to_a_quarter_of_a_millisecond() -> None:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)
 async def test_ten_thousand_bursts_never_miss() -> None:
     """The same with changing clocks, many times over."""
     async with site(24, delay_s=0.01, jitter_s=0.01) as far:

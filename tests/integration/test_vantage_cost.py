@@ -14,12 +14,15 @@ from tests.integration.sites import Site, site
 #: A login of hundreds of nodes at once on a busy machine.
 LOGIN_TIMEOUT_S = 120.0
 
-ROUNDS = 10
+ROUNDS = 5
 SAMPLES = 8
 
 #: Resident memory of the relay, and its processor time a node and round.
 RELAY_BYTES_MAX = 25 << 20
 RELAY_CPU_NS_MAX = 300_000
+
+#: The relay's processor time against the admin box's for a node that is measured directly.
+RELAY_RATIO_MAX = 0.4
 
 #: The admin box's processor time a node and round, through a vantage and directly.
 ADMIN_RATIO_MAX = 1.3
@@ -65,23 +68,27 @@ async def admin_ns(far: Site, relay: int | None = None, **ssh: object) -> tuple[
         return spent_ns / ROUNDS / len(nodes), (cpu_ns(relay) - relay_ns) / ROUNDS / len(nodes)
 
 
-async def compare(count: int) -> None:
-    """Measure so many nodes through a vantage and directly."""
+async def compare(count: int) -> tuple[float, float, float]:
+    """Measure so many nodes; return what one costs the relay, and the admin box directly and through it."""
     async with site(count, delay_s=0.005) as far:
         direct_ns, _ = await admin_ns(far)
         through_ns, relay_ns = await admin_ns(far, jump=far.jump)
     print(f"relay: {relay_ns / 1e6:.3f} ms a node and round")
     print(f"admin box: {direct_ns / 1e6:.3f} ms directly, {through_ns / 1e6:.3f} ms through the vantage")
-    assert relay_ns <= RELAY_CPU_NS_MAX
-    assert through_ns <= direct_ns * ADMIN_RATIO_MAX
+    return relay_ns, direct_ns, through_ns
 
 
 async def test_a_relay_is_cheap() -> None:
-    """Twenty nodes."""
-    await compare(20)
+    """Twenty nodes; processor time counts for more on a busy machine, so it is compared with the admin box's."""
+    relay_ns, direct_ns, through_ns = await compare(20)
+    assert relay_ns <= direct_ns * RELAY_RATIO_MAX
+    assert through_ns <= direct_ns * ADMIN_RATIO_MAX
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1800)
 async def test_a_relay_of_two_hundred_nodes_is_cheap() -> None:
     """The same in full."""
-    await compare(200)
+    relay_ns, direct_ns, through_ns = await compare(200)
+    assert relay_ns <= RELAY_CPU_NS_MAX
+    assert through_ns <= direct_ns * ADMIN_RATIO_MAX
