@@ -60,6 +60,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         self._ident = 0
         self._number = 0
         self._received_ns = 0
+        self._unsent = bytearray()
         self._pinging: asyncio.Task[None] | None = None
 
     @property
@@ -104,14 +105,8 @@ class Relay(asyncssh.SSHClientSession[bytes]):
             if self.failure or self.program is None or self.program.raw is None:
                 raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "the relay has ended")
             self._ident += 1
-            ident = self._ident
-            stream = RelayStream(
-                ident,
-                self.connection.stamps,
-                self.program.raw,
-                self._put,
-                lambda one: self._streams.pop(one, None),
-            )
+            ident, outer = self._ident, self.connection.stamps
+            stream = RelayStream(ident, outer, self.program.raw, self._put, self._streams)
             opened = self._opening[ident] = asyncio.get_running_loop().create_future()
             self._streams[ident] = stream
             self._put(Kind.OPEN, ident, payload=target(address, port).encode())
@@ -132,10 +127,8 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         number = self._number
         reply: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
         self.connection.meter.allow(EXCHANGE)
-        before_ns = base_ns()
-        self._pings[number] = (before_ns, reply)
+        self._pings[number] = (base_ns(), reply)
         self._put(Kind.PING, 0, number)
-        self._pings[number] = (max(before_ns, self.connection.stamps.sent_ns), reply)
         try:
             async with asyncio.timeout(REPLY_S):
                 return await reply
@@ -255,6 +248,13 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         self._write(relay_wire.frame(kind, stream, number, payload))
 
     def _write(self, data: bytes) -> None:
+        """Send, in one packet with the frames of all nodes in this turn of the event loop."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent += data
+
+    def _flush(self) -> None:
+        data, self._unsent = bytes(self._unsent), bytearray()
         if self.failure is None and self._channel is not None:
             # A closed channel fails every stream with its reason.
             with suppress(OSError, asyncssh.Error), self.connection.stamps.one_segment():

@@ -30,7 +30,7 @@ class RelayStream(asyncio.Transport):
         outer: Stamps,
         quantum: Quantum,
         put: Callable[..., None],
-        forget: Callable[[int], object],
+        streams: "dict[int, RelayStream]",
     ) -> None:
         super().__init__()
         self.ident = ident
@@ -38,7 +38,7 @@ class RelayStream(asyncio.Transport):
         self._outer = outer
         self._quantum = quantum
         self._put = put
-        self._forget = forget
+        self._streams = streams
         self._protocol: Any = None
         self._arrived_ns = 0  # on the vantage's RAW
         self._sent: OrderedDict[int, int] = OrderedDict()  # frame to stamp
@@ -121,7 +121,7 @@ class RelayStream(asyncio.Transport):
         """End the connection at the relay at once."""
         if not self._is_closed:
             self._is_closed = True
-            self._forget(self.ident)
+            self._streams.pop(self.ident, None)
             self._put(Kind.CLOSE, self.ident)
 
     def pause_reading(self) -> None:

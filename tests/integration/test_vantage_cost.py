@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from skewmon.monitor.check import opened
+from skewmon.probe.budget import Budget
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.node import FleetNode
 from tests.integration.measuring import in_order, measured, node_of
@@ -15,6 +16,9 @@ from tests.integration.sites import Site, site
 LOGIN_TIMEOUT_S = 120.0
 
 ROUNDS = 5
+
+#: Hundreds of nodes share the processors of this machine: no node is late, and none is asked for less.
+PATIENT = Budget(ask_s=60.0)
 SAMPLES = 8
 
 #: Resident memory of the relay, and its processor time a node and round.
@@ -51,7 +55,7 @@ async def admin_ns(far: Site, relay: int | None = None, **ssh: object) -> tuple[
     """Return the processor time of this process, and of a relay, a node and round."""
     nodes = [node_of(far.fleet, node, **ssh) for node in far.fleet.nodes[1:]]
     async with opened(nodes, LOGIN_TIMEOUT_S) as links:
-        sweeper = Sweeper()
+        sweeper = Sweeper(lambda _: PATIENT)
         await sweeper.sweep(links, SAMPLES)
         relay = relay_id(far.bastion) if ssh else None
         before_ns, relay_ns = time.process_time_ns(), cpu_ns(relay) if relay else 0
@@ -79,7 +83,7 @@ async def compare(count: int) -> tuple[float, float, float]:
 
 
 async def test_a_relay_is_cheap() -> None:
-    """Twenty nodes; processor time counts for more on a busy machine, so it is compared with the admin box's."""
+    """Twenty nodes; compared with the admin box, because a busy machine makes processor time longer."""
     relay_ns, direct_ns, through_ns = await compare(20)
     assert relay_ns <= direct_ns * RELAY_RATIO_MAX
     assert through_ns <= direct_ns * ADMIN_RATIO_MAX
