@@ -87,21 +87,26 @@ def assert_near(site: Site, name: str, outcome: Outcome) -> int:
 
 def near_bound_ns(site: Site, node: FleetNode, burst: Burst) -> int:
     """Return the bound of a node's RAW minus the vantage's, which must contain the truth."""
-    stamped = [one.vantage for one in (*burst.opening, burst.closing) if one and one.vantage]
-    assert stamped, burst
-    at_ns = stamped[-1].received_ns
+    exchanges = [one for one in (*burst.opening, burst.closing) if one and one.vantage]
+    assert exchanges, burst
+    last = exchanges[-1]
+    assert last.vantage
+    at_ns = last.vantage.received_ns
     near = vantage_offset(burst, at_ns)
     assert near is not None, burst
-    base_ns = base_of(site.bastion.clock, at_ns)
-    truth_ns = node.clock.reading("raw", base_ns) - site.bastion.clock.reading("raw", base_ns)
+    then_ns = base_of(site.bastion.clock, at_ns, (burst.opening[0].sent_ns, last.received_ns))
+    truth_ns = node.clock.reading("raw", then_ns) - site.bastion.clock.reading("raw", then_ns)
     assert truth_ns in near.widened(1), (node.name, truth_ns, near)
     return near.bound_ns
 
 
-def base_of(clock: KnownClock, raw_ns: int) -> int:
-    """Return the last instant of the base at which a clock's RAW showed ``raw_ns``."""
-    latest_ns = base_ns() + NS_PER_S
-    earliest_ns = latest_ns - 120 * NS_PER_S
+def base_of(clock: KnownClock, raw_ns: int, within_ns: tuple[int, int] | None = None) -> int:
+    """Return the instant of the base at which a clock's RAW showed ``raw_ns``.
+
+    It is within the last two minutes, or the span that is given, in which the clock did not jump.
+    """
+    now_ns = base_ns()
+    earliest_ns, latest_ns = within_ns or (now_ns - 120 * NS_PER_S, now_ns + NS_PER_S)
     while latest_ns - earliest_ns > 1:
         middle_ns = (earliest_ns + latest_ns) // 2
         if clock.reading("raw", middle_ns) <= raw_ns:
