@@ -1,6 +1,9 @@
 """The worked examples of docs/measurement.md: ``python -m tests.culprit.examples`` prints them."""
 
+from dataclasses import replace
+
 from skewmon.clock.steps import Movement, MovementKind
+from skewmon.culprit.against_utc import UtcLine
 from skewmon.culprit.decide import decide, with_last_step
 from skewmon.culprit.evidence import ADMIN_BOX
 from skewmon.culprit.last_step import last_step
@@ -35,6 +38,9 @@ EXAMPLES: dict[str, list[NodeEvidence]] = {
 
 #: n2 of the last example jumped, before this instant of the base, by its distance from n1.
 JUMP = Movement(MovementKind.STEP, 0, 20 * NS_PER_S, Interval.around(70 * SECOND, US))
+#: UTC on the axis of the offsets, in the example with references.
+UTC = Interval.around(0, 2_000_000)
+
 BASE_WALL_NS = 1_790_000_000 * NS_PER_S
 
 
@@ -53,11 +59,11 @@ def lines_of(nodes: list[NodeEvidence]) -> list[str]:
     return found
 
 
-def verdict_of(nodes: list[NodeEvidence], *, jumped: bool = False) -> list[str]:
+def verdict_of(nodes: list[NodeEvidence], *, jumped: bool = False, utc: UtcLine | None = None) -> list[str]:
     """Return the verdict and its evidence, as ``check`` and the page have them."""
     by_name = cluster(*(one for one in nodes if one.name != ADMIN_BOX))
     admin = next((one for one in nodes if one.name == ADMIN_BOX), None)
-    found = decide(by_name, LIMIT_NS, admin=admin)
+    found = decide(by_name, LIMIT_NS, admin=admin, utc=utc)
     if jumped:
         one, other = (by_name[name].offset for name in ("n2", "n1"))
         assert one is not None
@@ -74,7 +80,18 @@ def blocks() -> list[tuple[str, list[str]]]:
         for title, nodes in EXAMPLES.items()
     ]
     two = [*EXAMPLES["Two nodes alone"], node(ADMIN_BOX, -0.001, RIGHT, bound_ns=US)]
-    return [*made, ("Two nodes, and an admin box that is synchronized", [*lines_of(two), *verdict_of(two)])]
+    by_utc = [
+        replace(one, utc_offset=one.offset and one.offset - UTC)
+        for one in EXAMPLES["Three against two on two servers"]
+    ]
+    return [
+        *made,
+        ("Two nodes, and an admin box that is synchronized", [*lines_of(two), *verdict_of(two)]),
+        (
+            "Three against two, and three references that confirm UTC to within 2 ms",
+            [*lines_of(by_utc), *verdict_of(by_utc, utc=UtcLine(LIMIT_NS, 3))],
+        ),
+    ]
 
 
 def main() -> None:

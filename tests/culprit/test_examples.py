@@ -18,7 +18,7 @@ def test_the_page_has_the_decision_table() -> None:
 def test_the_page_has_the_examples() -> None:
     """Offsets, counts, verdicts and evidence are those of a run."""
     made = blocks()
-    assert len(made) == 4
+    assert len(made) == 5
     for title, lines in made:
         assert f"**{title}.**" in PAGE
         assert "\n".join(f"    {line}" for line in lines) in PAGE

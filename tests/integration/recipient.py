@@ -62,6 +62,14 @@ class Recipient:
         found: dict[Identity, str] = await until(so, self.firing)
         return found
 
+    async def until_firing(self, identity: Identity, *, gone: bool = False) -> None:
+        """Wait until an alert is active, or no longer is."""
+
+        async def so() -> bool:
+            return (identity in await self.firing()) is not gone
+
+        await until(so, self.firing)
+
     def received(self, status: str) -> list[Identity]:
         """Return the received notifications, with repetitions."""
         alerts = [alert for body in self.webhook.bodies for alert in body["alerts"]]

@@ -1,0 +1,223 @@
+"""Several admin boxes, joined by a real Prometheus and a real Alertmanager: a pair, and three shards.
+
+Rules look back some seconds instead of minutes, as in ``test_rules_real``.
+"""
+
+import asyncio
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from skewmon.cli.rules import render
+from skewmon.inventory.shard import shard_of
+from skewmon.model import NS_PER_S
+from tests.fleet.node import free_port
+from tests.fleet.sshd import Fleet
+from tests.integration.recipient import Recipient, running_recipient, until
+from tests.integration.running import Running
+from tests.integration.scraper import Prometheus, prometheus
+from tests.integration.simple_references import references
+from tests.integration.test_rules_real import WINDOW, shortened
+from tests.integration.test_rules_without_sender import RESEND
+
+JUMP_NS = 70 * NS_PER_S
+STEP_NS = 300_000_000
+
+CONFIG = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]}}
+scrape_configs:
+  - job_name: skewmon
+    static_configs: [{{targets: {targets}}}]
+"""
+
+#: Until a change of a clock is in the records: a round, a scrape, an evaluation, each of at most a second or
+#: two on a busy machine.
+SETTLED_S = 5.0
+
+#: Everything that looks back does so this long; a longer silence proves that nothing ends by itself.
+SILENCE_S = 1.25 * float(WINDOW.removesuffix("s"))
+
+#: With a second's patience these depend on how busy this machine is, and on its own time daemon.
+LEFT_OUT = frozenset({"SkewmonRoundsStale", "SkewmonTimeSyncBroken"})
+
+LOWER = "cluster_name:skewmon_skew_lower_seconds:fleet"
+UPPER = "cluster_name:skewmon_skew_upper_seconds:fleet"
+
+#: An alert by its name, severity and the label that tells it from others.
+Alert = tuple[str, str, str]
+
+CRITICAL: Alert = ("SkewmonSkewHigh", "critical", "")
+WARNING: Alert = ("SkewmonSkewHigh", "warning", "")
+
+
+def notified(recipient: Recipient, status: str) -> Counter[Alert]:
+    """Return how often the webhook was notified of each alert, once Prometheus has scraped its targets."""
+    labels = [
+        one["labels"]
+        for body in recipient.webhook.bodies
+        for one in body["alerts"]
+        if one["status"] == status
+    ]
+    return Counter(
+        (one["alertname"], one["severity"], one.get("node", one.get("instance", "")))
+        for one in labels
+        if one["alertname"] not in LEFT_OUT and (one["alertname"] != "SkewmonDown" or "instance" in one)
+    )
+
+
+async def receives(recipient: Recipient, status: str, *wanted: Alert) -> None:
+    """Wait until the webhook was notified of all of these."""
+
+    async def now() -> Counter[Alert]:
+        return notified(recipient, status)
+
+    async def so() -> bool:
+        return set(wanted) <= (await now()).keys()
+
+    await until(so, now)
+
+
+def boxes_of(fleet: Fleet, folder: Path, count: int, **top: object) -> list[tuple[Path, str]]:
+    """Write the configurations of some boxes; return each with the address that it listens at."""
+    written = []
+    for index in range(count):
+        listen = f"127.0.0.1:{free_port('127.0.0.1')}"
+        own = {
+            "web": {"listen": listen},
+            "state_directory": str(folder / f"state-{index}"),
+            **({"shard": {"index": index, "of": count}} if "references" in top else {}),
+        }
+        path = fleet.write_config(folder / f"box-{index}.yml", **own, **top)
+        written.append((path, listen))
+    return written
+
+
+async def joined(stack: AsyncExitStack, folder: Path, targets: Iterable[str]) -> tuple[Prometheus, Recipient]:
+    """Run Prometheus with the shipped rules for all boxes, and an Alertmanager and a webhook behind it."""
+    recipient = await stack.enter_async_context(running_recipient(folder / "alertmanager"))
+    place = folder / "prometheus"
+    place.mkdir()
+    rules = place / "rules.yml"
+    rules.write_text(shortened(render(None)))
+    config = CONFIG.format(
+        rules=rules,
+        alertmanager=recipient.alertmanager.url.removeprefix("http://"),
+        targets=json.dumps(list(targets)),
+    )
+    return await stack.enter_async_context(prometheus(place, config, RESEND)), recipient
+
+
+async def measured(boxes: Sequence[Running], counts: Sequence[int]) -> None:
+    """Wait until each box has measured its nodes."""
+    for box, count in zip(boxes, counts, strict=True):
+        await box.until(lambda box=box, count=count: len(box.measured()) == count)
+
+
+async def test_a_pair_notifies_once_and_the_death_of_one_closes_nothing(tmp_path: Path) -> None:
+    """Both measure the same nodes; the other box ends the alert when the clock is corrected."""
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(3))
+        boxes = boxes_of(fleet, tmp_path, 2)
+        running = [await stack.enter_async_context(Running(path)) for path, _ in boxes]
+        await measured(running, [3, 3])
+        server, recipient = await joined(stack, tmp_path, [listen for _, listen in boxes])
+        await server.until("count(up == 1) == 2")
+        fleet["n3"].clock.step(JUMP_NS)
+        stepped: Alert = ("SkewmonClockStepped", "warning", "n3")
+        await receives(recipient, "firing", CRITICAL, WARNING, stepped)
+        assert notified(recipient, "firing") == Counter((CRITICAL, WARNING, stepped))
+        running[0].send(signal.SIGKILL)
+        down: Alert = ("SkewmonDown", "critical", boxes[0][1])
+        await receives(recipient, "firing", down)
+        await asyncio.sleep(SILENCE_S)
+        assert notified(recipient, "firing") == Counter((CRITICAL, WARNING, stepped, down))
+        assert not {CRITICAL, WARNING} & notified(recipient, "resolved").keys()
+        fleet["n3"].clock.step(-JUMP_NS)
+        await receives(recipient, "resolved", CRITICAL, WARNING)
+        assert notified(recipient, "firing")[CRITICAL] == notified(recipient, "resolved")[CRITICAL] == 1
+
+
+def spread_ns(fleet: Fleet, at_ns: int) -> int:
+    """Return the true skew of a fleet at an instant of the base."""
+    offsets = [node.clock.truth_offset_at(at_ns) for node in fleet]
+    return max(offsets) - min(offsets)
+
+
+async def fleet_skew(server: Prometheus) -> tuple[float, float] | None:
+    """Return the ends of the joined skew, if both records are there."""
+    found = [await server.query(f'{name}{{cluster_name="fleet"}}') for name in (LOWER, UPPER)]
+    if not all(found):
+        return None
+    lower, upper = (float(one[0]["value"][1]) for one in found)  # type: ignore[index] # [time, value]
+    return lower, upper
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [9, pytest.param(60, marks=[pytest.mark.prove, pytest.mark.timeout(600)])],
+)
+async def test_the_joined_skew_of_shards_contains_the_truth_and_a_dead_shard_closes_nothing(
+    nodes: int, tmp_path: Path
+) -> None:
+    """One clock steps by 300 ms; then the box that measures it is killed."""
+    offsets_ns = [number * 7_919_000 % 20_000_000 for number in range(nodes)]
+    async with AsyncExitStack() as stack:
+        places = await stack.enter_async_context(references())
+        fleet = await stack.enter_async_context(Fleet(nodes, offsets_ns=offsets_ns))
+        lines = [{"severity": "warning", "skew": "100ms", "clear_for": "1s"}]
+        boxes = boxes_of(fleet, tmp_path, 3, references=places, cluster={"thresholds": lines})
+        running = [await stack.enter_async_context(Running(path)) for path, _ in boxes]
+        shares = Counter(shard_of(node.name, 3) for node in fleet)
+        await measured(running, [shares[index] for index in range(3)])
+        server, recipient = await joined(stack, tmp_path, [listen for _, listen in boxes])
+        await server.until("count(up == 1) == 3")
+        await server.until(f"{LOWER} and {UPPER}")
+        victim = fleet[f"n{nodes}"]
+        before_ns = spread_ns(fleet, time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW))
+        samples = await watch(server, SETTLED_S)
+        victim.clock.step(STEP_NS)
+        after_ns = spread_ns(fleet, time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW))
+        during = await watch(server, SETTLED_S)
+        after = await watch(server, SETTLED_S)
+        assert min(len(samples), len(during), len(after)) > 3
+        contain(samples, before_ns)
+        contain(during, before_ns, after_ns)
+        contain(after, after_ns)
+        assert all(lower > 0.27 for lower, _ in after)
+        stepped: Alert = ("SkewmonClockStepped", "warning", victim.name)
+        await receives(recipient, "firing", WARNING, stepped)
+        dead = shard_of(victim.name, 3)
+        running[dead].send(signal.SIGKILL)
+        down: Alert = ("SkewmonDown", "critical", boxes[dead][1])
+        await receives(recipient, "firing", down)
+        await asyncio.sleep(SILENCE_S)
+        assert notified(recipient, "firing") == Counter((WARNING, stepped, down))
+        assert WARNING not in notified(recipient, "resolved")
+
+
+async def watch(server: Prometheus, seconds: float) -> list[tuple[float, float]]:
+    """Return the joined skew, sampled for some seconds."""
+    found, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        if (ends := await fleet_skew(server)) is not None:
+            found.append(ends)
+        await asyncio.sleep(0.2)
+    return found
+
+
+def contain(samples: Sequence[tuple[float, float]], *truths_ns: int) -> None:
+    """Fail if a sample contains none of these true skews."""
+    missing = [
+        (lower, upper)
+        for lower, upper in samples
+        if not any(lower <= truth_ns / NS_PER_S <= upper for truth_ns in truths_ns)
+    ]
+    assert missing == [], truths_ns
