@@ -19,10 +19,11 @@ from skewmon.inventory.shard import shard_of
 from skewmon.model import NS_PER_S
 from tests.fleet.node import free_port
 from tests.fleet.sshd import Fleet
-from tests.integration.recipient import Recipient, running_recipient, until
+from tests.integration.recipient import Recipient, configured, in_order, running_recipient, until
 from tests.integration.running import Running
 from tests.integration.scraper import Prometheus, prometheus
 from tests.integration.simple_references import references
+from tests.integration.test_alerts_daemon import JUMPED, SKEW_CRITICAL, SKEW_WARNING
 from tests.integration.test_rules_real import WINDOW, shortened
 from tests.integration.test_rules_without_sender import RESEND
 
@@ -221,3 +222,29 @@ def contain(samples: Sequence[tuple[float, float]], *truths_ns: int) -> None:
         if not any(lower <= truth_ns / NS_PER_S <= upper for truth_ns in truths_ns)
     ]
     assert missing == [], truths_ns
+
+
+async def test_built_in_alerts_of_a_pair_are_one_alert(tmp_path: Path) -> None:
+    """Alertmanager notifies once; one box is killed, and the other ends the alerts."""
+    async with AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(3))
+        recipient = await stack.enter_async_context(running_recipient(tmp_path / "am"))
+        running = []
+        for index in range(2):
+            folder = tmp_path / f"box-{index}"
+            folder.mkdir()
+            path = configured(fleet, folder, {"alertmanagers": [recipient.alertmanager.url]})
+            running.append(await stack.enter_async_context(Running(path)))
+        await measured(running, [3, 3])
+        fleet["n3"].clock.step(JUMP_NS)
+        await recipient.holds(*JUMPED)
+        for box in running:
+            await box.until(lambda box=box: box.metric("skewmon_alert_firing") == len(JUMPED))
+        running[0].send(signal.SIGKILL)
+        rounds = running[1].metric("skewmon_rounds_total")
+        await running[1].until(lambda: running[1].metric("skewmon_rounds_total") >= rounds + 3)
+        assert set(await recipient.holds(*JUMPED)) == JUMPED
+        assert (recipient.received("firing"), recipient.received("resolved")) == (in_order(JUMPED), [])
+        fleet["n3"].clock.step(-JUMP_NS)
+        await recipient.receives("resolved", SKEW_WARNING, SKEW_CRITICAL)
+        assert recipient.received("firing") == in_order(JUMPED)
