@@ -54,8 +54,9 @@ def _cluster(spec: ClusterSpec) -> Iterator[str]:
     nodes = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in spec.nodes)
     if nodes == 1 and not spec.inventory:
         yield "it has one node, and a skew needs two"
-    own = [entry.ssh for entry in spec.nodes if isinstance(entry, NodeSpec)]
-    texts = len(own) < len(spec.nodes) or spec.inventory
+    entries = [entry for entry in spec.nodes if isinstance(entry, NodeSpec)]
+    own = [entry.ssh for entry in entries if entry.transport == "ssh"]
+    texts = len(entries) < len(spec.nodes) or spec.inventory
     for ssh in dict.fromkeys([*([spec.ssh] if texts else ()), *own]):
         yield from _login(ssh)
     yield from _thresholds(spec)

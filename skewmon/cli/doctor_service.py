@@ -62,7 +62,9 @@ def _file_faults(config: Config, unit: Mapping[str, str]) -> Iterator[Check]:
 def _logins(config: Config) -> Iterator[SshSpec]:
     for spec in effective(config).clusters.values():
         yield spec.ssh
-        yield from (entry.ssh for entry in spec.nodes if isinstance(entry, NodeSpec))
+        yield from (
+            entry.ssh for entry in spec.nodes if isinstance(entry, NodeSpec) and entry.transport == "ssh"
+        )
 
 
 def _credential_faults(path: str, offered: Mapping[str, str]) -> Iterator[Check]:

@@ -11,8 +11,9 @@ from skewmon.cli.main import EXIT_UNUSABLE
 from skewmon.errors import ConfigError, Fault, MissingFileError, echoed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from skewmon.model import Cluster, Node
     from skewmon.probe.scan import Scan
 
 #: The same as in config/schema.py and probe/programs, repeated so that --help loads neither.
@@ -132,6 +133,12 @@ def authorize(
     return 0
 
 
+def _over_ssh(clusters: "Iterable[Cluster]") -> "tuple[Node, ...]":
+    """Return the nodes that have host keys: all but those measured by NTP."""
+    nodes = (node for cluster in clusters for node in cluster.nodes)
+    return tuple(dict.fromkeys(node for node in nodes if node.transport == "ssh"))
+
+
 def _targets(*, relay: bool, **selection: Any) -> int:
     """Print the places of the nodes, numeric, as a relay compares them."""
     from skewmon.cli import targets
@@ -141,7 +148,7 @@ def _targets(*, relay: bool, **selection: Any) -> int:
     if not relay:
         raise ConfigError(Fault("--targets goes with --relay"))
     clusters = targets.clusters_of(targets.Selection(**selection))
-    found = containment.run(places(node for cluster in clusters for node in cluster.nodes))
+    found = containment.run(places(_over_ssh(clusters)))
     click.echo("# Made by skewmon keys authorize --relay --targets. One numeric ADDRESS PORT a line.")
     for one in found.places:
         click.echo(one)
@@ -170,7 +177,7 @@ def scan(**selection: Any) -> int:
     from skewmon.runtime import containment
 
     clusters = targets.clusters_of(targets.Selection(**selection))
-    nodes = tuple(dict.fromkeys(node for cluster in clusters for node in cluster.nodes))
+    nodes = _over_ssh(clusters)
     found = containment.run(scan_nodes(nodes))
     click.echo("# Candidates, not verified. On each node: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
     for one in found:

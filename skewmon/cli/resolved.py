@@ -35,8 +35,9 @@ def _node(node: Node) -> str:
     """Return a node with its login, and the reason if its settings cannot be used."""
     user = f"{node.ssh.user}@" if node.ssh.user else ""
     host = f"[{node.address}]" if ":" in node.address else node.address
+    transport = "  by NTP" if node.transport == "ntp" else ""
     refusal = f"  cannot be used: {node.ssh.refusal}" if node.ssh.refusal else ""
-    return harmless(f"{node.name}  {user}{host}:{node.ssh.port}{refusal}")
+    return harmless(f"{node.name}  {user}{host}:{node.ssh.port}{transport}{refusal}")
 
 
 def _inventory(inventory: Inventory) -> Iterator[str]:

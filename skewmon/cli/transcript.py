@@ -41,9 +41,12 @@ def brief(found: ProbeReport) -> Iterator[str]:
 
 def full(found: ProbeReport) -> Iterator[str]:
     """Yield everything."""
-    yield from _reached(found)
-    yield "\nConversation ($ command, > sent, < received, ! standard error)"
-    yield from _conversation(found)
+    if found.node.transport == "ntp":
+        yield from _reached_by_ntp(found)
+    else:
+        yield from _reached(found)
+        yield "\nConversation ($ command, > sent, < received, ! standard error)"
+        yield from _conversation(found)
     if found.burst:
         yield "\nExchanges; stamps in nanoseconds after the first"
         yield from _exchanges(found)
@@ -55,6 +58,11 @@ def full(found: ProbeReport) -> Iterator[str]:
     yield "\nTime daemons"
     yield from _tools(found)
     yield from _claim(found)
+
+
+def _reached_by_ntp(found: ProbeReport) -> Iterator[str]:
+    yield f"{found.node.name} at {host_port(found.node.address, found.node.ssh.port)}"
+    yield "  transport   NTP over UDP, without a login; its replies are not authenticated"
 
 
 def _reached(found: ProbeReport) -> Iterator[str]:

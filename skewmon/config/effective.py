@@ -74,7 +74,9 @@ def _effective_cluster(spec: ClusterSpec, defaults: SshSpec) -> ClusterSpec:
 
 
 def _effective_node(entry: NodeSpec, *layers: SshSpec) -> NodeSpec:
-    """Return one node with its settings merged."""
+    """Return one node with its settings merged; one that is measured by NTP has none."""
+    if entry.transport == "ntp":
+        return entry
     own = SshSpec.model_construct(port=entry.port)
     return entry.model_copy(update={"port": None, "ssh": merged_ssh(*layers, entry.ssh, own)})
 

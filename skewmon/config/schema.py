@@ -109,11 +109,16 @@ class NodeSpec(Spec):
 
     name: Name = Field(description="the name in metrics and on the page")
     address: Host | None = Field(None, description="the host to connect to; its name by default")
-    port: Port | None = Field(None, description="short for ssh: {port: …}")
+    port: Port | None = Field(None, description="short for ssh: {port: …}; by NTP, the UDP port")
+    transport: Literal["ssh", "ntp"] = Field(
+        "ssh", description="ntp: read its clock by NTP, for a machine without a shell"
+    )
     ssh: SshSpec = SshSpec()
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
+        if self.transport == "ntp" and self.ssh != SshSpec():
+            raise refuse("settings of ssh do not go with transport: ntp", "remove ssh:", at="ssh")
         if self.port is not None and self.ssh.port is not None:
             raise refuse("expected one port, found two", "keep port or ssh.port", at="port")
         if self.address is None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from skewmon.config.limits import MAX_NODES
+from skewmon.config.references import NTP_PORT
 from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec
 from skewmon.config.targets import expand, parse_target
 from skewmon.errors import InventoryError
@@ -131,10 +132,19 @@ def static_nodes(entry: str | NodeSpec, ssh: SshSettings, config: Config, spec: 
             Node(target.host, target.host, with_login(ssh, target.user, target.port))
             for target in expand(entry)
         ]
+    if entry.transport == "ntp":
+        return [_by_ntp(entry)]
     own = merged(config.ssh, spec.ssh, entry.ssh)
     target = parse_target(entry.name if entry.address is None else entry.address)
     own = with_login(own, target.user, target.port if entry.port is None else entry.port)
     return [Node(entry.name, target.host, own)]
+
+
+def _by_ntp(entry: NodeSpec) -> Node:
+    """Return a node that is measured by NTP: of its SSH settings only the port counts."""
+    target = parse_target(entry.name if entry.address is None else entry.address)
+    port = entry.port or target.port or NTP_PORT
+    return Node(entry.name, target.host, SshSettings(port=port, vantage="none"), "ntp")
 
 
 def distinct(nodes: list[Node]) -> tuple[Node, ...]:

@@ -32,11 +32,16 @@ class SshSettings:
     vantage_ssh: "SshSettings | None" = None  # its own; without them it has those of the node
 
 
+#: By which a node is measured; for ``ntp`` only the port of its SSH settings counts.
+Transport = Literal["ssh", "ntp"]
+
+
 class Endpoint(NamedTuple):
     """How a node is reached. Nodes with the same endpoint are one machine, measured once."""
 
     address: str
     ssh: SshSettings
+    transport: Transport = "ssh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,12 @@ class Node:
     name: str
     address: str
     ssh: SshSettings = SshSettings()
+    transport: Transport = "ssh"
 
     @property
     def endpoint(self) -> Endpoint:
         """How the node is reached."""
-        return Endpoint(self.address, self.ssh)
+        return Endpoint(self.address, self.ssh, self.transport)
 
 
 class ThresholdKind(StrEnum):

@@ -6,7 +6,10 @@ from typing import Literal
 
 Severity = Literal["info", "warning", "critical"]
 
-DaemonName = Literal["ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", "none", "unknown"]
+#: ``ntp`` is a server of which only its replies are known.
+DaemonName = Literal[
+    "ntpd", "ntpsec", "chronyd", "timesyncd", "openntpd", "ntpd-rs", "ntp", "none", "unknown"
+]
 
 
 @dataclass(frozen=True, slots=True)

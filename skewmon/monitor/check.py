@@ -13,6 +13,7 @@ from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
+from skewmon.probe.ntp_link import link_to
 from skewmon.probe.session import PATIENT, Patience
 from skewmon.runtime.containment import Where, contained
 
@@ -66,7 +67,7 @@ async def opened(
     dialer = Dialer(arrivals)
     stage_s = timeout_s * STAGE_SHARE
     patience = Patience(hello_s=stage_s, reply_s=min(PATIENT.reply_s, stage_s))
-    links = {node.endpoint: Link(_hurried(node, stage_s), dialer, arrivals, patience) for node in nodes}
+    links = {node.endpoint: link_to(_hurried(node, stage_s), dialer, arrivals, patience) for node in nodes}
     done = 0
 
     async def open_one(link: Link) -> None:

@@ -52,7 +52,7 @@ from skewmon.timesync.findings.derive import (
     node_findings,
     utc_findings,
 )
-from skewmon.timesync.findings.evidence import NodeEvidence, Reference
+from skewmon.timesync.findings.evidence import NO_LOGIN, NodeEvidence, Reference
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -217,7 +217,9 @@ def _wall(outcome: Outcome) -> Interval | None:
 
 
 def login(node: Node) -> str:
-    """Return the command that logs in to a node as skewmon does."""
+    """Return the command that logs in to a node as skewmon does; NO_LOGIN if it is measured by NTP."""
+    if node.transport == "ntp":
+        return NO_LOGIN
     if node.ssh.login:
         return node.ssh.login
     proxy = f" -o {shlex.quote(f'ProxyCommand={node.ssh.proxy_command}')}" if node.ssh.proxy_command else ""

@@ -12,6 +12,7 @@ from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock, admin_wall, base_ns
 from skewmon.probe.connection import Connection
 from skewmon.probe.link import Link
+from skewmon.probe.ntp_link import link_to
 from skewmon.probe.time_status import read_text
 from skewmon.probe.transcript import RecordingDialer, Transcript
 from skewmon.runtime.containment import Where, contained, node_error, translated
@@ -52,7 +53,7 @@ async def probe_node(node: Node, samples: int, timeout_s: float) -> ProbeReport:
     arrivals = ArrivalClock()
     dialer = RecordingDialer(arrivals)
     dialer.transcript = found.transcript
-    link = Link(node, dialer, arrivals)
+    link = link_to(node, dialer, arrivals)
     try:
         async with asyncio.timeout(timeout_s):
             with translated(Where.NODE, node_error):
@@ -63,6 +64,7 @@ async def probe_node(node: Node, samples: int, timeout_s: float) -> ProbeReport:
         found.failure = Failed(Reason.NO_ANSWER, f"It was not measured within {timeout_s:g} s.")
     if link.connection is not None:
         await _query_daemons(link.connection, found)
+    found.status = found.status or link.claims
     link.close()
     with contained(Where.NODE):
         await dialer.close()
@@ -73,8 +75,8 @@ async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
     began_s = time.monotonic()
     await link.open()
     found.opened_s = time.monotonic() - began_s
-    assert link.connection is not None
-    found.connection = _facts(link.connection)
+    if link.connection is not None:
+        found.connection = _facts(link.connection)
     opening = await link.burst(samples)
     vantages = {link.vantage} if link.vantage else set()
     readings = await vantage_readings.opened(vantages, samples, Budget())

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from skewmon.clock.history import STEADY_CLOCKSOURCES
 from skewmon.errors import SkewmonError
-from skewmon.model import NS_PER_S, ReferenceFault, TimeServer
+from skewmon.model import NS_PER_S, Exchange, ReferenceFault, TimeServer
 from skewmon.monitor.reference_state import References, ReferenceState
 from skewmon.probe.clocks import ArrivalClock, base_ns, own_clocksource
 from skewmon.probe.ntp_socket import NtpError, NtpSocket
 from skewmon.runtime.containment import Where, translated
 from skewmon.runtime.resolver import resolver
+from skewmon.timesync.ntp_packet import NtpReply
 
 #: A reply that takes longer proves nothing useful about UTC; satellites need 0.7 s.
 REPLY_S = 1.0
@@ -80,13 +82,22 @@ class ReferenceAsker:
         try:
             with translated(Where.REFERENCE, _internal, reference=state.server.name):
                 opened = await self._socket(state)
-                exchange, reply = await opened.exchange(REPLY_S)
+                exchange, reply = await self._confirmed(opened)
                 steady = own_clocksource() in STEADY_CLOCKSOURCES
                 state.answered(exchange, reply, base_ns(), steady=steady)
         except NtpError as error:
             state.failed(error.fault)
             if state.missed % LOOK_UP_AFTER == 0:
                 self._forget(state.server)
+
+    async def _confirmed(self, opened: NtpSocket) -> tuple[Exchange, NtpReply]:
+        """Return an exchange; its arrival is that of now if the kernel stamps with another clock."""
+        doubts = self._arrivals.doubts
+        exchange, reply = await opened.exchange(REPLY_S)
+        self._arrivals.confirm()
+        if self._arrivals.doubts != doubts:
+            exchange = replace(exchange, received_ns=base_ns())
+        return exchange, reply
 
     async def _socket(self, state: ReferenceState) -> NtpSocket:
         """Return the socket to a server, opened and its name looked up if needed."""

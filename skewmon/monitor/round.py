@@ -76,6 +76,9 @@ async def run_round(
     sweep = await sweeper.sweep({endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s)
     if references:
         await references.settle()
+    for endpoint, claims in sweep.claims.items():
+        if isinstance(sweep.outcomes[endpoint], Measured):
+            state.note_status(endpoint, claims)
     wall_ns, slept_ns = time.time_ns(), own_sleep_ns()
     # If the base may stand still unnoticed, earlier offsets prove nothing.
     steady = own_clocksource() in STEADY_CLOCKSOURCES

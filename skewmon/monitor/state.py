@@ -21,8 +21,9 @@ NO_VANTAGES: Mapping[str, VantageState] = {}
 
 def _name_of(endpoint: Endpoint) -> str:
     """Return the name of an endpoint across restarts: the host and the way to it, not the user."""
-    address, ssh = endpoint
-    return " ".join((f"{address}:{ssh.port}", *ssh.jump))
+    address, ssh, transport = endpoint
+    words = (f"{address}:{ssh.port}", *ssh.jump)
+    return " ".join(words if transport == "ssh" else (transport, *words))
 
 
 def _nodes_on_axes(cluster: Cluster, updates: Mapping[Endpoint, NodeUpdate]) -> Counter[str]:

@@ -9,7 +9,7 @@ from skewmon.clock.burst import moved
 from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
 from skewmon.clock.tick_search import COARSE_NS, ROWS, send_instants
 from skewmon.errors import NodeError, ProbeError, Reason
-from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program
+from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program, SyncStatus
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
@@ -46,7 +46,6 @@ STEADY_S = 60.0
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
 BURST_TIMEOUT_S = 10.0
 
-
 Answer = TypeVar("Answer")
 
 
@@ -61,6 +60,7 @@ class Link:
         self.attempted = asyncio.Event()  # set once the first attempt to open has ended
         self.late: Failed | None = None  # the last round closed without an answer of this open link
         self.round_trip_ns: int | None = None
+        self.claims: SyncStatus | None = None  # of the node's time server, if they come with its readings
         self.slowest_ns: int | None = None  # the slowest round trip since the last burst began
         self._changed: Callable[[Link], None] = lambda _link: None
         self._dialer = dialer

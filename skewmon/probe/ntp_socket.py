@@ -66,11 +66,11 @@ class NtpSocket:
     async def exchange(self, timeout_s: float) -> tuple[Exchange, NtpReply]:
         """Send one request and return its stamps and the reply, which may be a kiss-o'-death.
 
-        One at a time. Raises NtpError without a reply in time.
+        One at a time. Raises NtpError without a reply in time. The caller lets the arrival clock confirm the
+        stamps afterwards, of a burst once.
         """
         assert self._waiter is None
         self._arrivals.calibrate()
-        doubts = self._arrivals.doubts
         self._read_again()
         self._nonce, self._dropped = secrets.token_bytes(8), 0
         self._waiter = self._loop.create_future()
@@ -83,11 +83,6 @@ class NtpSocket:
         finally:
             self._waiter = None
             self._answered = [*self._answered, self._nonce][-ANSWERED_KEPT:]
-        self._arrivals.confirm()
-        if (
-            self._arrivals.doubts != doubts
-        ):  # the kernel stamps with another clock, so its stamp is worth nothing
-            received_ns = base_ns()
         real_in_ns, real_out_ns = ntp_packet.unix_ns(reply.receive), ntp_packet.unix_ns(reply.transmit)
         return Exchange(sent_ns, received_ns, real_in_ns, real_out_ns), reply
 
@@ -98,9 +93,11 @@ class NtpSocket:
 
     def _send(self) -> int:
         """Send the request; return the instant before."""
+        packet = ntp_packet.request(self._nonce)
+        self._arrivals.departure_ns()
         try:
-            sent_ns = self._arrivals.departure_ns()
-            self._socket.send(ntp_packet.request(self._nonce))
+            sent_ns = base_ns()  # later by what the arrival clock does, and still before the send
+            self._socket.send(packet)
         except OSError as error:
             raise NtpError(_fault_of(error)) from None
         return sent_ns

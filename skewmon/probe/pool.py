@@ -10,6 +10,7 @@ from skewmon.model import Cluster, Endpoint, Failed
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
+from skewmon.probe.ntp_link import link_to
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ class Pool:
         self._dialer.retain(wanted.values())
         for endpoint, node in wanted.items():
             if endpoint not in self.links:
-                self.links[endpoint] = Link(node, self._dialer, self._arrivals)
+                self.links[endpoint] = link_to(node, self._dialer, self._arrivals)
                 self._keepers[endpoint] = self._spawn(self.links[endpoint].keep(self._report))
 
     async def first_attempts(self, timeout_s: float) -> None:

@@ -19,6 +19,7 @@ from skewmon.model import (
     Interval,
     Measured,
     Outcome,
+    SyncStatus,
     VantageReading,
 )
 from skewmon.probe import vantage_readings
@@ -71,7 +72,7 @@ class Sweep:
 
     ``admin`` is the admin box's wall clock minus the base at that instant. ``vantages`` has, by its label,
     every vantage that nodes of the round are to be measured from, or why it is not used; ``vantage_of`` has
-    these nodes.
+    these nodes. ``claims`` are those that came with the readings of nodes measured by NTP.
     """
 
     at_ns: int
@@ -80,6 +81,7 @@ class Sweep:
     outcomes: Mapping[Endpoint, Outcome]
     vantages: Mapping[str, VantageReading | Failed] = field(default_factory=dict)
     vantage_of: Mapping[Endpoint, str] = field(default_factory=dict)
+    claims: Mapping[Endpoint, SyncStatus] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,9 @@ class Sweeper:
             outcome = _outcome(one, closings[link], at_ns) if isinstance(one, _Taken) else one
             link.note_late(outcome if isinstance(outcome, Failed) and outcome.reason is Reason.LATE else None)
             outcomes[endpoint] = outcome
+        claims = {endpoint: link.claims for endpoint, link in links.items() if link.claims is not None}
         of = {endpoint: link.vantage.label for endpoint, link in links.items() if link.vantage is not None}
-        return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes, readings, of)
+        return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes, readings, of, claims)
 
     async def _all(
         self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget

@@ -48,7 +48,8 @@ _KISSES = {
     b"RATE": ReferenceFault.KISS_RATE,
 }
 
-#: A server that has not synchronized yet says so by stratum 0, too; these are not orders to go away.
+#: A server that has not synchronized yet says so by stratum 0, too; ntpd and chronyd have these identifiers
+#: then, which are no kisses.
 _NOT_SYNCHRONIZED_YET = (b"INIT", b"STEP", bytes(4))
 
 
@@ -124,24 +125,23 @@ def parse(data: bytes) -> NtpReply | None:
     return reply if reply.mode == SERVER_MODE and reply.version in VERSIONS else None
 
 
-def not_usable(reply: NtpReply) -> ReferenceFault | None:
-    """Return why a server's clock cannot be read from its reply, or None if it can."""
-    if reply.stratum == 0:
-        if reply.refid in _NOT_SYNCHRONIZED_YET:
-            return ReferenceFault.UNSYNCHRONIZED
+def kiss_of(reply: NtpReply) -> ReferenceFault | None:
+    """Return the kiss-o'-death that a reply is, or a reply without time; None if its stamps can be read.
+
+    A server that does not know the time shows its clock all the same.
+    """
+    if reply.stratum == 0 and reply.refid not in _NOT_SYNCHRONIZED_YET:
         return _KISSES.get(reply.refid, ReferenceFault.KISS_OTHER)
-    if not reply.receive or not reply.transmit:
-        return ReferenceFault.MALFORMED
-    return None
+    return None if reply.receive and reply.transmit else ReferenceFault.MALFORMED
 
 
 def not_a_reference(reply: NtpReply) -> ReferenceFault | None:
     """Return why a server's clock does not count as UTC now, by its own word, or None if it does."""
-    if (fault := not_usable(reply)) is not None:
-        return fault
+    if (kiss := kiss_of(reply)) is not None:
+        return kiss
     if reply.stratum > STRATUM_MAX:
         return ReferenceFault.STRATUM_16
-    if reply.leap == LEAP_UNKNOWN:
+    if reply.leap == LEAP_UNKNOWN or reply.stratum == 0:
         return ReferenceFault.UNSYNCHRONIZED
     if reply.stratum >= 2 and refids.is_local(reply.source) and not reply.is_smearing:
         return ReferenceFault.FREE_RUNNING

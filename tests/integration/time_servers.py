@@ -46,6 +46,17 @@ class TimeServers:
         self._start(name, ahead_ns, "chrony", "chronyd", "-4", "-x", "-d", "-f", config)
         return address
 
+    def near(self, name: str, *, ahead_ns: int = 0, lines: str = "local stratum 5") -> tuple[str, int]:
+        """Start a chronyd on this machine's loopback; return its address and port."""
+        address, port = f"127.0.6.{len(self.clocks) + 1}", 11_123
+        config = self._file(
+            f"{name}.conf",
+            f"{lines}\nallow\nport {port}\nbindaddress {address}\ncmdport 0\nbindcmdaddress /\n"
+            f"pidfile {self.directory}/{name}.pid\nuser root\n",
+        )
+        self._start(name, ahead_ns, "chrony", "chronyd", "-4", "-x", "-d", "-f", config, inside=0)
+        return address, port
+
     def ntpsec(self, name: str, *, ahead_ns: int = 0) -> str:
         """Start an NTPsec that follows a server with the right time; return its address."""
         upstream = self.upstream(f"{name}-upstream")
@@ -120,7 +131,9 @@ class TimeServers:
         return str(path)
 
     def _inside(self, pid: int | None = None) -> list[str]:
-        return ["nsenter", "-t", str(pid or self._outside), "-n"]
+        if pid == 0:
+            return []
+        return ["nsenter", "-t", str(self._outside if pid is None else pid), "-n"]
 
     def _start(
         self, name: str, ahead_ns: int, package: str, *command: str, inside: int | None = None

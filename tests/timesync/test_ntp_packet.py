@@ -11,8 +11,8 @@ from skewmon.timesync.ntp_packet import (
     NTP_TO_UNIX_S,
     PIVOT_S,
     NtpReply,
+    kiss_of,
     not_a_reference,
-    not_usable,
     parse,
     request,
     unix_ns,
@@ -117,7 +117,7 @@ def test_no_bytes_raise(data: bytes) -> None:
         reply = parse(sent)
         if reply is not None:
             not_a_reference(reply)
-            not_usable(reply)
+            kiss_of(reply)
             assert reply.root_distance_ns >= 0
             assert reply.source
             assert 1 <= reply.quantum_ns <= NS_PER_S + 1

@@ -1,5 +1,6 @@
 """The input of the rules: one node's claims, measurement and history."""
 
+import shlex
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ from skewmon.text import at_least, span_of_seconds
 #: no synchronised daemon's clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well
 #: before).
 UNSAID_BOUND_S = 0.128
+
+
+#: The login of a node that has none, since it is measured by NTP.
+NO_LOGIN = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class NodeEvidence:
 
         With a ``terminal`` the command may ask for a password, as sudo does.
         """
+        if self.login == NO_LOGIN:
+            return f"skewmon probe -v {shlex.quote(self.name)}"
         login = self.login or f"ssh {self.name}"
         return f"{login.replace('ssh', 'ssh -t', 1) if terminal else login} {command}"
 

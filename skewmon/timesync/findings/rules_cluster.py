@@ -250,7 +250,7 @@ def _has_own_clock(node: NodeEvidence) -> bool:
 def _mixed_daemons(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
     by_daemon: dict[str, list[str]] = {}
     for node in nodes:
-        if node.status is not None and node.status.daemon not in {"none", "unknown"}:
+        if node.status is not None and node.status.daemon not in {"none", "unknown", "ntp"}:
             by_daemon.setdefault(node.status.daemon, []).append(node.name)
     if len(by_daemon) > 1:
         camps = "; ".join(f"{daemon} on {names(camp)}" for daemon, camp in sorted(by_daemon.items()))
