@@ -4,9 +4,17 @@ from typing import Any
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.dashboards import itself, utc
+from tests.dashboards import itself, measurement, utc
 from tests.dashboards.frame import start
-from tests.dashboards.panels import NODE_LINKS, Panels, colored_cells, linked_column, node_links, steps
+from tests.dashboards.panels import (
+    NODE_LINKS,
+    Panels,
+    colored_cells,
+    linked_column,
+    node_links,
+    runbook_column,
+    steps,
+)
 from tests.dashboards.queries import AROUND, OVERDUE_INTERVALS, SCOPE
 
 #: Pairs that a heat map shows: more rows cannot be told apart.
@@ -37,7 +45,7 @@ def dashboard() -> Dashboard:
         "Wrong clocks and alerts": _wrong,
         "Time daemons": _daemons,
         "UTC and references": utc.panels,
-        "Clocks and measurement": _measurement,
+        "Clocks and measurement": measurement.panels,
     }
     for title, panels in rows.items():
         built.with_row(make.row(title))
@@ -216,7 +224,7 @@ def _wrong(make: Panels) -> list[Any]:
             ((alerts, "{{alert}} {{severity}} {{cluster_name}} {{node}}"),),
             {1: ("firing", "red")},
         ).span(8),
-        linked_column(table, "Node", _row_links()).span(8),
+        runbook_column(linked_column(table, "Node", _row_links())).span(8),
     ]
 
 
@@ -248,73 +256,4 @@ def _daemons(make: Panels) -> list[Any]:
         .data_links(NODE_LINKS)
         .span(8),
         linked_column(table, "Node", _row_links()).span(8),
-    ]
-
-
-def _measurement(make: Panels) -> list[Any]:
-    duration = SCOPE.worst("skewmon_round_duration_seconds")
-    interval = SCOPE.worst("skewmon_round_interval_seconds")
-    return [
-        make.lines(
-            "Drift",
-            "Net rate of each clock against its cluster, fitted over past rounds: 1 ppm is 86 ms a day.",
-            ((f"1e6 * {SCOPE.worst('skewmon_node_drift_ratio')}", NODE),),
-            "ppm",
-        )
-        .data_links(NODE_LINKS)
-        .span(8),
-        make.lines(
-            "Steps",
-            "Steps of the wall clock of each node.",
-            ((SCOPE.increase("skewmon_node_steps_total", "cluster_name", "node"), NODE),),
-        )
-        .data_links(NODE_LINKS)
-        .span(8),
-        make.lines(
-            "Round trip",
-            "Shortest round trip to each node in a round. The bounds cannot be much smaller than half of it.",
-            ((SCOPE.worst("skewmon_node_round_trip_seconds"), NODE),),
-            "s",
-        )
-        .data_links(NODE_LINKS)
-        .span(8),
-        make.lines(
-            "Rounds without measurement, by reason",
-            "How often nodes could not be measured.",
-            (
-                (
-                    SCOPE.rate("skewmon_node_failures_total", "cluster_name", "reason"),
-                    "{{cluster_name}} {{reason}}",
-                ),
-            ),
-            "ops",
-        ).span(12),
-        make.lines(
-            "Round duration, as a share of the interval",
-            "From the first burst to the last answer. At 100 % a round lasts until the next one begins.",
-            ((f"{duration} / {interval}", "{{cluster_name}}"),),
-            "percentunit",
-        ).span(12),
-        make.lines(
-            "Nodes",
-            "Nodes of each cluster over all shards, and those that were measured.",
-            (
-                (AROUND.worst("skewmon_cluster_nodes"), "{{cluster_name}}"),
-                (
-                    f"sum by (cluster_name) ({AROUND.worst('skewmon_node_success')})",
-                    "{{cluster_name}} measured",
-                ),
-            ),
-        ).span(12),
-        make.lines(
-            "Entries of live inventories",
-            "Nodes in the last answer of each live inventory, and entries that cannot be nodes.",
-            (
-                (SCOPE.worst("skewmon_inventory_nodes"), "{{cluster_name}} {{inventory}}"),
-                (
-                    SCOPE.worst("skewmon_inventory_rejected_entries"),
-                    "{{cluster_name}} {{inventory}} rejected",
-                ),
-            ),
-        ).span(12),
     ]

@@ -45,6 +45,9 @@ VERDICTS = {
 #: Names of series that are neither a verdict nor a measurement: they say that there is none.
 MISSING = {"no recent round": "#808080", "not scraped": "dark-red"}
 
+#: States of a node in a round.
+MEASURED = {1: ("measured", "green"), 0: ("not measured", "#808080")}
+
 #: Offsets below this are drawn on a linear axis, larger ones on a logarithmic one: one clock that is 70 s
 #: ahead would flatten all others.
 LINEAR_BELOW_S = 1e-4
@@ -256,6 +259,12 @@ def mapping(meanings: Mapping[int, tuple[str, str]]) -> ValueMap:
 def linked_column(panel: table.Panel, column: str, links: Sequence[build.DashboardLink]) -> table.Panel:
     """Return the table with links in one column."""
     return panel.override_by_name(column, [DynamicConfigValue("links", [one.build() for one in links])])
+
+
+def runbook_column(panel: table.Panel) -> table.Panel:
+    """Return a table of findings with links to the runbook that the running skewmon serves."""
+    section = _link("Section of the runbook", "${page:raw}/runbook#${__value.text}", new_tab=True)
+    return linked_column(panel, "Finding", [section])
 
 
 def colored_cells(panel: table.Panel, meanings: Mapping[int, tuple[str, str]]) -> table.Panel:

@@ -114,3 +114,10 @@ SCOPE = Scope({"cluster_name": CLUSTERS, "node": 'node=~"$node"'})
 
 #: For pairs, and for what concerns a whole cluster: its node is empty, and no choice matches that.
 AROUND = Scope({"cluster_name": CLUSTERS})
+
+ONE_CLUSTER = 'cluster_name="$cluster_name"'
+
+#: The choices on the dashboard of a node; its pairs in which it comes second; its whole cluster.
+OF_NODE = Scope({"cluster_name": ONE_CLUSTER, "node": 'node="$node"'})
+AS_PEER = Scope({"cluster_name": ONE_CLUSTER, "peer": 'peer="$node"'})
+OF_CLUSTER = Scope({"cluster_name": ONE_CLUSTER})

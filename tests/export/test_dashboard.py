@@ -10,6 +10,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
+from skewmon.export.catalogue import METRICS
 from tests.export import dashboard
 from tests.export.samples import BY_NAME
 
@@ -167,6 +168,21 @@ def test_every_query_asks_for_metrics_and_labels_that_exist(title: str, query: s
     for selector in dashboard.selectors(query):
         labels = {matcher.name for matcher in selector.matchers.matchers} - {"job", "instance"}
         assert labels <= set(() if selector.name in FOREIGN else BY_NAME[selector.name].labels), title
+
+
+def test_almost_every_metric_has_a_panel() -> None:
+    """A metric that no panel shows is one that a person with a question does not find."""
+    shown = {selector.name for _, query in QUERIES for selector in dashboard.selectors(query)}
+    assert {metric.name for metric in METRICS} - shown == {
+        "skewmon_config_last_reload_success_timestamp_seconds",
+        "skewmon_inventory_last_read_successful",
+        "skewmon_inventory_last_success_timestamp_seconds",
+        "skewmon_inventory_rejected_entry",
+        "skewmon_node_step_age_seconds",
+        "skewmon_round_timestamp_seconds",
+        "skewmon_rounds_total",
+        "skewmon_web_info",  # the variable of the page
+    }
 
 
 @each_panel

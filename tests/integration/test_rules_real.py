@@ -173,9 +173,9 @@ NOTHING_FAILS = "skewmon-overview: Notifications-B"
 #: The choices on the dashboards: everything, the node that jumps, the one that drifts.
 CHOICES = ((".+", ".+"), ("demo", "n3"), ("demo", "n4"))
 
-#: Metrics of what the demo has not: live inventories, a line for drift, references, a line for UTC.
+#: Metrics of what the demo has not: live inventories, a line for drift, references, a line for UTC, vantages.
 NOT_IN_DEMO = re.compile(
-    'skewmon_(inventory|threshold_ratio|reference|node_utc)|skewmon_threshold_seconds.*kind="utc"'
+    'skewmon_(inventory|threshold_ratio|reference|vantage|node_utc)|skewmon_threshold_seconds.*kind="utc"'
 )
 
 
