@@ -14,7 +14,7 @@ ALONE := tests/browser tests/export/test_many_clients.py tests/probe/test_malfor
          $(patsubst %,tests/integration/test_%.py,admin_clock floods hostile_nodes measure memory_cost memory_loaded)
 SHARED := --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test setup lint bench prove fuzz lab deb clean
+.PHONY: demo test setup lint bench prove fuzz lab deb licences release clean
 .DEFAULT_GOAL := test
 
 # What runs; a first look need not wait for what tests.
@@ -65,8 +65,20 @@ lab: setup
 	$(BIN)/python -m pytest tests/lab -m lab --timeout=1800
 
 # A package of this Debian or Ubuntu release, in dist/.
-deb: $(VENV)/ready
+deb: $(VENV)/usable
+	$(BIN)/pip install --quiet --group release
 	config/debian/build.sh
+
+# The licences of everything that skewmon installs, from an environment that has nothing else.
+licences: $(VENV)/usable
+	$(BIN)/pip install --quiet --group release
+	tests/release/licences.sh
+
+# The tests, then sdist, wheel and Debian package in dist/, each installed into an empty place and tried, and the bill of
+# materials. Nothing is uploaded.
+release: test
+	$(BIN)/pip install --quiet --group release
+	$(BIN)/python -m tests.release
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -35,6 +35,7 @@ STORIES_SHOWN = 7
     "--nodes", type=click.IntRange(1, MAX_NODES), default=DEFAULT_NODES, show_default=True, metavar="N"
 )
 @click.option("--duration", metavar="DURATION", help="End after this; by default it runs until Ctrl-C.")
+@click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="End after this many rounds.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -42,7 +43,7 @@ STORIES_SHOWN = 7
     help=f"Port of the page; {USUAL_PORT}, or a free one if that is taken.",
 )
 @click.option("--no-table", is_flag=True, help="Print the addresses only.")
-def command(nodes: int, duration: str | None, port: int | None, no_table: bool) -> int:
+def command(nodes: int, duration: str | None, rounds: int | None, port: int | None, no_table: bool) -> int:
     """Start a simulated cluster and the daemon that watches it.
 
     The nodes are real SSH servers on this machine with clocks of their own: one jumps 70 s ahead, one
@@ -60,13 +61,19 @@ def command(nodes: int, duration: str | None, port: int | None, no_table: bool) 
     logs.configure("error")  # the table shows the rest
     console = render.console()
     with suppress(asyncio.CancelledError):  # by a signal
-        asyncio.run(_run_all(console, nodes, port, duration_s, table=not no_table))
+        asyncio.run(_run_all(console, nodes, port, duration_s, rounds, table=not no_table))
     console.print("The demo is over. Its nodes and files are gone.")
     return 0
 
 
 async def _run_all(
-    console: "Console", nodes: int, port: int | None, duration_s: float | None, *, table: bool
+    console: "Console",
+    nodes: int,
+    port: int | None,
+    duration_s: float | None,
+    rounds: int | None,
+    *,
+    table: bool,
 ) -> None:
     from skewmon.cli.demo_process import demo_nodes
     from skewmon.cli.signals import cancel_on
@@ -77,20 +84,22 @@ async def _run_all(
         _introduce(console, simulated, chosen, asked=port is not None)
         try:
             async with asyncio.timeout(duration_s) as limit:
-                await _run(console, simulated, chosen, table=table)
+                await _run(console, simulated, chosen, rounds, table=table)
         except TimeoutError:
             if not limit.expired():
                 raise
 
 
-async def _run(console: "Console", simulated: "DemoNodes", port: int, *, table: bool) -> None:
-    """Run the daemon, the table beside it, until the daemon is stopped or the nodes end."""
+async def _run(
+    console: "Console", simulated: "DemoNodes", port: int, rounds: int | None, *, table: bool
+) -> None:
+    """Run the daemon, the table beside it, until it is stopped, the rounds are over or the nodes end."""
     from skewmon.config.loader import load
     from skewmon.daemon.daemon import Options, run
 
     beside = [asyncio.create_task(simulated.broken())]
-    if table:
-        beside.append(asyncio.create_task(_show(console, port)))
+    if table or rounds is not None:
+        beside.append(asyncio.create_task(_show(console if table else None, port, rounds)))
     running = asyncio.create_task(run(Options(simulated.config_file), load(simulated.config_file)))
     try:
         done, _ = await asyncio.wait([running, *beside], return_when=asyncio.FIRST_COMPLETED)
@@ -102,21 +111,27 @@ async def _run(console: "Console", simulated: "DemoNodes", port: int, *, table: 
         await asyncio.gather(running, *beside, return_exceptions=True)
 
 
-async def _show(console: "Console", port: int) -> None:
-    """Show the daemon's document, as any other client gets it."""
+async def _show(console: "Console | None", port: int, rounds: int | None) -> None:
+    """Show the daemon's document, as any other client gets it, until so many rounds are over."""
+    from contextlib import nullcontext
+
     from skewmon.cli import daemon_client
     from skewmon.cli.watch_display import display
     from skewmon.errors import SkewmonError
 
-    base = f"http://{ADDRESS}:{port}"
-    with display(console) as shown:
+    base, seen = f"http://{ADDRESS}:{port}", set[str]()
+    with nullcontext() if console is None else display(console) as shown:
         while True:
             try:
                 document = await daemon_client.status(base)
             except SkewmonError:  # not listening yet; a daemon that fails ends the demo by itself
                 document = None
             if document and document["clusters"]:
-                shown.show(document)
+                if shown:
+                    shown.show(document)
+                seen.add(document["clusters"][0]["round"]["at"])
+                if rounds is not None and len(seen) >= rounds:
+                    return
             await asyncio.sleep(REFRESH_S)
 
 

@@ -41,8 +41,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Five nodes, and n6 with systemd: the admin box, from which root can log in to the nodes."""
+def guests(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Five nodes, and n6 with systemd: the admin box, from which root can log in to the nodes.
+
+    They start after the package was built, because this thread then has their network and no other.
+    """
     with lab(tmp_path_factory.mktemp("guests"), NODES + 1, inits={f"n{NODES + 1}": "init-systemd"}) as opened:
         box = admin_box(opened)
         box.shell("rm /usr/bin/skewmon /etc/systemd/system/skewmon.service; mkdir -p -m 700 /root/.ssh")
