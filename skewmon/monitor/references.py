@@ -103,8 +103,9 @@ class ReferenceAsker:
         """Return the socket to a server, opened and its name looked up if needed."""
         server = state.server
         known = self._sockets.get(server)
-        if known is not None:
+        if known is not None and not known.is_flooded:
             return known
+        self._forget(server)
         try:
             places = await resolver().places(server.address, server.port, LOOKUP_S)
             place = places[0]

@@ -77,6 +77,9 @@ class NtpLink(Link):
         async with self._turn:
             opened = self._opened()
             with self._accounted():
+                if opened.is_flooded:
+                    opened.close()
+                    opened = self._socket = await self._connect()
                 exchanges = await self._believable(lambda: self._series(opened, samples, until_ns))
         assert self._program is not None
         self.round_trip_ns = min(one.round_trip_ns for one in exchanges)

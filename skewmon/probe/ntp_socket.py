@@ -27,7 +27,8 @@ DATAGRAMS_A_TURN = 8
 #: Requests whose late or repeated replies are recognized as such.
 ANSWERED_KEPT = 16
 
-#: Unusable replies to one request, after which no further ones are read until the next request.
+#: Unusable replies to one request, after which the socket reads nothing more: its owner opens another one, at
+#: another port, and the rest of the flood goes to the closed one.
 REJECTED_MAX = 64
 
 
@@ -62,6 +63,11 @@ class NtpSocket:
         except OSError:
             self._socket.close()
             raise
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether so many bad replies came that the socket reads nothing more."""
+        return self._dropped >= REJECTED_MAX
 
     async def exchange(self, timeout_s: float) -> tuple[Exchange, NtpReply]:
         """Send one request and return its stamps and the reply, which may be a kiss-o'-death.
@@ -115,6 +121,8 @@ class NtpSocket:
             stamp = kernel_stamp(ancillary)
             arrival = None if stamp is None else self._arrivals.arrival_ns(stamp)
             self._take(data, received_ns if arrival is None else min(received_ns, arrival))
+            if not self._reading:
+                return
 
     def _take(self, data: bytes, received_ns: int) -> None:
         """Hand a reply to the request that waits for it, or drop it with a reason."""
@@ -131,7 +139,7 @@ class NtpSocket:
     def _drop(self, fault: ReferenceFault) -> None:
         self._dropped += 1
         self._rejected(fault)
-        if self._dropped >= REJECTED_MAX:
+        if self.is_flooded:
             self._stop_reading()
 
     def _failed(self, error: OSError) -> None:
