@@ -44,9 +44,9 @@ _FORMS = tuple(
     )
 )
 
-#: A shared start may hold the first letters of a table's rows, too: it is tried up to each of its blanks.
-_BLANKS = re.compile(r" |\t")
-_MOST_BLANKS = 6
+#: A shared start may hold the first letters of a table's rows, too: it is tried up to the ends of its words.
+_WORD_ENDS = re.compile(r"(?<=\S)[ \t]")
+_MOST_WORDS = 4
 
 #: Prefixes inside one another: a mail that quotes a log of a terminal.
 _LAYERS = 3
@@ -120,7 +120,7 @@ def _layers_of(lines: Sequence[str], damaged: Sequence[int]) -> Iterator[_Layer]
             yield partial(_without_form, form, owner)
     filled = [line for line in lines if line.strip()]
     shared = _shared(filled)
-    starts = {shared, *(shared[: blank.end()] for blank in islice(_BLANKS.finditer(shared), _MOST_BLANKS))}
+    starts = {shared, *(shared[: end.end()] for end in islice(_WORD_ENDS.finditer(shared), _MOST_WORDS))}
     titled = _shared(filled[1:])  # by salt: the node's name, and its output indented below it
     starts |= {titled[: len(titled) - len(titled.lstrip())], shared[:1] if len(filled) > 1 else ""}
     for start in sorted(starts - {""}, key=len):
