@@ -75,12 +75,9 @@ function restoreFocus(path) {
   twin?.focus({ preventScroll: true });
 }
 
-function replace(id, html) {
-  const old = document.getElementById(id);
+function replace(fresh) {
+  const old = document.getElementById(fresh.id);
   if (!old) return false;
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  const fresh = template.content.firstElementChild;
   const path = focusPath(old);
   old.replaceWith(fresh);
   enhance(fresh);
@@ -88,10 +85,20 @@ function replace(id, html) {
   return true;
 }
 
+// Parses many parts at once. Rows of a table are parsed by themselves: beside others, the parser would move them.
+function parsed(parts) {
+  const isRow = (html) => /^<t(r|body)[ >]/.test(html);
+  return [parts.filter(isRow), parts.filter((html) => !isRow(html))].flatMap((some) => {
+    const template = document.createElement("template");
+    template.innerHTML = some.join("");
+    return [...template.content.children];
+  });
+}
+
 // Replaces the parts that changed; returns whether all of them were on the page.
 function apply(parts, ageSeconds) {
   const before = verdicts();
-  const fits = Object.entries(parts).every(([id, html]) => replace(id, html));
+  const fits = parsed(Object.values(parts)).every(replace);
   loaded = performance.now() - ageSeconds * 1000;
   if (query.value) filter();
   showTitle();
