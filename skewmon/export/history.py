@@ -117,7 +117,9 @@ def _cluster(row: ClusterRow) -> dict[str, Any]:
             verdict: time_ms / 1_000 for verdict, time_ms in zip(VERDICTS, row.verdict_ms, strict=True)
         },
         "lines": _lines(row.lines),
+        "utc_confirmed_seconds": row.confirmed_ms / 1_000,
         "configs": list(row.configs),
+        "references": list(row.references),
         "nodes": {encodable(name): _node(node) for name, node in row.nodes.items()},
     }
 

@@ -18,8 +18,8 @@ NS_PER_HOUR = HOUR_S * NS_PER_S
 #: The verdicts in the order in which the record keeps their times.
 VERDICTS = (Verdict.OK, Verdict.WARNING, Verdict.CRITICAL, Verdict.UNKNOWN, Verdict.AMBIGUOUS)
 
-#: Texts kept of one node or cluster in one row: a node changes its source a few times an hour.
-TEXTS_MAX = 8
+#: Texts of one kind that a row keeps: a node changes its source a few times an hour.
+VALUES_MAX = 16
 
 
 class EndRange(NamedTuple):
@@ -89,9 +89,10 @@ Lines = Mapping[Line, LineTime]
 class NodeRow:
     """One node of a cluster over some rounds.
 
-    ``offset`` is to the cluster's reference, ``utc`` to UTC; None if there was none in any round. Times are
-    those between two rounds: ``measured_ms`` if both measured the node, else ``missed_ms``. ``named`` is the
-    number of rounds that named it as a culprit. ``lines`` has only those that were not proven to hold.
+    ``offset`` is to the cluster's reference, ``utc`` to confirmed UTC; None if there was none in any round.
+    Times are those between two rounds: ``measured_ms`` if both measured the node, else ``missed_ms``.
+    ``named`` is the number of rounds that named it as a culprit. ``lines`` has only those that were not
+    proven to hold.
     """
 
     offset: EndRange | None = None
@@ -114,7 +115,7 @@ class NodeRow:
             self.named + other.named,
             self.measured_ms + other.measured_ms,
             self.missed_ms + other.missed_ms,
-            folded_texts(self.sources, other.sources),
+            folded_values(self.sources, other.sources),
             folded_lines(self.lines, other.lines),
         )
 
@@ -123,14 +124,19 @@ class NodeRow:
 class ClusterRow:
     """One cluster over some rounds.
 
-    ``skew`` is None if no round had one. ``verdict_ms`` has the time in each of VERDICTS, ``lines`` only
-    those lines that were not proven to hold, ``configs`` the digests of the configurations in force.
+    ``skew`` is None if no round had one. ``verdict_ms`` has the time in each of VERDICTS, ``confirmed_ms``
+    the time between two rounds in which UTC was confirmed. ``configs`` are the digests of the configurations
+    in force, ``judged`` the lines that were judged, ``references`` the time servers that answered. ``lines``
+    has only those lines that were not proven to hold.
     """
 
     skew: EndRange | None = None
     rounds: int = 0
     verdict_ms: tuple[int, ...] = (0,) * len(VERDICTS)
+    confirmed_ms: int = 0
     configs: tuple[str, ...] = ()
+    judged: tuple[Line, ...] = ()
+    references: tuple[str, ...] = ()
     lines: Lines = field(default_factory=dict)
     nodes: Mapping[str, NodeRow] = field(default_factory=dict)
 
@@ -145,7 +151,10 @@ class ClusterRow:
             folded_ends(self.skew, other.skew),
             self.rounds + other.rounds,
             tuple(map(sum, zip(self.verdict_ms, other.verdict_ms, strict=True))),
-            folded_texts(self.configs, other.configs),
+            self.confirmed_ms + other.confirmed_ms,
+            folded_values(self.configs, other.configs),
+            folded_values(self.judged, other.judged),
+            folded_values(self.references, other.references),
             folded_lines(self.lines, other.lines),
             _folded(self.nodes, other.nodes),
         )
@@ -196,6 +205,7 @@ class HistoryQuery:
         return replace(period, clusters={self.cluster: row})
 
 
+V = TypeVar("V")
 R = TypeVar("R", NodeRow, ClusterRow)
 
 
@@ -214,9 +224,9 @@ def folded_ends(one: EndRange | None, other: EndRange | None) -> EndRange | None
     return one.folded(other) if one and other else one or other
 
 
-def folded_texts(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the different texts in the order of their first appearance, the first ones of very many."""
-    return one if one == other else tuple(dict.fromkeys((*one, *other)))[:TEXTS_MAX]
+def folded_values(one: tuple[V, ...], other: tuple[V, ...]) -> tuple[V, ...]:
+    """Return the different values in the order of their first appearance, the first ones of very many."""
+    return one if one == other else tuple(dict.fromkeys((*one, *other)))[:VALUES_MAX]
 
 
 def folded_lines(one: Lines, other: Lines) -> Lines:

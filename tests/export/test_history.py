@@ -16,7 +16,11 @@ LINE = {Line("skew", "warning", 50_000_000): LineTime(12_000, 500)}
 def _step(start_s: int, cluster: str, node: str) -> Period:
     ends = EndRange(-1_000_000, 2_000_000, 3_000_000, 4_000_000)
     rows = {node: NodeRow(ends, None, 4, 1, 2, 45_000, 15_000, ("chronyd: x",), LINE)}
-    return Period(start_s, 60, {cluster: ClusterRow(ends, 5, (60_000, 0, 0, 1, 2), ("digest",), LINE, rows)})
+    return Period(
+        start_s,
+        60,
+        {cluster: ClusterRow(ends, 5, (60_000, 0, 0, 1, 2), 7, ("digest",), (), ("ntp1",), LINE, rows)},
+    )
 
 
 async def test_steps_have_every_figure_in_seconds(serve, client) -> None:
@@ -50,7 +54,9 @@ async def test_steps_have_every_figure_in_seconds(serve, client) -> None:
             "ambiguous": 0.002,
         },
         "lines": [line],
+        "utc_confirmed_seconds": 0.007,
         "configs": ["digest"],
+        "references": ["ntp1"],
         "nodes": {
             "etcd1": {
                 "offset": ends,

@@ -45,7 +45,8 @@ CREATE INDEX IF NOT EXISTS block_start ON block (start_s);
 CREATE TABLE IF NOT EXISTS cluster_row (
   block INTEGER, minute INTEGER, cluster INTEGER, {_ENDS}, rounds INTEGER,
   ok_ms INTEGER, warning_ms INTEGER, critical_ms INTEGER, unknown_ms INTEGER, ambiguous_ms INTEGER,
-  configs INTEGER, PRIMARY KEY (block, minute, cluster)) WITHOUT ROWID;
+  confirmed_ms INTEGER, configs INTEGER, judged INTEGER, refs INTEGER,
+  PRIMARY KEY (block, minute, cluster)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS node_row (
   block INTEGER, minute INTEGER, cluster INTEGER, node INTEGER, {_ENDS},
   utc_lower_min INTEGER, utc_lower_max INTEGER, utc_upper_min INTEGER, utc_upper_max INTEGER,
@@ -69,7 +70,7 @@ DESIGN = Design(
     (
         "SELECT id, text, used FROM name LIMIT 0",
         "SELECT number, start_s, minutes_from, hours_from, minutes, hour, seal FROM block LIMIT 0",
-        "SELECT block, minute, cluster, lower_min, upper_max, ok_ms, configs FROM cluster_row LIMIT 0",
+        "SELECT block, minute, cluster, upper_max, ok_ms, configs, judged, refs FROM cluster_row LIMIT 0",
         "SELECT block, minute, cluster, node, utc_upper_max, measured_ms, sources FROM node_row LIMIT 0",
         "SELECT block, minute, cluster, node, line, beyond_ms, open_ms FROM line_row LIMIT 0",
     ),
@@ -90,8 +91,8 @@ def insert(connection: sqlite3.Connection, block: int, period: Period) -> None:
     clusters, nodes, lines = list[tuple[Any, ...]](), list[tuple[Any, ...]](), list[tuple[Any, ...]]()
     for cluster_name, row in period.clusters.items():
         key = (block, minute, names.id(cluster_name))
-        configs = names.id(_text(row.configs))
-        clusters.append((*key, *_ends(row.skew), row.rounds, *row.verdict_ms, configs))
+        texts = (names.id(_text(one)) for one in (row.configs, row.judged, row.references))
+        clusters.append((*key, *_ends(row.skew), row.rounds, *row.verdict_ms, row.confirmed_ms, *texts))
         lines += ((*key, CLUSTER_ITSELF, *one) for one in _lines(names, row.lines))
         for node_name, node in row.nodes.items():
             node_key = (*key, names.id(node_name))
@@ -201,9 +202,11 @@ class Reader:
         for minute, cluster, *values in self._select("cluster_row", block, minutes):
             name = self._text(cluster)
             timed = lines.pop((minute, name), {})
+            confirmed_ms, configs, judged, references = values[10:]
             found.setdefault(minute, {})[name] = ClusterRow(
-                _ends_of(values[:4]), values[4], tuple(values[5:10]), self._list(values[10]),
-                timed.pop("", {}), _with_lines(nodes.pop((minute, name), {}), timed),
+                _ends_of(values[:4]), values[4], tuple(values[5:10]), confirmed_ms, self._list(configs),
+                tuple(Line(*one) for one in self._list(judged) if len(one) == len(Line._fields)),
+                self._list(references), timed.pop("", {}), _with_lines(nodes.pop((minute, name), {}), timed),
             )  # fmt: skip
         for (minute, name), rows in nodes.items():  # rows of a cluster whose own row was removed
             found.setdefault(minute, {})[name] = ClusterRow(nodes=rows)

@@ -63,7 +63,10 @@ def canonical(period: Period) -> Iterable[list[object]]:
 
 
 def _cluster(row: ClusterRow) -> list[object]:
-    return [row.skew, row.rounds, row.verdict_ms, row.configs, sorted(row.lines.items())]
+    return [
+        *(row.skew, row.rounds, row.verdict_ms, row.confirmed_ms, row.configs, row.judged, row.references),
+        sorted(row.lines.items()),
+    ]
 
 
 def digest(rows: Iterable[list[object]]) -> str:

@@ -19,11 +19,12 @@ from skewmon.model import (
     SyncStatus,
     Threshold,
     ThresholdKind,
+    UtcState,
 )
 from skewmon.model.record import (
     MINUTE_S,
     NS_PER_MINUTE,
-    TEXTS_MAX,
+    VALUES_MAX,
     VERDICTS,
     ClusterRow,
     EndRange,
@@ -31,6 +32,7 @@ from skewmon.model.record import (
     LineTime,
     NodeRow,
     Period,
+    folded_values,
 )
 
 #: Two rounds further apart than so many intervals say nothing about the time between them.
@@ -68,21 +70,21 @@ class NodeTally:
     sources: list[str] = field(default_factory=list)
     lines: dict[Line, LineTime] = field(default_factory=dict)
 
-    def add(self, view: NodeView, named: frozenset[str]) -> None:
-        """Add one round."""
+    def add(self, view: NodeView, utc: Interval | None, named: frozenset[str]) -> None:
+        """Add one round, with the offset to UTC if UTC is confirmed."""
         if isinstance(view.outcome, Measured):
             self.measured += 1
         else:
             self.missed += 1
         if view.offset is not None:
             self.offset = _extended(self.offset, view.offset)
-        if view.utc_offset is not None:
-            self.utc = _extended(self.utc, view.utc_offset)
+        if utc is not None:
+            self.utc = _extended(self.utc, utc)
         if view.name in named:
             self.named += 1
         if view.timesync is not None:
             source = _source(view.timesync)
-            if source not in self.sources and len(self.sources) < TEXTS_MAX:
+            if source not in self.sources and len(self.sources) < VALUES_MAX:
                 self.sources.append(source)
 
     def row(self) -> NodeRow:
@@ -100,33 +102,6 @@ class NodeTally:
         )
 
 
-@dataclass(slots=True)
-class ClusterTally:
-    """One cluster in the running minute."""
-
-    skew: list[int] | None = None
-    rounds: int = 0
-    verdict_ms: list[int] = field(default_factory=lambda: [0] * len(VERDICTS))
-    configs: list[str] = field(default_factory=list)
-    lines: dict[Line, LineTime] = field(default_factory=dict)
-    nodes: dict[str, NodeTally] = field(default_factory=dict)
-
-    def row(self) -> ClusterRow:
-        """Return it as a value."""
-        return ClusterRow(
-            EndRange(*self.skew) if self.skew else None,
-            self.rounds,
-            tuple(self.verdict_ms),
-            tuple(self.configs),
-            dict(self.lines),
-            {name: node.row() for name, node in self.nodes.items()},
-        )
-
-
-#: The clusters of one minute.
-Minute = dict[str, ClusterTally]
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A cluster's last round: all that the time until the next one is judged by.
@@ -137,17 +112,90 @@ class Standing:
 
     at_ms: int
     verdict: int  # index in VERDICTS
-    lines: tuple[Threshold, ...]
+    is_confirmed: bool  # UTC
+    lines: tuple[Line, ...]
     cluster: Judgements
     nodes: Mapping[str, Judgements | None]
 
     @classmethod
     def of(cls, view: ClusterView) -> Self:
         """Return the standing of a round."""
-        lines = tuple(line for line in view.cluster.thresholds if line.kind in JUDGED)
-        nodes = _judged_nodes(view.nodes, lines)
-        cluster = _judged_cluster(view.skew, nodes.values(), lines)
-        return cls(view.at_ns // NS_PER_MS, VERDICTS.index(view.verdict), lines, cluster, nodes)
+        thresholds = [line for line in view.cluster.thresholds if line.kind in JUDGED]
+        nodes = _judged_nodes(view, thresholds)
+        return cls(
+            view.at_ns // NS_PER_MS,
+            VERDICTS.index(view.verdict),
+            view.utc.state is UtcState.CONFIRMED,
+            tuple(Line(line.kind, line.severity, line.limit_ns) for line in thresholds),
+            _judged_cluster(view.skew, nodes.values(), thresholds),
+            nodes,
+        )
+
+
+@dataclass(slots=True)
+class ClusterTally:
+    """One cluster in the running minute."""
+
+    skew: list[int] | None = None
+    rounds: int = 0
+    verdict_ms: list[int] = field(default_factory=lambda: [0] * len(VERDICTS))
+    confirmed_ms: int = 0
+    configs: tuple[str, ...] = ()
+    judged: tuple[Line, ...] = ()
+    references: tuple[str, ...] = ()
+    lines: dict[Line, LineTime] = field(default_factory=dict)
+    nodes: dict[str, NodeTally] = field(default_factory=dict)
+
+    def add(self, view: ClusterView, now: "Standing", config: str) -> None:
+        """Add one round."""
+        self.rounds += 1
+        if view.skew is not None:
+            self.skew = _extended(self.skew, view.skew)
+        self.configs = folded_values(self.configs, (config,))
+        self.judged = folded_values(self.judged, now.lines)
+        references = tuple(one.name for one in view.utc.references if one.success)
+        self.references = folded_values(self.references, references)
+        named = frozenset(view.vote.culprits)
+        for node in view.nodes:
+            if node.name not in self.nodes:
+                self.nodes[node.name] = NodeTally()
+            self.nodes[node.name].add(node, node.utc_offset if now.is_confirmed else None, named)
+
+    def pass_time(self, before: "Standing", now: "Standing", elapsed_ms: int) -> None:
+        """Add the time between two rounds."""
+        self.verdict_ms[before.verdict] += elapsed_ms
+        if before.is_confirmed and now.is_confirmed:
+            self.confirmed_ms += elapsed_ms
+        comparable = before.lines == now.lines
+        _add_lines(self.lines, now.lines, before.cluster if comparable else None, now.cluster, elapsed_ms)
+        for name, judgements in now.nodes.items():
+            if name not in before.nodes:
+                continue
+            node, earlier = self.nodes[name], before.nodes[name]
+            if judgements is None or earlier is None:
+                node.missed_ms += elapsed_ms
+                continue
+            node.measured_ms += elapsed_ms
+            if judgements or earlier or not comparable:
+                _add_lines(node.lines, now.lines, earlier if comparable else None, judgements, elapsed_ms)
+
+    def row(self) -> ClusterRow:
+        """Return it as a value."""
+        return ClusterRow(
+            EndRange(*self.skew) if self.skew else None,
+            self.rounds,
+            tuple(self.verdict_ms),
+            self.confirmed_ms,
+            self.configs,
+            self.judged,
+            self.references,
+            dict(self.lines),
+            {name: node.row() for name, node in self.nodes.items()},
+        )
+
+
+#: The clusters of one minute.
+Minute = dict[str, ClusterTally]
 
 
 class Tally:
@@ -161,22 +209,13 @@ class Tally:
         """Add one round of a cluster, and the digest of the configuration in force."""
         minute = self._minutes.setdefault(view.at_wall_ns // NS_PER_MINUTE * MINUTE_S, {})
         tally = minute.setdefault(view.name, ClusterTally())
-        tally.rounds += 1
-        if view.skew is not None:
-            tally.skew = _extended(tally.skew, view.skew)
-        if config not in tally.configs and len(tally.configs) < TEXTS_MAX:
-            tally.configs.append(config)
-        named = frozenset(view.vote.culprits)
-        for node in view.nodes:
-            if node.name not in tally.nodes:
-                tally.nodes[node.name] = NodeTally()
-            tally.nodes[node.name].add(node, named)
         before, now = self._last.get(view.name), Standing.of(view)
         self._last[view.name] = now
+        tally.add(view, now, config)
         if before is not None:
             elapsed_ms = now.at_ms - before.at_ms
             if 0 < elapsed_ms <= GAP_INTERVALS * view.cluster.interval_s * 1_000:
-                _pass_time(tally, before, now, elapsed_ms)
+                tally.pass_time(before, now, elapsed_ms)
 
     def retain(self, clusters: Collection[str]) -> None:
         """Forget the last rounds of other clusters; minutes that were counted stay."""
@@ -219,20 +258,22 @@ def _source(status: SyncStatus) -> str:
     return text[:SOURCE_CHARACTERS]
 
 
-def _judged_nodes(nodes: Sequence[NodeView], lines: Sequence[Threshold]) -> dict[str, Judgements | None]:
+def _judged_nodes(view: ClusterView, lines: Sequence[Threshold]) -> dict[str, Judgements | None]:
     least_ns = min((line.limit_ns for line in lines), default=None)
     with_utc = any(line.kind == UTC for line in lines)
+    confirmed = view.utc.state is UtcState.CONFIRMED
     judged = dict[str, Judgements | None]()
-    for node in nodes:
+    for node in view.nodes:
+        utc = node.utc_offset if confirmed else None
         if node.offset is None:
             judged[node.name] = None
         elif least_ns is None or (
-            _is_nearer(node.offset, least_ns) and (not with_utc or _is_nearer(node.utc_offset, least_ns))
+            _is_nearer(node.offset, least_ns) and (not with_utc or _is_nearer(utc, least_ns))
         ):
             judged[node.name] = ()
         else:
             judged[node.name] = tuple(
-                _judged(node.utc_offset if line.kind == UTC else node.offset, line) for line in lines
+                _judged(utc if line.kind == UTC else node.offset, line) for line in lines
             )
     return judged
 
@@ -260,36 +301,19 @@ def _judged_cluster(
     return () if all(one is Judgement.OK for one in judged) else tuple(judged)
 
 
-def _pass_time(tally: ClusterTally, before: Standing, now: Standing, elapsed_ms: int) -> None:
-    tally.verdict_ms[before.verdict] += elapsed_ms
-    comparable = before.lines == now.lines
-    _add_lines(tally.lines, now.lines, before.cluster if comparable else None, now.cluster, elapsed_ms)
-    for name, judgements in now.nodes.items():
-        if name not in before.nodes:
-            continue
-        node, earlier = tally.nodes[name], before.nodes[name]
-        if judgements is None or earlier is None:
-            node.missed_ms += elapsed_ms
-            continue
-        node.measured_ms += elapsed_ms
-        if judgements or earlier or not comparable:
-            _add_lines(node.lines, now.lines, earlier if comparable else None, judgements, elapsed_ms)
-
-
 def _add_lines(
     times: dict[Line, LineTime],
-    lines: Sequence[Threshold],
+    lines: Sequence[Line],
     before: Judgements | None,
     now: Judgements,
     elapsed_ms: int,
 ) -> None:
     """Add the time between two rounds to each line; without an earlier judgement nothing is proven."""
-    for number, threshold in enumerate(lines):
+    for number, line in enumerate(lines):
         earlier = Judgement.AMBIGUOUS if before is None else before[number] if before else Judgement.OK
         later = now[number] if now else Judgement.OK
         if earlier is later is Judgement.OK:
             continue
         passed = earlier is later is Judgement.BREACH
         time = LineTime(elapsed_ms, 0) if passed else LineTime(0, elapsed_ms)
-        line = Line(threshold.kind, threshold.severity, threshold.limit_ns)
         times[line] = times.get(line, LineTime()).folded(time)
