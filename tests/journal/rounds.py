@@ -5,7 +5,20 @@ from dataclasses import replace
 
 from skewmon.alert.thresholds import in_force
 from skewmon.alert.verdict import cluster_verdict
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Interval, Node, NodeView, Threshold, Vote
+from skewmon.model import (
+    NS_PER_S,
+    Cluster,
+    ClusterView,
+    Interval,
+    Node,
+    NodeView,
+    ReferenceView,
+    Threshold,
+    Utc,
+    UtcState,
+    Vote,
+)
+from skewmon.model.references import NO_UTC
 from tests.alert.views import MEASURED, NO_VERDICT, missing, view
 
 MS = 1_000_000
@@ -16,6 +29,7 @@ HOUR_S = 1_795_003_200
 WARNING = Threshold("warning", 50 * MS)
 CRITICAL = Threshold("critical", 1_000 * MS)
 LINES = (WARNING, CRITICAL)
+REFERENCES = (ReferenceView("ntp1", success=True), ReferenceView("ntp2"))
 
 
 def a_round(
@@ -27,6 +41,7 @@ def a_round(
     interval_s: float = 15.0,
     lines: tuple[Threshold, ...] = LINES,
     utc: Mapping[str, Interval] | None = None,
+    state: UtcState = UtcState.CONFIRMED,
 ) -> ClusterView:
     """Return the view of a round ``at_s`` seconds after HOUR_S; a node without an offset was not measured."""
     nodes = tuple(
@@ -47,6 +62,7 @@ def a_round(
     return replace(
         seen,
         cluster=cluster,
+        utc=Utc(state, references=REFERENCES) if utc else NO_UTC,
         verdict=cluster_verdict(cluster.thresholds, seen.skew, measured, len(nodes)),
         at_ns=at_ns + NS_PER_S,
         at_wall_ns=HOUR_S * NS_PER_S + at_ns,

@@ -3,7 +3,7 @@
 from functools import reduce
 
 from skewmon.journal.record.tally import Tally, period
-from skewmon.model import Interval, Threshold, ThresholdKind, Verdict, Vote
+from skewmon.model import Interval, Threshold, ThresholdKind, UtcState, Verdict, Vote
 from skewmon.model.record import VERDICTS, ClusterRow, EndRange, Line, LineTime, Period, stepped
 from tests.journal.rounds import CRITICAL, HOUR_S, MS, WARNING, a_round, offsets
 
@@ -93,12 +93,15 @@ def test_lines_on_nodes_count_for_node_and_cluster() -> None:
     }
 
 
-def test_offsets_to_utc_have_extremes_of_their_own() -> None:
-    """Beside those to the cluster's reference."""
+def test_offsets_to_confirmed_utc_have_extremes_of_their_own() -> None:
+    """Beside those to the cluster's reference; what is not confirmed proves nothing."""
     utc = {"a": Interval(5, 9)}
-    row = _whole(a_round(0, offsets(a=0, b=0), utc=utc))
+    row = _whole(a_round(0, offsets(a=0, b=0), utc=utc), a_round(15, offsets(a=0, b=0), utc=utc))
     assert row.nodes["a"].utc == EndRange(5, 5, 9, 9)
     assert row.nodes["b"].utc is None
+    assert (row.confirmed_ms, row.references) == (15_000, ("ntp1",))
+    row = _whole(a_round(0, offsets(a=0, b=0), utc=utc, state=UtcState.UNCONFIRMED))
+    assert row.nodes["a"].utc is None
 
 
 def test_culprits_are_counted_by_round() -> None:
