@@ -233,7 +233,7 @@ class Reader:
     def _text(self, number: int) -> str:
         if number not in self._texts:
             found = self._connection.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
-            self._texts[number] = found[0] if found else ""
+            self._texts[number] = found[0] if found else f"\0{number}"  # no name; it was removed
         return self._texts[number]
 
     def _list(self, number: int) -> tuple[Any, ...]:
