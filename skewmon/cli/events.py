@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skewmon.cli.main import DEFAULT_CONFIG
+from skewmon.cli.state_directory import state_directory as locate
 from skewmon.text import harmless
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ DEFAULT_LIMIT = 1000
 
 #: More than a journal keeps.
 LIMIT_MAX = 1_000_000
-
-
-#: The service's state directory under systemd; an interactive shell does not have it in STATE_DIRECTORY.
-SERVICE_STATE_DIRECTORY = "/var/lib/skewmon"
 
 #: Also events from before 1970, which an admin box with a wrong clock may have written.
 EVER = "all"
@@ -64,11 +60,11 @@ def command(
       skewmon events --since 1h --node n3
       skewmon events --since all --kind step -o json
     """
-    from skewmon.journal.read import read
+    from skewmon.journal.read import FILE_NAME, read
     from skewmon.model import EventQuery
 
     since_ns = EVER_NS if since == EVER else time.time_ns() - _duration_ns(since)
-    directory = state_directory or _directory(config_file)
+    directory = locate(config_file, state_directory, FILE_NAME)
     query = EventQuery(limit, since_ns, _storable(node), _storable(kind), _storable(cluster))
     events = read(directory, query)[::-1]
     if output == "json":
@@ -97,42 +93,6 @@ def _duration_ns(text: str) -> int:
         return parse_duration_ns(text)
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--since") from None
-
-
-def _directory(config_file: str | None) -> str:
-    """Return the journal's directory: the configured one, else that of the service or of this user."""
-    from skewmon.config.paths import default_state_directory
-
-    configured = _configured(config_file)
-    if configured != default_state_directory():
-        return configured
-    usual = config_file in (None, DEFAULT_CONFIG)  # then it is the service's
-    candidates = (SERVICE_STATE_DIRECTORY, configured) if usual else (configured, SERVICE_STATE_DIRECTORY)
-    return next(filter(_has_journal, candidates), configured)
-
-
-def _has_journal(directory: str) -> bool:
-    """Return whether a directory has a journal, or is unreadable, which reading it then reports."""
-    from pathlib import Path
-
-    from skewmon.journal.read import FILE_NAME
-
-    try:
-        return (Path(directory) / FILE_NAME).exists()
-    except PermissionError:
-        return True
-
-
-def _configured(config_file: str | None) -> str:
-    """Return the state directory of a configuration: the one named, else the usual one if it exists."""
-    from pathlib import Path
-
-    from skewmon.config.loader import load
-    from skewmon.config.paths import default_state_directory
-
-    if config_file is None and not Path(DEFAULT_CONFIG).exists():
-        return default_state_directory()
-    return load(config_file or DEFAULT_CONFIG).state_directory
 
 
 def _line(event: "Event") -> str:

@@ -27,6 +27,8 @@ COMMANDS = {
     "profiles": "List threshold profiles and their sources.",
     "rules": "Print Prometheus rules for a configuration.",
     "events": "Read the journal.",
+    "report": "Report the past of clusters, for an incident or an audit.",
+    "record": "Verify the record, and print its size.",
     "alerts": "Send a test alert to every receiver.",
     "keys": "Set up the restricted key and the host keys.",
     "assets": "Write the shipped unit, rules, dashboards and examples.",

@@ -174,8 +174,8 @@ async def test_the_journal_of_the_service_is_found_from_any_shell(
     """The daemon has its directory from systemd; an interactive shell does not have it."""
     service, home, trial = tmp_path / "service", tmp_path / "home", tmp_path / "trial.yml"
     trial.write_text("clusters: {lab: {nodes: [n1]}}\n")
-    monkeypatch.setattr("skewmon.cli.events.SERVICE_STATE_DIRECTORY", str(service))
-    monkeypatch.setattr("skewmon.cli.events.DEFAULT_CONFIG", str(tmp_path / "none.yml"))
+    monkeypatch.setattr("skewmon.cli.state_directory.SERVICE_STATE_DIRECTORY", str(service))
+    monkeypatch.setattr("skewmon.cli.state_directory.DEFAULT_CONFIG", str(tmp_path / "none.yml"))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(home))
     for directory, message in ((service, "Of the service."), (home / "skewmon", "Of a trial.")):

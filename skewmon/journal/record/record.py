@@ -17,6 +17,7 @@ import structlog
 from skewmon.errors import JournalError
 from skewmon.journal.journal import CLOSE_S, Journal
 from skewmon.journal.record.query import select
+from skewmon.journal.record.reading import KEY
 from skewmon.journal.record.seal import ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Minute, Tally, period
@@ -27,9 +28,6 @@ from skewmon.text import rfc3339
 
 #: Minutes that wait in memory while the disk refuses: some 30 MB at 1,000 nodes. Then the oldest are lost.
 MAX_WAITING = 60
-
-#: The journal's key of the newest seal: a record that lacks it was cut off.
-KEY = "record"
 
 _log = structlog.get_logger()
 

@@ -1,0 +1,152 @@
+"""``skewmon report``: the past of clusters, with proofs; the daemon may run."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from skewmon.cli.main import DEFAULT_CONFIG
+
+if TYPE_CHECKING:
+    from skewmon.journal.record.figures import Report
+    from skewmon.model import Event
+
+#: Events of the span that are read; the journal itself keeps 100,000.
+EVENTS_MAX = 20_000
+
+#: Exit code if the record was changed after it was sealed; the report is printed all the same.
+EXIT_CHANGED = 2
+
+FORMS = ("html", "csv", "json")
+
+
+@click.command()
+@click.option("--since", default="7d", metavar="TIME", show_default=True, help="How long ago, or an instant.")
+@click.option("--until", metavar="TIME", help="How long ago, or an instant; now by default.")
+@click.option("--cluster", metavar="NAME", help="Only this cluster.")
+@click.option("-o", "--output", type=click.Choice(FORMS), default="html", show_default=True, help="The form.")
+@click.option(
+    "--config.file", "config_file", metavar="FILE", help="The configuration: state directory and profiles."
+)
+@click.option("--state-directory", metavar="DIRECTORY", help="The state directory; not the configured one.")
+def command(
+    since: str,
+    until: str | None,
+    cluster: str | None,
+    output: str,
+    config_file: str | None,
+    state_directory: str | None,
+) -> int:
+    """Print a report on clusters: worst proven divergence, time beyond each line, steps, verified seals.
+
+    TIME is a duration such as 7d, or an instant in UTC such as 2026-11-28 or 2026-11-28T14:05. The report is
+    one file without outside requests. The exit code is 2 if the record was changed after it was sealed.
+
+    \b
+    Examples:
+      skewmon report > report.html
+      skewmon report --since 2026-11-28T14:00 --until 2026-11-28T15:00 --cluster etcd > incident.html
+      skewmon report --since 365d -o csv > year.csv
+    """
+    from skewmon.cli.reporting import document, html, table
+    from skewmon.text import harmless_json
+
+    now_s = int(time.time())
+    since_s, until_s = _instant(since, "--since", now_s), now_s
+    if until is not None:
+        until_s = min(now_s, _instant(until, "--until", now_s))
+    if since_s >= until_s:
+        raise click.BadParameter("expected a time before --until and before now", param_hint="--since")
+    report = _report(since_s, until_s, cluster, config_file, state_directory)
+    if output == "html":
+        text = html.page(report)
+    elif output == "csv":
+        text = table.table(report)
+    else:
+        import json
+
+        text = harmless_json(json.dumps(document.document(report), indent=2)) + "\n"
+    click.echo(text.encode(errors="backslashreplace"), nl=False)
+    for fault in report.verification.faults:
+        click.echo(f"skewmon: {fault}", err=True)
+    return 0 if report.verification.is_whole else EXIT_CHANGED
+
+
+def _instant(text: str, option: str, now_s: int) -> int:
+    """Return an instant in whole seconds: so long ago, or as written, in UTC unless it says otherwise."""
+    from datetime import UTC, datetime
+
+    from skewmon.config.duration import parse_duration_ns
+    from skewmon.model import NS_PER_S
+
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return max(0, now_s - parse_duration_ns(text) // NS_PER_S)
+        except ValueError as fault:
+            advice = f"{fault}; or an instant such as 2026-11-28T14:05"
+            raise click.BadParameter(advice, param_hint=option) from None
+    return max(0, int((written if written.tzinfo else written.replace(tzinfo=UTC)).timestamp()))
+
+
+def _report(
+    since_s: int, until_s: int, cluster: str | None, config_file: str | None, named: str | None
+) -> "Report":
+    from skewmon import __version__
+    from skewmon.cli.state_directory import state_directory
+    from skewmon.errors import JournalError
+    from skewmon.journal.record import figures
+    from skewmon.journal.record.reading import excerpt
+    from skewmon.journal.record.rows import FILE_NAME
+
+    directory = state_directory(config_file, named, FILE_NAME)
+    found = excerpt(directory, since_s, until_s, cluster)
+    names = sorted({name for period in found.periods for name in period.clusters})
+    if not names:
+        of = f" of a cluster {cluster}" if cluster else ""
+        raise JournalError(f"The record in {directory} has nothing{of} in this span.")
+    since_s, until_s = figures.span_of(found.periods, since_s, until_s)
+    events = _events(directory, since_s, until_s)
+    profiles = _profiles(config_file)
+    span_ms = (until_s - since_s) * figures.MS_PER_S
+    return figures.Report(
+        since_s,
+        until_s,
+        time.time_ns(),
+        __version__,
+        tuple(
+            figures.cluster_figures(name, found.periods, events, span_ms, profiles.get(name))
+            for name in names
+        ),
+        tuple(event for event in events if event.cluster is None),
+        len(events) >= EVENTS_MAX,
+        found.verification,
+    )
+
+
+def _events(directory: str, since_s: int, until_s: int) -> "list[Event]":
+    """Return the events of the span, oldest first; none without a journal."""
+    from pathlib import Path
+
+    from skewmon.journal.read import FILE_NAME, read
+    from skewmon.model import NS_PER_S, EventQuery
+
+    if not (Path(directory) / FILE_NAME).exists():
+        return []
+    found = read(directory, EventQuery(EVENTS_MAX, since_s * NS_PER_S))
+    return [event for event in reversed(found) if event.wall_ns < until_s * NS_PER_S]
+
+
+def _profiles(config_file: str | None) -> dict[str, str]:
+    """Return the profile of each cluster in the configuration, if there is one."""
+    from pathlib import Path
+
+    from skewmon.alert.thresholds import effective_profile
+    from skewmon.config.loader import load
+
+    if config_file is None and not Path(DEFAULT_CONFIG).exists():
+        return {}
+    clusters = load(config_file or DEFAULT_CONFIG).clusters
+    named = {name: effective_profile(spec.profile, spec.own_lines) for name, spec in clusters.items()}
+    return {name: profile for name, profile in named.items() if profile is not None}

@@ -1,0 +1,1 @@
+"""The forms of a report: HTML in one file, CSV, JSON."""

@@ -1,0 +1,23 @@
+"""The style of the HTML report; it prints well, and follows the reader's choice of light or dark."""
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8888; --band: #2a6fb0; --ok: #2e7d32; --warning: #b26a00;
+  --critical: #b3261e; --unknown: #777; --ambiguous: #6a4fb3; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 80rem; margin: 1.5rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+code, dd, td { overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: minmax(10rem, 20rem) 1fr; gap: .2rem 1rem; }
+dt { color: var(--unknown); } dd { margin: 0; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid var(--line); }
+svg.skew { width: 100%; height: 11rem; } svg.spark { width: 14rem; height: 2rem; }
+.band { fill: var(--band); }
+.limit { stroke-width: 1; stroke-dasharray: 6 4; vector-effect: non-scaling-stroke; }
+.limit.warning { stroke: var(--warning); } .limit.critical { stroke: var(--critical); }
+.verdict.ok { fill: var(--ok); } .verdict.warning { fill: var(--warning); }
+.verdict.critical { fill: var(--critical); } .verdict.unknown { fill: var(--unknown); }
+.verdict.ambiguous { fill: var(--ambiguous); }
+.whole { color: var(--ok); } .changed { color: var(--critical); font-weight: bold; }
+.statement { border-left: 3px solid var(--line); padding-left: .75rem; }
+@media print { body { max-width: none; font-size: 11px; } section { break-before: page; } }
+"""
