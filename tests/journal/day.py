@@ -91,10 +91,10 @@ def truth() -> Truth:
     return found
 
 
-def rounds(seed: int, name: str = "prod") -> Iterator[ClusterView]:
-    """Yield the rounds of the day, with bounds and errors of a seed."""
+def rounds(seed: int, until_s: int = DAY_S, name: str = "prod") -> Iterator[ClusterView]:
+    """Yield the rounds of the day, or of its first seconds, with bounds and errors of a seed."""
     chance = random.Random(seed)
-    for at_s in range(0, DAY_S, INTERVAL_S):
+    for at_s in range(0, until_s, INTERVAL_S):
         if at_s in STOPPED_S:
             continue
         offsets = {

@@ -1,0 +1,246 @@
+"""A simulated day with known truth: every figure of its report contains it; hostile names are text."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skewmon.cli.main import run
+from skewmon.export.document import ns
+from skewmon.journal import Journal
+from skewmon.journal.record.store import RecordFile
+from skewmon.journal.record.tally import Tally
+from skewmon.model import ClusterView, Event, SyncStatus
+from tests.journal import day
+from tests.journal.rounds import HOUR_S, a_round, offsets
+from tests.journal.test_record import KEPT
+
+#: The day of the simulation.
+SPAN = ("--since", "2026-11-18T12:00", "--until", "2026-11-19T12:00")
+
+
+async def written(directory: Path, views: Iterator[ClusterView], events: Sequence[Event]) -> None:
+    """Record views as a daemon does, minute by minute, and their events."""
+    file, tally = RecordFile(directory), Tally()
+    for view in views:
+        minutes = tally.take(view.at_wall_ns // 60_000_000_000 * 60)
+        if minutes:
+            file.write(minutes, KEPT)
+        tally.add(view, "c0ffee")
+    file.write(tally.take(None), KEPT)
+    file.close()
+    async with Journal.open(str(directory)) as journal:
+        for event in events:
+            journal.note(event)
+
+
+def reported(directory: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """Return the output of ``skewmon report``."""
+    assert run(["report", "--state-directory", str(directory), *SPAN, *options]) == 0
+    return capsys.readouterr().out
+
+
+def _contains(interval: dict[str, Any] | None, truth_ns: int) -> bool:
+    return interval is not None and ns(interval["at_least"]) <= truth_ns <= ns(interval["at_most"])
+
+
+def _times(lines: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[float, float]]:
+    return {
+        (line["kind"], ns(line["limit"])): (line["at_least_seconds"], line["at_most_seconds"])
+        for line in lines
+    }
+
+
+@pytest.fixture
+def instant_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a thousand commits cost no thousand waits for the disk; durability is tested elsewhere."""
+    plain = RecordFile._prepare
+
+    def prepare(file: RecordFile, connection: Any) -> None:
+        plain(file, connection)
+        connection.execute("PRAGMA synchronous = OFF")
+
+    monkeypatch.setattr(RecordFile, "_prepare", prepare)
+
+
+@pytest.mark.usefixtures("instant_disk")
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.prove) for seed in range(2, 20))])
+async def test_every_figure_contains_the_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    """Of steps, drift, outages and ambiguity; and what is certain is not called unknown."""
+    await written(tmp_path, day.rounds(seed), day.events())
+    document = json.loads(reported(tmp_path, capsys, "-o", "json"))
+    truth = day.truth()
+    (cluster,) = document["clusters"]
+    assert document["verification"]["whole"]
+    assert document["verification"]["checked_hours"] == 22
+    assert _contains(cluster["skew"], truth.skew_ns)
+    assert "2026-11-18T15:00:00Z" <= cluster["worst_at"] <= "2026-11-18T17:00:00Z"
+    for (kind, limit_ns), (least_s, most_s) in _times(cluster["lines"]).items():
+        if kind == "skew":
+            assert least_s <= truth.skew_s[limit_ns] <= most_s
+    for node in cluster["nodes"]:
+        name, times = node["name"], _times(node["lines"])
+        assert _contains(node["offset"], truth.offset_ns[name])
+        assert _contains(node["utc"], truth.utc_ns[name])
+        assert node["steps"] == truth.steps.get(name, 0)
+        for limit_ns in truth.skew_s:
+            least_s, most_s = times["skew", limit_ns]
+            assert least_s <= truth.offset_s[name, limit_ns] <= most_s
+        least_s, most_s = times["utc", day.UTC_NS]
+        assert least_s <= truth.utc_s[name] <= most_s
+    _check_times(cluster, truth)
+
+
+def _check_times(cluster: dict[str, Any], truth: day.Truth) -> None:
+    """Check that no more time is open than outages, wide bounds and changes explain."""
+    stopped_s, ambiguous_s = len(day.STOPPED_S), len(day.AMBIGUOUS_S)
+    unknown_s = stopped_s + ambiguous_s + 1_800 + 600
+    least_s, most_s = _times(cluster["lines"])["skew", day.CRITICAL_NS]
+    assert most_s - least_s <= unknown_s + 20 * day.INTERVAL_S
+    assert least_s > 0.9 * truth.skew_s[day.CRITICAL_NS]
+    shares = cluster["share_seconds"]
+    assert sum(shares.values()) == day.DAY_S
+    assert abs(shares["not observed"] - stopped_s) <= 2 * day.INTERVAL_S
+    assert abs(shares["unknown"] - 2_400) <= 2_400  # during an outage other nodes may prove a breach
+    assert abs(shares["ambiguous"] - ambiguous_s) <= 0.1 * ambiguous_s
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_excesses_are_dated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The notice that rules on business clocks ask for: which clock, which line, when, how far."""
+    await written(tmp_path, day.rounds(1, 21_600), [])
+    short = ("--since", "2026-11-18T15:00", "--until", "2026-11-18T18:00")
+    assert run(["report", "--state-directory", str(tmp_path), *short, "-o", "json"]) == 0
+    (cluster,) = json.loads(capsys.readouterr().out)["clusters"]
+    (node,) = (node for node in cluster["nodes"] if node["name"] == "b")
+    excesses = [one for one in node["excesses"] if one["limit"] == 1.0]
+    (before, after) = excesses  # an outage lies between them
+    assert (before["since"], before["until"]) == ("2026-11-18T15:10:00Z", "2026-11-18T15:20:00Z")
+    assert (after["since"], after["until"]) == ("2026-11-18T15:30:00Z", "2026-11-18T17:21:00Z")
+    assert 1.9 < after["worst_proven"] <= 2.0
+
+
+HOSTILE = [
+    "<script>alert(1)</script>", '" onload="x', "a&amp;b", "\x1b[31mred", "\u202egnp.exe", "=HYPERLINK(1)",
+    "@SUM(1)", "line\nbreak", "\udcff\udcfe", "]]>", "</style>", "-->", "n'1", "a" * 253,
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_hostile_names_are_text_in_every_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Markup, control characters, marks of direction, formulas of spreadsheets, bytes that are no text."""
+
+    def views() -> Iterator[ClusterView]:
+        for at_s in range(0, 7_200, 600):
+            view = a_round(
+                at_s, dict.fromkeys(HOSTILE, offsets(a=at_s)["a"]), name=HOSTILE[0], interval_s=600
+            )
+            claims = [replace(node, timesync=SyncStatus("chronyd", source=node.name)) for node in view.nodes]
+            yield replace(view, nodes=tuple(claims))
+
+    evil = [
+        Event((HOUR_S + 60) * 10**9, HOSTILE[0], name, HOSTILE[0], name, {"text": name}) for name in HOSTILE
+    ]
+    await written(tmp_path, views(), evil)
+    html = reported(tmp_path, capsys)
+    assert "<script" not in html
+    assert "onload=" not in re.sub(r"&quot;[^<]*", "", html)
+    assert html.replace("\n", "").isprintable()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "gnp.exe" in html
+    table = reported(tmp_path, capsys, "-o", "csv")
+    assert table.replace("\n", "").isprintable()
+    assert not re.search(r'(^|,)"?[=@]', table, re.MULTILINE)
+    text = reported(tmp_path, capsys, "-o", "json")
+    assert text.replace("\n", "").isprintable()
+    (cluster,) = json.loads(text)["clusters"]
+    assert cluster["name"] == HOSTILE[0]
+    assert len(cluster["nodes"]) == len(HOSTILE)
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_the_page_is_one_file_that_asks_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No reference to the outside, no script, no style but its own, which its policy names by hash."""
+    await written(tmp_path, day.rounds(3), day.events())
+    html = reported(tmp_path, capsys)
+    assert not re.search(r"(?:src=|href=|url\(|@import|http://|https://|<script|<link|style=)", html)
+    assert "default-src &#x27;none&#x27;; style-src &#x27;sha256-" in html
+    assert html.count("<svg") == 5
+    assert "The chain of seals is whole: checked 22 seals" in html
+    assert "The clock of b jumped forward by 2 s." in html
+    assert "c0ffee" in html
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_a_changed_record_is_reported_and_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the report and on standard error; the figures are printed all the same."""
+    await written(tmp_path, day.rounds(1, 8_000), [])
+    with closing(sqlite3.connect(tmp_path / "record.db")) as connection, connection:
+        connection.execute("UPDATE node_row SET upper_max = 1 WHERE block = 2 AND minute = 60")
+    assert run(["report", "--state-directory", str(tmp_path), *SPAN]) == 2
+    output = capsys.readouterr()
+    assert "The record was changed after it was sealed." in output.out
+    assert "hour 2 (2026-11-18T13:00:00Z) were changed" in output.err
+    assert run(["record", "verify", "--state-directory", str(tmp_path)]) == 2
+    assert run(["record", "size", "--state-directory", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--since", "tomorrow"), "--since"),
+        (("--since", "2026-11-18", "--until", "2026-11-17"), "before --until"),
+        (("--cluster", "absent", "--since", "2026-11-18"), "a cluster absent"),
+        (("--since", "1m"), "nothing"),
+    ],
+)
+async def test_a_report_of_nothing_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], word: str
+) -> None:
+    """In one line, with the exit code of unusable input."""
+    await written(tmp_path, day.rounds(1, 100), [])
+    assert run(["report", "--state-directory", str(tmp_path), *options]) == 3
+    assert word in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("instant_disk")
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        (
+            "finra",
+            ("FINRA Rule 4590", "Supplementary Material .01", "SEC Rule 17a-4(b)", "1 clock was proven"),
+        ),
+        ("mifid", ("(EU) 2017/574", "Article 4 asks for a system of traceability", "2 clocks were proven")),
+        ("etcd", ()),
+    ],
+)
+async def test_rules_have_their_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], profile: str, words: tuple[str, ...]
+) -> None:
+    """With the figures that answer them; other profiles have none."""
+    config = tmp_path / "skewmon.yml"
+    config.write_text(
+        f"state_directory: {tmp_path}\nclusters:\n  prod:\n    nodes: [a, b, c, d]\n    profile: {profile}\n"
+    )
+    hours = 12 if profile == "mifid" else 8
+    await written(tmp_path, day.rounds(1, hours * 3_600), [])
+    assert run(["report", "--config.file", str(config), *SPAN]) == 0
+    html = capsys.readouterr().out
+    assert [word for word in words if word not in html] == []
+    assert ('class="statement"' in html) == bool(words)
+    assert ("UTC was confirmed by a majority of references for" in html) == bool(words)
