@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from skewmon.journal.record.rows import DESIGN, FILE_NAME, TABLES
+from skewmon.journal.record.seal import Verification
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Tally
-from skewmon.journal.record.verify import Scope, Verification, verify
+from skewmon.journal.record.verify import Scope, verify
 from tests.journal.rounds import MS, a_round, offsets
 from tests.journal.test_record import KEPT, record
 

@@ -14,7 +14,7 @@ from skewmon.journal.record.figures import (
     instant_ns,
     steps,
 )
-from skewmon.journal.record.verify import Verification
+from skewmon.journal.record.seal import Verification
 from skewmon.model import NS_PER_S
 from skewmon.model.record import VERDICTS, EndRange, Line
 from skewmon.text import rfc3339

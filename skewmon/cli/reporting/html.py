@@ -10,7 +10,7 @@ from skewmon.cli.reporting.texts import between, duration, furthest, line_text, 
 from skewmon.cli.reporting.words import statement
 from skewmon.export.page.markup import Child, Markup, join, tag
 from skewmon.journal.record.figures import ClusterFigures, NodeFigures, Report, excesses, instant_ns, steps
-from skewmon.journal.record.verify import Verification
+from skewmon.journal.record.seal import Verification
 from skewmon.model import NS_PER_S, Event
 from skewmon.model.record import VERDICTS
 from skewmon.text import at_least, rfc3339, utc

@@ -2,7 +2,7 @@
 
 from skewmon.cli.reporting.texts import duration
 from skewmon.journal.record.figures import ClusterFigures
-from skewmon.journal.record.tally import UTC
+from skewmon.model import ThresholdKind
 
 #: For each profile, paragraphs; ``{excesses}`` stands for the figures of the span.
 _STATEMENTS = {
@@ -53,13 +53,13 @@ def statement(cluster: ClusterFigures) -> list[str]:
 
 
 def _excesses(cluster: ClusterFigures) -> str:
-    if not any(one.line.kind == UTC for one in cluster.lines):
+    if not any(one.line.kind == ThresholdKind.UTC for one in cluster.lines):
         return "no line against UTC was in force, so none could be proven"
     beyond = {
         node.name: one.at_least_ms
         for node in cluster.nodes
         for one in node.lines
-        if one.line.kind == UTC and one.at_least_ms
+        if one.line.kind == ThresholdKind.UTC and one.at_least_ms
     }
     if not beyond:
         return "no clock was proven beyond the line"

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from skewmon.journal.record.tally import UTC
-from skewmon.journal.record.verify import Verification
-from skewmon.model import NS_PER_S, Event, EventKind, Verdict
+from skewmon.journal.record.seal import Verification
+from skewmon.model import NS_PER_S, Event, EventKind, ThresholdKind, Verdict
 from skewmon.model.record import VERDICTS, ClusterRow, Line, LineTime, NodeRow, Period
 
 MS_PER_S = 1_000
@@ -161,7 +160,7 @@ def excesses(node: NodeFigures) -> list[Excess]:
         for line, time in row.lines.items():
             if time.beyond_ms == 0:
                 continue
-            distance = row.utc if line.kind == UTC else row.offset
+            distance = row.utc if line.kind == ThresholdKind.UTC else row.offset
             one = Excess(
                 line, period.start_s, period.end_s, time.beyond_ms, distance.proven_ns if distance else 0
             )

@@ -11,7 +11,8 @@ from skewmon.errors import JournalError
 from skewmon.journal.database import read_only
 from skewmon.journal.read import FILE_NAME as JOURNAL
 from skewmon.journal.record.rows import DESIGN, FILE_NAME, MINUTES, TABLES, WHOLE, Reader, blocks
-from skewmon.journal.record.verify import Scope, Verification, verify
+from skewmon.journal.record.seal import Verification
+from skewmon.journal.record.verify import Scope, verify
 from skewmon.model.record import HOUR_S, Period
 
 #: The journal's key of the newest seal: a record that lacks it was cut off.

@@ -38,6 +38,22 @@ class ChainLink:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result: what is wrong, how much was checked, and the newest seal."""
+
+    faults: tuple[str, ...] = ()
+    sealed: int = 0
+    hours: int = 0
+    minutes_of: int = 0  # the hours whose minutes were checked
+    newest: ChainLink | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was found to be changed or removed."""
+        return not self.faults
+
+
 def sealed(
     number: int, hour: Period, minutes: Iterable[Period], kept: tuple[int, int], before: str
 ) -> ChainLink:

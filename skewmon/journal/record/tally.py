@@ -5,11 +5,11 @@ the same; it belongs to the minute of the later one. What was published holds un
 verdict's time is that of the earlier one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
-from skewmon.alert.thresholds import STATES, Judgement, judge
+from skewmon.alert.thresholds import Judgement
+from skewmon.journal.record.standing import Judgements, Standing
 from skewmon.model import (
     ClusterView,
     Interval,
@@ -17,9 +17,6 @@ from skewmon.model import (
     NodeView,
     Skew,
     SyncStatus,
-    Threshold,
-    ThresholdKind,
-    UtcState,
 )
 from skewmon.model.record import (
     MINUTE_S,
@@ -42,18 +39,6 @@ GAP_INTERVALS = 3
 SOURCE_CHARACTERS = 80
 
 NS_PER_MS = 1_000_000
-
-#: The kinds of lines that a single round can judge, for a cluster and for its nodes.
-JUDGED = frozenset(ThresholdKind) - STATES - {ThresholdKind.DRIFT, ThresholdKind.STEP}
-
-#: The judgements of one subject by each line of its cluster.
-Judgements = tuple[Judgement, ...]
-
-#: The kind of lines on the distance from UTC.
-UTC = "utc"
-
-#: A cluster's judgement is the first of these that one of its parts has.
-WORST_FIRST = (Judgement.BREACH, Judgement.AMBIGUOUS, Judgement.OK)
 
 
 @dataclass(slots=True)
@@ -102,36 +87,6 @@ class NodeTally:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A cluster's last round: all that the time until the next one is judged by.
-
-    Judgements have one entry for each line, or none if every line is proven to hold; those of a node that was
-    not measured are None.
-    """
-
-    at_ms: int
-    verdict: int  # index in VERDICTS
-    is_confirmed: bool  # UTC
-    lines: tuple[Line, ...]
-    cluster: Judgements
-    nodes: Mapping[str, Judgements | None]
-
-    @classmethod
-    def of(cls, view: ClusterView) -> Self:
-        """Return the standing of a round."""
-        thresholds = [line for line in view.cluster.thresholds if line.kind in JUDGED]
-        nodes = _judged_nodes(view, thresholds)
-        return cls(
-            view.at_ns // NS_PER_MS,
-            VERDICTS.index(view.verdict),
-            view.utc.state is UtcState.CONFIRMED,
-            tuple(Line(line.kind, line.severity, line.limit_ns) for line in thresholds),
-            _judged_cluster(view.skew, nodes.values(), thresholds),
-            nodes,
-        )
-
-
 @dataclass(slots=True)
 class ClusterTally:
     """One cluster in the running minute."""
@@ -146,7 +101,7 @@ class ClusterTally:
     lines: dict[Line, LineTime] = field(default_factory=dict)
     nodes: dict[str, NodeTally] = field(default_factory=dict)
 
-    def add(self, view: ClusterView, now: "Standing", config: str) -> None:
+    def add(self, view: ClusterView, now: Standing, config: str) -> None:
         """Add one round."""
         self.rounds += 1
         if view.skew is not None:
@@ -161,7 +116,7 @@ class ClusterTally:
                 self.nodes[node.name] = NodeTally()
             self.nodes[node.name].add(node, node.utc_offset if now.is_confirmed else None, named)
 
-    def pass_time(self, before: "Standing", now: "Standing", elapsed_ms: int) -> None:
+    def pass_time(self, before: Standing, now: Standing, elapsed_ms: int) -> None:
         """Add the time between two rounds."""
         self.verdict_ms[before.verdict] += elapsed_ms
         if before.is_confirmed and now.is_confirmed:
@@ -256,49 +211,6 @@ def _source(status: SyncStatus) -> str:
     """Return a node's time daemon and its source, as the node claims them."""
     text = f"{status.daemon}: {status.source}" if status.source else status.daemon
     return text[:SOURCE_CHARACTERS]
-
-
-def _judged_nodes(view: ClusterView, lines: Sequence[Threshold]) -> dict[str, Judgements | None]:
-    least_ns = min((line.limit_ns for line in lines), default=None)
-    with_utc = any(line.kind == UTC for line in lines)
-    confirmed = view.utc.state is UtcState.CONFIRMED
-    judged = dict[str, Judgements | None]()
-    for node in view.nodes:
-        utc = node.utc_offset if confirmed else None
-        if node.offset is None:
-            judged[node.name] = None
-        elif least_ns is None or (
-            _is_nearer(node.offset, least_ns) and (not with_utc or _is_nearer(utc, least_ns))
-        ):
-            judged[node.name] = ()
-        else:
-            judged[node.name] = tuple(
-                _judged(utc if line.kind == UTC else node.offset, line) for line in lines
-            )
-    return judged
-
-
-def _is_nearer(offset: Interval | None, limit_ns: int) -> bool:
-    return offset is not None and -limit_ns < offset.lower_ns and offset.upper_ns < limit_ns
-
-
-def _judged(quantity: Interval | Skew | None, line: Threshold) -> Judgement:
-    return Judgement.AMBIGUOUS if quantity is None else judge(quantity, line)
-
-
-def _judged_cluster(
-    skew: Skew | None, nodes: Collection[Judgements | None], lines: Sequence[Threshold]
-) -> Judgements:
-    """Judge a cluster: a line on nodes is passed if one node passes it, and holds if it holds for all."""
-    unusual = [judgements for judgements in nodes if judgements != ()]
-    judged = list[Judgement]()
-    for number, line in enumerate(lines):
-        found = {Judgement.AMBIGUOUS if one is None else one[number] for one in unusual} | {Judgement.OK}
-        if line.kind == ThresholdKind.SKEW:
-            missing = {Judgement.AMBIGUOUS} if None in unusual else set[Judgement]()
-            found = {_judged(skew, line), *missing}
-        judged.append(next(one for one in WORST_FIRST if one in found))
-    return () if all(one is Judgement.OK for one in judged) else tuple(judged)
 
 
 def _add_lines(

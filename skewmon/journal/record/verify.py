@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skewmon.journal.record.rows import Reader, links
-from skewmon.journal.record.seal import GENESIS, ChainLink, digest_of
+from skewmon.journal.record.seal import GENESIS, ChainLink, Verification, digest_of
 from skewmon.model import NS_PER_S
 from skewmon.text import rfc3339
 
@@ -15,22 +15,6 @@ FAULTS_MAX = 20
 
 #: Later instants were not written by a clock.
 _YEAR_3000_S = 32_503_680_000
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The result: what is wrong, how much was checked, and the newest seal."""
-
-    faults: tuple[str, ...] = ()
-    sealed: int = 0
-    hours: int = 0
-    minutes_of: int = 0  # the hours whose minutes were checked
-    newest: ChainLink | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing was found to be changed or removed."""
-        return not self.faults
 
 
 @dataclass(frozen=True, slots=True)
