@@ -124,12 +124,10 @@ def common_instant(bursts: Iterable[Burst], guess_ns: int) -> int:
     """Return an instant on an axis between the opening and the closing exchanges of all its nodes.
 
     The openings had arrived at the admin box before the base's common instant, and the closings left it
-    later, so there is one: the middle of what they leave. ``guess_ns`` is for nodes without any closing.
+    later. The first closing is the best instant: the openings are old already, if other nodes were waited
+    for, and the closings then need no ageing. ``guess_ns`` is for nodes without any closing.
     """
-    bursts = list(bursts)
-    latest_ns = max((one.opening[-1].received_ns for one in bursts), default=guess_ns)
-    earliest_ns = min((one.closing.sent_ns for one in bursts if one.closing is not None), default=guess_ns)
-    return (latest_ns + earliest_ns) // 2
+    return min((one.closing.sent_ns for one in bursts if one.closing is not None), default=guess_ns)
 
 
 def on_axis(measured: Measured, seen: Burst, axis: Axis) -> Measured | None:
