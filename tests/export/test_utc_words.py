@@ -12,6 +12,7 @@ from skewmon.model import ClusterView, Snapshot, Utc, UtcState, Verdict
 from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.alert.test_conditions_utc import CONFIRMED, off
 from tests.alert.views import MS, WALL_NS, S
+from tests.export.pages import overview
 
 
 def judged(seen: ClusterView, verdict: Verdict, limit_ns: int | None = None) -> ClusterView:
@@ -88,3 +89,12 @@ def test_the_nagios_line_has_the_distance_to_utc(capsys: pytest.CaptureFixture[s
     assert "'prod_utc_proven'=0.199000000s;;0.05;0 'prod_utc_upper'=0.201000000s;;0.05;0" in line
     nagios(status(Snapshot(WALL_NS, (replace(seen, utc=Utc()),))))
     assert "utc" not in capsys.readouterr().out
+
+
+def test_the_page_has_the_distance_to_utc_with_the_line() -> None:
+    """Beside the state; unconfirmed UTC has no distance."""
+    seen = judged(off(a=200 * MS, b=200 * MS), Verdict.CRITICAL)
+    shown = overview(status(Snapshot(WALL_NS, (seen,))))
+    assert "confirmed, clocks at least 199 ms and at most 201 ms off; line 50 ms critical" in shown
+    unsure = replace(seen, utc=replace(CONFIRMED, state=UtcState.UNCONFIRMED, reason="few-references"))
+    assert "<dd>unconfirmed</dd>" in overview(status(Snapshot(WALL_NS, (unsure,))))

@@ -29,7 +29,7 @@ from skewmon.export.page.strip import strip
 from skewmon.export.page.timeline import timeline
 from skewmon.export.published import Publication
 from skewmon.export.vantages import vantage_itself
-from skewmon.model import UtcState, Verdict
+from skewmon.model import ThresholdKind, UtcState, Verdict
 from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import at_least, at_most, exact, span
 
@@ -198,11 +198,25 @@ def _figures(one: ClusterStatus) -> list[Markup]:
     pairs += [("Measured from", vantage_itself(seen)) for seen in one["vantages"] if seen["success"]]
     pairs.append(("Lines", drawn or "none"))
     if one["utc"]["state"] is not UtcState.NONE:
-        pairs.append(("UTC", one["utc"]["state"].value))
+        pairs.append(("UTC", _against_utc(one)))
     evidence = one["culprit_evidence"] or ""
     if evidence not in one["message"]:
         pairs.append(("Evidence", evidence))
     return [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs]
+
+
+def _against_utc(one: ClusterStatus) -> str:
+    """Return the state of UTC, the distance of the furthest clock from it, and the lines."""
+    state = one["utc"]["state"]
+    offsets = [interval(node["utc_offset"]) for node in one["nodes"] if node["utc_offset"]]
+    if state is not UtcState.CONFIRMED or not offsets:
+        return state.value
+    least_ns = max(offset.proven_ns for offset in offsets)
+    most = f"at most {at_most(max(offset.furthest_ns for offset in offsets))}"
+    extent = f"at least {at_least(least_ns)} and {most}" if least_ns else most
+    lines = [line for line in one["thresholds"] if line["kind"] == ThresholdKind.UTC]
+    drawn = ", ".join(f"{exact(ns(line['limit']))} {line['severity']}" for line in lines)
+    return f"{state.value}, clocks {extent} off" + (f"; line {drawn}" if drawn else "")
 
 
 def _extent(skew: IntervalStatus) -> str:
