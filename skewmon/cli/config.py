@@ -148,9 +148,11 @@ def summary(config: "Config") -> str:
         if receivers
     ]
     receivers = f"Alerts go to {_joined(named)}." if named else "Alerts are shown and exported, and not sent."
+    count = len(config.references)
+    utc = f"UTC comes from {count} reference{'' if count == 1 else 's'}. " if count else ""
     shard = config.shard
     share = f"This box measures shard {shard.index} of {shard.of}, counted from 0. " if shard else ""
-    return f"{clusters} {share}{receivers} Page and metrics are served at {config.web.listen}."
+    return f"{clusters} {share}{utc}{receivers} Page and metrics are served at {config.web.listen}."
 
 
 def _cluster(name: str, spec: "ClusterSpec") -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
 from skewmon.errors import NodeError, Reason
@@ -40,14 +40,14 @@ async def check(
     nodes = [node for cluster in clusters for node in cluster.nodes]
     async with opened(nodes, timeout_s, progress) as links:
         monitor = Monitor(links, lambda _interval_s: Budget.patient(timeout_s * STAGE_SHARE))
-        monitor.adopt_references(references)
-        # Before the first round, so that the nodes' tools cannot disturb it.
-        await monitor.query_time_daemons(timeout_s * STAGE_SHARE)
-        for number in range(rounds):
-            if number:
-                await asyncio.sleep(ROUND_GAP_S)
-            views = (await monitor.round(clusters)).complete_views()
-        monitor.close()
+        with closing(monitor):
+            monitor.adopt_references(references)
+            # Before the first round, so that the nodes' tools cannot disturb it.
+            await monitor.query_time_daemons(timeout_s * STAGE_SHARE)
+            for number in range(rounds):
+                if number:
+                    await asyncio.sleep(ROUND_GAP_S)
+                views = (await monitor.round(clusters)).complete_views()
     return Snapshot(time.time_ns(), views)
 
 

@@ -108,7 +108,7 @@ class ReferenceAsker:
         self._forget(server)
         try:
             places = await resolver().places(server.address, server.port, LOOKUP_S)
-            place = places[0]
+            place = places[state.missed % len(places)]  # another address after one that does not answer
         except (OSError, UnicodeError):  # TimeoutError is an OSError
             raise NtpError(ReferenceFault.NAME_NOT_RESOLVED) from None
         state.address = str(place[1][0])

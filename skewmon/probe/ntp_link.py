@@ -44,6 +44,7 @@ class NtpLink(Link):
         self._latest: Exchange | None = None
         self._allowed = 0  # exchanges of a burst, while the node limits its clients
         self._limited_rounds = 0
+        self._failures = 0
 
     @property
     def vantage(self) -> Vantage | None:
@@ -111,6 +112,7 @@ class NtpLink(Link):
 
     def _end_connection(self) -> None:
         super()._end_connection()
+        self._failures += 1
         if self._socket is not None:
             self._socket.close()
         self._socket = None
@@ -122,7 +124,8 @@ class NtpLink(Link):
         except (OSError, UnicodeError) as error:
             raise lookup_error(error, node.address, node.ssh) from None
         try:
-            return NtpSocket(places[0], self._arrivals, lambda _fault: None)
+            # Another address of the name after one that does not answer.
+            return NtpSocket(places[self._failures % len(places)], self._arrivals, lambda _fault: None)
         except OSError as error:
             raise ConnectError(
                 Reason.NETWORK_UNREACHABLE,
