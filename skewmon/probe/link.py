@@ -14,7 +14,6 @@ from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
 from skewmon.probe.session import PATIENT, Patience, Session
-from skewmon.probe.vantage import Vantage
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, contained, node_error, translated
 
@@ -71,16 +70,12 @@ class Link:
         self._broken = asyncio.Event()
         self._turn = asyncio.Lock()  # clusters of different intervals share a node's program
         self._hint: tuple[int, Interval] | None = None  # the tick that the last search found
+        self.vantage = dialer.vantage(node.ssh)  # the machine that is to stamp the exchanges, or None
 
     @property
     def session(self) -> Session | None:
         """The session to measure with, or None."""
         return self._session if self._session and self._session.is_open else None
-
-    @property
-    def vantage(self) -> Vantage | None:
-        """The machine that is to stamp the node's exchanges, or None."""
-        return self._dialer.vantage(self.node.ssh)
 
     @property
     def is_throttled(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from skewmon.errors import ProbeError, Reason
 from skewmon.model import Quantum, VantageStamps
 from skewmon.probe.relay_wire import FRAME_BYTES_MAX, WINDOW_BYTES, Kind
 from skewmon.probe.stamped_socket import Stamps
@@ -46,6 +47,7 @@ class RelayStream(asyncio.Transport):
         self._outstanding = 0
         self._unsent = bytearray()
         self._unread: list[bytes] = []
+        self._window = WINDOW_BYTES  # bytes that the relay may still send
         self._taken = 0  # bytes since the relay's window was last opened
         self._is_paused = True  # until there is a protocol
         self._is_holding = False
@@ -151,7 +153,14 @@ class RelayStream(asyncio.Transport):
             self._flush()
 
     def received(self, data: bytes, stamp_ns: int) -> None:
-        """Take bytes that the relay read."""
+        """Take bytes that the relay read; raise ProbeError if they are more than its window."""
+        self._window -= len(data)
+        if self._window < 0:
+            raise ProbeError(
+                Reason.GARBLED_REPLY,
+                "Its relay sent more than it was allowed to.",
+                "Something else than skewmon's relay answers there; look at the account's shell and files.",
+            )
         self._arrived_ns = stamp_ns
         if self._is_paused or self._unread:
             self._unread.append(data)
@@ -176,6 +185,7 @@ class RelayStream(asyncio.Transport):
         self._taken += len(data)
         if self._taken >= RETURNED_BYTES and not self._is_closed:
             self._put(Kind.WINDOW, self.ident, self._taken)
+            self._window += self._taken
             self._taken = 0
 
     def _flush(self) -> None:

@@ -105,7 +105,7 @@ def _yaml(value: dict[str, str]) -> str:
     return json.dumps(value, ensure_ascii=True)
 
 
-@pytest.mark.parametrize("option", ["--user", "--port", "--identity", "--known-hosts", "--jump"])
+@pytest.mark.parametrize("option", ["--user", "--port", "--identity", "--known-hosts", "--jump", "--vantage"])
 def test_an_option_that_a_file_overrules_is_named_as_it_was_typed(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,6 +32,25 @@ async def test_nodes_behind_a_bastion_are_known_as_well_as_from_the_bastion() ->
     assert reading.slept_ns is not None
 
 
+async def test_the_relay_ends_with_its_channel() -> None:
+    """Whether skewmon ends it, or the connection is lost."""
+    async with site(1, delay_s=0.0) as far:
+        async with opened(far.nodes(), TIMEOUT_S):
+            assert far.bastion.session_ids()
+        await ended(far)
+        async with opened(far.nodes(), TIMEOUT_S):
+            assert far.bastion.session_ids()
+            far.path.cut()
+            await ended(far)
+
+
+async def ended(far: Site) -> None:
+    """Wait until no process of a login is left on the bastion."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while far.bastion.session_ids():
+            await asyncio.sleep(0.05)
+
+
 async def test_without_a_vantage_a_bastion_forwards_as_ever() -> None:
     """``vantage: none`` starts nothing on the bastion."""
     async with site(1, delay_s=0.0) as far:

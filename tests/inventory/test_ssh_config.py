@@ -86,6 +86,21 @@ async def test_the_command_line_goes_before_the_configuration(key: str) -> None:
     assert await settings(text, given=own) == ("n1", whole)
 
 
+async def test_the_vantage_of_the_command_line_is_looked_up_like_a_host() -> None:
+    """By its own lines, and through the bastions of the node unless it has a way of its own."""
+    text = "Host n1\nProxyJump gate\nHost stamp\nHostName 10.0.0.7\nPort 7\nUser s\nHost *\nUser u\n"
+    for name in ("auto", "none"):
+        assert (await settings(text, given=Given(vantage=name)))[1].vantage == name
+    _, found = await settings(text, given=Given(vantage="stamp"))
+    assert found.vantage == "s@10.0.0.7:7"
+    assert found.vantage_ssh is not None
+    assert (found.vantage_ssh.user, found.vantage_ssh.port) == ("s", 7)
+    assert found.vantage_ssh.jump == found.jump == ("u@gate:22",)
+    _, found = await settings(text.replace("Port 7", "Port 7\nProxyJump other"), given=Given(vantage="stamp"))
+    assert found.vantage_ssh is not None
+    assert found.vantage_ssh.jump == ("u@other:22",)
+
+
 @pytest.mark.parametrize("path", ["%n-%h-%p-%r-%u-%%", "${SKEWMON_TEST}", "x%d/%i-%l-%L", "a b"])
 async def test_tokens_in_paths_are_those_of_ssh(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

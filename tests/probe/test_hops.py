@@ -1,0 +1,57 @@
+"""Which machine stamps for a node, and how it is reached."""
+
+from dataclasses import replace
+
+from skewmon.model import SshSettings
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
+from skewmon.probe.hops import all_keys, hop_keys, vantage_key
+
+SSH = SshSettings(user="u", port=2222, jump=("a@gate:22", "inner:23"), host_key_alias="n")
+
+
+def test_auto_is_the_last_bastion() -> None:
+    """And no machine without a bastion."""
+    *_, last = hop_keys(SSH)
+    assert vantage_key(SSH) == last
+    assert last[0] == "inner"
+    assert vantage_key(replace(SSH, jump=())) is None
+    assert vantage_key(replace(SSH, vantage="none")) is None
+
+
+def test_a_named_bastion_is_that_bastion() -> None:
+    """No second login to it; another user or port is another machine."""
+    gate, inner = hop_keys(SSH)
+    assert vantage_key(replace(SSH, vantage="gate")) == gate
+    assert vantage_key(replace(SSH, vantage="a@gate:22")) == gate
+    assert vantage_key(replace(SSH, vantage="inner:23")) == inner
+    assert vantage_key(replace(SSH, vantage="b@gate")) not in (gate, inner)
+
+
+def test_another_machine_is_reached_like_the_node() -> None:
+    """Through its bastions, at the port that is named with it."""
+    key = vantage_key(replace(SSH, vantage="[2001:db8::1]:24"))
+    assert key is not None
+    address, own = key
+    assert (address, own.user, own.port, own.jump) == ("2001:db8::1", "u", 24, SSH.jump)
+    assert own.host_key_alias is None
+    assert {*all_keys(replace(SSH, vantage="[2001:db8::1]:24"))} == {*hop_keys(SSH), key}
+
+
+def test_nodes_with_other_vantages_share_their_bastions() -> None:
+    """The way to a bastion does not depend on who stamps."""
+    assert [*hop_keys(SSH)] == [*hop_keys(replace(SSH, vantage="gate"))]
+
+
+async def test_labels_of_vantages_differ() -> None:
+    """The address is enough, until another way to the same address exists."""
+    dialer = Dialer(ArrivalClock(enabled=False))
+    labels = [
+        vantage.label
+        for jump in ("a@gate", "a@gate:23", "b@gate", "a@gate")
+        if (vantage := dialer.vantage(replace(SSH, jump=(jump,))))
+    ]
+    assert labels == ["gate", "gate:23", "b@gate", "gate"]
+    through = dialer.vantage(replace(SSH, jump=("x", "a@gate")))
+    assert through is not None
+    assert through.label == "a@gate"
