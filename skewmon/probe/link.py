@@ -70,12 +70,17 @@ class Link:
         self._broken = asyncio.Event()
         self._turn = asyncio.Lock()  # clusters of different intervals share a node's program
         self._hint: tuple[int, Interval] | None = None  # the tick that the last search found
-        self.vantage = dialer.vantage(node.ssh)  # the machine that is to stamp the exchanges, or None
+        self._vantage = dialer.vantage(node.ssh)
 
     @property
     def session(self) -> Session | None:
         """The session to measure with, or None."""
         return self._session if self._session and self._session.is_open else None
+
+    @property
+    def vantage(self) -> Vantage | None:
+        """The machine that is to stamp the node's exchanges, or None."""
+        return self._vantage
 
     @property
     def is_throttled(self) -> bool:
