@@ -14,6 +14,7 @@ from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
 from skewmon.probe.session import PATIENT, Patience, Session
+from skewmon.probe.vantage import Vantage
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, contained, node_error, translated
 
