@@ -149,9 +149,8 @@ class Link:
             direct = vantage is not None and connection is not None and not connection.vantage_label
             pause_s = max(VANTAGE_PAUSE_S, vantage.due_in_s) if vantage and direct else None
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._broken.wait()
-                    return
+                await asyncio.wait_for(self._broken.wait(), pause_s)
+                return
             if direct and await self._dialer.relay(self.node.ssh) is not None:
                 async with self._turn:
                     self.close()
