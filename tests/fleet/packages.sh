@@ -4,10 +4,10 @@
 set -eu
 
 packages='openssh-server openssh-client gcc libc6-dev make zsh fish tcsh busybox perl python3-minimal dropbear-bin
-prometheus prometheus-alertmanager iproute2 util-linux debootstrap pssh chromium tmux'
+prometheus prometheus-alertmanager iproute2 util-linux debootstrap pssh chromium tmux docker-compose'
 programs='sshd:/usr/sbin/sshd ssh gcc zsh fish tcsh busybox perl python3 dropbear:/usr/sbin/dropbear
 prometheus promtool alertmanager:/usr/bin/prometheus-alertmanager amtool ip:/sbin/ip setpriv unshare
-debootstrap:/usr/sbin/debootstrap parallel-ssh chromium tmux'
+debootstrap:/usr/sbin/debootstrap parallel-ssh chromium tmux docker-compose'
 
 missing_programs() {
   for entry in $programs; do
