@@ -105,6 +105,12 @@ async def test_the_relay_runs_in_perl_where_there_is_no_python() -> None:
     assert reading.burst.program.probe == "perl"
 
 
+async def test_a_vantage_may_have_another_server() -> None:
+    """Dropbear, as on an appliance."""
+    async with site(1, delay_s=0.0, logins={"n1": Login(server="dropbear")}) as far:
+        assert stamped(await measured_once(far.nodes())) == [True]
+
+
 async def test_behind_a_chain_of_bastions_the_last_one_stamps() -> None:
     """One login at each; no relay on the first."""
     async with Fleet(4) as fleet:

@@ -103,15 +103,19 @@ def _resident_bytes(pid: int) -> int:
 
 @contextmanager
 def running_relay(
-    directory: Path, rung: str, command: Sequence[str] = ("/bin/sh",)
+    directory: Path, rung: str, command: Sequence[str] = ("/bin/sh",), *, first: Path | None = None
 ) -> Iterator[RelayProgram]:
-    """Start a relay by its script, or an installed one; end it if the test has not."""
+    """Start a relay by its script, or an installed one; end it if the test has not.
+
+    Programs in ``first`` go before those of the machine.
+    """
     nonce = new_nonce()
+    path = ":".join(str(one) for one in (first, _path(directory / rung, WITHOUT[rung])) if one)
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PATH": str(_path(directory / rung, WITHOUT[rung]))},
+        env={**os.environ, "PATH": path},
     )
     assert process.stdin
     assert process.stdout

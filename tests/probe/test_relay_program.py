@@ -1,6 +1,7 @@
 """The relay program: stamps on the safe side, limits, independent streams, refusals, garbage, its end."""
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from skewmon.probe.relay_wire import FRAME_BYTES_MAX, WINDOW_BYTES, Frame, Kind
 from tests.probe.relay_program import PATIENCE_S, WITHOUT, RelayProgram, listening, running_relay, target_of
+from tests.probe.test_programs import PYTHONS
 
 #: A reading of perl is up to so far from the clock.
 ROUNDING_NS = 300
@@ -195,6 +197,30 @@ def survive(relay: RelayProgram, size: int) -> None:
         relay.ping(1)
         with opened(relay, server, stream=2):
             assert relay.resident_bytes() < before + (1 << 20)
+
+
+@pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=lambda shell: shell[0])
+@pytest.mark.parametrize("rung", WITHOUT)
+def test_every_posix_shell_starts_the_relay(rung: str, shell: tuple[str, ...], tmp_path: Path) -> None:
+    """The script as it is sent."""
+    path = shutil.which(shell[0])
+    assert path, f"install {shell[0]}"
+    with running_relay(tmp_path, rung, [path, *shell[1:]]) as running:
+        running.start()
+        assert len(running.ping(1)) == 6
+
+
+@pytest.mark.parametrize("python", [path for path in PYTHONS if "python3" in path])
+def test_every_python_can_relay(python: str, tmp_path: Path) -> None:
+    """All that are installed; 3.3 and later are promised."""
+    place = tmp_path / "python"
+    place.mkdir()
+    (place / "python3").symlink_to(python)
+    with running_relay(tmp_path, "python3", ["/bin/sh"], first=place) as running, listening() as server:
+        running.start()
+        with opened(running, server) as far:
+            running.put(Kind.DATA, 1, 1, b"request")
+            assert far.recv(100) == b"request"
 
 
 def test_the_relay_ends_with_its_input(relay: RelayProgram) -> None:
