@@ -12,6 +12,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY skewmon ./skewmon
+# What `skewmon assets` writes and the daemon serves.
+COPY config ./config
+COPY systemd ./systemd
+COPY docs ./docs
 RUN python3 -m venv /opt/skewmon && /opt/skewmon/bin/pip install --no-compile ".[apprise]"
 
 FROM ${PYTHON_IMAGE}

@@ -1,6 +1,7 @@
 """The compose file and the Kubernetes manifest: valid, and what they mount exists and loads."""
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
@@ -57,3 +58,13 @@ def test_the_configuration_in_the_manifest_loads():
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert {"/etc/skewmon", "/etc/skewmon-ssh", "/var/lib/skewmon"} == set(mounts)
     assert str(config.web.listen) == ":10061"
+
+
+def test_the_image_has_every_directory_that_the_wheel_carries():
+    """Otherwise the wheel cannot be built in it."""
+    dockerfile = (CONFIG.parent / "Dockerfile").read_text()
+    project = tomllib.loads((CONFIG.parent / "pyproject.toml").read_text())
+    carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert carried
+    for directory in ("skewmon", *carried):
+        assert f"COPY {directory} ./{directory}\n" in dockerfile, directory
