@@ -14,7 +14,7 @@ ALONE := tests/browser tests/export/test_many_clients.py tests/probe/test_malfor
          $(patsubst %,tests/integration/test_%.py,admin_clock floods hostile_nodes measure memory_cost memory_loaded)
 SHARED := --numprocesses=3 --dist=loadfile
 
-.PHONY: demo test setup lint bench prove fuzz lab deb licences release clean
+.PHONY: demo test setup lint bench pictures prove fuzz lab deb licences release clean
 .DEFAULT_GOAL := test
 
 # What runs; a first look need not wait for what tests.
@@ -49,6 +49,10 @@ lint: $(VENV)/ready
 bench: setup
 	$(BIN)/pip install --quiet --group bench
 	$(BIN)/python -m tests.bench
+
+# The pictures of the README, drawn from the demo in some minutes.
+pictures: setup
+	$(BIN)/python -m tests.pictures
 
 # The full counts: a million simulated bursts, a thousand steps and a thousand slews over real SSH.
 prove: setup

@@ -20,7 +20,10 @@ from skewmon.export.document import ClusterStatus, Status, skew_thresholds, wors
 from skewmon.text import harmless
 
 #: Cells of a sparkline, by the width of the terminal from which on there is room for so many.
-TREND_CELLS = ((160, 40), (120, 24), (100, 16), (0, 8))
+TREND_CELLS = ((170, 40), (100, 24), (0, 8))
+
+#: From this width on there is room for the columns that explain, beside a sparkline.
+WIDE = render.WIDE + 32
 
 #: The keys of each view, in the last line.
 KEYS = {
@@ -113,7 +116,7 @@ def _nodes(
     def part(rows: int, notes: int) -> RenderableType:
         start = max(0, selected - rows + 1)
         return render.cluster(
-            one, wide=console.width >= render.WIDE, rows=rows, notes=notes, start=start, trends=trends
+            one, wide=console.width >= WIDE, rows=rows, notes=notes, start=start, trends=trends
         )
 
     return fitted(one, console, height, part, rows_first=height // 3)
