@@ -48,6 +48,8 @@ def _facts(
     one: ClusterStatus, node: NodeStatus, course: Course, width: int, *, plain: bool
 ) -> Iterator[tuple[str, Text]]:
     yield "address", Text(harmless(node["address"]))
+    if node["axis"]:
+        yield "measured from", Text(harmless(node["axis"]))
     if not node["measured"]:
         yield "reason", Text(harmless(f"{node['reason']}: {node['detail']}"))
         yield "last measured", Text(_instant(node["last_success"]) if node["last_success"] else "never")
