@@ -26,7 +26,7 @@ from skewmon.runtime.resolver import resolver
 from skewmon.runtime.tasks import Turns, retrieved
 
 #: A handshake keeps the event loop busy for some 5 ms; many more at once would make each other time out, many
-#: fewer would let a few hosts that never answer hold up the others.
+#: fewer would let a few hosts that never answer hold up the others. A relay looks up no more names at once.
 HANDSHAKES_AT_ONCE = 64
 
 #: A label does not repeat the port of SSH.

@@ -27,9 +27,6 @@ HELLO_S = 5.0
 #: A reply of the relay that takes longer is no use for a clock, and its nodes wait for it.
 REPLY_S = 5.0
 
-#: Connections that are being opened at once; each may cost the relay a child process that looks up a name.
-OPENINGS_AT_ONCE = 32
-
 #: Bytes before the hello, and of standard error, that are kept: banners and rc files.
 MAX_NOISE_BYTES = 64 * 1024
 MAX_STDERR_BYTES = 2048
@@ -55,7 +52,6 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         self._frames = relay_wire.Frames()
         self._streams: dict[int, RelayStream] = {}
         self._opening: dict[int, asyncio.Future[None]] = {}
-        self._openings = asyncio.Semaphore(OPENINGS_AT_ONCE)
         self._pings: dict[int, tuple[int, asyncio.Future[Exchange]]] = {}
         self._ident = 0
         self._number = 0
@@ -101,22 +97,21 @@ class Relay(asyncssh.SSHClientSession[bytes]):
 
     async def open(self, address: str, port: int) -> RelayStream:
         """Return a connection from the vantage to an address; raise ChannelOpenError if there is none."""
-        async with self._openings:
-            if self.failure or self.program is None or self.program.raw is None:
-                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "the relay has ended")
-            self._ident += 1
-            ident, outer = self._ident, self.connection.stamps
-            stream = RelayStream(ident, outer, self.program.raw, self._put, self._streams)
-            opened = self._opening[ident] = asyncio.get_running_loop().create_future()
-            self._streams[ident] = stream
-            self._put(Kind.OPEN, ident, payload=target(address, port).encode())
-            try:
-                await opened
-            except BaseException:
-                stream.abort()
-                raise
-            finally:
-                self._opening.pop(ident, None)
+        if self.failure or self.program is None or self.program.raw is None:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "the relay has ended")
+        self._ident += 1
+        ident, outer = self._ident, self.connection.stamps
+        stream = RelayStream(ident, outer, self.program.raw, self._put, self._streams)
+        opened = self._opening[ident] = asyncio.get_running_loop().create_future()
+        self._streams[ident] = stream
+        self._put(Kind.OPEN, ident, payload=target(address, port).encode())
+        try:
+            await opened
+        except BaseException:
+            stream.abort()
+            raise
+        finally:
+            self._opening.pop(ident, None)
         return stream
 
     async def exchange(self) -> Exchange:

@@ -11,6 +11,7 @@ import pytest
 from skewmon.errors import Reason
 from skewmon.model import Failed, Measured, VantageReading
 from skewmon.monitor.check import opened
+from skewmon.probe import relay
 from skewmon.probe.sweep import Sweep, Sweeper
 from tests.fleet.node import Login
 from tests.fleet.sshd import Fleet
@@ -85,8 +86,11 @@ NO_COMMANDS = {
 
 
 @pytest.mark.parametrize("kind", NO_COMMANDS)
-async def test_without_a_relay_the_bastion_forwards_as_ever(kind: str) -> None:
+async def test_without_a_relay_the_bastion_forwards_as_ever(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its nodes are measured, and the vantage has the reason."""
+    monkeypatch.setattr(relay, "HELLO_S", 5.0 if kind == "no python3 and no perl" else 2.0)
     login, reason = NO_COMMANDS[kind]
     async with site(2, delay_s=0.0, logins={"n1": login}) as far:
         sweep = await measured_once(far.nodes())
