@@ -12,6 +12,9 @@ from skewmon.config.yaml_positions import parse
 from skewmon.errors import ConfigError, MissingFileError
 from skewmon.runtime.files import read_text
 
+#: Advice for a configuration that is missing or empty.
+FIRST_FILE = "`skewmon config init` writes a first one"
+
 
 def load(path: str) -> Config:
     """Return the configuration in a file; raise ConfigError with every fault found."""
@@ -19,12 +22,12 @@ def load(path: str) -> Config:
         return loads(read_text(path, limits.MAX_FILE_BYTES), path)
     except MissingFileError as error:
         (fault,) = error.faults
-        raise MissingFileError(replace(fault, hint="`skewmon config init` writes a first one")) from None
+        raise MissingFileError(replace(fault, hint=FIRST_FILE)) from None
 
 
 def loads(text: str, source: str) -> Config:
     """Return the configuration in a text; relative paths start at the directory of ``source``."""
-    document = parse(text, source)
+    document = parse(text, source, if_empty=FIRST_FILE)
     try:
         config = Config.model_validate(document.value, context={"base": _base(source)})
     except pydantic.ValidationError as error:

@@ -25,6 +25,7 @@ class Document:
     root: yaml.Node
     value: Value = None
     faults: list[Fault] = field(default_factory=list)
+    duplicates: list[Fault] = field(default_factory=list)  # of the faults: keys whose second value is lost
 
     def position(self, path: Iterable[str | int], *, of_key: bool = False) -> tuple[int, int]:
         """Return line and column of a value, or of its key; steps that the file lacks are passed over."""
@@ -38,8 +39,11 @@ class Document:
         return mark.line + 1, mark.column + 1
 
 
-def parse(text: str, source: str) -> Document:
-    """Return the one document of ``text``; raise ConfigError if it is not YAML."""
+def parse(text: str, source: str, *, if_empty: str = "") -> Document:
+    """Return the one document of ``text``; raise ConfigError if it is not YAML.
+
+    ``if_empty`` is the advice for an empty file.
+    """
     try:
         loader = _BoundedLoader(text)
         root = loader.get_single_node()
@@ -51,7 +55,7 @@ def parse(text: str, source: str) -> Document:
         # PyYAML lets these through for escapes and directives whose numbers no character or version has.
         raise ConfigError(Fault("this is not YAML: a number in it is out of range", source)) from None
     if root is None:
-        raise ConfigError(Fault("the file is empty", source, hint="`skewmon config init` writes a first one"))
+        raise ConfigError(Fault("the file is empty", source, hint=if_empty))
     document = Document(source, root)
     document.value = _Builder(document).build(root)
     return document
@@ -120,6 +124,7 @@ class _Builder:
             value = self.build(item)
             if name in found:
                 self.fault(key, f"duplicate key {echoed(name)}", f"the first one is in line {lines[name]}")
+                self.document.duplicates.append(self.document.faults[-1])
             elif name is not None:
                 found[name], lines[name] = value, key.start_mark.line + 1
         return found

@@ -33,9 +33,12 @@ def _read_all(pattern: str, ssh: SshSettings) -> Listing:
     listing = Listing()
     for path in paths:
         try:
-            # JSON is YAML. Faults are ignored: words such as `yes` in labels are legal for other tools.
+            # JSON is YAML. Other faults than these are ignored: words such as `yes` in labels are legal for
+            # other tools, while a second `targets` in a group would be lost.
             document = parse(read_text(path, MAX_FILE_BYTES), path)
         except ConfigError as error:  # perhaps half written: the last answer of the whole source counts
             raise InventoryError(str(error)) from None
         add_groups(listing, document.value, ssh, f"{path}: ")
+        for fault in document.duplicates:
+            listing.reject(f"line {fault.line}", str(fault))
     return listing.checked()

@@ -175,6 +175,25 @@ async def test_bad_groups_and_labels_cost_their_own_targets(tmp_path: Path) -> N
     assert not any("pw" in one.reason for one in inventory.rejected)
 
 
+async def test_targets_below_a_second_key_of_the_same_name_are_not_lost_unseen(tmp_path: Path) -> None:
+    """YAML keeps one of them."""
+    path = tmp_path / "targets.yml"
+    path.write_text("- targets: [n1]\n- targets: [n2]\n  targets: [n3]\n")
+    cluster = await read(f"file_sd: {path}")
+    assert [node.name for node in cluster.nodes] == ["n1", "n2"]
+    ((rejected,),) = [source.rejected for source in cluster.inventories]
+    assert rejected.name == "line 3"
+    assert rejected.reason == f"{path}:3:3: duplicate key 'targets' (the first one is in line 2)"
+
+
+async def test_an_empty_file_of_targets_is_not_taken_for_a_configuration(tmp_path: Path) -> None:
+    """Its error has no advice about `skewmon config init`."""
+    path = tmp_path / "targets.yml"
+    path.write_text("")
+    with pytest.raises(InventoryError, match=r"the file is empty$"):
+        await resolve(configuration(f"file_sd: {path}"))
+
+
 async def test_rejected_entries_beyond_a_limit_are_counted(tmp_path: Path) -> None:
     """A file of nonsense is neither kept in memory nor exported whole."""
     (tmp_path / "a.json").write_text(target_groups(["n1", *(f"bad {number}" for number in range(5_000))]))
