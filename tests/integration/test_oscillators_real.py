@@ -105,12 +105,12 @@ async def measured(interval_s: float, rounds: int) -> None:
         wandering = asyncio.create_task(town.keep_wandering())
         began_s = time.monotonic()
         for number in range(rounds):
-            await asyncio.sleep(max(0.0, began_s + number * interval_s - time.monotonic()))
             if number == rounds // 2:
-                await asyncio.sleep(interval_s / 4)
                 town.rates_ppm["n6"] += JUMP_PPM
                 town.wander()
-                await asyncio.sleep(interval_s / 4)
+                # The offset leaves its course by more than a burst is wide, even on a busy machine.
+                await asyncio.sleep(interval_s)
+            await asyncio.sleep(max(0.0, began_s + number * interval_s - time.monotonic()))
             town.take(await run_round([cluster], links, sweeper, town.state))
         wandering.cancel()
         _assert_drift(town)
@@ -118,8 +118,10 @@ async def measured(interval_s: float, rounds: int) -> None:
     assert [event for event in town.events if event[0] == "oscillator-jump"] == [("oscillator-jump", "n6")]
     assert not any({"n1", "n2"} & named for named in town.named)
     first = {name: [name in named for named in town.named].index(True) + 1 for name in ("n3", "n4", "n5")}
-    for name in ("n1", "n2", "n3"):  # the old constant is true of no other
-        assert median(town.now_ns[name][3:]) <= median(town.before_ns[name][3:])
+    for name in ("n1", "n2"):  # the old constant is true of no other, and a false one leaves too little
+        now_ns, before_ns = median(town.now_ns[name][3:]), median(town.before_ns[name][3:])
+        print(f"{name}: median bound {now_ns / 1000:.1f} us, by the old constant {before_ns / 1000:.1f}")
+        assert now_ns <= before_ns
     print(f"every {interval_s:g} s: named in round {first}, {town.measured} node-rounds, no miss")
 
 
