@@ -65,6 +65,8 @@ def test_the_image_has_every_directory_that_the_wheel_carries():
     dockerfile = (CONFIG.parent / "Dockerfile").read_text()
     project = tomllib.loads((CONFIG.parent / "pyproject.toml").read_text())
     carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    allowed = (CONFIG.parent / ".dockerignore").read_text().splitlines()
     assert carried
     for directory in ("skewmon", *carried):
         assert f"COPY {directory} ./{directory}\n" in dockerfile, directory
+        assert f"!{directory}" in allowed
