@@ -188,6 +188,7 @@ def test_no_right_node_is_named_by_utc_however_few_are_right(
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("draw", FLEETS)
 def test_no_honest_node_is_named_in_a_hundred_thousand_fleets(
     draw: Callable[[Random, int], RandomFleet],
