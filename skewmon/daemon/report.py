@@ -153,6 +153,9 @@ class Reporter:
             journal_held_up=self._journal.held_up,
             journal_given_up=self._journal.given_up,
             journal_restarted=self._journal.restarted,
+            record_healthy=not self._record.trouble,
+            record_held_up=self._record.held_up,
+            record_given_up=self._record.given_up,
             self_check_failures=dict(self._state.self_check_failures),
             internal_errors={str(where): count for where, count in internal_errors.counts.items()},
         )

@@ -362,6 +362,18 @@ _DAEMON_METRICS = (
         "skewmon_journal_restarts_total",
         "New journal files since the start in place of one that was damaged, deleted, replaced or truncated.",
     ),
+    _gauge(
+        "skewmon_record_healthy",
+        "1 if the last write to the record succeeded, else 0; the log has the reason.",
+    ),
+    _gauge(
+        "skewmon_record_waiting_minutes",
+        "Minutes that wait in memory because the record cannot be written; they are lost if the daemon ends.",
+    ),
+    _counter(
+        "skewmon_record_lost_minutes_total",
+        "Minutes lost since the start because too many waited for the record.",
+    ),
     _counter(
         "skewmon_self_check_failures_total",
         "Contradictions that skewmon found in its own results since the start; any is a defect.",

@@ -64,6 +64,9 @@ class DaemonStats:
     journal_held_up: int | None = None
     journal_given_up: int | None = None
     journal_restarted: int | None = None
+    record_healthy: bool | None = None  # None without a record
+    record_held_up: int | None = None
+    record_given_up: int | None = None
     self_check_failures: Mapping[str, int] = field(default_factory=dict)  # by check
     internal_errors: Mapping[str, int] = field(default_factory=dict)  # by the edge that contained them
 

@@ -71,6 +71,14 @@ def _condition() -> Iterable[Rule]:
         "the log has the reason.",
     )
     yield alert_rule(
+        "SkewmonRecordFailing",
+        f"{latest('skewmon_record_healthy')} == 0",
+        Threshold("warning", 0, for_s=300.0),
+        "skewmon cannot write its record.",
+        "Minutes of {{ $labels.instance }} wait in memory, and after an hour the oldest are lost; "
+        "the log has the reason.",
+    )
+    yield alert_rule(
         "SkewmonNotificationsFailing",
         f"sum without (reason) (increase(skewmon_notifications_failed_total[{duration(WINDOW_S)}])) > 0",
         Threshold("warning", 0, for_s=900.0),

@@ -77,6 +77,9 @@ STATS = DaemonStats(
     journal_held_up=3,
     journal_given_up=2,
     journal_restarted=1,
+    record_healthy=True,
+    record_held_up=2,
+    record_given_up=4,
     self_check_failures={"canary": 0},
     internal_errors={"node": 1},
 )
