@@ -69,8 +69,11 @@ async def run(options: Options, config: Config) -> None:
         directory = config.state_directory
         if options.dry_run:  # alerts of a dry run must not count as sent
             directory = stack.enter_context(TemporaryDirectory(prefix="skewmon-dry-run-"))
-        stack.enter_context(owned(directory))
-        async with Journal.open(directory) as journal, Record.open(directory, journal) as record:
+        is_owner = stack.enter_context(owned(directory))
+        async with (
+            Journal.open(directory) as journal,
+            Record.open(directory, journal, is_owner=is_owner) as record,
+        ):
             await Daemon(options, config, clusters, journal, record).run()
 
 

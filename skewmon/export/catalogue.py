@@ -367,12 +367,12 @@ _DAEMON_METRICS = (
         "1 if the last write to the record succeeded, else 0; the log has the reason.",
     ),
     _gauge(
-        "skewmon_record_waiting_minutes",
-        "Minutes that wait in memory because the record cannot be written; they are lost if the daemon ends.",
+        "skewmon_record_waiting_periods",
+        "Periods that wait in memory because the record cannot be written; each is a minute.",
     ),
     _counter(
-        "skewmon_record_lost_minutes_total",
-        "Minutes lost since the start because too many waited for the record.",
+        "skewmon_record_lost_periods_total",
+        "Periods of a minute lost since the start because too many waited for the record.",
     ),
     _counter(
         "skewmon_self_check_failures_total",

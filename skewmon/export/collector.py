@@ -291,8 +291,8 @@ def _add_stats(samples: Samples, stats: DaemonStats) -> None:
     samples.add("skewmon_journal_lost_events_total", {}, stats.journal_given_up)
     samples.add("skewmon_journal_restarts_total", {}, stats.journal_restarted)
     samples.add("skewmon_record_healthy", {}, stats.record_healthy)
-    samples.add("skewmon_record_waiting_minutes", {}, stats.record_held_up)
-    samples.add("skewmon_record_lost_minutes_total", {}, stats.record_given_up)
+    samples.add("skewmon_record_waiting_periods", {}, stats.record_held_up)
+    samples.add("skewmon_record_lost_periods_total", {}, stats.record_given_up)
     for check, count in stats.self_check_failures.items():
         samples.add("skewmon_self_check_failures_total", {"check": check}, count)
     for edge, count in stats.internal_errors.items():

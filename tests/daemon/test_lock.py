@@ -9,7 +9,8 @@ from skewmon.daemon.lock import owned
 
 def test_the_second_daemon_is_warned(tmp_path: Path) -> None:
     """It runs, and the log has advice."""
-    with owned(str(tmp_path)), capture_logs() as lines, owned(str(tmp_path)):
+    with owned(str(tmp_path)) as first, capture_logs() as lines, owned(str(tmp_path)) as second:
+        assert (first, second) == (True, False)
         assert [line["log_level"] for line in lines] == ["warning"]
         assert "of its own" in lines[0]["advice"]
 

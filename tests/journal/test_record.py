@@ -128,6 +128,18 @@ async def test_an_unusable_directory_stops_nothing(tmp_path: Path) -> None:
         assert kept.held_up == 1
 
 
+async def test_a_second_daemon_in_the_directory_records_nothing(tmp_path: Path) -> None:
+    """Its rounds would double all times of the first one's record; it says so."""
+    async with Journal.open(str(tmp_path)) as journal, Record.open(str(tmp_path), journal) as first:
+        first.add([a_round(0, offsets(a=0, b=7))])
+        async with Record.open(str(tmp_path), journal, is_owner=False) as second:
+            second.add([a_round(0, offsets(a=0, b=7))])
+            assert "another skewmon" in second.trouble
+        assert first.trouble == ""
+    (minute,) = history(tmp_path, 60)
+    assert minute.clusters["prod"].rounds == 1
+
+
 @pytest.mark.parametrize("name", ["", "\x1b[2J", "\u202e", "<b>", "\udcff", "a" * 253, '"', "', 1); --"])
 def test_any_name_comes_back(tmp_path: Path, name: str) -> None:
     """Whatever an inventory calls a node; bytes that are not UTF-8 become visible."""

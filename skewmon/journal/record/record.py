@@ -46,13 +46,21 @@ class Record:
         self._retention = Retention(1, 1)
         self._config = ""
         self._trouble = ""
+        self._is_owner = True
         self.given_up = 0  # minutes lost since the start because too many waited
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, directory: str, journal: Journal) -> AsyncIterator[Self]:
-        """Keep the record; an unusable directory is logged once, and the daemon runs all the same."""
+    async def open(cls, directory: str, journal: Journal, *, is_owner: bool = True) -> AsyncIterator[Self]:
+        """Keep the record; an unusable directory is logged once, and the daemon runs all the same.
+
+        Without ``is_owner`` another daemon keeps the record in this directory: with the rounds of both, all
+        times would be doubled.
+        """
         record = cls(directory, journal)
+        if not is_owner:
+            record._report_trouble("another skewmon keeps the record of this state directory")
+            record._is_owner = False
         writer = asyncio.create_task(record._write_for_ever(), name="record")
         try:
             yield record
@@ -79,7 +87,7 @@ class Record:
 
     def add(self, views: Iterable[ClusterView]) -> None:
         """Add the views of a round; nothing is awaited and no file is touched."""
-        for view in views:
+        for view in views if self._is_owner else ():
             with contained(Where.JOURNAL, cluster=view.name):
                 self._tally.add(view, self._config)
 
@@ -142,7 +150,7 @@ class Record:
     def _report_trouble(self, trouble: str) -> None:
         """Log a failure when it begins or changes, not while it lasts."""
         if trouble != self._trouble:
-            _log.warning("the record cannot be written; minutes wait in memory", reason=trouble)
+            _log.warning("the record is not written", reason=trouble)
             self._trouble = trouble
 
     def _report_restarts(self) -> None:
