@@ -58,6 +58,10 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+#: Rounds of a minute in which the turn of the event loop that writes the minute before may still be to come.
+TURNS = 3
+
+
 def _kill_after(directory: Path, start_s: int, lines: int) -> list[list[str]]:
     """Run the daemon, kill it after so many lines, and return the whole ones."""
     command = [sys.executable, "-c", FAST, str(directory), str(start_s)]
@@ -86,7 +90,8 @@ def _check_kills(directory: Path, kills: int, seed: int) -> None:
         assert {minute: stored.get(minute) for minute in written} == {
             minute: rounds[minute] for minute in written
         }
-        assert rounds.keys() - begun <= {running}, "a minute that was over did not begin to be written"
+        waiting = rounds.keys() - begun - ({running - 60} if rounds[running] <= TURNS else set())
+        assert waiting <= {running}, "a minute that was over did not begin to be written"
         assert all(count <= rounds[minute] + 1 for minute, count in stored.items()), "rounds were doubled"
     assert verification(str(directory)).is_whole
 
