@@ -147,8 +147,12 @@ def _targets(*, relay: bool, **selection: Any) -> int:
 
     if not relay:
         raise ConfigError(Fault("--targets goes with --relay"))
-    clusters = targets.clusters_of(targets.Selection(**selection))
-    found = containment.run(places(_over_ssh(clusters)))
+    from skewmon.model import Node, SshSettings
+
+    selected = targets.Selection(**selection)
+    nodes, servers = _over_ssh(targets.clusters_of(selected)), targets.references_of(selected)
+    asked = [Node(one.name, one.address, SshSettings(port=one.port)) for one in servers if one.from_vantages]
+    found = containment.run(places((*nodes, *asked)))
     click.echo("# Made by skewmon keys authorize --relay --targets. One numeric ADDRESS PORT a line.")
     for one in found.places:
         click.echo(one)

@@ -26,10 +26,12 @@ def parse_reference(text: str) -> TimeServer:
     return _server(target.host, NTP_PORT if target.port is None else target.port)
 
 
-def _server(address: str, port: int, interval_ns: int = DEFAULT_INTERVAL_NS) -> TimeServer:
+def _server(
+    address: str, port: int, interval_ns: int = DEFAULT_INTERVAL_NS, *, from_vantages: bool = False
+) -> TimeServer:
     host = f"[{address}]" if ":" in address and port != NTP_PORT else address
     name = host if port == NTP_PORT else f"{host}:{port}"
-    return TimeServer(name, address, port, interval_ns / NS_PER_S)
+    return TimeServer(name, address, port, interval_ns / NS_PER_S, from_vantages)
 
 
 class ReferenceSpec(Spec):
@@ -42,6 +44,7 @@ class ReferenceSpec(Spec):
     ] = Field(
         DEFAULT_INTERVAL_NS, alias="interval", description="queried at most this often, within the rounds"
     )
+    vantages: bool = Field(default=False, description="also query it from the vantages, as often from each")
 
 
 def _kind_of_reference(value: Any) -> str:
@@ -58,7 +61,8 @@ ReferenceEntry = Annotated[
 
 def time_servers(entries: Iterable[str | ReferenceSpec]) -> tuple[TimeServer, ...]:
     """Return the time servers of a configuration."""
-    return tuple(
-        parse_reference(one) if isinstance(one, str) else _server(one.address, one.port, one.interval_ns)
-        for one in entries
-    )
+    return tuple(parse_reference(one) if isinstance(one, str) else _of_mapping(one) for one in entries)
+
+
+def _of_mapping(spec: ReferenceSpec) -> TimeServer:
+    return _server(spec.address, spec.port, spec.interval_ns, from_vantages=spec.vantages)

@@ -9,12 +9,13 @@ from skewmon.model.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class TimeServer:
-    """One NTP server to query for UTC, and how often."""
+    """One NTP server to query for UTC, and how often; also ``from_vantages`` that stamp for nodes."""
 
     name: str
     address: str
     port: int = 123
     interval_s: float = 64.0
+    from_vantages: bool = False
 
 
 class UtcState(StrEnum):

@@ -1,7 +1,28 @@
 """The clocks of a round against UTC as the references give it."""
 
-from skewmon.model import Interval, Utc, UtcState
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from skewmon.model import Failed, Interval, Outcome, Utc, UtcState
 from skewmon.timesync.findings.evidence import ClusterEvidence
+
+
+class UtcOfRound(NamedTuple):
+    """UTC against the base, and against the axis of each vantage from which references were queried."""
+
+    base: Utc
+    on_axes: Mapping[str, Utc]
+
+    def offset_of(self, outcome: Outcome) -> Interval | None:
+        """Return a node's wall clock minus confirmed UTC, as seen from its vantage if that is narrower."""
+        if isinstance(outcome, Failed):
+            return None
+        offset = offset_to(confirmed(self.base), outcome.estimate.wall)
+        there = self.on_axes.get(outcome.local.axis.label) if outcome.local else None
+        if offset is None or there is None or outcome.local is None:
+            return offset
+        near = offset_to(confirmed(there), outcome.local.estimate.wall)
+        return near if near is not None and near.width_ns < offset.width_ns else offset
 
 
 def confirmed(utc: Utc) -> Interval | None:

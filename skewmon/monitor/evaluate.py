@@ -36,7 +36,7 @@ from skewmon.model import (
     Utc,
     Vote,
 )
-from skewmon.monitor.against_utc import confirmed, judged_offsets, offset_to
+from skewmon.monitor.against_utc import UtcOfRound, confirmed, judged_offsets, offset_to
 from skewmon.monitor.axes import NO_AXES, Survey
 from skewmon.monitor.changes import clock_changes, largest_step
 from skewmon.monitor.node_state import NodeState
@@ -122,7 +122,7 @@ class NodeInRound:
             ),
             failures=dict(self.state.failures),
             unparsed_lines=self.state.unparsed_lines,
-            utc_offset=offset_to(utc.offset, wall),
+            utc_offset=self.evidence.utc_offset or offset_to(utc.offset, wall),
             axis=axis_of(self.outcome),
             axis_offset=self.axis_offset,
         )
@@ -133,9 +133,9 @@ def evaluate(
 ) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
     axis, utc = state.rounds(cluster.name).axis, state.references.utc_at(sweep.at_ns)
-    on_axes = cluster_offsets(cluster, sweep, axis)
+    on_axes, known = cluster_offsets(cluster, sweep, axis), UtcOfRound(utc, _utc_on_axes(state, seen))
     nodes = [
-        _node_in_round(cluster, node, sweep, state, on_axes, seen, wall_ns, utc) for node in cluster.nodes
+        _node_in_round(cluster, node, sweep, state, on_axes, seen, wall_ns, known) for node in cluster.nodes
     ]
     offsets = on_axes.nodes
     evidence = {one.name: one.evidence for one in nodes}
@@ -182,6 +182,12 @@ def evaluate(
     )
 
 
+def _utc_on_axes(state: MonitorState, seen: Survey) -> dict[str, Utc]:
+    """Return UTC minus each axis at its common instant, if references were queried from there."""
+    known = state.axis_references
+    return {label: known[label].utc_at(one.axis.at_ns) for label, one in seen.axes.items() if label in known}
+
+
 def _node_in_round(
     cluster: Cluster,
     node: Node,
@@ -190,7 +196,7 @@ def _node_in_round(
     on_axes: ClusterOffsets,
     seen: Survey,
     wall_ns: int,
-    utc: Utc,
+    utc: UtcOfRound,
 ) -> NodeInRound:
     record, outcome = state.node(node.endpoint), sweep.outcomes[node.endpoint]
     moved = record.moved_since(state.rounds(cluster.name).since_ns)
@@ -205,7 +211,7 @@ def _node_in_round(
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
         *rates_ppb(record.clock_update, state.axis_rate_ppb(axis_of(outcome))),
         None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
-        offset_to(confirmed(utc), wall),
+        utc.offset_of(outcome),
         seen.evidence(node.endpoint, sweep),
     )
     own = on_axes.own.get(node.name)

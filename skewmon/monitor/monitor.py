@@ -27,7 +27,7 @@ class Monitor:
         self._links = links
         self._sweeper = Sweeper(budget_of)
         self._poller = StatusPoller(self.state)
-        self._references = ReferenceAsker(self.state.references)
+        self._references = ReferenceAsker(self.state.references, self.state.axis_references)
 
     async def round(self, clusters: Sequence[Cluster]) -> Round:
         """Measure every node of these clusters once and evaluate each cluster."""

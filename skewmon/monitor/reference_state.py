@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from skewmon.clock.interval import WALL, intersection, middle_ns
@@ -71,7 +71,7 @@ class ReferenceState:
         if self.fault is None:
             self.reply = reply
             if reply.announces_leap or reply.is_smearing:
-                self.leap_seen_ns = now_ns
+                self.leap_seen_ns = exchange.received_ns
             return
         self.rejected[self.fault] += 1
         if self.fault is ReferenceFault.KISS_RATE:
@@ -95,6 +95,7 @@ class References:
 
     def __init__(self) -> None:
         self.states: list[ReferenceState] = []
+        self._axis: Hashable = None
 
     def adopt(self, servers: Iterable[TimeServer]) -> None:
         """Query these servers from now on; those that stay keep their state and their schedule."""
@@ -103,6 +104,12 @@ class References:
             known.get(server) or ReferenceState(server, NtpSchedule(server.interval_s))
             for server in dict.fromkeys(servers)
         ]
+
+    def on_axis(self, axis: Hashable) -> None:
+        """Measure against this clock from now on; the readings against another one are dropped."""
+        if axis != self._axis:
+            self._axis = axis
+            self.forget_base()
 
     def forget_base(self) -> None:
         """Drop every reading: the base stood still."""

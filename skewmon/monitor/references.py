@@ -1,9 +1,11 @@
 """Queries the references within rounds, no more often than their schedules allow."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 from skewmon.clock.history import STEADY_CLOCKSOURCES
 from skewmon.errors import SkewmonError
@@ -11,6 +13,7 @@ from skewmon.model import NS_PER_S, Exchange, ReferenceFault, TimeServer
 from skewmon.monitor.reference_state import References, ReferenceState
 from skewmon.probe.clocks import ArrivalClock, base_ns, own_clocksource
 from skewmon.probe.ntp_socket import NtpError, NtpSocket
+from skewmon.probe.relay import Relay
 from skewmon.runtime.containment import Where, translated
 from skewmon.runtime.resolver import resolver
 from skewmon.timesync.ntp_packet import NtpReply
@@ -36,37 +39,34 @@ class ReferenceAsker:
     a round does not wait for still counts in later rounds.
     """
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, references: References, on_axes: dict[str, References]) -> None:
         self._references = references
+        self._on_axes = on_axes
         self._arrivals = ArrivalClock()
         self._sockets: dict[TimeServer, NtpSocket] = {}
-        self._open: dict[TimeServer, asyncio.Task[None]] = {}
+        self._open: dict[tuple[str, TimeServer], tuple[ReferenceState, asyncio.Task[None]]] = {}
 
     def adopt(self, servers: Iterable[TimeServer]) -> None:
         """Query these servers from now on; those that stay keep their state."""
         self._references.adopt(servers)
         kept = {one.server for one in self._references.states}
-        for server in self._open.keys() - kept:
-            self._open.pop(server).cancel()
+        for key in [key for key in self._open if key[1] not in kept]:
+            self._open.pop(key)[1].cancel()
         for server in self._sockets.keys() - kept:
             self._sockets.pop(server).close()
 
-    def begin(self) -> None:
-        """Send a request to every reference whose schedule allows one."""
+    def begin(self, relays: Mapping[str, Relay] = MappingProxyType({})) -> None:
+        """Send a request to every reference whose schedule allows one, also from vantages with a relay."""
         for state in self._references.states:
-            if state.schedule.allows(base_ns()) and state.server not in self._open:
-                state.asked(base_ns())
-                task = asyncio.create_task(self._ask(state))
-                self._open[state.server] = task
-                task.add_done_callback(partial(self._ended, state.server))
+            self._begin("", state, partial(self._by_socket, state))
+        for label in self._on_axes.keys() - relays.keys():
+            del self._on_axes[label]
+        for label, relay in relays.items():
+            self._begin_there(label, relay)
 
     async def settle(self) -> None:
         """Wait for the replies that are expected soon; silent references hold up no round."""
-        waits = {
-            self._open[one.server]: _patience_s(one)
-            for one in self._references.states
-            if one.server in self._open and not one.missed
-        }
+        waits = {task: _patience_s(state) for state, task in self._open.values() if not state.missed}
         if waits:
             await asyncio.wait(waits, timeout=max(waits.values()))
 
@@ -74,21 +74,49 @@ class ReferenceAsker:
         """End all requests and close the sockets."""
         self.adopt(())
 
-    def _ended(self, server: TimeServer, task: "asyncio.Task[None]") -> None:
-        if self._open.get(server) is task:
-            del self._open[server]
+    def _begin_there(self, label: str, relay: Relay) -> None:
+        assert relay.program is not None
+        there = self._on_axes.setdefault(label, References())
+        here = {one.server: one for one in self._references.states if one.server.from_vantages}
+        there.adopt(here)
+        there.on_axis((relay.program.boot_id, relay.program.clocksource))
+        for state in there.states:
+            state.address = here[state.server].address
+            if state.address:  # looked up on the admin box, so that all ask the same server
+                self._begin(label, state, partial(self._by_relay, state, relay))
 
-    async def _ask(self, state: ReferenceState) -> None:
+    def _begin(self, label: str, state: ReferenceState, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        key = label, state.server
+        if state.schedule.allows(base_ns()) and key not in self._open:
+            state.asked(base_ns())
+            task = asyncio.create_task(self._ask(state, ask))
+            self._open[key] = state, task
+            task.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: tuple[str, TimeServer], task: "asyncio.Task[None]") -> None:
+        if key in self._open and self._open[key][1] is task:
+            del self._open[key]
+
+    async def _ask(self, state: ReferenceState, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             with translated(Where.REFERENCE, _internal, reference=state.server.name):
-                opened = await self._socket(state)
-                exchange, reply = await self._confirmed(opened)
-                steady = own_clocksource() in STEADY_CLOCKSOURCES
-                state.answered(exchange, reply, base_ns(), steady=steady)
+                await ask()
         except NtpError as error:
             state.failed(error.fault)
             if state.missed % LOOK_UP_AFTER == 0:
                 self._forget(state.server)
+
+    async def _by_socket(self, state: ReferenceState) -> None:
+        opened = await self._socket(state)
+        exchange, reply = await self._confirmed(opened)
+        steady = own_clocksource() in STEADY_CLOCKSOURCES
+        state.answered(exchange, reply, base_ns(), steady=steady)
+
+    async def _by_relay(self, state: ReferenceState, relay: Relay) -> None:
+        exchange, reply = await relay.datagrams.exchange(state.address, state.server.port, REPLY_S)
+        assert relay.program is not None
+        steady = relay.program.clocksource in STEADY_CLOCKSOURCES
+        state.answered(exchange, reply, base_ns(), steady=steady)
 
     async def _confirmed(self, opened: NtpSocket) -> tuple[Exchange, NtpReply]:
         """Return an exchange; its arrival is that of now if the kernel stamps with another clock."""

@@ -1,7 +1,7 @@
 """One round: measure every node once, decide about the base, commit, evaluate each cluster."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skewmon.clock.history import STEADY_CLOCKSOURCES
@@ -17,6 +17,7 @@ from skewmon.monitor.references import ReferenceAsker
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
+from skewmon.probe.relay import Relay
 from skewmon.probe.sweep import Sweep, Sweeper
 from skewmon.runtime.containment import Where, contained, node_error, translated
 
@@ -72,7 +73,7 @@ async def run_round(
     samples = max(cluster.samples for cluster in clusters)
     interval_s = min(cluster.interval_s for cluster in clusters)
     if references:
-        references.begin()
+        references.begin(_relays(links[endpoint] for endpoint in endpoints))
     sweep = await sweeper.sweep({endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s)
     if references:
         await references.settle()
@@ -104,6 +105,13 @@ async def run_round(
         failed,
         found.jumped,
     )
+
+
+def _relays(links: Iterable[Link]) -> dict[str, Relay]:
+    """Return the relays on vantages that can query time servers, by label."""
+    vantages = {link.vantage for link in links if link.vantage is not None}
+    relays = {one.label: one.relay for one in vantages}
+    return {label: relay for label, relay in relays.items() if relay and relay.datagrams.are_sent}
 
 
 def _evaluated(

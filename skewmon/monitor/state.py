@@ -65,6 +65,7 @@ class MonitorState:
     nodes: dict[Endpoint, NodeState] = field(default_factory=dict)
     admin_answer: LastAnswer = field(default_factory=LastAnswer)  # of the admin box's own time daemon
     references: References = field(default_factory=References)
+    axis_references: dict[str, References] = field(default_factory=dict)  # queried from vantages, by label
     vantages: dict[str, VantageState] = field(default_factory=dict)
     self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
     _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
@@ -130,6 +131,8 @@ class MonitorState:
         """Drop every history against an axis that stood still, except of the nodes of this round."""
         if None in moved:
             self.references.forget_base()
+        for there in self.axis_references.values() if moved else ():
+            there.forget_base()
         for endpoint in self.nodes.keys() - set(but) if moved else ():
             if self.nodes[endpoint].axis in moved:
                 self.nodes[endpoint].forget_axis()

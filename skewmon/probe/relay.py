@@ -16,6 +16,7 @@ from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import quoted
 from skewmon.probe.metering import EXCHANGE, START
+from skewmon.probe.relay_datagrams import RelayDatagrams
 from skewmon.probe.relay_stream import RelayStream
 from skewmon.probe.relay_targets import target
 from skewmon.probe.relay_wire import Frame, Kind
@@ -47,15 +48,14 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         self._nonce = wire.new_nonce()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._hello: asyncio.Future[relay_wire.Hello] = asyncio.get_running_loop().create_future()
-        self._text = b""
-        self._stderr = b""
+        self._text = self._stderr = b""
         self._frames = relay_wire.Frames()
+        self.datagrams = RelayDatagrams(self._put)
         self._streams: dict[int, RelayStream] = {}
         self._opening: dict[int, asyncio.Future[None]] = {}
         self._pings: dict[int, tuple[int, asyncio.Future[Exchange]]] = {}
-        self._ident = 0
-        self._number = 0
-        self._received_ns = 0
+        self._ident = self._number = self._received_ns = 0
+        self._takers = {Kind.PING: self._take_pong, Kind.NTP: self.datagrams.take}
         self._unsent = bytearray()
         self._pinging: asyncio.Task[None] | None = None
 
@@ -75,7 +75,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
                     )
                 with suppress(OSError):  # a shell that is already gone has failed the hello
                     self._channel.write(programs.relay_script(self._nonce).encode())
-                self.program, self.is_listed = await self._hello
+                self.program, self.is_listed, self.datagrams.are_sent = await self._hello
         except TimeoutError:
             raise self._fail(
                 ProbeError(
@@ -204,8 +204,8 @@ class Relay(asyncssh.SSHClientSession[bytes]):
 
     def _handle(self, frame: Frame) -> None:
         stream = self._streams.get(frame.stream)
-        if frame.kind is Kind.PING:
-            self._take_pong(frame)
+        if frame.kind in self._takers:
+            self._takers[frame.kind](frame)
         elif stream is None:
             return  # closed here while the frame was on its way
         elif frame.kind is Kind.DATA:
@@ -285,6 +285,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
             if not reply.done():
                 reply.set_exception(self.failure)
                 reply.exception()
+        self.datagrams.fail()
         for stream in list(self._streams.values()):
             self._closed(stream, self.failure.detail.rstrip("."))
         if self._channel is not None:

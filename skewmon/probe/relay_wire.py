@@ -38,6 +38,7 @@ class Kind(Enum):
     WINDOW = b"W"
     CLOSE = b"C"
     PING = b"P"
+    NTP = b"N"
 
 
 class Frame(NamedTuple):
@@ -51,10 +52,11 @@ class Frame(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The relay's introduction: its clocks, and whether it relays only to listed targets."""
+    """The relay's introduction: its clocks, whether it relays only to listed targets, and datagrams, too."""
 
     program: Program
     is_listed: bool
+    sends_datagrams: bool = False
 
 
 def start(nonce: str) -> bytes:
@@ -95,7 +97,7 @@ def parse_hello(nonce: str, line: str) -> Hello | None:
             f"Its relay introduced itself in words that are not understood: {line[:200]!r}.",
             "If the vantage runs an installed program, install the one of this version.",
         )
-    return Hello(program, "relay=listed" in words)
+    return Hello(program, "relay=listed" in words, "ntp=1" in words)
 
 
 class Frames:

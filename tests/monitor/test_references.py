@@ -69,7 +69,7 @@ class Asking:
 
     def __init__(self) -> None:
         self.references = References()
-        self.asker = ReferenceAsker(self.references)
+        self.asker = ReferenceAsker(self.references, {})
         self.servers: list[Server] = []
 
     async def add(self, *answers: Answer) -> None:
@@ -91,7 +91,7 @@ class Asking:
             if not state.schedule.is_stopped:
                 state.schedule = NtpSchedule(state.schedule.interval_s)
         self.asker.begin()
-        pending = list(self.asker._open.values())
+        pending = [task for _, task in self.asker._open.values()]
         if pending:
             await asyncio.wait(pending, timeout=PATIENCE_S)
         return self.references.states

@@ -11,6 +11,8 @@ import errno, gc, os, select, signal, socket, stat, struct, sys, time
 #                   W so many bytes ("number") were taken          C closed, payload the reason
 #                   C close
 #                   P ping                                         P payload: the six readings of a clock program
+#                   N "ADDRESS PORT", a newline, a datagram        N its reply with its stamp; payload: the stamp of
+#                                                                    the datagram in 8 bytes, the reply
 nonce = sys.argv[1]
 # With a second argument only the targets in that file are opened; it has one numeric "ADDRESS PORT" a line.
 listed = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -25,6 +27,9 @@ READ_BYTES = 4096
 FRAME_BYTES_MAX = 16384
 # Names that are being looked up at once, each by a child process.
 LOOKUPS_MAX = 64
+# Datagrams that wait for their replies at once; the oldest one gives way.
+DATAGRAMS_MAX = 64
+DATAGRAM_BYTES = 1024
 # Without a sign of life from skewmon for so long (it pings every minute) the relay ends.
 IDLE_S = 300
 # Reports of small writes wait for the reply that follows them, but not more than so many.
@@ -68,7 +73,7 @@ class Stream:
         self.window, self.events = WINDOW_BYTES, 0
 
 
-streams, sockets, lookups, out, urgent = {}, {}, {}, [], False
+streams, sockets, lookups, datagrams, out, urgent = {}, {}, {}, {}, [], False
 poller = select.epoll()
 
 
@@ -247,11 +252,50 @@ def forward(stream, data, stamp):
         watch(stream)
 
 
+def forget(fd):
+    waiting = datagrams.pop(fd)
+    poller.unregister(fd)
+    waiting[0].close()
+
+
+def ask(number, payload):
+    # A numeric place only, and of a list only what is in it; without a reply the other side gives up by itself.
+    target, _, data = payload.partition(b"\n")
+    host, _, port = target.decode("ascii", "replace").rpartition(" ")
+    if listed and "%s %s" % (host, port) not in targets or not port.isdigit() or not 0 < int(port) < 65536:
+        return
+    try:
+        found = socket.getaddrinfo(host, int(port), 0, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)[0]
+        asking = socket.socket(found[0], socket.SOCK_DGRAM)
+        asking.setblocking(False)
+        asking.connect(found[4])
+        stamp = read(RAW)
+        asking.send(data)
+    except (OSError, UnicodeError):
+        return
+    while len(datagrams) >= DATAGRAMS_MAX:
+        forget(min(datagrams, key=lambda fd: datagrams[fd][2]))
+    datagrams[asking.fileno()] = (asking, number, stamp)
+    poller.register(asking.fileno(), select.EPOLLIN)
+
+
+def hear(fd):
+    asking, number, sent = datagrams[fd]
+    try:
+        data, stamp = asking.recv(DATAGRAM_BYTES), read(RAW)
+        put(b"N", 0, number, stamp, struct.pack(">Q", sent) + data)
+    except OSError:
+        pass
+    forget(fd)
+
+
 def obey(kind, ident, number, payload):
     stream = streams.get(ident)
     if kind == b"P":
         clocks = (read(0), read(RAW), read(1), read(7), read(RAW), read(0))
         put(b"P", 0, number, 0, ("%d %d %d %d %d %d" % clocks).encode())
+    elif kind == b"N":
+        ask(number, payload)
     elif kind == b"O":
         open_stream(ident, payload)
     elif stream is None:
@@ -280,7 +324,7 @@ def take(pending, started):
     at = 0
     while len(pending) - at >= HEADER.size:
         kind, ident, number, _, length = HEADER.unpack_from(pending, at)
-        if length > FRAME_BYTES_MAX or kind not in b"ODWCP":
+        if length > FRAME_BYTES_MAX or kind not in b"ODWCPN":
             for stream in list(streams.values()):
                 close(stream, "lost the thread")
             return b"", False
@@ -300,7 +344,7 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 hello = "hello probe=python3 real=%s raw=%s mono=%s boot=%s" % (quantum(0), quantum(RAW), quantum(1), quantum(7))
 hello += " boot_id=" + slurp("/proc/sys/kernel/random/boot_id")
 hello += " clocksource=" + slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-say("%s relay=%s" % (hello, "listed" if listed else "any"))
+say("%s ntp=1 relay=%s" % (hello, "listed" if listed else "any"))
 gc.disable()
 poller.register(0, select.EPOLLIN)
 
@@ -312,6 +356,9 @@ def serve():
         ready = [(fd, events, sockets.get(fd)) for fd, events in poller.poll(IDLE_S)]
         # Everything that has arrived gets its stamp before anything else is done.
         arrived = [arrive(one) for _, events, one in ready if one and one.is_open and events & ~select.EPOLLOUT]
+        for fd, _, _ in ready:
+            if fd in datagrams:
+                hear(fd)
         for fd, events, stream in ready:
             if fd in lookups:
                 looked_up(fd)
