@@ -156,6 +156,10 @@ def test_ends_of_connections_are_reported(relay: RelayProgram) -> None:
         target = target_of(server)
     assert relay.ask(target, 2).payload == b"Connection refused"
     assert relay.ask(b"127.0.0.1 0", 3).payload == b"not an address and a port"
+    for stream, target in enumerate((b"", b"\n", b"22", b"a" * 10_000, b"127.0.0.1 99999"), 4):
+        assert relay.ask(target, stream).payload == b"not an address and a port", target
+    for stream, target in enumerate((b"\xff\xfe 22", b"a..b 22", b"x" * 300 + b" 22"), 20):
+        assert relay.ask(target, stream).payload == b"the name does not resolve", target
 
 
 def test_a_connection_can_be_closed(relay: RelayProgram) -> None:

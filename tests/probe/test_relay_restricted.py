@@ -120,6 +120,17 @@ def test_a_list_that_others_may_write_is_not_used(rung: str, tmp_path: Path) -> 
         assert refused.value.reason is Reason.SESSION_REFUSED
 
 
+@pytest.mark.parametrize("rung", WITHOUT)
+def test_a_name_is_no_target_even_if_it_is_listed(rung: str, tmp_path: Path) -> None:
+    """Whoever answers for names would choose the place."""
+    with listening() as server, restricted(tmp_path, rung, server):
+        port = server.getsockname()[1]
+        (tmp_path / "relay.targets").write_text(f"localhost {port}\n")
+        with running_relay(tmp_path, rung, ["/bin/sh", str(tmp_path / "relay")]) as relay:
+            relay.start()
+            assert relay.ask(b"localhost %d" % port, 1).payload == b"not a numeric address"
+
+
 def test_the_list_has_numeric_places_once_and_names_what_is_missing() -> None:
     """Names are looked up when the list is made."""
     arguments = ["authorize", "--relay", "--targets", "localhost:2222", "127.0.0.1:2222", "absent.invalid"]

@@ -95,7 +95,8 @@ sub open_stream {
     return end($stream, "not an address and a port") unless defined $port && $port > 0 && $port < 65536;
     $streams{$ident} = $stream;
     my @found = addresses($host, $port, 1);
-    @found ? join_up($stream, @found) : look_up($stream, $host, $port);
+    return join_up($stream, @found) if @found;
+    $listed ? end($stream, "not a numeric address") : look_up($stream, $host, $port);
 }
 
 sub look_up {

@@ -131,7 +131,7 @@ def open_stream(ident, target):
         put(b"C", ident, payload=b"too many connections through this relay")
         return
     stream = Stream(ident)
-    text = target.decode("ascii", "replace")
+    text = target.decode("utf-8", "replace")
     # The text itself is compared, not the address it stands for: another spelling is another target.
     if listed and text not in targets:
         close(stream, "not a target in %s" % listed)
@@ -143,8 +143,13 @@ def open_stream(ident, target):
     streams[ident] = stream
     try:
         found = socket.getaddrinfo(host, int(port), 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    except (OSError, ValueError):
+        found = []
+    if found:
         connect(stream, [(one[0], one[4]) for one in found])
-    except (OSError, UnicodeError):
+    elif listed:
+        close(stream, "not a numeric address")
+    else:
         look_up(stream, host, int(port))
 
 
@@ -160,7 +165,7 @@ def look_up(stream, host, port):
             os.close(1)
             found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
             os.write(far, " ".join(one[4][0] for one in found).encode())
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
             pass
         os._exit(0)
     os.close(far)
