@@ -162,9 +162,10 @@ def _unit(value_ns: int) -> tuple[int, str]:
 
 def _spelt(value_ns: int, rounding: str) -> str:
     figures, exactly = Context(prec=_FIGURES, rounding=rounding), Decimal(value_ns)
-    shown_ns = abs(figures.plus(exactly))  # chooses the unit: 999.99 ms are 1 s, not 1000 ms
-    unit_ns, unit = next((unit_ns, unit) for from_ns, unit_ns, unit in _SPAN_UNITS if shown_ns >= from_ns)
-    return f"{figures.divide(exactly, Decimal(unit_ns)).normalize():,f} {unit}"
+    shown = figures.plus(exactly)  # chooses the unit: 999.99 ms are 1 s, not 1000 ms
+    from_ns, unit_ns, unit = next(one for one in _SPAN_UNITS if abs(shown) >= one[0])
+    value = exactly if abs(exactly) >= from_ns else shown  # 3599.6 s are 1 h, not 0.9999 h
+    return f"{figures.divide(value, Decimal(unit_ns)).normalize():,f} {unit}"
 
 
 # --- secrets in URLs ---

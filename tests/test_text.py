@@ -72,6 +72,8 @@ def test_rounding_costs_less_than_a_thousandth(value_ns: int) -> None:
         (3 * 3_600 * S, "3 h"),
         (7 * 86_400 * S, "7 days"),
         (3_601 * S, "1 h"),
+        (3_599_600_000_000, "1 h"),
+        (172_799 * S, "2 days"),
         (5_400 * S, "1.5 h"),
         (700 * 86_400 * S, "700 days"),
         (1_795_000_000 * S, "56.88 years"),
