@@ -45,6 +45,22 @@ all:
     switch: {ansible_connection: ansible.netcommon.network_cli}
     balancer: {ansible_connection: ansible.netcommon.httpapi}
     Rack 12 PDU:
+    old_names: {ansible_ssh_host: 10.0.0.6, ansible_ssh_user: root, ansible_ssh_port: "2200"}
+    zone: {ansible_host: "fe80::1%eth0", ansible_user: 1000, ansible_port: ~}
+    smart: {ansible_host: 10.0.0.7, ansible_connection: smart}
+    db[01:02].example.com:
+    "10.0.0.8:2222":
+    real_port: {ansible_host: 10.0.0.9, ansible_port: 22.0}
+    true_port: {ansible_host: 10.0.0.9, ansible_port: true}
+    list_host: {ansible_host: [10.0.0.9]}
+    option: {ansible_host: "-oProxyCommand=id"}
+    option_user: {ansible_user: "-oProxyCommand=id"}
+    url: {ansible_host: "ssh://10.0.0.9:22"}
+    net: {ansible_host: 10.0.0.9/32}
+    blank: {ansible_host: "10.0.0.9 "}
+    key_template: {ansible_ssh_private_key_file: "{{ k }}"}
+    connection_template: {ansible_connection: "{{ 'ssh' }}"}
+    container: {ansible_connection: community.docker.docker}
 """
 
 REJECTED = {
@@ -59,6 +75,17 @@ REJECTED = {
     "switch": "ansible_connection 'ansible.netcommon.network_cli', which is not SSH",
     "balancer": "ansible_connection 'ansible.netcommon.httpapi', which is not SSH",
     "Rack 12 PDU": "'Rack 12 PDU' is not a host name or address",
+    "real_port": "ansible_port is 22.0, expected a text",
+    "true_port": "ansible_port is True, expected a text",
+    "list_host": "ansible_host is ['10.0.0.9'], expected a text",
+    "option": "'-oProxyCommand=id' is not a host name or address",
+    "option_user": "'-oProxyCommand=id' is not a user name",
+    "url": "'ssh://10.0.0.9:22' is neither an IPv6 address nor host:port",
+    "net": "'10.0.0.9/32' is not a host name or address",
+    "blank": "'10.0.0.9 ' is not a host name or address",
+    "key_template": "ansible_ssh_private_key_file is the template",
+    "connection_template": "ansible_connection is the template",
+    "container": "ansible_connection 'community.docker.docker', which is not SSH",
 }
 
 #: Addresses from the variables of other plugins; since 2.19 the result is marked as unsafe.
@@ -79,7 +106,12 @@ def _release(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     """Put a release of ansible-core first in PATH."""
     root = ROOTS / str(request.param)
     assert (root / "usable").exists(), "tests/inventory/packages_ansible.sh installs ansible-core"
-    monkeypatch.setenv("PATH", f"{root}/bin:{os.environ['PATH']}")
+    # The scripts of a virtual environment name the place where it was made; it may have moved since.
+    program = tmp_path / "bin" / "ansible-inventory"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {root}/bin/python3 -m ansible.cli.inventory "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     (tmp_path / "ansible.cfg").write_text(
         "[defaults]\nverbosity = 1\nforce_color = true\n[inventory]\nexport = true\n"
     )
@@ -102,6 +134,12 @@ async def test_each_host_is_right_or_rejected_with_the_reason(tmp_path: Path) ->
         "unsafe": ("10.0.0.2", "ops", 22),
         "full_name": ("10.0.0.3", "skewmon", 22),
         "other_secret": ("10.0.0.4", "skewmon", 22),
+        "old_names": ("10.0.0.6", "root", 2200),
+        "zone": ("fe80::1%eth0", "1000", 22),
+        "smart": ("10.0.0.7", "skewmon", 22),
+        "db01.example.com": ("db01.example.com", "skewmon", 22),
+        "db02.example.com": ("db02.example.com", "skewmon", 22),
+        "10.0.0.8": ("10.0.0.8", "skewmon", 2222),
     }
     reasons = {one.name: one.reason for one in listing.rejected}
     assert reasons.keys() == REJECTED.keys()
