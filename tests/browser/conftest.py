@@ -32,7 +32,7 @@ PATIENCE_S = 40.0
 ROUND_S = 1.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Return a browser of the system's own; one for all tests, as its start takes seconds."""
     async with async_playwright() as playwright:
@@ -90,7 +90,7 @@ class Visit:
         await self.page.locator(selector, has_text=text).first.wait_for(state="visible", timeout=15_000)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, tmp_path: Path) -> AsyncIterator[Visit]:
     """Return a visit that has not opened a page yet."""
     async with Journal.open(str(tmp_path)) as journal, Record.open(str(tmp_path), journal) as record:

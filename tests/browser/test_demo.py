@@ -15,7 +15,7 @@ from skewmon.model import NS_PER_S, Interval
 from skewmon.text import offset
 from tests.browser.test_pictures import LEVELS_OF_PAIRS, VERDICTS, attributes
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 #: The demo's clock jumps 12 s after the start, and the machine may be busy.
 PATIENCE_S = 90.0
@@ -24,7 +24,7 @@ NODES = 12
 WRONG = "n3"
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def demo() -> AsyncIterator[str]:
     """Return the address of the page of a running demo."""
     with socket.socket() as free:

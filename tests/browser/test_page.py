@@ -10,7 +10,7 @@ from skewmon.model import Snapshot
 from tests.browser.conftest import Visit
 from tests.export import samples
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LIVE = ".connection.live"
 

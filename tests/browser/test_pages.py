@@ -12,7 +12,7 @@ from tests.browser import scenes
 from tests.browser.conftest import Visit
 from tests.export import samples
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NODE = f"/node/{samples.JUMPED}"
 

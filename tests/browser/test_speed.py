@@ -9,7 +9,7 @@ from playwright.async_api import CDPSession, Page
 from tests.browser import scenes
 from tests.browser.conftest import Visit
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 #: Updates measured; the cheapest is the one that other programs disturbed least.
 UPDATES = 5

@@ -38,8 +38,9 @@ _FAR = 10
 #: The side of the drawing in its own units, about; a pair takes a whole number of them.
 _SIDE = 1_000
 
-#: The side of a hatch.
+#: The side of a hatch; that of a small drawing is wider, to look the same.
 _HATCH = 16
+_WIDE_HATCH = 32
 
 #: Names of camps below the drawing.
 _CAMPS_MAX = 6
@@ -131,7 +132,7 @@ def _drawing(selection: MatrixClocks, lines: Sequence[Threshold], key: str) -> M
     )
     return tag(
         "svg",
-        _hatch(hatch),
+        _hatch(hatch, _WIDE_HATCH if count <= FEW_MAX else _HATCH),
         *drawn,
         tag("path", class_="diagonal", d="".join(f"M{at} {at}h{cell}v{cell}h-{cell}z" for at in corners)),
         *_separators(selection, cell),
@@ -146,11 +147,11 @@ def _drawing(selection: MatrixClocks, lines: Sequence[Threshold], key: str) -> M
     )
 
 
-def _hatch(name: str) -> Markup:
+def _hatch(name: str, side: int) -> Markup:
     """Return the pattern of ambiguous pairs, which differs from a colour for every eye."""
-    size = f"{_HATCH}"
+    size = f"{side}"
     ground = tag("rect", width=size, height=size, class_="ground")
-    stripe = tag("path", d=f"M0 {size}L{size} 0", class_="stripe", stroke_width=f"{_HATCH / 4:g}")
+    stripe = tag("path", d=f"M0 {size}L{size} 0", class_="stripe", stroke_width=f"{side / 4:g}")
     pattern = tag("pattern", ground, stripe, id=name, width=size, height=size, patternUnits="userSpaceOnUse")
     return tag("defs", pattern)
 

@@ -33,12 +33,17 @@ def beyond_since(recent: Recent, one: ClusterStatus) -> dict[str, str]:
 
 def _beyond_words(recent: Recent, name: str, limit_ns: int) -> str:
     """Return when the last steps in a row that passed the line began; steps without a round do not count."""
-    steps = recent.of(name)
-    for back, step in enumerate(reversed(steps)):
-        if step is not None and step.offset is not None and step.offset.proven_ns <= limit_ns:
-            begin_s = recent.begin_s + (len(steps) - back) * STEP_S
-            return f"beyond a line since {datetime.fromtimestamp(begin_s, UTC):%H:%M} UTC"
-    return "beyond a line for as long as is recorded here"
+    begin_s, or_earlier = None, " or earlier"
+    for number, step in reversed(list(enumerate(recent.of(name)))):
+        if step is None or step.offset is None:
+            continue
+        if step.offset.proven_ns <= limit_ns:
+            or_earlier = ""
+            break
+        begin_s = recent.begin_s + number * STEP_S
+    if begin_s is None:
+        return ""
+    return f"beyond a line since {datetime.fromtimestamp(begin_s, UTC):%H:%M} UTC{or_earlier}"
 
 
 def _begun(journal: JournalDay, cluster: str) -> dict[str, str]:

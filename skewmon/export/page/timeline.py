@@ -87,7 +87,9 @@ def timeline(journal: JournalDay, now: str, cluster: str, node: str | None = Non
         elapsed_s = (end - datetime.fromisoformat(event["time"])).total_seconds()
         return min(1.0, max(0.0, 1 - elapsed_s / DAY_S))
 
-    lanes = list(_lanes(events, place, node))
+    lanes = [(name, spans) for name, spans in _lanes(events, place, node) if spans]
+    if not lanes:
+        return tag("p", "No events in the last 24 hours.", class_="minor")
     height = len(lanes) * LANE_HEIGHT + AXIS_HEIGHT
     drawn = tag(
         "svg",
@@ -96,7 +98,7 @@ def timeline(journal: JournalDay, now: str, cluster: str, node: str | None = Non
         class_="timeline",
         height=f"{height}",
         role="img",
-        aria_label=_sentence(lanes, events),
+        aria_label=_sentence(lanes),
     )
     labels = tag("ul", *(tag("li", name) for name, _ in lanes), class_="lanes", aria_hidden="true")
     cut = "Older events of the day were too many to draw." if journal.is_cut else None
@@ -166,7 +168,7 @@ def _marks(
     return [TimelineSpan(place(event), place(event), level, (event["message"],)) for event in chosen]
 
 
-def _merged(spans: Iterable[TimelineSpan]) -> Iterator[TimelineSpan]:
+def merged(spans: Iterable[TimelineSpan]) -> Iterator[TimelineSpan]:
     """Yield the spans with those of one level that overlap as one: a thousand outages are one bar."""
     for level, alike in groupby(sorted(spans, key=lambda one: (one.level, one.begin)), lambda one: one.level):
         last: TimelineSpan | None = None
@@ -188,7 +190,7 @@ def _lane(spans: Sequence[TimelineSpan], number: int) -> Iterator[Markup]:
     top = number * LANE_HEIGHT
     y = f"{top + LANE_HEIGHT / 2:g}"
     yield tag("line", class_="axis", x1="0", x2="100%", y1=y, y2=y)
-    for span in _merged(spans):
+    for span in merged(spans):
         yield tag(
             "rect",
             tag("title", names(span.sentences, SENTENCES_MAX)),
@@ -212,8 +214,6 @@ def _axis(end: datetime, height: int) -> Iterator[Markup]:
                 yield tag("text", f"{at:%H:%M}", class_="tick minor", x=x, y=f"{height - 4}")
 
 
-def _sentence(lanes: Sequence[tuple[str, list[TimelineSpan]]], events: Sequence[EventRow]) -> str:
-    if not events:
-        return "Last 24 hours: no events."
-    counts = ", ".join(f"{name.lower()} {len(spans)}" for name, spans in lanes if spans)
-    return f"Last 24 hours, number in each lane: {counts or 'none'}. The events page lists them."
+def _sentence(lanes: Sequence[tuple[str, list[TimelineSpan]]]) -> str:
+    counts = ", ".join(f"{name} {len(spans)}" for name, spans in lanes)
+    return f"Last 24 hours, number in each lane: {counts}. The events page lists them."
