@@ -11,7 +11,7 @@ from skewmon.cli.reporting.words import statement
 from skewmon.export.page.markup import Child, Markup, join, tag
 from skewmon.journal.record.figures import ClusterFigures, NodeFigures, Report, excesses, instant_ns, steps
 from skewmon.journal.record.seal import Verification
-from skewmon.model import NS_PER_S, Event
+from skewmon.model import NS_PER_S, Event, ThresholdKind
 from skewmon.model.record import VERDICTS
 from skewmon.text import at_least, rfc3339, utc
 
@@ -85,7 +85,7 @@ def _cluster(one: ClusterFigures, span_s: tuple[int, int]) -> Markup:
         tag("h2", f"Cluster {one.name}"),
         *(tag("p", paragraph, class_="statement") for paragraph in statement(one)),
         _summary(one),
-        skew_picture(one, span_s),
+        _picture(one, span_s),
         _lines(one),
         _nodes(one, span_s),
         _excesses(one),
@@ -94,6 +94,21 @@ def _cluster(one: ClusterFigures, span_s: tuple[int, int]) -> Markup:
         ),
         _events("All events", one.events),
     )
+
+
+def _picture(one: ClusterFigures, span_s: tuple[int, int]) -> Markup | None:
+    drawn = skew_picture(one, span_s)
+    if drawn is None:
+        return None
+    lines = ", ".join(
+        line_text(figure.line) for figure in one.lines if figure.line.kind == ThresholdKind.SKEW
+    )
+    span = f"{utc(span_s[0] * NS_PER_S)} (left) to {utc(span_s[1] * NS_PER_S)} (right)"
+    caption = (
+        f"Skew from {span}, even near zero and logarithmic beyond: the band from the greatest proven to the "
+        f"greatest possible value; dashed: {lines or 'no lines'}. Below it the time in each verdict."
+    )
+    return tag("figure", drawn, tag("figcaption", caption))
 
 
 def _summary(one: ClusterFigures) -> Markup:

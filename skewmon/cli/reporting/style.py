@@ -8,6 +8,7 @@ h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(
 code, dd, td { overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: minmax(10rem, 20rem) 1fr; gap: .2rem 1rem; }
 dt { color: var(--unknown); } dd { margin: 0; }
+figure { margin: 1rem 0; } figcaption { font-size: .85rem; color: var(--unknown); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid var(--line); }
 svg.skew { width: 100%; height: 11rem; } svg.spark { width: 14rem; height: 2rem; }
