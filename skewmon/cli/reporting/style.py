@@ -2,7 +2,9 @@
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8888; --band: #2a6fb0; --ok: #2e7d32; --warning: #b26a00;
-  --critical: #b3261e; --unknown: #777; --ambiguous: #6a4fb3; }
+  --critical: #b3261e; --unknown: #666; --ambiguous: #6a4fb3; }
+@media (prefers-color-scheme: dark) { :root { --band: #64a8e8; --ok: #66bb6a; --warning: #ffb74d;
+  --critical: #ff8a80; --unknown: #a0a0a0; --ambiguous: #b39ddb; } }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 80rem; margin: 1.5rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 code, dd, td { overflow-wrap: anywhere; }
@@ -20,5 +22,7 @@ svg.skew { width: 100%; height: 11rem; } svg.spark { width: 14rem; height: 2rem;
 .verdict.ambiguous { fill: var(--ambiguous); }
 .whole { color: var(--ok); } .changed { color: var(--critical); font-weight: bold; }
 .statement { border-left: 3px solid var(--line); padding-left: .75rem; }
+.wide table { min-width: 46rem; }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 @media print { body { max-width: none; font-size: 11px; } section { break-before: page; } }
 """
