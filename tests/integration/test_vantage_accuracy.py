@@ -33,8 +33,8 @@ DRIFT_PPM = 400
 WANDER_PPM = 4
 SLEW_PPM = 500
 
-#: On a busy machine every bound is wider; through a relay it is at most so many times as wide as that of a node
-#: that is measured directly, since the relay stamps in its own time.
+#: On a busy machine every bound is wider; through a relay it is at most so many times that of a node that is
+#: measured directly, since the relay stamps in its own time.
 BUSY_RATIO = 3
 
 
