@@ -134,13 +134,15 @@ def _measurement() -> Iterable[Rule]:
         "The admin box {{ $labels.instance }} and most nodes of {{ $labels.cluster_name }} are provably "
         "apart: its clock is wrong, or theirs are.",
     )
+    # The references belong to the box: clusters without any have no such finding, and all others share it.
+    unconfirmed = latest('skewmon_finding{kind="utc-unconfirmed"}')
     yield alert_rule(
         "SkewmonUtcUnconfirmed",
-        latest('skewmon_finding{kind="utc-unconfirmed"}') + " == 1",
+        f"max without (cluster_name) ({unconfirmed}) == 1",
         Threshold("warning", 0, for_s=900.0),
         "References do not confirm UTC.",
-        "For a quarter of an hour {{ $labels.instance }} has judged no clock of {{ $labels.cluster_name }} "
-        "against UTC: too few references can be used, or they disagree.",
+        "For a quarter of an hour {{ $labels.instance }} has judged no clock against UTC: too few references "
+        "can be used, or they disagree.",
     )
     yield alert_rule(
         "SkewmonAmbiguousForLong",

@@ -117,7 +117,7 @@ CONDITIONS: Sequence[tuple[str, dict[str, str]]] = (
     ("SkewmonSkewHigh", {"cluster_name": "demo", "severity": "warning", "kind": "skew"}),
     ("SkewmonSkewHigh", {"cluster_name": "demo", "node": "n4", "kind": "drift"}),
     ("SkewmonJournalFailing", {}),
-    ("SkewmonUtcUnconfirmed", {"cluster_name": "demo"}),
+    ("SkewmonUtcUnconfirmed", {}),
     ("SkewmonInventoryEntryRejected", {"cluster_name": "listed"}),
     ("SkewmonNotificationsFailing", {"notifier": "alertmanager"}),
 )
