@@ -159,5 +159,6 @@ def _introduce(console: "Console", simulated: "DemoNodes", port: int, *, asked: 
     if port != USUAL_PORT and not asked:
         console.print(f"Port {USUAL_PORT} is taken; this daemon listens at {port}.")
     console.print(f"Page     {base}/\nMetrics  {base}/metrics\nJSON     {base}/api/v1/status")
+    console.print(f"Watch    skewmon watch --url {base}")
     console.print("The commands advised below are for real nodes: these know the demo's own key alone.")
     console.print("Ctrl-C ends it.")
