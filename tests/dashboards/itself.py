@@ -18,13 +18,15 @@ def _condition(make: Panels, scope: Scope) -> list[Any]:
     conditions = (
         (f"min by (instance) ({scope.of('up')})", "{{instance}} scraped"),
         (_of_instance(scope, "min", "skewmon_journal_healthy"), "{{instance}} journal written"),
+        (_of_instance(scope, "min", "skewmon_record_healthy"), "{{instance}} record written"),
         (_of_instance(scope, "min", "skewmon_config_last_reload_successful"), "{{instance}} reloaded"),
     )
     return [
         make.states(
-            "Scrapes, journal and reloads",
-            "Whether Prometheus reached skewmon, whether its last write to the journal succeeded, and "
-            "whether it accepted the configuration when it last read it. Time without a bar was not scraped.",
+            "Scrapes, journal, record and reloads",
+            "Whether Prometheus reached skewmon, whether its last writes to journal and record succeeded, "
+            "and whether it accepted the configuration when it last read it. Time without a bar was not "
+            "scraped.",
             conditions,
             HOLDS,
         ).span(8),
@@ -45,12 +47,21 @@ def _condition(make: Panels, scope: Scope) -> list[Any]:
 def _counters(make: Panels, scope: Scope) -> list[Any]:
     return [
         make.lines(
-            "Journal",
-            "Events that wait for the journal, events lost, and new journal files in place of damaged ones.",
+            "Journal and record",
+            "Events and minutes that wait to be written, those lost, and new journal files in place of "
+            "damaged ones.",
             (
-                (_of_instance(scope, "max", "skewmon_journal_waiting_events"), "{{instance}} waiting"),
-                (scope.increase("skewmon_journal_lost_events_total", "instance"), "{{instance}} lost"),
+                (_of_instance(scope, "max", "skewmon_journal_waiting_events"), "{{instance}} events waiting"),
+                (scope.increase("skewmon_journal_lost_events_total", "instance"), "{{instance}} events lost"),
                 (scope.increase("skewmon_journal_restarts_total", "instance"), "{{instance}} new files"),
+                (
+                    _of_instance(scope, "max", "skewmon_record_waiting_periods"),
+                    "{{instance}} minutes waiting",
+                ),
+                (
+                    scope.increase("skewmon_record_lost_periods_total", "instance"),
+                    "{{instance}} minutes lost",
+                ),
             ),
         ).span(8),
         make.lines(
