@@ -1,4 +1,4 @@
-"""`skewmon config`: check, show, explain or start a configuration."""
+"""`skewmon config`: check, show or start a configuration."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ _OPTION = click.option(
 
 @click.group()
 def command() -> None:
-    """Check, show, explain or start a configuration."""
+    """Check, show or start a configuration."""
 
 
 @command.command()

@@ -23,7 +23,7 @@ COMMANDS = {
     "parse": "Turn the text of a time tool into JSON.",
     "init": "Make the key and the first configuration of the service.",
     "doctor": "Check the whole way, from the configuration to the receivers.",
-    "config": "Check, show, explain or start a configuration.",
+    "config": "Check, show or start a configuration.",
     "profiles": "List threshold profiles and their sources.",
     "rules": "Print Prometheus rules for a configuration.",
     "events": "Read the journal.",

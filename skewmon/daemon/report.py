@@ -18,7 +18,7 @@ from skewmon.journal.detect import CLOCK_EVENTS, alert_events, clock_events, clu
 from skewmon.journal.readings import SavedReadings
 from skewmon.journal.record import Record
 from skewmon.journal.reported import KEY, ReportedState, reported_from
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, EventKind, Snapshot, Verdict
+from skewmon.model import NS_PER_S, Cluster, ClusterView, Event, EventKind, Measured, Snapshot, Verdict
 from skewmon.monitor.round import Round
 from skewmon.monitor.state import MonitorState
 from skewmon.notify.alerting import Alerting
@@ -116,7 +116,7 @@ class Reporter:
         """Publish the newest views as one snapshot, of now if ``wall_ns`` is None."""
         views = tuple(self._views[cluster.name] for cluster in self._clusters if cluster.name in self._views)
         self._exporter.publish(Snapshot(wall_ns or time.time_ns(), views), self._stats())
-        self._systemd.status(_status_line(views))
+        self._systemd.status(status_line(views))
 
     def _report_cluster(self, view: ClusterView, at_ns: int) -> list[Event]:
         """Adopt a cluster's newest view and return its events."""
@@ -188,10 +188,12 @@ class Reporter:
         )
 
 
-def _status_line(views: Sequence[ClusterView]) -> str:
-    """Return the status line of ``systemctl status``."""
-    nodes = sum(len(view.nodes) for view in views)
-    missing = nodes - sum(view.measured for view in views)
+def status_line(views: Sequence[ClusterView]) -> str:
+    """Return the status line of ``systemctl status``; a node of several clusters counts once."""
+    measured = {
+        (node.name, node.address): isinstance(node.outcome, Measured) for view in views for node in view.nodes
+    }
+    nodes, missing = len(measured), len(measured) - sum(measured.values())
     proven = [view.skew.lower_ns for view in views if view.skew]
     widest = f", proven skew {at_least(max(proven))}" if proven else ""
     return f"{nodes} nodes, {missing} not measured{widest}"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from skewmon.daemon.report import status_line
 from skewmon.daemon.systemd import Systemd
+from tests.export.samples import cluster_view, node, unreachable
 
 
 @pytest.fixture
@@ -73,3 +75,10 @@ def test_programs_that_the_daemon_starts_do_not_inherit_its_variables() -> None:
     environment = {"NOTIFY_SOCKET": "/nonexistent", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "HOME": "/"}
     Systemd(environment)
     assert environment == {"HOME": "/"}
+
+
+def test_a_node_of_two_clusters_counts_once() -> None:
+    """Also if it is not measured."""
+    nodes = (node("n1", 0), node("n2", 1_000_000), unreachable("n3"))
+    views = [cluster_view(nodes, "one"), cluster_view(nodes[1:], "two")]
+    assert status_line(views).startswith("3 nodes, 1 not measured")
