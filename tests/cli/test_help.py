@@ -66,10 +66,11 @@ def test_help_explains_the_command(name):
 
 #: Every command, and those below commands.
 ALL_COMMANDS = (
-    *(name for name in COMMANDS if name not in ("config", "alerts", "keys")),
+    *(name for name in COMMANDS if name not in ("config", "alerts", "keys", "record")),
     *(f"config {name}" for name in ("check", "init", "schema", "show")),
     "alerts test",
     *(f"keys {name}" for name in ("authorize", "scan")),
+    *(f"record {name}" for name in ("size", "verify")),
 )
 
 
