@@ -21,7 +21,7 @@ def _options(function: "Callable[..., Any]") -> "Callable[..., Any]":
             "--config.file",
             "config_file",
             metavar="FILE",
-            help="The configuration that names the state directory.",
+            help="It names the state directory.",
         ),
     ):
         function = option(function)
@@ -45,7 +45,7 @@ def verify(config_file: str | None, state_directory: str | None, seal: tuple[str
     \b
     Examples:
       skewmon record verify
-      skewmon record verify --seal 53425aceaedb7834ed2317b82d6419ddef6a2cdaeb2f0bd74180398f4cf496c9
+      skewmon record verify --seal "$(cat seal-that-was-kept)"
     """
     from skewmon.cli.state_directory import state_directory as locate
     from skewmon.journal.record import reading

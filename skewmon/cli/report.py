@@ -45,7 +45,7 @@ def command(
     \b
     Examples:
       skewmon report > report.html
-      skewmon report --since 2026-11-28T14:00 --until 2026-11-28T15:00 --cluster etcd > incident.html
+      skewmon report --since 2h --cluster etcd > incident.html
       skewmon report --since 365d -o csv > year.csv
     """
     from skewmon.cli.reporting import document, html, table
