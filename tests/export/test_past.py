@@ -1,11 +1,15 @@
 """Since when a clock is wrong, and the order of clocks in the matrix."""
 
+from dataclasses import replace
+
 from skewmon.export.page.camps import camps, natural
+from skewmon.export.page.matrix import matrix
 from skewmon.export.page.past import JournalDay
 from skewmon.export.page.recent import SPAN_S, STEP_S, Recent, RecentStep
 from skewmon.export.page.since import beyond_since, wrong_since
+from skewmon.export.pairs import measured_offsets
 from skewmon.export.status import status
-from skewmon.model import Interval
+from skewmon.model import AxisOffset, Interval
 from skewmon.model.record import EndRange
 from tests.export import samples
 
@@ -72,10 +76,24 @@ def test_clocks_that_agree_stand_together() -> None:
         samples.node("wide", 0, 60 * samples.MS),
         samples.node("behind", -samples.JUMP_NS),
     )
-    (one,) = status(samples.snapshot(samples.cluster_view(nodes)))["clusters"]
-    assert [[node["name"] for node, _ in camp] for camp in camps(one)] == [
+    view = samples.cluster_view(nodes)
+    (one,) = status(samples.snapshot(view))["clusters"]
+    assert [[node["name"] for node, _ in camp] for camp in camps(one, measured_offsets(view))] == [
         ["behind"],
         ["n9", "n10", "wide"],
         ["far"],
     ]
     assert sorted(["n10", "n9", "a", "10", "n9b"], key=natural) == ["a", "n9", "n9b", "n10", "10"]
+
+
+def test_pairs_of_one_axis_are_as_narrow_as_there() -> None:
+    """The matrix subtracts on the axis that two clocks share, as the API does."""
+    own = Interval.around(0, 70 * samples.US)
+    wide = AxisOffset(-40 * samples.MS, 40 * samples.MS, "b", own, Interval.around(0, 40 * samples.MS))
+    nodes = tuple(replace(samples.node(name), offset=wide) for name in ("n1", "n2", "n3"))
+    view = samples.cluster_view(nodes)
+    (one,) = status(samples.snapshot(view))["clusters"]
+    assert {pair["verdict"] for pair in one["pairs"]} == {"ok"}
+    drawn = matrix(one, measured_offsets(view), "c0").partition('<ul class="legend"')[0]
+    assert 'class="ok tint0"' in drawn
+    assert 'class="ambiguous"' not in drawn

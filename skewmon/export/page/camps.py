@@ -1,8 +1,9 @@
 """The order of clocks in which those that agree stand together."""
 
+from collections.abc import Mapping
 from itertools import groupby
 
-from skewmon.export.document import ClusterStatus, NodeStatus, interval, skew_thresholds
+from skewmon.export.document import ClusterStatus, NodeStatus, skew_thresholds
 from skewmon.model import Interval
 
 #: Clocks of a camp are ordered in steps of this part of the lowest line, and by name within one, so that
@@ -15,11 +16,15 @@ _NO_LINE_NS = 500_000_000
 Measurement = tuple[NodeStatus, Interval]
 
 
-def camps(one: ClusterStatus) -> list[list[Measurement]]:
-    """Return the measured nodes from behind to ahead, split at each gap proven wider than the line."""
+def camps(one: ClusterStatus, offsets: Mapping[str, Interval]) -> list[list[Measurement]]:
+    """Return the measured nodes from behind to ahead, split at each gap proven wider than the line.
+
+    ``offsets`` are those of the round: the difference of two is that of the pair, on the axis that they
+    share. Within a camp, clocks with wide bounds come last: pairs that may be ambiguous are a block, too.
+    """
     lines = skew_thresholds(one["thresholds"])
     limit_ns = next((line.limit_ns for line in lines if line.limit_ns > 0), _NO_LINE_NS)
-    measured = [(node, interval(node["offset"])) for node in one["nodes"] if node["offset"]]
+    measured = [(node, offsets[node["name"]]) for node in one["nodes"] if node["name"] in offsets]
     found: list[list[Measurement]] = []
     reach_ns = 0
     for node, offset in sorted(measured, key=lambda each: each[1].lower_ns):

@@ -27,9 +27,10 @@ from skewmon.export.page.since import beyond_since, wrong_since
 from skewmon.export.page.sparkline import sparkline
 from skewmon.export.page.strip import strip
 from skewmon.export.page.timeline import timeline
+from skewmon.export.pairs import measured_offsets
 from skewmon.export.published import Publication
 from skewmon.export.vantages import vantage_itself
-from skewmon.model import ThresholdKind, UtcState, Verdict
+from skewmon.model import ClusterView, Interval, ThresholdKind, UtcState, Verdict
 from skewmon.runtime.gil_yield import yielding_gil
 from skewmon.text import at_least, at_most, exact, span
 
@@ -56,11 +57,15 @@ COLUMNS = ("Node", "Offset", "Against the lines", "Round trip", "Time daemon say
 
 @dataclass(frozen=True, slots=True)
 class DrawnPast:
-    """The history of one cluster, drawn: by node a sparkline, and since when its clock is wrong."""
+    """All that a section shows beside the document.
+
+    That is its history, drawn: by node a sparkline, and since when its clock is wrong.
+    """
 
     sparklines: Mapping[str, Markup] = field(default_factory=dict)
     since: Mapping[str, str] = field(default_factory=dict)
     timeline: Markup | None = None
+    offsets: Mapping[str, Interval] = field(default_factory=dict)  # whose differences are those of pairs
 
 
 def drawn(
@@ -69,13 +74,15 @@ def drawn(
     """Return the page of a publication."""
     document = publication.document
     pasts = {
-        one["name"]: _past(one, document, journal, recents.get(one["name"], Recent()))
-        for one in document["clusters"]
+        one["name"]: _past(one, view, document, journal, recents.get(one["name"], Recent()))
+        for one, view in zip(document["clusters"], publication.snapshot.clusters, strict=True)
     }
     return draw(document, pasts, every_row=every_row)
 
 
-def _past(one: ClusterStatus, document: Status, journal: JournalDay, recent: Recent) -> DrawnPast:
+def _past(
+    one: ClusterStatus, view: ClusterView, document: Status, journal: JournalDay, recent: Recent
+) -> DrawnPast:
     scale, lines = Scale.of_cluster(one), skew_thresholds(one["thresholds"])
     sparklines = {
         node["name"]: sparkline(recent.of(node["name"]), lines, scale)
@@ -83,7 +90,8 @@ def _past(one: ClusterStatus, document: Status, journal: JournalDay, recent: Rec
         if recent.steps
     }
     since = beyond_since(recent, one) | wrong_since(journal, one)
-    return DrawnPast(sparklines, since, timeline(journal, document["time"], one["name"]))
+    day = timeline(journal, document["time"], one["name"])
+    return DrawnPast(sparklines, since, day, measured_offsets(view))
 
 
 def draw(document: Status, pasts: Mapping[str, DrawnPast], *, every_row: bool) -> Drawing:
@@ -175,7 +183,13 @@ def _pictures(drawing: Drawing, one: ClusterStatus, scale: Scale, key: str, past
         tag(
             "details",
             tag("summary", "Pairs"),
-            drawing.part(f"{key}m", "div", matrix(one, key), class_="matrix-box", data_cluster=one["name"]),
+            drawing.part(
+                f"{key}m",
+                "div",
+                matrix(one, past.offsets, key),
+                class_="matrix-box",
+                data_cluster=one["name"],
+            ),
             class_="pairs-box",
             open=one["verdict"] in UNFOLDED,
             data_key=f"{key}m",

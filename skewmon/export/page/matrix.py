@@ -5,7 +5,7 @@ the runs of one row are few because the order follows the offsets.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -59,9 +59,9 @@ class MatrixClocks:
         return list(chain.from_iterable(self.camps))
 
 
-def chosen(one: ClusterStatus) -> MatrixClocks:
+def chosen(one: ClusterStatus, offsets: Mapping[str, Interval]) -> MatrixClocks:
     """Return the clocks to draw: all, or those furthest from the reference on both sides."""
-    found = camps(one)
+    found = camps(one, offsets)
     order = list(chain.from_iterable(found))
     spare = len(order) - CLOCKS_MAX
     if spare <= 0:
@@ -72,9 +72,9 @@ def chosen(one: ClusterStatus) -> MatrixClocks:
     return MatrixClocks([camp for camp in kept if camp], by_distance[:spare])
 
 
-def matrix(one: ClusterStatus, key: str) -> Markup:
+def matrix(one: ClusterStatus, offsets: Mapping[str, Interval], key: str) -> Markup:
     """Return names, drawing, legend and a readout for the pair under the pointer or cursor."""
-    selection = chosen(one)
+    selection = chosen(one, offsets)
     if len(selection.clocks) < 2:
         return tag("p", "Fewer than two clocks were measured: there is no pair.", class_="minor")
     lines = skew_thresholds(one["thresholds"])

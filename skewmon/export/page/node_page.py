@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from skewmon.alert.thresholds import judge
 from skewmon.export.claims import PeerStatus
 from skewmon.export.document import (
     ClusterStatus,
@@ -18,21 +17,20 @@ from skewmon.export.page.bar import bar
 from skewmon.export.page.events import event_table
 from skewmon.export.page.findings import finding_list
 from skewmon.export.page.history import NodeHistory, chart
-from skewmon.export.page.links import UP, events_path, node_link
+from skewmon.export.page.links import UP, events_path
 from skewmon.export.page.markup import Markup, join, tag
 from skewmon.export.page.nodes import changes, claim
 from skewmon.export.page.parts import Drawing
 from skewmon.export.page.past import JournalDay
+from skewmon.export.page.peers import peers_table
 from skewmon.export.page.scale import Scale, judged
 from skewmon.export.page.since import wrong_since
 from skewmon.export.page.timeline import timeline
+from skewmon.export.pairs import measured_offsets
 from skewmon.export.published import Publication
 from skewmon.export.vantages import measured_from
 from skewmon.model import Interval, Threshold
 from skewmon.text import bound, coarse, offset, rate, signed_seconds, span_of_seconds
-
-#: Peers that are provably furthest away; the API has all.
-PAIRS_MAX = 12
 
 #: Events of the last day below the timeline; the events page has more.
 EVENTS_SHOWN = 20
@@ -58,15 +56,31 @@ def drawn(
     publication: Publication, name: str, journal: JournalDay, pasts: Mapping[str, NodeHistory]
 ) -> Drawing:
     """Return the page of a node of the newest round."""
-    return draw(publication.document, name, journal, pasts)
+    offsets = {view.name: measured_offsets(view) for view in publication.snapshot.clusters}
+    return draw(publication.document, name, journal, pasts, offsets)
 
 
-def draw(document: Status, name: str, journal: JournalDay, pasts: Mapping[str, NodeHistory]) -> Drawing:
+def draw(
+    document: Status,
+    name: str,
+    journal: JournalDay,
+    pasts: Mapping[str, NodeHistory],
+    offsets: Mapping[str, Mapping[str, Interval]],
+) -> Drawing:
     """Return a section for each cluster that has a node of this name."""
     drawing = Drawing()
     found = [(one, node) for one in document["clusters"] for node in one["nodes"] if node["name"] == name]
     sections = [
-        _section(drawing, document, one, node, journal, pasts.get(one["name"]), f"c{number}")
+        _section(
+            drawing,
+            document,
+            one,
+            node,
+            journal,
+            pasts.get(one["name"]),
+            offsets.get(one["name"], {}),
+            f"c{number}",
+        )
         for number, (one, node) in enumerate(found)
     ]
     state = drawing.part("state", "span", hidden=True, data_verdict=document["verdict"].value)
@@ -81,6 +95,7 @@ def _section(
     node: NodeStatus,
     journal: JournalDay,
     past: NodeHistory | None,
+    offsets: Mapping[str, Interval],
     key: str,
 ) -> Markup:
     lines = skew_thresholds(one["thresholds"])
@@ -104,7 +119,7 @@ def _section(
         tag("h3", "Time daemon"),
         drawing.part(f"{key}s", "div", _claims(node)),
         tag("h3", "Against the other nodes"),
-        drawing.part(f"{key}p", "div", _pairs(one, node, lines)),
+        drawing.part(f"{key}p", "div", peers_table(node["name"], offsets, lines)),
         class_=f"cluster {level}",
         data_name=one["name"],
         data_verdict=level,
@@ -153,6 +168,8 @@ def _named_figures(one: ClusterStatus, node: NodeStatus) -> Iterator[tuple[str, 
     if node["admin_offset"]:
         admin = interval(node["admin_offset"])
         yield "To the admin box", offset(admin.estimate_ns, admin.bound_ns)
+    if node["axis"]:
+        yield "Measured from", measured_from(one, node)
     if node["utc_offset"]:
         utc = interval(node["utc_offset"])
         yield "To UTC", offset(utc.estimate_ns, utc.bound_ns)
@@ -235,45 +252,4 @@ def _peer(peer: PeerStatus) -> tuple[str, ...]:
         seconds(peer["delay_seconds"]),
         "" if peer["offset_seconds"] is None else signed_seconds(peer["offset_seconds"]),
         seconds(peer["jitter_seconds"]),
-    )
-
-
-def _pairs(one: ClusterStatus, node: NodeStatus, lines: tuple[Threshold, ...]) -> Markup:
-    """Return the peers that this clock is provably furthest from, as the API lists them."""
-    if node["offset"] is None:
-        return tag("p", "The node was not measured.", class_="minor")
-    own = interval(node["offset"])
-    peers = [
-        (peer["name"], own - interval(peer["offset"]))
-        for peer in one["nodes"]
-        if peer["offset"] and peer["name"] != node["name"]
-    ]
-    if not peers:
-        return tag("p", "No other node was measured.", class_="minor")
-    worst = sorted(peers, key=lambda pair: (-pair[1].proven_ns, -abs(pair[1].estimate_ns), pair[0]))[
-        :PAIRS_MAX
-    ]
-    rows = (_pair(name, apart, lines) for name, apart in worst)
-    head = tag(
-        "tr", *(tag("th", name, scope="col") for name in ("Peer", "This node minus the peer", "State"))
-    )
-    table = tag(
-        "table",
-        tag("caption", "Pairs, provably furthest apart first", class_="hidden"),
-        tag("thead", head),
-        tag("tbody", *rows),
-        class_="plain pair-table",
-    )
-    more = len(peers) - len(worst)
-    rest = tag("p", f"{more:,} more are nearer.", class_="minor") if more else None
-    return join((tag("div", table, class_="table"), rest))
-
-
-def _pair(name: str, apart: Interval, lines: tuple[Threshold, ...]) -> Markup:
-    state = judge(apart, lines[0]).value if lines else "unknown"
-    return tag(
-        "tr",
-        tag("td", node_link(name, UP)),
-        tag("td", offset(apart.estimate_ns, apart.bound_ns), class_="value"),
-        tag("td", tag("span", state, class_=f"badge {'critical' if state == 'breach' else state}")),
     )

@@ -2,19 +2,25 @@
 import { offset, visible } from "./format.js";
 
 const NS = 1e9;
+const PAIRS_MAX = 1_000; // of one answer: all peers of the largest cluster
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 let cursor = null; // { cluster, node, peer }
-let documents = null; // the newest status, fetched once a round while a pair is shown
+let asked = null; // { url, answer }: the pairs of one clock, fetched once a round
 
 export function forget() {
-  documents = null;
+  asked = null;
   if (cursor) show();
 }
 
-function status(root) {
-  documents ??= fetch(`${root}api/v1/status`, { cache: "no-store" }).then((response) => response.json());
-  return documents;
+// Returns all pairs of a clock, as the API has them.
+function pairsOf(cluster, node) {
+  const query = `pairs?node=${encodeURIComponent(node)}&limit=${PAIRS_MAX}`;
+  const url = `${document.body.dataset.root}api/v1/clusters/${encodeURIComponent(cluster)}/${query}`;
+  if (asked?.url !== url) {
+    asked = { url, answer: fetch(url, { cache: "no-store" }).then((response) => response.json()) };
+  }
+  return asked.answer;
 }
 
 function boxOf(cluster) {
@@ -25,22 +31,16 @@ function clocksOf(svg) {
   return JSON.parse(svg.dataset.clocks);
 }
 
-function ends(nodes, name) {
-  const found = nodes.find((node) => node.name === name)?.offset;
-  return found ? [Math.round(found.lower * NS), Math.round(found.upper * NS)] : null;
-}
-
 async function show() {
   const shown = cursor;
-  const { clusters } = await status(document.body.dataset.root);
+  const { pairs } = await pairsOf(cursor.cluster, cursor.node);
   if (shown !== cursor) return;
-  const nodes = clusters.find((one) => one.name === cursor.cluster)?.nodes ?? [];
-  const [own, other] = [ends(nodes, cursor.node), ends(nodes, cursor.peer)];
+  const pair = pairs?.find((one) => one.peer === cursor.peer);
   const box = boxOf(cursor.cluster);
   const svg = box?.querySelector("svg.pairs");
   if (!svg) return;
   const names = `${visible(cursor.node)} minus ${visible(cursor.peer)}`;
-  const text = own && other ? offset(own[0] - other[1], own[1] - other[0]) : "not measured";
+  const text = pair ? offset(Math.round(pair.lower * NS), Math.round(pair.upper * NS)) : "not measured";
   box.querySelector(".readout").textContent = cursor.node === cursor.peer ? visible(cursor.node) : `${names}: ${text}`;
   const clocks = clocksOf(svg);
   const [row, column] = [clocks.indexOf(cursor.node), clocks.indexOf(cursor.peer)];
