@@ -29,6 +29,9 @@ REFRESH_S = 1.0
 #: Stories of the first nodes are printed one by one; the rest are healthy.
 STORIES_SHOWN = 7
 
+#: Names of the second site's nodes begin with this.
+SITE_PREFIX = "s"
+
 
 @click.command()
 @click.option(
@@ -47,7 +50,8 @@ def command(nodes: int, duration: str | None, rounds: int | None, port: int | No
     """Start a simulated cluster and the daemon that watches it.
 
     The nodes are real SSH servers on this machine with clocks of their own: one jumps 70 s ahead, one
-    drifts, one is far away, one is down. Nothing else is needed, and nothing stays behind.
+    drifts, one is far away, one is down, and a second site stands behind a slow bastion. Nothing else is
+    needed, and nothing stays behind.
 
     \b
     Examples:
@@ -152,10 +156,12 @@ def usual_or_free_port() -> int:
 def _introduce(console: "Console", simulated: "DemoNodes", port: int, *, asked: bool) -> None:
     base = f"http://{ADDRESS}:{port}"
     console.print(f"{len(simulated.stories)} simulated nodes, each behind an SSH server of its own:")
-    for name, story in simulated.stories[:STORIES_SHOWN]:
+    far = [one for one in simulated.stories if one[0].startswith(SITE_PREFIX)]
+    near = [one for one in simulated.stories if one not in far]
+    for name, story in (*near[:STORIES_SHOWN], *far):
         console.print(f"  {name}  {story}")
-    if len(simulated.stories) > STORIES_SHOWN:
-        console.print(f"  and {len(simulated.stories) - STORIES_SHOWN} more healthy ones")
+    if len(near) > STORIES_SHOWN:
+        console.print(f"  and {len(near) - STORIES_SHOWN} more healthy ones")
     if port != USUAL_PORT and not asked:
         console.print(f"Port {USUAL_PORT} is taken; this daemon listens at {port}.")
     console.print(f"Page     {base}/\nMetrics  {base}/metrics\nJSON     {base}/api/v1/status")

@@ -67,7 +67,16 @@ async def demo_nodes(nodes: int, listen: str) -> AsyncIterator[DemoNodes]:
 def _command(nodes: int, directory: Path, listen: str) -> list[str]:
     """Return the command; the child has this process's module path, without the current directory."""
     code = f"import sys; sys.path[:] = {sys.path!r}; from skewmon.demo.__main__ import main; sys.exit(main())"
-    options = ["--nodes", str(nodes), "--directory", str(directory), "--listen", listen, "--until-eof"]
+    options = [
+        "--nodes",
+        str(nodes),
+        "--directory",
+        str(directory),
+        "--listen",
+        listen,
+        "--until-eof",
+        "--site",
+    ]
     return [sys.executable, "-P", "-c", code, *options]
 
 

@@ -209,7 +209,7 @@ def _advice(one: ClusterStatus) -> Iterable[RenderableType]:
         yield _finding(one["name"], finding)
     for seen in one["vantages"]:
         if seen["success"]:
-            yield Text(f"  Measured from {harmless(seen['name'])}: {harmless(vantage_itself(seen))}.", "dim")
+            yield Text(f"  Vantage {harmless(vantage_itself(seen))}", "dim")
 
 
 def _findings(nodes: Iterable[NodeStatus]) -> dict[str, list[tuple[str, FindingStatus]]]:

@@ -15,8 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from skewmon.demo.bastion import Bastion
 from skewmon.demo.clock import ClockOrigin
-from skewmon.demo.nodes import simulated_nodes
+from skewmon.demo.nodes import simulated_nodes, site_nodes
 from skewmon.demo.server import Servers
 from skewmon.demo.workdir import make_identity, write_config
 
@@ -26,7 +27,7 @@ DEFAULT_NODES = 7
 MAX_NODES = 1_000
 
 
-async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool) -> None:
+async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool, with_site: bool) -> None:
     """Run the nodes until a signal or end of input; the directory has the configuration meanwhile."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -35,9 +36,12 @@ async def serve(nodes: int, directory: Path, listen: str, *, until_eof: bool) ->
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
     servers = Servers(make_identity(directory))
-    listening = await servers.start(simulated_nodes(nodes, ClockOrigin.now()))
-    config = write_config(directory, listening, listen)
-    stories = [{"name": one.simulated.name, "story": one.simulated.story} for one in listening]
+    origin = ClockOrigin.now()
+    listening = await servers.start(simulated_nodes(nodes, origin))
+    site = await servers.start_site(site_nodes(origin), Bastion) if with_site else None
+    config = write_config(directory, listening, listen, site)
+    everyone = (*listening, *(site.nodes if site else ()))
+    stories = [{"name": one.simulated.name, "story": one.simulated.story} for one in everyone]
     print(json.dumps({"config": str(config), "nodes": stories}), flush=True)  # noqa: T201  # the contract
     await ended.wait()
     await servers.close()
@@ -50,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, help="an existing one; emptied and removed at the end")
     parser.add_argument("--listen", default="127.0.0.1:10061", help="listen address in the configuration")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
+    parser.add_argument("--site", action="store_true", help="also a second site, behind a slow bastion")
     options = parser.parse_args(arguments)
     if not 1 <= options.nodes <= MAX_NODES:
         parser.error(f"--nodes: expected 1 to {MAX_NODES}")
@@ -57,7 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     directory = options.directory or Path(tempfile.mkdtemp(prefix="skewmon-demo-"))
     try:
-        asyncio.run(serve(options.nodes, directory, options.listen, until_eof=options.until_eof))
+        asyncio.run(
+            serve(
+                options.nodes, directory, options.listen, until_eof=options.until_eof, with_site=options.site
+            )
+        )
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return 0

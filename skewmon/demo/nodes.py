@@ -25,6 +25,9 @@ SLOW_BACK_S = 0.035
 #: Healthy clocks are some tens of microseconds apart, as chrony keeps them in a data centre.
 HEALTHY_OFFSETS_NS = (12 * US, -38 * US, 71 * US, -5 * US, 44 * US, -80 * US, 27 * US)
 
+#: Enough for pairs that show how near each other the nodes of a site are known.
+SITE_NODES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedNode:
@@ -70,6 +73,12 @@ def simulated_nodes(number: int, origin: ClockOrigin) -> tuple[SimulatedNode, ..
     )
     more = (SimulatedNode(f"n{one}", "healthy", _healthy(one, origin)) for one in range(8, number + 1))
     return (*faulty[:number], *more)
+
+
+def site_nodes(origin: ClockOrigin) -> tuple[SimulatedNode, ...]:
+    """Return the nodes of the second site."""
+    story = "healthy, at a second site, behind a bastion that is 40 ms away each way"
+    return tuple(SimulatedNode(f"s{one}", story, _healthy(one, origin)) for one in range(1, SITE_NODES + 1))
 
 
 def _healthy(number: int, origin: ClockOrigin) -> SimulatedClock:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import asyncssh
@@ -28,6 +28,15 @@ class Listening:
     host_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class DemoSite:
+    """The nodes of a second site, and the port and public host key of their bastion."""
+
+    nodes: tuple[Listening, ...]
+    port: int
+    host_key: str
+
+
 class Servers:
     """The listening sockets of all nodes."""
 
@@ -35,10 +44,22 @@ class Servers:
         self._client_key = asyncssh.import_authorized_keys(client_key)
         self._acceptors: list[asyncssh.SSHAcceptor] = []
         self._reserved: list[socket.socket] = []
+        self._running: set[asyncio.Task[None]] = set()  # programs on bastions
 
     async def start(self, nodes: Sequence[SimulatedNode]) -> tuple[Listening, ...]:
         """Let every reachable node listen; reserve a closed port for each of the others."""
         return tuple([await self._start_one(node) for node in nodes])
+
+    async def start_site(
+        self,
+        nodes: Sequence[SimulatedNode],
+        bastion: Callable[[Collection[int], set[asyncio.Task[None]]], asyncssh.SSHServer],
+    ) -> "DemoSite":
+        """Let the nodes of a second site listen, and a bastion in front of them."""
+        started = await self.start(nodes)
+        ports = frozenset(one.port for one in started)
+        port, key = await self._listen(self._bound(), lambda: bastion(ports, self._running))
+        return DemoSite(started, port, key)
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
@@ -48,20 +69,34 @@ class Servers:
             await acceptor.wait_closed()
         for bound in self._reserved:
             bound.close()
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _start_one(self, node: SimulatedNode) -> Listening:
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        public = key.export_public_key().decode().strip()
+        bound = self._bound()
+        if node.reachable:
+            return Listening(node, *await self._listen(bound, lambda: Server(node)))
+        self._reserved.append(bound)
+        return Listening(node, bound.getsockname()[1], _public(asyncssh.generate_private_key("ssh-ed25519")))
+
+    @staticmethod
+    def _bound() -> socket.socket:
         bound = socket.socket()
         bound.bind((ADDRESS, 0))
+        return bound
+
+    async def _listen(
+        self, bound: socket.socket, server: Callable[[], asyncssh.SSHServer]
+    ) -> tuple[int, str]:
+        """Let a server listen, and return its port and its public host key."""
+        key = asyncssh.generate_private_key("ssh-ed25519")
         port = bound.getsockname()[1]
-        if not node.reachable:
-            self._reserved.append(bound)
-            return Listening(node, port, public)
         self._acceptors.append(
             await asyncssh.listen(
                 sock=bound,
-                server_factory=lambda: Server(node),
+                server_factory=server,
                 server_host_keys=[key],
                 authorized_client_keys=self._client_key,
                 password_auth=False,
@@ -74,7 +109,11 @@ class Servers:
                 config=None,
             )
         )
-        return Listening(node, port, public)
+        return port, _public(key)
+
+
+def _public(key: asyncssh.SSHKey) -> str:
+    return key.export_public_key().decode().strip()
 
 
 class Server(asyncssh.SSHServer):

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import yaml
 
-from skewmon.demo.server import ADDRESS, Listening
+from skewmon.demo.server import ADDRESS, DemoSite, Listening
 
+USER = "skewmon"
 CONFIG = "skewmon.yml"
 IDENTITY = "id_ed25519"
 KNOWN_HOSTS = "known_hosts"
@@ -26,32 +28,38 @@ def make_identity(directory: Path) -> str:
     return key.export_public_key().decode()
 
 
-def write_config(directory: Path, nodes: Sequence[Listening], listen: str) -> Path:
+def write_config(
+    directory: Path, nodes: Sequence[Listening], listen: str, site: DemoSite | None = None
+) -> Path:
     """Write host keys and configuration, and return the path of the latter."""
-    lines = (f"[{ADDRESS}]:{node.port} {node.host_key}\n" for node in nodes)
-    (directory / KNOWN_HOSTS).write_text("".join(lines))
+    keys = [(node.port, node.host_key) for node in (*nodes, *(site.nodes if site else ()))]
+    keys += [(site.port, site.host_key)] if site else []
+    (directory / KNOWN_HOSTS).write_text("".join(f"[{ADDRESS}]:{port} {key}\n" for port, key in keys))
+    clusters = {"demo": _cluster(nodes)}
+    if site:
+        clusters["site"] = {**_cluster(site.nodes), "ssh": {"jump": [f"{USER}@{ADDRESS}:{site.port}"]}}
     document = {
         "web": {"listen": listen},
         "state_directory": str(directory / "state"),
         "ssh": {
-            "user": "skewmon",
+            "user": USER,
             "identity": str(directory / IDENTITY),
             "known_hosts": str(directory / KNOWN_HOSTS),
         },
-        "clusters": {
-            "demo": {
-                "nodes": [
-                    {"name": node.simulated.name, "address": ADDRESS, "port": node.port} for node in nodes
-                ],
-                "interval": INTERVAL,
-                "status_interval": STATUS_INTERVAL,
-                "thresholds": [
-                    {"severity": "warning", "skew": "50ms", "for": "10s", "clear_for": "10s"},
-                    {"severity": "critical", "skew": "1s", "for": "0s", "clear_for": "10s"},
-                ],
-            }
-        },
+        "clusters": clusters,
     }
     path = directory / CONFIG
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
+
+
+def _cluster(nodes: Sequence[Listening]) -> dict[str, Any]:
+    return {
+        "nodes": [{"name": node.simulated.name, "address": ADDRESS, "port": node.port} for node in nodes],
+        "interval": INTERVAL,
+        "status_interval": STATUS_INTERVAL,
+        "thresholds": [
+            {"severity": "warning", "skew": "50ms", "for": "10s", "clear_for": "10s"},
+            {"severity": "critical", "skew": "1s", "for": "0s", "clear_for": "10s"},
+        ],
+    }

@@ -7,10 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from skewmon.clock.burst import estimate
+from skewmon.clock.vantage import vantage_offset
 from skewmon.config.loader import load
+from skewmon.demo.bastion import ONE_WAY_S, Bastion
 from skewmon.demo.clock import ClockOrigin
-from skewmon.demo.nodes import SLOW_BACK_S, SLOW_THERE_S, SimulatedNode, simulated_nodes
+from skewmon.demo.nodes import SLOW_BACK_S, SLOW_THERE_S, SimulatedNode, simulated_nodes, site_nodes
 from skewmon.demo.server import Servers
 from skewmon.demo.workdir import make_identity, write_config
 from skewmon.errors import Reason
@@ -101,3 +105,44 @@ async def test_a_hundred_nodes_start_at_once(tmp_path):
         assert len(nodes) == 100
         assert nodes["n100"][0].clock.offset_ns != 0
     assert time.process_time() - began < 10
+
+
+@asynccontextmanager
+async def second_site(directory: Path) -> AsyncIterator[dict[str, Node]]:
+    """Let one node and those of the second site play, and yield how they are reached, by name."""
+    servers = Servers(make_identity(directory))
+    try:
+        site = await servers.start_site(site_nodes(ORIGIN), Bastion)
+        near = await servers.start(simulated_nodes(1, ORIGIN))
+        config = write_config(directory, near, "127.0.0.1:0", site)
+        clusters = await resolve(load(str(config)))
+        yield {node.name: node for cluster in clusters for node in cluster.nodes}
+    finally:
+        await servers.close()
+
+
+@pytest.mark.parametrize("vantage", ["auto", "none"])
+async def test_the_second_site_is_known_as_from_its_bastion(tmp_path, vantage):
+    """By its stamps the path of 80 ms costs nothing; without them it is half of it."""
+    async with second_site(tmp_path) as nodes:
+        node = nodes["s1"]
+        one = await probe_node(replace(node, ssh=replace(node.ssh, vantage=vantage)), 4, 20.0)
+    assert one.burst is not None, one.failure
+    assert one.estimate is not None
+    assert one.estimate.round_trip_ns >= 2 * ONE_WAY_S * 1e9
+    assert bool(one.burst.vantage) == (vantage == "auto")
+    if vantage == "auto":
+        stamps = one.burst.opening[-1].vantage
+        assert stamps is not None
+        near = vantage_offset(one.burst, stamps.received_ns)
+        assert near is not None
+        assert near.bound_ns * 4 < one.estimate.wall.bound_ns
+
+
+async def test_the_bastion_forwards_to_its_own_site_alone(tmp_path):
+    """Another port of this machine is refused."""
+    async with second_site(tmp_path) as nodes:
+        node = replace(nodes["s1"], ssh=replace(nodes["s1"].ssh, port=nodes["n1"].ssh.port))
+        one = await probe_node(node, 1, 20.0)
+    assert one.failure is not None
+    assert one.failure.reason is Reason.JUMP_FAILED
