@@ -236,6 +236,7 @@ def contain(samples: Sequence[tuple[float, float]], *truths_ns: int) -> None:
     assert missing == [], truths_ns
 
 
+@pytest.mark.prove
 async def test_built_in_alerts_of_a_pair_are_one_alert(tmp_path: Path) -> None:
     """Alertmanager notifies once; one box is killed, and the other ends the alerts."""
     async with AsyncExitStack() as stack:
