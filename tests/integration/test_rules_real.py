@@ -118,6 +118,7 @@ CONDITIONS: Sequence[tuple[str, dict[str, str]]] = (
     ("SkewmonSkewHigh", {"cluster_name": "demo", "node": "n4", "kind": "drift"}),
     ("SkewmonJournalFailing", {}),
     ("SkewmonUtcUnconfirmed", {}),
+    ("SkewmonRecordFailing", {}),
     ("SkewmonInventoryEntryRejected", {"cluster_name": "listed"}),
     ("SkewmonNotificationsFailing", {"notifier": "alertmanager"}),
 )

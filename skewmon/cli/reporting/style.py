@@ -22,7 +22,7 @@ svg.skew { width: 100%; height: 11rem; } svg.spark { width: 14rem; height: 2rem;
 .verdict.ambiguous { fill: var(--ambiguous); }
 .whole { color: var(--ok); } .changed { color: var(--critical); font-weight: bold; }
 .statement { border-left: 3px solid var(--line); padding-left: .75rem; }
-.wide table { min-width: 46rem; }
+.wide table { min-width: 46rem; } td:nth-child(9) { min-width: 15rem; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 @media print { body { max-width: none; font-size: 11px; } section { break-before: page; } }
 """

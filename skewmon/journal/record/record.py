@@ -61,6 +61,8 @@ class Record:
         if not is_owner:
             record._report_trouble("another skewmon keeps the record of this state directory")
             record._is_owner = False
+        else:
+            await record._begin()
         writer = asyncio.create_task(record._write_for_ever(), name="record")
         try:
             yield record
@@ -104,6 +106,15 @@ class Record:
 
     def _read(self, query: HistoryQuery) -> list[Period]:
         return self._file.guarded(lambda: select(self._file.connected(), query))
+
+    async def _begin(self) -> None:
+        """Open the file, so that trouble with it is known before the first minute is over."""
+        try:
+            with translated(Where.JOURNAL, JournalError):
+                await self._in_thread(self._file.guarded, self._file.connected)
+        except JournalError as fault:
+            self._report_trouble(str(fault))
+        self._report_restarts()
 
     async def _write_for_ever(self) -> None:
         while True:
