@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from skewmon.cli.keys import command
 from skewmon.errors import ConfigError, ProbeError, Reason
 from skewmon.probe.relay_wire import Kind
-from tests.probe.relay_program import WITHOUT, RelayProgram, listening, running_relay, target_of
+from tests.probe.relay_program import PATIENCE_S, WITHOUT, RelayProgram, listening, running_relay, target_of
 
 #: The relay takes a list from root alone.
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a list that belongs to root")
@@ -88,6 +88,36 @@ def test_every_place_that_is_not_listed_is_refused(rung: str, tmp_path: Path) ->
             with pytest.raises(BlockingIOError):
                 one.accept()
         assert relay.ask(target_of(server), 100).kind is Kind.OPEN
+
+
+def test_datagrams_go_to_the_same_places_alone(tmp_path: Path) -> None:
+    """Those of the list; names and other text are no place, and end nothing."""
+    with listening() as server, restricted(tmp_path, "python3", server) as relay:
+        port = server.getsockname()[1]
+        with (
+            socket.socket(type=socket.SOCK_DGRAM) as listed_one,
+            socket.socket(type=socket.SOCK_DGRAM) as other,
+        ):
+            listed_one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", 0))
+            tries = [
+                target_of(other),
+                b"localhost %d" % port,
+                b"127.0.0.1  %d" % port,
+                b"127.1 %d" % port,
+                b"127.0.0.1\0 %d" % port,
+                b"",
+            ]
+            for number, target in enumerate(tries, 1):
+                relay.put(Kind.NTP, 0, number, target + b"\nquestion")
+            relay.ping(1)
+            for one in (listed_one, other):
+                one.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    one.recv(100)
+            listed_one.settimeout(PATIENCE_S)
+            relay.put(Kind.NTP, 0, 9, b"127.0.0.1 %d\nquestion" % port)
+            assert listed_one.recv(100) == b"question"
 
 
 @pytest.mark.parametrize("rung", WITHOUT)

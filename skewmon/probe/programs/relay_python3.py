@@ -276,7 +276,7 @@ def ask(number, payload):
         asking.connect(found[4])
         stamp = read(RAW)
         asking.send(data)
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return
     while len(datagrams) >= DATAGRAMS_MAX:
         forget(min(datagrams, key=lambda fd: datagrams[fd][2]))
