@@ -168,8 +168,7 @@ async def test_sparklines_begin_with_the_record_of_the_daemon() -> None:
 
 def cluster_row(ends: EndRange | None) -> ClusterRow:
     """Return a minute of one node."""
-    node_row = NodeRow(ends, None, 4, 1, 2, 45_000, 15_000, (), {})
-    return ClusterRow(None, 5, (60_000, 0, 0, 0, 0), (), {}, {"etcd3": node_row})
+    return ClusterRow(rounds=5, nodes={"etcd3": NodeRow(offset=ends, measured=4)})
 
 
 async def test_a_daemon_without_a_record_has_no_past() -> None:
