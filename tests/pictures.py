@@ -92,6 +92,7 @@ async def demo() -> AsyncIterator[str]:
         "skewmon",
         "demo",
         "--no-table",
+        "--no-site",
         "--nodes",
         str(NODES),
         "--port",

@@ -46,7 +46,10 @@ SITE_PREFIX = "s"
     help=f"Port of the page; {USUAL_PORT}, or a free one if that is taken.",
 )
 @click.option("--no-table", is_flag=True, help="Print the addresses only.")
-def command(nodes: int, duration: str | None, rounds: int | None, port: int | None, no_table: bool) -> int:
+@click.option("--no-site", is_flag=True, help="Without the second site behind a bastion.")
+def command(
+    nodes: int, duration: str | None, rounds: int | None, port: int | None, no_table: bool, no_site: bool
+) -> int:
     """Start a simulated cluster and the daemon that watches it.
 
     The nodes are real SSH servers on this machine with clocks of their own: one jumps 70 s ahead, one
@@ -65,7 +68,7 @@ def command(nodes: int, duration: str | None, rounds: int | None, port: int | No
     logs.configure("error")  # the table shows the rest
     console = render.console()
     with suppress(asyncio.CancelledError):  # by a signal
-        asyncio.run(_run_all(console, nodes, port, duration_s, rounds, table=not no_table))
+        asyncio.run(_run_all(console, nodes, port, duration_s, rounds, table=not no_table, site=not no_site))
     console.print("The demo is over. Its nodes and files are gone.")
     return 0
 
@@ -78,13 +81,14 @@ async def _run_all(
     rounds: int | None,
     *,
     table: bool,
+    site: bool,
 ) -> None:
     from skewmon.cli.demo_process import demo_nodes
     from skewmon.cli.signals import cancel_on
 
     cancel_on(signal.SIGTERM, signal.SIGINT)  # until the daemon listens to them itself
     chosen = port or usual_or_free_port()
-    async with demo_nodes(nodes, f"{ADDRESS}:{chosen}") as simulated:
+    async with demo_nodes(nodes, f"{ADDRESS}:{chosen}", site=site) as simulated:
         _introduce(console, simulated, chosen, asked=port is not None)
         try:
             async with asyncio.timeout(duration_s) as limit:

@@ -41,7 +41,7 @@ class DemoNodes:
 
 
 @asynccontextmanager
-async def demo_nodes(nodes: int, listen: str) -> AsyncIterator[DemoNodes]:
+async def demo_nodes(nodes: int, listen: str, *, site: bool) -> AsyncIterator[DemoNodes]:
     """Start nodes, yield them once all listen, and leave neither process nor file behind."""
     directory = Path(tempfile.mkdtemp(prefix="skewmon-demo-"))
     log = directory / "nodes.log"
@@ -49,7 +49,7 @@ async def demo_nodes(nodes: int, listen: str) -> AsyncIterator[DemoNodes]:
     try:
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *_command(nodes, directory, listen),
+                *_command(nodes, directory, listen, site=site),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -64,20 +64,11 @@ async def demo_nodes(nodes: int, listen: str) -> AsyncIterator[DemoNodes]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _command(nodes: int, directory: Path, listen: str) -> list[str]:
+def _command(nodes: int, directory: Path, listen: str, *, site: bool) -> list[str]:
     """Return the command; the child has this process's module path, without the current directory."""
     code = f"import sys; sys.path[:] = {sys.path!r}; from skewmon.demo.__main__ import main; sys.exit(main())"
-    options = [
-        "--nodes",
-        str(nodes),
-        "--directory",
-        str(directory),
-        "--listen",
-        listen,
-        "--until-eof",
-        "--site",
-    ]
-    return [sys.executable, "-P", "-c", code, *options]
+    options = ["--nodes", str(nodes), "--directory", str(directory), "--listen", listen, "--until-eof"]
+    return [sys.executable, "-P", "-c", code, *options, *(["--site"] if site else ())]
 
 
 async def _first_line(process: asyncio.subprocess.Process, log: Path) -> dict[str, Any]:

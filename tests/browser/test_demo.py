@@ -30,7 +30,17 @@ async def demo() -> AsyncIterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = ("demo", "--nodes", str(NODES), "--port", str(port), "--no-table", "--duration", "5m")
+    arguments = (
+        "demo",
+        "--nodes",
+        str(NODES),
+        "--port",
+        str(port),
+        "--no-table",
+        "--no-site",
+        "--duration",
+        "5m",
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "skewmon", *arguments, stdout=asyncio.subprocess.DEVNULL
     )

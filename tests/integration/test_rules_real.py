@@ -186,7 +186,7 @@ NOT_IN_DEMO = re.compile(
 async def demo() -> AsyncIterator[int]:
     """Run ``skewmon demo``; return the port of its page."""
     port = free_port("127.0.0.1")
-    command = [sys.executable, "-m", "skewmon", "demo", "--no-table", "--port", str(port)]
+    command = [sys.executable, "-m", "skewmon", "demo", "--no-table", "--no-site", "--port", str(port)]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
