@@ -66,9 +66,13 @@ async def test_probe_prints_both_bounds(tmp_path: Path) -> None:
     async with site(1) as far:
         text = await probed(far, tmp_path, "n2")
     assert f"jump        {far.jump[0]}" in text
-    found = re.search(r"vantage +measured from (\S+) \(± [\d.]+ us\), (\S+) itself ± 4\d[\d.]* ms", text)
+    number = r"± ([\d.]+) (us|ms)"
+    found = re.search(rf"vantage +measured from (\S+) \({number}\), (\S+) itself {number}", text)
     assert found, text
-    assert found[1] == found[2] == far.label
+    assert found[1] == found[4] == far.label
+    near_ms, itself_ms = (float(found[at]) / {"us": 1000, "ms": 1}[found[at + 1]] for at in (2, 5))
+    assert near_ms < PATH_S * 1e3 / 10
+    assert itself_ms >= PATH_S * 1e3
 
 
 async def probed(far: Site, directory: Path, name: str, **ssh: str) -> str:
