@@ -36,6 +36,7 @@ BESIDE = {
     ("demo",): ["--duration=nonsense"],
     ("health",): ["--url=nonsense"],
     ("config", "init"): ["--config.file=-"],
+    ("init",): ["--config.file=made/skewmon.yml"],  # in the empty directory, and not in /etc
 }
 
 #: Commands that measure.
