@@ -39,7 +39,8 @@ def _rows(report: Report) -> Iterator[tuple[str | float | int, ...]]:
     found = report.verification
     yield "", "", "since", "", "", "", rfc3339(report.since_s * NS_PER_S, 0)
     yield "", "", "until", "", "", "", rfc3339(report.until_s * NS_PER_S, 0)
-    yield "", "", "chain of seals", "", "", "", "whole" if found.is_whole else " ".join(found.faults)
+    whole = "whole" if found.newest else "no hour is sealed yet"
+    yield "", "", "chain of seals", "", "", "", whole if found.is_whole else " ".join(found.faults)
     yield "", "", "newest seal", "", "", "", found.newest.seal if found.newest else ""
     for cluster in report.clusters:
         for figure in _cluster(cluster):
