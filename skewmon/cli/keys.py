@@ -59,7 +59,7 @@ _RELAY_STEPS = """\
 # Then the list of the nodes that it may connect to; make it again when nodes change:
 #   skewmon keys authorize --relay --targets | ssh root@VANTAGE 'install -m 0644 /dev/stdin {path}.targets'
 # Then an account that owns nothing and has no password, with a shell that can start the program:
-#   useradd --system --create-home --shell /bin/sh skewmon
+#   useradd --system --create-home --shell /bin/sh --password '*' skewmon
 # Then this line in ~skewmon/.ssh/authorized_keys. The key can ask for clocks and status, and reach that list:
 """
 

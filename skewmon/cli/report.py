@@ -9,6 +9,7 @@ from skewmon.cli.main import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
     from skewmon.journal.record.figures import Report
+    from skewmon.journal.record.reading import Excerpt
     from skewmon.model import Event
 
 #: Events of the span that are read; the journal itself keeps 100,000.
@@ -48,8 +49,9 @@ def command(
       skewmon report --since 2h --cluster etcd > incident.html
       skewmon report --since 365d -o csv > year.csv
     """
-    from skewmon.cli.reporting import document, html, table
-    from skewmon.text import harmless_json
+    from skewmon.cli.state_directory import state_directory as locate
+    from skewmon.journal.record.reading import excerpt
+    from skewmon.journal.record.rows import FILE_NAME
 
     now_s = int(time.time())
     since_s, until_s = _instant(since, "--since", now_s), now_s
@@ -57,19 +59,33 @@ def command(
         until_s = min(now_s, _instant(until, "--until", now_s))
     if since_s >= until_s:
         raise click.BadParameter("expected a time before --until and before now", param_hint="--since")
-    report = _report(since_s, until_s, cluster, config_file, state_directory)
-    if output == "html":
-        text = html.page(report)
-    elif output == "csv":
-        text = table.table(report)
-    else:
-        import json
-
-        text = harmless_json(json.dumps(document.document(report), indent=2)) + "\n"
+    directory = locate(config_file, state_directory, FILE_NAME)
+    found = excerpt(directory, since_s, until_s, cluster)
+    try:
+        text = _text(_report(found, directory, (since_s, until_s), cluster, config_file), output)
+    except (TypeError, ValueError, OverflowError):
+        if found.verification.is_whole:
+            raise
+        text = ""  # no number is in the place of a number that was changed
+        click.echo("skewmon: The record was changed, so that no report can be made of it.", err=True)
     click.echo(text.encode(errors="backslashreplace"), nl=False)
-    for fault in report.verification.faults:
+    for fault in found.verification.faults:
         click.echo(f"skewmon: {fault}", err=True)
-    return 0 if report.verification.is_whole else EXIT_CHANGED
+    return 0 if found.verification.is_whole else EXIT_CHANGED
+
+
+def _text(report: "Report", output: str) -> str:
+    """Return a report in one of FORMS."""
+    from skewmon.cli.reporting import document, html, table
+    from skewmon.text import harmless_json
+
+    if output == "html":
+        return html.page(report)
+    if output == "csv":
+        return table.table(report)
+    import json
+
+    return harmless_json(json.dumps(document.document(report), indent=2)) + "\n"
 
 
 def _instant(text: str, option: str, now_s: int) -> int:
@@ -91,23 +107,19 @@ def _instant(text: str, option: str, now_s: int) -> int:
 
 
 def _report(
-    since_s: int, until_s: int, cluster: str | None, config_file: str | None, named: str | None
+    found: "Excerpt", directory: str, span_s: tuple[int, int], cluster: str | None, config_file: str | None
 ) -> "Report":
+    """Return the figures of a span; raise JournalError if nothing was recorded in it."""
     from skewmon import __version__
-    from skewmon.cli.state_directory import state_directory
     from skewmon.errors import JournalError
     from skewmon.journal.record import figures
-    from skewmon.journal.record.reading import excerpt
-    from skewmon.journal.record.rows import FILE_NAME
 
-    directory = state_directory(config_file, named, FILE_NAME)
-    found = excerpt(directory, since_s, until_s, cluster)
     names = sorted({name for period in found.periods for name in period.clusters})
     if not names:
         of = f" of a cluster {cluster}" if cluster else ""
         raise JournalError(f"The record in {directory} has nothing{of} in this span.")
-    since_s, until_s = figures.span_of(found.periods, since_s, until_s)
-    events = _events(directory, since_s, until_s)
+    since_s, until_s = figures.span_of(found.periods, *span_s)
+    events, events_cut = _events(directory, since_s, until_s)
     profiles = _profiles(config_file)
     span_ms = (until_s - since_s) * figures.MS_PER_S
     return figures.Report(
@@ -120,22 +132,23 @@ def _report(
             for name in names
         ),
         tuple(event for event in events if event.cluster is None),
-        len(events) >= EVENTS_MAX,
+        events_cut,
         found.verification,
     )
 
 
-def _events(directory: str, since_s: int, until_s: int) -> "list[Event]":
-    """Return the events of the span, oldest first; none without a journal."""
+def _events(directory: str, since_s: int, until_s: int) -> "tuple[list[Event], bool]":
+    """Return the events of the span, oldest first, and whether older ones of it were left out."""
     from pathlib import Path
 
     from skewmon.journal.read import FILE_NAME, read
     from skewmon.model import NS_PER_S, EventQuery
 
     if not (Path(directory) / FILE_NAME).exists():
-        return []
+        return [], False
     found = read(directory, EventQuery(EVENTS_MAX, since_s * NS_PER_S))
-    return [event for event in reversed(found) if event.wall_ns < until_s * NS_PER_S]
+    inside = [event for event in reversed(found) if event.wall_ns < until_s * NS_PER_S]
+    return inside, len(found) >= EVENTS_MAX
 
 
 def _profiles(config_file: str | None) -> dict[str, str]:

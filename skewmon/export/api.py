@@ -12,7 +12,7 @@ from skewmon.errors import SkewmonError
 from skewmon.export import parameters, status
 from skewmon.export.connection import HttpConnection
 from skewmon.export.event_query import event_query
-from skewmon.export.history import history_document, history_query
+from skewmon.export.history import NODES_ASSUMED, history_document, history_query
 from skewmon.export.pairs import query
 from skewmon.export.published import Callbacks, Published
 from skewmon.export.responses import busy, fault, rendered
@@ -93,7 +93,7 @@ class Api:
         """Answer the record of one cluster in steps."""
         view = _cluster(self._published.newest.snapshot, request.query.get("cluster", ""))
         try:
-            query = history_query(request, int(time.time()), len(view.nodes) if view else 0)
+            query = history_query(request, int(time.time()), len(view.nodes) if view else NODES_ASSUMED)
         except parameters.ParameterError as error:
             return fault(request, HTTPStatus.BAD_REQUEST, str(error))
         try:

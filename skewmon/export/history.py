@@ -35,6 +35,9 @@ ROWS_MAX = 60_000
 #: Chosen from if no step is asked for: the shortest that keeps within the limits.
 STEPS_S = (MINUTE_S, 300, 900, HOUR_S, 6 * HOUR_S, 24 * HOUR_S, 168 * HOUR_S)
 
+#: Nodes of a cluster that is in the record alone, such as under its former name: a large one.
+NODES_ASSUMED = 1_000
+
 #: The values of ``nodes``.
 ALL, NONE = "all", "none"
 
@@ -72,16 +75,17 @@ def _nodes_wanted(request: web.Request) -> str | None:
 def _step_s(request: web.Request, span_s: int, nodes: int) -> int:
     """Return the step that is asked for, or the shortest within the limits."""
     fitting = next((step_s for step_s in STEPS_S if _fits(span_s, step_s, nodes)), None)
-    if "step" not in request.query and fitting is not None:
+    longer = f"use a step of {fitting} seconds or more" if fitting else "ask for one node"
+    excess = f"more than {STEPS_MAX} steps, or {ROWS_MAX} rows of nodes, would be the answer; {longer}"
+    if "step" not in request.query:
+        if fitting is None:
+            raise parameters.ParameterError(f"since: {excess}")
         return fitting
     step_s, rest_ns = divmod(parameters.span_ns(request, "step"), NS_PER_S)
     if step_s < MINUTE_S or step_s % MINUTE_S or rest_ns:
         raise parameters.ParameterError("step: expected whole minutes, such as 1m or 1h")
     if not _fits(span_s, step_s, nodes):
-        longer = f"use a step of {fitting} seconds or more" if fitting else "ask for one node"
-        raise parameters.ParameterError(
-            f"step: more than {STEPS_MAX} steps, or {ROWS_MAX} rows of nodes, would be the answer; {longer}"
-        )
+        raise parameters.ParameterError(f"step: {excess}")
     return step_s
 
 

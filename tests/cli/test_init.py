@@ -1,5 +1,6 @@
 """``skewmon init`` and the account script: from nothing to a node that answers the restricted key."""
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -21,9 +22,23 @@ def test_it_makes_a_key_and_a_valid_configuration_and_prints_the_steps(tmp_path,
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert [len(cluster.nodes) for cluster in load(str(path)).clusters.values()] == [2]
     printed = capsys.readouterr().out
-    assert "for node in n1 n2 n3; do" in printed
+    assert "for node in n1 n2 n3:2222; do" in printed
+    assert 'ssh "ssh://root@$node" sh' in printed
     assert f"skewmon doctor --config.file {path}" in printed
     assert subprocess.run(["ssh-keygen", "-yf", str(key)], check=True, capture_output=True).stdout
+
+
+def test_the_service_can_read_what_a_strict_mask_made(tmp_path):
+    """Root's shell may have a mask of 077; the service has a user of its own."""
+    before = os.umask(0o077)
+    try:
+        assert run(["init", "--config.file", str(tmp_path / "etc/skewmon.yml"), "n1", "::1"]) == 0
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "etc").rglob("*")}
+    assert (modes["ssh"], modes["known_hosts"], modes["skewmon.yml"]) == (0o755, 0o644, 0o644)
+    assert stat.S_IMODE((tmp_path / "etc").stat().st_mode) == 0o755
+    assert modes["id_ed25519"] == 0o600
 
 
 def test_a_second_run_changes_nothing(tmp_path, capsys):
@@ -114,6 +129,46 @@ def test_the_script_replaces_its_own_line_and_keeps_others(script, tmp_path):
     assert out[1] == "ssh-ed25519 AAAAother ops"
     assert out[2].startswith('from="10.0.0.5",restrict,command=')
     assert len(out) == 3
+
+
+def test_the_script_mends_owners_and_modes_and_keeps_every_key(script, tmp_path):
+    """Under a strict mask, after steps by hand, and with a comment that is not valid text in the locale."""
+    out = on_a_fresh_debian(
+        "umask 077; sh /script >/dev/null; cd ~skewmon/.ssh; chown root . authorized_keys;"
+        "chmod 600 /usr/local/lib/skewmon/node;"
+        "printf 'ssh-ed25519 AAAAother J\\374rgen' >>authorized_keys; LC_ALL=C.UTF-8 sh /script;"
+        "stat -c '%U %a' . authorized_keys /usr/local/lib/skewmon/node /usr/local/lib/skewmon;"
+        "grep -ac . authorized_keys; grep -ac AAAAother authorized_keys",
+        script,
+        tmp_path,
+    ).splitlines()
+    assert out[1:] == ["skewmon 700", "skewmon 600", "root 755", "root 755", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ("useradd --shell /usr/sbin/nologin skewmon", "The shell of skewmon starts nothing. Run: usermod "),
+        ("useradd -m skewmon -s /bin/sh; ln -s /etc ~skewmon/.ssh", "/.ssh is a link"),
+        ("rm /usr/sbin/useradd", "useradd is missing"),
+    ],
+)
+def test_the_script_refuses_an_account_that_cannot_answer(before, message, script, tmp_path):
+    """One line says what to do; nothing that a link names is touched."""
+    out = on_a_fresh_debian(
+        f"{before}; stat -c '%U %a' /etc; sh /script 2>&1 && exit 1; stat -c '%U %a' /etc", script, tmp_path
+    ).splitlines()
+    assert message in out[1]
+    assert out[0] == out[2] == "root 755"
+    assert len(out) == 3
+
+
+def test_a_part_of_the_script_does_nothing(script, tmp_path):
+    """As after a connection that was lost while the node read it."""
+    (tmp_path / "upper").mkdir()
+    (tmp_path / "upper/part").write_text(script[: script.index("END-OF-SKEWMON-PROGRAM\n", 2_000) - 500])
+    out = on_a_fresh_debian("sh /part 2>/dev/null || :; ls -A /usr/local/lib", script, tmp_path)
+    assert "skewmon" not in out
 
 
 def test_the_installed_program_says_its_version(script, tmp_path, capsys):

@@ -117,6 +117,8 @@ async def test_the_step_fits_the_span(serve, client, query: str, step_s: int, no
         ("?cluster=big&step=0", "whole minutes"),
         ("?cluster=big&since=7d&step=1m", "900 seconds or more"),
         ("?cluster=big&nodes=all&since=3h&step=1m", "300 seconds or more"),
+        ("?cluster=gone&nodes=all&since=3h&step=1m", "300 seconds or more"),
+        ("?cluster=big&nodes=all&since=3650d", "ask for one node"),
         ("?cluster=big&stepp=1m", "unknown parameter"),
     ],
 )

@@ -16,7 +16,7 @@ from skewmon.export.document import ns
 from skewmon.journal import Journal
 from skewmon.journal.record.store import RecordFile
 from skewmon.journal.record.tally import Tally
-from skewmon.model import ClusterView, Event, SyncStatus
+from skewmon.model import ClusterView, Event, EventKind, SyncStatus
 from tests.journal import day
 from tests.journal.rounds import HOUR_S, a_round, offsets
 from tests.journal.test_record import KEPT
@@ -197,6 +197,40 @@ async def test_a_changed_record_is_reported_and_ends_with_2(
     assert "hour 2 (2026-11-18T13:00:00Z) were changed" in output.err
     assert run(["record", "verify", "--state-directory", str(tmp_path)]) == 2
     assert run(["record", "size", "--state-directory", str(tmp_path)]) == 0
+
+
+@pytest.mark.usefixtures("instant_disk")
+@pytest.mark.parametrize("column", ["upper_max", "measured_ms"])
+async def test_a_value_that_is_no_number_is_a_change_and_not_a_bug(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str
+) -> None:
+    """No figure can be made of it; the faults are reported with the same exit code."""
+    await written(tmp_path, day.rounds(1, 8_000), [])
+    with closing(sqlite3.connect(tmp_path / "record.db")) as connection, connection:
+        connection.execute(f"UPDATE node_row SET {column} = 'x' WHERE block = 2 AND minute = 60")
+    assert run(["report", "--state-directory", str(tmp_path), *SPAN]) == 2
+    output = capsys.readouterr()
+    assert not output.out
+    assert "no report can be made of it" in output.err
+    assert "hour 2 (2026-11-18T13:00:00Z) were changed" in output.err
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_a_span_whose_events_were_not_all_read_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it ended long ago: events after it count towards the limit."""
+    monkeypatch.setattr("skewmon.cli.report.EVENTS_MAX", 4)
+    events = [
+        Event((HOUR_S + at_s) * 1_000_000_000, EventKind.STARTED, f"at {at_s}")
+        for at_s in (60, 61, 4_000, 4_001, 4_002)
+    ]
+    await written(tmp_path, day.rounds(1, 4_100), events)
+    span = ("--since", "2026-11-18T12:00", "--until", "2026-11-18T13:00", "-o", "json")
+    assert run(["report", "--state-directory", str(tmp_path), *span]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [event["message"] for event in report["events"]] == ["at 61"]
+    assert report["events_cut"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The record on disk: minutes become sealed hours, survive restarts, and are found again."""
 
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from skewmon.journal.record.rows import FILE_NAME
 from skewmon.journal.record.seal import GENESIS, ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Tally
-from skewmon.model.record import EndRange, HistoryQuery, Period
+from skewmon.model.record import EndRange, HistoryQuery, Period, stepped
 from tests.journal.rounds import HOUR_S, a_round, offsets
 
 KEPT = Retention(336, 43_824)
@@ -34,7 +35,7 @@ def history(directory: Path, step_s: int, node: str | None = None, hours: int = 
     """Return steps of the record from HOUR_S on."""
     file = RecordFile(directory)
     query = HistoryQuery("prod", HOUR_S, HOUR_S + hours * 3_600, step_s, node)
-    found = select(file.connected(), query)
+    found = list(select(file.connected(), query))
     file.close()
     return found
 
@@ -87,7 +88,28 @@ def test_the_answer_is_narrowed_to_what_was_asked(tmp_path: Path) -> None:
     assert history(tmp_path, 60, "")[0].clusters["prod"].nodes == {}
     assert history(tmp_path, 60, "absent")[0].clusters["prod"].nodes == {}
     file = RecordFile(tmp_path)
-    assert select(file.connected(), HistoryQuery("other", HOUR_S, HOUR_S + 60)) == []
+    assert list(select(file.connected(), HistoryQuery("other", HOUR_S, HOUR_S + 60))) == []
+    file.close()
+
+
+def test_coarse_steps_take_no_more_memory_than_fine_ones(tmp_path: Path) -> None:
+    """They are folded while they are read: a client may ask for weeks of minutes in one step."""
+    names = {f"n{number}": number for number in range(40)}
+    file, tally = RecordFile(tmp_path), Tally()
+    for at_s in range(0, 8 * 3_600, 60):
+        tally.add(a_round(at_s, offsets(**names), interval_s=60), "")
+    file.write(tally.take(None), KEPT)
+
+    def peak(hours: int) -> int:
+        query = HistoryQuery("prod", HOUR_S, HOUR_S + hours * 3_600, 59 * 60, None)
+        tracemalloc.start()
+        assert stepped(select(file.connected(), query), query.step_s)
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    peak(1)  # imports and caches
+    assert peak(8) < 3 * peak(1)
     file.close()
 
 

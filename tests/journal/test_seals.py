@@ -133,6 +133,14 @@ def test_an_added_row_is_found(sealed: Path, tmp_path: Path) -> None:
         assert fault == "The minutes of hour 1 (2026-11-18T12:00:00Z) were changed or removed."
 
 
+def test_an_added_end_of_a_missing_interval_is_found(tmp_path: Path) -> None:
+    """A zero in place of nothing, in one of its four columns."""
+    record(tmp_path, 0, 1)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("UPDATE node_row SET utc_lower_max = 0 WHERE block = 1 AND minute = 60")
+        assert not verify(connection).is_whole
+
+
 def test_a_removed_end_is_found_with_a_seal_kept_elsewhere(sealed: Path, tmp_path: Path) -> None:
     """Without one, a record that was cut off cleanly looks whole: the journal keeps the newest seal."""
     newest = _verified(sealed).newest

@@ -18,7 +18,7 @@ from skewmon.text import at_least, rfc3339, utc
 #: Nodes with a picture, those provably furthest off first; a picture has some 10 KB.
 PICTURES_MAX = 200
 
-#: Rows of one table of events or excesses; the CSV and JSON forms have them all.
+#: Rows of one table of events or excesses; the JSON form has them all.
 ROWS_MAX = 500
 
 #: How to read a report.
@@ -28,6 +28,8 @@ LEGEND = (
     to the cluster's reference, the median of its clocks, ahead positive.""",
     """Time beyond a line is counted from one round to the next if both prove it; its upper end adds all time
     about which nothing was proven: ambiguous, not measured, or skewmon not running.""",
+    """Steps and other events are those that the journal still has. It keeps 90 days: earlier ones are missing
+    from the counts.""",
     """Each hour is sealed by a SHA-256 over its rows and the seal before it. Compare the newest seal with one
     that was kept elsewhere: skewmon record verify --seal SEAL.""",
 )
@@ -217,7 +219,7 @@ def _table(
     head = tag("tr", *(tag("th", heading, scope="col") for heading in headings))
     body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
     more = count is not None and count > ROWS_MAX
-    note = f"The first {ROWS_MAX} of {count:,}; -o csv and -o json have them all." if more else None
+    note = f"The first {ROWS_MAX} of {count:,}; -o json has them all." if more else None
     return join((
         tag("h3", title),
         tag("p", note) if note else None,

@@ -105,7 +105,8 @@ class Record:
         return stepped([*written, *(one for one in narrowed if one.clusters)], query.step_s)
 
     def _read(self, query: HistoryQuery) -> list[Period]:
-        return self._file.guarded(lambda: select(self._file.connected(), query))
+        """Return the steps on disk; folded here, as this takes seconds for a long span of many nodes."""
+        return self._file.guarded(lambda: stepped(select(self._file.connected(), query), query.step_s))
 
     async def _begin(self) -> None:
         """Open the file, so that trouble with it is known before the first minute is over."""

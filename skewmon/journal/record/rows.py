@@ -252,7 +252,8 @@ class Reader:
 
 
 def _ends_of(values: Sequence[int | None]) -> EndRange | None:
-    return EndRange(*values) if any(values) or None not in values else None  # type: ignore[arg-type]  # all or none, as written
+    """Return the ends, or None if there are none; some of them alone were tampered with."""
+    return None if all(value is None for value in values) else EndRange(*values)  # type: ignore[arg-type]
 
 
 def _with_lines(
