@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import stat
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -55,8 +56,20 @@ def _file_faults(config: Config, unit: Mapping[str, str]) -> Iterator[Check]:
                 )
         for path in ssh.known_hosts or ():
             if not is_root and Path(path).exists() and not _world_readable(path):
-                cure = f"Run: chmod 644 {path}, and chmod 755 on its directory."
+                cure = f"Run: chmod 644 {shlex.quote(path)}, and chmod 755 on its directory."
                 yield fault(f"service, {path}", "The service's user cannot read it.", cure)
+    if not is_root:
+        yield from _secret_faults(config)
+
+
+def _secret_faults(config: Config) -> Iterator[Check]:
+    """Yield the files of receivers that the service's user cannot read; root, who runs this, can."""
+    for target in targets_of(config.alerts):
+        for path in (target.url_file, target.headers_file):
+            if path and not path.startswith(CREDENTIAL) and Path(path).exists() and not _world_readable(path):
+                cure = "Name credential:alerts, run systemctl edit skewmon, and add under [Service]: "
+                line = f"LoadCredential=alerts:{path}"
+                yield fault(f"service, {path}", "The service's user cannot read it.", cure + line)
 
 
 def _logins(config: Config) -> Iterator[SshSpec]:
@@ -80,7 +93,7 @@ def _credential_faults(path: str, offered: Mapping[str, str]) -> Iterator[Check]
         yield fault(
             f"service, {path}",
             f"{offered[name]} does not exist.",
-            f"Make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {offered[name]}",
+            f"Make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {shlex.quote(offered[name])}",
         )
 
 

@@ -1,6 +1,7 @@
 """``skewmon keys``: the restricted key and the host keys, for a person to put in place."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,8 +221,8 @@ def _public_key(identity: str) -> str:
         text = read_text(str(path), PUBLIC_KEY_BYTES_MAX).strip()
     except MissingFileError:
         key = path.with_suffix("")
-        folder = "" if key.parent.is_dir() else f"install -d {key.parent} && "
-        hint = f"make a key: {folder}ssh-keygen -t ed25519 -N '' -C skewmon -f {key}"
+        folder = "" if key.parent.is_dir() else f"install -d {shlex.quote(str(key.parent))} && "
+        hint = f"make a key: {folder}ssh-keygen -t ed25519 -N '' -C skewmon -f {shlex.quote(str(key))}"
         raise ConfigError(Fault("there is no such public key", str(path), hint=hint)) from None
     public = _PUBLIC.fullmatch(text)
     if public is None:

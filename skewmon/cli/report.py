@@ -157,9 +157,17 @@ def _profiles(config_file: str | None) -> dict[str, str]:
 
     from skewmon.alert.thresholds import effective_profile
     from skewmon.config.loader import load
+    from skewmon.errors import ConfigError
 
     if config_file is None and not Path(DEFAULT_CONFIG).exists():
         return {}
-    clusters = load(config_file or DEFAULT_CONFIG).clusters
+    try:
+        clusters = load(config_file or DEFAULT_CONFIG).clusters
+    except ConfigError:
+        if config_file is not None:
+            raise
+        # The record is whole however the configuration was edited since.
+        click.echo(f"skewmon: {DEFAULT_CONFIG} cannot be used, so that profiles are not known", err=True)
+        return {}
     named = {name: effective_profile(spec.profile, spec.own_lines) for name, spec in clusters.items()}
     return {name: profile for name, profile in named.items() if profile is not None}

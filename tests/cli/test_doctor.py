@@ -1,5 +1,6 @@
 """``skewmon doctor`` on broken set-ups: the first line names the fault and its cure."""
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -160,6 +161,24 @@ def test_one_broken_node_costs_itself_alone(fleet, tmp_path, capsys):
     setup = Setup(fleet, tmp_path / "skewmon.yml")
     setup.config["clusters"]["fleet"]["nodes"][1]["port"] = 1
     code, lines = setup.doctor(capsys)
-    assert code == 3
+    assert code == 3, lines
     assert "node n2" in lines[0]
     assert any(line.startswith("ok     cluster fleet: 1 node of 2 measured.") for line in lines)
+
+
+def test_a_secret_that_the_service_cannot_read_is_a_fault(setup, tmp_path, monkeypatch, capsys):
+    """Root can read it; the installed unit has a user of its own, as systemctl says."""
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text("#!/bin/sh\nprintf 'LoadState=loaded\\nActiveState=active\\nDynamicUser=yes\\n'\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    secret = tmp_path / "hook"
+    secret.write_text("http://127.0.0.1:9/")
+    secret.chmod(0o600)
+    setup.config["alerts"] = {"webhooks": [{"url_file": str(secret)}]}
+    code, lines = setup.doctor(capsys)
+    assert code == 3, lines
+    (line,) = [line for line in lines if "LoadCredential=alerts" in line]
+    assert f"service, {secret}: The service's user cannot read it." in line
+    assert line.endswith(f"LoadCredential=alerts:{secret}")

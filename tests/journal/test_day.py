@@ -233,6 +233,21 @@ async def test_a_span_whose_events_were_not_all_read_says_so(
     assert report["events_cut"]
 
 
+@pytest.mark.usefixtures("instant_disk")
+async def test_a_broken_configuration_does_not_stop_the_report_of_a_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profiles are not known then, and standard error says so."""
+    config = tmp_path / "skewmon.yml"
+    config.write_text("clusters: [")
+    monkeypatch.setattr("skewmon.cli.report.DEFAULT_CONFIG", str(config))
+    await written(tmp_path, day.rounds(1, 100), [])
+    assert run(["report", "--state-directory", str(tmp_path), *SPAN]) == 0
+    output = capsys.readouterr()
+    assert "Clock report" in output.out
+    assert "profiles are not known" in output.err
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
