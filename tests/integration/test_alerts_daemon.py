@@ -354,7 +354,7 @@ async def test_receivers_that_misbehave_are_counted_by_reason(tmp_path: Path) ->
 
 def _remembered(folder: Path) -> list[tuple[str, str]]:
     """Return every state that is kept across restarts."""
-    (file,) = folder.glob("state/*.db")
+    file = folder / "state/journal.db"
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute("SELECT key, value FROM state ORDER BY key").fetchall()
 

@@ -56,7 +56,7 @@ PROVEN_S = 0.25
 SILENCE_S = 1.25 * float(WINDOW.removesuffix("s"))
 
 #: With a second's patience these depend on how busy this machine is, and on its own time daemon.
-LEFT_OUT = frozenset({"SkewmonRoundsStale", "SkewmonTimeSyncBroken"})
+LEFT_OUT = frozenset({"SkewmonRoundsStale", "SkewmonTimeSyncBroken", "SkewmonAmbiguousForLong"})
 
 LOWER = "cluster_name:skewmon_skew_lower_seconds:fleet"
 UPPER = "cluster_name:skewmon_skew_upper_seconds:fleet"

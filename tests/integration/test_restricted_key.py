@@ -174,7 +174,7 @@ def test_no_agent_is_forwarded(restricted: Restricted, monkeypatch: pytest.Monke
         with session:
             session.stdin.write(": SKEWMON1 abc clock\n")
             session.stdin.flush()
-            assert any("SKEWMON1 abc hello" in session.stdout.readline() for _ in range(2))
+            assert any("SKEWMON1 abc hello" in session.stdout.readline() for _ in range(4))
             processes = restricted.node.session_ids()
             environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in processes]
             session.stdin.close()

@@ -156,8 +156,9 @@ async def test_too_many_nodes_of_live_sources_are_refused(tmp_path: Path) -> Non
         await resolved(text)
 
 
-async def test_the_minimal_example_resolves() -> None:
-    """The template of a first configuration has nodes."""
+async def test_the_minimal_example_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The template of a first configuration has nodes, and its key is the service's credential."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/skewmon.service")
     (cluster,) = await resolve(load(f"{Path(__file__).parents[2]}/config/skewmon.minimal.yml"))
     assert cluster.nodes[0] == Node("etcd1.example.com", "etcd1.example.com", cluster.nodes[1].ssh)
     assert Path(cluster.nodes[0].ssh.identities[0]).is_absolute()

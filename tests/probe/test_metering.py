@@ -1,6 +1,7 @@
 """A node may cost as much as its answers; one that costs more is read slowly, then disconnected."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -137,6 +138,26 @@ async def test_a_new_connection_is_no_new_allowance() -> None:
         ssh.data_received(b"x")
         closed.append(ssh.aborted)
     assert closed == [False, False, True] or closed == [False, True, True]
+
+
+async def test_no_node_is_charged_for_a_garbage_collection() -> None:
+    """It looks at the objects of all nodes, and comes while any of them is handled."""
+    heap = [[number] for number in range(1_000_000)]
+    spent_ns: list[int] = []
+
+    def handle(_data: bytes) -> None:
+        began_ns = time.thread_time_ns()
+        while sum(spent_ns) < 2 * CPU_AT_ONCE_NS:
+            gc.collect()
+            spent_ns.append(time.thread_time_ns() - began_ns - sum(spent_ns))
+
+    ssh = Ssh(handle)
+    meter = metered(ssh, Meter())
+    ssh.data_received(b"x")
+    assert len(heap) == 1_000_000
+    assert not ssh.aborted
+    assert meter.fault is None
+    assert not ssh._transport.paused
 
 
 async def test_a_bastion_is_not_charged_for_the_nodes_behind_it() -> None:
