@@ -202,7 +202,8 @@ class Meter(asyncssh.SSHClient):
             collecting_ns = _collections.spent_ns
             began_ns = time.thread_time_ns()  # of this thread alone: a busy machine is not the node's fault
             handle(data, datatype)
-            whole_ns = time.thread_time_ns() - began_ns - (_collections.spent_ns - collecting_ns)
+            collected_ns = _collections.spent_ns - collecting_ns
+            whole_ns = max(0, time.thread_time_ns() - began_ns - collected_ns)
             if self._outer:
                 self._outer._inner_ns += whole_ns  # noqa: SLF001  # another meter's
             self._due_ns += max(0, whole_ns - self._inner_ns)
