@@ -161,6 +161,14 @@ def test_rows_that_are_too_old_are_not_missed(tmp_path: Path) -> None:
     assert (found.sealed, found.hours, found.minutes_of) == (5, 3, 2)
 
 
+def test_minutes_go_with_their_hour(tmp_path: Path) -> None:
+    """If hours are kept for a shorter time than minutes, nothing is missed either."""
+    record(tmp_path, *range(6), retention=Retention(5, 2))
+    found = _verified(tmp_path)
+    assert found.is_whole, found.faults
+    assert (found.sealed, found.hours, found.minutes_of) == (5, 2, 2)
+
+
 def test_claiming_that_rows_are_too_old_is_found(sealed: Path, tmp_path: Path) -> None:
     """The mark from which rows are kept is sealed with the rest."""
     with closing(_copy(sealed, tmp_path)) as connection:

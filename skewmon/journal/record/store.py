@@ -87,11 +87,12 @@ def _seal(connection: sqlite3.Connection, number: int, start_s: int, retention: 
     before, *earlier = connection.execute(
         "SELECT seal, minutes_from, hours_from FROM block WHERE number = ?", (number - 1,)
     ).fetchone() or (GENESIS, 1, 1)
-    kept = tuple(
+    minutes_from, hours_from = (
         min(max(first, number - hours + 1), first + PRUNED_AT_ONCE)
         for first, hours in zip(earlier, (retention.minutes_h, retention.hours_h), strict=True)
     )
-    link = sealed(number, hour, minutes, (kept[0], kept[1]), before)
+    # An hour that goes takes its minutes with it.
+    link = sealed(number, hour, minutes, (max(minutes_from, hours_from), hours_from), before)
     connection.execute(
         "UPDATE block SET minutes_from = ?, hours_from = ?, minutes = ?, hour = ?, seal = ? WHERE number = ?",
         (link.minutes_from, link.hours_from, link.minutes, link.hour, link.seal, number),
