@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import reduce
 
 from skewmon.export.status import encode, status
+from skewmon.journal.record.figures import cluster_figures, excesses
 from skewmon.journal.record.tally import Tally, period
 from skewmon.model import Interval, Snapshot, Threshold, ThresholdKind, UtcState, Verdict, Vote
 from skewmon.model.record import VERDICTS, ClusterRow, EndRange, Line, LineTime, Period, stepped
@@ -55,6 +56,16 @@ def test_time_beyond_a_line_is_proven_by_two_rounds() -> None:
     assert row.nodes["a"].lines == {}
     assert row.nodes["b"].measured_ms == 75_000
     assert (_time(row, Verdict.OK), _time(row, Verdict.WARNING)) == (30_000, 45_000)
+
+
+def test_rounds_further_apart_than_a_minute_are_one_excess() -> None:
+    """Its window is as long as the time that was proven in it, and contains it."""
+    far = offsets(a=0, b=200 * MS)
+    minutes = _minutes(*(a_round(300 * number, far, interval_s=300) for number in range(5)))
+    (node,) = (one for one in cluster_figures("prod", minutes, [], 1_260_000, None).nodes if one.name == "b")
+    (excess,) = excesses(node)
+    assert excess.at_least_ms == 1_200_000
+    assert (excess.since_s, excess.until_s) == (HOUR_S, HOUR_S + 1_260)
 
 
 def test_an_ambiguous_round_leaves_the_time_open() -> None:

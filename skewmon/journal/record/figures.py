@@ -9,7 +9,7 @@ from functools import reduce
 
 from skewmon.journal.record.seal import Verification
 from skewmon.model import NS_PER_S, Event, EventKind, ThresholdKind, Verdict
-from skewmon.model.record import VERDICTS, ClusterRow, Line, LineTime, NodeRow, Period
+from skewmon.model.record import MINUTE_S, VERDICTS, ClusterRow, Line, LineTime, NodeRow, Period
 
 MS_PER_S = 1_000
 
@@ -161,11 +161,10 @@ def excesses(node: NodeFigures) -> list[Excess]:
             if time.beyond_ms == 0:
                 continue
             distance = row.utc if line.kind == ThresholdKind.UTC else row.offset
-            one = Excess(
-                line, period.start_s, period.end_s, time.beyond_ms, distance.proven_ns if distance else 0
-            )
+            worst_ns = distance.proven_ns if distance else 0
+            one = Excess(line, _since_s(period, time), period.end_s, time.beyond_ms, worst_ns)
             last = open_.get(line)
-            if last is not None and last.until_s == period.start_s:
+            if last is not None and last.until_s >= one.since_s:
                 one = Excess(
                     line,
                     last.since_s,
@@ -177,6 +176,16 @@ def excesses(node: NodeFigures) -> list[Excess]:
             open_[line] = one
             found.append(one)
     return found
+
+
+def _since_s(period: Period, time: LineTime) -> int:
+    """Return the earliest begin of a period's time: that between two rounds is in the period of the later."""
+    excess_ms = time.beyond_ms - period.length_s * MS_PER_S
+    if excess_ms <= 0:
+        return period.start_s
+    # A minute may have a single round, at its begin.
+    earlier_ms = time.beyond_ms if period.length_s == MINUTE_S else excess_ms
+    return period.start_s + -earlier_ms // MS_PER_S
 
 
 def span_of(periods: Sequence[Period], since_s: int, until_s: int) -> tuple[int, int]:
