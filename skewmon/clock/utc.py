@@ -66,6 +66,10 @@ class ReferenceClock(NamedTuple):
         newer = now.upper_ns - now.lower_ns <= known.width_ns
         return ReferenceClock(now if newer else self.reading, learned)
 
+    def without_rate(self) -> "ReferenceClock":
+        """Return this without its rate, to be learned from the readings to come."""
+        return ReferenceClock(self.reading, LearnedRate())
+
     def utc_at(self, at_ns: int) -> Interval:
         """Return UTC minus the base at an instant."""
         since_ns = at_ns - self.reading.at_ns

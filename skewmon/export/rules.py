@@ -31,6 +31,7 @@ from skewmon.export.rules_fleet import (
     JOINED_LOWER,
     JOINED_UPPER,
     fleet_records,
+    torn,
     unreported,
 )
 from skewmon.export.rules_itself import rules_itself
@@ -135,11 +136,18 @@ def _measured(line: Threshold, matcher: str) -> Rule:
 
 
 def _skew_clear(upper: str, limit: str, matcher: str) -> str:
-    """Return the condition that ends an alert on skew: every node of every shard is known, and they agree."""
+    """Return the condition that ends an alert on skew: every node of every shard is known, and they agree.
+
+    Shards of one node each have no skew of their own, only the joined one.
+    """
     few = f"count without (node) ({over_boxes(f'skewmon_node_success{matcher}')}) < 2"
-    return (
-        f"({over_boxes(upper)} < {limit} or {few}) unless on ({CLUSTER}) ({unreported(matcher)}) "
-        f"unless on ({CLUSTER}) ({JOINED_UPPER}{matcher} >= {limit})"
+    of_boxes, joined = over_boxes(upper), f"{JOINED_UPPER}{matcher}"
+    contrary = (f"{of_boxes} >= {limit}", f"{joined} >= {limit}", unreported(matcher), torn(matcher))
+    return " ".join(
+        (
+            f"({of_boxes} < {limit} or {joined} < {limit} or {few})",
+            *(f"unless on ({CLUSTER}) ({one})" for one in contrary),
+        )
     )
 
 

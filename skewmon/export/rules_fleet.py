@@ -6,7 +6,7 @@ one at least at ``lower`` and the other at most at ``upper``, the distance is at
 
 from collections.abc import Iterable
 
-from skewmon.export.rule_parts import CLUSTER, SILENT_BOXES, Rule, over_boxes
+from skewmon.export.rule_parts import CLUSTER, NODE, SILENT_BOXES, Rule, over_boxes
 
 #: The skew across boxes by UTC alone, for clusters of which no box measures every node.
 JOINED_LOWER = "cluster_name:skewmon_skew_lower_seconds:joined"
@@ -43,7 +43,10 @@ def fleet_records() -> Iterable[Rule]:
         (FLEET_UPPER, "skewmon_skew_upper_seconds", JOINED_UPPER),
     ):
         of_boxes = over_boxes(own)
-        yield {"record": name, "expr": f"{joined} > {of_boxes}\nor\n{of_boxes}\nor\nclamp_min({joined}, 0)"}
+        expr = f"{joined} > {of_boxes}\nor\n{of_boxes}\nor\nclamp_min({joined}, 0)"
+        if name == FLEET_UPPER:  # the most of some nodes is not the most of all
+            expr = f"({expr})\nunless on ({CLUSTER}) ({_unjoined()})"
+        yield {"record": name, "expr": expr}
     off = f"clamp_min({over_boxes(_UTC_LOWER)}, 0) + clamp_min({over_boxes(f'-{_UTC_UPPER}')}, 0)"
     yield {
         "record": "cluster_name_node:skewmon_node_utc_offset_proven_seconds:worst",
@@ -58,3 +61,19 @@ def unreported(matcher: str = "") -> str:
     """
     known = f"count without (node) ({over_boxes(f'skewmon_node_success{matcher}')})"
     return f"{over_boxes(f'skewmon_cluster_nodes{matcher}')} - {known} > 0"
+
+
+def torn(matcher: str = "") -> str:
+    """Return the clusters that UTC joined within a day, and whose measured nodes it does not all join now.
+
+    So lost references end no alert on the skew between boxes. Boxes that UTC never joined prove only their
+    own skew, and end what that began.
+    """
+    return f"{_unjoined(matcher)} and on ({CLUSTER}) present_over_time({JOINED_UPPER}{matcher}[1d])"
+
+
+def _unjoined(matcher: str = "") -> str:
+    """Return the number of a cluster's measured nodes without UTC, if no box measures every node."""
+    measured = f"{over_boxes(f'skewmon_node_success{matcher}')} == 1"
+    without_utc = f"({measured}) unless on ({NODE}) {over_boxes(_UTC_UPPER + matcher)}"
+    return f"count without (node) ({without_utc}) unless on ({CLUSTER}) ({_WHOLE})"

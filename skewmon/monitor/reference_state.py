@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from skewmon.clock.interval import WALL, intersection, middle_ns
 from skewmon.clock.ntp_schedule import NtpSchedule
-from skewmon.clock.utc import Agreement, ReferenceClock, Witness, agree, reading_of, upstreams
+from skewmon.clock.utc import LEAP_NS, Agreement, ReferenceClock, Witness, agree, reading_of, upstreams
 from skewmon.model import (
     NO_UTC,
     NS_PER_S,
@@ -28,6 +28,9 @@ MISSED_MAX = 3
 
 #: A smear may last for a day about the leap second, while its announcement ends with the leap second itself.
 LEAP_NEAR_NS = 24 * 3600 * NS_PER_S
+
+#: A leap second is inserted or left out at the end of a day of UTC.
+DAY_NS = 24 * 3600 * NS_PER_S
 
 #: The kisses that end all requests, until the configuration is read again.
 FINAL = frozenset({ReferenceFault.KISS_DENY, ReferenceFault.KISS_RSTR})
@@ -76,7 +79,9 @@ class ReferenceState:
         self.rejected[self.fault] += 1
         if self.fault is ReferenceFault.KISS_RATE:
             self.schedule = self.schedule.slowed(now_ns)
-        elif self.fault in FINAL:
+        elif self.fault is not ReferenceFault.CONTRADICTORY:
+            self.clock = None  # it no longer stands by its time, so a lost reply must not bring that back
+        if self.fault in FINAL:
             self.schedule = self.schedule.stopped()
 
     def _read(self, exchange: Exchange, reply: NtpReply, *, steady: bool) -> ReferenceFault | None:
@@ -91,7 +96,7 @@ class ReferenceState:
 
 
 class References:
-    """All configured references; changed by ``adopt``, ``forget_base`` and the states' own methods."""
+    """All configured references; changed by ``adopt``, ``forget_…`` and the states' own methods."""
 
     def __init__(self) -> None:
         self.states: list[ReferenceState] = []
@@ -116,26 +121,34 @@ class References:
         for one in self.states:
             one.clock = None
 
+    def forget_rates(self) -> None:
+        """Drop every rate: the base's oscillator left its course. Readings age by H2a alone then."""
+        for one in self.states:
+            one.clock = one.clock and one.clock.without_rate()
+
     def utc_at(self, at_ns: int) -> Utc:
         """Return UTC minus the base at an instant, as the references agree on it now."""
         if not self.states:
             return NO_UTC
         used = [one for one in self.states if one.is_used]
         votes_for = _upstreams(used)
-        witnesses = [_witness(one, votes_for, at_ns) for one in used]
         leaping = any(
             one.leap_seen_ns is not None and at_ns - one.leap_seen_ns < LEAP_NEAR_NS for one in self.states
         )
+        witnesses = [_witness(one, votes_for, at_ns, leaping=leaping) for one in used]
         found = agree(witnesses, leaping=leaping)
         utc = {one.name: one for one in witnesses}
         views = tuple(_view(one, utc.get(one.server.name), found) for one in self.states)
         return Utc(found.state, found.utc, found.reason or "", views)
 
 
-def _witness(state: ReferenceState, votes_for: dict[str, str], at_ns: int) -> Witness:
+def _witness(state: ReferenceState, votes_for: dict[str, str], at_ns: int, *, leaping: bool) -> Witness:
+    """Return a reference's claim; around a leap second a reading of the day before may be a second off."""
     assert state.clock is not None
-    name = state.server.name
-    return Witness(name, state.clock.utc_at(at_ns), votes_for[name])
+    name, read, utc = state.server.name, state.clock.reading, state.clock.utc_at(at_ns)
+    if leaping and (at_ns + utc.upper_ns) // DAY_NS != (read.at_ns + read.lower_ns) // DAY_NS:
+        utc = utc.widened(LEAP_NS)
+    return Witness(name, utc, votes_for[name])
 
 
 def _upstreams(used: Sequence[ReferenceState]) -> dict[str, str]:

@@ -59,8 +59,8 @@ class ReferenceAsker:
         """Send a request to every reference whose schedule allows one, also from vantages with a relay."""
         for state in self._references.states:
             self._begin("", state, partial(self._by_socket, state))
-        for label in self._on_axes.keys() - relays.keys():
-            del self._on_axes[label]
+        # States of other vantages stay: one that is lost, or that only other clusters use, must not begin
+        # another burst in its next round, nor forget an order to go away.
         for label, relay in relays.items():
             self._begin_there(label, relay)
 

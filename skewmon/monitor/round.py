@@ -90,6 +90,8 @@ async def run_round(
     }
     found = settled(updates, seen, state, state.admin_slept(slept_ns))
     state.forget_axes(found.moved, but=endpoints)
+    if found.jumped is not None:
+        state.references.forget_rates()
     outcomes = {endpoint: one.outcome for endpoint, one in found.updates.items()}
     measured = [outcome for outcome in outcomes.values() if isinstance(outcome, Measured)]
     failed_checks = tuple(contradictions(measured, own_boot_id()))

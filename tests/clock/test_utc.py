@@ -152,3 +152,14 @@ def test_a_contradiction_drops_the_rate() -> None:
     clock = clock.after(reading_of(Interval(0, 1000), 64 * NS_PER_S), steady=True)
     clock = clock.after(reading_of(Interval(NS_PER_S, NS_PER_S + 1000), 128 * NS_PER_S), steady=True)
     assert clock.utc_at(192 * NS_PER_S).width_ns >= 128 * MS
+
+
+def test_a_base_that_left_its_course_ages_utc_as_if_its_rate_were_unknown() -> None:
+    """The reading stays; no span of the next rate holds the moment of the change."""
+    clock = ReferenceClock.begun(reading_of(Interval(0, 1000), 0))
+    clock = clock.after(reading_of(Interval(0, 1000), 64 * NS_PER_S), steady=True).without_rate()
+    assert clock.utc_at(128 * NS_PER_S).width_ns >= 128 * MS
+    clock = clock.after(reading_of(Interval(0, 1000), 128 * NS_PER_S), steady=True)
+    assert clock.utc_at(192 * NS_PER_S).width_ns >= 128 * MS
+    clock = clock.after(reading_of(Interval(0, 1000), 192 * NS_PER_S), steady=True)
+    assert clock.utc_at(256 * NS_PER_S).width_ns < 8 * MS
