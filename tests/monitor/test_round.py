@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewmon.clock.burst import estimate
+from skewmon.clock.oscillator import Constraint
+from skewmon.clock.utc import ReferenceClock
 from skewmon.errors import ProbeError, Reason
 from skewmon.export.status import encode, status
 from skewmon.journal.detect import clock_events
@@ -28,10 +30,12 @@ from skewmon.model import (
     Snapshot,
     SyncStatus,
     Threshold,
+    TimeServer,
 )
 from skewmon.monitor.round import Round, run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
+from skewmon.timesync import ntp_packet
 from tests.clock.simulator import PPM, Machine, Observation, RateJump, Step, holds, observe_round, pause_base
 from tests.clock.test_oscillator import wander_ppt
 
@@ -413,13 +417,18 @@ async def test_an_oscillator_that_is_off_is_named_within_five_rounds(
 
 
 async def test_a_rate_of_the_admin_box_that_jumps_is_one_event_and_no_nodes() -> None:
-    """Its oscillator speeds up by 200 ppm, so all nodes seem to fall behind alike."""
+    """Its oscillator speeds up by 200 ppm, and all nodes seem to fall behind alike; UTC's rate is lost."""
     machines = [Machine(Random(seed), network="loopback", rate_ppt=seed * 10 * PPM) for seed in range(4)]
     cluster, state, events = (
         Cluster("c", tuple(node(f"n{number}") for number in range(4))),
         MonitorState(),
         [],
     )
+    state.references.adopt([TimeServer("utc", "192.0.2.1")])
+    (reference,), known = state.references.states, []
+    before, after = (Constraint(10**15 - age_s * NS_PER_S, 0, 1000) for age_s in (64, 0))
+    reference.clock = ReferenceClock.begun(before).after(after, steady=True)
+    reference.reply = ntp_packet.parse(bytes([4 << 3 | 4]) + bytes(47))
     for number in range(12):
         start_ns = 10**15 + number * 15 * NS_PER_S
         for machine in machines:
@@ -428,7 +437,10 @@ async def test_a_rate_of_the_admin_box_that_jumps_is_one_event_and_no_nodes() ->
             machine.rest_until(start_ns)
         seen = observe_round(machines, start_ns)
         events += clock_events(await found([cluster], Canned(outcomes_of(seen), seen[0].tau_ns), state))
+        known.append(reference.clock.learned.mean is not None)
     (event,) = events
+    assert known[:6] == [True] * 6
+    assert not known[-1]
     assert (event.kind, event.node, event.cluster) == ("oscillator-jump", None, None)
     assert event.message.startswith("The oscillator of the admin box left its course, by 2")
     assert " ms forward: " in event.message
