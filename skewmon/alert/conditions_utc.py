@@ -90,5 +90,5 @@ def _not_proven(view: ClusterView, judged: Mapping[str, Judgement]) -> Condition
 
 
 def _witnesses(view: ClusterView) -> str:
-    agreeing = [one.name for one in view.utc.references if one.success and not one.falseticker]
+    agreeing = [one.name for one in view.utc.references if one.agrees]
     return sentence(f"UTC is confirmed by {names(agreeing)}")

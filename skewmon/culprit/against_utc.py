@@ -25,7 +25,7 @@ def utc_line(utc: Utc, limit_ns: int | None) -> UtcLine | None:
     """Return the line against UTC; None if there is none, or if UTC is not confirmed and decides nothing."""
     if limit_ns is None or utc.state is not UtcState.CONFIRMED:
         return None
-    agreeing = (one for one in utc.references if one.success and not one.falseticker)
+    agreeing = (one for one in utc.references if one.agrees)
     return UtcLine(limit_ns, len({one.upstream or one.name for one in agreeing}))
 
 

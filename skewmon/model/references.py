@@ -80,6 +80,11 @@ class ReferenceView:
     round_trip_ns: int | None = None
     rejected: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def agrees(self) -> bool:
+        """Whether it is one of those that confirm UTC; for a while also by the reply before a lost one."""
+        return self.offset is not None and not self.falseticker
+
 
 @dataclass(frozen=True, slots=True)
 class Utc:

@@ -23,7 +23,9 @@ from tests.alert.views import CRITICAL, MS, S, missing, node, view
 
 UTC_LINE = Threshold("critical", 50 * MS, ThresholdKind.UTC, clear_for_s=60.0)
 
-REFERENCES = tuple(ReferenceView(f"ntp{k}", success=True, upstream=f"ntp{k}") for k in (1, 2, 3))
+REFERENCES = tuple(
+    ReferenceView(f"ntp{k}", Interval(-1, 1), success=True, upstream=f"ntp{k}") for k in (1, 2, 3)
+)
 
 CONFIRMED = Utc(UtcState.CONFIRMED, Interval(0, 0), references=REFERENCES)
 

@@ -23,7 +23,9 @@ THREE = UtcLine(LIMIT_NS, 3)
 #: UTC on the axis of the offsets, as far as three near references know it.
 UTC = Interval.around(0, 2_000_000)
 
-REFERENCES = tuple(ReferenceView(f"ntp{k}", success=True, upstream=f"192.0.2.{k}") for k in (1, 2, 3))
+REFERENCES = tuple(
+    ReferenceView(f"ntp{k}", Interval(-1, 1), success=True, upstream=f"192.0.2.{k}") for k in (1, 2, 3)
+)
 
 
 def seen(*nodes: NodeEvidence, utc: Interval = UTC) -> dict[str, NodeEvidence]:

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from skewmon.clock import ntp_schedule
+from skewmon.culprit.against_utc import utc_line
 from skewmon.model import NS_PER_S, Program, ReferenceFault, TimeServer, UtcState
 from skewmon.monitor import references as asking
 from skewmon.monitor.reference_state import References
@@ -73,3 +74,24 @@ async def test_a_reading_from_before_a_leap_second_may_be_a_second_off(leap: int
         assert after.offset is not None
         assert before.offset.bound_ns < NS_PER_S / 2
         assert least_ns <= after.offset.bound_ns < least_ns + NS_PER_S / 2
+
+
+async def test_references_whose_last_reply_was_lost_still_confirm_utc_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They do so by the reply before, and are counted as many as they are."""
+    monkeypatch.setattr(asking, "REPLY_S", 0.2)
+    async with scripted() as them:
+        good = lambda request: [reply(request)]  # noqa: E731
+        await them.add(good, good, good, lambda request: [reply(request, ahead_s=5.0)])
+        await them.ask()
+        for server in them.servers:
+            server.answer = lambda _: []
+        await them.ask()
+        utc = them.references.utc_at(base_ns())
+        assert utc.state is UtcState.CONFIRMED
+        assert [one.success for one in utc.references] == [False] * 4
+        assert [one.agrees for one in utc.references] == [True] * 3 + [False]
+        line = utc_line(utc, NS_PER_S)
+        assert line is not None
+        assert line.references == 3

@@ -51,7 +51,7 @@ def _cluster_off(cluster: ClusterEvidence, utc: Utc, limit_ns: int) -> Iterator[
         return
     nearest = min(offsets.values(), key=lambda offset: offset.proven_ns)
     side = "ahead of" if nearest.lower_ns > 0 else "behind"
-    agreeing = [one.name for one in utc.references if one.success and not one.falseticker]
+    agreeing = [one.name for one in utc.references if one.agrees]
     yield finding(
         FindingKind.CLUSTER_OFF_UTC,
         f"All {len(offsets)} measured clocks are at least {at_least(nearest.proven_ns)} {side} UTC, which "
@@ -71,7 +71,7 @@ def _followed(cluster: ClusterEvidence, offsets: Mapping[str, Interval]) -> str:
 
 def _unconfirmed(utc: Utc) -> Finding:
     """Report that nothing is judged against UTC, with the state of each reference that cannot be used."""
-    faults = [f"{one.name} ({one.reason})" for one in utc.references if not one.success and one.reason]
+    faults = [f"{one.name} ({one.reason})" for one in utc.references if one.offset is None and one.reason]
     unusable = f"; not usable: {names(faults)}" if faults else ""
     why = _REASONS.get(utc.reason, utc.reason)
     return finding(
