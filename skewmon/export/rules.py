@@ -12,6 +12,7 @@ from skewmon.alert.alerts import NAMES
 from skewmon.alert.thresholds import in_force
 from skewmon.export.rule_parts import (
     CLUSTER,
+    CLUSTER_OF_BOX,
     NODE,
     WINDOW_S,
     Rule,
@@ -216,12 +217,14 @@ def _unsynchronized(line: Threshold, matcher: str) -> Rule:
 
 
 def _unreachable(line: Threshold, matcher: str) -> Rule:
+    """Return the rule of nodes that no box measures; a box that measures none of several is at fault."""
     success = f"skewmon_node_success{matcher}"
-    measured = over_boxes(latest(success))
+    recent = latest(success)
+    measuring = f"max without (node) ({recent}) == 1 or count without (node) ({recent}) == 1"
     return _state(
         line,
         NODE,
-        f"{measured} == 0\nunless on ({CLUSTER}) (max without (node) ({measured}) == 0)",
+        f"{over_boxes(f'{recent} and on ({CLUSTER_OF_BOX}) ({measuring})')} == 0",
         f"{over_boxes(success)} == 1",
         matcher,
         (

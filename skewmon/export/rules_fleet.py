@@ -76,4 +76,5 @@ def _unjoined(matcher: str = "") -> str:
     """Return the number of a cluster's measured nodes without UTC, if no box measures every node."""
     measured = f"{over_boxes(f'skewmon_node_success{matcher}')} == 1"
     without_utc = f"({measured}) unless on ({NODE}) {over_boxes(_UTC_UPPER + matcher)}"
-    return f"count without (node) ({without_utc}) unless on ({CLUSTER}) ({_WHOLE})"
+    partly = f"skewmon_cluster_nodes{matcher} unless on ({CLUSTER}) ({_WHOLE})"
+    return f"count without (node) ({without_utc}) and on ({CLUSTER}) ({partly})"
