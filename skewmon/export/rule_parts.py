@@ -45,6 +45,15 @@ def alert_rule(
     return rule
 
 
+def firing(name: str, line: Threshold, *, matcher: str = "", kind: str | None = None, only: str = "") -> str:
+    """Return the series for which an alert fires; ``only`` are further matchers."""
+    labels = [f'alertname="{name}"', 'alertstate="firing"', f'severity="{line.severity}"']
+    labels += [f'kind="{kind}"'] if kind is not None else []
+    labels += [matcher[1:-1]] if matcher else []
+    labels += [only] if only else []
+    return f"max without (alertname, alertstate, severity, kind) (ALERTS{{{', '.join(labels)}}})"
+
+
 def held(
     name: str,
     line: Threshold,
@@ -62,18 +71,14 @@ def held(
     window, and none mentioned it. ALERTS itself is the memory, so the labels of the target do not change.
     ``only`` are further matchers of the alerts.
     """
-    labels = [f'alertname="{name}"', 'alertstate="firing"', f'severity="{line.severity}"']
-    labels += [f'kind="{kind}"'] if kind is not None else []
-    labels += [matcher[1:-1]] if matcher else []
-    labels += [only] if only else []
-    firing = f"max without (alertname, alertstate, severity, kind) (ALERTS{{{', '.join(labels)}}})"
+    fires = firing(name, line, matcher=matcher, kind=kind, only=only)
     box = TARGET if "instance" in on else "job"
     return (
         "(\n"
-        f"  {firing}\n"
+        f"  {fires}\n"
         f"  and on ({box}) {SILENT_BOXES}\n"
         "  or\n"
-        f"  {firing}\n"
+        f"  {fires}\n"
         f"  and on ({on}) present_over_time(skewmon_node_success{matcher}[{duration(WINDOW_S)}])\n"
         ")\n"
         f"unless on ({on}) ({clear})"

@@ -7,11 +7,13 @@ from skewmon.export.rule_parts import (
     Rule,
     alert_rule,
     bridged,
+    firing,
     held,
     limit_of,
     over_boxes,
     until_clear,
 )
+from skewmon.export.rules_fleet import unreported
 from skewmon.model import Threshold
 
 LOWER = "skewmon_node_utc_offset_lower_seconds"
@@ -23,11 +25,18 @@ def utc_rule(line: Threshold, matcher: str) -> Rule:
     name, limit, kind = NAMES[line.kind], limit_of(line), line.kind.value
     lower, upper = (bridged(end + matcher, line) for end in (LOWER, UPPER))
     ahead, behind = over_boxes(lower), over_boxes(f"-{upper}")
-    together = (
+    every = (
         f"(min without (node) ({ahead}) > {limit} or min without (node) ({behind}) > {limit})\n"
         f"and on ({CLUSTER}) count without (node) ({ahead}) > 1"
     )
-    of_node = f"({ahead} > {limit} or {behind} > {limit})\nunless on ({CLUSTER}) ({together})"
+    # A box that is down may have measured the nodes that are right, or more of those that are off.
+    together = f"({every})\nunless on ({CLUSTER}) ({unreported(matcher)})"
+    reported = firing(name, line, matcher=matcher, kind=kind, only='node=""')
+    of_node = (
+        f"({ahead} > {limit} or {behind} > {limit})\n"
+        f"unless on ({CLUSTER}) ({together})\n"
+        f"unless on ({CLUSTER}) (({every})\nand on ({CLUSTER}) {reported})"
+    )
     within = f"{over_boxes(UPPER + matcher)} < {limit} and {over_boxes(LOWER + matcher, 'min')} > -{limit}"
     some_within = f"count without (node) ({within}) > 0"
     parts = (
