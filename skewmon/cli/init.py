@@ -96,9 +96,10 @@ def _steps(nodes: tuple[str, ...], path: str, ssh: Path, *, is_service: bool) ->
     option = "" if is_service else f" --config.file {shlex.quote(path)}"
     key = shlex.quote(str(ssh / "id_ed25519"))
     started = "systemctl enable --now skewmon" if is_service else f"skewmon run{option}"
+    as_root = ", as root" if is_service else ""
     return f"""\
-Left to do:
- 1. Give every node the account that answers skewmon and can do nothing else, as root:
+Left to do{as_root}:
+ 1. Give every node the account that answers skewmon and can do nothing else:
       for node in {hosts}; do
         skewmon keys authorize --script -i {key} | ssh {login} sh
       done

@@ -27,7 +27,8 @@ LEGEND = (
     clock reading within the bounds allows less. Not excluded: the bounds allow no more. Offsets of nodes are
     to the cluster's reference, the median of its clocks, ahead positive.""",
     """Time beyond a line is counted from one round to the next if both prove it; its upper end adds all time
-    about which nothing was proven: ambiguous, not measured, or skewmon not running.""",
+    about which nothing was proven: ambiguous, not measured, or skewmon not running. The time between two
+    rounds counts in the minute of the later one, so a span may have one such time from before its begin.""",
     """Steps and other events are those that the journal still has. It keeps 90 days: earlier ones are missing
     from the counts.""",
     """Each hour is sealed by a SHA-256 over its rows and the seal before it. Compare the newest seal with one
