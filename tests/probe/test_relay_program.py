@@ -156,7 +156,8 @@ def test_ends_of_connections_are_reported(relay: RelayProgram) -> None:
         target = target_of(server)
     assert relay.ask(target, 2).payload == b"Connection refused"
     assert relay.ask(b"127.0.0.1 0", 3).payload == b"not an address and a port"
-    for stream, target in enumerate((b"", b"\n", b"22", b"a" * 10_000, b"127.0.0.1 99999"), 4):
+    odd = (b"127.0.0.1 \xc2\xb2", b"127.0.0.1 " + b"9" * 5_000)
+    for stream, target in enumerate((b"", b"\n", b"22", b"a" * 10_000, b"127.0.0.1 99999", *odd), 4):
         assert relay.ask(target, stream).payload == b"not an address and a port", target
     for stream, target in enumerate((b"\xff\xfe 22", b"a..b 22", b"x" * 300 + b" 22"), 20):
         assert relay.ask(target, stream).payload == b"the name does not resolve", target
@@ -212,6 +213,24 @@ def test_every_posix_shell_starts_the_relay(rung: str, shell: tuple[str, ...], t
     with running_relay(tmp_path, rung, [path, *shell[1:]]) as running:
         running.start()
         assert len(running.ping(1)) == 6
+
+
+@pytest.mark.parametrize("rung", WITHOUT)
+def test_a_relay_without_descriptors_refuses_a_node_and_goes_on(rung: str, tmp_path: Path) -> None:
+    """By address or by name; connections that stand are served, and once one ends the next is made."""
+    command = ["/bin/sh", "-c", "ulimit -n 14; exec /bin/sh"]
+    with running_relay(tmp_path, rung, command) as running, listening() as server:
+        running.start()
+        target = target_of(server)
+        answers = [running.ask(target, stream) for stream in range(1, 15)]
+        kinds = [answer.kind for answer in answers]
+        full = kinds.index(Kind.CLOSE)
+        assert full > 1
+        assert {answer.payload for answer in answers[full:]} == {b"Too many open files"}
+        assert running.ask(b"localhost " + target.split()[1], 20).payload == b"Too many open files"
+        running.ping(1)
+        running.put(Kind.CLOSE, 1)
+        assert running.ask(target, 21).kind is Kind.OPEN
 
 
 @pytest.mark.parametrize("python", [path for path in PYTHONS if "python3" in path])

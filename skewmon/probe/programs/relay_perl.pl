@@ -2,11 +2,13 @@ use strict;
 use Errno qw(EAGAIN EINPROGRESS EINTR);
 use Fcntl;
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
-# The relay of skewmon, as in relay_python3.py, where the frames are described; under Perl 5.10 or later, with Time::HiRes.
+# The relay of skewmon, as in relay_python3.py, where the frames are described; under Perl 5.14 or later, with Time::HiRes.
 # Double quotes only, because a shell hands it over in single quotes.
 eval { require Time::HiRes; Time::HiRes::clock_gettime(4) > 0 } or exit 77;
 $^O eq "linux" or exit 77;
 eval { my $wide = pack("Q>", 1); 1 } or exit 77;
+# Before Perl 5.14 it would end at the first connection.
+defined &Socket::getaddrinfo or exit 77;
 my ($nonce, $listed) = @ARGV;
 
 # The limits of relay_python3.py.

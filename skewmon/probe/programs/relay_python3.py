@@ -124,6 +124,10 @@ def allowed():
         return set(line.strip() for line in file if line.strip() and not line.startswith("#"))
 
 
+def is_port(text):
+    return text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536
+
+
 def open_stream(ident, target):
     if ident in streams:
         return
@@ -137,7 +141,7 @@ def open_stream(ident, target):
         close(stream, "not a target in %s" % listed)
         return
     host, _, port = text.rpartition(" ")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not is_port(port):
         close(stream, "not an address and a port")
         return
     streams[ident] = stream
@@ -158,8 +162,16 @@ def look_up(stream, host, port):
     if len(lookups) >= LOOKUPS_MAX:
         close(stream, "too many names are being looked up")
         return
-    near, far = os.pipe()
-    if os.fork() == 0:
+    pipe = ()
+    try:
+        near, far = pipe = os.pipe()
+        child = os.fork()
+    except OSError as fault:
+        for fd in pipe:
+            os.close(fd)
+        close(stream, os.strerror(fault.errno))
+        return
+    if child == 0:
         try:
             os.close(0)
             os.close(1)
@@ -183,7 +195,11 @@ def looked_up(near):
     if not addresses:
         close(stream, "the name does not resolve")
         return
-    found = [socket.getaddrinfo(one, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)[0] for one in addresses]
+    try:
+        found = [socket.getaddrinfo(one, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)[0] for one in addresses]
+    except OSError:
+        close(stream, "the name does not resolve")
+        return
     connect(stream, [(one[0], one[4]) for one in found])
 
 
@@ -191,7 +207,11 @@ def connect(stream, places, error=0):
     while places:
         family, place = places[0]
         places = places[1:]
-        stream.socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            stream.socket = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as fault:  # no descriptor is left, or the kernel has no IPv6
+            error = fault.errno
+            continue
         stream.socket.setblocking(False)
         stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.places, stream.events = places, select.EPOLLOUT
@@ -267,7 +287,7 @@ def ask(number, payload):
     # A numeric place only, and of a list only what is in it; without a reply the other side gives up by itself.
     target, _, data = payload.partition(b"\n")
     host, _, port = target.decode("ascii", "replace").rpartition(" ")
-    if listed and "%s %s" % (host, port) not in targets or not port.isdigit() or not 0 < int(port) < 65536:
+    if listed and "%s %s" % (host, port) not in targets or not is_port(port):
         return
     try:
         found = socket.getaddrinfo(host, int(port), 0, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)[0]
