@@ -22,7 +22,9 @@ class UtcOfRound(NamedTuple):
         if offset is None or there is None or outcome.local is None:
             return offset
         near = offset_to(confirmed(there), outcome.local.estimate.wall)
-        return near if near is not None and near.width_ns < offset.width_ns else offset
+        # If they contradict each other, the vantage stood still since its references were queried.
+        agrees = near is not None and near.meet(offset) is not None
+        return near if near is not None and agrees and near.width_ns < offset.width_ns else offset
 
 
 def confirmed(utc: Utc) -> Interval | None:

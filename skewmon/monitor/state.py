@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from skewmon.clock.checkpoint import Checkpoint
@@ -118,6 +118,9 @@ class MonitorState:
     ) -> None:
         """Take in one round of these clusters, at the common instant ``at_ns``."""
         self._admin_sleep_ns = admin_sleep_ns
+        for label, one in vantages.items():
+            if label in self.axis_references and one.epoch != self.vantages.get(label, one).epoch:
+                self.axis_references[label].forget_base()  # the vantage slept since they were queried
         self.vantages |= vantages
         for endpoint, update in updates.items():
             self.node(endpoint).commit(update, wall_ns)
@@ -131,6 +134,7 @@ class MonitorState:
         """Drop every history against an axis that stood still, except of the nodes of this round."""
         if None in moved:
             self.references.forget_base()
+            self.vantages = {label: replace(one, history=None) for label, one in self.vantages.items()}
         for there in self.axis_references.values() if moved else ():
             there.forget_base()
         for endpoint in self.nodes.keys() - set(but) if moved else ():

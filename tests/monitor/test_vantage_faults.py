@@ -6,9 +6,25 @@ from random import Random
 
 import pytest
 
+from skewmon.clock.oscillator import Constraint
+from skewmon.clock.utc import ReferenceClock
 from skewmon.errors import Failed, Reason
 from skewmon.journal.detect import clock_events
-from skewmon.model import NS_PER_S, Burst, ClusterView, Exchange, Measured, VantageStamps
+from skewmon.model import (
+    NS_PER_S,
+    Burst,
+    ClusterView,
+    Exchange,
+    Interval,
+    Measured,
+    ReferenceFault,
+    TimeServer,
+    Utc,
+    UtcState,
+    VantageStamps,
+)
+from skewmon.monitor.against_utc import UtcOfRound
+from skewmon.monitor.reference_state import References
 from skewmon.monitor.round import Round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
@@ -227,3 +243,53 @@ async def test_nodes_of_a_lost_vantage_are_measured_over_the_path_and_come_back(
         assert view.axis == ("" if lost else "eu" if number < 3 else "")
     assert events_of(found) == [("step", "eu-0")]
     assert state.node(node("eu-1").endpoint).resets == {"axis": 2}
+
+
+async def test_utc_by_a_vantage_that_stood_still_since_is_not_used() -> None:
+    """It was queried before: then it contradicts UTC as the admin box knows it."""
+    sites = two_sites()
+    sites.rest(START_NS)
+    (view,) = (await round_of(sites.cluster, sites.sweep(), MonitorState())).views
+    (seen,) = (one.outcome for one in view.nodes if one.name == "eu-1")
+    assert isinstance(seen, Measured)
+    assert seen.local is not None
+
+    def utc(wall: Interval, by_ns: int = 0) -> Utc:
+        return Utc(UtcState.CONFIRMED, wall.widened(MS).shifted(by_ns), "", ())
+
+    near, there = utc(seen.estimate.wall), utc(seen.local.estimate.wall)
+    stale = utc(seen.local.estimate.wall, 600 * NS_PER_S)
+    wide = UtcOfRound(near, {}).offset_of(seen)
+    narrow = UtcOfRound(near, {"eu": there}).offset_of(seen)
+    assert wide is not None
+    assert narrow is not None
+    assert narrow.width_ns < wide.width_ns
+    assert UtcOfRound(near, {"eu": stale}).offset_of(seen) == wide
+
+
+async def test_references_queried_from_a_vantage_are_forgotten_once_it_slept() -> None:
+    """UTC moved on meanwhile, and its oscillator did not; until the next reply nothing is known there."""
+    sites, state, known = two_sites(), MonitorState(), list[bool]()
+    there = state.axis_references["eu"] = References()
+    there.adopt([TimeServer("ntp1", "192.0.2.1")])
+    there.states[0].fault = ReferenceFault.MALFORMED  # so that it has no vote
+
+    def act(number: int) -> None:
+        if number == 2:
+            there.states[0].clock = ReferenceClock.begun(Constraint(0, 0, 1))
+        known.append(there.states[0].clock is not None)
+        if number == 4:
+            vantage = sites.sites[1].vantage
+            vantage.schedule(vantage.at_ns + NS_PER_S, Suspend(5 * NS_PER_S))
+
+    await rounds(sites, 6, act, state)
+    assert known == [False, False, True, True, True, False]
+
+
+async def test_a_pause_of_the_admin_box_is_no_past_of_any_vantage() -> None:
+    """Not even of one that no node of that round is measured from."""
+    sites, state = two_sites(), MonitorState()
+    await rounds(sites, 2, lambda _: None, state)
+    assert state.vantages["eu"].history is not None
+    state.forget_axes({None})
+    assert state.vantages["eu"].history is None
