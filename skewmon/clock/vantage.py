@@ -19,9 +19,11 @@ from skewmon.model import Axis, Burst, Estimate, Exchange, Interval, Measured, O
 
 def stamped(burst: Burst) -> Burst | None:
     """Return a burst as its vantage stamped it; None if an exchange that is needed has no stamps."""
+    if not burst.vantage:
+        return None
     opening = on_vantage(burst.opening)
     closing = on_vantage((burst.closing,))[:1] if burst.closing is not None else (None,)
-    if not burst.vantage or not opening or not closing:
+    if not opening or not closing:
         return None
     return Burst(burst.program, opening, closing[0], burst.vantage)
 

@@ -92,6 +92,9 @@ class Relay(asyncssh.SSHClientSession[bytes]):
                     "Look at MaxSessions, ForceCommand and the account's shell there.",
                 )
             ) from None
+        except asyncio.CancelledError:
+            self.close()  # it is not wanted any longer, but its machine may be a bastion that stays
+            raise
         self._write(relay_wire.start(self._nonce))
         self._pinging = asyncio.create_task(self._ping())
 
