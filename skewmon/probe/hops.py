@@ -31,7 +31,9 @@ def vantage_key(ssh: SshSettings) -> HopKey | None:
     for hop_address, hop in hops:
         if (hop_address, hop.port) == (address, port) and user in (None, hop.user):
             return hop_address, hop
-    own = replace(ssh, user=user or ssh.user, port=port, host_key_alias=None)
+    # Its user is not that of the bastions on the way.
+    way = ssh.bastions or tuple(hop for _, hop in hops)
+    own = replace(ssh, user=user or ssh.user, port=port, bastions=way, host_key_alias=None)
     return address, _unstamped(ssh.vantage_ssh or own)
 
 

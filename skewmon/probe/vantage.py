@@ -18,10 +18,23 @@ from skewmon.runtime.tasks import retrieved
 #: Until a relay that ended, or gave no answer, is started again; as for a node.
 BACKOFF = Backoff(first_s=1.0, limit_s=60.0)
 
-#: Until a machine is tried again that runs no relay, or no command at all: a person has to change that.
+#: Until a machine is tried again that runs no relay, no command at all, or refuses the login: a person has to
+#: change that, and OpenSSH 9.8 bans an address that keeps failing, so that its nodes would fail, too.
 BACKOFF_LASTING = Backoff(first_s=60.0, limit_s=600.0)
 
-LASTING = frozenset({Reason.NO_PROGRAM, Reason.SESSION_REFUSED, Reason.GARBLED_REPLY})
+LASTING = frozenset(
+    {
+        Reason.NO_PROGRAM,
+        Reason.SESSION_REFUSED,
+        Reason.GARBLED_REPLY,
+        Reason.PERMISSION_DENIED,
+        Reason.KEY_UNUSABLE,
+        Reason.HOST_KEY_CHANGED,
+        Reason.HOST_KEY_UNKNOWN,
+        Reason.FLOOD,
+        Reason.SSH_CONFIG_UNUSABLE,
+    }
+)
 
 LOST = Failed(Reason.DISCONNECTED, "The connection to it was lost.")
 

@@ -2,10 +2,16 @@
 
 from dataclasses import replace
 
+import pytest
+
+from skewmon.errors import ConnectError, Reason
 from skewmon.model import SshSettings
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
+from skewmon.probe.connection import Connection
 from skewmon.probe.hops import all_keys, hop_keys, vantage_key
+from skewmon.probe.link import BACKOFF_REFUSED, REFUSED
+from skewmon.probe.vantage import Vantage
 
 SSH = SshSettings(user="u", port=2222, jump=("a@gate:22", "inner:23"), host_key_alias="n")
 
@@ -36,6 +42,26 @@ def test_another_machine_is_reached_like_the_node() -> None:
     assert (address, own.user, own.port, own.jump) == ("2001:db8::1", "u", 24, SSH.jump)
     assert own.host_key_alias is None
     assert {*all_keys(replace(SSH, vantage="[2001:db8::1]:24"))} == {*hop_keys(SSH), key}
+
+
+def test_the_user_of_a_vantage_is_not_that_of_its_bastions() -> None:
+    """They are logged in to as for the nodes, and each once."""
+    key = vantage_key(replace(SSH, vantage="stamper@v"))
+    assert key is not None
+    assert key[1].user == "stamper"
+    assert [*hop_keys(key[1])] == [*hop_keys(SSH)]
+
+
+@pytest.mark.parametrize("reason", sorted(REFUSED))
+async def test_a_vantage_that_refuses_the_login_is_left_alone_for_a_minute(reason: Reason) -> None:
+    """As a node is: sshd may ban an address that keeps failing, and with it the nodes behind a bastion."""
+    vantage = Vantage("v", ("v", SSH))
+
+    async def connect() -> Connection:
+        raise ConnectError(reason, "It is refused.")
+
+    assert await vantage.start(connect) is None
+    assert vantage.due_in_s > BACKOFF_REFUSED.first_s / 2
 
 
 def test_nodes_with_other_vantages_share_their_bastions() -> None:
