@@ -233,6 +233,22 @@ async def test_a_span_whose_events_were_not_all_read_says_so(
     assert report["events_cut"]
 
 
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [("PRAGMA user_version = 2", "later version"), ("ALTER TABLE cluster_row DROP judged", "no such column")],
+)
+@pytest.mark.parametrize("command", [("report", *SPAN), ("record", "verify"), ("record", "size")])
+async def test_a_record_of_another_version_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, word: str, command: tuple[str, ...]
+) -> None:
+    """In one line, with the exit code of unusable input."""
+    await written(tmp_path, day.rounds(1, 100), [])
+    with closing(sqlite3.connect(tmp_path / "record.db")) as connection, connection:
+        connection.execute(change)
+    assert run([*command, "--state-directory", str(tmp_path)]) == 3
+    assert word in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("instant_disk")
 async def test_a_broken_configuration_does_not_stop_the_report_of_a_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

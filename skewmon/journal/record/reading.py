@@ -2,10 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from skewmon.errors import JournalError
 from skewmon.journal.database import read_only
@@ -24,6 +24,8 @@ FINE_S = 6 * HOUR_S
 #: The hours of a Julian year.
 HOURS_A_YEAR = 8_766
 
+T = TypeVar("T")
+
 
 def verification(directory: str, known: Collection[str] = ()) -> Verification:
     """Check the whole record against its seals, those in ``known`` and the newest one in the journal.
@@ -31,7 +33,7 @@ def verification(directory: str, known: Collection[str] = ()) -> Verification:
     Raises JournalError if it cannot be read.
     """
     seals = [*known, *_noted_seals(directory)]
-    return read_only(Path(directory) / FILE_NAME, DESIGN.word, lambda one: verify(one, seals))
+    return _read(directory, lambda one: verify(one, seals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,22 @@ def excerpt(directory: str, since_s: int, until_s: int, cluster: str | None = No
         periods, scope = _periods(connection, since_s, until_s, cluster)
         return Excerpt(tuple(periods), verify(connection, noted, scope))
 
-    return read_only(Path(directory) / FILE_NAME, DESIGN.word, read)
+    return _read(directory, read)
+
+
+def _read(directory: str, action: Callable[[sqlite3.Connection], T]) -> T:
+    """Run an action on the record; raise JournalError, also if another version of skewmon wrote it."""
+    path = Path(directory) / FILE_NAME
+
+    def checked(connection: sqlite3.Connection) -> T:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > DESIGN.version:
+            raise JournalError(f"The record {path} is of a later version of skewmon.")
+        for query in DESIGN.used:
+            connection.execute(query)
+        return action(connection)
+
+    return read_only(path, DESIGN.word, checked)
 
 
 def _periods(
@@ -116,7 +133,6 @@ class Size(NamedTuple):
 
 def size(directory: str) -> Size:
     """Return the size of the record; raise JournalError if it cannot be read."""
-    path = Path(directory) / FILE_NAME
 
     def read(connection: sqlite3.Connection) -> Size:
         counts = {
@@ -132,7 +148,7 @@ def size(directory: str) -> Size:
         )
         return Size(pages * page_size, rows, node_hours, nodes - node_hours, hour_rows, rows - hour_rows)
 
-    return read_only(path, DESIGN.word, read)
+    return _read(directory, read)
 
 
 def _mb(size_bytes: float) -> str:
