@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from functools import reduce
 
+from skewmon.cli.reporting.pictures import spark
 from skewmon.export.status import encode, status
 from skewmon.journal.record.figures import cluster_figures, excesses
 from skewmon.journal.record.tally import Tally, period
@@ -66,6 +67,18 @@ def test_rounds_further_apart_than_a_minute_are_one_excess() -> None:
     (excess,) = excesses(node)
     assert excess.at_least_ms == 1_200_000
     assert (excess.since_s, excess.until_s) == (HOUR_S, HOUR_S + 1_260)
+
+
+def test_the_picture_of_a_long_span_is_no_larger_than_it_can_be_seen() -> None:
+    """Neighbors become one band that has the extremes of both, as in a year of hours."""
+    minutes = _minutes(
+        *(a_round(60 * number, offsets(a=0, b=number * MS), interval_s=60) for number in range(420))
+    )
+    (_, node) = cluster_figures("prod", minutes, [], 25_200_000, None).nodes
+    drawn = spark(node, [], (HOUR_S, HOUR_S + 25_200))
+    assert drawn is not None
+    assert 200 < drawn.count("<rect") < 260
+    assert len(drawn) < 30_000
 
 
 def test_an_ambiguous_round_leaves_the_time_open() -> None:

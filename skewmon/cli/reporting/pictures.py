@@ -1,6 +1,7 @@
 """Pictures of a report as inline SVG: bands between the bounds, with the lines that were judged."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Literal
 
 from skewmon.export.page.markup import Markup, join, tag
@@ -14,6 +15,9 @@ WIDTH = 1_000
 SKEW_HEIGHT = 160
 SPARK_HEIGHT = 30
 VERDICT_HEIGHT = 14
+
+#: Bands in the picture of a node, which is some 200 pixels wide: some 20 KB.
+SPARK_PARTS = 250
 
 #: A pixel at the width of a printed page; narrower parts would not be seen.
 LEAST_WIDTH = 1.0
@@ -47,7 +51,7 @@ def skew_picture(cluster: ClusterFigures, span_s: tuple[int, int]) -> Markup | N
 
 def spark(node: NodeFigures, lines: Sequence[Line], span_s: tuple[int, int]) -> Markup | None:
     """Return the band of a node's offset over time."""
-    bands = [(period, row.offset.hull) for period, row in node.periods if row.offset]
+    bands = _thinned([(period, row.offset.hull) for period, row in node.periods if row.offset], span_s)
     if not bands:
         return None
     limits = [line for line in lines if line.kind == "skew"]
@@ -62,6 +66,18 @@ def spark(node: NodeFigures, lines: Sequence[Line], span_s: tuple[int, int]) -> 
         class_="spark",
         role="img",
     )
+
+
+def _thinned(bands: Iterable[Band], span_s: tuple[int, int]) -> list[Band]:
+    """Return one band for each part of a picture: a year has 8,766 hours, and a report many nodes."""
+    part_s = max(1, (span_s[1] - span_s[0]) // SPARK_PARTS)
+    thin = list[Band]()
+    for _, run in groupby(bands, key=lambda band: (band[0].start_s - span_s[0]) // part_s):
+        periods, ends = zip(*run, strict=True)
+        start_s, end_s = periods[0].start_s, max(period.end_s for period in periods)
+        hull = Interval(min(one.lower_ns for one in ends), max(one.upper_ns for one in ends))
+        thin.append((Period(start_s, end_s - start_s, {}), hull))
+    return thin
 
 
 def _scale(limits: Iterable[Line], bands: Iterable[Band]) -> Scale:
