@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import linear_regression, median
 
-from skewmon.model import Endpoint, Measured, Node, SshSettings
+from skewmon.model import Endpoint, Measured, Node, Outcome, SshSettings
 from skewmon.monitor.check import opened
+from skewmon.monitor.node_state import NodeState
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweeper
 from tests.bench import contenders, echo
@@ -78,15 +79,26 @@ async def links_to(
         yield links
 
 
-async def measure(nodes: Sequence[FleetNode], links: Mapping[Endpoint, Link], rounds: int) -> Tally:
-    """Run rounds and hold every interval against the truth."""
+async def measure(
+    nodes: Sequence[FleetNode], links: Mapping[Endpoint, Link], rounds: int, *, remember: bool = True
+) -> Tally:
+    """Run rounds and hold every interval against the truth.
+
+    With ``remember`` intervals are those of a daemon in its steady state: each node has a history, and so a
+    rate that is known. Without, each round stands for itself and ages as for an unknown oscillator.
+    """
     tally, sweeper = Tally(), Sweeper()
     await sweeper.sweep(links, SAMPLES)  # the first round learns which nodes are near
     began = time.process_time()
     sweeps = [await sweeper.sweep(links, SAMPLES) for _ in range(rounds)]
     tally.cpu_s = time.process_time() - began
+    states = {endpoint: NodeState() for endpoint in links}
     for sweep in sweeps:
-        for node, outcome in zip(nodes, sweep.outcomes.values(), strict=True):
+        outcomes = [
+            _remembered(states[endpoint], outcome) if remember else outcome
+            for endpoint, outcome in sweep.outcomes.items()
+        ]
+        for node, outcome in zip(nodes, outcomes, strict=True):
             if not isinstance(outcome, Measured):
                 tally.failures += 1
                 continue
@@ -95,6 +107,13 @@ async def measure(nodes: Sequence[FleetNode], links: Mapping[Endpoint, Link], ro
             tally.errors_ns.append(abs(outcome.estimate.wall.estimate_ns - truth_ns))
             tally.misses += truth_ns not in outcome.estimate.wall
     return tally
+
+
+def _remembered(state: NodeState, outcome: Outcome) -> Outcome:
+    """Return a node's outcome as its history tightens it, as in a round of the daemon."""
+    update = state.update(outcome)
+    state.commit(update, time.time_ns())
+    return update.outcome
 
 
 async def added_delays(fleet: Fleet, node: FleetNode) -> tuple[float, Tally]:
@@ -106,7 +125,7 @@ async def added_delays(fleet: Fleet, node: FleetNode) -> tuple[float, Tally]:
                 for way, other in (("forward", "backward"), ("backward", "forward")):
                     relay.delay(way, delay_s=ms / 1000)
                     relay.delay(other, delay_s=0)
-                    tally = await measure([node], links, DELAY_ROUNDS)
+                    tally = await measure([node], links, DELAY_ROUNDS, remember=False)
                     added_ns.append(ms * 1_000_000)
                     bounds_ns.append(median(tally.bounds_ns))
                     whole.bounds_ns += tally.bounds_ns
