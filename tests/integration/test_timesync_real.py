@@ -172,6 +172,8 @@ def test_timesyncd_through_a_bus_of_its_own(home: Path) -> None:
         state = "/run/systemd/timesync /var/lib/systemd/timesync"
         opened.run("sh", "-c", f"mkdir -p /run/systemd/system /run/dbus {state}; chown 64991:64991 {state}")
         opened.start("dbus-daemon", "--config-file", "/run/bus.conf", "--nofork", "--nopidfile")
+        # timesyncd looks for the bus once, at its start.
+        opened.run("sh", "-c", "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done")
         opened.start("setpriv", "--reuid", "64991", "--regid", "64991", "--clear-groups", str(daemon))
         status = opened.status_once(lambda found: found.offset_s is not None)
         assert (status.daemon, status.source, status.stratum) == ("timesyncd", "10.78.0.11", 2)
