@@ -20,6 +20,11 @@ _OPTION = click.option(
     help="The same as FILE.",
 )
 
+#: Also of ``skewmon init``.
+NAMED = click.option(
+    "--cluster", default="main", show_default=True, metavar="NAME", help="Name of the cluster."
+)
+
 
 @click.group()
 def command() -> None:
@@ -109,7 +114,7 @@ def schema() -> None:
     show_default=True,
     help="The file to write; - prints.",
 )
-@click.option("--cluster", default="main", show_default=True, metavar="NAME", help="Name of the cluster.")
+@NAMED
 def init(nodes: tuple[str, ...], path: str, cluster: str) -> None:
     """Write a first configuration that measures NODES, such as etcd[1-3].example.com.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skewmon.cli.config import NAMED, summary, write_new
 from skewmon.cli.main import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ DIRECTORY_MODE = 0o755
     show_default=True,
     help="The configuration to write; the key is made in ssh/ beside it.",
 )
-@click.option("--cluster", default="main", show_default=True, metavar="NAME", help="Name of the cluster.")
+@NAMED
 def command(nodes: tuple[str, ...], path: str, cluster: str) -> None:
     """Make the key and the configuration to measure NODES, and print the steps that are left.
 
@@ -36,7 +37,6 @@ def command(nodes: tuple[str, ...], path: str, cluster: str) -> None:
       skewmon init etcd[1-3].example.com
       skewmon init --config.file ./skewmon.yml --cluster db root@db[1-3]:2222
     """
-    from skewmon.cli.config import summary, write_new
     from skewmon.config.loader import load, loads
     from skewmon.config.template import SERVICE_KEY, first_configuration
 
