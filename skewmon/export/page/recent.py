@@ -1,6 +1,7 @@
 """The last three hours of every node in a few steps, kept so that a round reads only the newest of them."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,12 @@ SPAN_S = 3 * HOUR_S
 #: One step is about two pixels; sixty of a thousand nodes take some 15 MB.
 STEP_S = 180
 
-#: A page waits this long for the record: reading three hours of a thousand nodes takes seconds, and the next
-#: round brings the sparklines all the same.
+#: A page waits this long for the record of a cluster that was never read: three hours of a thousand nodes
+#: take seconds, and the next round brings the sparklines all the same.
 PATIENCE_S = 0.3
+
+#: It waits longer for the newest steps, which take some 100 ms: without them a sparkline is a round late.
+FOLLOWING_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,15 @@ class RecentReader:
 
     async def newest(self, clusters: Iterable[str]) -> Mapping[str, Recent]:
         """Return the steps of the clusters, without those that take too long to read now."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read(tuple(clusters)))
-            self._reading.add_done_callback(retrieved)
-        await asyncio.wait({self._reading}, timeout=PATIENCE_S)
+        names = tuple(clusters)
+        patience_s = FOLLOWING_S if self._kept.keys() >= set(names) else PATIENCE_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                if self._reading is not None:  # of an earlier round, which lacks the newest steps
+                    await asyncio.wait({self._reading})
+                self._reading = asyncio.create_task(self._read(names))
+                self._reading.add_done_callback(retrieved)
+                await asyncio.wait({self._reading})
         return dict(self._kept)
 
     async def _read(self, clusters: tuple[str, ...]) -> None:

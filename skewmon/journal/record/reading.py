@@ -33,7 +33,7 @@ def verification(directory: str, known: Collection[str] = ()) -> Verification:
     Raises JournalError if it cannot be read.
     """
     seals = [*known, *_noted_seals(directory)]
-    return _read(directory, lambda one: verify(one, seals))
+    return opened(directory, lambda one: verify(one, seals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def excerpt(directory: str, since_s: int, until_s: int, cluster: str | None = No
         periods, scope = _periods(connection, since_s, until_s, cluster)
         return Excerpt(tuple(periods), verify(connection, noted, scope))
 
-    return _read(directory, read)
+    return opened(directory, read)
 
 
-def _read(directory: str, action: Callable[[sqlite3.Connection], T]) -> T:
+def opened(directory: str, action: Callable[[sqlite3.Connection], T]) -> T:
     """Run an action on the record; raise JournalError, also if another version of skewmon wrote it."""
     path = Path(directory) / FILE_NAME
 
@@ -148,7 +148,7 @@ def size(directory: str) -> Size:
         )
         return Size(pages * page_size, rows, node_hours, nodes - node_hours, hour_rows, rows - hour_rows)
 
-    return _read(directory, read)
+    return opened(directory, read)
 
 
 def _mb(size_bytes: float) -> str:

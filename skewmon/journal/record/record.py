@@ -1,4 +1,4 @@
-"""The record of a running daemon: rounds are added in the event loop, files are touched in a thread.
+"""The record of a running daemon: rounds are added in the event loop, files are touched in threads.
 
 Each minute is written when it is over, so killing the daemon loses at most the minute that runs. If the disk
 refuses, minutes wait in memory and are written when it recovers.
@@ -16,7 +16,7 @@ import structlog
 
 from skewmon.errors import JournalError
 from skewmon.journal.journal import CLOSE_S, Journal
-from skewmon.journal.record.query import select
+from skewmon.journal.record.readers import RecordReaders
 from skewmon.journal.record.reading import KEY
 from skewmon.journal.record.seal import ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
@@ -24,6 +24,7 @@ from skewmon.journal.record.tally import Minute, Tally, period
 from skewmon.model import ClusterView, Event, EventKind
 from skewmon.model.record import MINUTE_S, HistoryQuery, Period, stepped
 from skewmon.runtime.containment import Where, contained, translated
+from skewmon.runtime.tasks import retrieved
 from skewmon.text import rfc3339
 
 #: Minutes that wait in memory while the disk refuses: some 30 MB at 1,000 nodes. Then the oldest are lost.
@@ -41,6 +42,8 @@ class Record:
         self._file = RecordFile(Path(directory))
         self._journal = journal
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._readers = RecordReaders(directory)
+        self._order = asyncio.Lock()  # no minute passes from memory to disk while a reader fixes its state
         self._tally = Tally()
         self._waiting: list[tuple[int, Minute]] = []
         self._retention = Retention(1, 1)
@@ -67,10 +70,7 @@ class Record:
         try:
             yield record
         finally:
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writer
-            await record._close()
+            await record._close(writer)
 
     @property
     def trouble(self) -> str:
@@ -98,15 +98,19 @@ class Record:
 
         Raises JournalError if the record cannot be read.
         """
-        written = await self._in_thread(self._read, query)
-        waiting = [period(start_s, minute) for start_s, minute in self._waiting]  # after the read: none twice
-        recent = [*waiting, *self._tally.periods(query.cluster)]
+        reading = asyncio.ensure_future(self._history(query))
+        reading.add_done_callback(retrieved)
+        return await asyncio.shield(reading)  # a client that leaves frees no thread that still reads
+
+    async def _history(self, query: HistoryQuery) -> list[Period]:
+        async with self._readers.thread(query):
+            async with self._order:
+                reading = await self._readers.begin(query)
+                waiting = [period(start_s, minute) for start_s, minute in self._waiting]
+                recent = [*waiting, *self._tally.periods(query.cluster)]
+            written = await reading
         narrowed = [query.narrowed(one) for one in recent if query.covers(one)]
         return stepped([*written, *(one for one in narrowed if one.clusters)], query.step_s)
-
-    def _read(self, query: HistoryQuery) -> list[Period]:
-        """Return the steps on disk; folded here, as this takes seconds for a long span of many nodes."""
-        return self._file.guarded(lambda: stepped(select(self._file.connected(), query), query.step_s))
 
     async def _begin(self) -> None:
         """Open the file, so that trouble with it is known before the first minute is over."""
@@ -133,14 +137,15 @@ class Record:
             self.given_up += excess
         if not self._waiting:
             return
-        try:
-            with translated(Where.JOURNAL, JournalError):
-                links = await self._in_thread(self._file.write, self._waiting, self._retention)
-        except JournalError as fault:
-            self._report_trouble(str(fault))
-        else:
-            self._waiting = []
-            self._written(links)
+        async with self._order:
+            try:
+                with translated(Where.JOURNAL, JournalError):
+                    links = await self._in_thread(self._file.write, self._waiting, self._retention)
+            except JournalError as fault:
+                self._report_trouble(str(fault))
+            else:
+                self._waiting = []
+                self._written(links)
         self._report_restarts()
 
     def _written(self, links: list[ChainLink]) -> None:
@@ -174,7 +179,14 @@ class Record:
             message = f"The {reason}{f' ({kept})' if kept else ''}."
             self._journal.note(Event(time.time_ns(), EventKind.JOURNAL_RESTARTED, message, detail=detail))
 
-    async def _close(self) -> None:
+    async def _close(self, writer: asyncio.Task[None]) -> None:
+        self._readers.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S), self._order:  # a write that runs would run again
+                writer.cancel()
+        writer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writer
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 with contained(Where.JOURNAL):
