@@ -82,10 +82,14 @@ def show(file: str | None, option: str) -> None:
     Example:
       skewmon config show /etc/skewmon/skewmon.yml
     """
+    from skewmon.cli.state_directory import state_directory
     from skewmon.config.effective import shown
     from skewmon.config.loader import load
+    from skewmon.journal.read import FILE_NAME
 
-    click.echo(shown(load(file or option)), nl=False)
+    path = file or option
+    directory = state_directory(path, None, FILE_NAME)
+    click.echo(shown(load(path).model_copy(update={"state_directory": directory})), nl=False)
 
 
 @command.command()

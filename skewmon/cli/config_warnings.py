@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from skewmon.alert.profiles import PROFILES
+from skewmon.alert.thresholds import DEFAULT_PROFILE
 from skewmon.clock.utc import LEAST_INDEPENDENT
 from skewmon.config.address import parse_listen
+from skewmon.config.duration import format_duration
 from skewmon.config.effective import effective
 from skewmon.config.paths import CREDENTIAL
 from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec, SshSpec
@@ -84,6 +87,13 @@ def _thresholds(spec: ClusterSpec) -> Iterator[str]:
     lines = [line for line in spec.lines if line.kind in LIMITED]
     warning = [line for line in lines if line.severity == "warning"]
     critical = [line for line in lines if line.severity == "critical"]
+    early = PROFILES[DEFAULT_PROFILE].thresholds[0]
+    late = any(one.kind == early.kind and one.limit_ns > early.limit_ns for one in critical)
+    if spec.profile and late and not any(one.kind == early.kind for one in warning):
+        yield (
+            f"thresholds: with profile {spec.profile} no line warns before the critical one on the skew; "
+            f"add {{severity: warning, skew: {format_duration(early.limit_ns)}}}, as without a profile"
+        )
     for first, second in product(warning, critical):
         if first.kind == second.kind and first.limit_ns > second.limit_ns:
             yield f"thresholds: the warning on {first.kind} is above the critical, so it never comes first"

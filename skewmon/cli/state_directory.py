@@ -19,7 +19,7 @@ def state_directory(config_file: str | None, named: str | None, file_name: str) 
         return configured
     usual = config_file in (None, DEFAULT_CONFIG)  # then it is the service's
     candidates = (SERVICE_STATE_DIRECTORY, configured) if usual else (configured, SERVICE_STATE_DIRECTORY)
-    return next((one for one in candidates if _has(one, file_name)), configured)
+    return next((one for one in candidates if _has(one, file_name)), candidates[0])
 
 
 def _has(directory: str, file_name: str) -> bool:

@@ -25,7 +25,7 @@ from skewmon.export.server import Exporter
 from skewmon.journal import Journal
 from skewmon.journal.record import Record
 from skewmon.journal.record.store import Retention
-from skewmon.model import Cluster, EventKind, EventQuery
+from skewmon.model import Cluster, EventQuery
 from skewmon.model.record import NS_PER_HOUR
 from skewmon.monitor.monitor import Monitor
 from skewmon.notify.alerting import Alerting
@@ -138,7 +138,7 @@ class Daemon:
                 self._handle_signals()
                 await self._apply(self._reloader.config, self._reloader.clusters)
                 self._systemd.ready(f"{self._reloader.nodes} nodes, first round under way")
-                self._reporter.note(EventKind.STARTED, "skewmon was started.")
+                self._reporter.start()
                 self._reloader.report_inventories()
                 log.info("started", addresses=", ".join(addresses), nodes=self._reloader.nodes)
                 beside = [

@@ -93,14 +93,19 @@ class Reporter:
                 events += self._report_cluster(view, round_.at_ns)
         self._write(events)
         self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
-        self._readings.save(round_.at_ns / NS_PER_S, at_once=moved)
+        self._readings.save(round_.at_ns / NS_PER_S, round_.at_wall_ns, at_once=moved)
         self._record.add(round_.views)
         self.publish(round_.at_wall_ns)
+
+    def start(self) -> None:
+        """Report the start, and since when no clock was watched: a daemon that was killed reported no end."""
+        message, detail = self._readings.unwatched(time.time_ns())
+        self.note(EventKind.STARTED, f"skewmon was started.{message}", detail=detail)
 
     def stop(self) -> None:
         """Report the end."""
         self.note(EventKind.STOPPED, "skewmon was stopped.")
-        self._readings.save(base_ns() / NS_PER_S, at_once=True)
+        self._readings.save(base_ns() / NS_PER_S, time.time_ns(), at_once=True, ended=True)
 
     def note(
         self,

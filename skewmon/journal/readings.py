@@ -8,8 +8,12 @@ from skewmon.clock.checkpoint import checkpoint_from
 from skewmon.journal import Journal
 from skewmon.journal.store import MAX_AGE_NS
 from skewmon.monitor.state import MonitorState
+from skewmon.text import rfc3339
 
 KEY = "clocks"
+
+#: The key of the time at which they were saved, and whether that was the daemon's end.
+WATCHED = "watched"
 
 #: How often they are written while nothing happens: 150 bytes a node. After a kill, a step is dated to a
 #: minute more.
@@ -38,9 +42,25 @@ class SavedReadings:
             }
         )
 
-    def save(self, now_s: float, *, at_once: bool = False) -> None:
+    def unwatched(self, wall_ns: int) -> tuple[str, dict[str, object]]:
+        """Return a sentence on the time since the previous daemon, empty without one, and its detail."""
+        last = self._journal.load(WATCHED)
+        since_ns = last.get("wall_ns") if isinstance(last, dict) else None
+        if not isinstance(since_ns, int) or not 0 <= since_ns <= wall_ns:
+            return "", {}  # none, damaged, or by a clock that was ahead
+        killed = last.get("ended") is not True
+        since, until = rfc3339(since_ns), rfc3339(wall_ns)
+        cause = " It had been killed, or the machine went down." if killed else ""
+        later = f", or up to {SAVE_EVERY_S:.0f} s later," if killed else ""
+        return (
+            f"{cause} No clock was watched between {since}{later} and {until}.",
+            {"since": since, "until": until, "killed": killed},
+        )
+
+    def save(self, now_s: float, wall_ns: int, *, at_once: bool = False, ended: bool = False) -> None:
         """Save the current readings if that is due."""
         if at_once or self._saved_s is None or now_s - self._saved_s >= SAVE_EVERY_S:
             self._saved_s = now_s
+            self._journal.save(WATCHED, {"wall_ns": wall_ns, "ended": ended})
             checkpoints = self._state.checkpoints()
             self._journal.save(KEY, {name: one.to_json() for name, one in checkpoints.items()})

@@ -10,6 +10,9 @@ from skewmon.cli.main import skewmon
 #: A login whose files exist; the test makes them.
 LOGIN = "ssh: {identity: key, known_hosts: kh}\n"
 
+#: A profile with lines against UTC, and a line that warns before its critical one.
+FINRA = "profile: finra, thresholds: [{severity: warning, skew: 20ms}]"
+
 INVERTED = "[{severity: warning, skew: 2s}, {severity: critical, skew: 1s}]"
 
 
@@ -41,14 +44,20 @@ def warnings(tmp_path: Path, text: str) -> list[str]:
             ["the warning on skew is above the critical"],
         ),
         (
-            "clusters: {c: {nodes: [n1, n2], profile: finra}}",
+            f"clusters: {{c: {{nodes: [n1, n2], {FINRA}}}}}",
             ["against UTC", "3 or more; none is configured"],
         ),
         (
-            "references: [a, b]\nclusters: {c: {nodes: [n1, n2], profile: finra}}",
+            f"references: [a, b]\nclusters: {{c: {{nodes: [n1, n2], {FINRA}}}}}",
             ["3 or more; 2 are configured"],
         ),
-        ("references: [a, b, c]\nclusters: {c: {nodes: [n1, n2], profile: finra}}", []),
+        (f"references: [a, b, c]\nclusters: {{c: {{nodes: [n1, n2], {FINRA}}}}}", []),
+        (
+            "clusters: {c: {nodes: [n1, n2], profile: etcd}}",
+            ["profile etcd", "{severity: warning, skew: 50ms}"],
+        ),
+        ("clusters: {c: {nodes: [n1, n2], profile: ceph}}", []),
+        ("clusters: {c: {nodes: [n1, n2], profile: ydb}}", []),
         ("clusters: {c: {nodes: [n1], inventory: [{file_sd: '*.json'}]}}", ["file_sd", "no file matches"]),
         ("clusters: {c: {nodes: [n1], inventory: [{ansible: hosts}]}}", ["ansible", "does not exist"]),
         ("web: {listen: ':10061'}\nclusters: {c: {nodes: [n1, n2]}}", ["everyone who reaches :10061"]),

@@ -186,3 +186,19 @@ async def test_the_journal_of_the_service_is_found_from_any_shell(
     assert "Of the service." in capsys.readouterr().out
     assert run(["events", "--config.file", str(trial)]) == 0
     assert ("Of a trial." if own else "Of the service.") in capsys.readouterr().out
+
+
+def test_the_shown_state_directory_is_that_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root's shell has no STATE_DIRECTORY; the service has one, with a journal in it or not yet."""
+    file = tmp_path / "skewmon.yml"
+    file.write_text("clusters: {lab: {nodes: [n1, n2]}}\n")
+    monkeypatch.setattr("skewmon.cli.state_directory.DEFAULT_CONFIG", str(file))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert run(["config", "show", str(file)]) == 0
+    assert "state_directory: /var/lib/skewmon\n" in capsys.readouterr().out
+    file.write_text("state_directory: kept\nclusters: {lab: {nodes: [n1, n2]}}\n")
+    assert run(["config", "show", str(file)]) == 0
+    assert f"state_directory: {tmp_path}/kept\n" in capsys.readouterr().out

@@ -146,6 +146,19 @@ def test_check_tells_every_fault_and_exits_3(tmp_path: Path, capsys: pytest.Capt
     ]
 
 
+def test_a_reload_by_the_unit_ends_at_a_file_that_the_daemon_would_refuse(tmp_path: Path) -> None:
+    """The check comes before the signal, and systemd ends a reload at the first command that fails."""
+    lines = (CONFIG.parent / "systemd" / "skewmon.service").read_text().splitlines()
+    check, signal = (line.split("=", 1)[1].split() for line in lines if line.startswith("ExecReload="))
+    started = next(line for line in lines if line.startswith("ExecStart="))
+    assert signal == ["/bin/kill", "-HUP", "$MAINPID"]
+    assert check[-1] in started
+    file = tmp_path / "skewmon.yml"
+    for text, accepted in (("{n: {nodes: [a, b]}}", True), ("{n: {nodez: [a, b]}}", False)):
+        file.write_text(f"clusters: {text}\n")
+        assert (run([*check[1:-1], str(file)]) == 0) is accepted
+
+
 def test_check_says_what_a_file_means(capsys: pytest.CaptureFixture[str]) -> None:
     """One paragraph that an operator can compare with the intention."""
     assert command("check", str(MINIMAL)) == 0

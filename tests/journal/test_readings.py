@@ -12,7 +12,7 @@ from skewmon.clock.checkpoint import Checkpoint, checkpoint_from
 from skewmon.journal import Journal
 from skewmon.journal.detect import clock_events
 from skewmon.journal.read import FILE_NAME
-from skewmon.journal.readings import KEY, SAVE_EVERY_S, SavedReadings
+from skewmon.journal.readings import KEY, SAVE_EVERY_S, WATCHED, SavedReadings
 from skewmon.journal.store import MAX_AGE_NS, JournalFile
 from skewmon.model import NS_PER_S, Cluster, Event, Measured, Node
 from skewmon.monitor.state import MonitorState
@@ -49,7 +49,7 @@ async def across(tmp_path: Path, *happenings: Happening, rung: str = "python3") 
     async with Journal.open(str(tmp_path)) as journal:
         first = Life(journal, machine)
         assert [first.round() for _ in range(3)] == [[], [], []]
-        first.saved.save(0.0)
+        first.saved.save(0.0, WALL_NS)
     for number, happening in enumerate(happenings, 1):
         machine.schedule(machine.at_ns + number * NS_PER_S, happening)
     async with Journal.open(str(tmp_path)) as journal:
@@ -107,13 +107,13 @@ async def test_a_node_that_is_down_at_first_is_compared_when_it_answers(tmp_path
     async with Journal.open(str(tmp_path)) as journal:
         life = Life(journal, machine)
         life.round()
-        life.saved.save(0.0)
+        life.saved.save(0.0, WALL_NS)
     machine.schedule(machine.at_ns + NS_PER_S, Step(MS))
     for _ in range(2):
         async with Journal.open(str(tmp_path)) as journal:
             life = Life(journal, machine)
             life.state.node(NODE.endpoint)
-            life.saved.save(0.0)
+            life.saved.save(0.0, WALL_NS)
     async with Journal.open(str(tmp_path)) as journal:
         assert [event.kind for event in Life(journal, machine).round()] == ["step"]
 
@@ -178,8 +178,35 @@ async def test_it_is_written_at_a_modest_pace(tmp_path: Path) -> None:
         for now_s in (0.0, 1.0, SAVE_EVERY_S - 1, SAVE_EVERY_S, SAVE_EVERY_S + 1):
             life.round()
             before = journal.load(KEY)
-            life.saved.save(now_s)
+            life.saved.save(now_s, WALL_NS)
             kept.append(journal.load(KEY) != before)
         assert kept == [True, False, False, True, False]
-        life.saved.save(SAVE_EVERY_S + 2, at_once=True)
+        life.saved.save(SAVE_EVERY_S + 2, WALL_NS, at_once=True)
         assert journal.load(KEY) == {name: one.to_json() for name, one in life.state.checkpoints().items()}
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["killed", "stopped"])
+async def test_the_next_start_has_the_time_that_was_not_watched(tmp_path: Path, *, ended: bool) -> None:
+    """After a kill it is known to a minute; the first daemon of a journal follows no other."""
+    async with Journal.open(str(tmp_path)) as journal:
+        life = Life(journal, Machine(Random(7)))
+        assert life.saved.unwatched(WALL_NS) == ("", {})
+        life.saved.save(0.0, WALL_NS, ended=ended)
+    async with Journal.open(str(tmp_path)) as journal:
+        message, detail = SavedReadings(MonitorState(), journal).unwatched(WALL_NS + 300 * NS_PER_S)
+    since, until = "2026-09-21T14:13:20.000Z", "2026-09-21T14:18:20.000Z"
+    assert detail == {"since": since, "until": until, "killed": not ended}
+    assert ("killed" in message, "or up to 60 s later" in message) == (not ended, not ended)
+    assert message.endswith(f" and {until}.")
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "7", "{}", '{"wall_ns": "1"}', '{"wall_ns": 1e99}', f'{{"wall_ns": {10**40}}}']
+)
+async def test_a_damaged_time_of_the_last_round_is_passed_over(tmp_path: Path, text: str) -> None:
+    """The start is reported without it."""
+    file = JournalFile(tmp_path)
+    file.write((), {WATCHED: text}, {WATCHED})
+    file.close()
+    async with Journal.open(str(tmp_path)) as journal:
+        assert SavedReadings(MonitorState(), journal).unwatched(WALL_NS) == ("", {})

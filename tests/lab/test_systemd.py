@@ -75,7 +75,11 @@ def test_the_unit_lives_in_its_sandbox_reloads_and_is_watched(guests: Lab) -> No
     configure(guests, "second")
     box.shell("systemctl reload skewmon")
     until(lambda: measured(box, "second"))
+    box.write("/etc/skewmon/skewmon.yml", "clusters: {wrong: {knots: [n1]}}\n")
+    assert "FAILED" in box.shell("systemctl reload skewmon 2>&1 || echo FAILED")
+    configure(guests, "second")
     assert shown(box, "ActiveState", "NRestarts") == ["active", "0"]
+    assert measured(box, "second")
 
     box.shell("kill -STOP $(systemctl show -P MainPID skewmon)")
     until(lambda: shown(box, "ActiveState", "NRestarts") == ["active", "1"])
