@@ -81,8 +81,9 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
             tally.understood()
         else:
             tally.other(line)
+    is_foreign = tally.is_foreign(_CHECKS)
     tally.others(stderr.splitlines())
-    if any(_OF_A_SOURCE.fullmatch(line) for line in tally.unparsed):
+    if is_foreign or any(_OF_A_SOURCE.fullmatch(line) for line in tally.unparsed):
         fields = {}  # these values are a source's, not this node's
     return tally.report(_status(fields), found=bool(fields.keys() & _FACTS), exit_status=status)
 

@@ -65,6 +65,14 @@ _SYSTEM_METRICS = {
     "Delay": "ntp_system_root_delay_seconds",
     "Stratum": "ntp_system_stratum",
 }
+#: Its metrics; other exporters have some that begin with ``ntp_``, too.
+_FAMILIES = ("ntp_source_", "ntp_system_", "ntp_server_", "ntp_uptime_")
+
+#: Every label of the plain format, in lower case: other tools have such lines, too.
+_LABELS = frozenset(
+    {label.lower() for label in (*_SOURCE_METRICS, *_SYSTEM_METRICS)}
+    | {"accumulated steps", "desired poll interval", "root dispersion", "root delay", "nts cookies"}
+)
 
 
 @dataclass(slots=True)
@@ -113,7 +121,7 @@ def _sample(line: str, said: _Said, tally: LineTally) -> bool:
         said.sources.setdefault((labels["address"], labels.get("id", "")), {})[name] = value
     elif name.startswith("ntp_system_"):
         said.system[name] = value
-    return True
+    return name.startswith(_FAMILIES)
 
 
 def _plain(line: str, said: _Said, tally: LineTally) -> bool:
@@ -170,7 +178,7 @@ def _address(place: str) -> str:
 
 def _keep(label: str, text: str, said: _Said) -> bool:
     value = number(text.removeprefix("\u00b1"))
-    if value is None or not said.section:
+    if value is None or not said.section or label.lower() not in _LABELS:
         return False
     if said.source is None:
         said.system[_SYSTEM_METRICS.get(label, label)] = value

@@ -12,7 +12,7 @@ from skewmon.model import DaemonName, Peer, SyncStatus
 from skewmon.timesync import refid as refids
 from skewmon.timesync.parsers.report import LineTally, ToolReport
 from skewmon.timesync.parsers.sanity import UNSYNCHRONIZED_STRATUM
-from skewmon.timesync.parsers.values import distance_s, flipped, number, octal, seconds, whole
+from skewmon.timesync.parsers.values import distance_s, flipped, is_value, number, octal, seconds, whole
 
 TOOL = "ntpq-rv"
 
@@ -77,6 +77,9 @@ _FACTS = frozenset(
     | {"offset", "phase", "frequency", "srcadr"}
 )
 
+#: Variables that are numbers of milliseconds.
+_NUMBERS = frozenset({"rootdelay", "rootdisp", "rootdispersion", "offset", "phase", "delay", "jitter"})
+
 PPM = {None: 1.0, "ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "ppk": 1e3}
 
 #: NTP's greatest poll exponent is 17; far larger ones are garbage, not 2^garbage seconds.
@@ -122,9 +125,17 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
         broken = pairs[-1][0] if pairs and pairs[-1][1].count('"') == 1 else None
     if broken is not None:
         tally.doubt(f"{broken} has no closing quote")
+    _doubt_numbers(sections, tally)
     tally.others(stderr.splitlines())
     found = any(section.keys() & _FACTS for section in sections)
     return tally.report(_together(sections), found=found, exit_status=status)
+
+
+def _doubt_numbers(sections: Sequence[Mapping[str, str]], tally: LineTally) -> None:
+    for section in sections:
+        for name in sorted(section.keys() & _NUMBERS):
+            if not is_value(section[name]):
+                tally.doubt(f"{name} {section[name]!r} is not a number")
 
 
 def _is_unfinished(line: str, pairs: Sequence[tuple[str, str]]) -> bool:
@@ -147,7 +158,7 @@ def _assignments(line: str) -> Iterator[tuple[str, str]]:
         return
     ends = [*(found.start() for found in names[1:]), len(line)]
     for found, end in zip(names, ends, strict=True):
-        yield found[1].lower(), line[found.end() : end].strip().removesuffix(",").rstrip()
+        yield found[1], line[found.end() : end].strip().removesuffix(",").rstrip()
 
 
 def _unquoted(value: str) -> str:

@@ -45,7 +45,9 @@ _ADJTIMEX = {
     "return value": "code",
 }
 
-_ADJTIMEX_LINE = re.compile(r"\s*+(?:-[a-z]\s++)?([a-z_.][a-z_. ]*?)\s*[:=]\s*(-?[0-9]+)(?![0-9]).*")
+_ADJTIMEX_LINE = re.compile(
+    r"\s*+(?:-[a-z]\s++)?([a-z_.][a-z_. ]*?)\s*[:=]\s*(-?[0-9]+)(?:s [0-9]+us = .*| us| \(.*\))?\s*"
+)
 _CALL = re.compile(r"\s*ntp_(?:gettime|adjtime)\(\) returns code ([0-9]) \([A-Z]+\)")
 _TIME = re.compile(r"\s*time [0-9a-f]{8}\.[0-9a-f]+ .*\(\.[0-9]+\),?")
 _RAW_TIME = re.compile(r"\s*ntptime=[0-9a-f]+\.[0-9a-f]+ unixtime=[0-9a-f]+\.[0-9]+ .*")  # ntptime -r
@@ -53,32 +55,25 @@ _STATUS = re.compile(r"\s*status 0x([0-9a-f]{1,8}) \([A-Z,0-9]*\),?", re.IGNOREC
 _MODES = re.compile(r"\s*modes 0x[0-9a-f]+ \([A-Z,]*\),?", re.IGNORECASE)
 _UP_TO_VALUE = re.compile(r"[^0-9:=]*")
 _ITEM = re.compile(r"\s*([A-Za-z][A-Za-z ]*?) (-?[0-9.]+)(?: (us|ppm|s|ns))?\s*")
-_ITEMS = frozenset(
-    {
-        "offset",
-        "frequency",
-        "interval",
-        "maximum error",
-        "estimated error",
-        "tai offset",
-        "time constant",
-        "precision",
-        "tolerance",
-        "pps frequency",
-        "stability",
-        "jitter",
-        "intervals",
-        "jitter exceeded",
-        "stability exceeded",
-        "errors",
-    }
-)
-
-
-#: Items without a unit. In a wrapped line the unit distinguishes ``offset 0.5 us`` from ``TAI offset 37``.
-_WITHOUT_UNIT = frozenset(
-    {"tai offset", "time constant", "intervals", "jitter exceeded", "stability exceeded", "errors"}
-)
+#: Item → its unit. Other tools print some of the same words in seconds.
+_UNITS: Mapping[str, str | None] = {
+    "offset": "us",
+    "frequency": "ppm",
+    "interval": "s",
+    "maximum error": "us",
+    "estimated error": "us",
+    "tai offset": None,
+    "time constant": None,
+    "precision": "us",
+    "tolerance": "ppm",
+    "pps frequency": "ppm",
+    "stability": "ppm",
+    "jitter": "us",
+    "intervals": None,
+    "jitter exceeded": None,
+    "stability exceeded": None,
+    "errors": None,
+}
 
 
 def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
@@ -134,7 +129,7 @@ def _items(line: str) -> Iterator[tuple[str, float] | None]:
         found = _ITEM.fullmatch(part)
         value = None if found is None else number(found[2])
         name = "" if found is None else found[1].lower()
-        known = name in _ITEMS and (name in _WITHOUT_UNIT or (found is not None and found[3] is not None))
+        known = name in _UNITS and found is not None and found[3] == _UNITS[name]
         yield (name, value) if value is not None and known else None
 
 

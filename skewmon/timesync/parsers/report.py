@@ -1,6 +1,7 @@
 """The result of one parser: an outcome, a partial status, and an account of every line."""
 
-from collections.abc import Callable, Collection, Iterable
+import re
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from skewmon.model import SyncStatus
@@ -14,6 +15,9 @@ KILLED = (124, 137)
 
 #: Suspect of a list of sources that may lack some.
 SOURCES_MISSING = "offset and source follow from the sources that were understood"
+
+#: A line with a label, as most tools print their values.
+_LABELLED = re.compile(r"\s*([A-Za-z][A-Za-z -]{0,40}?)\s*(?:\([A-Z]+\)\s*)?:(?: |$)")
 
 #: Exit status of a shell that did not find the command.
 NO_SUCH_COMMAND = 127
@@ -82,6 +86,11 @@ class LineTally:
         """Count several such lines."""
         for line in lines:
             self.other(line)
+
+    def is_foreign(self, labels: Container[str]) -> bool:
+        """Return whether most labels of the text are not among a tool's: the text is another tool's."""
+        found = filter(None, map(_LABELLED.match, self.unparsed))
+        return sum(label[1].lower() not in labels for label in found) > self.parsed
 
     def doubt(self, suspect: str) -> None:
         """Name a value that is kept although it may be wrong."""

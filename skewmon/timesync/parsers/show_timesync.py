@@ -51,8 +51,9 @@ _UNLIMITED = "infinity"
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)=(.*?)\s*")
 _MESSAGE = re.compile(r"\{ (.*) \}")
 _PAIR = re.compile(r"([A-Z][A-Za-z]*)=(.*?)(?:,? (?=[A-Z][A-Za-z]*=)|$)")
+#: The name of the weekday is in the language of the locale.
 _DATE = re.compile(
-    r"(?:[A-Z][a-z]{2} )?([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)? (\S{1,8})"
+    r"(?:\S{1,12} )?([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)? (\S{1,8})"
 )
 _ADDRESS_WITH_NAME = re.compile(r"\(?(?P<address>[^\s()]+)\)?.*")
 

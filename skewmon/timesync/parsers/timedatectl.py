@@ -46,7 +46,7 @@ _OF_TIMESYNCD = frozenset(name.lower() for name in show_timesync.KNOWN)
 _LINE = re.compile(r"\s*([A-Za-z][A-Za-z0-9 .-]*?)\s*(?::|=)\s*(.*?)\s*")
 
 #: Under its "DST change" labels systemd prints the two dates on lines of their own.
-_DST_DATE = re.compile(r"\s+[A-Z][a-z]{2} [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} \S+")
+_DST_DATE = re.compile(r"\s+\S{1,12} [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} \S+")
 
 #: It warns of a hardware clock in local time in a paragraph whose wording differs from version to version,
 #: below its first line indented, or as pasted.

@@ -56,6 +56,8 @@ def parse(text: str, stderr: str = "", status: int = 0) -> ToolReport:
             tally.understood()
         else:
             tally.other(line)
+    if tally.is_foreign(_LABELS):
+        fields = {}
     tally.others(stderr.splitlines())
     return tally.report(_status(fields), found=bool(fields), exit_status=status)
 
