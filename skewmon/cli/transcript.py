@@ -153,7 +153,7 @@ def _vantage(found: ProbeReport) -> Iterator[str]:
     if isinstance(found.vantage, Failed):
         yield from _failed("not measured from its vantage", found.vantage)
     elif found.vantage and found.burst:
-        last = on_vantage((found.burst.closing or found.burst.opening[-1],))
+        last = on_vantage(found.burst.opening[-1:])
         near = vantage_offset(found.burst, last[0].received_ns) if last else None
         own = found.vantage.burst
         far = intersection(own.opening, own.program, own.opening[-1].received_ns, OSCILLATOR)

@@ -122,14 +122,27 @@ def _best_spans(claims: Collection[Interval]) -> list[Interval]:
     return best
 
 
-def common_instant(bursts: Iterable[Burst], guess_ns: int) -> int:
+def common_instant(
+    streams: Collection[tuple[Burst, Burst]], agreeing: Sequence[Exchange], program: Program, late_ns: int
+) -> int:
     """Return an instant on an axis between the opening and the closing exchanges of all its nodes.
 
-    The openings had arrived at the admin box before the base's common instant, and the closings left it
-    later. The first closing is the best instant: the openings are old already, if other nodes were waited
-    for, and the closings then need no ageing. ``guess_ns`` is for nodes without any closing.
+    Each of ``streams`` is a burst as the admin box and as the vantage stamped it; ``agreeing`` are all
+    exchanges that bound the axis minus the base. By causality every value that these have in common takes an
+    instant of the base that lies between the openings and the closings to one that does so on the axis. So
+    no stream alone can move the instant to where the clock of another is not enclosed.
+
+    The first such instant follows the openings directly. If other nodes were waited for since most of them,
+    the last one is better, ``late_ns``, shortly before the closings.
     """
-    return min((one.closing.sent_ns for one in bursts if one.closing is not None), default=guess_ns)
+    opened_ns = max(burst.opening[-1].received_ns for burst, _ in streams)
+    there = to_base(agreeing, program, opened_ns)
+    if there is None:
+        return late_ns
+    early_ns = opened_ns + there.lower_ns
+    since_ns = [early_ns - seen.opening[-1].received_ns for _, seen in streams]
+    until_ns = [seen.closing.sent_ns - early_ns for _, seen in streams if seen.closing is not None]
+    return early_ns if sum(since_ns) <= sum(until_ns) else late_ns
 
 
 def on_axis(measured: Measured, seen: Burst, axis: Axis) -> Measured | None:

@@ -180,14 +180,9 @@ def _surveyed(
     awake = state.awake(reading.slept_ns)
     known, update = awake.after(burst, offset, at_ns, steady_base=steady_base)
     streams = {one: its for number, (one, its) in enumerate(nodes.items(), 1) if number not in dissenting}
-    axis = Axis(
-        reading.label,
-        program.boot_id,
-        program.clocksource,
-        common_instant((seen for _, seen in streams.values()), at_ns + offset.estimate_ns),
-        offset,
-        known.epoch,
-    )
+    pairs = [(measured.burst, seen) for measured, seen in streams.values()]
+    instant_ns = common_instant(pairs, exchanges, program, at_ns + offset.upper_ns)
+    axis = Axis(reading.label, program.boot_id, program.clocksource, instant_ns, offset, known.epoch)
     seen_there = {endpoint: on_axis(measured, seen, axis) for endpoint, (measured, seen) in streams.items()}
     consistent = {endpoint: one for endpoint, one in seen_there.items() if one is not None}
     return SurveyedAxis(axis, known, update, consistent, awake.history is not None)

@@ -77,13 +77,11 @@ async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
     found.opened_s = time.monotonic() - began_s
     if link.connection is not None:
         found.connection = _facts(link.connection)
-    opening = await link.burst(samples)
     vantages = {link.vantage} if link.vantage else set()
-    readings = await vantage_readings.opened(vantages, samples, Budget())
+    found.vantage = next(iter((await vantage_readings.taken(vantages, samples, Budget())).values()), None)
+    opening = await link.burst(samples)
     at_ns, found.admin = base_ns(), admin_wall()
     found.burst = replace(opening, closing=await link.exchange(opening.program))
-    readings = await vantage_readings.closed(vantages, readings, Budget())
-    found.vantage = next(iter(readings.values()), None)
     found.estimate = estimate(found.burst, at_ns)
 
 

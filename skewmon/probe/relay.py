@@ -44,7 +44,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         self.connection = connection
         self.failure: NodeError | None = None
         self.program: Program | None = None
-        self.is_listed = False
+        self.is_listed = self._knows_turns = False
         self._nonce = wire.new_nonce()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._hello: asyncio.Future[relay_wire.Hello] = asyncio.get_running_loop().create_future()
@@ -75,7 +75,8 @@ class Relay(asyncssh.SSHClientSession[bytes]):
                     )
                 with suppress(OSError):  # a shell that is already gone has failed the hello
                     self._channel.write(programs.relay_script(self._nonce).encode())
-                self.program, self.is_listed, self.datagrams.are_sent = await self._hello
+                hello = await self._hello
+                self.program, self.is_listed, self.datagrams.are_sent, self._knows_turns = hello
         except TimeoutError:
             raise self._fail(
                 ProbeError(
@@ -105,6 +106,7 @@ class Relay(asyncssh.SSHClientSession[bytes]):
         self._ident += 1
         ident, outer = self._ident, self.connection.stamps
         stream = RelayStream(ident, outer, self.program.raw, self._put, self._streams)
+        stream.knows_turns = self._knows_turns
         opened = self._opening[ident] = asyncio.get_running_loop().create_future()
         self._streams[ident] = stream
         self._put(Kind.OPEN, ident, payload=target(address, port).encode())
@@ -242,8 +244,8 @@ class Relay(asyncssh.SSHClientSession[bytes]):
             received_ns = self.connection.stamps.distrust_kernel()
         reply.set_result(reading.exchange(sent_ns, received_ns))
 
-    def _put(self, kind: Kind, stream: int, number: int = 0, payload: bytes = b"") -> None:
-        self._write(relay_wire.frame(kind, stream, number, payload))
+    def _put(self, kind: Kind, stream: int, number: int = 0, payload: bytes = b"", turn: int = 0) -> None:
+        self._write(relay_wire.frame(kind, stream, number, payload, turn))
 
     def _write(self, data: bytes) -> None:
         """Send, in one packet with the frames of all nodes in this turn of the event loop."""

@@ -35,6 +35,7 @@ class RelayStream(asyncio.Transport):
     ) -> None:
         super().__init__()
         self.ident = ident
+        self.knows_turns = False
         self.frame = 0
         self._outer = outer
         self._quantum = quantum
@@ -82,14 +83,17 @@ class RelayStream(asyncio.Transport):
         return VantageStamps(sent_ns - self._quantum.early_ns, self._arrived_ns + self._quantum.late_ns)
 
     @contextmanager
-    def one_segment(self) -> Iterator[None]:
-        """Send everything that is written in the body as one frame, in one segment on every way."""
+    def one_segment(self, *, in_turn: bool = False) -> Iterator[None]:
+        """Send everything that is written in the body as one frame, in one segment on every way.
+
+        With ``in_turn`` the relay passes it on once the node has answered the frame before it.
+        """
         self._is_holding = True
         try:
             yield
         finally:
             self._is_holding = False
-            self._flush()
+            self._flush(int(in_turn))
 
     # --- the side of asyncssh ---
 
@@ -188,7 +192,7 @@ class RelayStream(asyncio.Transport):
             self._window += self._taken
             self._taken = 0
 
-    def _flush(self) -> None:
+    def _flush(self, turn: int = 0) -> None:
         self._is_scheduled = False
         while self._unsent and not self._is_closed:
             size = min(len(self._unsent), FRAME_BYTES_MAX)
@@ -199,4 +203,4 @@ class RelayStream(asyncio.Transport):
             self.frame += 1
             self._sizes[self.frame] = size
             self._outstanding += size
-            self._put(Kind.DATA, self.ident, self.frame, data)
+            self._put(Kind.DATA, self.ident, self.frame, data, turn)

@@ -52,11 +52,15 @@ class Frame(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The relay's introduction: its clocks, whether it relays only to listed targets, and datagrams, too."""
+    """The relay's introduction: its clocks, whether it relays only to listed targets, and its abilities.
+
+    Installed relays of earlier versions send no datagrams, or know no turns.
+    """
 
     program: Program
     is_listed: bool
     sends_datagrams: bool = False
+    knows_turns: bool = False
 
 
 def start(nonce: str) -> bytes:
@@ -64,9 +68,9 @@ def start(nonce: str) -> bytes:
     return f"\n{nonce} start\n".encode()
 
 
-def frame(kind: Kind, stream: int, number: int = 0, payload: bytes = b"") -> bytes:
-    """Return one frame to the relay."""
-    return _HEADER.pack(kind.value, stream, number, 0, len(payload)) + payload
+def frame(kind: Kind, stream: int, number: int = 0, payload: bytes = b"", turn: int = 0) -> bytes:
+    """Return one frame to the relay; data with the ``turn`` 1 waits there for the answer to those before."""
+    return _HEADER.pack(kind.value, stream, number, turn, len(payload)) + payload
 
 
 def parse_hello(nonce: str, line: str) -> Hello | None:
@@ -97,7 +101,7 @@ def parse_hello(nonce: str, line: str) -> Hello | None:
             f"Its relay introduced itself in words that are not understood: {line[:200]!r}.",
             "If the vantage runs an installed program, install the one of this version.",
         )
-    return Hello(program, "relay=listed" in words, "ntp=1" in words)
+    return Hello(program, "relay=listed" in words, "ntp=1" in words, "turns=1" in words)
 
 
 class Frames:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import asyncssh
 
@@ -28,6 +29,14 @@ MAX_LINE_BYTES = 4096
 
 #: Bytes of standard error that are kept to explain a program that ended.
 MAX_STDERR_BYTES = 2048
+
+
+class _Asked(NamedTuple):
+    """A request on its way; ``frame`` is that of the relay which has it."""
+
+    sent_ns: int
+    frame: int
+    reply: "asyncio.Future[Exchange]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._connection = connection
         self._nonce = wire.new_nonce()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
-        self._waiter: asyncio.Future[Program | Exchange] | None = None
+        self._hello: asyncio.Future[Program] | None = None
+        self._asked: dict[int, _Asked] = {}
         self.failure: NodeError | None = None
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
@@ -62,8 +72,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._installed = ""
         self._stderr = bytearray()
         self._ident = 0
-        self._sent_ns = 0
-        self._frame = 0
 
     @property
     def is_open(self) -> bool:
@@ -89,11 +97,11 @@ class Session(asyncssh.SSHClientSession[bytes]):
                     )
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
-                waiter = self._expect()
-                # A shell that is already gone resolves the waiter with its reason, which explains more.
+                self._hello = asyncio.get_running_loop().create_future()
+                # A shell that is already gone fails the hello with its reason, which explains more.
                 with suppress(OSError):
                     self._channel.write(programs.clock_script(self._nonce).encode())
-                self.program = await waiter  # type: ignore[assignment]  # the hello resolves it
+                self.program = await self._hello
         except TimeoutError:
             raise self._fail(
                 ProbeError(
@@ -108,26 +116,18 @@ class Session(asyncssh.SSHClientSession[bytes]):
         return self.program
 
     async def exchange(self) -> Exchange:
-        """Return one exchange with its four stamps or more.
+        """Return one exchange; raise ProbeError if the program ended, is silent, floods or garbles lines."""
+        return (await self._exchanges(1))[0]
 
-        Raises ProbeError if the program ended, is silent, floods or garbles its line.
-        """
+    async def _exchanges(self, count: int) -> tuple[Exchange, ...]:
+        """Return exchanges whose requests leave together; a vantage passes them to the node one by one."""
         if self.failure:
             raise self.failure
-        assert self._channel is not None
-        self._ident += 1
-        waiter = self._expect()
-        self._connection.meter.allow(EXCHANGE)
-        before = base_ns()
-        # A closed channel resolves the waiter with its reason.
-        with suppress(OSError, asyncssh.Error), self._connection.stamps.one_segment():
-            self._channel.write(wire.request(self._nonce, self._ident))
-        # If the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
-        self._sent_ns = max(before, self._connection.stamps.sent_ns)
-        self._frame = self._connection.stamps.frame
+        self._noise_bytes = 0
         try:
             async with asyncio.timeout(self._patience.reply_s):
-                exchange = await waiter
+                replies = [self._request(in_turn=number > 0) for number in range(count)]
+                return tuple([await reply for reply in replies])
         except TimeoutError:
             raise self._fail(
                 ProbeError(
@@ -136,15 +136,31 @@ class Session(asyncssh.SSHClientSession[bytes]):
                     "The machine is stopped or overloaded, or the network lost it.",
                 )
             ) from None
-        assert isinstance(exchange, Exchange)
-        return exchange
+        finally:
+            self._asked.clear()
+
+    def _request(self, *, in_turn: bool) -> "asyncio.Future[Exchange]":
+        """Send one request and return its reply to come."""
+        assert self._channel is not None
+        self._ident += 1
+        self._connection.meter.allow(EXCHANGE)
+        stamps, before, reply = self._connection.stamps, base_ns(), asyncio.get_running_loop().create_future()
+        # A closed channel fails the request with its reason.
+        with suppress(OSError, asyncssh.Error), stamps.one_segment(in_turn=in_turn):
+            self._channel.write(wire.request(self._nonce, self._ident))
+        # If the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
+        self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), stamps.frame, reply)
+        return reply
 
     async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
         """Return a burst of ``samples`` exchanges, back to back, with nothing after it yet.
 
-        After the first, none is begun that is not expected to end by ``until_ns`` of the base.
+        After the first, none is begun that is not expected to end by ``until_ns`` of the base. Those through
+        a vantage are back to back there, so all of them take little longer than one.
         """
         assert self.program is not None
+        if self._connection.stamps.knows_turns:
+            return Burst(self.program, await self._exchanges(samples), vantage=self.vantage_label)
         exchanges = [await self.exchange()]
         while len(exchanges) < samples:
             if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
@@ -197,42 +213,39 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     # --- inside ---
 
-    def _expect(self) -> "asyncio.Future[Program | Exchange]":
-        assert self._waiter is None or self._waiter.done(), "one exchange at a time"
-        self._noise_bytes = 0
-        self._waiter = asyncio.get_running_loop().create_future()
-        return self._waiter
-
     def _take_line(self, line: bytes, received_ns: int) -> None:
         text = line.decode("ascii", "replace")
         try:
-            answer = self._understand(text, received_ns)
+            is_answer = self._understand(text, received_ns)
         except NodeError as error:
             self._fail(error)
             return
-        if answer is not None and self._waiter and not self._waiter.done():
-            self._waiter.set_result(answer)
-        else:  # an answer without a request is noise like any other
+        if not is_answer:  # an answer without a request is noise like any other
             self._count_noise(len(line) + 1)
 
-    def _understand(self, text: str, received_ns: int) -> Program | Exchange | None:
+    def _understand(self, text: str, received_ns: int) -> bool:
+        """Take a line and return whether it is the hello, or the reply to a request."""
         if self.program is None:
             self._installed = wire.parse_installed(self._nonce, text) or self._installed
             program = wire.parse_hello(self._nonce, text)
-            return program and replace(program, installed=self._installed)
+            if program is not None and self._hello is not None and not self._hello.done():
+                self._hello.set_result(replace(program, installed=self._installed))
+            return program is not None
         reading = wire.parse_reply(self._nonce, self.program, text)
-        if reading is None or reading.ident != self._ident:
-            return None
-        if received_ns < self._sent_ns:  # no reply arrives before its request: the stamp is false
+        asked = self._asked.pop(reading.ident, None) if reading is not None else None
+        if reading is None or asked is None or asked.reply.done():
+            return False
+        if received_ns < asked.sent_ns:  # no reply arrives before its request: the stamp is false
             received_ns = self._connection.stamps.distrust_kernel()
-        if received_ns < self._sent_ns:
+        if received_ns < asked.sent_ns:
             raise ProbeError(
                 Reason.GARBLED_REPLY,
                 "The node-side program replied before its request.",
                 "Something else than skewmon's program answers there; look at the account's shell and files.",
             )
-        vantage = self._connection.stamps.vantage_stamps(self._frame)
-        return reading.exchange(self._sent_ns, received_ns, vantage)
+        vantage = self._connection.stamps.vantage_stamps(asked.frame)
+        asked.reply.set_result(reading.exchange(asked.sent_ns, received_ns, vantage))
+        return True
 
     def _count_noise(self, count: int) -> None:
         self._noise_bytes += count
@@ -263,7 +276,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         )
 
     def _fail(self, error: NodeError) -> NodeError:
-        """Keep the first failure, hand it to the waiting request, and return it.
+        """Keep the first failure, hand it to the waiting requests, and return it.
 
         If the connection was closed for its cost, that is the reason of every failure.
         """
@@ -271,9 +284,11 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self.failure = self._connection.fault or error
             if self.on_failure:
                 self.on_failure(self.failure)
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_exception(self.failure)
-            self._waiter.exception()  # retrieved here as well: there may be no request
+        waiters = (self._hello, *[asked.reply for asked in self._asked.values()])
+        for waiter in waiters:
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(self.failure)
+                waiter.exception()  # retrieved here as well: there may be no request
         return self.failure
 
 

@@ -31,7 +31,11 @@ class Stamps(Protocol):
     def frame(self) -> int:
         """The number of the last frame that was handed to a vantage, 0 without one."""
 
-    def one_segment(self) -> AbstractContextManager[None]:
+    @property
+    def knows_turns(self) -> bool:
+        """Whether data can be sent ``in_turn``: a vantage passes it on after the answer to the last."""
+
+    def one_segment(self, *, in_turn: bool = False) -> AbstractContextManager[None]:
         """Send all data of the body together, stamped at that instant; the body must not await."""
 
     def distrust_kernel(self) -> int:
@@ -51,6 +55,7 @@ class StampedSocket(socket.socket):
     def __init__(self, family: int, arrivals: ArrivalClock) -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self.frame = 0
+        self.knows_turns = False
         self.sent_ns = 0
         self.received_ns = 0
         self.returned_ns = 0
@@ -74,7 +79,7 @@ class StampedSocket(socket.socket):
         return count
 
     @contextmanager
-    def one_segment(self) -> Iterator[None]:
+    def one_segment(self, *, in_turn: bool = False) -> Iterator[None]:
         """Send all data of the body together, stamped at that instant.
 
         asyncssh puts an ignore packet before each packet of data. Sent alone it wakes the server twice for

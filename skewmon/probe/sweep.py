@@ -134,16 +134,13 @@ class Sweeper:
             return self._burst(link, samples, repeats, budget)
 
         vantages = {link.vantage for link in links.values() if link.vantage is not None}
-        taken, opening = await asyncio.gather(
-            self._all(links.values(), burst, budget), vantage_readings.opened(vantages, samples, budget)
-        )
-        taken |= await self._all(self._grown_old(taken), burst, budget)
-        at_ns, admin = base_ns(), admin_wall()
-        opened = {link: one for link, one in taken.items() if isinstance(one, _Taken)}
-        closings, readings = await asyncio.gather(
-            self._all(opened, lambda link: link.exchange(opened[link].burst.program), budget),
-            vantage_readings.closed(vantages, opening, budget),
-        )
+        async with asyncio.TaskGroup() as beside:
+            reading = beside.create_task(vantage_readings.taken(vantages, samples, budget))
+            taken = await self._all(links.values(), burst, budget)
+            taken |= await self._all(self._grown_old(taken), burst, budget)
+            at_ns, admin = base_ns(), admin_wall()
+            opened = {link: one for link, one in taken.items() if isinstance(one, _Taken)}
+            closings = await self._all(opened, lambda link: link.exchange(opened[link].burst.program), budget)
         outcomes: dict[Endpoint, Outcome] = {}
         for endpoint, link in links.items():
             one = taken[link]
@@ -152,7 +149,8 @@ class Sweeper:
             outcomes[endpoint] = outcome
         claims = {endpoint: link.claims for endpoint, link in links.items() if link.claims is not None}
         of = {endpoint: link.vantage.label for endpoint, link in links.items() if link.vantage is not None}
-        return Sweep(at_ns, admin, (base_ns() - began) / NS_PER_S, outcomes, readings, of, claims)
+        duration_s = (base_ns() - began) / NS_PER_S
+        return Sweep(at_ns, admin, duration_s, outcomes, reading.result(), of, claims)
 
     async def _all(
         self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget

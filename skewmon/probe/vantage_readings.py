@@ -1,16 +1,13 @@
-"""The clocks of the vantages in a round: a burst with each relay, and one more exchange at the end."""
+"""The clocks of the vantages in a round: a burst with each relay."""
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable
 
 from skewmon.errors import Failed, NodeError, Reason
 from skewmon.model import NS_PER_S, VantageReading
 from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import base_ns
-from skewmon.probe.relay import Relay
 from skewmon.probe.vantage import NOT_TRIED, Vantage
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.tasks import retrieved
@@ -19,46 +16,23 @@ from skewmon.runtime.tasks import retrieved
 Readings = dict[str, VantageReading | Failed]
 
 
-async def opened(vantages: Iterable[Vantage], samples: int, budget: Budget) -> Readings:
-    """Return the opening exchanges of every vantage; each has as much time as a node."""
+async def taken(vantages: Iterable[Vantage], samples: int, budget: Budget) -> Readings:
+    """Return the exchanges of a round with every vantage; each has as much time as a node.
+
+    They go on while the nodes are measured, since a vantage's oscillator needs no readings that enclose it.
+    """
     until_ns = base_ns() + int(budget.ask_s * NS_PER_S)
-    return await _each(vantages, budget, lambda relay: relay.reading(samples, until_ns))
-
-
-async def closed(
-    vantages: Iterable[Vantage], opening: Mapping[str, VantageReading | Failed], budget: Budget
-) -> Readings:
-    """Return the same, each with one exchange after the common instant."""
-
-    async def ask(relay: Relay) -> VantageReading | Failed:
-        reading = opening[relay.label]
-        if isinstance(reading, Failed):
-            return reading
-        if reading.burst.program is not relay.program:
-            return Failed(Reason.PROGRAM_ENDED, "Its relay was started again in the middle of a round.")
-        return replace(reading, burst=replace(reading.burst, closing=await relay.exchange()))
-
-    return await _each(vantages, budget, ask)
-
-
-async def _each(
-    vantages: Iterable[Vantage],
-    budget: Budget,
-    ask: Callable[[Relay], Coroutine[Any, Any, VantageReading | Failed]],
-) -> Readings:
     vantages = list(vantages)
-    found = await asyncio.gather(*(_one(vantage, budget, ask) for vantage in vantages))
+    found = await asyncio.gather(*(_one(vantage, samples, until_ns, budget) for vantage in vantages))
     return {vantage.label: reading for vantage, reading in zip(vantages, found, strict=True)}
 
 
-async def _one(
-    vantage: Vantage, budget: Budget, ask: Callable[[Relay], Coroutine[Any, Any, VantageReading | Failed]]
-) -> VantageReading | Failed:
+async def _one(vantage: Vantage, samples: int, until_ns: int, budget: Budget) -> VantageReading | Failed:
     """Return one vantage's answer; a late one goes on by itself, because its end shows a dead relay."""
     relay = vantage.relay
     if relay is None:
         return vantage.failure or NOT_TRIED
-    task = asyncio.create_task(ask(relay))
+    task = asyncio.create_task(relay.reading(samples, until_ns))
     task.add_done_callback(retrieved)
     await asyncio.wait([task], timeout=None if math.isinf(budget.late_s) else budget.late_s)
     if not task.done():

@@ -121,6 +121,27 @@ async def test_falsified_stamps_of_one_node_are_dropped_in_that_round(by_ns: int
         assert view.vantages[0].contradicting == (("eu-1",) if number >= 2 else ())
 
 
+@pytest.mark.parametrize("by_ns", [-79 * MS, -60 * MS, -20 * MS, 20 * MS, 60 * MS, 79 * MS])
+async def test_one_shifted_stream_moves_no_other_node_on_the_axis(by_ns: int) -> None:
+    """A shift by less than the path is not found, but every other clock is enclosed at the axis's instant."""
+    sites, state = two_sites(), MonitorState()
+    for number in range(6):
+        sites.rest(START_NS + number * 15 * NS_PER_S)
+        for other in (0, 2, 3):  # while the requests are on their way, and at the vantage
+            machine = sites.machines[f"eu-{other}"]
+            machine.schedule(sites.at_ns + 30 * MS + other * 4 * MS, Step(MS))
+        (view,) = (await round_of(sites.cluster, falsified(sites.sweep(), "eu-1", by_ns), state)).views
+        assert not [
+            name for name in misses(view, sites) if name in ("eu-0 there", "eu-2 there", "eu-3 there")
+        ]
+        for shown in view.nodes:
+            local = shown.outcome.local if isinstance(shown.outcome, Measured) else None
+            if local is not None and shown.name != "eu-1":
+                assert local.burst.closing is not None
+                last_ns = local.burst.opening[-1].received_ns
+                assert last_ns <= local.axis.at_ns <= local.burst.closing.sent_ns
+
+
 async def test_a_shift_that_all_stamps_of_a_vantage_share_changes_nothing() -> None:
     """Its epoch is arbitrary, and its own readings are shifted like the others."""
     sites = two_sites()

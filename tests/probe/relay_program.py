@@ -50,9 +50,9 @@ class RelayProgram:
                 with suppress(BlockingIOError):
                     data = data[os.write(self._input, data) :]
 
-    def put(self, kind: Kind, stream: int = 0, number: int = 0, payload: bytes = b"") -> None:
+    def put(self, kind: Kind, stream: int = 0, number: int = 0, payload: bytes = b"", turn: int = 0) -> None:
         """Send one frame."""
-        self.send(relay_wire.frame(kind, stream, number, payload))
+        self.send(relay_wire.frame(kind, stream, number, payload, turn))
 
     def ask(self, target: bytes, stream: int) -> Frame:
         """Ask for a connection and return the answer."""

@@ -68,6 +68,43 @@ def test_stamps_enclose_the_way_to_the_node_and_back(relay: RelayProgram) -> Non
             assert answered_ns - ROUNDING_NS <= reply.stamp_ns <= after_ns + ROUNDING_NS
 
 
+def test_requests_in_turn_reach_the_node_one_by_one(relay: RelayProgram) -> None:
+    """All come at once; each leaves after the answer to the one before it, and is stamped then."""
+    with listening() as server, opened(relay, server) as far:
+        for number in range(1, 9):
+            relay.put(Kind.DATA, 1, number, b"request", turn=int(number > 1))
+        relay.ping(1)  # the relay has taken them all
+        arrived_ns = 0
+        for number in range(1, 9):
+            assert far.recv(100) == b"request"
+            far.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                far.recv(100)
+            far.settimeout(PATIENCE_S)
+            answered_ns = raw_ns()
+            far.send(b"reply")
+            (reply,) = received(relay, 1, 5)
+            sent = relay.next(lambda frame: frame.kind is Kind.SENT)
+            assert sent.number == number
+            assert arrived_ns - ROUNDING_NS <= sent.stamp_ns <= answered_ns + ROUNDING_NS
+            assert answered_ns - ROUNDING_NS <= reply.stamp_ns
+            arrived_ns = reply.stamp_ns
+
+
+def test_data_without_a_turn_lets_those_before_it_pass(relay: RelayProgram) -> None:
+    """A key exchange or a keepalive never waits for answers, and all bytes stay in order."""
+    with listening() as server, opened(relay, server) as far:
+        for number in range(1, 5):
+            relay.put(Kind.DATA, 1, number, b"%d" % number, turn=int(1 < number < 4))
+        seen = b""
+        while len(seen) < 4:
+            seen += far.recv(100)
+        assert seen == b"1234"
+        relay.put(Kind.DATA, 1, 5, b"5", turn=1)
+        far.send(b"reply")
+        assert far.recv(100) == b"5"
+
+
 def test_the_report_of_a_request_comes_with_its_reply(relay: RelayProgram) -> None:
     """Not before: a packet of its own would cost as much as the reply."""
     with listening() as server, opened(relay, server) as far:

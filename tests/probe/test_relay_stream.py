@@ -35,14 +35,16 @@ class Wired:
 
     def __init__(self, quantum: Quantum = Quantum()) -> None:  # noqa: B008  a frozen value
         self.frames: list[tuple[Kind, int, int, bytes]] = []
+        self.turns: list[int] = []
         self.streams: dict[int, RelayStream] = {}
         outer = StampedSocket(2, ArrivalClock(enabled=False))
         self.outer = outer
         self.stream = self.streams[1] = RelayStream(1, outer, quantum, self._put, self.streams)
         self.reader = Reader()
 
-    def _put(self, kind: Kind, stream: int, number: int = 0, payload: bytes = b"") -> None:
+    def _put(self, kind: Kind, stream: int, number: int = 0, payload: bytes = b"", turn: int = 0) -> None:
         self.frames.append((kind, stream, number, payload))
+        self.turns.append(turn)
 
     def sent(self) -> list[tuple[int, bytes]]:
         """Return the numbers and the bytes of data."""
@@ -70,6 +72,10 @@ async def test_everything_written_in_one_turn_is_one_frame(wired: Wired) -> None
         wired.stream.write(b"d")
     assert wired.sent()[1:] == [(2, b"cd")]
     assert wired.stream.frame == 2
+    with wired.stream.one_segment(in_turn=True):
+        wired.stream.write(b"e")
+    assert wired.sent()[2:] == [(3, b"e")]
+    assert wired.turns == [0, 0, 1]
 
 
 async def test_no_more_than_the_window_is_on_its_way(wired: Wired) -> None:

@@ -44,12 +44,17 @@ sub flush {
     }
 }
 
+sub may_write {
+    my ($stream) = @_;
+    return @{$stream->{queue}} && (!$stream->{asked} || grep { !$_->[3] } @{$stream->{queue}});
+}
+
 sub watch {
-    # Reads while the other side takes what is read; writes while something waits, or the connection is being made.
+    # Reads while the other side takes what is read; writes while something may go, or the connection is being made.
     my ($stream) = @_;
     my $fd = fileno($stream->{socket});
     vec($reading, $fd, 1) = $stream->{open} && $stream->{window} > 0 ? 1 : 0;
-    vec($writing, $fd, 1) = @{$stream->{queue}} || !$stream->{open} ? 1 : 0;
+    vec($writing, $fd, 1) = may_write($stream) || !$stream->{open} ? 1 : 0;
 }
 
 sub hang_up {
@@ -89,7 +94,7 @@ sub addresses {
 sub open_stream {
     my ($ident, $target) = @_;
     return if $streams{$ident};
-    my $stream = { ident => $ident, queue => [], held => 0, window => $WINDOW_BYTES };
+    my $stream = { ident => $ident, queue => [], held => 0, asked => 0, window => $WINDOW_BYTES };
     return end($stream, "too many connections through this relay") if keys %streams >= $STREAMS_MAX;
     # The text itself is compared, not the address it stands for: another spelling is another target.
     return end($stream, "not a target in $listed") if $listed && !$targets{$target};
@@ -169,16 +174,19 @@ sub joined {
 sub write_on {
     # The stamp is read before the first byte leaves, and reported once the last one did.
     my ($stream) = @_;
-    while (my $frame = $stream->{queue}[0]) {
+    while (may_write($stream)) {
+        my $frame = $stream->{queue}[0];
         $frame->[2] ||= ns($RAW);
         my $count = syswrite($stream->{socket}, $frame->[1]);
         return end($stream, "$!") unless defined $count || $!{EAGAIN};
         $stream->{held} -= $count || 0;
         if (($count || 0) < length $frame->[1]) {
             substr($frame->[1], 0, $count || 0, "");
+            $frame->[3] = 0;
             last;
         }
         shift @{$stream->{queue}};
+        $stream->{asked} = 1;
         put("S", $stream->{ident}, $frame->[0], $frame->[2], "", $count < $SMALL_BYTES);
     }
     watch($stream);
@@ -200,11 +208,12 @@ sub forward {
     return end($stream, "closed by the node") unless length $data;
     put("D", $stream->{ident}, 0, $stamp, $data);
     $stream->{window} -= length $data;
-    watch($stream) if $stream->{window} <= 0;
+    $stream->{asked} = 0;
+    @{$stream->{queue}} ? write_on($stream) : watch($stream);
 }
 
 sub obey {
-    my ($kind, $ident, $number, $payload) = @_;
+    my ($kind, $ident, $number, $turn, $payload) = @_;
     my $stream = $streams{$ident};
     if ($kind eq "P") {
         put("P", 0, $number, 0, join(" ", map { ns($_) } (0, $RAW, 1, 7, $RAW, 0)));
@@ -213,7 +222,7 @@ sub obey {
     } elsif (!$stream) {
         return;
     } elsif ($kind eq "D") {
-        push @{$stream->{queue}}, [$number, $payload, 0];
+        push @{$stream->{queue}}, [$number, $payload, 0, $turn];
         $stream->{held} += length $payload;
         return end($stream, "too many bytes in flight") if $stream->{held} > $WINDOW_BYTES;
         write_on($stream) if $stream->{open};
@@ -235,14 +244,14 @@ sub take {
         $pending = substr($pending, $at + length $START);
     }
     while (length $pending >= $HEADER_BYTES) {
-        my ($kind, $ident, $number, undef, $length) = unpack($HEADER, $pending);
+        my ($kind, $ident, $number, $turn, $length) = unpack($HEADER, $pending);
         if ($length > $FRAME_BYTES_MAX || $kind !~ /\A[ODWCP]\z/) {
             end($_, "lost the thread") for values %streams;
             return ("", 0);
         }
         last if length $pending < $HEADER_BYTES + $length;
         my $frame = substr($pending, 0, $HEADER_BYTES + $length, "");
-        obey($kind, $ident, $number, substr($frame, $HEADER_BYTES));
+        obey($kind, $ident, $number, $turn, substr($frame, $HEADER_BYTES));
     }
     return ($pending, 1);
 }
@@ -258,7 +267,7 @@ binmode STDOUT;
 my $hello = "hello probe=perl real=" . quantum(0) . " raw=" . quantum($RAW) . " mono=" . quantum(1) . " boot=" . quantum(7);
 $hello .= " boot_id=" . slurp("/proc/sys/kernel/random/boot_id");
 $hello .= " clocksource=" . slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-say_line("$hello relay=" . ($listed ? "listed" : "any"));
+say_line("$hello turns=1 relay=" . ($listed ? "listed" : "any"));
 # The start line may follow directly on the line that started this program.
 my ($pending, $started, $heard) = ("\n", 0, time);
 vec($reading, 0, 1) = 1;

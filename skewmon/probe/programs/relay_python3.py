@@ -6,13 +6,15 @@ import errno, gc, os, select, signal, socket, stat, struct, sys, time
 #
 # A frame, either way, is a header and a payload:  kind 1 byte, stream 4, number 4, stamp 8, length 4, big-endian.
 #   to the relay    O open, payload "ADDRESS PORT"      from it    O opened
-#                   D data, numbered                               S that frame was written, with its stamp
+#                   D data, numbered; its stamp is its turn        S that frame was written, with its stamp
 #                                                                  D data, with its stamp
 #                   W so many bytes ("number") were taken          C closed, payload the reason
 #                   C close
 #                   P ping                                         P payload: the six readings of a clock program
 #                   N "ADDRESS PORT", a newline, a datagram        N its reply with its stamp; payload: the stamp of
 #                                                                    the datagram in 8 bytes, the reply
+# A frame with the turn 1 waits until the node has sent something since the last write, or until a frame with the turn 0
+# is behind it. So many requests come over a long path at once, and the node gets them one by one.
 nonce = sys.argv[1]
 # With a second argument only the targets in that file are opened; it has one numeric "ADDRESS PORT" a line.
 listed = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -69,7 +71,8 @@ def say(words):
 class Stream:
     def __init__(self, ident):
         self.ident, self.socket, self.is_open, self.places = ident, None, False, []
-        self.queue, self.held = [], 0  # frames to write: number, bytes left, stamp
+        self.queue, self.held = [], 0  # frames to write: number, bytes left, stamp, turn
+        self.asked = False  # nothing has arrived since the last write
         self.window, self.events = WINDOW_BYTES, 0
 
 
@@ -91,10 +94,14 @@ def flush():
         data = data[os.write(1, data):]
 
 
+def may_write(stream):
+    return stream.queue and not (stream.asked and all(frame[3] for frame in stream.queue))
+
+
 def watch(stream):
-    # Reads while the other side takes what is read; writes while something waits, or the connection is being made.
+    # Reads while the other side takes what is read; writes while something may go, or the connection is being made.
     events = select.EPOLLIN if stream.is_open and stream.window > 0 else 0
-    events |= select.EPOLLOUT if stream.queue or not stream.is_open else 0
+    events |= select.EPOLLOUT if may_write(stream) or not stream.is_open else 0
     if events != stream.events:
         poller.modify(stream.socket.fileno(), events)
         stream.events = events
@@ -238,8 +245,8 @@ def connected(stream):
 def write(stream):
     # The stamp is read before the first byte leaves, and reported once the last one did.
     try:
-        while stream.queue:
-            number, data, stamp = stream.queue[0]
+        while may_write(stream):
+            number, data, stamp, _ = stream.queue[0]
             stamp = stamp or read(RAW)
             try:
                 sent = stream.socket.send(data)
@@ -247,9 +254,10 @@ def write(stream):
                 sent = 0
             stream.held -= sent
             if sent < len(data):
-                stream.queue[0] = (number, data[sent:], stamp)
+                stream.queue[0] = (number, data[sent:], stamp, 0)
                 break
             del stream.queue[0]
+            stream.asked = True
             put(b"S", stream.ident, number, stamp, waits=len(data) < SMALL_BYTES)
         watch(stream)
     except OSError as error:
@@ -273,7 +281,10 @@ def forward(stream, data, stamp):
         return
     put(b"D", stream.ident, 0, stamp, data)
     stream.window -= len(data)
-    if stream.window <= 0:
+    stream.asked = False
+    if stream.queue:
+        write(stream)
+    elif stream.window <= 0:
         watch(stream)
 
 
@@ -314,7 +325,7 @@ def hear(fd):
     forget(fd)
 
 
-def obey(kind, ident, number, payload):
+def obey(kind, ident, number, turn, payload):
     stream = streams.get(ident)
     if kind == b"P":
         clocks = (read(0), read(RAW), read(1), read(7), read(RAW), read(0))
@@ -326,7 +337,7 @@ def obey(kind, ident, number, payload):
     elif stream is None:
         pass
     elif kind == b"D":
-        stream.queue.append((number, payload, 0))
+        stream.queue.append((number, payload, 0, turn))
         stream.held += len(payload)
         if stream.held > WINDOW_BYTES:
             close(stream, "too many bytes in flight")
@@ -348,14 +359,14 @@ def take(pending, started):
             return before[-len(START):], False
     at = 0
     while len(pending) - at >= HEADER.size:
-        kind, ident, number, _, length = HEADER.unpack_from(pending, at)
+        kind, ident, number, turn, length = HEADER.unpack_from(pending, at)
         if length > FRAME_BYTES_MAX or kind not in b"ODWCPN":
             for stream in list(streams.values()):
                 close(stream, "lost the thread")
             return b"", False
         if len(pending) - at < HEADER.size + length:
             break
-        obey(kind, ident, number, pending[at + HEADER.size : at + HEADER.size + length])
+        obey(kind, ident, number, turn, pending[at + HEADER.size : at + HEADER.size + length])
         at += HEADER.size + length
     return pending[at:], True
 
@@ -369,7 +380,7 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 hello = "hello probe=python3 real=%s raw=%s mono=%s boot=%s" % (quantum(0), quantum(RAW), quantum(1), quantum(7))
 hello += " boot_id=" + slurp("/proc/sys/kernel/random/boot_id")
 hello += " clocksource=" + slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-say("%s ntp=1 relay=%s" % (hello, "listed" if listed else "any"))
+say("%s ntp=1 turns=1 relay=%s" % (hello, "listed" if listed else "any"))
 gc.disable()
 poller.register(0, select.EPOLLIN)
 
