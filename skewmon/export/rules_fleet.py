@@ -5,6 +5,7 @@ one at least at ``lower`` and the other at most at ``upper``, the distance is at
 """
 
 from collections.abc import Iterable
+from textwrap import indent
 
 from skewmon.export.rule_parts import CLUSTER, NODE, SILENT_BOXES, Rule, over_boxes
 
@@ -29,24 +30,20 @@ _WHOLE = (
 
 
 def fleet_records() -> Iterable[Rule]:
-    """Yield the rules, each after those that it uses."""
+    """Yield the rules."""
     yield {
         "record": SILENT_BOXES,
         "expr": 'present_over_time(up{job="skewmon"}[1d])\n'
         'unless (up{job="skewmon"} == 1 and min_over_time(up{job="skewmon"}[5m]) == 1)',
     }
-    for name, high, low in ((JOINED_LOWER, _UTC_LOWER, _UTC_UPPER), (JOINED_UPPER, _UTC_UPPER, _UTC_LOWER)):
-        apart = f"max without (instance, node) ({high}) - min without (instance, node) ({low})"
-        yield {"record": name, "expr": f"({apart})\nunless on ({CLUSTER}) ({_WHOLE})"}
-    for name, own, joined in (
-        (FLEET_LOWER, "skewmon_skew_lower_seconds", JOINED_LOWER),
-        (FLEET_UPPER, "skewmon_skew_upper_seconds", JOINED_UPPER),
-    ):
-        of_boxes = over_boxes(own)
-        expr = f"{joined} > {of_boxes}\nor\n{of_boxes}\nor\nclamp_min({joined}, 0)"
-        if name == FLEET_UPPER:  # the most of some nodes is not the most of all
-            expr = f"({expr})\nunless on ({CLUSTER}) ({_unjoined()})"
-        yield {"record": name, "expr": expr}
+    lower, upper = _apart(_UTC_LOWER, _UTC_UPPER), _apart(_UTC_UPPER, _UTC_LOWER)
+    yield {"record": JOINED_LOWER, "expr": lower}
+    yield {"record": JOINED_UPPER, "expr": upper}
+    yield {"record": FLEET_LOWER, "expr": _largest("skewmon_skew_lower_seconds", lower)}
+    largest = _largest("skewmon_skew_upper_seconds", upper)
+    # The most of some nodes is not the most of all.
+    unknown = f"unless on ({CLUSTER}) ({_unjoined()})\nunless on ({CLUSTER}) ({unreported()})"
+    yield {"record": FLEET_UPPER, "expr": f"{largest}\n{unknown}"}
     off = f"clamp_min({over_boxes(_UTC_LOWER)}, 0) + clamp_min({over_boxes(f'-{_UTC_UPPER}')}, 0)"
     yield {
         "record": "cluster_name_node:skewmon_node_utc_offset_proven_seconds:worst",
@@ -70,6 +67,21 @@ def torn(matcher: str = "") -> str:
     own skew, and end what that began.
     """
     return f"{_unjoined(matcher)} and on ({CLUSTER}) present_over_time({JOINED_UPPER}{matcher}[1d])"
+
+
+def _apart(high: str, low: str) -> str:
+    """Return the largest distance by UTC, of clusters of which no box measures every node."""
+    apart = f"max without (instance, node) ({high}) - min without (instance, node) ({low})"
+    return f"({apart})\nunless on ({CLUSTER}) ({_WHOLE})"
+
+
+def _largest(own: str, joined: str) -> str:
+    """Return the largest of each box's own skew and the joined one.
+
+    One expression sees each scrape as a whole. By the record of the joined skew, a scrape between the two
+    evaluations would give the new skew of a box beside the old one of the others.
+    """
+    return over_boxes(f"\n  {own}\n  or\n  clamp_min(\n{indent(joined, '    ')},\n    0)\n")
 
 
 def _unjoined(matcher: str = "") -> str:

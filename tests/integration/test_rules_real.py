@@ -36,11 +36,11 @@ scrape_configs:
 """
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, window: str = WINDOW) -> str:
     """Return a rule file with the same conditions and a test's patience."""
     document = yaml.safe_load(text)
     for rule in [rule for group in document["groups"] for rule in group["rules"]]:
-        rule["expr"] = re.sub(r"\[\d+[smh]\]", f"[{WINDOW}]", rule["expr"])
+        rule["expr"] = re.sub(r"\[\d+[smh]\]", f"[{window}]", rule["expr"])
         rule["expr"] = re.sub(r"clamp_min\(4 \* (.*), 300\)", r"clamp_min(0.005 * \1, 1)", rule["expr"])
         for patience in {"for", "keep_firing_for"} & rule.keys():
             rule[patience] = "1s"
