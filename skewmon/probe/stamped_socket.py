@@ -1,19 +1,18 @@
 """A socket with the times of its last send and of the arrival of its last data."""
 
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from skewmon.model import VantageStamps
 from skewmon.probe.clocks import ANCILLARY_BYTES, SO_TIMESTAMPNS, ArrivalClock, base_ns, kernel_stamp
 
-#: Half the time after which Linux sends held data by itself (200 ms).
-CORK_NS = 100_000_000
-
 #: Bytes read in one turn of the event loop. asyncio would read 256 KiB, and asyncssh handles all of them
 #: before any other node has its turn: 9,000 of the smallest packets, 0.4 s. These are 5 ms at most.
 READ_BYTES = 4096
+
+_AT_ONCE = nullcontext()
 
 
 class Stamps(Protocol):
@@ -78,22 +77,9 @@ class StampedSocket(socket.socket):
         self.sent_ns = stamp
         return count
 
-    @contextmanager
-    def one_segment(self, *, in_turn: bool = False) -> Iterator[None]:
-        """Send all data of the body together, stamped at that instant.
-
-        asyncssh puts an ignore packet before each packet of data. Sent alone it wakes the server twice for
-        every request; held back until both are there it costs nothing. Only for bodies that do not await.
-        """
-        held_from_ns = base_ns()
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-        try:
-            yield
-        finally:
-            # Linux sends held data by itself after 200 ms: then an earlier stamp is the true limit.
-            stamp = self._arrivals.departure_ns()
-            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-            self.sent_ns = stamp if stamp - held_from_ns < CORK_NS else held_from_ns
+    def one_segment(self, *, in_turn: bool = False) -> AbstractContextManager[None]:
+        """Return a context that does nothing: a request is one packet, which leaves at once."""
+        return _AT_ONCE
 
     def distrust_kernel(self) -> int:
         """Drop the stamp of the last arrival, which cannot be true; return the limit without it."""
