@@ -190,11 +190,7 @@ class ArrivalClock:
     @staticmethod
     def _stamps_agree() -> bool:
         try:
-            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        except OSError:  # no descriptor left: without stamps the intervals are wider this time
-            return False
-        with near, far:
-            far.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            near, far = _own_sockets()
             for _ in range(CALIBRATION_TRIES):
                 sent = time.time_ns()
                 near.send(b".")
@@ -202,4 +198,16 @@ class ArrivalClock:
                 stamp = kernel_stamp(ancillary)
                 if stamp is not None and sent <= stamp <= time.time_ns():
                     return True
+        except OSError:  # no descriptor left: without stamps the intervals are wider this time
+            pass
         return False
+
+
+@cache
+def _own_sockets() -> tuple[socket.socket, socket.socket]:
+    """Return two connected sockets of this process, kept for good: each node needs them twice a round."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    near.settimeout(0)
+    far.settimeout(0)
+    far.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return near, far

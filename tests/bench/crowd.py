@@ -1,7 +1,8 @@
 """The daemon's cost against the number of nodes, with simulated servers; optionally beside another version.
 
-``python -m tests.bench.crowd 300 1000 3000`` prints a line for each size. With ``--against DIRECTORY``, a checkout of another
-version, both daemons measure the same servers at the same time: on a machine that does other work the ratios hold.
+``python -m tests.bench.crowd 300 1000 3000`` prints a table for each size. With ``--against DIRECTORY``, a
+checkout of another version, both daemons measure the same servers at the same time: on a machine that does
+other work, the ratios hold.
 """
 
 import argparse
@@ -210,7 +211,10 @@ def main() -> None:
                 for index, source in enumerate(sources)
             ]
             figures = measured(daemons, nodes, options.rounds, interval_s)
-        print(rendered(f"{nodes:,} simulated nodes, load {os.getloadavg()[0]:.1f}", rows(figures, nodes)), flush=True)
+        print(
+            rendered(f"{nodes:,} simulated nodes, load {os.getloadavg()[0]:.1f}", rows(figures, nodes)),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ behind the login: no shell and no program is started. The server's process reads
 the protocol of the node-side program; the status output is that of this machine, read once in each process.
 All nodes of a process share one host key; by its clocks, each is a machine of its own that is never wrong.
 
-``python -m tests.bench.simulated PUBLIC_KEY`` serves until its standard input ends; it prints its port and its
-host key. The port is open on the loopback interface alone, at each address of 127.0.0.0/8.
+``python -m tests.bench.simulated PUBLIC_KEY`` serves until its standard input ends; it prints its port and
+its host key. The port is open on the loopback interface alone, at each address of 127.0.0.0/8.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ ANY_NONCE = "anynonce"
 BACKLOG = 1024
 
 HELLO = (
-    "\nSKEWMON1 {nonce} hello probe=python3 real=0,1 raw=0,1 mono=0,1 boot=0,1 boot_id={boot_id} clocksource=tsc\n"
+    "\nSKEWMON1 {nonce} hello probe=python3 real=0,1 raw=0,1 mono=0,1 boot=0,1 boot_id={id} clocksource=tsc\n"
 )
 
 
@@ -81,11 +81,10 @@ class Command(asyncssh.SSHServerSession[bytes]):
             return
         self._input += data
         nonce = self._input.split(maxsplit=3)[2]
-        if self._input.startswith(greeting(nonce.decode(), "clock").encode()):
-            if self._input.endswith(b"exit\n"):
-                self._nonce, self._input = nonce, b""
-                hello = HELLO.format(nonce=nonce.decode(), boot_id=self._boot_id)
-                self._channel.write(hello.encode())
+        begin = greeting(nonce.decode(), "clock").encode()
+        if self._input.startswith(begin) and self._input.endswith(b"exit\n"):
+            self._nonce, self._input = nonce, b""
+            self._channel.write(HELLO.format(nonce=nonce.decode(), id=self._boot_id).encode())
 
     def eof_received(self) -> bool:
         """Print the status output once the script is complete, and end."""
@@ -108,7 +107,7 @@ def listening() -> socket.socket:
     """Return a socket that takes connections to every address of this machine's loopback interface alone."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
-    listener.bind(("0.0.0.0", 0))  # noqa: S104  # of the loopback interface
+    listener.bind(("0.0.0.0", 0))  # of the loopback interface
     listener.listen(BACKLOG)
     return listener
 

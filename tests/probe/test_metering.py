@@ -51,9 +51,13 @@ class Ssh:
         self._transport = Transport()
         self._handle = handle
         self.aborted = False
+        self.packets: list[int] = []
 
     def data_received(self, data: bytes, datatype: Any = None) -> None:
         self._handle(data)
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: Any = None) -> None:
+        self.packets.append(pkttype)
 
     def abort(self) -> None:
         self.aborted = True

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import asyncssh
 import pytest
+from asyncssh.constants import MSG_IGNORE
 
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Threshold
@@ -50,6 +51,22 @@ async def test_an_honest_script_is_measured(tmp_path: Path) -> None:
     assert found.estimate.oscillator is not None
     assert 0 in found.estimate.oscillator
     assert found.burst.program.boot_id == "b1"
+
+
+async def test_a_request_is_one_packet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ignore packet before it, as asyncssh sends, would cost both ends a third more."""
+    ignored = []
+    take = asyncssh.SSHServerConnection._packet_handlers[MSG_IGNORE]
+
+    def count(connection: asyncssh.SSHServerConnection, *packet: object) -> None:
+        if connection.is_server():  # it sends them itself
+            ignored.append(connection)
+        return take(connection, *packet)
+
+    monkeypatch.setitem(asyncssh.SSHServerConnection._packet_handlers, MSG_IGNORE, count)
+    async with node_with(Liar(), tmp_path) as node:
+        measured(await outcome_of(node, timeout_s=TIMEOUT_S))
+    assert ignored == []
 
 
 REPLIES: dict[str, tuple[Callable[[Liar, str, int], bytes], Reason]] = {
