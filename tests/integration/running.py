@@ -64,13 +64,13 @@ class Running:
         """Everything that the daemon wrote."""
         return self._log.read_text(errors="replace")
 
-    async def until(self, holds: Any, patience_s: float = PATIENCE_S) -> None:
+    async def until(self, holds: Any, patience_s: float = PATIENCE_S, every_s: float = 0.05) -> None:
         """Wait until something holds; fail with the log if it never does."""
         deadline = time.monotonic() + patience_s
         while not holds():
             assert self.process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(every_s)
 
     def send(self, number: signal.Signals) -> None:
         """Send the daemon a signal."""
