@@ -45,17 +45,22 @@ def command(path: str, timeout: str) -> int:
 
 async def _examined(path: str, timeout_s: float) -> "list[Check]":
     """Return the results of all checks, in the order of the way."""
-    from skewmon.cli import doctor_service
+    from skewmon.cli import doctor_page, doctor_service
     from skewmon.cli.config_warnings import warnings
     from skewmon.cli.diagnosis import fault, ok, warn
     from skewmon.cli.doctor_nodes import node_checks
+    from skewmon.cli.doctor_unit import installed_unit
     from skewmon.config.loader import load
     from skewmon.errors import ConfigError
+    from skewmon.export.tls import make_context
     from skewmon.export.web_config import load_web_config
 
+    tls = None
     try:
         config = load(path)
         web = load_web_config(config.web.config_file) if config.web.config_file else None
+        if web and (tls := web.tls):
+            make_context(tls)
     except ConfigError as error:
         return [fault("configuration", str(one)) for one in error.faults]
     return [
@@ -65,8 +70,8 @@ async def _examined(path: str, timeout_s: float) -> "list[Check]":
             for text in warnings(config, with_password=bool(web and web.users))
         ),
         *doctor_service.without_service(config),
-        *[one async for one in doctor_service.service_checks(config)],
+        *doctor_service.service_checks(config, path, tls, await installed_unit()),
         *[one async for one in node_checks(config, timeout_s)],
-        *[one async for one in doctor_service.page_checks(config)],
-        *[one async for one in doctor_service.receiver_checks(config)],
+        *[one async for one in doctor_page.page_checks(config)],
+        *[one async for one in doctor_page.receiver_checks(config)],
     ]

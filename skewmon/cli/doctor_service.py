@@ -1,75 +1,126 @@
-"""``skewmon doctor``: the service's user and files, the page's address, the receivers."""
+"""``skewmon doctor``: the installed service, and whether it can read its files."""
 
-import asyncio
+import glob
 import os
 import shlex
-import stat
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from yarl import URL
-
 from skewmon.cli.diagnosis import Check, fault, ok, warn
-from skewmon.config.address import parse_listen
+from skewmon.cli.doctor_unit import UNIT, Unit
 from skewmon.config.effective import effective
 from skewmon.config.paths import CREDENTIAL
 from skewmon.config.schema import Config, NodeSpec, SshSpec
-from skewmon.errors import ListenError
-from skewmon.notify.receiver import ReceiverConfig, shown, targets_of
-from skewmon.runtime.command import OutputLimitError, run
+from skewmon.export.web_config import TlsSettings
+from skewmon.notify.receiver import targets_of
 
-#: systemctl answers from memory.
-SYSTEMCTL_S = 5.0
-SYSTEMCTL_BYTES = 64 * 1024
-
-#: A receiver, or the daemon's own page, that takes longer to accept a connection is as good as down.
-CONNECT_S = 5.0
+#: How the service gets a file that not everyone may read.
+GROUP_CURE = (
+    "Give it to a group and the group to the service: chgrp ssl-cert {path} && chmod 640 {path}, "
+    "then systemctl edit skewmon, and add under [Service]: SupplementaryGroups=ssl-cert"
+)
 
 
-async def service_checks(config: Config) -> AsyncIterator[Check]:
-    """Yield whether the installed service can read its files; nothing if no service is installed."""
-    unit = await _unit()
-    if unit.get("LoadState") != "loaded":
+def service_checks(config: Config, path: str, tls: TlsSettings | None, unit: Unit) -> Iterator[Check]:
+    """Yield whether the installed service can start and read its files; nothing without a service."""
+    state = unit["LoadState"]
+    if state in ("", "not-found"):
         return
-    faults = list(dict.fromkeys(_file_faults(config, unit)))
-    if unit.get("ActiveState") == "failed":
+    if state != "loaded":
+        cure = "systemctl unmask skewmon" if state == "masked" else f"systemd-analyze verify {UNIT}"
+        yield fault("service", f"systemd does not load its unit: {state}.", f"Run: {cure}")
+        return
+    if unit["NeedDaemonReload"] == "yes":
+        yield warn("service", "Its unit changed and is not in force.", "Run: systemctl daemon-reload")
+    if unit.configuration and not _is_same(unit.configuration, path):
+        cure = f"Run: skewmon doctor --config.file {shlex.quote(unit.configuration)}"
+        yield warn("service", f"It reads {unit.configuration}, not this configuration.", cure)
+        return
+    faults = list(dict.fromkeys((*_program_faults(unit), *_file_faults(config, path, tls, unit))))
+    if unit["ActiveState"] == "failed":
         faults.append(fault("service", "It has failed.", "See: journalctl -u skewmon -n 20"))
-    for one in faults:
-        yield one
+    yield from faults
     if not faults:
-        yield ok("service", f"It can read its files, and is {unit.get('ActiveState')}.")
+        drop_ins = f" Its drop-ins: {unit['DropInPaths']}." if unit["DropInPaths"] else ""
+        yield ok("service", f"It can read its files, and is {unit['ActiveState']}.{drop_ins}")
 
 
-def _file_faults(config: Config, unit: Mapping[str, str]) -> Iterator[Check]:
-    """Yield the keys and files of host keys that the service's user cannot read."""
-    is_root = unit.get("User") in ("", "root") and unit.get("DynamicUser") != "yes"
-    offered = dict(line.partition(":")[::2] for line in unit.get("LoadCredential", "").split())
+def _is_same(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def _program_faults(unit: Unit) -> Iterator[Check]:
+    """Yield a fault if the service cannot start its program."""
+    if not unit.program:
+        return
+    reason = unit.obstacle(unit.program) if Path(unit.program).exists() else "It does not exist."
+    if reason:
+        cure = "Install the package, or name another program by ExecStart= in systemctl edit skewmon."
+        yield fault(f"service, {unit.program}", reason, cure)
+
+
+def _file_faults(config: Config, path: str, tls: TlsSettings | None, unit: Unit) -> Iterator[Check]:
+    """Yield the files that the service's user cannot read; root, who runs this, can."""
+    for name, cure in (
+        (path, _opened(path)),
+        *_login_files(config),
+        *_source_files(config),
+        *_web_files(config, tls),
+        *_secrets(config),
+    ):
+        if name.startswith(CREDENTIAL):
+            yield from _credential_faults(name, unit)
+        elif Path(name).exists() and (reason := unit.obstacle(name)):
+            hidden = "hides" in reason
+            yield fault(f"service, {name}", reason, "Move it to /etc/skewmon." if hidden else cure)
+    state = config.state_directory
+    if "state_directory" in config.model_fields_set and not unit.may_write(state):
+        cure = f"Remove state_directory, or add ReadWritePaths={state} by systemctl edit skewmon."
+        yield fault(f"service, {state}", "The service cannot write there.", cure)
+
+
+def _opened(path: str) -> str:
+    return f"Run: chmod 644 {shlex.quote(path)}, and chmod 755 on its directory."
+
+
+def _login_files(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the files that logins need, each with the cure if it cannot be read."""
     for ssh in _logins(config):
         for path in ssh.identity or ():
-            if path.startswith(CREDENTIAL):
-                yield from _credential_faults(path, offered)
-            elif not is_root and Path(path).exists() and not _world_readable(path):
-                yield fault(
-                    f"service, {path}",
-                    "The service's user cannot read this key.",
-                    "Set identity: credential:ssh_key, which the unit loads from /etc/skewmon/ssh.",
-                )
+            yield path, "Set identity: credential:ssh_key, which the unit loads from /etc/skewmon/ssh."
         for path in ssh.known_hosts or ():
-            if not is_root and Path(path).exists() and not _world_readable(path):
-                cure = f"Run: chmod 644 {shlex.quote(path)}, and chmod 755 on its directory."
-                yield fault(f"service, {path}", "The service's user cannot read it.", cure)
-    if not is_root:
-        yield from _secret_faults(config)
+            if path != os.devnull:
+                yield path, _opened(path)
 
 
-def _secret_faults(config: Config) -> Iterator[Check]:
-    """Yield the files of receivers that the service's user cannot read; root, who runs this, can."""
+def _source_files(config: Config) -> Iterator[tuple[str, str]]:
+    for spec in effective(config).clusters.values():
+        for source in spec.inventory:
+            local = source.ansible or source.ssh_config
+            files = glob.glob(source.file_sd, recursive=True) if source.file_sd else ()  # noqa: PTH207  as file_sd reads it
+            for path in (*files, *((local,) if local else ())):
+                yield path, _opened(path)
+            if source.headers_file:
+                yield source.headers_file, _handed("headers", source.headers_file)
+
+
+def _web_files(config: Config, tls: TlsSettings | None) -> Iterator[tuple[str, str]]:
+    for path in (config.web.config_file, *((tls.cert_file, tls.key_file, tls.client_ca_file) if tls else ())):
+        if path is not None:
+            yield path, GROUP_CURE.format(path=shlex.quote(path))
+
+
+def _secrets(config: Config) -> Iterator[tuple[str, str]]:
     for target in targets_of(config.alerts):
         for path in (target.url_file, target.headers_file):
-            if path and not path.startswith(CREDENTIAL) and Path(path).exists() and not _world_readable(path):
-                cure = "Name credential:alerts, run systemctl edit skewmon, and add under [Service]: "
-                line = f"LoadCredential=alerts:{path}"
-                yield fault(f"service, {path}", "The service's user cannot read it.", cure + line)
+            if path:
+                yield path, _handed("alerts", path)
+
+
+def _handed(name: str, path: str) -> str:
+    """Return how a secret is handed to the service."""
+    line = f"LoadCredential={name}:{path}"
+    return f"Name credential:{name}, run systemctl edit skewmon, and add under [Service]: {line}"
 
 
 def _logins(config: Config) -> Iterator[SshSpec]:
@@ -80,101 +131,22 @@ def _logins(config: Config) -> Iterator[SshSpec]:
         )
 
 
-def _credential_faults(path: str, offered: Mapping[str, str]) -> Iterator[Check]:
+def _credential_faults(path: str, unit: Unit) -> Iterator[Check]:
     """Yield a fault if the unit does not hand over a credential."""
     name = path.removeprefix(CREDENTIAL)
-    if name not in offered:
+    source = unit.credentials.get(name)
+    if source is None:
         yield fault(
             f"service, {path}",
             f"The unit loads no credential {name}.",
-            f"Run systemctl edit skewmon and add under [Service]: LoadCredential={name}:/path/of/the/key",
+            f"Run systemctl edit skewmon and add under [Service]: LoadCredential={name}:/path/of/the/secret",
         )
-    elif not Path(offered[name]).exists():
+    elif source.startswith("/") and not Path(source).exists():
         yield fault(
             f"service, {path}",
-            f"{offered[name]} does not exist.",
-            f"Make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {shlex.quote(offered[name])}",
+            f"{source} does not exist.",
+            f"Make a key: ssh-keygen -t ed25519 -N '' -C skewmon -f {shlex.quote(source)}",
         )
-
-
-def _world_readable(path: str) -> bool:
-    """Return whether every user can read a file: its own bit, and the way to it."""
-    file = Path(path)
-    try:
-        parents = all(parent.stat().st_mode & stat.S_IXOTH for parent in file.absolute().parents)
-        return parents and bool(file.stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False
-
-
-async def _unit() -> dict[str, str]:
-    """Return properties of the installed unit; none if systemd does not run here."""
-    wanted = "LoadState,ActiveState,User,DynamicUser,LoadCredential"
-    try:
-        found = await run(
-            ("systemctl", "show", "skewmon.service", f"--property={wanted}"),
-            timeout_s=SYSTEMCTL_S,
-            max_bytes=SYSTEMCTL_BYTES,
-        )
-    except (OSError, TimeoutError, OutputLimitError):
-        return {}
-    return dict(line.partition("=")[::2] for line in found.output.decode(errors="replace").splitlines())
-
-
-async def page_checks(config: Config) -> AsyncIterator[Check]:
-    """Yield whether the address of the page is free, or a daemon answers there."""
-    from skewmon.export.listener import bound
-
-    listen = parse_listen(config.web.listen)
-    try:
-        for socket in await bound(listen.host or None, listen.port):
-            socket.close()
-    except (OSError, ListenError) as error:
-        if (
-            await _accepts(URL.build(scheme="http", host=listen.host or "127.0.0.1", port=listen.port))
-            is None
-        ):
-            yield ok("page", f"A program listens at {listen}; skewmon health says whether it is the daemon.")
-        else:
-            reason = (getattr(error, "strerror", None) or str(error)).lower()
-            yield fault("page", f"{listen} cannot be listened at: {reason}.", "Change web.listen.")
-    else:
-        yield ok("page", f"{listen} is free.")
-
-
-async def receiver_checks(config: Config) -> AsyncIterator[Check]:
-    """Yield whether each receiver accepts a connection; nothing is sent."""
-    targets = targets_of(config.alerts)
-    if not targets:
-        yield ok("alerts", "No receiver is configured; alerts are shown and exported.")
-    for target in targets:
-        yield await _receiver_check(target)
-
-
-async def _receiver_check(target: ReceiverConfig) -> Check:
-    for path in (target.url_file, target.headers_file):
-        if path and not path.startswith(CREDENTIAL) and not os.access(path, os.R_OK):
-            return fault(f"{target.kind} {path}", "The file cannot be read.", "Correct the path or its mode.")
-    if not target.url:
-        return ok(target.kind, "Its address is a secret; skewmon alerts test sends it an alert.")
-    name = f"{target.kind} {shown(target.url)}"
-    reason = await _accepts(URL(target.url))
-    if reason is not None:
-        return fault(name, f"It does not accept a connection: {reason}.", "Start it, or correct its URL.")
-    return ok(name, "It accepts a connection; skewmon alerts test sends it an alert.")
-
-
-async def _accepts(url: URL) -> str | None:
-    """Return None if a server accepts a TCP connection, else the reason."""
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            _, writer = await asyncio.open_connection(url.host, url.port)
-    except TimeoutError:
-        return f"no answer within {CONNECT_S:g} s"
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    writer.close()
-    return None
 
 
 def without_service(config: Config) -> Iterator[Check]:

@@ -1,7 +1,9 @@
 """``skewmon doctor`` on broken set-ups: the first line names the fault and its cure."""
 
+import grp
 import os
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from skewmon.cli.doctor_unit import credentials
 from skewmon.cli.main import run
 from tests.fleet.sshd import Fleet
 
@@ -166,19 +169,162 @@ def test_one_broken_node_costs_itself_alone(fleet, tmp_path, capsys):
     assert any(line.startswith("ok     cluster fleet: 1 node of 2 measured.") for line in lines)
 
 
-def test_a_secret_that_the_service_cannot_read_is_a_fault(setup, tmp_path, monkeypatch, capsys):
-    """Root can read it; the installed unit has a user of its own, as systemctl says."""
-    systemctl = tmp_path / "bin/systemctl"
-    systemctl.parent.mkdir()
-    systemctl.write_text("#!/bin/sh\nprintf 'LoadState=loaded\\nActiveState=active\\nDynamicUser=yes\\n'\n")
-    systemctl.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
-    secret = tmp_path / "hook"
-    secret.write_text("http://127.0.0.1:9/")
-    secret.chmod(0o600)
-    setup.config["alerts"] = {"webhooks": [{"url_file": str(secret)}]}
-    code, lines = setup.doctor(capsys)
+class Service:
+    """An installed unit, as a stand-in for systemctl prints it."""
+
+    def __init__(self, directory: Path, setup: Setup) -> None:
+        self.properties = {"LoadState": "loaded", "ActiveState": "active", "DynamicUser": "yes"}
+        self.files = "[Service]\nLoadCredential=ssh_key:/etc/skewmon/ssh/id_ed25519\n"
+        self.setup, self.directory = setup, directory
+        (directory / "systemctl").write_text(f'#!/bin/sh\ncat "{directory}/$1"\n')
+        (directory / "systemctl").chmod(0o755)
+        for parent in (directory, *directory.parents[:2]):  # pytest makes them for root alone
+            parent.chmod(0o755)
+        # The fleet's own files are the test's: the service gets copies.
+        setup.config["ssh"] = {
+            "user": setup.config["ssh"]["user"],
+            "identity": self.file("key", Path(setup.config["ssh"]["identity"]).read_text(), 0o644),
+            "known_hosts": self.file("known_hosts", setup.fleet.known_hosts.read_text(), 0o644),
+        }
+
+    def file(self, name: str, text: str, mode: int) -> str:
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(mode)
+        return str(path)
+
+    def doctor(self, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+        shown = "".join(f"{name}={value}\n" for name, value in self.properties.items())
+        self.file("show", shown, 0o644)
+        self.file("cat", self.files, 0o644)
+        return self.setup.doctor(capsys)
+
+
+@pytest.fixture
+def service(tmp_path, setup, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return Service(tmp_path, setup)
+
+
+def certificate(service: Service, mode: int) -> None:
+    """Give the page TLS, by a key of this mode."""
+    names = [str(service.directory / name) for name in ("tls.key", "tls.crt")]
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=page -days 2"
+    subprocess.run([*make.split(), "-keyout", names[0], "-out", names[1]], check=True, capture_output=True)
+    Path(names[0]).chmod(mode)
+    web = f"tls_server_config: {{cert_file: {names[1]}, key_file: {names[0]}}}\n"
+    service.setup.config["web"]["config_file"] = service.file("web.yml", web, 0o644)
+
+
+def test_a_service_that_can_read_its_files_is_in_order(service, capsys):
+    """A file for a group counts if a drop-in adds the service to the group."""
+    certificate(service, 0o640)
+    own = grp.getgrgid(os.getgid()).gr_name
+    service.properties |= {"SupplementaryGroups": f"tty {own}", "DropInPaths": "/etc/x/override.conf"}
+    code, lines = service.doctor(capsys)
+    assert code == 0, lines
+    wanted = "ok     service: It can read its files, and is active. Its drop-ins: /etc/x/override.conf."
+    assert wanted in lines
+
+
+def secret_of_root(service: Service) -> None:
+    path = service.file("hook", "http://127.0.0.1:9/", 0o600)
+    service.setup.config["alerts"] = {"webhooks": [{"url_file": path}]}
+
+
+def tls_key_of_root(service: Service) -> None:
+    certificate(service, 0o600)
+
+
+def tls_key_of_another_group(service: Service) -> None:
+    certificate(service, 0o640)
+    service.properties["SupplementaryGroups"] = "adm"
+
+
+def web_file_of_root(service: Service) -> None:
+    service.setup.config["web"]["config_file"] = service.file("web.yml", "basic_auth_users: {}\n", 0o600)
+
+
+def targets_of_root(service: Service) -> None:
+    path = service.file("targets.json", '[{"targets": ["127.0.0.1"]}]', 0o600)
+    service.setup.config["clusters"]["fleet"]["inventory"] = [{"file_sd": path}]
+
+
+def files_below_home(service: Service) -> None:
+    service.properties["PrivateTmp"] = "yes"
+
+
+def other_state_directory(service: Service) -> None:
+    service.setup.config["state_directory"] = str(service.directory)
+    service.properties |= {"ProtectSystem": "strict", "StateDirectory": "skewmon"}
+
+
+def drop_in_without_key(service: Service) -> None:
+    service.setup.config["ssh"]["identity"] = "credential:ssh_key"
+    service.files += "# /etc/systemd/system/skewmon.service.d/override.conf\n[Service]\nLoadCredential=\n"
+
+
+def program_elsewhere(service: Service) -> None:
+    service.properties["ExecStart"] = "{ path=/opt/none/skewmon ; argv[]=/opt/none/skewmon run ; pid=0 }"
+
+
+def masked(service: Service) -> None:
+    service.properties["LoadState"] = "masked"
+
+
+def failed(service: Service) -> None:
+    service.properties["ActiveState"] = "failed"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "fault", "cure"),
+    [
+        (secret_of_root, "cannot read it", "LoadCredential=alerts:"),
+        (tls_key_of_root, "tls.key: The service's user cannot read it", "SupplementaryGroups=ssl-cert"),
+        (tls_key_of_another_group, "tls.key: The service's user cannot read it", "SupplementaryGroups="),
+        (web_file_of_root, "web.yml: The service's user cannot read it", "chgrp ssl-cert"),
+        (targets_of_root, "targets.json: The service's user cannot read it", "chmod 644"),
+        (files_below_home, "PrivateTmp=yes hides it from the service", "Move it to /etc/skewmon"),
+        (other_state_directory, "cannot write there", "ReadWritePaths="),
+        (drop_in_without_key, "The unit loads no credential ssh_key", "LoadCredential=ssh_key:"),
+        (program_elsewhere, "/opt/none/skewmon: It does not exist", "ExecStart="),
+        (masked, "systemd does not load its unit: masked", "systemctl unmask skewmon"),
+        (failed, "It has failed", "journalctl -u skewmon"),
+    ],
+)
+def test_the_first_line_names_the_fault_of_the_service(
+    break_it: Callable[[Service], None], fault: str, cure: str, service, capsys
+):
+    """Root, who runs the command, could read everything."""
+    break_it(service)
+    code, lines = service.doctor(capsys)
     assert code == 3, lines
-    (line,) = [line for line in lines if "LoadCredential=alerts" in line]
-    assert f"service, {secret}: The service's user cannot read it." in line
-    assert line.endswith(f"LoadCredential=alerts:{secret}")
+    assert lines[0].startswith("fault  service"), lines
+    assert fault in lines[0]
+    assert cure in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("properties", "warning"),
+    [
+        ({"NeedDaemonReload": "yes"}, "Run: systemctl daemon-reload"),
+        (
+            {"ExecStart": "{ argv[]=x run --config.file /etc/b.yml ; }"},
+            "skewmon doctor --config.file /etc/b.yml",
+        ),
+    ],
+)
+def test_a_unit_that_is_not_what_its_files_say_is_a_warning(properties, warning, service, capsys):
+    """Changed after systemd read it, or started with another configuration than this one."""
+    service.properties |= properties
+    code, lines = service.doctor(capsys)
+    assert code == 0, lines
+    assert lines[0].startswith("warn   service: It")
+    assert warning in lines[0]
+
+
+def test_credentials_are_those_of_the_last_drop_in():
+    """An empty setting takes back those before it; comments and other settings count for nothing."""
+    text = "#LoadCredential=a:/1\nLoadCredential=b:/2\nLoadCredential=\nSetCredential=c:x\n"
+    text += "LoadCredential=d:/4\nLoadCredentialEncrypted=e:/5\nLoadCredential=f\nUser=LoadCredential=g\n"
+    assert credentials(text) == {"c": "", "d": "/4", "e": "", "f": ""}

@@ -23,8 +23,9 @@ CHECK_LIMIT_S = 90
 class Lab:
     """Guests n1, n2, …; everything that this thread starts is in their network."""
 
-    def __init__(self, directory: Path, keys: Keys) -> None:
+    def __init__(self, directory: Path, keys: Keys, pid: int) -> None:
         self.directory, self.keys = directory, keys
+        self.pid = pid
         self.guests: list[Guest] = []
 
     def __getitem__(self, name: str) -> Guest:
@@ -80,7 +81,7 @@ def lab(directory: Path, count: int, *, inits: Mapping[str, str] | None = None) 
     keys.identity.with_suffix(".pub").write_text(public_text(key) + "\n")
     with ExitStack() as stack:
         pid = stack.enter_context(network(count))
-        opened = Lab(directory, keys)
+        opened = Lab(directory, keys, pid)
         for number in range(1, count + 1):
             name = f"n{number}"
             guest = Guest(number, directory / name, pid, keys, init=(inits or {}).get(name, "init"))

@@ -1,15 +1,18 @@
 #!/bin/sh
 # Makes .cache/lab once, as root on Debian: user-mode-linux and the root disk of the guests, a Debian 12 with a
-# real sshd, chrony, etcd and systemd. Some two minutes; `make lab` calls it.
+# real sshd, chrony, etcd and systemd; and the root directory of a box, a fresh Debian 12 server on which the package
+# is installed. Some four minutes; `make lab` calls it.
 set -eu
 
 cd "$(dirname "$0")/../.."
 source=$PWD
 lab=$source/.cache/lab
 disk=$lab/root-1.img
+box=$lab/box-1
 site=$lab/site-1
-packages='user-mode-linux debootstrap e2fsprogs iproute2 util-linux openssh-client'
+packages='user-mode-linux debootstrap e2fsprogs iproute2 util-linux openssh-client systemd-container'
 inside=systemd-sysv,dbus,openssh-server,openssh-client,chrony,etcd-server,etcd-client,perl-base,python3,iproute2,procps
+server=systemd-sysv,dbus,openssh-server,openssh-client,python3,sudo,iproute2,procps
 
 fail() {
   echo "guests.sh: $*" >&2
@@ -17,7 +20,7 @@ fail() {
 }
 
 have_programs() {
-  for program in linux.uml debootstrap mkfs.ext4 ip nsenter ssh; do
+  for program in linux.uml debootstrap mkfs.ext4 ip nsenter ssh systemd-nspawn; do
     command -v "$program" >/dev/null || return 1
   done
 }
@@ -41,19 +44,34 @@ print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], se
     --requirement "$site.partial/needs.txt" || fail 'cannot install what skewmon needs'
   mv "$site.partial" "$site"
 fi
-[ ! -e "$disk" ] || exit 0
+[ ! -e "$disk" ] || [ ! -e "$box" ] || exit 0
 
 # The mirror that this machine's own packages come from has Debian 12 where the machine is one.
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' |
   head -n 1)}
 mkdir -p "$lab"
-root=$(mktemp -d "$lab/root.XXXXXX")
+root=
 trap 'rm -rf "$root"' EXIT
 trap 'exit 130' INT TERM
-# shellcheck disable=SC2086 # no mirror, no argument
-debootstrap --variant=minbase --include=$inside bookworm "$root" $mirror >"$lab/debootstrap.log" 2>&1 ||
-  fail "debootstrap failed, see $lab/debootstrap.log"
-rm -f "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*_*
+
+# Sets $root to a new Debian 12 with these packages.
+debian() {
+  root=$(mktemp -d "$lab/root.XXXXXX")
+  # shellcheck disable=SC2086 # no mirror, no argument
+  debootstrap --variant=minbase --include="$1" bookworm "$root" $mirror >"$lab/debootstrap.log" 2>&1 ||
+    fail "debootstrap failed, see $lab/debootstrap.log"
+  rm -f "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*_* "$lab/debootstrap.log"
+}
+
+if [ ! -e "$box" ]; then
+  rm -rf "$lab"/box-*
+  debian "$server"
+  chmod 755 "$root"
+  mv "$root" "$box"
+fi
+[ ! -e "$disk" ] || exit 0
+
+debian "$inside"
 mkdir "$root/lab"
 # All else comes from the directory on this machine that the kernel's command line names.
 cat >"$root/sbin/lab-init" <<'INIT'
@@ -65,4 +83,3 @@ rm -f "$lab"/root-*.img
 # No journal: a guest is killed and never looked at again, and each writes to a layer of its own.
 mkfs.ext4 -q -F -O ^has_journal -d "$root" "$disk.partial" 1G >/dev/null
 mv "$disk.partial" "$disk"
-rm -f "$lab/debootstrap.log"
