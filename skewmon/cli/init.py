@@ -10,6 +10,7 @@ from skewmon.cli.config import NAMED, summary, write_new
 from skewmon.cli.main import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
+    from skewmon.config.schema import Config
     from skewmon.config.targets import Target
 
 #: The service runs as a user of its own, which has to read known_hosts; the key stays root's.
@@ -48,7 +49,7 @@ def command(nodes: tuple[str, ...], path: str, cluster: str) -> None:
     _make_directory(ssh.parent)
     _make_directory(ssh)
     if Path(path).exists():
-        click.echo(f"{path} exists and is left as it is.")
+        click.echo("\n".join((f"{path} exists and is left as it is.", *_missing(nodes, load(path), path))))
     else:
         write_new(path, text)
         Path(path).chmod(0o644)
@@ -58,7 +59,8 @@ def command(nodes: tuple[str, ...], path: str, cluster: str) -> None:
     if not known_hosts.exists():
         known_hosts.touch()
         known_hosts.chmod(0o644)
-    click.echo(f"{summary(load(path))}\n\n{_steps(nodes, path, ssh, is_service=is_service)}")
+    config = load(path)
+    click.echo(f"{summary(config)}\n\n{_steps(config, path, ssh, is_service=is_service)}")
 
 
 def _make_directory(path: Path) -> None:
@@ -78,20 +80,48 @@ def _made_key(path: Path) -> str:
     return f"Wrote {path}, a new key."
 
 
+def _logins(config: "Config") -> "dict[Target, None]":
+    """Return host and port of the logins that a configuration lists; no port is the usual one."""
+    from skewmon.config.effective import effective
+    from skewmon.config.schema import DEFAULT_PORT, NodeSpec
+    from skewmon.config.targets import Target, expand
+
+    found = list[tuple[str, int | None]]()
+    for spec in effective(config).clusters.values():
+        for entry in spec.nodes:
+            if not isinstance(entry, NodeSpec):
+                found += ((target.host, target.port or spec.ssh.port) for target in expand(entry))
+            elif entry.transport == "ssh":
+                found.append((entry.address or entry.name, entry.ssh.port))
+    return {Target(host, port=None if port == DEFAULT_PORT else port): None for host, port in found}
+
+
+def _missing(nodes: tuple[str, ...], config: "Config", path: str) -> list[str]:
+    """Return a line about the NODES that a configuration from before does not list."""
+    from skewmon.config.schema import NodeSpec
+    from skewmon.config.targets import expand, folded
+
+    entries = [entry for spec in config.clusters.values() for entry in spec.nodes]
+    listed = {target.host for one in entries if not isinstance(one, NodeSpec) for target in expand(one)}
+    listed |= {
+        name for one in entries if isinstance(one, NodeSpec) for name in (one.name, one.address) if name
+    }
+    absent = [target.host for text in nodes for target in expand(text) if target.host not in listed]
+    return [f"It does not list {folded(absent)}; add that below nodes: in {path}."] if absent else []
+
+
 def _in_url(target: "Target") -> str:
     """Return a target's host and port as ssh:// takes them."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{host}:{target.port}" if target.port else host
 
 
-def _steps(nodes: tuple[str, ...], path: str, ssh: Path, *, is_service: bool) -> str:
+def _steps(config: "Config", path: str, ssh: Path, *, is_service: bool) -> str:
     """Return the commands that are left to type, in their order."""
-    from skewmon.config.targets import expand
-
-    targets = [target for text in nodes for target in expand(text)]
-    with_ports = any(target.port for target in targets)
-    places = [_in_url(target) if with_ports else target.host for target in targets]
-    hosts = " ".join(dict.fromkeys(map(shlex.quote, places)))
+    logins = _logins(config)
+    with_ports = any(login.port for login in logins)
+    places = [_in_url(login) if with_ports else login.host for login in logins]
+    hosts = " ".join(map(shlex.quote, places or ["NODE"]))  # those of an inventory are not known here
     login = '"ssh://root@$node"' if with_ports else 'root@"$node"'
     option = "" if is_service else f" --config.file {shlex.quote(path)}"
     key = shlex.quote(str(ssh / "id_ed25519"))

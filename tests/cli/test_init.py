@@ -51,6 +51,31 @@ def test_a_second_run_changes_nothing(tmp_path, capsys):
     assert capsys.readouterr().out.count("exists and is left as it is") == 2
 
 
+def test_with_an_existing_configuration_the_steps_are_for_its_nodes(tmp_path, capsys):
+    """Not for those on the command line; one that is not in the file is named."""
+    path = tmp_path / "skewmon.yml"
+    path.write_text(
+        "ssh: {port: 2222}\n"
+        "clusters:\n"
+        "  a:\n    ssh: {port: 22}\n"
+        "    nodes: [b1, {name: b2, address: 10.0.0.2}, {name: t, transport: ntp}, b1]\n"
+        "  b:\n    nodes: ['c[1-2]:22', {name: d, address: '::1', port: 2022}]\n"
+    )
+    assert run(["init", "--config.file", str(path), "b[1-2]", "n[1-2]"]) == 0
+    printed = capsys.readouterr().out
+    assert f"It does not list n[1-2]; add that below nodes: in {path}." in printed
+    assert "for node in b1 10.0.0.2 c1 c2 '[::1]:2022'; do" in printed
+    assert 'ssh "ssh://root@$node" sh' in printed
+
+
+def test_the_nodes_of_an_inventory_are_left_to_the_reader(tmp_path, capsys):
+    """They are not known before the inventory is read."""
+    path = tmp_path / "skewmon.yml"
+    path.write_text("clusters: {a: {inventory: [{file_sd: '*.json'}]}}\n")
+    assert run(["init", "--config.file", str(path), "n1"]) == 0
+    assert "for node in NODE; do" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("node", ["n[1-", "a b", "n1:0"])
 def test_a_bad_node_makes_no_file(node, tmp_path, capsys):
     """The fault is reported before anything is written."""
