@@ -54,7 +54,7 @@ Architecture: $arch
 Maintainer: skewmon developers
 Section: admin
 Priority: optional
-Depends: python3 (>= $series), python3 (<< $next)
+Depends: python3 (>= $series), python3 (<< $next), libc6
 Recommends: openssh-client
 Homepage: https://github.com/skewmon/skewmon
 Installed-Size: $(du -sk "$root" | cut -f1)

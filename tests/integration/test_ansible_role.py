@@ -1,5 +1,6 @@
 """The Ansible role on real sshd: it sets up the restricted account once, and skewmon then measures by it."""
 
+import json
 import os
 import re
 import subprocess
@@ -26,12 +27,13 @@ def playbook(request):
     return [str(RELEASES / request.param / "bin/python3"), "-m", "ansible", "playbook"]
 
 
-def applied(playbook: list[str], fleet: Fleet, directory: Path) -> list[str]:
-    """Run the shipped playbook once; return the recap, a line a node."""
-    hosts = {
+def play(playbook: list[str], fleet: Fleet, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the shipped playbook once: the first node is a vantage."""
+    hosts: dict[str, dict[str, object]] = {
         node.name: {"ansible_host": node.address, "ansible_port": node.port, "ansible_user": "root"}
         for node in fleet
     }
+    hosts["n1"]["skewmon_vantage"] = True
     inventory = directory / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     options = f"-F none -o UserKnownHostsFile={fleet.known_hosts} -o ControlMaster=no"
@@ -39,6 +41,7 @@ def applied(playbook: list[str], fleet: Fleet, directory: Path) -> list[str]:
         "skewmon_public_key_file": str(directory / "ssh/id_ed25519.pub"),
         "skewmon_command": str(REPOSITORY / ".venv/bin/skewmon"),
         "skewmon_from": "127.0.0.0/8",
+        "skewmon_config": str(directory / "fleet.yml"),
         "ansible_python_interpreter": "/usr/bin/python3",
     }
     arguments = [*playbook, "-i", str(inventory), str(REPOSITORY / "config/ansible/skewmon.yml")]
@@ -52,28 +55,38 @@ def applied(playbook: list[str], fleet: Fleet, directory: Path) -> list[str]:
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "1",
     }
-    done = subprocess.run(
+    return subprocess.run(
         arguments, env=environment, capture_output=True, text=True, timeout=110, check=False
     )
+
+
+def applied(playbook: list[str], fleet: Fleet, directory: Path) -> list[str]:
+    """Run the playbook, which must succeed; return the recap, a line a node."""
+    done = play(playbook, fleet, directory)
     assert done.returncode == 0, done.stdout + done.stderr
     return re.findall(r"(?m)^n\d .*", done.stdout.partition("PLAY RECAP")[2])
 
 
 def test_the_role_sets_up_the_account_once(playbook, tmp_path, capsys):
-    """The second run changes nothing, and every node is measured by the restricted key."""
+    """The second run changes nothing, and every node is measured by the restricted key, from the vantage."""
     assert run(["init", "--config.file", str(tmp_path / "skewmon.yml"), "n[1-2]"]) == 0
     with Fleet(NODES, login=Login(server="fresh", sshd_lines=(ACCOUNT,))) as fleet:
-        assert all("changed=0" not in line for line in applied(playbook, fleet, tmp_path))
-        assert all("changed=0" in line for line in applied(playbook, fleet, tmp_path))
+        vantage, _ = fleet
         ssh = {
             "user": "skewmon",
             "identity": str(tmp_path / "ssh/id_ed25519"),
             "known_hosts": str(fleet.known_hosts),
+            "vantage": f"skewmon@{vantage.address}:{vantage.port}",
         }
         config = fleet.write_config(tmp_path / "fleet.yml", ssh=ssh, web={"listen": "127.0.0.1:0"})
+        assert all("changed=0" not in line for line in applied(playbook, fleet, tmp_path))
+        assert all("changed=0" in line for line in applied(playbook, fleet, tmp_path))
         capsys.readouterr()
         assert run(["doctor", "--config.file", str(config)]) == 0
         assert f"{NODES} nodes of {NODES} measured" in capsys.readouterr().out
+        run(["check", "--config.file", str(config), "--rounds", "2", "-o", "json"])
+        (cluster,) = json.loads(capsys.readouterr().out)["clusters"]
+        assert {node["axis"] for node in cluster["nodes"]} == {f"{vantage.address}:{vantage.port}"}
         (refused,) = {
             subprocess.run(
                 [
@@ -98,3 +111,28 @@ def test_the_role_sets_up_the_account_once(playbook, tmp_path, capsys):
             for node in fleet
         }
         assert refused == "This key answers skewmon and nobody else."
+
+
+def test_the_role_follows_no_link_that_the_account_made(playbook, tmp_path):
+    """Root would change the file that it names."""
+    assert run(["init", "--config.file", str(tmp_path / "skewmon.yml"), "n1"]) == 0
+    with Fleet(1, login=Login(server="fresh", sshd_lines=(ACCOUNT,))) as fleet:
+        fleet.write_config(tmp_path / "fleet.yml", web={"listen": "127.0.0.1:0"})
+        (node,) = fleet
+        planted = "useradd -m skewmon; mkdir ~skewmon/.ssh; ln -s /etc/victim ~skewmon/.ssh/authorized_keys"
+        ssh = [
+            "ssh",
+            "-F",
+            "none",
+            "-i",
+            str(fleet.identity),
+            "-o",
+            f"UserKnownHostsFile={fleet.known_hosts}",
+        ]
+        login = [*ssh, "-p", str(node.port), f"root@{node.address}"]
+        subprocess.run([*login, f"echo kept >/etc/victim && {planted}"], check=True, capture_output=True)
+        done = play(playbook, fleet, tmp_path)
+        assert done.returncode != 0
+        assert "/home/skewmon/.ssh/authorized_keys is a link; remove it" in done.stdout, done.stdout
+        victim = subprocess.run([*login, "cat /etc/victim"], check=True, capture_output=True, text=True)
+        assert victim.stdout == "kept\n"

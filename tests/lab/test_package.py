@@ -39,7 +39,7 @@ NEWER = "99.0.0"
 def lines(page: str, heading: str, *, ended_by: str) -> list[str]:
     """Return the commands of the first block of a page below a heading, up to the line that begins so."""
     section = (SOURCE / page).read_text().partition(heading)[2].partition(ended_by)[0]
-    block = re.search(r"```sh\n(.*?)```|((?:^    .*\n)+)", section, re.DOTALL | re.MULTILINE)
+    block = re.search(r"```sh\n([^`]*)```|((?:^    .*\n)+)", section, re.MULTILINE)
     assert block, heading
     return [line.strip() for line in (block[1] or block[2]).splitlines()]
 
