@@ -8,9 +8,9 @@ import click
 from skewmon.cli.main import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from skewmon.journal.record.figures import Report
-    from skewmon.journal.record.reading import Excerpt
-    from skewmon.model import Event
+    from skewmon.journal.record.figures import JournalEvents, Report
+    from skewmon.journal.record.seal import Verification
+    from skewmon.journal.record.sums import SpanSums
 
 #: Events of the span that are read; the journal itself keeps 100,000.
 EVENTS_MAX = 20_000
@@ -52,6 +52,7 @@ def command(
     from skewmon.cli.state_directory import state_directory as locate
     from skewmon.journal.record.reading import excerpt
     from skewmon.journal.record.rows import FILE_NAME
+    from skewmon.journal.record.sums import SpanSums
 
     now_s = int(time.time())
     since_s, until_s = _instant(since, "--since", now_s), now_s
@@ -60,18 +61,16 @@ def command(
     if since_s >= until_s:
         raise click.BadParameter("expected a time before --until and before now", param_hint="--since")
     directory = locate(config_file, state_directory, FILE_NAME)
-    found = excerpt(directory, since_s, until_s, cluster)
-    try:
-        text = _text(_report(found, directory, (since_s, until_s), cluster, config_file), output)
-    except (TypeError, ValueError, OverflowError):
-        if found.verification.is_whole:
-            raise
-        text = ""  # no number is in the place of a number that was changed
+    sums = SpanSums(since_s, until_s, cluster)
+    found, is_readable = excerpt(directory, since_s, until_s, sums.add)
+    if is_readable:
+        text = _text(_report(sums, found, directory, config_file), output)
+        click.echo(text.encode(errors="backslashreplace"), nl=False)
+    else:
         click.echo("skewmon: The record was changed, so that no report can be made of it.", err=True)
-    click.echo(text.encode(errors="backslashreplace"), nl=False)
-    for fault in found.verification.faults:
+    for fault in found.faults:
         click.echo(f"skewmon: {fault}", err=True)
-    return 0 if found.verification.is_whole else EXIT_CHANGED
+    return 0 if found.is_whole else EXIT_CHANGED
 
 
 def _text(report: "Report", output: str) -> str:
@@ -107,48 +106,49 @@ def _instant(text: str, option: str, now_s: int) -> int:
 
 
 def _report(
-    found: "Excerpt", directory: str, span_s: tuple[int, int], cluster: str | None, config_file: str | None
+    sums: "SpanSums", verification: "Verification", directory: str, config_file: str | None
 ) -> "Report":
     """Return the figures of a span; raise JournalError if nothing was recorded in it."""
     from skewmon import __version__
     from skewmon.errors import JournalError
-    from skewmon.journal.record import figures
+    from skewmon.journal.record.figures import Report
 
-    names = sorted({name for period in found.periods for name in period.clusters})
-    if not names:
-        of = f" of a cluster {cluster}" if cluster else ""
+    events = _events(directory, sums)
+    clusters = sums.figures(events, _profiles(config_file))
+    if not clusters and verification.is_whole:
+        of = f" of a cluster {sums.cluster}" if sums.cluster else ""
         raise JournalError(f"The record in {directory} has nothing{of} in this span.")
-    since_s, until_s = figures.span_of(found.periods, *span_s)
-    events, events_cut = _events(directory, since_s, until_s)
-    profiles = _profiles(config_file)
-    span_ms = (until_s - since_s) * figures.MS_PER_S
-    return figures.Report(
-        since_s,
-        until_s,
+    return Report(
+        sums.since_s,
+        sums.until_s,
+        sums.set_back_s,
         time.time_ns(),
         __version__,
-        tuple(
-            figures.cluster_figures(name, found.periods, events, span_ms, profiles.get(name))
-            for name in names
-        ),
-        tuple(event for event in events if event.cluster is None),
-        events_cut,
-        found.verification,
+        clusters,
+        tuple(event for event in events.events if event.cluster is None),
+        events.from_ns,
+        verification,
     )
 
 
-def _events(directory: str, since_s: int, until_s: int) -> "tuple[list[Event], bool]":
-    """Return the events of the span, oldest first, and whether older ones of it were left out."""
+def _events(directory: str, sums: "SpanSums") -> "JournalEvents":
+    """Return the events of the span, and since when none are missing: the journal is shorter."""
     from pathlib import Path
 
-    from skewmon.journal.read import FILE_NAME, read
+    from skewmon.journal.read import FILE_NAME, oldest_ns, read
+    from skewmon.journal.record.figures import JournalEvents
     from skewmon.model import NS_PER_S, EventQuery
 
+    until_ns = sums.until_s * NS_PER_S
     if not (Path(directory) / FILE_NAME).exists():
-        return [], False
-    found = read(directory, EventQuery(EVENTS_MAX, since_s * NS_PER_S))
-    inside = [event for event in reversed(found) if event.wall_ns < until_s * NS_PER_S]
-    return inside, len(found) >= EVENTS_MAX
+        return JournalEvents(from_ns=until_ns)
+    found = read(directory, EventQuery(EVENTS_MAX, sums.since_s * NS_PER_S))
+    from_ns = found[-1].wall_ns if len(found) >= EVENTS_MAX else oldest_ns(directory)
+    inside = [event for event in reversed(found) if event.wall_ns < until_ns]
+    if from_ns is None:
+        return JournalEvents(inside, until_ns)
+    is_whole = len(found) < EVENTS_MAX and from_ns <= sums.first_end_s * NS_PER_S
+    return JournalEvents(inside, None if is_whole else min(from_ns, until_ns))
 
 
 def _profiles(config_file: str | None) -> dict[str, str]:

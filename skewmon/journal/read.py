@@ -46,6 +46,14 @@ def _detail(text: str) -> dict[str, Any]:
     return {}
 
 
+def oldest_ns(directory: str) -> int | None:
+    """Return the instant of the oldest event that is kept, None if there is none; raise JournalError."""
+    query = "SELECT wall_ns FROM event WHERE typeof(wall_ns) = 'integer' ORDER BY sequence LIMIT 1"
+    path = Path(directory) / FILE_NAME
+    found = read_only(path, "journal", lambda connection: connection.execute(query).fetchone())
+    return found[0] if found else None
+
+
 def read(directory: str, query: EventQuery) -> list[Event]:
     """Return events without writing anything, whether a daemon runs or not; raise JournalError."""
     path = Path(directory) / FILE_NAME

@@ -68,10 +68,10 @@ class Truth:
     steps: dict[str, int] = field(default_factory=dict)
 
 
-def truth() -> Truth:
-    """Return the truth, of every second for times, and of every round for extremes."""
+def truth(since_s: int = 0, until_s: int = DAY_S) -> Truth:
+    """Return the truth of a span, of every second for times, and of every round for extremes."""
     found = Truth(skew_s={WARNING_NS: 0, CRITICAL_NS: 0}, steps={"b": 2})
-    for at_s in range(DAY_S):
+    for at_s in range(since_s, until_s):
         offsets = {name: clock(at_s) for name, clock in CLOCKS.items()}
         skew_ns = max(offsets.values()) - min(offsets.values())
         for limit_ns in found.skew_s:
@@ -108,11 +108,12 @@ def rounds(seed: int, until_s: int = DAY_S, name: str = "prod") -> Iterator[Clus
 
 
 def events(cluster: str = "prod") -> list[Event]:
-    """Return the journal's events of the steps."""
+    """Return the journal's events: that the daemon started, and the steps."""
     jump = "The clock of b jumped"
     steps = ((11_415, f"{jump} forward by 2 s."), (19_215, f"{jump} back by 2 s."))
     return [
-        Event((HOUR_S + at_s) * 1_000_000_000, EventKind.STEP, text, cluster, "b") for at_s, text in steps
+        Event((HOUR_S + 1) * 1_000_000_000, EventKind.STARTED, "skewmon started."),
+        *(Event((HOUR_S + at_s) * 1_000_000_000, EventKind.STEP, text, cluster, "b") for at_s, text in steps),
     ]
 
 

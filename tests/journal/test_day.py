@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from skewmon.cli.main import run
 from skewmon.export.document import ns
 from skewmon.journal import Journal
-from skewmon.journal.record.store import RecordFile
+from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Tally
 from skewmon.model import ClusterView, Event, EventKind, SyncStatus
 from tests.journal import day
@@ -25,15 +26,17 @@ from tests.journal.test_record import KEPT
 SPAN = ("--since", "2026-11-18T12:00", "--until", "2026-11-19T12:00")
 
 
-async def written(directory: Path, views: Iterator[ClusterView], events: Sequence[Event]) -> None:
+async def written(
+    directory: Path, views: Iterator[ClusterView], events: Sequence[Event], retention: Retention = KEPT
+) -> None:
     """Record views as a daemon does, minute by minute, and their events."""
     file, tally = RecordFile(directory), Tally()
     for view in views:
         minutes = tally.take(view.at_wall_ns // 60_000_000_000 * 60)
         if minutes:
-            file.write(minutes, KEPT)
+            file.write(minutes, retention)
         tally.add(view, "c0ffee")
-    file.write(tally.take(None), KEPT)
+    file.write(tally.take(None), retention)
     file.close()
     async with Journal.open(str(directory)) as journal:
         for event in events:
@@ -80,7 +83,8 @@ async def test_every_figure_contains_the_truth(
     truth = day.truth()
     (cluster,) = document["clusters"]
     assert document["verification"]["whole"]
-    assert document["verification"]["checked_hours"] == 22
+    found = document["verification"]
+    assert (found["checked_hours"], found["checked_hours_in_minutes"]) == (21, 1)
     assert _contains(cluster["skew"], truth.skew_ns)
     assert "2026-11-18T15:00:00Z" <= cluster["worst_at"] <= "2026-11-18T17:00:00Z"
     for (kind, limit_ns), (least_s, most_s) in _times(cluster["lines"]).items():
@@ -90,7 +94,7 @@ async def test_every_figure_contains_the_truth(
         name, times = node["name"], _times(node["lines"])
         assert _contains(node["offset"], truth.offset_ns[name])
         assert _contains(node["utc"], truth.utc_ns[name])
-        assert node["steps"] == truth.steps.get(name, 0)
+        assert node["steps"] == node["steps_at_most"] == truth.steps.get(name, 0)
         for limit_ns in truth.skew_s:
             least_s, most_s = times["skew", limit_ns]
             assert least_s <= truth.offset_s[name, limit_ns] <= most_s
@@ -109,8 +113,46 @@ def _check_times(cluster: dict[str, Any], truth: day.Truth) -> None:
     shares = cluster["share_seconds"]
     assert sum(shares.values()) == day.DAY_S
     assert abs(shares["not observed"] - stopped_s) <= 2 * day.INTERVAL_S
+    assert cluster["lead_at_most_seconds"] == 45
     assert abs(shares["unknown"] - 2_400) <= 2_400  # during an outage other nodes may prove a breach
     assert abs(shares["ambiguous"] - ambiguous_s) <= 0.1 * ambiguous_s
+
+
+#: Begin and end of spans: within excesses, outages and a stop, at and between minutes and hours.
+CUTS = (
+    (11_520, 19_200), (12_000, 12_600), (14_400, 21_600), (18_000, 72_000), (30_000, 86_400),
+    (46_801, 57_599), (19_140, 19_260), (11_405, 11_470), (0, 60), (75_000, 78_000),
+)  # fmt: skip
+
+
+@pytest.mark.usefixtures("instant_disk")
+@pytest.mark.parametrize("retention", [Retention(1, 99), KEPT], ids=["hours", "minutes"])
+async def test_every_time_of_any_part_of_the_day_contains_the_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], retention: Retention
+) -> None:
+    """Time between two rounds is recorded with the later one; none from before the span is proven in it."""
+    await written(tmp_path, day.rounds(1), day.events(), retention)
+    proven_s = 0.0
+    for cut in CUTS:
+        span = [datetime.fromtimestamp(HOUR_S + at_s, UTC).isoformat() for at_s in cut]
+        options = ("--since", span[0], "--until", span[1], "-o", "json", "--state-directory", str(tmp_path))
+        assert run(["report", *options]) == 0
+        document = json.loads(capsys.readouterr().out)
+        since_s, until_s = (
+            round(datetime.fromisoformat(document[end]).timestamp()) - HOUR_S for end in ("since", "until")
+        )
+        truth = day.truth(since_s, until_s)
+        (cluster,) = document["clusters"]
+        for (kind, limit_ns), (least_s, most_s) in _times(cluster["lines"]).items():
+            if kind == "skew":
+                assert least_s <= truth.skew_s[limit_ns] <= most_s, cut
+                proven_s += least_s
+        for node in cluster["nodes"]:
+            for (kind, limit_ns), (least_s, most_s) in _times(node["lines"]).items():
+                name = node["name"]
+                true_s = truth.utc_s[name] if kind == "utc" else truth.offset_s[name, limit_ns]
+                assert least_s <= true_s <= most_s, (cut, name)
+    assert proven_s > 20_000
 
 
 @pytest.mark.usefixtures("instant_disk")
@@ -126,6 +168,54 @@ async def test_excesses_are_dated(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert (before["since"], before["until"]) == ("2026-11-18T15:10:00Z", "2026-11-18T15:20:00Z")
     assert (after["since"], after["until"]) == ("2026-11-18T15:30:00Z", "2026-11-18T17:21:00Z")
     assert 1.9 < after["worst_proven"] <= 2.0
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_a_wall_clock_that_goes_back_lengthens_the_span(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The hour before the step passes twice; an outage in one of both is not made up for by the other."""
+    limit = day.WARNING_NS
+
+    def views() -> Iterator[ClusterView]:
+        for passed_s in range(0, 10_800, 15):
+            if 6_000 <= passed_s < 6_900:
+                continue  # skewmon did not run for a quarter of an hour, after the step back at 02:00
+            at_s = passed_s if passed_s < 7_200 else passed_s - 3_600
+            far = offsets(a=0, b=4 * limit if passed_s < 1_800 or passed_s >= 6_000 else 0)
+            yield replace(a_round(at_s, far, lines=day.LINES), at_ns=passed_s * 1_000_000_000)
+
+    await written(tmp_path, views(), day.events())
+    span = ("--since", "2026-11-18T12:00", "--until", "2026-11-18T14:00", "-o", "json")
+    assert run(["report", "--state-directory", str(tmp_path), *span]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (cluster,) = document["clusters"]
+    least_s, most_s = _times(cluster["lines"])["skew", limit]
+    assert 1_800 + 900 < least_s <= 6_600 <= most_s < 10_800
+    assert document["set_back_at_most_seconds"] in range(3_600, 3_700)
+    assert document["verification"]["whole"]
+    html = reported(tmp_path, capsys)
+    assert "went back in this span" in html
+
+
+@pytest.mark.usefixtures("instant_disk")
+async def test_steps_before_the_journal_begins_are_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The journal keeps 90 days and the record five years: what was forgotten is not counted as none."""
+    late = Event((HOUR_S + 40_000) * 1_000_000_000, EventKind.STARTED, "skewmon started.")
+    await written(tmp_path, day.rounds(1, 50_000), [late])
+    document = json.loads(reported(tmp_path, capsys, "-o", "json"))
+    assert (document["events_cut"], document["events_from"]) == (True, "2026-11-18T23:06:40Z")
+    assert {(node["steps"], node["steps_at_most"]) for node in document["clusters"][0]["nodes"]} == {
+        (0, None)
+    }
+    table = reported(tmp_path, capsys, "-o", "csv")
+    assert "prod,b,steps,steps,0,," in table
+    assert ",,all events since,,,,2026-11-18T23:06:40Z" in table
+    html = reported(tmp_path, capsys)
+    assert "Events before 2026-11-18 23:06:40 UTC are missing" in html
+    assert "<td>0 or more</td>" in html
 
 
 HOSTILE = [

@@ -3,6 +3,7 @@
 import sqlite3
 import tracemalloc
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from skewmon.journal import Journal
 from skewmon.journal.record import Record
 from skewmon.journal.record.query import select
+from skewmon.journal.record.reading import verification
 from skewmon.journal.record.rows import FILE_NAME
 from skewmon.journal.record.seal import GENESIS, ChainLink
 from skewmon.journal.record.store import RecordFile, Retention
@@ -77,7 +79,23 @@ def test_a_clock_that_steps_back_changes_no_sealed_hour(tmp_path: Path) -> None:
     """The same hour comes again in a block of its own, and both are found."""
     links = record(tmp_path, 0, 1, 0, 2)
     assert [(link.number, link.start_s - HOUR_S) for link in links] == [(1, 0), (2, 3_600), (3, 0)]
-    assert [period.start_s - HOUR_S for period in history(tmp_path, 3_600)][:3] == [0, 0, 3_600]
+    assert [period.start_s - HOUR_S for period in history(tmp_path, 3_600)][:3] == [0, 3_600, 0]
+
+
+def test_a_clock_that_steps_back_within_an_hour_mixes_no_minutes(tmp_path: Path) -> None:
+    """The hour goes on in a block of its own, so that each minute has the time that passed in it once."""
+    file, tally, links = RecordFile(tmp_path), Tally(), list[ChainLink]()
+    for number, at_s in enumerate([*range(0, 1_200, 60), *range(600, 3_660, 60)]):
+        view = a_round(at_s, offsets(a=0, b=7), interval_s=60)
+        tally.add(replace(view, at_ns=60_000_000_000 * number), "")
+        links += file.write(tally.take(None), KEPT)
+    file.close()
+    assert [link.start_s for link in links] == [HOUR_S, HOUR_S]
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        (most,) = connection.execute("SELECT max(rounds) FROM cluster_row WHERE minute < 60").fetchone()
+    assert most == 1
+    assert sum(period.clusters["prod"].rounds for period in history(tmp_path, 3_600)) == 71
+    assert verification(str(tmp_path)).is_whole
 
 
 def test_the_answer_is_narrowed_to_what_was_asked(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The record survives what happens to a daemon and its disk: SIGKILL at any moment, a full disk, damage."""
 
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from skewmon.journal import Journal
 from skewmon.journal.record import Record
 from skewmon.journal.record.reading import verification
 from skewmon.journal.record.rows import DESIGN, FILE_NAME
+from skewmon.model import EventQuery
 from tests.journal.rounds import HOUR_S, a_round, offsets
 from tests.journal.test_record import KEPT, history, record
 
@@ -205,6 +207,35 @@ async def test_the_newest_seal_is_in_the_journal_and_logged_once_a_day(tmp_path:
         connection.execute("DELETE FROM block WHERE number >= 3")
     (fault,) = verification(str(tmp_path)).faults
     assert "which was noted elsewhere" in fault
+
+
+@pytest.mark.parametrize("with_journal", [False, True])
+async def test_an_older_copy_in_the_place_of_the_record_is_reported(
+    tmp_path: Path, with_journal: bool
+) -> None:
+    """Before the next hour is sealed in it and all looks whole; with the journal only a kept seal helps."""
+    copy, seals, lacks = tmp_path / "copy", list[str](), "record lacks the newest seal"
+    for hours, name in (((0, 1, 2), "first"), ((3, 4), "second"), ((5, 6), "third")):
+        with capture_logs() as logs:
+            async with Journal.open(str(tmp_path)) as journal, Record.open(str(tmp_path), journal) as kept:
+                kept.configure(KEPT, "digest", ["prod"])
+                for hour in hours:
+                    kept.add([a_round(hour * 3_600, offsets(a=0, b=1))])
+                    await kept._write(None)
+                found = await journal.events(EventQuery(10))
+        seals.append(verification(str(tmp_path)).newest.seal)  # type: ignore[union-attr]  # there is one
+        reported = [entry["seal"] for entry in logs if lacks in entry["event"]]
+        assert reported == ([seals[1]] if name == "third" and not with_journal else [])
+        assert len(reported) == len([event for event in found if lacks in event.message])
+        if name == "first":
+            shutil.copytree(tmp_path, copy)
+        elif name == "second":
+            for path in copy.iterdir():
+                if with_journal or path.name.startswith(FILE_NAME):
+                    shutil.copy(path, tmp_path)
+    assert verification(str(tmp_path)).is_whole
+    assert verification(str(tmp_path), [seals[0]]).is_whole
+    assert not verification(str(tmp_path), [seals[1]]).is_whole
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from skewmon.journal.record.rows import DESIGN, FILE_NAME, TABLES
 from skewmon.journal.record.seal import Verification
 from skewmon.journal.record.store import RecordFile, Retention
 from skewmon.journal.record.tally import Tally
-from skewmon.journal.record.verify import Scope, verify
+from skewmon.journal.record.verify import verify
 from tests.journal.rounds import MS, a_round, offsets
 from tests.journal.test_record import KEPT, record
 
@@ -31,6 +31,18 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         far = offsets(a=0, b=200 * MS)
         tally.add(a_round(at_s, far, interval_s=900, utc=far), f"config {at_s // 3_600}")
     file.write(tally.take(None), KEPT)
+    file.close()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a record of six hours that keeps the rows of three and the minutes of two."""
+    directory = tmp_path_factory.mktemp("aged")
+    file, tally = RecordFile(directory), Tally()
+    for at_s in range(0, 6 * 3_600, 900):
+        tally.add(a_round(at_s, offsets(a=0, b=200 * MS), interval_s=900), "config")
+        file.write(tally.take(None), Retention(2, 3))
     file.close()
     return directory
 
@@ -130,7 +142,7 @@ def test_an_added_row_is_found(sealed: Path, tmp_path: Path) -> None:
             " FROM node_row WHERE block = 1 AND minute = 0"
         )
         (fault,) = verify(connection).faults
-        assert fault == "The minutes of hour 1 (2026-11-18T12:00:00Z) were changed or removed."
+        assert fault == "The minutes of hour 1 (2026-11-18T12:00:00Z) were changed, added or removed."
 
 
 def test_an_added_end_of_a_missing_interval_is_found(tmp_path: Path) -> None:
@@ -178,9 +190,42 @@ def test_claiming_that_rows_are_too_old_is_found(sealed: Path, tmp_path: Path) -
         assert not verify(connection).is_whole
 
 
-def test_the_scope_leaves_hours_out(sealed: Path, tmp_path: Path) -> None:
-    """A report checks the hours that it uses; the chain is always checked."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO {table} SELECT * FROM {table} WHERE block = 5 AND minute = 15",  # of hours that are kept
+        "UPDATE {table} SET minute = 61 WHERE block = 5 AND minute = 15",
+        "UPDATE {table} SET minute = 7.5 WHERE block = 6 AND minute = 15",
+        "UPDATE {table} SET block = 1 WHERE block = 6 AND minute = 15",  # of an hour too old to be kept
+        "UPDATE {table} SET block = 3, minute = 30 WHERE block = 6 AND minute = 15",  # minutes too old
+        "UPDATE {table} SET block = 77 WHERE block = 6 AND minute = 15",
+        "UPDATE {table} SET minute = 60 WHERE block = 6 AND minute = 15",  # an hour that is still open
+    ],
+)
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_added_anywhere_are_found(aged: Path, tmp_path: Path, table: str, change: str) -> None:
+    """Also where a report looks before it knows that nothing is kept there; none is taken for the truth."""
+    with closing(_copy(aged, tmp_path)) as connection:
+        newest = verify(connection).newest
+        assert verify(connection).is_whole
+        assert newest is not None
+        if change.startswith("INSERT"):
+            names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+            taken = ", ".join("minute + 1" if name == "minute" else name for name in names)
+            change = f"INSERT INTO {{table}} SELECT {taken} FROM {{table}} WHERE block = 5 AND minute = 15"
+        assert connection.execute(change.format(table=table)).rowcount > 0
+        assert not verify(connection).is_whole
+
+
+@pytest.mark.parametrize("seal", ["NULL", "''", "substr(seal, 1, 40)", "upper(seal)"])
+def test_a_truncated_newest_seal_is_found(sealed: Path, tmp_path: Path, seal: str) -> None:
+    """Also if the open hour after it is removed, so that it seems to be the open one; the journal has it."""
     with closing(_copy(sealed, tmp_path)) as connection:
-        connection.execute("UPDATE node_row SET measured = 99 WHERE block = 1 AND minute = 60")
-        assert verify(connection, scope=Scope({2}, ())).is_whole
-        assert not verify(connection, scope=Scope({1}, ())).is_whole
+        newest = verify(connection).newest
+        assert newest is not None
+        connection.execute(f"UPDATE block SET seal = {seal} WHERE number = 2")
+        assert not verify(connection).is_whole
+        for table in ("block", *TABLES):
+            column = "number" if table == "block" else "block"
+            connection.execute(f"DELETE FROM {table} WHERE {column} = 3")
+        assert not verify(connection, [newest.seal]).is_whole

@@ -6,7 +6,8 @@ from functools import reduce
 
 from skewmon.cli.reporting.pictures import spark
 from skewmon.export.status import encode, status
-from skewmon.journal.record.figures import cluster_figures, excesses
+from skewmon.journal.record.figures import ClusterFigures, JournalEvents
+from skewmon.journal.record.sums import SpanSums
 from skewmon.journal.record.tally import Tally, period
 from skewmon.model import Interval, Snapshot, Threshold, ThresholdKind, UtcState, Verdict, Vote
 from skewmon.model.record import VERDICTS, ClusterRow, EndRange, Line, LineTime, Period, stepped
@@ -27,6 +28,14 @@ def _minutes(*views: object) -> list[Period]:
 def _whole(*views: object) -> ClusterRow:
     minutes = _minutes(*views)
     return reduce(Period.folded, minutes[1:], minutes[0]).clusters["prod"]
+
+
+def _figures(minutes: list[Period], length_s: int) -> ClusterFigures:
+    sums = SpanSums(HOUR_S, HOUR_S + length_s)
+    for minute in minutes:
+        sums.add(minute)
+    (found,) = sums.figures(JournalEvents(), {})
+    return found
 
 
 def _time(row: ClusterRow, verdict: Verdict) -> int:
@@ -63,8 +72,8 @@ def test_rounds_further_apart_than_a_minute_are_one_excess() -> None:
     """Its window is as long as the time that was proven in it, and contains it."""
     far = offsets(a=0, b=200 * MS)
     minutes = _minutes(*(a_round(300 * number, far, interval_s=300) for number in range(5)))
-    (node,) = (one for one in cluster_figures("prod", minutes, [], 1_260_000, None).nodes if one.name == "b")
-    (excess,) = excesses(node)
+    (node,) = (one for one in _figures(minutes, 1_260).nodes if one.name == "b")
+    (excess,) = node.excesses
     assert excess.at_least_ms == 1_200_000
     assert (excess.since_s, excess.until_s) == (HOUR_S, HOUR_S + 1_260)
 
@@ -74,7 +83,7 @@ def test_the_picture_of_a_long_span_is_no_larger_than_it_can_be_seen() -> None:
     minutes = _minutes(
         *(a_round(60 * number, offsets(a=0, b=number * MS), interval_s=60) for number in range(420))
     )
-    (_, node) = cluster_figures("prod", minutes, [], 25_200_000, None).nodes
+    (_, node) = _figures(minutes, 25_200).nodes
     drawn = spark(node, [], (HOUR_S, HOUR_S + 25_200))
     assert drawn is not None
     assert 200 < drawn.count("<rect") < 260

@@ -10,7 +10,6 @@ from skewmon.journal.record.figures import (
     LineFigure,
     NodeFigures,
     Report,
-    excesses,
     instant_ns,
     steps,
 )
@@ -29,12 +28,14 @@ def document(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "since": rfc3339(report.since_s * NS_PER_S, 0),
         "until": rfc3339(report.until_s * NS_PER_S, 0),
+        "set_back_at_most_seconds": report.set_back_s,
         "made": rfc3339(report.made_wall_ns, 0),
         "version": report.version,
         "verification": verification(report.verification),
-        "clusters": [_cluster(one) for one in report.clusters],
+        "clusters": [_cluster(one, report) for one in report.clusters],
         "events": [event.to_json() for event in report.events],
         "events_cut": report.events_cut,
+        "events_from": rfc3339(report.events_from_ns, 0) if report.events_from_ns is not None else None,
     }
 
 
@@ -51,7 +52,7 @@ def verification(found: Verification) -> dict[str, Any]:
     }
 
 
-def _cluster(one: ClusterFigures) -> dict[str, Any]:
+def _cluster(one: ClusterFigures, report: Report) -> dict[str, Any]:
     return {
         "name": encodable(one.name),
         "profile": one.profile,
@@ -59,6 +60,7 @@ def _cluster(one: ClusterFigures) -> dict[str, Any]:
         "skew": _ends(one.row.skew),
         "worst_at": rfc3339(instant_ns(one.worst_at), 0) if one.worst_at else None,
         "rounds": one.row.rounds,
+        "lead_at_most_seconds": one.lead_ms / 1_000,
         "verdict_seconds": {
             verdict: time_ms / 1_000 for verdict, time_ms in zip(VERDICTS, one.row.verdict_ms, strict=True)
         },
@@ -67,13 +69,13 @@ def _cluster(one: ClusterFigures) -> dict[str, Any]:
         "lines": _lines(one.lines),
         "references": list(one.row.references),
         "configs": list(one.row.configs),
-        "nodes": [_node(node, one.span_ms) for node in one.nodes],
+        "nodes": [_node(node, one.span_ms, events_cut=report.events_cut) for node in one.nodes],
         "events": [event.to_json() for event in one.events],
     }
 
 
-def _node(node: NodeFigures, span_ms: int) -> dict[str, Any]:
-    row = node.row
+def _node(node: NodeFigures, span_ms: int, *, events_cut: bool) -> dict[str, Any]:
+    row, stepped = node.row, len(steps(node.movements))
     return {
         "name": encodable(node.name),
         "offset": _ends(row.offset),
@@ -93,9 +95,10 @@ def _node(node: NodeFigures, span_ms: int) -> dict[str, Any]:
                 "at_least_seconds": one.at_least_ms / 1_000,
                 "worst_proven": seconds(one.worst_ns),
             }
-            for one in excesses(node)
+            for one in node.excesses
         ],
-        "steps": len(steps(node.movements)),
+        "steps": stepped,
+        "steps_at_most": None if events_cut else stepped,
         "movements": [event.to_json() for event in node.movements],
         "sources": list(row.sources),
     }

@@ -9,7 +9,7 @@ from skewmon.cli.reporting.style import STYLE
 from skewmon.cli.reporting.texts import between, duration, furthest, line_text, proven, share
 from skewmon.cli.reporting.words import statement
 from skewmon.export.page.markup import Child, Markup, join, tag
-from skewmon.journal.record.figures import ClusterFigures, NodeFigures, Report, excesses, instant_ns, steps
+from skewmon.journal.record.figures import MS_PER_S, ClusterFigures, NodeFigures, Report, instant_ns, steps
 from skewmon.journal.record.seal import Verification
 from skewmon.model import NS_PER_S, Event, ThresholdKind
 from skewmon.model.record import VERDICTS
@@ -27,10 +27,10 @@ LEGEND = (
     clock reading within the bounds allows less. Not excluded: the bounds allow no more. Offsets of nodes are
     to the cluster's reference, the median of its clocks, ahead positive.""",
     """Time beyond a line is counted from one round to the next if both prove it; its upper end adds all time
-    about which nothing was proven: ambiguous, not measured, or skewmon not running. The time between two
-    rounds counts in the minute of the later one, so a span may have one such time from before its begin.""",
-    """Steps and other events are those that the journal still has. It keeps 90 days: earlier ones are missing
-    from the counts.""",
+    about which nothing was proven: ambiguous, not measured, skewmon not running, or the first minute of the
+    span, as the time between two rounds counts in the minute of the later one. Times in verdicts and shares
+    include that minute.""",
+    """Steps and other events are those of the journal, which keeps 90 days and is not sealed.""",
     """Each hour is sealed by a SHA-256 over its rows and the seal before it. Compare the newest seal with one
     that was kept elsewhere: skewmon record verify --seal SEAL.""",
 )
@@ -60,9 +60,9 @@ def page(report: Report) -> str:
         tag("h1", "Clock report"),
         tag("p", f"From {span}. Made by skewmon {report.version} at {utc(report.made_wall_ns)}."),
         _verification(report.verification),
-        *(_cluster(one, (report.since_s, report.until_s)) for one in report.clusters),
+        *_gaps(report),
+        *(_cluster(one, report) for one in report.clusters),
         _events("Events of skewmon itself", report.events),
-        tag("p", "Older events of this span were too many to be read.") if report.events_cut else None,
         _legend(),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
@@ -82,7 +82,21 @@ def _verification(found: Verification) -> Markup:
     return join((tag("p", "The record was changed after it was sealed.", class_="changed"), faults, seal))
 
 
-def _cluster(one: ClusterFigures, span_s: tuple[int, int]) -> Markup:
+def _gaps(report: Report) -> Iterable[Markup]:
+    """Yield what a reader must know of the whole span."""
+    if report.events_from_ns is not None:
+        since = utc(report.events_from_ns)
+        yield tag(
+            "p", f"Events before {since} are missing: steps may be more than counted.", class_="warning"
+        )
+    if report.set_back_s:
+        most = duration(report.set_back_s * MS_PER_S)
+        back = f"The wall clock of the admin box went back in this span, by at most {most} in all."
+        yield tag("p", back, class_="warning")
+
+
+def _cluster(one: ClusterFigures, report: Report) -> Markup:
+    span_s = report.since_s, report.until_s
     return tag(
         "section",
         tag("h2", f"Cluster {one.name}"),
@@ -90,7 +104,7 @@ def _cluster(one: ClusterFigures, span_s: tuple[int, int]) -> Markup:
         _summary(one),
         _picture(one, span_s),
         _lines(one),
-        _nodes(one, span_s),
+        _nodes(one, report),
         _excesses(one),
         _events(
             "Steps and other movements of clocks", [event for node in one.nodes for event in node.movements]
@@ -155,11 +169,13 @@ def _lines(one: ClusterFigures) -> Markup:
     )
 
 
-def _nodes(one: ClusterFigures, span_s: tuple[int, int]) -> Markup:
+def _nodes(one: ClusterFigures, report: Report) -> Markup:
+    span_s = report.since_s, report.until_s
     worst = sorted(one.nodes, key=lambda node: (-_distance_ns(node), node.name))
     judged = [figure.line for figure in one.lines]
+    more = " or more" if report.events_cut else ""
     rows = (
-        (*_node(node), spark(node, judged, span_s) if number < PICTURES_MAX else "not among the worst")
+        (*_node(node, more), spark(node, judged, span_s) if number < PICTURES_MAX else "not among the worst")
         for number, node in enumerate(worst)
     )
     return _table("Nodes, the worst first", HEADINGS, rows)
@@ -169,7 +185,7 @@ def _distance_ns(node: NodeFigures) -> int:
     return max((ends.proven_ns for ends in (node.row.offset, node.row.utc) if ends), default=-1)
 
 
-def _node(node: NodeFigures) -> Sequence[Child]:
+def _node(node: NodeFigures, more: str) -> Sequence[Child]:
     row = node.row
     beyond = [f"{line_text(one.line)}: {between(one)}" for one in node.lines if one.at_least_ms]
     return (
@@ -180,7 +196,7 @@ def _node(node: NodeFigures) -> Sequence[Child]:
         furthest(row.utc),
         f"{row.measured:,} of {row.measured + row.missed:,}",
         f"{row.named:,} rounds" if row.named else "-",
-        f"{len(steps(node.movements))}",
+        f"{len(steps(node.movements))}{more}",
         "; ".join(beyond) or "none proven",
         ", ".join(row.sources) or "-",
     )
@@ -188,7 +204,7 @@ def _node(node: NodeFigures) -> Sequence[Child]:
 
 def _excesses(one: ClusterFigures) -> Markup | None:
     found = sorted(
-        ((excess, node.name) for node in one.nodes for excess in excesses(node)),
+        ((excess, node.name) for node in one.nodes for excess in node.excesses),
         key=lambda pair: (pair[0].since_s, pair[1]),
     )
     rows = (

@@ -1,7 +1,6 @@
 """Pictures of a report as inline SVG: bands between the bounds, with the lines that were judged."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Literal
 
 from skewmon.export.page.markup import Markup, join, tag
@@ -16,9 +15,6 @@ SKEW_HEIGHT = 160
 SPARK_HEIGHT = 30
 VERDICT_HEIGHT = 14
 
-#: Bands in the picture of a node, which is some 200 pixels wide: some 20 KB.
-SPARK_PARTS = 250
-
 #: A pixel at the width of a printed page; narrower parts would not be seen.
 LEAST_WIDTH = 1.0
 
@@ -29,7 +25,7 @@ def skew_picture(cluster: ClusterFigures, span_s: tuple[int, int]) -> Markup | N
     """Return the band between proven and possible skew over time, above the verdicts."""
     bands = [
         (period, Interval(row.skew.lower_max_ns, row.skew.upper_max_ns))
-        for period, row in cluster.periods
+        for period, row in cluster.parts
         if row.skew and row.skew.lower_max_ns <= row.skew.upper_max_ns
     ]
     if not bands:
@@ -51,7 +47,7 @@ def skew_picture(cluster: ClusterFigures, span_s: tuple[int, int]) -> Markup | N
 
 def spark(node: NodeFigures, lines: Sequence[Line], span_s: tuple[int, int]) -> Markup | None:
     """Return the band of a node's offset over time."""
-    bands = _thinned([(period, row.offset.hull) for period, row in node.periods if row.offset], span_s)
+    bands = [(Period(one.start_s, one.end_s - one.start_s, {}), one.ends) for one in node.bands]
     if not bands:
         return None
     limits = [line for line in lines if line.kind == "skew"]
@@ -66,18 +62,6 @@ def spark(node: NodeFigures, lines: Sequence[Line], span_s: tuple[int, int]) -> 
         class_="spark",
         role="img",
     )
-
-
-def _thinned(bands: Iterable[Band], span_s: tuple[int, int]) -> list[Band]:
-    """Return one band for each part of a picture: a year has 8,766 hours, and a report many nodes."""
-    part_s = max(1, (span_s[1] - span_s[0]) // SPARK_PARTS)
-    thin = list[Band]()
-    for _, run in groupby(bands, key=lambda band: (band[0].start_s - span_s[0]) // part_s):
-        periods, ends = zip(*run, strict=True)
-        start_s, end_s = periods[0].start_s, max(period.end_s for period in periods)
-        hull = Interval(min(one.lower_ns for one in ends), max(one.upper_ns for one in ends))
-        thin.append((Period(start_s, end_s - start_s, {}), hull))
-    return thin
 
 
 def _scale(limits: Iterable[Line], bands: Iterable[Band]) -> Scale:
@@ -118,7 +102,7 @@ def _limits(limits: Iterable[Line], scale: Scale, height: int, *, both: bool) ->
 
 def _verdicts(cluster: ClusterFigures, span_s: tuple[int, int]) -> Iterator[Markup]:
     """Yield the parts of each period in each verdict, side by side."""
-    for period, row in cluster.periods:
+    for period, row in cluster.parts:
         x, width = _place(period, span_s)
         for verdict, time_ms in zip(VERDICTS, row.verdict_ms, strict=True):
             if time_ms <= 0:

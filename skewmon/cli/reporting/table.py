@@ -41,17 +41,29 @@ def _rows(report: Report) -> Iterator[tuple[str | float | int, ...]]:
     yield "", "", "until", "", "", "", rfc3339(report.until_s * NS_PER_S, 0)
     whole = "whole" if found.newest else "no hour is sealed yet"
     yield "", "", "chain of seals", "", "", "", whole if found.is_whole else " ".join(found.faults)
+    yield "", "", "wall clock set back", "s", 0, report.set_back_s, ""
+    from_ns = report.events_from_ns
+    yield (
+        "",
+        "",
+        "all events since",
+        "",
+        "",
+        "",
+        rfc3339(report.since_s * NS_PER_S if from_ns is None else from_ns, 0),
+    )
     yield "", "", "newest seal", "", "", "", found.newest.seal if found.newest else ""
     for cluster in report.clusters:
         for figure in _cluster(cluster):
             yield cluster.name, *figure
         for node in cluster.nodes:
-            for figure in _node(node):
+            for figure in _node(node, events_cut=report.events_cut):
                 yield cluster.name, *figure
 
 
 def _cluster(one: ClusterFigures) -> Iterator[Figure]:
     yield from _distance("", "skew", one.row.skew)
+    yield "", "time from before the span", "s", 0, one.lead_ms / 1_000, ""
     for verdict, time_ms in zip(VERDICTS, one.row.verdict_ms, strict=True):
         yield "", f"verdict {verdict}", "s", time_ms / 1_000, time_ms / 1_000, ""
     for name, time_ms in one.shares_ms.items():
@@ -63,13 +75,14 @@ def _cluster(one: ClusterFigures) -> Iterator[Figure]:
         yield "", "reference", "", "", "", reference
 
 
-def _node(node: NodeFigures) -> Iterator[Figure]:
+def _node(node: NodeFigures, *, events_cut: bool) -> Iterator[Figure]:
     row, moved = node.row, steps(node.movements)
     yield from _distance(node.name, "offset", row.offset)
     yield from _distance(node.name, "offset to UTC", row.utc)
     for name, count in (("measured", row.measured), ("missed", row.missed), ("culprit", row.named)):
         yield node.name, f"rounds {name}", "rounds", count, count, ""
-    yield node.name, "steps", "steps", len(moved), len(moved), " ".join(event.message for event in moved)
+    most = "" if events_cut else len(moved)
+    yield node.name, "steps", "steps", len(moved), most, " ".join(event.message for event in moved)
     yield from _lines(node.name, node.lines)
     for source in row.sources:
         yield node.name, "source", "", "", "", source

@@ -3,13 +3,13 @@
 Times are intervals: at least what is proven, at most what nothing excludes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from typing import NamedTuple
 
 from skewmon.journal.record.seal import Verification
-from skewmon.model import NS_PER_S, Event, EventKind, ThresholdKind, Verdict
-from skewmon.model.record import MINUTE_S, VERDICTS, ClusterRow, Line, LineTime, NodeRow, Period
+from skewmon.model import NS_PER_S, Event, EventKind, Interval, Verdict
+from skewmon.model.record import VERDICTS, ClusterRow, Line, NodeRow, Period
 
 MS_PER_S = 1_000
 
@@ -31,8 +31,7 @@ class LineFigure:
     at_most_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(NamedTuple):
     """A time within which a node was proven beyond a line, for at least so long, and how far at least."""
 
     line: Line
@@ -40,6 +39,14 @@ class Excess:
     until_s: int
     at_least_ms: int
     worst_ns: int
+
+
+class Band(NamedTuple):
+    """What contained an offset for some time."""
+
+    start_s: int
+    end_s: int
+    ends: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +57,33 @@ class NodeFigures:
     row: NodeRow
     lines: tuple[LineFigure, ...]
     movements: tuple[Event, ...]
-    periods: tuple[tuple[Period, NodeRow], ...]
+    excesses: Sequence[Excess]
+    numbers: Sequence[int]  # start, end, lower and upper end of each band: a tenth of the size of values
+
+    @property
+    def bands(self) -> list[Band]:
+        """The bands of a picture."""
+        four = [iter(self.numbers)] * 4
+        return [Band(start_s, end_s, Interval(*ends)) for start_s, end_s, *ends in zip(*four, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterFigures:
-    """One cluster over the span."""
+    """One cluster over the span; ``row`` has no nodes.
+
+    ``lead_ms`` is the most that a time which is not an interval may contain from before the span.
+    """
 
     name: str
     profile: str | None
     row: ClusterRow
     span_ms: int
+    lead_ms: int
     worst_at: Period | None  # the period of the largest proven skew
     lines: tuple[LineFigure, ...]
     nodes: tuple[NodeFigures, ...]
     events: tuple[Event, ...]
-    periods: tuple[tuple[Period, ClusterRow], ...]
+    parts: Sequence[tuple[Period, ClusterRow]]  # for a picture
 
     @property
     def shares_ms(self) -> dict[str, int]:
@@ -80,39 +98,34 @@ class ClusterFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalEvents:
+    """The events of a span, oldest first, and the instant since which none are missing, if there is one."""
+
+    events: Sequence[Event] = ()
+    from_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a report says, of the span from ``since_s`` to ``until_s``."""
+    """Everything that a report says, of the span from ``since_s`` to ``until_s``.
+
+    ``set_back_s`` is the most by which the wall clock of the admin box went back in it.
+    """
 
     since_s: int
     until_s: int
+    set_back_s: int
     made_wall_ns: int
     version: str
     clusters: tuple[ClusterFigures, ...]
     events: tuple[Event, ...]  # of the daemon itself
-    events_cut: bool  # there were too many to be read
+    events_from_ns: int | None
     verification: Verification
 
-
-def cluster_figures(
-    name: str, periods: Sequence[Period], events: Sequence[Event], span_ms: int, profile: str | None
-) -> ClusterFigures:
-    """Return the figures of one cluster."""
-    rows = tuple((period, period.clusters[name]) for period in periods if name in period.clusters)
-    whole = reduce(ClusterRow.folded, (row for _, row in rows), ClusterRow())
-    with_skew = [(row.skew.lower_max_ns, period) for period, row in rows if row.skew is not None]
-    open_ms = max(0, span_ms - whole.observed_ms)
-    own = tuple(event for event in events if is_of(event, name))
-    return ClusterFigures(
-        name,
-        profile,
-        whole,
-        span_ms,
-        max(with_skew, key=lambda one: one[0], default=(0, None))[1],
-        _lines(whole.judged, whole.lines, open_ms),
-        tuple(_node(node, whole, rows, own, span_ms) for node in sorted(whole.nodes)),
-        own,
-        rows,
-    )
+    @property
+    def events_cut(self) -> bool:
+        """Whether events of the span are missing."""
+        return self.events_from_ns is not None
 
 
 def is_of(event: Event, cluster: str) -> bool:
@@ -124,76 +137,6 @@ def is_of(event: Event, cluster: str) -> bool:
 def steps(movements: Iterable[Event]) -> list[Event]:
     """Return the steps of the wall clock among movements."""
     return [event for event in movements if event.kind in (EventKind.STEP, EventKind.LEAP_SECOND)]
-
-
-def _node(
-    name: str,
-    whole: ClusterRow,
-    rows: Sequence[tuple[Period, ClusterRow]],
-    events: Sequence[Event],
-    span_ms: int,
-) -> NodeFigures:
-    row = whole.nodes[name]
-    return NodeFigures(
-        name,
-        row,
-        _lines(whole.judged, row.lines, max(0, span_ms - row.measured_ms)),
-        tuple(event for event in events if event.node == name and event.kind in MOVEMENTS),
-        tuple((period, cluster.nodes[name]) for period, cluster in rows if name in cluster.nodes),
-    )
-
-
-def _lines(judged: Iterable[Line], times: Mapping[Line, LineTime], open_ms: int) -> tuple[LineFigure, ...]:
-    """Return each line with its time; ``open_ms`` is the time about which nothing is known."""
-    figures = list[LineFigure]()
-    for line in sorted(judged):
-        time = times.get(line, LineTime())
-        figures.append(LineFigure(line, time.beyond_ms, time.beyond_ms + time.open_ms + open_ms))
-    return tuple(figures)
-
-
-def excesses(node: NodeFigures) -> list[Excess]:
-    """Return the times at which a node was proven beyond a line: minutes or hours in a row are one excess."""
-    found = list[Excess]()
-    open_: dict[Line, Excess] = {}
-    for period, row in node.periods:
-        for line, time in row.lines.items():
-            if time.beyond_ms == 0:
-                continue
-            distance = row.utc if line.kind == ThresholdKind.UTC else row.offset
-            worst_ns = distance.proven_ns if distance else 0
-            one = Excess(line, _since_s(period, time), period.end_s, time.beyond_ms, worst_ns)
-            last = open_.get(line)
-            if last is not None and last.until_s >= one.since_s:
-                one = Excess(
-                    line,
-                    last.since_s,
-                    one.until_s,
-                    last.at_least_ms + one.at_least_ms,
-                    max(last.worst_ns, one.worst_ns),
-                )
-                found.remove(last)
-            open_[line] = one
-            found.append(one)
-    return found
-
-
-def _since_s(period: Period, time: LineTime) -> int:
-    """Return the earliest begin of a period's time: that between two rounds is in the period of the later."""
-    excess_ms = time.beyond_ms - period.length_s * MS_PER_S
-    if excess_ms <= 0:
-        return period.start_s
-    # A minute may have a single round, at its begin.
-    earlier_ms = time.beyond_ms if period.length_s == MINUTE_S else excess_ms
-    return period.start_s + -earlier_ms // MS_PER_S
-
-
-def span_of(periods: Sequence[Period], since_s: int, until_s: int) -> tuple[int, int]:
-    """Return the span that a report covers: hours without minutes count whole."""
-    return (
-        min((since_s, *(period.start_s for period in periods))),
-        max((until_s, *(period.end_s for period in periods))),
-    )
 
 
 def instant_ns(period: Period) -> int:

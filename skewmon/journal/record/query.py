@@ -8,7 +8,7 @@ from skewmon.model.record import HOUR_S, HistoryQuery, Period
 
 
 def select(connection: sqlite3.Connection, query: HistoryQuery) -> Iterator[Period]:
-    """Yield the minutes that a query asks for, or whole hours if they are enough; oldest first.
+    """Yield the minutes that a query asks for, or whole hours if they are enough; in order of recording.
 
     Only the rows of one hour are in memory at a time: coarse steps of many nodes are made of millions.
     """

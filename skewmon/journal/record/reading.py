@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -12,7 +12,7 @@ from skewmon.journal.database import read_only
 from skewmon.journal.read import FILE_NAME as JOURNAL
 from skewmon.journal.record.rows import DESIGN, FILE_NAME, MINUTES, TABLES, WHOLE, Reader, blocks
 from skewmon.journal.record.seal import Verification
-from skewmon.journal.record.verify import Scope, verify
+from skewmon.journal.record.verify import SealCheck, verify
 from skewmon.model.record import HOUR_S, Period
 
 #: The journal's key of the newest seal: a record that lacks it was cut off.
@@ -36,25 +36,33 @@ def verification(directory: str, known: Collection[str] = ()) -> Verification:
     return opened(directory, lambda one: verify(one, seals))
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """The periods of a span, oldest first, and the check of the rows that they are from."""
+class Excerpt(NamedTuple):
+    """The check of the rows of a span, and whether figures can be made of all of them."""
 
-    periods: tuple[Period, ...]
     verification: Verification
+    is_readable: bool
 
 
-def excerpt(directory: str, since_s: int, until_s: int, cluster: str | None = None) -> Excerpt:
-    """Return the periods of a span, of one cluster or of all; raise JournalError if it cannot be read.
+def excerpt(directory: str, since_s: int, until_s: int, take: Callable[[Period], None]) -> Excerpt:
+    """Call ``take`` with each period of a span, in the order of recording; return the check of its rows.
 
-    Hours that the span cuts are read in minutes, or whole if their minutes are too old to be kept.
+    One hour is in memory at a time. Hours that the span cuts, and the first one, are read in minutes, or
+    whole if their minutes are too old to be kept. Raises JournalError if the record cannot be read.
     """
     noted = [*_noted_seals(directory)]
 
     def read(connection: sqlite3.Connection) -> Excerpt:
         connection.execute("BEGIN")  # one state, whatever a daemon writes meanwhile
-        periods, scope = _periods(connection, since_s, until_s, cluster)
-        return Excerpt(tuple(periods), verify(connection, noted, scope))
+        check = SealCheck(connection, noted)
+        for period in _periods(connection, check, since_s, until_s):
+            try:
+                if check.is_readable:
+                    take(period)
+            except (TypeError, ValueError, OverflowError):  # no number in the place of one that was changed
+                if check.found.is_whole:
+                    raise
+                check.is_readable = False
+        return Excerpt(check.found, check.is_readable)
 
     return opened(directory, read)
 
@@ -75,21 +83,21 @@ def opened(directory: str, action: Callable[[sqlite3.Connection], T]) -> T:
 
 
 def _periods(
-    connection: sqlite3.Connection, since_s: int, until_s: int, cluster: str | None
-) -> tuple[list[Period], Scope]:
-    reader, found = Reader(connection, cluster), list[Period]()
-    hours, minutes = set[int](), set[int]()
-    fine = until_s - since_s <= FINE_S
+    connection: sqlite3.Connection, check: SealCheck, since_s: int, until_s: int
+) -> Iterator[Period]:
+    reader = Reader(connection)
+    fine, is_first = until_s - since_s <= FINE_S, True
     for block, start_s, is_sealed in blocks(connection, since_s, until_s):
         inside = since_s <= start_s and start_s + HOUR_S <= until_s
-        parts = [] if is_sealed and inside and not fine else reader.minutes(block, start_s)
+        parts = list[Period]()
+        if fine or is_first or not inside or not is_sealed:
+            parts = check.minutes(block, partial(reader.minutes, block, start_s))
         if parts or not is_sealed:
-            found += (part for part in parts if since_s <= part.start_s < until_s)
-            minutes.add(block)
+            yield from (part for part in parts if since_s <= part.start_s < until_s)
         else:
-            found.append(reader.hour(block, start_s))
-            hours.add(block)
-    return [period for period in found if period.clusters], Scope(hours, minutes)
+            hour = check.hour(block, partial(reader.hour, block, start_s))
+            yield from [hour] if hour else []
+        is_first = False
 
 
 def _noted_seals(directory: str) -> Iterator[str]:

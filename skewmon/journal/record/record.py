@@ -114,9 +114,12 @@ class Record:
 
     async def _begin(self) -> None:
         """Open the file, so that trouble with it is known before the first minute is over."""
+        kept = self._journal.load(KEY)
+        seal = str(kept.get("seal", "")) if isinstance(kept, dict) else ""
         try:
             with translated(Where.JOURNAL, JournalError):
-                await self._in_thread(self._file.guarded, self._file.connected)
+                if not await self._in_thread(self._file.has_seal, seal) and seal and not self._file.restarts:
+                    self._report_replaced(seal)
         except JournalError as fault:
             self._report_trouble(str(fault))
         self._report_restarts()
@@ -170,14 +173,23 @@ class Record:
             _log.warning("the record is not written", reason=trouble)
             self._trouble = trouble
 
+    def _report_replaced(self, seal: str) -> None:
+        """Report a record that lacks a seal that it had; the next one in the journal hides that."""
+        self._report(
+            "record lacks the newest seal in the journal: it was cut off or replaced by an older copy",
+            seal=seal,
+        )
+
     def _report_restarts(self) -> None:
         """Report each new file that took the place of a lost or damaged one."""
         restarts, self._file.restarts = self._file.restarts, []
         for reason, kept in restarts:
-            detail = {"kept": kept} if kept else {}
-            _log.error(reason, path=str(self._file.path), **detail)
-            message = f"The {reason}{f' ({kept})' if kept else ''}."
-            self._journal.note(Event(time.time_ns(), EventKind.JOURNAL_RESTARTED, message, detail=detail))
+            self._report(reason, **({"kept": kept} if kept else {}))
+
+    def _report(self, reason: str, **detail: str) -> None:
+        _log.error(reason, path=str(self._file.path), **detail)
+        message = f"The {reason}{''.join(f' ({value})' for value in detail.values())}."
+        self._journal.note(Event(time.time_ns(), EventKind.JOURNAL_RESTARTED, message, detail=detail))
 
     async def _close(self, writer: asyncio.Task[None]) -> None:
         self._readers.close()

@@ -147,10 +147,10 @@ def _text(values: Sequence[object]) -> str:
 
 
 def blocks(connection: sqlite3.Connection, since_s: int, until_s: int) -> list[tuple[int, int, bool]]:
-    """Return number, start and whether it is sealed of each block that has a part of a span, in order."""
+    """Return number, start and whether it is sealed of each block that has a part of a span, as recorded."""
     rows = connection.execute(
         "SELECT number, start_s, seal IS NOT NULL FROM block"
-        " WHERE start_s > ? AND start_s < ? ORDER BY start_s, number",
+        " WHERE start_s > ? AND start_s < ? ORDER BY number",
         (since_s - HOUR_S, until_s),
     )
     return [(number, start_s, bool(sealed)) for number, start_s, sealed in rows]
@@ -208,8 +208,10 @@ class Reader:
                 tuple(Line(*one) for one in self._list(judged) if len(one) == len(Line._fields)),
                 self._list(references), timed.pop("", {}), _with_lines(nodes.pop((minute, name), {}), timed),
             )  # fmt: skip
-        for (minute, name), rows in nodes.items():  # rows of a cluster whose own row was removed
-            found.setdefault(minute, {})[name] = ClusterRow(nodes=rows)
+        for minute, name in {**nodes, **lines}:  # of a cluster whose own row was removed
+            timed, rows = lines.get((minute, name), {}), nodes.get((minute, name), {})
+            row = ClusterRow(lines=timed.pop("", {}), nodes=_with_lines(rows, timed))
+            found.setdefault(minute, {})[name] = row
         return found
 
     def _select(self, table: str, block: int, minutes: Sequence[int]) -> Iterator[tuple[Any, ...]]:

@@ -1,4 +1,8 @@
-"""The record's file: minutes are added to the open block; a block is sealed when the next hour begins."""
+"""The record's file: minutes are added to the open block; a block is sealed when another hour begins.
+
+Minutes of a block only go forward: if the wall clock of the admin box steps back, a new block begins, so that
+no minute is mixed with an earlier one of the same name.
+"""
 
 import sqlite3
 from collections.abc import Sequence
@@ -38,6 +42,11 @@ class RecordFile(Database):
         self.leave_if_lost()
         return self.guarded(lambda: self._write(minutes, retention))
 
+    def has_seal(self, seal: str) -> bool:
+        """Return whether an hour has this seal; raise JournalError if the file cannot be read."""
+        query = "SELECT count(*) FROM block WHERE seal = ?"
+        return self.guarded(lambda: bool(self.connected().execute(query, (seal,)).fetchone()[0]))
+
     def _write(self, minutes: Sequence[tuple[int, Minute]], retention: Retention) -> list[ChainLink]:
         connection, links = self.connected(), list[ChainLink]()
         with connection:
@@ -54,17 +63,24 @@ class RecordFile(Database):
 def _block_for(
     connection: sqlite3.Connection, start_s: int, retention: Retention
 ) -> tuple[int, ChainLink | None]:
-    """Return the open block of this time; if another hour is open, seal it and begin one."""
+    """Return the open block of this time; seal one of another hour or with a later minute, and begin one."""
     hour_s = start_s - start_s % HOUR_S
     newest = connection.execute(
         "SELECT number, start_s, seal IS NOT NULL FROM block ORDER BY number DESC LIMIT 1"
     ).fetchone()
     number, newest_s, is_sealed = newest or (0, 0, True)
-    if not is_sealed and newest_s == hour_s:
+    if not is_sealed and newest_s == hour_s and _minute(start_s) >= _latest(connection, number):
         return number, None
     link = None if is_sealed else _seal(connection, number, newest_s, retention)
     connection.execute("INSERT INTO block (number, start_s) VALUES (?, ?)", (number + 1, hour_s))
     return number + 1, link
+
+
+def _latest(connection: sqlite3.Connection, block: int) -> int:
+    """Return the latest minute of the open block."""
+    query = "SELECT coalesce(max(minute), 0) FROM cluster_row WHERE block = ?"
+    minute: int = connection.execute(query, (block,)).fetchone()[0]
+    return minute
 
 
 def _add(connection: sqlite3.Connection, block: int, added: Period) -> None:

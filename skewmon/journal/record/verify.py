@@ -1,13 +1,14 @@
-"""Checks the chain of seals and the rows that it covers; anything that was changed or removed is a fault."""
+"""Checks the chain of seals and the rows that it covers; anything changed, added or removed is a fault."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from skewmon.journal.record.rows import Reader, links
+from skewmon.journal.record.rows import TABLES, WHOLE, Reader, links
 from skewmon.journal.record.seal import GENESIS, ChainLink, Verification, digest_of
 from skewmon.model import NS_PER_S
+from skewmon.model.record import Period
 from skewmon.text import rfc3339
 
 #: More faults than a reader needs to see that the record was changed.
@@ -16,45 +17,105 @@ FAULTS_MAX = 20
 #: Later instants were not written by a clock.
 _YEAR_3000_S = 32_503_680_000
 
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The sealed hours whose rows are checked, and those whose minutes are; None is all that are kept."""
-
-    hours: Collection[int] | None = None
-    minutes: Collection[int] | None = None
-
-
-ALL = Scope()
+#: Rows that no seal can cover: outside any hour, or of an hour whose rows were removed as too old.
+_STRAY = """
+typeof(block) <> 'integer' OR typeof(minute) <> 'integer' OR minute NOT BETWEEN 0 AND :whole
+OR block NOT IN (SELECT number FROM block) OR block < :hours_from
+OR minute < :whole AND block < :minutes_from
+OR minute = :whole AND block IN (SELECT number FROM block WHERE seal IS NULL)
+"""
 
 
-def verify(connection: sqlite3.Connection, known: Collection[str] = (), scope: Scope = ALL) -> Verification:
-    """Check the whole chain, and the rows of the hours in scope; ``known`` are seals kept elsewhere."""
-    chain = list(links(connection))
-    faults = [*_chain_faults(connection, chain)]
-    seals = {link.seal for link in chain}
-    faults += [
-        f"The chain lacks the seal {seal}, which was noted elsewhere." for seal in known if seal not in seals
-    ]
-    newest, hours, minutes_of = chain[-1] if chain else None, 0, 0
-    reader = Reader(connection)
-    for link in chain:
-        if newest is None or len(faults) >= FAULTS_MAX:
+class SealCheck:
+    """The chain of seals, against which rows are checked as they are read."""
+
+    def __init__(self, connection: sqlite3.Connection, known: Collection[str] = ()) -> None:
+        """Check the chain itself; ``known`` are seals kept elsewhere."""
+        self.chain = {link.number: link for link in links(connection)}
+        self._newest = self.chain[max(self.chain)] if self.chain else None
+        self._faults = [*_chain_faults(connection, self.chain.values())]
+        seals = {link.seal for link in self.chain.values()}
+        self._faults += [
+            f"The chain lacks the seal {seal}, which was noted elsewhere."
+            for seal in known
+            if seal not in seals
+        ]
+        self._hours = self._minutes_of = 0
+        self.is_readable = True  # whether all values were of the right type
+
+    @property
+    def found(self) -> Verification:
+        """The result so far."""
+        faults = tuple(self._faults[:FAULTS_MAX])
+        return Verification(faults, len(self.chain), self._hours, self._minutes_of, self._newest)
+
+    def hour(self, number: int, read: Callable[[], Period]) -> Period | None:
+        """Read and check the row of an hour; return None if it cannot be read, which is a fault."""
+        (hour,) = self._checked(number, lambda: [read()], of_minutes=False) or (None,)
+        return hour
+
+    def minutes(self, number: int, read: Callable[[], list[Period]]) -> list[Period]:
+        """Read and check the minutes of an hour; return none if they cannot be read, which is a fault."""
+        return self._checked(number, read, of_minutes=True)
+
+    def unread(self, connection: sqlite3.Connection) -> None:
+        """Check that there are no rows beside those of the hours that are kept."""
+        kept = {
+            "whole": WHOLE,
+            "hours_from": self._newest.hours_from if self._newest else 0,
+            "minutes_from": self._newest.minutes_from if self._newest else 0,
+        }
+        for table in TABLES:
+            query = f"SELECT count(*) FROM {table} WHERE {_STRAY}"  # noqa: S608 - fixed names
+            (stray,) = connection.execute(query, kept).fetchone()
+            if stray:
+                self._faults.append(f"{stray} rows were added to {table}, in no hour that is kept.")
+
+    def _checked(
+        self, number: int, read: Callable[[], Sequence[Period]], *, of_minutes: bool
+    ) -> list[Period]:
+        link = self.chain.get(number)
+        try:
+            found = list(read())
+            digest = "" if link is None else digest_of(found)
+        except (TypeError, ValueError):  # a value of another type, which skewmon never writes
+            if link is None:
+                raise
+            found, digest = [], "-"
+            self.is_readable = False
+        if link is not None:
+            self._compare(link, found, digest, of_minutes=of_minutes)
+        return found
+
+    def _compare(self, link: ChainLink, found: list[Period], digest: str, *, of_minutes: bool) -> None:
+        assert self._newest is not None, "there is a link"
+        first: Any = self._newest.minutes_from if of_minutes else self._newest.hours_from
+        rows = "minutes" if of_minutes else "rows"
+        if not isinstance(first, int) or link.number < first:
+            if any(period.clusters for period in found):
+                self._faults.append(f"The {rows} of {_hour(link)} were added: they are not kept.")
+            return
+        if of_minutes:
+            self._minutes_of += 1
+        else:
+            self._hours += 1
+        if digest != (link.minutes if of_minutes else link.hour):
+            self._faults.append(f"The {rows} of {_hour(link)} were changed, added or removed.")
+
+
+def verify(connection: sqlite3.Connection, known: Collection[str] = ()) -> Verification:
+    """Check the whole chain and all rows; ``known`` are seals kept elsewhere."""
+    check, reader = SealCheck(connection, known), Reader(connection)
+    check.unread(connection)
+    for number, link in check.chain.items():
+        if len(check.found.faults) >= FAULTS_MAX:
             break
-        if _is_kept(link, newest.hours_from) and (scope.hours is None or link.number in scope.hours):
-            hours += 1
-            faults += _row_faults(reader, link, of_minutes=False)
-        if _is_kept(link, newest.minutes_from) and (scope.minutes is None or link.number in scope.minutes):
-            minutes_of += 1
-            faults += _row_faults(reader, link, of_minutes=True)
-    return Verification(tuple(faults[:FAULTS_MAX]), len(chain), hours, minutes_of, newest)
+        check.hour(number, partial(reader.hour, number, link.start_s))
+        check.minutes(number, partial(reader.minutes, number, link.start_s))
+    return check.found
 
 
-def _is_kept(link: ChainLink, first: Any) -> bool:
-    return isinstance(first, int) and link.number >= first  # another type was tampered with, and is a fault
-
-
-def _chain_faults(connection: sqlite3.Connection, chain: list[ChainLink]) -> Iterator[str]:
+def _chain_faults(connection: sqlite3.Connection, chain: Collection[ChainLink]) -> Iterator[str]:
     before, number = GENESIS, 0
     for link in chain:
         if link.number != number + 1:
@@ -74,19 +135,6 @@ def _follows(link: ChainLink, before: str) -> bool:
         return link.seal == link.expected(before)
     except TypeError:  # a value of another type, which skewmon never writes
         return False
-
-
-def _row_faults(reader: Reader, link: ChainLink, *, of_minutes: bool) -> list[str]:
-    """Return a fault if rows do not have the digest that was sealed."""
-    try:
-        if of_minutes:
-            found, expected = digest_of(reader.minutes(link.number, link.start_s)), link.minutes
-        else:
-            found, expected = digest_of([reader.hour(link.number, link.start_s)]), link.hour
-    except (TypeError, ValueError):  # as above
-        found, expected = "", "-"
-    rows = "minutes" if of_minutes else "rows"
-    return [] if found == expected else [f"The {rows} of {_hour(link)} were changed or removed."]
 
 
 def _hour(link: ChainLink) -> str:
