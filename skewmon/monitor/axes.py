@@ -106,8 +106,9 @@ class Survey:
         if endpoint in self.contradicting:
             return VantageEvidence(self.contradicting[endpoint], contradicts=True)
         label = sweep.vantage_of.get(endpoint, "")
-        failed = sweep.vantages.get(label)
-        return VantageEvidence(label, failed=failed) if isinstance(failed, Failed) else None
+        reading = sweep.vantages.get(label)
+        failed = reading if isinstance(reading, Failed) else sweep.detours.get(endpoint)
+        return VantageEvidence(label, failed=failed) if failed is not None else None
 
     def views(self, cluster: Cluster, sweep: Sweep) -> tuple[VantageView, ...]:
         """Return the published view of each vantage that nodes of a cluster are to be measured from."""
@@ -121,11 +122,14 @@ class Survey:
 
     def _view(self, sweep: Sweep, label: str, names: Mapping[Endpoint, str]) -> VantageView:
         reading, surveyed = sweep.vantages.get(label), self.axes.get(label)
+        failed = reading if isinstance(reading, Failed) else None
+        if surveyed is None and failed is None:
+            failed = next((sweep.detours[one] for one in names if one in sweep.detours), None)
         return VantageView(
             label,
             surveyed.axis.to_base if surveyed else None,
             reading.streams if isinstance(reading, VantageReading) else 0,
-            reading if isinstance(reading, Failed) else None,
+            failed,
             tuple(name for endpoint, name in names.items() if endpoint in self.contradicting),
         )
 

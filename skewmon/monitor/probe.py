@@ -82,6 +82,7 @@ async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
     opening = await link.burst(samples)
     at_ns, found.admin = base_ns(), admin_wall()
     found.burst = replace(opening, closing=await link.exchange(opening.program))
+    found.vantage = link.detour or found.vantage
     found.estimate = estimate(found.burst, at_ns)
 
 

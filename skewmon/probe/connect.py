@@ -13,12 +13,13 @@ from skewmon.model import Node, SshSettings
 from skewmon.probe import host_keys, identity, known_hosts_command
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connection import Connection
-from skewmon.probe.faults import dial_error, host_port, login_error, lookup_error, refusal
+from skewmon.probe.faults import dial_error, forward_error, host_port, login_error, lookup_error, refusal
 from skewmon.probe.hops import AUTO, HopKey, all_keys, hop_keys, vantage_key
 from skewmon.probe.login import LoginMeter, options_of
 from skewmon.probe.metering import BASTION_SCALE, LOGIN, Allowance
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.relay import Relay
+from skewmon.probe.retry import has_detour
 from skewmon.probe.stamped_socket import StampedSocket
 from skewmon.probe.vantage import Tunnel, Vantage
 from skewmon.runtime.containment import Where, node_error, translated
@@ -47,20 +48,70 @@ class Dialer:
         self._vantages: dict[HopKey, Vantage] = {}
 
     async def connect(self, node: Node) -> Connection:
-        """Return an authenticated connection to a node.
+        """Return an authenticated connection to a node: through the relay of its vantage, or around that.
 
         Raises ConnectError, with reason, detail and advice.
         """
         if node.ssh.refusal:
             raise refusal(node)
-        via = await self._hop_chain(node.name, node.ssh) if node.ssh.jump else None
-        allowance = self._allowances.setdefault((node.address, node.ssh), Allowance())
+        auto = node.ssh.vantage == AUTO
+        if auto and node.ssh.jump:
+            await self._hop_chain(node.name, node.ssh)  # its failure is the node's, and not the vantage's
         relay = await self.relay(node.ssh)
-        tunnel = None
-        if relay is not None:
-            tunnel = Tunnel(relay, via if node.ssh.vantage == AUTO else None)
-            via = relay.connection
-        return await self._open(node.name, node.address, node.ssh, via, allowance, tunnel)
+        if relay is None:
+            return await self._plain(node)
+        if auto:
+            await self._permitted(node)
+        try:
+            return await self.relayed(node, relay)
+        except NodeError as fault:
+            if not has_detour(fault.reason, auto=auto):
+                raise
+            return await self._around(node, fault)
+
+    async def relayed(self, node: Node, relay: Relay) -> Connection:
+        """Return an authenticated connection through a relay; raise NodeError if there is none."""
+        try:
+            own, tunnel = self._allowance(node), Tunnel(relay)
+            return await self._open(node.name, node.address, node.ssh, relay.connection, own, tunnel)
+        except NodeError as error:
+            raise relay.failure or error from None
+
+    async def _around(self, node: Node, fault: NodeError) -> Connection:
+        """Return a connection without the relay; the relay's fault counts if a user named the vantage."""
+        try:
+            connection = await self._plain(node)
+        except ConnectError:
+            if node.ssh.vantage == AUTO:
+                raise
+            raise fault from None
+        connection.detour = fault.failed
+        return connection
+
+    async def _plain(self, node: Node) -> Connection:
+        via = await self._hop_chain(node.name, node.ssh) if node.ssh.jump else None
+        return await self._open(node.name, node.address, node.ssh, via, self._allowance(node))
+
+    async def _permitted(self, node: Node) -> None:
+        """Raise ConnectError unless the last bastion forwards to a node, which its policy may forbid.
+
+        Asked once for each connection to the bastion, because its sshd reads its configuration as often.
+        """
+        bastion, place = await self._hop_chain(node.name, node.ssh), (node.address, node.ssh.port)
+        if place in bastion.forwards:
+            return
+        try:
+            async with asyncio.timeout(node.ssh.connect_timeout_s):
+                channel, _ = await bastion.ssh.create_connection(asyncssh.SSHTCPSession, *place)
+        except TimeoutError:
+            raise bastion.fault or forward_error(node.address, node.ssh) from None
+        except (asyncssh.Error, OSError) as error:
+            raise bastion.fault or login_error(error, node.name, node.address, node.ssh) from None
+        channel.abort()
+        bastion.forwards.add(place)
+
+    def _allowance(self, node: Node) -> Allowance:
+        return self._allowances.setdefault((node.address, node.ssh), Allowance())
 
     async def relay(self, ssh: SshSettings) -> Relay | None:
         """Return the relay that is to stamp a node's exchanges, started if needed; None if there is none."""

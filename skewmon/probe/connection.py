@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import asyncssh
 
-from skewmon.errors import NodeError
+from skewmon.errors import Failed, NodeError
 from skewmon.probe.faults import lost_error
 from skewmon.probe.metering import Meter
 from skewmon.probe.stamped_socket import Stamps
@@ -19,8 +19,9 @@ WINDOW_BYTES = 256 * 1024
 class Connection:
     """An authenticated connection and the stamps of its bytes (behind bastions, the first hop's socket).
 
-    ``vantage_label`` names the vantage whose relay carries and stamps it, empty without one. ``forwards``
-    has the places to which a bastion was seen to forward.
+    ``vantage_label`` names the vantage whose relay carries and stamps it, empty without one. ``detour`` is
+    the fault of the relay around which it leads. ``forwards`` has the places to which a bastion was seen to
+    forward.
     """
 
     ssh: asyncssh.SSHClientConnection
@@ -28,6 +29,7 @@ class Connection:
     via: "Connection | None" = None
     meter: Meter = field(default_factory=Meter)
     vantage_label: str = ""
+    detour: Failed | None = None
     forwards: set[tuple[str, int]] = field(default_factory=set)
 
     @property

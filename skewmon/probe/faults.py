@@ -30,6 +30,8 @@ _RSA_HINT = (
 #: The keyword of sshd_config for the algorithms of each kind, by asyncssh's names.
 _DIRECTIVES = {"key exchange": "KexAlgorithms", "host key": "HostKeyAlgorithms", "MAC": "MACs"}
 
+NO_KEYS = Identity()
+
 #: Characters of a server's own text that are repeated.
 MAX_QUOTED = 200
 
@@ -135,14 +137,13 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
 
 
 def login_error(
-    error: Exception, name: str, address: str, ssh: SshSettings, offered: Identity | None = None
+    error: Exception, name: str, address: str, ssh: SshSettings, offered: Identity = NO_KEYS
 ) -> ConnectError:
     """Return the error for a connection that was accepted but whose login failed.
 
     ``offered`` has the keys for the server, if they were loaded.
     """
     where = host_port(address, ssh.port)
-    offered = offered or Identity()
     if isinstance(error, TimeoutError):
         touch = "Touch the security token if it waits for that. " if offered.has_token else ""
         return ConnectError(
@@ -160,9 +161,7 @@ def login_error(
         return ConnectError(
             Reason.JUMP_FAILED,
             f"The bastion could not reach {where}: {quoted(error.reason)}.",
-            "Make its list again: skewmon keys authorize --relay --targets"
-            if "not a target in" in error.reason  # the words of a relay with a list
-            else "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
+            "Check AllowTcpForwarding on the bastion, and the address as the bastion sees it.",
         )
     return _broken_off(error, where, address, ssh)
 

@@ -28,11 +28,14 @@ def vantage_key(ssh: SshSettings) -> HopKey | None:
     if ssh.vantage == NONE:
         return None
     user, address, port = parse_hop(ssh.vantage)
-    for hop_address, hop in hops:
-        if (hop_address, hop.port) == (address, port) and user in (None, hop.user):
-            return hop_address, hop
-    # Its user is not that of the bastions on the way.
-    way = ssh.bastions or tuple(hop for _, hop in hops)
+    way = ssh.bastions or tuple(hop for _, hop in hops)  # a vantage's user is not that of its bastions
+    for count, (hop_address, hop) in enumerate(hops):
+        if (hop_address, hop.port) == (address, port):
+            if user in (None, hop.user):
+                return hop_address, hop
+            # Another user of a bastion is reached as that bastion is, and not through it.
+            own = replace(ssh.vantage_ssh or hop, user=user, jump=hop.jump, bastions=way[:count])
+            return address, _unstamped(replace(own, proxy_command=hop.proxy_command))
     own = replace(ssh, user=user or ssh.user, port=port, bastions=way, host_key_alias=None)
     return address, _unstamped(ssh.vantage_ssh or own)
 

@@ -2,46 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
-from skewmon.clock.burst import moved
-from skewmon.clock.interval import RHO_WALL_PPB, WALL, intersection
-from skewmon.clock.tick_search import COARSE_NS, ROWS, send_instants
 from skewmon.errors import NodeError, ProbeError, Reason
-from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Interval, Node, Program, SyncStatus
-from skewmon.probe.clocks import ArrivalClock, base_ns
+from skewmon.model import Burst, Exchange, Failed, Node, Program, SyncStatus
+from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
+from skewmon.probe.relay import Relay
+from skewmon.probe.retry import HOST_KEYS, STEADY_S, after_node
 from skewmon.probe.session import PATIENT, Patience, Session
+from skewmon.probe.tick_burst import TickSearch, is_coarse
 from skewmon.probe.vantage import Vantage
-from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, contained, node_error, translated
-
-#: The first wait after a failed connection, doubled up to the limit. It is short, because most failures
-#: are a restart of sshd.
-BACKOFF = Backoff(first_s=1.0, limit_s=60.0)
-
-#: After a refused key, a refused host key or a flood: nothing changes until a person acts. OpenSSH 9.8's
-#: PerSourcePenalties ban an address that keeps failing for up to ten minutes, and each flood costs as much.
-BACKOFF_REFUSED = Backoff(first_s=30.0, limit_s=600.0)
-
-REFUSED = frozenset(
-    {
-        Reason.PERMISSION_DENIED,
-        Reason.KEY_UNUSABLE,
-        Reason.HOST_KEY_CHANGED,
-        Reason.HOST_KEY_UNKNOWN,
-        Reason.FLOOD,
-        Reason.SSH_CONFIG_UNUSABLE,
-    }
-)
-
-#: A link whose vantage has no relay asks for it no more often; the vantage itself waits longer.
-VANTAGE_PAUSE_S = 1.0
-
-#: A link that was open this long starts its back-off from the beginning when it breaks.
-STEADY_S = 60.0
 
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
 BURST_TIMEOUT_S = 10.0
@@ -70,7 +44,8 @@ class Link:
         self._session: Session | None = None
         self._broken = asyncio.Event()
         self._turn = asyncio.Lock()  # clusters of different intervals share a node's program
-        self._hint: tuple[int, Interval] | None = None  # the tick that the last search found
+        self._ticks = TickSearch()
+        self._next: tuple[Connection, Session] | None = None  # from the next burst on
         self._vantage = dialer.vantage(node.ssh)
 
     @property
@@ -84,6 +59,11 @@ class Link:
         return self._vantage
 
     @property
+    def detour(self) -> Failed | None:
+        """The fault of the relay around which the node is measured, or None."""
+        return self._connection.detour if self._connection else None
+
+    @property
     def is_throttled(self) -> bool:
         """Whether the node's answers wait behind a flood of its own."""
         return self._connection is not None and self._connection.meter.is_throttled
@@ -91,7 +71,7 @@ class Link:
     @property
     def is_coarse(self) -> bool:
         """Whether the node's clock has a resolution of one second, so that bursts wait for its ticks."""
-        return self.session is not None and _is_coarse(self.session)
+        return is_coarse(self.session)
 
     @property
     def connection(self) -> Connection | None:
@@ -111,13 +91,14 @@ class Link:
         self._broken.clear()
         try:
             with self._accounted():
-                if self.connection is None:
-                    self._connection = await self._dialer.connect(self.node)
-                assert self._connection is not None
-                session = Session(self._connection, self._patience)
+                connection = self._connection = self.connection or await self._dialer.connect(self.node)
+                session = Session(connection, self._patience)
                 await session.start()
         finally:
             self.attempted.set()
+        self._serve(session)
+
+    def _serve(self, session: Session) -> None:
         self._session = session
         self.failure = self.late = self.slowest_ns = None
         session.on_failure = self._drop
@@ -139,23 +120,52 @@ class Link:
             with contained(Where.NODE, node=self.node.name):
                 changed(self)
             with contained(Where.NODE, node=self.node.name):
-                await asyncio.sleep(self._backoff().pause_s(attempt))
+                await asyncio.sleep(after_node(self.failure).pause_s(attempt))
             attempt += 1
 
     async def _until_broken(self) -> None:
-        """Wait for the end of the link; once its vantage has a relay again, connect through that."""
+        """Wait for the end of the link; meanwhile try to lead it through its vantage, if it is not."""
+        tries = 0
         while not self._broken.is_set():
-            vantage, connection = self.vantage, self.connection
-            direct = vantage is not None and connection is not None and not connection.vantage_label
-            pause_s = max(VANTAGE_PAUSE_S, vantage.due_in_s) if vantage and direct else None
+            vantage, there = self.vantage, self.connection
+            wait_s = vantage.retry_s(there, tries) if vantage and there else None
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._broken.wait(), pause_s)
+                await asyncio.wait_for(self._broken.wait(), wait_s)
                 return
-            if direct and await self._dialer.relay(self.node.ssh) is not None:
-                async with self._turn:
-                    self.close()
-                    await self.open()
-                self._changed(self)
+            waits = self._next is not None and self._next[1].is_open
+            if waits or self.connection is not there:
+                continue
+            if relay := await self._dialer.relay(self.node.ssh):
+                tries += 1
+                await self._move(relay)
+
+    async def _move(self, relay: Relay) -> None:
+        """Connect through a relay; the connection around it serves until a round begins after that."""
+        try:
+            self._next = await self._relayed(relay)
+        except NodeError as error:
+            if error.reason in HOST_KEYS:
+                self._drop(error)
+            elif self._connection is not None:
+                self._connection.detour = error.failed
+
+    def _change(self) -> None:
+        """Go on with the connection that is to serve from this burst on, if there is one."""
+        if self._next is not None and self._next[1].is_open:
+            (connection, session), self._next = self._next, None
+            self.close()
+            self._connection = connection
+            self._serve(session)
+
+    async def _relayed(self, relay: Relay) -> tuple[Connection, Session]:
+        """Return a connection through a relay and a session on it; raise NodeError if there is none."""
+        with translated(Where.NODE, node_error, node=self.node.name), ExitStack() as undone:
+            connection = await self._dialer.relayed(self.node, relay)
+            undone.callback(connection.abort)
+            session = Session(connection, self._patience)
+            await session.start()
+            undone.pop_all()
+        return connection, session
 
     def note_late(self, late: Failed | None) -> None:
         """Note that a round closed without this node, or, with None, that it answered in time."""
@@ -170,14 +180,15 @@ class Link:
         """
         self._arrivals.calibrate()
         async with self._turn:
+            self._change()
             session = self._ready()
             with self._accounted():
                 try:
                     async with asyncio.timeout(BURST_TIMEOUT_S):
                         burst = await self._believable(
                             lambda: (
-                                self._search(session)
-                                if _is_coarse(session)
+                                self._ticks.burst(session)
+                                if is_coarse(session)
                                 else session.burst(samples, until_ns)
                             )
                         )
@@ -238,6 +249,10 @@ class Link:
             session.on_failure = None  # its end is a consequence, not another failure
             with contained(Where.NODE, node=self.node.name):
                 session.close()
+        following, self._next = self._next, None
+        if following:
+            with contained(Where.NODE, node=self.node.name):
+                following[0].abort()
 
     def _end_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -263,38 +278,3 @@ class Link:
         if error.reason is not Reason.PROGRAM_ENDED:
             self._end_connection()
         self._broken.set()
-
-    def _backoff(self) -> Backoff:
-        refused = self.failure is not None and self.failure.reason in REFUSED
-        return BACKOFF_REFUSED if refused else BACKOFF
-
-    async def _search(self, session: Session) -> Burst:
-        """Return a burst whose requests arrive when a coarse clock ticks."""
-        assert session.program is not None
-        program = session.program
-        exchanges = [await session.exchange()]
-        for _ in range(ROWS):
-            wall = self._expected_tick(exchanges, session)
-            round_trip_ns = min(exchange.round_trip_ns for exchange in exchanges)
-            for instant in send_instants(wall, round_trip_ns, base_ns()):
-                await asyncio.sleep(max(0, instant - base_ns()) / NS_PER_S)
-                exchanges.append(await session.exchange())
-        self._hint = (base_ns(), self._expected_tick(exchanges, session))
-        return Burst(program, tuple(exchanges), vantage=session.vantage_label)
-
-    def _expected_tick(self, exchanges: list[Exchange], session: Session) -> Interval:
-        """Return the narrowest span in which the clock can be expected; the last search is only a hint."""
-        assert session.program is not None
-        now = base_ns()
-        wall = intersection(exchanges, session.program, now, WALL)
-        if wall is None:
-            raise moved()
-        if self._hint:
-            found_ns, hint = self._hint
-            expected = hint.widened((now - found_ns) * RHO_WALL_PPB // NS_PER_S)
-            return wall.meet(expected) or wall
-        return wall
-
-
-def _is_coarse(session: Session) -> bool:
-    return session.program is not None and session.program.real.late_ns >= COARSE_NS

@@ -72,7 +72,8 @@ class Sweep:
 
     ``admin`` is the admin box's wall clock minus the base at that instant. ``vantages`` has, by its label,
     every vantage that nodes of the round are to be measured from, or why it is not used; ``vantage_of`` has
-    these nodes. ``claims`` are those that came with the readings of nodes measured by NTP.
+    these nodes, ``detours`` the fault of the relay for those measured around it. ``claims`` are those that
+    came with the readings of nodes measured by NTP.
     """
 
     at_ns: int
@@ -82,6 +83,7 @@ class Sweep:
     vantages: Mapping[str, VantageReading | Failed] = field(default_factory=dict)
     vantage_of: Mapping[Endpoint, str] = field(default_factory=dict)
     claims: Mapping[Endpoint, SyncStatus] = field(default_factory=dict)
+    detours: Mapping[Endpoint, Failed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,9 @@ class Sweeper:
             outcomes[endpoint] = outcome
         claims = {endpoint: link.claims for endpoint, link in links.items() if link.claims is not None}
         of = {endpoint: link.vantage.label for endpoint, link in links.items() if link.vantage is not None}
+        detours = {endpoint: link.detour for endpoint, link in links.items() if link.detour is not None}
         duration_s = (base_ns() - began) / NS_PER_S
-        return Sweep(at_ns, admin, duration_s, outcomes, reading.result(), of, claims)
+        return Sweep(at_ns, admin, duration_s, outcomes, reading.result(), of, claims, detours)
 
     async def _all(
         self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget

@@ -5,36 +5,19 @@ from collections.abc import Awaitable, Callable
 
 import asyncssh
 
-from skewmon.errors import Failed, NodeError, Reason
+from skewmon.errors import ConnectError, Failed, NodeError, Reason
 from skewmon.probe.connection import Connection
+from skewmon.probe.faults import host_port, quoted
 from skewmon.probe.hops import HopKey
 from skewmon.probe.relay import Relay
 from skewmon.probe.relay_stream import RelayStream
-from skewmon.runtime.backoff import Backoff
+from skewmon.probe.retry import BACKOFF_UNSTEADY, STEADY_S, after_vantage
 from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
 from skewmon.runtime.tasks import retrieved
 
-#: Until a relay that ended, or gave no answer, is started again; as for a node.
-BACKOFF = Backoff(first_s=1.0, limit_s=60.0)
-
-#: Until a machine is tried again that runs no relay, no command at all, or refuses the login: a person has to
-#: change that, and OpenSSH 9.8 bans an address that keeps failing, so that its nodes would fail, too.
-BACKOFF_LASTING = Backoff(first_s=60.0, limit_s=600.0)
-
-LASTING = frozenset(
-    {
-        Reason.NO_PROGRAM,
-        Reason.SESSION_REFUSED,
-        Reason.GARBLED_REPLY,
-        Reason.PERMISSION_DENIED,
-        Reason.KEY_UNUSABLE,
-        Reason.HOST_KEY_CHANGED,
-        Reason.HOST_KEY_UNKNOWN,
-        Reason.FLOOD,
-        Reason.SSH_CONFIG_UNUSABLE,
-    }
-)
+#: A relay is tried no more often for a node that is measured around it; the vantage itself waits longer.
+RETRY_S = 1.0
 
 LOST = Failed(Reason.DISCONNECTED, "The connection to it was lost.")
 
@@ -54,7 +37,8 @@ class Vantage:
         self._relay: Relay | None = None
         self._starting: asyncio.Task[None] | None = None
         self._failures = 0
-        self._due_s = 0.0
+        self._early_ends = 0  # of relays, one after the other
+        self._started_s = self._due_s = 0.0
 
     @property
     def relay(self) -> Relay | None:
@@ -64,12 +48,21 @@ class Vantage:
             self.failure = lost.failed if lost else LOST
             self._relay.close()
             self._relay = None
+            self._note_end()
         return self._relay
 
     @property
     def due_in_s(self) -> float:
         """How long it is until a failed relay may be started again."""
         return max(0.0, self._due_s - asyncio.get_running_loop().time())
+
+    def retry_s(self, connection: Connection, tries: int) -> float | None:
+        """Return when to lead a connection through the relay, after so many tries; None if it is."""
+        if connection.vantage_label:
+            return None
+        fault = connection.detour
+        pause_s = after_vantage(fault.reason).pause_s(tries) if fault else 0.0
+        return max(RETRY_S, self.due_in_s, pause_s)
 
     async def start(self, connect: Callable[[], Awaitable[Connection]]) -> Relay | None:
         """Return the relay, started if needed; all nodes behind it wait for the same attempt."""
@@ -88,6 +81,15 @@ class Vantage:
             self._relay.close()
         self._relay = None
 
+    def _note_end(self) -> None:
+        """Decide when a relay that ended is started again: at once if it had served for a while."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._started_s >= STEADY_S:
+            self._early_ends = 0
+        else:
+            self._due_s = now_s + BACKOFF_UNSTEADY.pause_s(self._early_ends)
+            self._early_ends += 1
+
     async def _start(self, connect: Callable[[], Awaitable[Connection]]) -> None:
         try:
             with translated(Where.NODE, node_error, node=self.label):
@@ -95,32 +97,30 @@ class Vantage:
                 await relay.start()
         except NodeError as error:
             self.failure = error.failed
-            backoff = BACKOFF_LASTING if error.reason in LASTING else BACKOFF
-            self._due_s = asyncio.get_running_loop().time() + backoff.pause_s(self._failures)
+            pause_s = after_vantage(error.reason).pause_s(self._failures)
+            self._due_s = asyncio.get_running_loop().time() + pause_s
             self._failures += 1
         else:
             self._relay, self.failure, self._failures = relay, None, 0
+            self._started_s = asyncio.get_running_loop().time()
 
 
 class Tunnel:
-    """What asyncssh takes as the tunnel of one connection to a node; ``stream`` is there once it is open.
+    """The tunnel of asyncssh for one connection to a node; ``stream`` is there once it is open."""
 
-    ``ordinary`` is the bastion's connection if the relay may connect only to what the bastion forwards to.
-    """
-
-    def __init__(self, relay: Relay, ordinary: Connection | None) -> None:
+    def __init__(self, relay: Relay) -> None:
         self.label = relay.label
         self._relay = relay
-        self._ordinary = ordinary
         self.stream: RelayStream | None = None
 
     async def create_connection(
         self, factory: Callable[[], asyncssh.SSHClientConnection], host: str, port: int
     ) -> tuple[RelayStream, asyncssh.SSHClientConnection]:
-        """Open a connection through the relay; raise ChannelOpenError if that is refused or fails."""
-        if self._ordinary is not None:
-            await _forwarded(self._ordinary, host, port)
-        self.stream = await self._opened(host, port)
+        """Open a connection through the relay; raise ConnectError if that is refused or fails."""
+        try:
+            self.stream = await self._opened(host, port)
+        except asyncssh.ChannelOpenError as error:
+            raise _unreached(error.reason, self.label, host, port) from None
         connection = factory()
         self.stream.attach(connection)
         return self.stream, connection
@@ -138,13 +138,12 @@ class Tunnel:
         raise refusal
 
 
-async def _forwarded(bastion: Connection, host: str, port: int) -> None:
-    """Raise ChannelOpenError unless the bastion forwards to a node, which its policy may forbid.
-
-    Asked once for each connection to the bastion, because its sshd reads its configuration as often.
-    """
-    if (host, port) in bastion.forwards:
-        return
-    channel, _ = await bastion.ssh.create_connection(asyncssh.SSHTCPSession, host, port)
-    channel.abort()
-    bastion.forwards.add((host, port))
+def _unreached(reason: str, label: str, address: str, port: int) -> ConnectError:
+    """Return the error for a relay that did not connect to a node."""
+    return ConnectError(
+        Reason.JUMP_FAILED,
+        f"The relay on {label} could not reach {host_port(address, port)}: {quoted(reason)}.",
+        "Make its list again: skewmon keys authorize --relay --targets"
+        if "not a target in" in reason  # the words of a relay with a list
+        else f"Try there: nc -vz {address} {port}",
+    )

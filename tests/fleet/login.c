@@ -1,12 +1,13 @@
 /*
  * Preloaded into an SSH server: every login has the shell FLEET_SHELL and the home FLEET_HOME, so that a test
- * needs neither root nor a user of its own in /etc/passwd to try a login shell. Preloaded into ssh and skewmon:
- * they read the ssh configuration of that home.
+ * needs neither root nor a user of its own in /etc/passwd to try a login shell. The user FLEET_ALIAS is another
+ * name of the server's own. Preloaded into ssh and skewmon: they read the ssh configuration of that home.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct passwd *as_told(struct passwd *entry)
@@ -25,7 +26,8 @@ static struct passwd *as_told(struct passwd *entry)
 struct passwd *getpwnam(const char *name)
 {
 	struct passwd *(*next)(const char *) = (struct passwd * (*)(const char *)) dlsym(RTLD_NEXT, "getpwnam");
-	return as_told(next(name));
+	const char *alias = getenv("FLEET_ALIAS");
+	return alias && !strcmp(name, alias) ? getpwuid(getuid()) : as_told(next(name));
 }
 
 struct passwd *getpwuid(uid_t uid)

@@ -50,9 +50,10 @@ class Login:
     ``without`` names programs that PATH lacks (``python3`` also hides ``python3.11``); ``commands`` puts
     others in their place, name to absolute path. ``rc_files`` are written into the home directory.
     ``key_options`` go before the key in authorized_keys, ``sshd_lines`` into sshd_config, and ``environment``
-    is set by the server. A node that is not ``shimmed`` lives by the machine's own clocks. ``server`` is this
-    machine's OpenSSH, a Dropbear, the OpenSSH 8.4 of a whole Debian 11 with python2.7 (needs root), or
-    OpenSSH in a copy of this machine's files, in which a test may install (needs root).
+    is set by the server. ``alias`` is a second user name for the same account. A node that is not ``shimmed``
+    lives by the machine's own clocks. ``server`` is this machine's OpenSSH, a Dropbear, the OpenSSH 8.4 of a
+    whole Debian 11 with python2.7 (needs root), or OpenSSH in a copy of this machine's files, in which a test
+    may install (needs root).
     """
 
     shell: str | None = None
@@ -63,6 +64,7 @@ class Login:
     key_options: Sequence[str] = ()
     sshd_lines: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    alias: str | None = None
     shimmed: bool = True
     server: Literal["openssh", "dropbear", "bullseye", "fresh"] = "openssh"
 
@@ -205,6 +207,8 @@ class FleetNode:
         own = {"LD_PRELOAD": str(build("login", "login.c")), "FLEET_HOME": str(self.directory / "home")}
         if self.login.shell:
             own["FLEET_SHELL"] = self.login.shell
+        if self.login.alias:
+            own["FLEET_ALIAS"] = self.login.alias
         return {**os.environ, **own}
 
     def _session_environment(self) -> dict[str, str]:

@@ -16,10 +16,11 @@ import pytest
 from skewmon.clock.vantage import on_vantage, vantage_offset
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S, Failed, Measured, VantageReading
-from skewmon.probe import relay, vantage
+from skewmon.probe import relay, retry
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
-from skewmon.probe.link import BACKOFF, Link
+from skewmon.probe.link import Link
+from skewmon.probe.retry import BACKOFF
 from skewmon.probe.sweep import Sweep, Sweeper
 from skewmon.runtime.backoff import Backoff
 from tests.fleet.node import Login
@@ -235,7 +236,7 @@ async def test_a_vantage_whose_every_clock_jumps() -> None:
 
 async def test_a_link_changes_to_the_relay_once_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then the bastion forwards; nothing has to be restarted."""
-    monkeypatch.setattr(vantage, "BACKOFF_LASTING", Backoff(first_s=1.0, limit_s=1.0))
+    monkeypatch.setattr(retry, "BACKOFF_LASTING", Backoff(first_s=1.0, limit_s=1.0))
     login = Login(without=("python", "platform-python", "pypy", "perl"))
     async with two_sites(n1=login) as world:
         sweep, good = await world.round()

@@ -140,6 +140,25 @@ async def test_one_of_the_nodes_may_be_the_vantage() -> None:
         assert "Starting session: command" not in n1.log
 
 
+async def test_another_user_of_the_bastion_stamps_on_the_bastion() -> None:
+    """Logged in to directly: the bastion, which forwards to nodes alone, is not the way to itself."""
+    async with Fleet(3, logins={"n1": Login(alias="stamper")}) as fleet:
+        n1, n2, n3 = fleet.nodes
+        n1.stop()
+        n1.login = replace(
+            n1.login, sshd_lines=(f"PermitOpen {n2.address}:{n2.port} {n3.address}:{n3.port}",)
+        )
+        n1.start()
+        jump = (f"{n1.user}@{n1.address}:{n1.port}",)
+        nodes = [
+            node_of(fleet, one, jump=jump, vantage=f"stamper@{n1.address}:{n1.port}") for one in (n2, n3)
+        ]
+        sweep = await measured_once(nodes)
+        assert stamped(sweep) == [True, True]
+        assert n1.log.count("Accepted publickey for stamper") == 1
+        assert set(sweep.vantages) == {f"{n1.address}:{n1.port}"}
+
+
 async def test_a_vantage_needs_no_jump() -> None:
     """Then its relay is the only way to the node; if it cannot run, skewmon connects directly."""
     async with Fleet(3, logins={"n3": Login(without=NO_RELAY)}) as fleet:

@@ -10,7 +10,7 @@ from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
 from skewmon.probe.hops import all_keys, hop_keys, vantage_key
-from skewmon.probe.link import BACKOFF_REFUSED, REFUSED
+from skewmon.probe.retry import BACKOFF_REFUSED, REFUSED
 from skewmon.probe.vantage import Vantage
 
 SSH = SshSettings(user="u", port=2222, jump=("a@gate:22", "inner:23"), host_key_alias="n")
@@ -26,12 +26,29 @@ def test_auto_is_the_last_bastion() -> None:
 
 
 def test_a_named_bastion_is_that_bastion() -> None:
-    """No second login to it; another user or port is another machine."""
+    """No second login to it."""
     gate, inner = hop_keys(SSH)
     assert vantage_key(replace(SSH, vantage="gate")) == gate
     assert vantage_key(replace(SSH, vantage="a@gate:22")) == gate
     assert vantage_key(replace(SSH, vantage="inner:23")) == inner
-    assert vantage_key(replace(SSH, vantage="b@gate")) not in (gate, inner)
+
+
+def test_another_user_of_a_bastion_is_reached_as_the_bastion_is() -> None:
+    """And not through it; the bastions before it have their own user. Another port may be another machine."""
+    (_, gate), (_, inner) = hop_keys(SSH)
+    first = vantage_key(replace(SSH, vantage="b@gate"))
+    assert first == ("gate", replace(gate, user="b"))
+    last = vantage_key(replace(SSH, jump=("gate", "inner:23"), vantage="b@inner:23"))
+    assert last is not None
+    address, own = last
+    assert (address, own.user, own.port, own.jump) == ("inner", "b", 23, ("gate",))
+    assert [*hop_keys(own)] == [("gate", replace(gate, user="u"))]
+    other = vantage_key(replace(SSH, vantage="gate:24"))
+    assert other is not None
+    assert other[1].jump == SSH.jump
+    known = replace(inner, user="b", port=23, identities=("relay-key",), jump=SSH.jump)
+    named = vantage_key(replace(SSH, vantage="b@inner:23", vantage_ssh=known))
+    assert named == ("inner", replace(known, jump=inner.jump, bastions=(gate,), vantage="none"))
 
 
 def test_another_machine_is_reached_like_the_node() -> None:

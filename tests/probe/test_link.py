@@ -10,7 +10,8 @@ from skewmon.probe import link
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
-from skewmon.probe.link import BACKOFF, BACKOFF_REFUSED, REFUSED, Link
+from skewmon.probe.link import Link
+from skewmon.probe.retry import BACKOFF, BACKOFF_REFUSED, REFUSED
 from skewmon.runtime import backoff
 
 #: Attempts until both limits are reached, and a few more.

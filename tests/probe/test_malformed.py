@@ -14,7 +14,7 @@ import pytest
 from skewmon.model import Cluster, Failed, Measured, Node
 from skewmon.monitor import status_poller
 from skewmon.monitor.check import check
-from skewmon.probe import link as link_module
+from skewmon.probe import retry
 from skewmon.probe.link import Link
 from skewmon.probe.session import Patience
 from skewmon.runtime.backoff import Backoff
@@ -249,7 +249,7 @@ async def test_a_daemon_outlives_random_packets(
 ) -> None:
     """Of so many connections; the honest nodes miss no round, and their rounds take no longer than before."""
     monkeypatch.setattr(status_poller, "own_status", _nothing_here)
-    monkeypatch.setattr(link_module, "BACKOFF", Backoff(0.02, 0.05))
+    monkeypatch.setattr(retry, "BACKOFF", Backoff(0.02, 0.05))
     # A server that says nothing is dropped sooner; honest nodes answer within milliseconds.
     monkeypatch.setattr(Link.__init__, "__defaults__", (Patience(hello_s=2.0, reply_s=2.0),))
     fuzz = Fuzz(seed=20)
