@@ -19,8 +19,7 @@ from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.clocks import KnownClock
-from tests.fleet.sshd import Fleet
-from tests.integration.measuring import TIMEOUT_S, nodes_of
+from tests.integration.measuring import TIMEOUT_S
 from tests.integration.sites import Site, base_of, site
 
 JITTER_S = 0.03
@@ -32,10 +31,6 @@ STEP_NS = 20_000_000
 DRIFT_PPM = 400
 WANDER_PPM = 4
 SLEW_PPM = 500
-
-#: On a busy machine every bound is wider; through a relay it is at most so many times that of a node that is
-#: measured directly, since the relay stamps in its own time.
-BUSY_RATIO = 3
 
 
 @dataclass
@@ -138,7 +133,7 @@ async def narrower(count: int, rounds: int) -> tuple[Found, float]:
 async def test_nodes_beside_a_vantage_are_known_much_better() -> None:
     """Four nodes; a busy machine makes the nodes slow to answer, hence a loose figure here."""
     _, ratio = await narrower(4, 4)
-    assert ratio >= 30
+    assert ratio >= 100
 
 
 async def test_no_interval_misses_the_truth_while_clocks_change() -> None:
@@ -154,14 +149,9 @@ async def test_no_interval_misses_the_truth_while_clocks_change() -> None:
 async def test_pairs_are_known_to_a_quarter_of_a_millisecond() -> None:
     """Eight nodes, 40 ms each way."""
     near, ratio = await narrower(8, 20)
-    async with Fleet(8) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
-        sweeps = [await Sweeper().sweep(links, 8) for _ in range(20)]
-    outcomes = [one for sweep in sweeps for one in sweep.outcomes.values() if isinstance(one, Measured)]
-    direct_ns = statistics.median(one.estimate.wall.bound_ns for one in outcomes)
-    print(f"{direct_ns / 1e3:.0f} us directly")
     nodes_ns, pairs_ns = near.median_ns()
-    assert nodes_ns <= max(125_000, BUSY_RATIO * direct_ns)
-    assert pairs_ns <= max(250_000, 2 * BUSY_RATIO * direct_ns)
+    assert nodes_ns <= 125_000
+    assert pairs_ns <= 250_000
     assert ratio >= 150
 
 
