@@ -75,15 +75,18 @@ class Rate(NamedTuple):
         half = (self.upper - self.lower) / 2
         return self.samples >= LEAST_SAMPLES and (half < abs(self.ratio) or half <= NARROW)
 
-    def plus(self, other: "Rate") -> "Rate":
-        """Return the rate of a sum."""
-        basis = self.basis if self.basis is Basis.STATISTICAL else other.basis
-        samples = min(self.samples, other.samples)
-        return Rate(self.lower + other.lower, self.upper + other.upper, basis, samples)
+    def chained(self, reference: "Rate") -> "Rate":
+        """Return the rate of a clock against a third one, by this one against a second and that one's."""
+        lower = self.lower + reference.lower + self.lower * reference.lower
+        return self._with(reference, lower, self.upper + reference.upper + self.upper * reference.upper)
 
     def minus(self, other: "Rate") -> "Rate":
         """Return the rate of a difference."""
-        return self.plus(Rate(-other.upper, -other.lower, other.basis, other.samples))
+        return self._with(other, self.lower - other.upper, self.upper - other.lower)
+
+    def _with(self, other: "Rate", lower: float, upper: float) -> "Rate":
+        basis = self.basis if self.basis is Basis.STATISTICAL else other.basis
+        return Rate(lower, upper, basis, min(self.samples, other.samples))
 
 
 class Rates(NamedTuple):
@@ -201,7 +204,7 @@ def rates(
         samples = max(history.bursts, len(steering.anchors))  # exact after two readings
         correction = Rate(ppb.lower_ns / 1e9, ppb.upper_ns / 1e9, Basis.BOUNDED, samples)
     oscillator = _oscillator(history, plausible, points)
-    net = oscillator.plus(correction) if oscillator and correction else None
+    net = correction.chained(oscillator) if oscillator and correction else None
     return Rates(oscillator, correction, net, steering.slew_ppb)
 
 

@@ -120,7 +120,7 @@ def _rates_to_reference(nets: Mapping[str, Rate], reference: Collection[str] | N
     lower = median(net.lower for net in nodes)
     upper = median(net.upper for net in nodes)
     samples = min(net.samples for net in nodes)
-    return {name: net.plus(Rate(-upper, -lower, net.basis, samples)) for name, net in nets.items()}
+    return {name: net.minus(Rate(lower, upper, net.basis, samples)) for name, net in nets.items()}
 
 
 def _against_the_other(

@@ -7,7 +7,7 @@ from skewmon.clock.burst import ageing_ns
 from skewmon.clock.drift import NOTHING_KNOWN, Basis, Rate, Rates
 from skewmon.clock.interval import UNKNOWN_RATE
 from skewmon.clock.state import ClockUpdate
-from skewmon.model import Interval, Measured, OscillatorRate, Outcome
+from skewmon.model import NS_PER_S, Interval, Measured, OscillatorRate, Outcome
 
 
 def rates_ppb(update: ClockUpdate, axis_ppb: Interval | None) -> tuple[Interval | None, Interval | None]:
@@ -17,10 +17,19 @@ def rates_ppb(update: ClockUpdate, axis_ppb: Interval | None) -> tuple[Interval 
     """
     if update.mean_rate is None or axis_ppb is None:
         return None, None
-    oscillator, correction = Interval(*update.mean_rate) + axis_ppb, update.rates.correction
+    oscillator, correction = chained_ppb(Interval(*update.mean_rate), axis_ppb), update.rates.correction
     if correction is None:
         return oscillator, None
-    return oscillator, oscillator + Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
+    corrected = Interval(floor(correction.lower * 1e9), ceil(correction.upper * 1e9))
+    return oscillator, chained_ppb(corrected, oscillator)
+
+
+def chained_ppb(rate: Interval, reference: Interval) -> Interval:
+    """Return the rate of a clock against a third one, by its rate against a second and that one's."""
+    return Interval(
+        rate.lower_ns + reference.lower_ns + rate.lower_ns * reference.lower_ns // NS_PER_S,
+        rate.upper_ns + reference.upper_ns - -rate.upper_ns * reference.upper_ns // NS_PER_S,
+    )
 
 
 def oscillator_rate(outcome: Outcome, update: ClockUpdate) -> OscillatorRate | None:
@@ -41,6 +50,6 @@ def rates_on_axis(rates: Rates, axes_ppb: Mapping[str, Interval | None], label: 
     own_ppb, other_ppb = axes_ppb.get(label), axes_ppb.get(axis)
     if own_ppb is None or other_ppb is None:
         return NOTHING_KNOWN
-    apart = own_ppb - other_ppb
-    between = Rate(apart.lower_ns / 1e9, apart.upper_ns / 1e9, Basis.BOUNDED, rates.net.samples)
-    return Rates(net=rates.net.plus(between))
+    slowest = (own_ppb.lower_ns - other_ppb.upper_ns) / (NS_PER_S + other_ppb.upper_ns)
+    fastest = (own_ppb.upper_ns - other_ppb.lower_ns) / (NS_PER_S + other_ppb.lower_ns)
+    return Rates(net=rates.net.chained(Rate(slowest, fastest, Basis.BOUNDED, rates.net.samples)))
