@@ -3,18 +3,19 @@
 The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds; if the
 last of them ran at another rate than the rest, today's may lie anywhere between the two. The oscillator's
 rate comes from the polygon of its history if that is narrow enough (BOUNDED: every burst must be met; rests
-on H1 to H4 and H6), else from a weighted least-squares fit of the bursts' middles (STATISTICAL: assumes that
-the path's asymmetry is noise), else from the bounds of H2b. Only meaningful rates are published.
+on H1 to H4 and H6), else from the lines through the last minute's bursts (BOUNDED: the mean rate since), else
+from a weighted least-squares fit of the bursts' middles (STATISTICAL: assumes that the path's asymmetry is
+noise), else from the bounds of H2b. Only meaningful rates are published.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import pairwise
-from math import sqrt
 from statistics import median_low
 from typing import NamedTuple
 
+from skewmon.clock.chord import bent, chord, shows_no_bend
 from skewmon.clock.history import History
+from skewmon.clock.line import Point, is_random, line
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.clock.wander import Plausible
 from skewmon.model import NS_PER_S, Burst, Drift, Interval
@@ -43,10 +44,6 @@ WINDOW = 32
 #: An oscillator whose rate changed faster than H6 allows is calm again after so long: fans and loads that
 #: move a crystal come and go within minutes.
 CALM_AFTER_NS = 15 * 60 * NS_PER_S
-
-#: Student's t for 99.9 % two-sided by degrees of freedom; in between, the next smaller one holds.
-STUDENT_T = ((30, 3.646), (20, 3.850), (15, 4.073), (12, 4.318), (10, 4.587), (8, 5.041), (6, 5.959))
-STUDENT_T_FEWEST = 12.924  # three degrees of freedom
 
 
 class Basis(StrEnum):
@@ -116,14 +113,6 @@ class Anchor(NamedTuple):
     raw_upper_ns: int
     lower_ns: int
     upper_ns: int
-
-
-class Point(NamedTuple):
-    """The middle of one burst's offset, and its width as a measure of trust."""
-
-    at_ns: int
-    offset_ns: int
-    width_ns: int
 
 
 class Steering(NamedTuple):
@@ -211,8 +200,8 @@ def rates(
 def _oscillator(history: History, plausible: Plausible | None, points: Sequence[Point]) -> Rate | None:
     """Return the rate of the oscillator by the narrowest means that are meaningful.
 
-    The polygon if its rate is calm (H6), a straight line through the last bursts otherwise; for a rate that
-    changes too fast for either, its bounds by H2b.
+    The polygon if its rate is calm (H6), the mean of the last minute otherwise; for a rate that changes too
+    fast for either, its bounds by H2b.
     """
     calm: Rate | None = None
     if plausible is not None:
@@ -220,24 +209,32 @@ def _oscillator(history: History, plausible: Plausible | None, points: Sequence[
     fitted = fit(points)
     if calm is not None and calm.meaningful and not _is_restless(history, calm, fitted):
         return calm
-    if fitted is not None and fitted.meaningful:
-        return fitted
     bounds = history.learned.bounds(history.proven.at_ns)
     learned = Rate(bounds.lower_ppb / 1e9, bounds.upper_ppb / 1e9, Basis.BOUNDED, history.bursts)
-    return next((rate for rate in (calm, learned) if rate and rate.meaningful), fitted or calm)
+    known = (_recent(points), fitted, calm, learned)
+    return next((rate for rate in known if rate and rate.meaningful), fitted or calm)
 
 
 def _is_restless(history: History, calm: Rate, fitted: Rate | None) -> bool:
-    """Return whether a line through the last bursts follows the rate better than the polygon does.
+    """Return whether the last bursts follow the rate better than the polygon does.
 
-    The polygon follows a rate that changes faster than H6 allows late, until the next contradiction.
+    The polygon follows a rate that changes faster than H6 allows late, until the next contradiction. A young
+    one could not have been contradicted yet.
     """
+    if history.constraints and shows_no_bend(history.constraints[0].at_ns, history.proven):
+        return True
     if fitted is None or not fitted.meaningful:
         return False
     wandered_ns = history.wandered_ns
     if wandered_ns is not None and history.proven.at_ns - wandered_ns < CALM_AFTER_NS:
         return True
     return fitted.upper < calm.lower or calm.upper < fitted.lower
+
+
+def _recent(points: Sequence[Point]) -> Rate | None:
+    """Return the mean rate of the last minute."""
+    mean = chord(points, LEAST_SAMPLES)
+    return None if mean is None else Rate(mean.lower, mean.upper, Basis.BOUNDED, mean.samples)
 
 
 def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:
@@ -254,42 +251,9 @@ def fit(points: Sequence[Point]) -> Rate | None:
     """
     count = len(points)
     while count >= LEAST_SAMPLES:
-        slope, half, residuals = _line(points[:count])
-        if _random(residuals):
+        slope, half, residuals = line(points[:count])
+        half += bent(points[0].at_ns - points[count - 1].at_ns)
+        if is_random(residuals):
             return Rate(slope - half, slope + half, Basis.STATISTICAL, count)
         count = count * 3 // 4
     return None
-
-
-def _line(points: Sequence[Point]) -> tuple[float, float, list[float]]:
-    """Return slope, half-width of its confidence interval, and residuals of a weighted line."""
-    at_ns, offset_ns, _ = points[0]
-    narrowest = min(point.width_ns for point in points) + 1
-    weights = [(narrowest / (point.width_ns + 1)) ** 2 for point in points]
-    xs = [float(point.at_ns - at_ns) for point in points]
-    ys = [float(point.offset_ns - offset_ns) for point in points]
-    total = sum(weights)
-    x_mean = sum(w * x for w, x in zip(weights, xs, strict=True)) / total
-    y_mean = sum(w * y for w, y in zip(weights, ys, strict=True)) / total
-    spread = sum(w * (x - x_mean) ** 2 for w, x in zip(weights, xs, strict=True))
-    slope = sum(w * (x - x_mean) * y for w, x, y in zip(weights, xs, ys, strict=True)) / spread
-    residuals = [y - y_mean - slope * (x - x_mean) for x, y in zip(xs, ys, strict=True)]
-    variance = sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / (len(points) - 2)
-    return slope, _student_t(len(points) - 2) * sqrt(variance / spread), residuals
-
-
-def _student_t(freedom: int) -> float:
-    return next((t for least, t in STUDENT_T if freedom >= least), STUDENT_T_FEWEST)
-
-
-def _random(residuals: Sequence[float]) -> bool:
-    """Whether residuals change sign as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
-    signs = [residual > 0 for residual in residuals]
-    above, below = sum(signs), len(signs) - sum(signs)
-    if not above or not below:
-        return True
-    runs = 1 + sum(one != other for one, other in pairwise(signs))
-    both, count = 2 * above * below, len(signs)
-    mean = both / count + 1
-    deviation = sqrt(both * (both - count) / (count * count * (count - 1)))
-    return runs >= mean - 1.645 * deviation

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, replace
 
-from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Point, Rates, Steering, fit, rates, steer
+from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Rates, Steering, fit, rates, steer
 from skewmon.clock.history import (
     History,
     HistoryUpdate,
@@ -15,6 +15,7 @@ from skewmon.clock.history import (
     review,
 )
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
+from skewmon.clock.line import Point
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
 from skewmon.model import Burst, Estimate, Interval

@@ -151,17 +151,17 @@ def test_no_oscillator_is_missed_and_its_drift_is_published(ppm: int, interval_s
 @pytest.mark.parametrize("network", ["loopback", "lan"])
 @pytest.mark.parametrize("interval_s", INTERVALS_S)
 def test_the_interval_of_a_drift_holds_the_rate_while_it_wanders(interval_s: int, network: str) -> None:
-    """A rate that changes thirty times faster than H6 allows is fitted, not believed to be calm."""
+    """A rate that changes thirty times faster than H6 allows is not believed to be calm."""
     result = followed(machine_of(5, 90, network=network), interval_s, 200)
-    errors_ppm, held = [], 0
+    errors_ppm = []
     for number, update in enumerate(result.updates[20:], 20):
         rate = update.rates.oscillator
         assert rate is not None
         truth = result.true_rate(number, rate.samples)
         errors_ppm.append(abs(rate.ratio - truth) * 1e6)
-        held += rate.lower <= truth <= rate.upper
-    assert held >= 0.95 * len(errors_ppm)
-    assert median(errors_ppm) < 0.2
+        assert rate.lower <= truth <= rate.upper
+    assert median(errors_ppm) < 0.1
+    assert max(errors_ppm) < 0.4
 
 
 def jumped(seed: int, interval_s: int, network: str) -> tuple[Followed, int]:

@@ -126,7 +126,7 @@ async def measured(interval_s: float, rounds: int) -> None:
 
 
 def _assert_drift(town: Town) -> None:
-    """Compare rates with the mean of the truth: to 2 %, and to the width of the bounds over that time."""
+    """Compare rates with the mean of the truth: within their bounds, and to 2 % on a quiet machine."""
     for node in town.fleet.nodes[1:5]:
         rate, instants = town.rates[node.name], town.instants[node.name]
         assert rate is not None
@@ -135,7 +135,8 @@ def _assert_drift(town: Town) -> None:
         over_ns = used[-1] - next(one for one in used if used[-1] - one <= DRIFT_NS)
         truth = _true_rate(node, used[-1], over_ns)
         path = 2 * max(town.now_ns[node.name][-3:]) / over_ns
-        assert abs(rate.ratio - truth) <= 0.02 * truth + path, (node.name, rate, truth)
+        assert rate.lower <= truth <= rate.upper, (node.name, rate, truth)
+        assert abs(rate.ratio - truth) <= 0.02 * truth + path / 4, (node.name, rate, truth)
         shown = f"{rate.ratio * 1e6:.2f} ppm, truth {truth * 1e6:.2f}"
         print(f"{node.name}: {shown} over {over_ns / NS_PER_S:.0f} s")
 

@@ -1,0 +1,58 @@
+"""A weighted straight line through the middles of bursts, and whether they scatter about it like noise."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import sqrt
+from typing import NamedTuple
+
+#: Student's t for 99.9 % two-sided by degrees of freedom; in between, the next smaller one holds.
+STUDENT_T = ((30, 3.646), (20, 3.850), (15, 4.073), (12, 4.318), (10, 4.587), (8, 5.041), (6, 5.959))
+STUDENT_T_FEWEST = 12.924  # three degrees of freedom
+
+
+class Point(NamedTuple):
+    """The middle of one burst's offset, and its width as a measure of trust."""
+
+    at_ns: int
+    offset_ns: int
+    width_ns: int
+
+    @property
+    def ends_ns(self) -> tuple[int, int]:
+        """The two ends of the offset; up to a nanosecond outside of them."""
+        half_ns = (self.width_ns + 1) // 2
+        return self.offset_ns - half_ns, self.offset_ns + half_ns
+
+
+def line(points: Sequence[Point]) -> tuple[float, float, list[float]]:
+    """Return slope, half-width of its confidence interval, and residuals of a weighted line."""
+    at_ns, offset_ns, _ = points[0]
+    narrowest = min(point.width_ns for point in points) + 1
+    weights = [(narrowest / (point.width_ns + 1)) ** 2 for point in points]
+    xs = [float(point.at_ns - at_ns) for point in points]
+    ys = [float(point.offset_ns - offset_ns) for point in points]
+    total = sum(weights)
+    x_mean = sum(w * x for w, x in zip(weights, xs, strict=True)) / total
+    y_mean = sum(w * y for w, y in zip(weights, ys, strict=True)) / total
+    spread = sum(w * (x - x_mean) ** 2 for w, x in zip(weights, xs, strict=True))
+    slope = sum(w * (x - x_mean) * y for w, x, y in zip(weights, xs, ys, strict=True)) / spread
+    residuals = [y - y_mean - slope * (x - x_mean) for x, y in zip(xs, ys, strict=True)]
+    variance = sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / (len(points) - 2)
+    return slope, _student_t(len(points) - 2) * sqrt(variance / spread), residuals
+
+
+def _student_t(freedom: int) -> float:
+    return next((t for least, t in STUDENT_T if freedom >= least), STUDENT_T_FEWEST)
+
+
+def is_random(residuals: Sequence[float]) -> bool:
+    """Whether residuals change sign as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
+    signs = [residual > 0 for residual in residuals]
+    above, below = sum(signs), len(signs) - sum(signs)
+    if not above or not below:
+        return True
+    runs = 1 + sum(one != other for one, other in pairwise(signs))
+    both, count = 2 * above * below, len(signs)
+    mean = both / count + 1
+    deviation = sqrt(both * (both - count) / (count * count * (count - 1)))
+    return runs >= mean - 1.645 * deviation
