@@ -110,7 +110,7 @@ class Cause(StrEnum):
     PROVEN_AGAIN = "proven-again"  # the same, soon after it had ended: it flaps
     CLEAR_FOR = "clear-for"  # proven to be within the line for as long as the line requires
     SUPERSEDED = "superseded"  # replaced by an alert that names the node
-    WITHDRAWN = "withdrawn"  # the cluster, the node, the line or all its pairs are no longer configured
+    WITHDRAWN = "withdrawn"  # cluster, node, line, references or all its pairs are no longer configured
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class NtpSchedule:
     asked: int = 0
     due_ns: int = 0
     is_stopped: bool = False
+    least_s: float = 0.0  # by the server's own request
 
     def allows(self, now_ns: int) -> bool:
         """Return whether a request may be sent now."""
@@ -35,7 +36,16 @@ class NtpSchedule:
     def slowed(self, now_ns: int) -> "NtpSchedule":
         """Return this after the kiss RATE: no more burst, and twice the interval."""
         interval_s = min(2 * self.interval_s, INTERVAL_MAX_S)
-        return NtpSchedule(interval_s, max(self.asked, BURST), now_ns + round(interval_s * NS_PER_S))
+        due_ns = now_ns + round(interval_s * NS_PER_S)
+        return NtpSchedule(interval_s, max(self.asked, BURST), due_ns, least_s=interval_s)
+
+    def resumed(self, interval_s: float) -> "NtpSchedule":
+        """Return this for another entry of the same server: no further burst, and no earlier request."""
+        interval_s = max(interval_s, self.least_s)
+        due_ns = self.due_ns
+        if self.asked >= BURST:
+            due_ns += round((interval_s - self.interval_s) * NS_PER_S)
+        return replace(self, interval_s=interval_s, due_ns=due_ns, is_stopped=False)
 
     def stopped(self) -> "NtpSchedule":
         """Return this after the kisses DENY and RSTR: no more requests."""

@@ -193,10 +193,10 @@ def _is_leap(size: Interval, real_before_ns: int, real_after_ns: int) -> bool:
     if abs(abs(size.estimate_ns) - LEAP_NS) > LEAP_TOLERANCE_NS + size.bound_ns:
         return False
     # An inserted second replays 23:59:60 as 23:59:59 or 00:00:00: look two seconds further both ways.
-    return _month(real_before_ns - 2 * LEAP_NS) != _month(real_after_ns + 2 * LEAP_NS)
+    return month(real_before_ns - 2 * LEAP_NS) != month(real_after_ns + 2 * LEAP_NS)
 
 
-def _month(real_ns: int) -> tuple[int, int] | None:
+def month(real_ns: int) -> tuple[int, int] | None:
     """Return the month that a clock shows, or None if the calendar does not have it."""
     try:
         day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=real_ns // NS_PER_S)

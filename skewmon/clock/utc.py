@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from skewmon.clock.interval import aged
 from skewmon.clock.oscillator import Constraint, LearnedRate
+from skewmon.clock.steps import month
 from skewmon.model import NS_PER_S, Interval, UtcReason, UtcState
 
 #: With two, either may be the liar.
@@ -18,6 +19,9 @@ LEAST_INDEPENDENT = 3
 
 #: A leap second moves a clock by so much, and a smear by at most so much.
 LEAP_NS = NS_PER_S
+
+#: Servers announce a leap second on its day, and a smear may last for a day about it.
+LEAP_NEAR_NS = 24 * 3600 * NS_PER_S
 
 
 class Witness(NamedTuple):
@@ -98,6 +102,17 @@ def agree(witnesses: Sequence[Witness], *, leaping: bool = False) -> Agreement:
         return Agreement(UtcState.UNCONFIRMED, everything, UtcReason.NO_MAJORITY)
     wrong = frozenset(one.name for one in witnesses if one.utc.meet(most) is None)
     return Agreement(UtcState.CONFIRMED, most, falsetickers=wrong)
+
+
+def is_leap_possible(at_ns: int, witnesses: Sequence[Interval]) -> bool:
+    """Return whether by the witnesses a month of UTC ends within a day: leap seconds occur nowhere else.
+
+    Their majority has the date, as one of them may be years off.
+    """
+    if not witnesses:
+        return False
+    utc = majority(witnesses) or _hull(witnesses)
+    return month(at_ns + utc.lower_ns - LEAP_NEAR_NS) != month(at_ns + utc.upper_ns + LEAP_NEAR_NS)
 
 
 def majority(intervals: Sequence[Interval], least: int | None = None) -> Interval | None:

@@ -4,9 +4,12 @@ from skewmon.alert.alerts import NAMES
 from skewmon.export.rule_parts import (
     CLUSTER,
     NODE,
+    SILENT_BOXES,
+    WINDOW_S,
     Rule,
     alert_rule,
     bridged,
+    duration,
     firing,
     held,
     limit_of,
@@ -21,7 +24,10 @@ UPPER = "skewmon_node_utc_offset_upper_seconds"
 
 
 def utc_rule(line: Threshold, matcher: str) -> Rule:
-    """Return the rule. While UTC is not confirmed the metrics are absent, and alerts stay as they are."""
+    """Return the rule. While UTC is not confirmed the metrics are absent, and alerts stay as they are.
+
+    Without references there is no UTC to wait for, so the alerts end.
+    """
     name, limit, kind = NAMES[line.kind], limit_of(line), line.kind.value
     lower, upper = (bridged(end + matcher, line) for end in (LOWER, UPPER))
     ahead, behind = over_boxes(lower), over_boxes(f"-{upper}")
@@ -32,22 +38,25 @@ def utc_rule(line: Threshold, matcher: str) -> Rule:
     # A box that is down may have measured the nodes that are right, or more of those that are off.
     together = f"({every})\nunless on ({CLUSTER}) ({unreported(matcher)})"
     reported = firing(name, line, matcher=matcher, kind=kind, only='node=""')
+    beyond = f"({ahead} > {limit} or {behind} > {limit})"
     of_node = (
-        f"({ahead} > {limit} or {behind} > {limit})\n"
+        f"{beyond}\n"
         f"unless on ({CLUSTER}) ({together})\n"
         f"unless on ({CLUSTER}) (({every})\nand on ({CLUSTER}) {reported})"
     )
     within = f"{over_boxes(UPPER + matcher)} < {limit} and {over_boxes(LOWER + matcher, 'min')} > -{limit}"
-    some_within = f"count without (node) ({within}) > 0"
+    named = firing(name, line, matcher=matcher, kind=kind, only='node!=""')
+    # One node that is right ends nothing: the alerts of those that are not may have to wait for their time.
+    over = (
+        f"((count without (node) ({within}) > 1) == count without (node) ({over_boxes(UPPER + matcher)}))\n"
+        f"unless on ({CLUSTER}) ({unreported(matcher)})\n"
+        f"or on ({CLUSTER}) count without (node) ({named} and on ({NODE}) {beyond})"
+    )
     parts = (
-        until_clear(
-            together,
-            CLUSTER,
-            held(name, line, CLUSTER, some_within, matcher=matcher, kind=kind, only='node=""'),
+        _until(
+            together, CLUSTER, held(name, line, CLUSTER, over, matcher=matcher, kind=kind, only='node=""')
         ),
-        until_clear(
-            of_node, NODE, held(name, line, NODE, within, matcher=matcher, kind=kind, only='node!=""')
-        ),
+        _until(of_node, NODE, held(name, line, NODE, within, matcher=matcher, kind=kind, only='node!=""')),
     )
     return alert_rule(
         name,
@@ -58,3 +67,9 @@ def utc_rule(line: Threshold, matcher: str) -> Rule:
         f"{{{{ $labels.cluster_name }}}}: proven to be off UTC by more than {limit} s.",
         kind=kind,
     )
+
+
+def _until(begins: str, on: str, holding: str) -> str:
+    """Return the expression of an alert that goes on while a box has references, or is down."""
+    seen = f"present_over_time(skewmon_reference_success[{duration(WINDOW_S)}])"
+    return until_clear(begins, on, f"{holding}\nand on (job) ({seen} or {SILENT_BOXES})")

@@ -53,6 +53,7 @@ class ReferenceFault(StrEnum):
     UNSYNCHRONIZED = "unsynchronized"  # leap indicator 3: it does not know the time
     STRATUM_16 = "stratum-16"
     FREE_RUNNING = "free-running"  # below stratum 1, and follows its own oscillator alone
+    ORPHAN = "orphan"  # the head of an orphan subnet: it lost its servers, and serves its own oscillator
     WRONG_ERA = "wrong-era"  # a time before this program was written
     TOO_FAR = "too-far"  # its own claim of error exceeds what NTP accepts at all
     CONTRADICTORY = "contradictory"  # its stamps are further apart than the round trip
@@ -66,7 +67,8 @@ class ReferenceView:
 
     ``offset`` is the reference's time minus UTC as the references agree on it, with its own claim of error;
     None if it is not a reference now, and then ``reason`` says why. ``upstream`` is the source that its vote
-    counts for. ``rejected`` counts replies that were not used, since the start.
+    counts for. ``rejected`` counts replies that were not used, since the start. ``early_leap`` says that it
+    announces a leap second while none can be near.
     """
 
     name: str
@@ -79,6 +81,7 @@ class ReferenceView:
     address: str = ""
     round_trip_ns: int | None = None
     rejected: Mapping[str, int] = field(default_factory=dict)
+    early_leap: bool = False
 
     @property
     def agrees(self) -> bool:

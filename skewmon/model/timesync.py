@@ -119,6 +119,7 @@ class FindingKind(StrEnum):
     CLUSTER_OFF_UTC = "cluster-off-utc"
     UTC_UNCONFIRMED = "utc-unconfirmed"
     REFERENCE_FALSETICKER = "reference-falseticker"
+    REFERENCE_EARLY_LEAP = "reference-early-leap"
     BOOT_ID_SHARED = "boot-id-shared"
     LEAP_SMEAR_SPLIT = "leap-smear-split"
     NO_COMMON_REFERENCE = "no-common-reference"

@@ -1,13 +1,22 @@
 """State of the references between rounds, and the UTC that they agree on."""
 
-import ipaddress
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from skewmon.clock.interval import WALL, intersection, middle_ns
 from skewmon.clock.ntp_schedule import NtpSchedule
-from skewmon.clock.utc import LEAP_NS, Agreement, ReferenceClock, Witness, agree, reading_of, upstreams
+from skewmon.clock.utc import (
+    LEAP_NEAR_NS,
+    LEAP_NS,
+    Agreement,
+    ReferenceClock,
+    Witness,
+    agree,
+    is_leap_possible,
+    reading_of,
+    upstreams,
+)
 from skewmon.model import (
     NO_UTC,
     NS_PER_S,
@@ -19,20 +28,24 @@ from skewmon.model import (
     TimeServer,
     Utc,
 )
-from skewmon.timesync import refid as refids
+from skewmon.monitor.reference_votes import Update, followed, identifier, update_of
 from skewmon.timesync.ntp_packet import NtpReply, not_a_reference
 
 #: A reference that has not answered this many requests in a row no longer votes; its last answer would still
 #: be true, but the server may have stopped for a reason.
 MISSED_MAX = 3
 
-#: A smear may last for a day about the leap second, while its announcement ends with the leap second itself.
-LEAP_NEAR_NS = 24 * 3600 * NS_PER_S
-
 #: A leap second is inserted or left out at the end of a day of UTC.
 DAY_NS = 24 * 3600 * NS_PER_S
 
-#: The kisses that end all requests, until the configuration is read again.
+#: Updates of a server's clock that are remembered: one that is queried as often but in other rounds, or whose
+#: replies are lost for a while, still shows a common one. ntpd and chronyd make one in 16 s or more.
+UPDATES = 8
+
+#: Schedules of servers that are no longer configured; more are only those of many reloads.
+PAST_SCHEDULES = 256
+
+#: The kisses that end all requests, until the entry in the configuration is another one.
 FINAL = frozenset({ReferenceFault.KISS_DENY, ReferenceFault.KISS_RSTR})
 
 
@@ -49,12 +62,18 @@ class ReferenceState:
     address: str = ""
     round_trip_ns: int | None = None
     leap_seen_ns: int | None = None
+    updates: deque[Update] = field(default_factory=lambda: deque(maxlen=UPDATES))
     rejected: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_used(self) -> bool:
         """Whether the reference gives the time now."""
         return self.clock is not None and (self.fault is None or self.missed in range(1, MISSED_MAX + 1))
+
+    @property
+    def announces_leap(self) -> bool:
+        """Whether it announces a leap second now."""
+        return self.reply is not None and self.reply.announces_leap
 
     def asked(self, now_ns: int) -> None:
         """Note that a request is sent."""
@@ -73,6 +92,8 @@ class ReferenceState:
             self.fault = self._read(exchange, reply, steady=steady)
         if self.fault is None:
             self.reply = reply
+            if (update := update_of(reply)) is not None and update not in self.updates:
+                self.updates.append(update)
             if reply.announces_leap or reply.is_smearing:
                 self.leap_seen_ns = exchange.received_ns
             return
@@ -101,14 +122,28 @@ class References:
     def __init__(self) -> None:
         self.states: list[ReferenceState] = []
         self._axis: Hashable = None
+        self._past: dict[tuple[str, int], NtpSchedule] = {}
 
     def adopt(self, servers: Iterable[TimeServer]) -> None:
-        """Query these servers from now on; those that stay keep their state and their schedule."""
+        """Query these servers from now on; those that stay keep their state.
+
+        A server that returns, or whose entry changes, keeps its schedule: no reload begins another burst.
+        """
         known = {one.server: one for one in self.states}
+        for one in self.states:
+            place = one.server.address, one.server.port
+            self._past.pop(place, None)  # to the end, so that the oldest is forgotten
+            self._past[place] = one.schedule
         self.states = [
-            known.get(server) or ReferenceState(server, NtpSchedule(server.interval_s))
+            known.get(server) or ReferenceState(server, self._schedule(server))
             for server in dict.fromkeys(servers)
         ]
+        for place in [*self._past][:-PAST_SCHEDULES]:
+            del self._past[place]
+
+    def _schedule(self, server: TimeServer) -> NtpSchedule:
+        past = self._past.get((server.address, server.port))
+        return past.resumed(server.interval_s) if past else NtpSchedule(server.interval_s)
 
     def on_axis(self, axis: Hashable) -> None:
         """Measure against this clock from now on; the readings against another one are dropped."""
@@ -131,14 +166,17 @@ class References:
         if not self.states:
             return NO_UTC
         used = [one for one in self.states if one.is_used]
-        votes_for = _upstreams(used)
-        leaping = any(
+        possible = is_leap_possible(at_ns, [one.clock.utc_at(at_ns) for one in used if one.clock])
+        leaping = possible and any(
             one.leap_seen_ns is not None and at_ns - one.leap_seen_ns < LEAP_NEAR_NS for one in self.states
         )
+        votes_for = _upstreams(used)
         witnesses = [_witness(one, votes_for, at_ns, leaping=leaping) for one in used]
         found = agree(witnesses, leaping=leaping)
         utc = {one.name: one for one in witnesses}
-        views = tuple(_view(one, utc.get(one.server.name), found) for one in self.states)
+        views = tuple(
+            _view(one, utc.get(one.server.name), found, leap_possible=possible) for one in self.states
+        )
         return Utc(found.state, found.utc, found.reason or "", views)
 
 
@@ -151,34 +189,21 @@ def _witness(state: ReferenceState, votes_for: dict[str, str], at_ns: int, *, le
     return Witness(name, utc, votes_for[name])
 
 
-def _upstreams(used: Sequence[ReferenceState]) -> dict[str, str]:
-    """Return the source that each reference's vote counts for, as NTP's own identifiers name it."""
-    addresses = {one.server.name: refids.of_address(one.address) or one.address for one in used}
-    return upstreams(addresses, {one.server.name: _followed(one) for one in used})
+def _upstreams(used: list[ReferenceState]) -> dict[str, str]:
+    """Return the source that each reference's vote counts for; a second address of a machine has no vote."""
+    names, above = dict[str, str](), dict[str, str | None]()
+    for number, state in enumerate(used):
+        assert state.reply is not None
+        name, own = state.server.name, identifier(state.address)
+        twins = (one for one in used[:number] if not set(one.updates).isdisjoint(state.updates))
+        upper = next((names[one.server.name] for one in twins), None)
+        names[name], above[name] = own, upper if upper not in {None, own} else followed(state.reply)
+    return upstreams(names, above)
 
 
-def _followed(state: ReferenceState) -> str | None:
-    """Return the identifier of a reference's upstream; None if it has a clock of its own, or none is known.
-
-    Many a public server follows some 10.0.0.1 of its own, and each another one.
-    """
-    assert state.reply is not None
-    source = state.reply.source
-    if state.reply.stratum < 2 or refids.is_none(source) or refids.of_address(source) is None:
-        return None
-    if _is_public(state.address) and not _is_public(source):
-        return f"{source} of {state.address}"
-    return source
-
-
-def _is_public(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_global
-    except ValueError:
-        return False
-
-
-def _view(state: ReferenceState, witness: Witness | None, found: Agreement) -> ReferenceView:
+def _view(
+    state: ReferenceState, witness: Witness | None, found: Agreement, *, leap_possible: bool
+) -> ReferenceView:
     name = state.server.name
     fault = ReferenceFault.LEAP_SMEAR if name in found.split else state.fault
     return ReferenceView(
@@ -192,4 +217,5 @@ def _view(state: ReferenceState, witness: Witness | None, found: Agreement) -> R
         address=state.address,
         round_trip_ns=state.round_trip_ns,
         rejected=dict(state.rejected),
+        early_leap=witness is not None and state.announces_leap and not leap_possible,
     )

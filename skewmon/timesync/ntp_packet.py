@@ -143,11 +143,24 @@ def not_a_reference(reply: NtpReply) -> ReferenceFault | None:
         return ReferenceFault.STRATUM_16
     if reply.leap == LEAP_UNKNOWN or reply.stratum == 0:
         return ReferenceFault.UNSYNCHRONIZED
-    if reply.stratum >= 2 and refids.is_local(reply.source) and not reply.is_smearing:
-        return ReferenceFault.FREE_RUNNING
+    if (alone := _own_oscillator(reply)) is not None:
+        return alone
     if min(unix_ns(reply.receive), unix_ns(reply.transmit)) < PIVOT_S * NS_PER_S:
         return ReferenceFault.WRONG_ERA
     return ReferenceFault.TOO_FAR if reply.root_distance_ns > DISTANCE_MAX_NS else None
+
+
+def _own_oscillator(reply: NtpReply) -> ReferenceFault | None:
+    """Return the reason of a server below stratum 1 that follows no other clock, as its identifier shows.
+
+    Some write the identifier as a word at any stratum.
+    """
+    if reply.stratum < 2 or reply.is_smearing:
+        return None
+    names = (reply.source, refids.of_hex(reply.refid.hex()))
+    if any(map(refids.is_local, names)):
+        return ReferenceFault.FREE_RUNNING
+    return ReferenceFault.ORPHAN if any(map(refids.is_orphan_parent, names)) else None
 
 
 def unix_ns(stamp: int) -> int:

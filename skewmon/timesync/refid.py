@@ -15,7 +15,7 @@ _NONE_WORDS = frozenset(
 
 #: The root of an orphan's subnet: ntpd that has lost its servers and serves its own oscillator to the others
 #: (``tos orphan``). Only as the source of a clock: a server may well be reached at the loopback address.
-_ORPHAN_PARENTS = frozenset({"127.0.0.1", "LOOP"})
+_ORPHAN_PARENTS = frozenset({"127.0.0.1", "LOOP", "ORPH"})
 
 _ANY_ADDRESS = ipaddress.IPv4Address(0)
 

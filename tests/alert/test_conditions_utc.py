@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from skewmon.alert.alerts import ConditionState, Key
+from skewmon.alert.alerts import Cause, ConditionState, Key
 from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, step
 from skewmon.alert.thresholds import in_force
@@ -121,6 +121,21 @@ def test_unconfirmed_utc_starts_and_ends_nothing(state: UtcState) -> None:
 def test_without_references_there_is_nothing_to_judge() -> None:
     """A line alone has no result."""
     assert conditions(off(Utc(), a=200 * MS, b=200 * MS)) == {}
+
+
+def test_alerts_end_with_a_reason_when_the_references_are_removed() -> None:
+    """Those of nodes and that of the cluster, also if UTC was not confirmed before."""
+    unsure = replace(CONFIRMED, state=UtcState.UNCONFIRMED)
+    for begun in (off(a=200 * MS, b=0), off(a=200 * MS, b=200 * MS)):
+        state, _ = step(State(), observe(begun), 0)
+        state, _ = step(state, observe(off(unsure, a=200 * MS, b=0)), 15 * S)
+        fired = firing(state)
+        state, ended = step(state, observe(off(Utc(), a=200 * MS, b=0)), 30 * S)
+        assert [
+            (one.alert.key.node, one.cause) for one in ended if one.alert.key.kind is ThresholdKind.UTC
+        ] == [(node, Cause.WITHDRAWN) for node in fired]
+        assert fired
+        assert firing(state) == []
 
 
 def test_a_path_that_cannot_prove_the_line_is_ambiguous() -> None:

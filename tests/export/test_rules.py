@@ -67,13 +67,14 @@ def test_promtool_accepts_the_shipped_rules_and_their_tests_pass() -> None:
         assert "SUCCESS" in _run("promtool", "test", "rules", name, cwd=RULES.parent)
 
 
-def test_rules_on_utc_name_a_node_or_the_whole_cluster(tmp_path: Path) -> None:
-    """One clock off, all of them, unconfirmed UTC, and a box that dies."""
-    line = Threshold("critical", 50_000_000, ThresholdKind.UTC, clear_for_s=60.0)
+@pytest.mark.parametrize(("name", "for_s"), [("utc.test.yml", 0.0), ("utc-for.test.yml", 300.0)])
+def test_rules_on_utc_name_a_node_or_the_whole_cluster(name: str, for_s: float, tmp_path: Path) -> None:
+    """One clock off, all of them, unconfirmed UTC, no references any more, and a box that dies."""
+    line = Threshold("critical", 50_000_000, ThresholdKind.UTC, for_s=for_s, clear_for_s=60.0)
     rules = {"groups": build_rules([Cluster("unused", (), thresholds=())])["groups"][:1]}
     rules["groups"].append({"name": "utc", "rules": [utc_rule(line, "")]})
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
-    test = Path(__file__).with_name("promtool") / "utc.test.yml"
+    test = Path(__file__).with_name("promtool") / name
     (tmp_path / test.name).write_text(test.read_text())
     assert "SUCCESS" in _run("promtool", "test", "rules", test.name, cwd=tmp_path)
 

@@ -3,18 +3,21 @@
 import asyncio
 import time
 from contextlib import closing
+from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
 from skewmon.clock import ntp_schedule
 from skewmon.culprit.against_utc import utc_line
-from skewmon.model import NS_PER_S, Program, ReferenceFault, TimeServer, UtcState
+from skewmon.model import NS_PER_S, FindingKind, Program, ReferenceFault, TimeServer, UtcReason, UtcState
 from skewmon.monitor import references as asking
 from skewmon.monitor.reference_state import References
 from skewmon.monitor.references import ReferenceAsker
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.ntp_socket import NtpError
-from tests.monitor.test_references import PATIENCE_S, reply, scripted
+from skewmon.timesync.findings.derive import utc_findings
+from tests.monitor.test_references import PATIENCE_S, reply, scripted, stamp
 
 
 class SilentRelay:
@@ -59,13 +62,17 @@ async def test_a_lost_reply_brings_no_withdrawn_time_back(monkeypatch: pytest.Mo
         assert (state.fault, state.is_used) == (ReferenceFault.SILENCE, False)
 
 
+def until(*instant: int) -> float:
+    """Return the seconds from now to an instant of UTC."""
+    return datetime(*instant, tzinfo=UTC).timestamp() - time.time()
+
+
 @pytest.mark.parametrize(("leap", "least_ns"), [(0, 0), (1, NS_PER_S)])
 async def test_a_reading_from_before_a_leap_second_may_be_a_second_off(leap: int, least_ns: int) -> None:
     """All references were read before midnight; whether it has come is known from the next replies."""
     async with scripted() as them:
-        day_s = 24 * 3600
-        to_midnight_s = day_s - time.time() % day_s - 60.0
-        evening = lambda request: [reply(request, leap=leap, ahead_s=to_midnight_s)]  # noqa: E731
+        ahead_s = until(2027, 6, 30, 23, 59)
+        evening = lambda request: [reply(request, leap=leap, ahead_s=ahead_s)]  # noqa: E731
         await them.add(evening, evening, evening)
         await them.ask()
         before, after = (them.references.utc_at(base_ns() + wait_s * NS_PER_S) for wait_s in (0, 90))
@@ -95,3 +102,116 @@ async def test_references_whose_last_reply_was_lost_still_confirm_utc_by_name(
         line = utc_line(utc, NS_PER_S)
         assert line is not None
         assert line.references == 3
+
+
+@pytest.mark.parametrize(("day", "hour", "is_near"), [(30, 12, True), (15, 12, False), (29, 23, False)])
+async def test_a_smear_against_none_is_ambiguous_at_the_end_of_a_month(
+    day: int, hour: int, *, is_near: bool
+) -> None:
+    """Two servers announce a leap second; a third one smears, says so, and is 300 ms away."""
+    async with scripted() as them:
+        ahead_s = until(2027, 6, day, hour)
+        announcing = lambda request: [reply(request, leap=1, ahead_s=ahead_s)]  # noqa: E731
+        smearing = lambda request: [  # noqa: E731
+            reply(request, stratum=2, refid=b"\xfe\x01\x02\x03", ahead_s=ahead_s - 0.3)
+        ]
+        await them.add(announcing, announcing, smearing)
+        await them.ask()
+        utc = them.references.utc_at(base_ns())
+        assert [one.early_leap for one in utc.references] == [not is_near, not is_near, False]
+        if is_near:
+            assert (utc.state, utc.reason) == (UtcState.AMBIGUOUS, UtcReason.LEAP)
+            assert [one.falseticker for one in utc.references] == [False] * 3
+            assert [one.reason for one in utc.references] == ["", "", ReferenceFault.LEAP_SMEAR]
+        else:
+            assert utc.state is UtcState.CONFIRMED
+            assert [one.falseticker for one in utc.references] == [False, False, True]
+
+
+async def test_a_constant_leap_bit_is_named_and_decides_nothing() -> None:
+    """UTC stays confirmed, and the finding says why the announcement is ignored."""
+    async with scripted() as them:
+        ahead_s = until(2027, 6, 15)
+        good = lambda request: [reply(request, ahead_s=ahead_s)]  # noqa: E731
+        await them.add(good, good, lambda request: [reply(request, leap=1, ahead_s=ahead_s)])
+        await them.add(lambda request: [reply(request, ahead_s=ahead_s + 0.3)])
+        await them.ask()
+        utc = them.references.utc_at(base_ns())
+    assert utc.state is UtcState.CONFIRMED
+    found = {one.kind: one.message for one in utc_findings({}, utc, None)}
+    assert set(found) == {FindingKind.REFERENCE_EARLY_LEAP, FindingKind.REFERENCE_FALSETICKER}
+    assert "ref2 announces a leap second" in found[FindingKind.REFERENCE_EARLY_LEAP]
+
+
+async def test_one_with_another_date_makes_no_month_end() -> None:
+    """The date is that of the majority."""
+    async with scripted() as them:
+        ahead_s = until(2027, 6, 15)
+        good = lambda request: [reply(request, ahead_s=ahead_s)]  # noqa: E731
+        other = lambda request: [reply(request, leap=1, ahead_s=ahead_s + 15 * 86_400)]  # noqa: E731
+        await them.add(good, good, good, other, lambda request: [reply(request, ahead_s=ahead_s + 0.3)])
+        await them.ask()
+        utc = them.references.utc_at(base_ns())
+    assert utc.state is UtcState.CONFIRMED
+    assert [one.falseticker for one in utc.references] == [False] * 3 + [True] * 2
+
+
+@pytest.mark.parametrize(("fraction", "votes"), [(0x1234_5678, 2), (0, 3)])
+async def test_two_addresses_of_one_machine_have_one_vote(fraction: int, votes: int) -> None:
+    """They show the same update of the clock; receivers of satellites all show the whole second."""
+    async with scripted() as them:
+        update = stamp() >> 32 << 32 | fraction
+        twin = lambda request: [reply(request, reference=update)]  # noqa: E731
+        await them.add(twin, twin, lambda request: [reply(request)])
+        await them.ask()
+        for server in them.servers[:2]:  # the second one was queried before an update, and the first after it
+            server.answer = lambda request: [reply(request)]
+            await them.ask()
+        utc = them.references.utc_at(base_ns())
+    assert len({one.upstream for one in utc.references}) == votes
+    assert utc.state is (UtcState.CONFIRMED if votes == 3 else UtcState.UNCONFIRMED)
+
+
+async def test_servers_behind_one_ipv6_server_have_one_vote() -> None:
+    """Its identifier is a hash, which here looks like a private address."""
+    async with scripted() as them:
+        deeper = lambda request: [reply(request, stratum=2, refid=b"\x0a\x01\x02\x03")]  # noqa: E731
+        await them.add(deeper, deeper, lambda request: [reply(request)])
+        for number, state in enumerate(await them.ask(), 1):
+            state.address = f"9.9.9.{number}"
+        utc = them.references.utc_at(base_ns())
+    assert [one.upstream for one in utc.references] == ["10.1.2.3", "10.1.2.3", "9.9.9.3"]
+    assert (utc.state, utc.reason) == (UtcState.UNCONFIRMED, UtcReason.FEW_REFERENCES)
+
+
+@pytest.mark.parametrize("removed_between", [False, True])
+def test_no_reload_begins_another_burst(*, removed_between: bool) -> None:
+    """A server keeps its schedule if its entry changes, or is removed for a while."""
+    references, sent, s = References(), list[int](), NS_PER_S
+    for now_s in range(200):
+        references.adopt([TimeServer("ref", "192.0.2.1", interval_s=64.0 + now_s % 2)])
+        (state,) = references.states
+        if state.schedule.allows(now_s * s):
+            sent.append(now_s)
+            state.asked(now_s * s)
+        if removed_between:
+            references.adopt([])
+    assert sent[:4] == [0, 2, 4, 6]
+    assert all(64 <= later - earlier <= 66 for earlier, later in pairwise(sent[3:]))
+    assert len(sent) == 7
+
+
+def test_a_server_that_asked_for_fewer_requests_gets_no_more_after_a_reload() -> None:
+    """One that denied access is asked once more, after its interval."""
+    references = References()
+    references.adopt([TimeServer("slow", "192.0.2.1"), TimeServer("closed", "192.0.2.2")])
+    slow, closed = references.states
+    slow.schedule, closed.schedule = (
+        slow.schedule.after_request(0).slowed(0),
+        closed.schedule.after_request(0).stopped(),
+    )
+    references.adopt([TimeServer("slow", "192.0.2.1", interval_s=16.0), TimeServer("again", "192.0.2.2")])
+    slow, closed = references.states
+    assert (slow.schedule.interval_s, slow.schedule.due_ns) == (128.0, 128 * NS_PER_S)
+    assert not closed.schedule.allows(NS_PER_S)
+    assert closed.schedule.allows(64 * NS_PER_S)

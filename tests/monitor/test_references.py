@@ -37,11 +37,17 @@ def reply(
     origin: bytes | None = None,
     seconds: int | None = None,
     dispersion: int = 66,
+    reference: int | None = None,
 ) -> bytes:
     """Return the reply of a good server, but for what is given."""
     now = stamp(ahead_s) if seconds is None else seconds << 32 | 5
     head = struct.pack("!BBbb", leap << 6 | 4 << 3 | 4, stratum, 6, -23)
-    stamps = (now - (1 << 32), request[40:48] if origin is None else origin, now, now)
+    stamps = (
+        now - (1 << 32) if reference is None else reference,
+        request[40:48] if origin is None else origin,
+        now,
+        now,
+    )
     return head + struct.pack("!II4s", 66, dispersion, refid) + struct.pack("!Q8sQQ", *stamps)
 
 
@@ -130,6 +136,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"stratum": 16}, ReferenceFault.STRATUM_16),
         ({"leap": 3}, ReferenceFault.UNSYNCHRONIZED),
         ({"stratum": 10, "refid": b"\x7f\x7f\x01\x01"}, ReferenceFault.FREE_RUNNING),
+        ({"stratum": 11, "refid": b"LOCL"}, ReferenceFault.FREE_RUNNING),
+        ({"stratum": 5, "refid": b"\x7f\0\0\x01"}, ReferenceFault.ORPHAN),
+        ({"stratum": 5, "refid": b"LOOP"}, ReferenceFault.ORPHAN),
         ({"seconds": 3_000_000_000}, ReferenceFault.WRONG_ERA),  # in 1995
         ({"dispersion": 2**31}, ReferenceFault.TOO_FAR),
     ],
@@ -220,19 +229,6 @@ async def test_a_request_gives_nothing_away_and_is_never_the_same() -> None:
         first, second = them.servers[0].requests
         assert first[:40] == second[:40] == b"\x23" + bytes(39)
         assert first[40:] != second[40:]
-
-
-async def test_a_smear_against_none_is_ambiguous() -> None:
-    """Two servers announce a leap second; a third one smears, says so, and is 300 ms away."""
-    async with scripted() as them:
-        announcing = lambda request: [reply(request, leap=1)]  # noqa: E731
-        smearing = lambda request: [reply(request, stratum=2, refid=b"\xfe\x01\x02\x03", ahead_s=-0.3)]  # noqa: E731
-        await them.add(announcing, announcing, smearing)
-        await them.ask()
-        utc = them.references.utc_at(base_ns())
-        assert (utc.state, utc.reason) == (UtcState.AMBIGUOUS, UtcReason.LEAP)
-        assert [one.falseticker for one in utc.references] == [False] * 3
-        assert [one.reason for one in utc.references] == ["", "", ReferenceFault.LEAP_SMEAR]
 
 
 async def test_three_references_confirm_utc_and_name_a_fourth() -> None:

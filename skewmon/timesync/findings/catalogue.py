@@ -84,6 +84,9 @@ FINDINGS: Mapping[FindingKind, Diagnosis] = {
     FindingKind.REFERENCE_FALSETICKER: Diagnosis(
         "A reference contradicts the majority of the references.", "warning"
     ),
+    FindingKind.REFERENCE_EARLY_LEAP: Diagnosis(
+        "A reference announces a leap second while none can be near.", "info"
+    ),
     FindingKind.BOOT_ID_SHARED: Diagnosis("Nodes show one boot id, and their clocks are apart.", "warning"),
     FindingKind.LEAP_SMEAR_SPLIT: Diagnosis(
         "Around a leap second some nodes smear it and others do not.", "warning"

@@ -36,6 +36,13 @@ def utc_rules(cluster: ClusterEvidence, utc: Utc, limit_ns: int | None) -> Itera
     else:
         yield _unconfirmed(utc)
     yield from _falsetickers(utc)
+    for one in utc.references:
+        if one.early_leap:
+            yield finding(
+                FindingKind.REFERENCE_EARLY_LEAP,
+                f"The reference {one.name} announces a leap second, which can only come at the end of a "
+                "month of UTC; the announcement is ignored until the day before",
+            )
 
 
 def off_together(offsets: Collection[Interval], limit_ns: int) -> bool:
