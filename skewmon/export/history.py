@@ -123,7 +123,8 @@ def _cluster(row: ClusterRow) -> dict[str, Any]:
         "lines": _lines(row.lines),
         "utc_confirmed_seconds": row.confirmed_ms / 1_000,
         "configs": list(row.configs),
-        "references": list(row.references),
+        "references": row.answered,
+        "falsetickers": row.falsetickers,
         "nodes": {encodable(name): _node(node) for name, node in row.nodes.items()},
     }
 

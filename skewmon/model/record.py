@@ -120,14 +120,19 @@ class NodeRow:
         )
 
 
+#: Ends the name of a time server in a round in which it contradicted the majority; no name has a space.
+FALSETICKER = " (falseticker)"
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterRow:
     """One cluster over some rounds.
 
     ``skew`` is None if no round had one. ``verdict_ms`` has the time in each of VERDICTS, ``confirmed_ms``
     the time between two rounds in which UTC was confirmed. ``configs`` are the digests of the configurations
-    in force, ``judged`` the lines that were judged, ``references`` the time servers that answered. ``lines``
-    has only those lines that were not proven to hold.
+    in force, ``judged`` the lines that were judged, ``references`` the time servers that answered, with
+    ``FALSETICKER`` if they contradicted the majority. ``lines`` has only those lines that were not proven to
+    hold.
     """
 
     skew: EndRange | None = None
@@ -139,6 +144,16 @@ class ClusterRow:
     references: tuple[str, ...] = ()
     lines: Lines = field(default_factory=dict)
     nodes: Mapping[str, NodeRow] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> list[str]:
+        """The time servers that answered, whether they were right or not."""
+        return list(dict.fromkeys(one.removesuffix(FALSETICKER) for one in self.references))
+
+    @property
+    def falsetickers(self) -> list[str]:
+        """Those of them that contradicted the majority in some round."""
+        return [one.removesuffix(FALSETICKER) for one in self.references if one.endswith(FALSETICKER)]
 
     @property
     def observed_ms(self) -> int:

@@ -57,6 +57,7 @@ async def test_steps_have_every_figure_in_seconds(serve, client) -> None:
         "utc_confirmed_seconds": 0.007,
         "configs": ["digest"],
         "references": ["ntp1"],
+        "falsetickers": [],
         "nodes": {
             "etcd1": {
                 "offset": ends,

@@ -9,10 +9,19 @@ from skewmon.export.status import encode, status
 from skewmon.journal.record.figures import ClusterFigures, JournalEvents
 from skewmon.journal.record.sums import SpanSums
 from skewmon.journal.record.tally import Tally, period
-from skewmon.model import Interval, Snapshot, Threshold, ThresholdKind, UtcState, Verdict, Vote
+from skewmon.model import (
+    Interval,
+    ReferenceView,
+    Snapshot,
+    Threshold,
+    ThresholdKind,
+    UtcState,
+    Verdict,
+    Vote,
+)
 from skewmon.model.record import VERDICTS, ClusterRow, EndRange, Line, LineTime, Period, stepped
 from tests.export.samples import thousand
-from tests.journal.rounds import CRITICAL, HOUR_S, MS, WARNING, a_round, offsets
+from tests.journal.rounds import CRITICAL, HOUR_S, MS, REFERENCES, WARNING, a_round, offsets
 
 WARNING_LINE = Line("skew", "warning", WARNING.limit_ns)
 CRITICAL_LINE = Line("skew", "critical", CRITICAL.limit_ns)
@@ -139,6 +148,16 @@ def test_offsets_to_confirmed_utc_have_extremes_of_their_own() -> None:
     assert (row.confirmed_ms, row.references) == (15_000, ("ntp1",))
     row = _whole(a_round(0, offsets(a=0, b=0), utc=utc, state=UtcState.UNCONFIRMED))
     assert row.nodes["a"].utc is None
+
+
+def test_a_falseticker_is_marked_among_the_references() -> None:
+    """The name alone is that of a server that answered."""
+    before, during = (a_round(at_s, offsets(a=0, b=0), utc={"a": Interval(5, 9)}) for at_s in (0, 15))
+    liar = ReferenceView("ntp2", success=True, falseticker=True)
+    during = replace(during, utc=replace(during.utc, references=(*REFERENCES[:1], liar)))
+    row = _whole(before, during)
+    assert row.references == ("ntp1", "ntp2 (falseticker)")
+    assert (row.answered, row.falsetickers) == (["ntp1", "ntp2"], ["ntp2"])
 
 
 def test_culprits_are_counted_by_round() -> None:

@@ -19,6 +19,7 @@ from skewmon.model import (
     SyncStatus,
 )
 from skewmon.model.record import (
+    FALSETICKER,
     MINUTE_S,
     NS_PER_MINUTE,
     VALUES_MAX,
@@ -108,7 +109,8 @@ class ClusterTally:
             self.skew = _extended(self.skew, view.skew)
         self.configs = folded_values(self.configs, (config,))
         self.judged = folded_values(self.judged, now.lines)
-        references = tuple(one.name for one in view.utc.references if one.success)
+        answered = (one for one in view.utc.references if one.success)
+        references = tuple(one.name + FALSETICKER * one.falseticker for one in answered)
         self.references = folded_values(self.references, references)
         named = frozenset(view.vote.culprits)
         for node in view.nodes:
