@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 #: How long anything that the daemon does by itself may take on a busy machine.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Running:
