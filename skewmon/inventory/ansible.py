@@ -8,18 +8,18 @@ import asyncio
 import difflib
 import json
 import os
+import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skewmon.config.limits import MAX_NAME_LENGTH, MAX_PORT, MIN_PORT
-from skewmon.config.paths import absolute
+from skewmon.config.limits import MAX_NAME_LENGTH
 from skewmon.config.schema import SourceSpec
-from skewmon.config.targets import check_host, check_user
+from skewmon.config.targets import check_host
 from skewmon.errors import InventoryError, echoed
 from skewmon.inventory.listing import Listing
-from skewmon.inventory.settings import Context, with_login
+from skewmon.inventory.settings import Context
+from skewmon.inventory.ssh_arguments import with_arguments
 from skewmon.model import Node, SshSettings
 from skewmon.runtime.command import OutputLimitError, run
 
@@ -35,6 +35,11 @@ _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
 _IDENTITY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 _CONNECTION = ("ansible_connection",)
+
+#: Arguments of ssh: those before the variables above, and those after them.
+_SSH_ARGS = ("ansible_ssh_args",)
+_COMMON_ARGS = ("ansible_ssh_common_args",)
+_EXTRA_ARGS = ("ansible_ssh_extra_args",)
 
 #: Connection plugins that log in to a shell over SSH, without the collection before their name.
 SSH_CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
@@ -127,16 +132,23 @@ def _node(name: str, variables: dict[str, Any], ssh: SshSettings, source: str) -
     if not name.isprintable() or len(name) > MAX_NAME_LENGTH:
         raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters, and all of them print")
     host = check_host(name if address is None else str(address))
-    if identity is not None:
-        ssh = replace(ssh, identities=(absolute(str(identity), str(Path(source).parent)),))
-    login = None if user is None else check_user(str(user))
-    return Node(name, host, with_login(ssh, login, None if port is None else _port(str(port))))
+    login = (("-p", port), ("-l", user), ("-i", identity))
+    words = [*_arguments(variables, _SSH_ARGS)]
+    words += [word for letter, value in login if value is not None for word in (letter, str(value))]
+    words += [*_arguments(variables, _COMMON_ARGS), *_arguments(variables, _EXTRA_ARGS)]
+    is_data = any(
+        isinstance(variables.get(names[0]), dict) for names in (_SSH_ARGS, _COMMON_ARGS, _EXTRA_ARGS)
+    )
+    return Node(name, host, with_arguments(ssh, words, str(Path(source).parent), is_data=is_data))
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or len(text) > 5 or not MIN_PORT <= int(text) <= MAX_PORT:
-        raise ValueError(f"{echoed(text)} is not a port")
-    return int(text)
+def _arguments(variables: dict[str, Any], names: tuple[str, ...]) -> list[str]:
+    """Return the arguments of ssh in a variable."""
+    value = _value(variables, names)
+    try:
+        return [] if value is None else shlex.split(str(value))
+    except ValueError as error:
+        raise ValueError(f"{names[0]}: {error}") from None
 
 
 def _value(variables: dict[str, Any], names: tuple[str, ...]) -> str | int | None:

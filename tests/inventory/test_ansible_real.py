@@ -61,6 +61,14 @@ all:
     key_template: {ansible_ssh_private_key_file: "{{ k }}"}
     connection_template: {ansible_connection: "{{ 'ssh' }}"}
     container: {ansible_connection: community.docker.docker}
+    behind: {ansible_ssh_common_args: "-o ProxyJump=ops@gate.example:2222 -o StrictHostKeyChecking=no"}
+    proxied: {ansible_ssh_common_args: "-C -o ProxyCommand='ssh -W %h:%p gate.example'"}
+    command_line: {ansible_ssh_extra_args: "-J gate.example,inner -p2201 -lroot", ansible_port: 2200}
+    jump_template: {ansible_ssh_common_args: "-o ProxyJump={{ gate }}"}
+    other_file: {ansible_ssh_args: "-F ~/.ssh/other"}
+    unsafe_command: {ansible_ssh_common_args: !unsafe "-o ProxyCommand=id"}
+    unsafe_jump: {ansible_ssh_common_args: !unsafe "-J gate.example"}
+    quote: {ansible_ssh_common_args: "-o 'ProxyJump=x"}
 """
 
 REJECTED = {
@@ -86,6 +94,10 @@ REJECTED = {
     "key_template": "ansible_ssh_private_key_file is the template",
     "connection_template": "ansible_connection is the template",
     "container": "ansible_connection 'community.docker.docker', which is not SSH",
+    "jump_template": "ansible_ssh_common_args is the template",
+    "other_file": "the option '-F' of ssh is not read from Ansible",
+    "unsafe_command": "ProxyCommand in a value that Ansible marks as unsafe is not run",
+    "quote": "ansible_ssh_common_args: No closing quotation",
 }
 
 #: Addresses from the variables of other plugins; since 2.19 the result is marked as unsafe.
@@ -140,6 +152,17 @@ async def test_each_host_is_right_or_rejected_with_the_reason(tmp_path: Path) ->
         "db01.example.com": ("db01.example.com", "skewmon", 22),
         "db02.example.com": ("db02.example.com", "skewmon", 22),
         "10.0.0.8": ("10.0.0.8", "skewmon", 2222),
+        "behind": ("behind", "skewmon", 22),
+        "proxied": ("proxied", "skewmon", 22),
+        "command_line": ("command_line", "root", 2200),
+        "unsafe_jump": ("unsafe_jump", "skewmon", 22),
+    }
+    ways = {node.name: (node.ssh.jump, node.ssh.proxy_command) for node in listing.nodes}
+    assert {name: way for name, way in ways.items() if way != ((), None)} == {
+        "behind": (("ops@gate.example:2222",), None),
+        "proxied": ((), "ssh -W %h:%p gate.example"),
+        "command_line": (("gate.example", "inner"), None),
+        "unsafe_jump": (("gate.example",), None),
     }
     reasons = {one.name: one.reason for one in listing.rejected}
     assert reasons.keys() == REJECTED.keys()
