@@ -180,8 +180,15 @@ def _cluster(name: str, spec: "ClusterSpec") -> str:
     lines = _joined([_line(line) for line in spec.lines])
     return (
         f"Cluster {name}: {_joined(parts)}, measured every {format_duration(spec.interval_ns)} "
-        f"by {spec.samples} exchange{'' if spec.samples == 1 else 's'} each; {lines}."
+        f"by {_exchanges(spec.samples)}; {lines}."
     )
+
+
+def _exchanges(samples: int | str) -> str:
+    """Return the number of exchanges of a burst in words."""
+    if samples == "auto":
+        return "as many exchanges as each needs"
+    return f"{samples} exchange{'' if samples == 1 else 's'} each"
 
 
 def _line(line: "Threshold") -> str:

@@ -6,6 +6,7 @@ import click
 
 from skewmon.cli import check
 from skewmon.cli.main import EXIT_UNUSABLE
+from skewmon.clock.sampling import WHOLE_BURST
 
 #: The options of ``check`` on how a node is reached and measured.
 OF_CHECK = frozenset(
@@ -44,7 +45,7 @@ def command(node: str, timeout: str, verbose: bool, **selection: Any) -> int:
     nodes = list(dict.fromkeys(one for cluster in clusters for one in cluster.nodes))
     if len(nodes) != 1:
         raise click.BadParameter(f"expected one node, found {len(nodes)}", param_hint="NODE")
-    found = containment.run(probe_node(nodes[0], clusters[0].samples, timeout_s))
+    found = containment.run(probe_node(nodes[0], clusters[0].samples or WHOLE_BURST, timeout_s))
     for line in full(found) if verbose else brief(found):
         click.echo(line)
     return 0 if found.estimate else EXIT_UNUSABLE

@@ -4,6 +4,7 @@ Eight exchanges mostly find a quiet moment. If they found none, because a proces
 full, the node's earlier bursts show that narrower ones can be had, and a repeat within the round is worth it.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,20 +30,25 @@ class BurstBaseline(NamedTuple):
         """Return the same with one more burst."""
         return BurstBaseline((*self.widths_ns, width_ns)[-REMEMBERED:])
 
+    @property
+    def narrowest_ns(self) -> int:
+        """The width of the narrowest one; 0 without any."""
+        return min(self.widths_ns, default=0)
+
     def disturbed(self, width_ns: int) -> bool:
         """Whether a burst is wider than the median of those before it explains."""
         count = len(self.widths_ns)
         return count >= FEWEST and width_ns > DISTURBED * sorted(self.widths_ns)[count // 2]
 
 
-def burst_width_ns(burst: Burst) -> int:
+def burst_width_ns(opening: Sequence[Exchange]) -> int:
     """Return the width of the oscillator's offset by the fastest request and the fastest reply of a burst.
 
     Against the vantage if there is one, else against the base. Ageing and quanta are left out: bursts of one
     node are compared with each other, and all have the same.
     """
     by: list[tuple[Exchange, Exchange | VantageStamps]]
-    by = [(one, one.vantage) for one in burst.opening if one.vantage] or [(one, one) for one in burst.opening]
+    by = [(one, one.vantage) for one in opening if one.vantage] or [(one, one) for one in opening]
     forth = min(one.raw_in_ns - stamps.sent_ns for one, stamps in by if one.raw_in_ns is not None)
     back = max(one.raw_out_ns - stamps.received_ns for one, stamps in by if one.raw_out_ns is not None)
     return forth - back

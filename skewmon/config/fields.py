@@ -9,9 +9,18 @@ import unicodedata
 import urllib.parse
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from skewmon.config import paths
@@ -23,7 +32,9 @@ from skewmon.config.limits import (
     MAX_IDENTITIES,
     MAX_NAME_LENGTH,
     MAX_PORT,
+    MAX_SAMPLES,
     MIN_PORT,
+    MIN_SAMPLES,
 )
 from skewmon.config.targets import check_host, check_user, check_vantage, expand, parse_target
 from skewmon.errors import echoed
@@ -211,3 +222,11 @@ Hops = Annotated[
 def duration_within(low_ns: int, high_ns: int) -> Any:
     """Return the kind of a duration that lies in ``[low_ns, high_ns]``."""
     return AfterValidator(_within(low_ns, high_ns))
+
+
+#: Exchanges in one burst.
+Samples = Annotated[
+    Annotated[Literal["auto"], Tag("text")]
+    | Annotated[int, Field(ge=MIN_SAMPLES, le=MAX_SAMPLES), Tag("number")],
+    Discriminator(lambda value: "text" if value == "auto" else "number"),
+]

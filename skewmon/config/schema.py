@@ -20,6 +20,7 @@ from skewmon.config.fields import (
     PlainPaths,
     Port,
     ProxyCommand,
+    Samples,
     SecretPath,
     SecretPaths,
     Url,
@@ -213,8 +214,8 @@ class ClusterSpec(Spec):
     status_interval_ns: RoundInterval = Field(
         60 * NS_PER_S, alias="status_interval", description="time daemons are queried this often"
     )
-    samples: int = Field(
-        8, ge=limits.MIN_SAMPLES, le=limits.MAX_SAMPLES, description="exchanges in one burst"
+    samples: Samples = Field(
+        "auto", description="exchanges in one burst; auto: as many as the question needs"
     )
     profile: Annotated[str, AfterValidator(refused_by(check_profile))] | None = Field(
         None, description="thresholds by name; `skewmon profiles` lists them"

@@ -83,7 +83,7 @@ class _ClusterReader:
             nodes=of_shard(every, shard.index, shard.of) if shard else every,
             interval_s=spec.interval_ns / NS_PER_S,
             status_interval_s=spec.status_interval_ns / NS_PER_S,
-            samples=spec.samples,
+            samples=None if spec.samples == "auto" else spec.samples,
             thresholds=spec.lines,
             inventories=tuple(inventories),
             total_nodes=len(every),

@@ -125,7 +125,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     interval_s: float = 15.0
     status_interval_s: float = 60.0
-    samples: int = 8
+    samples: int | None = None  # of each burst; None: as many as the question needs
     thresholds: tuple[Threshold, ...] = ()
     config_file: str = ""
     inventories: tuple[Inventory, ...] = ()

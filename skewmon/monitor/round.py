@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skewmon.clock.history import STEADY_CLOCKSOURCES
+from skewmon.clock.sampling import WHOLE_BURST
 from skewmon.clock.selfcheck import contradictions
 from skewmon.clock.steps import Movement
 from skewmon.errors import NodeError, SkewmonError
@@ -14,6 +15,7 @@ from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.node_state import NodeUpdate
 from skewmon.monitor.pauses import settled
 from skewmon.monitor.references import ReferenceAsker
+from skewmon.monitor.sampling import goals_after, shared_goals
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.clocks import own_boot_id, own_clocksource, own_sleep_ns
 from skewmon.probe.link import Link
@@ -70,11 +72,16 @@ async def run_round(
     References that are due are queried meanwhile.
     """
     endpoints = list(dict.fromkeys(node.endpoint for cluster in clusters for node in cluster.nodes))
-    samples = max(cluster.samples for cluster in clusters)
+    samples = max(cluster.samples or WHOLE_BURST for cluster in clusters)
     interval_s = min(cluster.interval_s for cluster in clusters)
     if references:
         references.begin(_relays(links[endpoint] for endpoint in endpoints))
-    sweep = await sweeper.sweep({endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s)
+    sweep = await sweeper.sweep(
+        {endpoint: links[endpoint] for endpoint in endpoints},
+        samples,
+        interval_s,
+        shared_goals(clusters, state.goals),
+    )
     if references:
         await references.settle()
     for endpoint, claims in sweep.claims.items():
@@ -97,6 +104,7 @@ async def run_round(
     failed_checks = tuple(contradictions(measured, own_boot_id()))
     state.commit(found.updates, clusters, sweep.at_ns, wall_ns, slept_ns, failed_checks, found.vantages)
     views, failed = _evaluated(clusters, replace(sweep, outcomes=outcomes), seen, state, wall_ns)
+    state.goals.update({view.name: goals_after(view, state.nodes) for view in views})
     return Round(
         sweep.at_ns,
         wall_ns,

@@ -11,6 +11,7 @@ from skewmon.model import BASE, NS_PER_S, Cluster, Endpoint, Interval, Measured,
 from skewmon.monitor.axes import VantageState
 from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
 from skewmon.monitor.reference_state import References
+from skewmon.monitor.sampling import Goals
 
 #: No machine falls asleep and wakes within this, and no five reads of its clocks take so long.
 LEAST_SLEEP_NS = 100_000_000
@@ -68,6 +69,7 @@ class MonitorState:
     axis_references: dict[str, References] = field(default_factory=dict)  # queried from vantages, by label
     vantages: dict[str, VantageState] = field(default_factory=dict)
     self_check_failures: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHECKS, 0)))
+    goals: dict[str, Goals] = field(default_factory=dict)  # of the next bursts, by cluster
     _rounds: dict[str, ClusterRounds] = field(default_factory=dict)
     _checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     _clusters: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class MonitorState:
                 shared.setdefault(endpoint, []).append(cluster.name)
         self._clusters = {endpoint: tuple(names) for endpoint, names in shared.items()}
         kept = {name for names in shared.values() for name in names}
+        self.goals = {name: goals for name, goals in self.goals.items() if name in kept}
         for name in self._rounds.keys() - kept:  # counts go on, as counters should; the instant is stale
             self._rounds[name] = ClusterRounds(self._rounds[name].number)
         for endpoint in set(self.nodes) - set(shared):

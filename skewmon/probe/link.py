@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
+from skewmon.clock.sampling import Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Failed, Node, Program, SyncStatus
 from skewmon.probe.clocks import ArrivalClock
@@ -173,8 +174,8 @@ class Link:
         if (was_late is None) != (late is None):
             self._changed(self)
 
-    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
-        """Return the opening exchanges of a round, fewer if more would not end by ``until_ns`` of the base.
+    async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:
+        """Return the first exchanges of a round, until they are ``enough`` or it is ``until_ns`` of the base.
 
         Raises NodeError if there is no link, or if it broke on the way.
         """
@@ -189,7 +190,7 @@ class Link:
                             lambda: (
                                 self._ticks.burst(session)
                                 if is_coarse(session)
-                                else session.burst(samples, until_ns)
+                                else session.burst(samples, until_ns, enough)
                             )
                         )
                 except TimeoutError:

@@ -5,6 +5,7 @@ claims come with each reply. There is no login, and nothing is authenticated.
 """
 
 from skewmon.clock.interval import WALL, intersection, middle_ns
+from skewmon.clock.sampling import Enough, never
 from skewmon.errors import ConnectError, NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Node, Program, Quantum, ReferenceFault
 from skewmon.probe.clocks import ArrivalClock, base_ns
@@ -73,7 +74,7 @@ class NtpLink(Link):
             self.attempted.set()
         self.failure = self.late = self.slowest_ns = None
 
-    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
+    async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:
         """Return the opening exchanges of a round, as many as the node answers; raises as a link does."""
         async with self._turn:
             opened = self._opened()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import asyncssh
 
+from skewmon.clock.sampling import LEAST_EXCHANGES, Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
 from skewmon.probe import programs, wire
@@ -152,20 +153,20 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), stamps.frame, reply)
         return reply
 
-    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
-        """Return a burst of ``samples`` exchanges, back to back, with nothing after it yet.
+    async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:
+        """Return a burst of ``samples`` exchanges, back to back, or of fewer once they are ``enough``.
 
         After the first, none is begun that is not expected to end by ``until_ns`` of the base. Those through
         a vantage are back to back there, so all of them take little longer than one.
         """
         assert self.program is not None
-        if self._connection.stamps.knows_turns:
-            return Burst(self.program, await self._exchanges(samples), vantage=self.vantage_label)
-        exchanges = [await self.exchange()]
-        while len(exchanges) < samples:
+        at_once = self._connection.stamps.knows_turns
+        few = samples if enough is never else LEAST_EXCHANGES
+        exchanges = [*await self._exchanges(min(samples, few) if at_once else 1)]
+        while len(exchanges) < samples and not enough(exchanges):
             if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
                 break
-            exchanges.append(await self.exchange())
+            exchanges += await self._exchanges(samples - len(exchanges) if at_once else 1)
         return Burst(self.program, tuple(exchanges), vantage=self.vantage_label)
 
     def close(self) -> None:
@@ -174,7 +175,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._channel.close()
 
     # --- callbacks of asyncssh ---
-
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         """Take a piece of output; complete lines are handled at once."""
         received_ns = self._connection.stamps.received_ns

@@ -4,11 +4,13 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
+from skewmon.clock.sampling import BurstGoal, is_enough, never
 from skewmon.errors import NodeError, Reason
 from skewmon.model import (
     NS_PER_S,
@@ -62,6 +64,8 @@ REPEAT_WITHIN_SHARE = 0.25
 
 #: The wait for a node has so many parts, each of which this process may oversleep without harm.
 SLICES = 8
+
+NO_GOALS: Mapping[Endpoint, BurstGoal] = {}
 
 Result = TypeVar("Result")
 
@@ -121,19 +125,25 @@ class Sweeper:
         self._left: dict[Link, asyncio.Future[Any]] = {}  # late ones, until their exchange has ended
 
     async def sweep(
-        self, links: Mapping[Endpoint, Link], samples: int, interval_s: float = math.inf
+        self,
+        links: Mapping[Endpoint, Link],
+        samples: int,
+        interval_s: float = math.inf,
+        goals: Mapping[Endpoint, BurstGoal] = NO_GOALS,
     ) -> Sweep:
         """Return every node's outcome; a node that fails or is late disturbs no other.
 
-        The next round is due after ``interval_s``.
+        The next round is due after ``interval_s``. Bursts of nodes with a goal end once they reach it.
         """
         began = base_ns()
         budget = self._budget_of(interval_s)
         within_ns = int(min(REPEAT_WITHIN_NS, interval_s * REPEAT_WITHIN_SHARE * NS_PER_S))
         repeats = _Repeats(max(REPEATS_FREE, round(len(links) * REPEATS_SHARE)), began + within_ns)
 
+        goal_of = {links[endpoint]: goal for endpoint, goal in goals.items()}
+
         def burst(link: Link) -> Awaitable[_Taken]:
-            return self._burst(link, samples, repeats, budget)
+            return self._burst(link, samples, repeats, budget, goal_of.get(link))
 
         vantages = {link.vantage for link in links.values() if link.vantage is not None}
         async with asyncio.TaskGroup() as beside:
@@ -205,23 +215,32 @@ class Sweeper:
         self._left[link] = task
         task.add_done_callback(gone)
 
-    async def _burst(self, link: Link, samples: int, repeats: _Repeats, budget: Budget) -> _Taken:
+    async def _burst(
+        self, link: Link, samples: int, repeats: _Repeats, budget: Budget, goal: BurstGoal | None
+    ) -> _Taken:
         began = base_ns()
-        burst = await link.burst(samples, began + int(budget.ask_s * NS_PER_S))
+        baseline = self._baselines.get(link, BurstBaseline())
+
+        enough = never if goal is None else partial(is_enough, goal, baseline.narrowest_ns)
+        burst = await link.burst(samples, began + int(budget.ask_s * NS_PER_S), enough)
         if burst.program.raw is not None:
-            burst = await self._quietened(link, burst, samples, repeats)
+            self._baselines[link] = baseline.after(burst_width_ns(burst.opening))
+            if not enough(burst.opening):
+                burst = await self._quietened(link, burst, samples, repeats, baseline)
         return _Taken(burst, began, base_ns())
 
-    async def _quietened(self, link: Link, burst: Burst, samples: int, repeats: _Repeats) -> Burst:
+    @staticmethod
+    async def _quietened(
+        link: Link, burst: Burst, samples: int, repeats: _Repeats, baseline: BurstBaseline
+    ) -> Burst:
         """Return a burst together with those that repeat it because it was disturbed."""
-        baseline, width_ns = self._baselines.get(link, BurstBaseline()), burst_width_ns(burst)
-        self._baselines[link] = baseline.after(width_ns)
+        width_ns = burst_width_ns(burst.opening)
         expected_ns = burst.opening[-1].received_ns - burst.opening[0].sent_ns
         for _ in range(REPEATS):
             if not (baseline.disturbed(width_ns) and repeats.take(expected_ns)):
                 break
             burst = joined(burst, await link.burst(samples))
-            width_ns = burst_width_ns(burst)
+            width_ns = burst_width_ns(burst.opening)
         return burst
 
     @staticmethod

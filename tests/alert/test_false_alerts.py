@@ -1,7 +1,7 @@
 """A slow network cannot start or end an alert: simulated nodes, from exchanges to the alert machine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import pytest
@@ -9,8 +9,10 @@ import pytest
 from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, step
 from skewmon.alert.saved_state import from_json, to_json
+from skewmon.clock.baseline import BurstBaseline, burst_width_ns
 from skewmon.clock.burst import estimate
-from skewmon.model import NS_PER_S, Cluster, ClusterView, Endpoint, Interval, Measured, Node, Threshold
+from skewmon.clock.sampling import BurstGoal, is_enough
+from skewmon.model import NS_PER_S, Burst, Cluster, ClusterView, Endpoint, Interval, Measured, Node, Threshold
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
@@ -39,18 +41,19 @@ FIRST_ROUNDS = 200
 class LopsidedPath:
     """A path with all its delay in one direction, another one and in another manner each round."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, delay_ns: int = DELAY_NS) -> None:
         self._rng = rng
+        self._most_ns = delay_ns
         self.change()
 
     def change(self) -> None:
         """Choose a direction, and whether the delay is the same for a whole burst."""
         self._forward = self._rng.random() < 0.5
-        self._steady_ns = self._rng.randrange(DELAY_NS + 1) if self._rng.random() < 0.5 else None
+        self._steady_ns = self._rng.randrange(self._most_ns + 1) if self._rng.random() < 0.5 else None
 
     def __call__(self) -> tuple[int, int]:
         """Return the delays of one exchange, there and back."""
-        delay_ns = self._rng.randrange(DELAY_NS + 1) if self._steady_ns is None else self._steady_ns
+        delay_ns = self._rng.randrange(self._most_ns + 1) if self._steady_ns is None else self._steady_ns
         return (delay_ns, 0) if self._forward else (0, delay_ns)
 
 
@@ -62,10 +65,13 @@ class Simulated:
     seed: int
     state: State = field(default_factory=State)
     now_ns: int = START_NS
+    samples: int | None = None
+    delay_ns: int = DELAY_NS
+    baselines: dict[Endpoint, BurstBaseline] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rng = Random(self.seed)
-        self.paths = [LopsidedPath(Random(rng.random())) for _ in self.ahead_ns]
+        self.paths = [LopsidedPath(Random(rng.random()), self.delay_ns) for _ in self.ahead_ns]
         # One rate for all, so that their truth stays as far apart as it was.
         self.machines = [
             Machine(Random(rng.random()), network=path, rate_ppt=20 * PPM, wall_ns=WALL_NS + ahead)
@@ -75,20 +81,41 @@ class Simulated:
             # Each REALTIME has exactly the given offset, without a remainder.
             machine._mono = machine._mono_rest = machine._raw_rest = 0
         nodes = tuple(Node(f"n{number}", f"10.0.0.{number}") for number in range(1, len(self.machines) + 1))
-        self.cluster = Cluster("sim", nodes, thresholds=(LINE,))
+        self.cluster = Cluster("sim", nodes, samples=self.samples, thresholds=(LINE,))
         self.links = {one.endpoint: index for index, one in enumerate(nodes)}
         self.monitor = MonitorState()
 
-    async def sweep(self, links: Mapping[Endpoint, int], _samples: int, _interval_s: float) -> Sweep:
-        """Measure every node, as the real sweeper does."""
+    async def sweep(
+        self,
+        links: Mapping[Endpoint, int],
+        _samples: int,
+        _interval_s: float,
+        goals: Mapping[Endpoint, BurstGoal],
+    ) -> Sweep:
+        """Measure every node, as the real sweeper does; of a burst with a goal the first exchanges count."""
         seen = observe_round(self.machines, self.now_ns)
-        outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]
+        bursts = [self._ended(endpoint, one.burst, goals) for endpoint, one in zip(links, seen, strict=True)]
+        self.exchanges = [len(burst.opening) for burst in bursts]
+        outcomes = [
+            Measured(burst, estimate(burst, one.tau_ns)) for burst, one in zip(bursts, seen, strict=True)
+        ]
         assert all(
             holds(one.estimate.wall, s.truth.wall_units) for one, s in zip(outcomes, seen, strict=True)
         )
         return Sweep(
             seen[0].tau_ns, Interval(0, 1_000), 0.25, {one: outcomes[link] for one, link in links.items()}
         )
+
+    def _ended(self, endpoint: Endpoint, burst: Burst, goals: Mapping[Endpoint, BurstGoal]) -> Burst:
+        """Return the part of a burst after which the real one would have ended."""
+        baseline, goal = self.baselines.get(endpoint, BurstBaseline()), goals.get(endpoint)
+        count = 1
+        while count < len(burst.opening) and not (
+            goal and is_enough(goal, baseline.narrowest_ns, burst.opening[:count])
+        ):
+            count += 1
+        self.baselines[endpoint] = baseline.after(burst_width_ns(burst.opening[:count]))
+        return replace(burst, opening=burst.opening[:count])
 
     async def round(self) -> ClusterView:
         """Let an interval pass, measure and judge; return the view."""

@@ -31,7 +31,7 @@ def test_the_least_file_has_every_default() -> None:
     assert config.web.listen == "127.0.0.1:10061"
     assert config.web.config_file is None
     assert config.export.pairs == "auto"
-    assert (spec.interval_ns, spec.status_interval_ns, spec.samples) == (15 * 10**9, 60 * 10**9, 8)
+    assert (spec.interval_ns, spec.status_interval_ns, spec.samples) == (15 * 10**9, 60 * 10**9, "auto")
     assert [(line.severity, line.kind, line.limit_ns) for line in spec.lines] == [
         ("warning", "skew", 50_000_000),
         ("critical", "skew", 1_000_000_000),

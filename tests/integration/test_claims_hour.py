@@ -37,7 +37,7 @@ class Hour:
         self.machines = machines
         self.at_ns = 10**15
 
-    async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, links: dict[Endpoint, str], samples: int, *_: object) -> Sweep:
         """Measure all machines at one instant; the admin box's clock agrees with the first of them."""
         seen = observe_round([self.machines[name] for name in links.values()], self.at_ns, samples=samples)
         outcomes = [Measured(one.burst, estimate(one.burst, one.tau_ns)) for one in seen]

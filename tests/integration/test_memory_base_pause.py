@@ -31,7 +31,7 @@ class Simulated:
     def __init__(self, machines: list[Machine]) -> None:
         self.machines = machines
 
-    async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, links: dict[Endpoint, str], samples: int, *_: object) -> Sweep:
         start_ns = max(machine.at_ns for machine in self.machines) + ROUND_NS
         for machine in self.machines:
             machine.rest_until(start_ns)

@@ -12,7 +12,6 @@ from skewmon.model import (
     Burst,
     Cluster,
     ClusterView,
-    Endpoint,
     Exchange,
     Interval,
     Measured,
@@ -196,7 +195,7 @@ class Canned:
     def __init__(self, sweep: Sweep) -> None:
         self._sweep = sweep
 
-    async def sweep(self, _links: dict[Endpoint, str], _samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, *_: object) -> Sweep:
         """Return it."""
         return self._sweep
 

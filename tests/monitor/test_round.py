@@ -51,7 +51,7 @@ class Canned:
         self.at_ns = at_ns
         self.asked: list[str] = []
 
-    async def sweep(self, links: dict[Endpoint, str], samples: int, _interval_s: float) -> Sweep:
+    async def sweep(self, links: dict[Endpoint, str], *_: object) -> Sweep:
         self.asked = list(links.values())
         return Sweep(
             self.at_ns,

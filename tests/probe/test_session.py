@@ -1,6 +1,7 @@
 """A node may say anything at all: it is measured or fails on its own with a reason, and nothing escapes."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from tests.integration.measuring import failed, in_order, measured, outcome_of, 
 from tests.probe.hostile import FULL_HELLO, PLAIN_HELLO, Liar, nonce_of
 
 TIMEOUT_S = 4.0
+RAW = time.CLOCK_MONOTONIC_RAW
 
 
 @asynccontextmanager
@@ -51,6 +53,36 @@ async def test_an_honest_script_is_measured(tmp_path: Path) -> None:
     assert found.estimate.oscillator is not None
     assert 0 in found.estimate.oscillator
     assert found.burst.program.boot_id == "b1"
+
+
+def read_now(_: Liar, nonce: str, ident: int) -> bytes:
+    """Return a reply as a program on this machine gives it: its clocks at once, in their order."""
+    clocks = (time.CLOCK_REALTIME, RAW, time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, RAW, time.CLOCK_REALTIME)
+    return f"{nonce} {ident} {' '.join(str(time.clock_gettime_ns(clock)) for clock in clocks)}\n".encode()
+
+
+async def test_bursts_grow_short_once_a_node_is_known(tmp_path: Path) -> None:
+    """Of samples: auto, on a node far from every line; a number of samples is kept to."""
+    line = Threshold("warning", NS_PER_S)
+    state, sweeper = MonitorState(), Sweeper()
+    script = Liar(reply=read_now)
+    async with node_with(script, tmp_path / "a") as a, node_with(script, tmp_path / "b", "127.0.3.2") as b:
+        auto, fixed = Cluster("auto", (a, b), thresholds=(line,)), Cluster("eight", (a, b), samples=8)
+
+        async def samples(cluster: Cluster) -> list[int]:
+            (view,) = (await run_round([cluster], links, sweeper, state)).views
+            return [
+                node.outcome.estimate.samples for node in view.nodes if isinstance(node.outcome, Measured)
+            ]
+
+        async with opened((a, b), TIMEOUT_S) as links:
+            assert min(await samples(auto)) >= 9
+            for _ in range(50):
+                if min(await samples(auto)) < 9:
+                    break
+            else:
+                pytest.fail("every burst was a whole one")
+            assert min(await samples(fixed)) >= 9
 
 
 async def test_a_request_is_one_packet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ class Scripted(Link):
         self.trips_ns: list[int | ProbeError] = []
         self.bursts = 0
 
-    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
+    async def burst(self, samples: int, until_ns: int | None = None, *_: object) -> Burst:
         """Return exchanges that are over already."""
         self.bursts += 1
         trip_ns = self.trips_ns.pop(0) if self.trips_ns else QUIET_NS
@@ -161,7 +161,7 @@ class Dawdling(Scripted):
         self.is_slow = True
         self.ended = 0
 
-    async def burst(self, samples: int, until_ns: int | None = None) -> Burst:
+    async def burst(self, samples: int, until_ns: int | None = None, *_: object) -> Burst:
         """Wait to be let go if it is slow."""
         began = base_ns()
         if self.is_slow:

@@ -1,0 +1,91 @@
+"""As many exchanges as the question needs: when a burst of ``samples: auto`` may stop.
+
+A node's interval contains its clock after any number of exchanges; further ones only narrow it. So a burst
+that stops early can hide nothing but precision. It stops once no further exchange could be of use:
+
+- for a verdict: in its last round the node was near no line (``near_line``), and its clock is still where
+  that round would have it, but for ordinary steering;
+- for the published bound: it could narrow by no more than a tenth of the lowest line;
+- for the history: rates and drift rest on the narrowest bursts of the last minutes, and this one is at most
+  three times as wide as the narrowest of them.
+
+Everything else gets the whole burst: a new node, a node near a line, a moved clock, a disturbed burst.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from skewmon.clock.baseline import burst_width_ns
+from skewmon.clock.interval import RHO_WALL_PPB, age_slack_ns
+from skewmon.model import Exchange, Interval
+
+#: Exchanges of a whole burst: of eight, one is nearly always quiet each way.
+WHOLE_BURST = 8
+
+#: No burst has fewer: the first exchange after a pause is slower than the next ones, and two can contradict
+#: each other.
+LEAST_EXCHANGES = 2
+
+#: Rounds with whole bursts at the beginning of a node's history: its rate and its usual bound rest on them.
+NEW_ROUNDS = 5
+
+#: The published bound may be wider by this part of the lowest line, and lines within it count as near.
+PART_OF_LINE = 10
+
+#: A burst is wide enough for the history up to this multiple of the narrowest of the last ones.
+WIDTHS = 3
+
+
+Enough = Callable[[Sequence[Exchange]], bool]
+
+
+def never(_: Sequence[Exchange]) -> bool:
+    """Return False: a burst has its full number of exchanges."""
+    return False
+
+
+class BurstGoal(NamedTuple):
+    """The lowest line of a node's clusters, and its wall clock minus the base in its last round."""
+
+    line_ns: int
+    wall: Interval
+    at_ns: int
+
+
+def is_enough(goal: BurstGoal, narrowest_ns: int, exchanges: Sequence[Exchange]) -> bool:
+    """Return whether these exchanges suffice; ``narrowest_ns`` is the width of the best burst before."""
+    if len(exchanges) < LEAST_EXCHANGES or exchanges[-1].raw_in_ns is None:
+        return False
+    width_ns = burst_width_ns(exchanges)
+    if width_ns > WIDTHS * narrowest_ns or width_ns - narrowest_ns > 2 * goal.line_ns // PART_OF_LINE:
+        return False
+    return _is_expected(exchanges[-1], goal)
+
+
+def _is_expected(latest: Exchange, goal: BurstGoal) -> bool:
+    """Return whether a wall clock can still be where the last round had it, but for ordinary steering."""
+    slack_ns = age_slack_ns(latest.received_ns - goal.at_ns, RHO_WALL_PPB)
+    lower_ns, upper_ns = latest.real_out_ns - latest.received_ns, latest.real_in_ns - latest.sent_ns
+    return goal.wall.lower_ns - slack_ns <= upper_ns and lower_ns <= goal.wall.upper_ns + slack_ns
+
+
+def near_line(offsets: Mapping[str, Interval], limit_ns: int, margin_ns: int) -> set[str]:
+    """Return the nodes of pairs whose distance may be a limit, or may lie within ``margin_ns`` of it."""
+    ordered = sorted(offsets.values(), key=lambda one: one.lower_ns)
+    lower = [one.lower_ns for one in ordered]
+    highest = list(accumulate((one.upper_ns for one in ordered), max))
+
+    def reaches(begin_ns: int, end_ns: int) -> bool:
+        """Whether an interval of some node meets this span."""
+        count = bisect_right(lower, end_ns)
+        return count > 0 and highest[count - 1] >= begin_ns
+
+    near, far = limit_ns - margin_ns, limit_ns + margin_ns
+    return {
+        name
+        for name, one in offsets.items()
+        if reaches(one.lower_ns + near, one.upper_ns + far)
+        or reaches(one.lower_ns - far, one.upper_ns - near)
+    }

@@ -1,0 +1,75 @@
+"""A burst may stop early only if no further exchange could be of use."""
+
+from random import Random
+
+import pytest
+
+from skewmon.clock.sampling import LEAST_EXCHANGES, BurstGoal, is_enough, near_line
+from skewmon.model import NS_PER_S, Exchange, Interval
+from tests.clock.simulator import MS, US
+
+AT_NS = 10**15
+AHEAD_NS = 1_790_000_000 * NS_PER_S
+GOAL = BurstGoal(50 * MS, Interval.around(AHEAD_NS, 100 * US), AT_NS)
+
+
+def exchange(width_ns: int, *, ahead_ns: int = AHEAD_NS, raw: bool = True) -> Exchange:
+    """Return an exchange a second after the last round."""
+    sent = AT_NS + NS_PER_S
+    middle = sent + width_ns // 2
+    read, real = (middle if raw else None), middle + ahead_ns
+    return Exchange(sent, sent + width_ns, real, real, read, read, read, read)
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "narrowest_ns", "goal", "enough"),
+    [
+        ([exchange(200 * US)] * LEAST_EXCHANGES, 150 * US, GOAL, True),
+        ([exchange(200 * US)] * (LEAST_EXCHANGES - 1), 150 * US, GOAL, False),
+        ([exchange(500 * US)] * 7, 150 * US, GOAL, False),
+        ([exchange(500 * US), exchange(200 * US)], 150 * US, GOAL, True),
+        ([exchange(60 * MS)] * 7, 45 * MS, GOAL, False),
+        ([exchange(54 * MS)] * 2, 45 * MS, GOAL, True),
+        ([exchange(200 * US, ahead_ns=AHEAD_NS + 20 * MS)] * 7, 150 * US, GOAL, False),
+        ([exchange(200 * US, ahead_ns=AHEAD_NS - 20 * MS)] * 7, 150 * US, GOAL, False),
+        ([exchange(200 * US, raw=False)] * 7, 150 * US, GOAL, False),
+        ([exchange(200 * US)] * 7, 0, GOAL, False),
+    ],
+    ids=[
+        "usual",
+        "too few",
+        "disturbed",
+        "one was quiet",
+        "could narrow by more than a tenth of the line",
+        "could narrow by less",
+        "moved ahead",
+        "moved back",
+        "no oscillator",
+        "new",
+    ],
+)
+def test_the_rule(exchanges: list[Exchange], narrowest_ns: int, goal: BurstGoal, *, enough: bool) -> None:
+    """As docs/measurement.md states it."""
+    assert is_enough(goal, narrowest_ns, exchanges) is enough
+
+
+def test_nodes_near_a_line_are_those_of_all_pairs() -> None:
+    """The short way finds what a comparison of all pairs finds."""
+    dice = Random(16)
+    found = 0
+    for _ in range(300):
+        offsets = {
+            f"n{number}": Interval.around(dice.randrange(-200, 200), dice.randrange(20))
+            for number in range(12)
+        }
+        limit_ns, margin_ns = dice.randrange(150), dice.randrange(20)
+        expected = {
+            name
+            for name, one in offsets.items()
+            for other in offsets.values()
+            for side in (limit_ns, -limit_ns)
+            if (one - other).widened(margin_ns).meet(Interval(side, side))
+        }
+        assert near_line(offsets, limit_ns, margin_ns) == expected
+        found += 0 < len(expected) < len(offsets)
+    assert found > 100
