@@ -189,6 +189,14 @@ static void shift_stamp(struct timespec *stamp)
 	*stamp = as_timespec(node_ns(REAL, ago_ns, &seen));
 }
 
+static void shift_coarse_stamp(struct timeval *stamp)
+{
+	struct timespec ts = {stamp->tv_sec, stamp->tv_usec * 1000};
+	shift_stamp(&ts);
+	stamp->tv_sec = ts.tv_sec;
+	stamp->tv_usec = ts.tv_nsec / 1000;
+}
+
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	ssize_t size = as_libc(kernel_call(SYS_recvmsg, fd, (long)message, flags, 0, 0, 0));
@@ -197,6 +205,8 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part))
 		if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS)
 			shift_stamp((struct timespec *)CMSG_DATA(part));
+		else if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMP)
+			shift_coarse_stamp((struct timeval *)CMSG_DATA(part));
 	return size;
 }
 

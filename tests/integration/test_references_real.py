@@ -1,4 +1,4 @@
-"""UTC from five real time servers: three chronyds, NTPsec, and a chronyd that is 300 ms ahead.
+"""UTC from six real time servers: three chronyds, NTPsec, ntp.org's ntpd, and a chronyd that is 300 ms ahead.
 
 The machine's base runs 80 ppm away from UTC. Between skewmon and each server lies a relay that delays one
 side of each exchange, and only one, by up to 200 ms.
@@ -8,7 +8,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -31,12 +31,15 @@ DELAY_MAX_S = 0.2
 #: The claims of a server that has just been started shrink within half a minute.
 SETTLED_S = 60.0
 
-NAMES = ("chronyd-1", "chronyd-2", "chronyd-3", "ntpsec", "liar")
+#: OpenNTPD serves the time only when it has been corrected some times.
+STEERED_S = 600.0
+
+NAMES = ("chronyd-1", "chronyd-2", "chronyd-3", "ntpsec", "ntpd", "liar")
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TimeServers, list[str]]]:
-    """Yield the five servers and their addresses."""
+    """Yield the six servers and their addresses."""
     prepare()
     with time_servers(tmp_path_factory.mktemp("servers")) as opened:
         following = f"server {opened.upstream('source')} iburst minpoll 0 maxpoll 0"
@@ -45,16 +48,19 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TimeServ
             opened.chronyd("chronyd-2"),
             opened.chronyd("chronyd-3", lines=following),
             opened.ntpsec("ntpsec"),
+            opened.ntpd("ntpd"),
             opened.chronyd("liar", ahead_ns=LIAR_NS),
         ]
         asyncio.run(settle(opened.relayed(*addresses)))
         yield opened, addresses
 
 
-async def settle(places: list[tuple[str, int]]) -> None:
+async def settle(
+    places: list[tuple[str, int]], names: Sequence[str] = NAMES, patience_s: float = SETTLED_S
+) -> None:
     """Wait until each server knows its time to 100 ms by its own claim."""
-    with Sources(places) as sources:
-        async with asyncio.timeout(SETTLED_S):
+    with Sources(places, names) as sources:
+        async with asyncio.timeout(patience_s):
             while not all(
                 one.reply is not None and one.reply.root_distance_ns < 100_000_000
                 for one in sources.references.states
@@ -67,15 +73,15 @@ async def settle(places: list[tuple[str, int]]) -> None:
 class Sources:
     """The references as a daemon has them, queried without a schedule; closes their sockets at its end."""
 
-    def __init__(self, places: list[tuple[str, int]]) -> None:
+    def __init__(self, places: list[tuple[str, int]], names: Sequence[str] = NAMES) -> None:
         self.references = References()
         self.references.states = [
             ReferenceState(TimeServer(name, *place), NtpSchedule(64.0), address=place[0])
-            for name, place in zip(NAMES, places, strict=False)
+            for name, place in zip(names, places, strict=False)
         ]
         self._arrivals = ArrivalClock()
         self._sockets = [NtpSocket((2, place), self._arrivals, pytest.fail) for place in places]
-        self.intervals: dict[str, list[tuple[int, Interval]]] = {name: [] for name in NAMES}
+        self.intervals: dict[str, list[tuple[int, Interval]]] = {name: [] for name in names}
 
     async def ask(self) -> None:
         """Query all references at once and take in their replies."""
@@ -143,7 +149,7 @@ async def test_utc_contains_the_truth_over_one_sided_paths(
 async def test_two_references_confirm_nothing(servers: tuple[TimeServers, list[str]]) -> None:
     """The truth and the liar: both are shown, and none is named."""
     opened, addresses = servers
-    with Sources(opened.relayed(addresses[0], addresses[4])) as sources:
+    with Sources(opened.relayed(addresses[0], addresses[-1])) as sources:
         await sources.ask()
         utc = sources.references.utc_at(base_ns())
     assert (utc.state, utc.reason) == (UtcState.UNCONFIRMED, UtcReason.FEW_REFERENCES)
@@ -164,8 +170,31 @@ def test_check_names_the_liar(servers: tuple[TimeServers, list[str]], tmp_path: 
         (cluster,) = document["clusters"]
         truth = [one.clock.truth(base_ns()) - opened.utc_ns(base_ns()) for one in fleet.nodes]
     assert cluster["utc"] == {"state": "confirmed", "reason": None}
-    assert [one["falseticker"] for one in document["references"]] == [False] * 4 + [True]
+    assert [one["falseticker"] for one in document["references"]] == [False] * 5 + [True]
     for node, ahead_ns in zip(cluster["nodes"], truth, strict=True):
         # The test reads the truth some seconds later, and the base runs 80 ppm off.
         assert node["utc_offset"]["seconds"] == pytest.approx(ahead_ns / 1e9, abs=0.01)
-    assert "UTC is confirmed by 4 of 5 references. Provably wrong, if most are right: " in table
+    assert "UTC is confirmed by 5 of 6 references. Provably wrong, if most are right: " in table
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+async def test_openntpd_is_a_reference(tmp_path: Path) -> None:
+    """It follows three servers, and outvotes the liar together with a chronyd."""
+    prepare()
+    names = ("chronyd-1", "openntpd", "liar")
+    with time_servers(tmp_path) as opened:
+        places = opened.relayed(
+            opened.chronyd("chronyd-1"), opened.openntpd("openntpd"), opened.chronyd("liar", ahead_ns=LIAR_NS)
+        )
+        await settle(places, names, STEERED_S)
+        with Sources(places, names) as sources:
+            for _ in range(40):
+                await sources.ask()
+                at_ns = base_ns()
+                utc = sources.references.utc_at(at_ns)
+                assert utc.state is UtcState.CONFIRMED, utc
+                assert utc.offset is not None
+                assert opened.utc_ns(at_ns) - at_ns in utc.offset
+                assert [one.name for one in utc.references if one.falseticker] == ["liar"]
+            assert wrong_intervals(opened, sources) == []

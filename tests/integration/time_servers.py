@@ -4,13 +4,23 @@ import contextlib
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from tests.fleet.bullseye import ROOT as BULLSEYE
 from tests.fleet.clocks import KnownClock, Segment, build, in_e12, kernel_now
-from tests.integration.container import POWERLESS, UPSTREAM, namespaces, package_environment
+from tests.integration.container import (
+    MOUNTS,
+    NEW_ROOT,
+    POWERLESS,
+    UPSTREAM,
+    namespaces,
+    package_environment,
+    proc_of,
+)
 
 RELAY = Path(__file__).parents[1] / "fleet" / "udp_relay.py"
 
@@ -72,6 +82,30 @@ class TimeServers:
         self._start(name, ahead_ns, "ntpsec", *command, inside=pid)
         return address
 
+    def ntpd(self, name: str, *, ahead_ns: int = 0) -> str:
+        """Start ntp.org's 4.2.8p15 that follows a server with the right time; return its address."""
+        upstream, temporary = self.upstream(f"{name}-upstream"), tempfile.gettempdir()
+        shared = f"mkdir -p {NEW_ROOT}{temporary}; mount --bind {temporary} {NEW_ROOT}{temporary}"
+        pid, address = self._room("--mount", setup=f"{proc_of(BULLSEYE)}; {shared}")
+        config = self._file(
+            f"{name}.conf",
+            f"server {upstream} iburst minpoll 3 maxpoll 3\nrestrict default\ntinker step 0\n"
+            f"driftfile {self.directory}/{name}.drift\n",
+        )
+        command = ("chroot", str(NEW_ROOT), "ntpd", "-n", "-4", "-g", "-c", config)
+        self._start(name, ahead_ns, "ntpd", *command, inside=pid)
+        return address
+
+    def openntpd(self, name: str, *, ahead_ns: int = 0) -> str:
+        """Start an OpenNTPD that follows a server with the right time; return its address."""
+        upstreams = [self.upstream(f"{name}-upstream-{number}") for number in range(3)]
+        made = "mkdir -p -m 755 /var/lib/openntpd/run /var/lib/openntpd/db /run/openntpd"
+        pid, address = self._room("--mount", setup=f"{MOUNTS}; {made}")
+        servers = "".join(f"server {upstream}\n" for upstream in upstreams)
+        config = self._file(f"{name}.conf", f"listen on {address}\n{servers}")
+        self._start(name, ahead_ns, "openntpd", "ntpd", "-d", "-v", "-f", config, inside=pid)
+        return address
+
     def upstream(self, name: str) -> str:
         """Start a stratum 1 server of Python with the right time; return its address."""
         address = self._address()
@@ -109,9 +143,10 @@ class TimeServers:
         self._ip(self._outside, f"addr add {address}/32 dev lo")
         return address
 
-    def _room(self) -> tuple[int, str]:
+    def _room(self, *flags: str, setup: str = ":") -> tuple[int, str]:
         """Open a network for a server that wants port 123 of all addresses; return a process and one."""
-        pid, number = self._stack.enter_context(namespaces("--net", setup=":")), len(self.clocks) + 1
+        number = len(self.clocks) + 1
+        pid = self._stack.enter_context(namespaces("--net", *flags, setup=setup))
         near, far = f"10.79.{number}.1", f"10.79.{number}.254"
         self._ip(pid, f"link add near type veth peer name far{number} netns {self._outside}")
         self._ip(pid, f"addr add {near}/24 dev near")
@@ -133,7 +168,7 @@ class TimeServers:
     def _inside(self, pid: int | None = None) -> list[str]:
         if pid == 0:
             return []
-        return ["nsenter", "-t", str(self._outside if pid is None else pid), "-n"]
+        return ["nsenter", "-t", str(self._outside if pid is None else pid), "-n", *(["-m"] if pid else [])]
 
     def _start(
         self, name: str, ahead_ns: int, package: str, *command: str, inside: int | None = None
@@ -143,10 +178,12 @@ class TimeServers:
         clock = self._stack.enter_context(KnownClock(path, self.true, offset_ns=ahead_ns))
         self.clocks[name] = clock
         own = clock.environment()
-        if package == "ntpsec":  # it ends without kernel stamps, which the shim shifts for its recvmsg
-            clock.shift_kernel_stamps(on=True)
-        else:
+        if package == "chrony":
             own["LD_PRELOAD"] += f":{build('unstamped', 'unstamped.c')}"
+        else:  # NTPsec and OpenNTPD end without kernel stamps, which the shim shifts for their recvmsg
+            clock.shift_kernel_stamps(on=True)
+        if package == "openntpd":
+            own["LD_PRELOAD"] += f":{build('unsteered', 'unsteered.c')}"
         with (self.directory / f"{name}.log").open("wb") as log:
             server = subprocess.Popen(
                 [*self._inside(inside), *POWERLESS, *command],
