@@ -140,4 +140,4 @@ def _state(one: ClusterStatus) -> object:
 
 
 def _clock(document: Status) -> str:
-    return f"Round of {datetime.fromisoformat(document['time']).astimezone():%H:%M:%S}."
+    return f"Round of {datetime.fromisoformat(document['time']).astimezone():%H:%M:%S %Z}."

@@ -378,9 +378,23 @@ async def test_a_report_of_nothing_says_so(
     [
         (
             "finra",
-            ("FINRA Rule 4590", "Supplementary Material .01", "SEC Rule 17a-4(b)", "1 clock was proven"),
+            (
+                "FINRA Rule 4590",
+                "FINRA Rule 6820",
+                "Supplementary Material .01",
+                "SEC Rule 17a-4(b)",
+                "1 clock was proven",
+            ),
         ),
-        ("mifid", ("(EU) 2017/574", "Article 4 asks for a system of traceability", "2 clocks were proven")),
+        (
+            "mifid",
+            (
+                "(EU) 2017/574",
+                "Article 22c of MiFIR",
+                "Article 4 asks for a system of traceability",
+                "2 clocks were proven",
+            ),
+        ),
         ("etcd", ()),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from skewmon.cli.reporting.pictures import skew_picture, spark
 from skewmon.cli.reporting.style import STYLE
-from skewmon.cli.reporting.texts import between, duration, furthest, line_text, proven, share
+from skewmon.cli.reporting.texts import NS_PER_MS, between, duration, furthest, line_text, proven, share
 from skewmon.cli.reporting.words import statement
 from skewmon.export.page.markup import Child, Markup, join, tag
 from skewmon.journal.record.figures import MS_PER_S, ClusterFigures, NodeFigures, Report, instant_ns, steps
@@ -123,9 +123,10 @@ def _picture(one: ClusterFigures, span_s: tuple[int, int]) -> Markup | None:
     span = f"{utc(span_s[0] * NS_PER_S)} (left) to {utc(span_s[1] * NS_PER_S)} (right)"
     caption = (
         f"Skew from {span}, even near zero and logarithmic beyond: the band from the greatest proven to the "
-        f"greatest possible value; dashed: {lines or 'no lines'}. Below it the time in each verdict."
+        f"greatest possible value; dashed: {lines or 'no lines'}. Below it the time in each verdict: "
     )
-    return tag("figure", drawn, tag("figcaption", caption))
+    keys = (tag("span", verdict.value, class_=f"key {verdict}") for verdict in VERDICTS)
+    return tag("figure", drawn, tag("figcaption", caption, *keys))
 
 
 def _summary(one: ClusterFigures) -> Markup:
@@ -143,7 +144,10 @@ def _summary(one: ClusterFigures) -> Markup:
     entries = (
         ("Worst divergence of two clocks, proven", proven(row.skew) + at),
         ("Worst divergence of two clocks, not excluded", furthest(row.skew)),
-        *((f"Time {name}", share(time_ms, one.span_ms)) for name, time_ms in one.shares_ms.items()),
+        *(
+            (f"Time with the skew {name}", share(time_ms, one.span_ms))
+            for name, time_ms in one.shares_ms.items()
+        ),
         ("Time in each verdict", verdicts or "none"),
         ("Rounds", f"{row.rounds:,}"),
         ("UTC confirmed", share(row.confirmed_ms, one.span_ms)),
@@ -213,7 +217,7 @@ def _excesses(one: ClusterFigures) -> Markup | None:
             line_text(excess.line),
             utc(excess.since_s * NS_PER_S),
             utc(excess.until_s * NS_PER_S),
-            duration(excess.at_least_ms),
+            at_least(excess.at_least_ms * NS_PER_MS),
             at_least(excess.worst_ns),
         )
         for excess, name in found[:ROWS_MAX]

@@ -15,11 +15,13 @@ figure { margin: 1rem 0; } figcaption { font-size: .85rem; color: var(--unknown)
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid var(--line); }
 svg.skew { width: 100%; height: 11rem; } svg.spark { width: 14rem; height: 2rem; }
 .band { fill: var(--band); }
-.limit { stroke-width: 1; stroke-dasharray: 6 4; vector-effect: non-scaling-stroke; }
-.limit.warning { stroke: var(--warning); } .limit.critical { stroke: var(--critical); }
-.verdict.ok { fill: var(--ok); } .verdict.warning { fill: var(--warning); }
-.verdict.critical { fill: var(--critical); } .verdict.unknown { fill: var(--unknown); }
-.verdict.ambiguous { fill: var(--ambiguous); }
+.ok { --own: var(--ok); } .warning { --own: var(--warning); } .critical { --own: var(--critical); }
+.unknown { --own: var(--unknown); } .ambiguous { --own: var(--ambiguous); }
+.limit { stroke: var(--own); stroke-dasharray: 6 4; vector-effect: non-scaling-stroke; }
+.verdict { fill: var(--own); }
+.key::before { content: ""; display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 .7em;
+  background: var(--own); print-color-adjust: exact; }
+p.warning { color: var(--own); }
 .whole { color: var(--ok); } .changed { color: var(--critical); font-weight: bold; }
 .statement { border-left: 3px solid var(--line); padding-left: .75rem; }
 .wide table { min-width: 46rem; } td:nth-child(9) { min-width: 15rem; }

@@ -1,8 +1,9 @@
 """The words that rules on business clocks ask for, next to the figures that answer them."""
 
-from skewmon.cli.reporting.texts import duration
+from skewmon.cli.reporting.texts import NS_PER_MS, duration
 from skewmon.journal.record.figures import ClusterFigures
 from skewmon.model import ThresholdKind
+from skewmon.text import at_least, at_most
 
 #: For each profile, paragraphs; ``{excesses}`` stands for the figures of the span.
 _STATEMENTS = {
@@ -23,11 +24,17 @@ _STATEMENTS = {
         that notice: {excesses}. The log of synchronizations is that of each node's time daemon. SEC
         Rule 17a-4(b) says how long both are to be kept; the record keeps hours for five years
         unless it is configured otherwise.
+
+        FINRA Rule 6820, Clock Synchronization for the Consolidated Audit Trail, has the same
+        tolerance for clocks of Industry Members, and 1 s for those used solely for manual order
+        events or the time of allocation. It asks for logs of five years and for certification.
     """,
     "mifid": """
         MiFID II, Commission Delegated Regulation (EU) 2017/574 (RTS 25): business clocks are to be
         synchronized with UTC, and their divergence from it is limited by the Annex: 1 ms for most
-        trading, 100 us for high-frequency trading, 1 s for voice trading.
+        trading, 100 us for high-frequency trading and for venues with a latency of 1 ms or less
+        from gateway to gateway, 1 s for voice trading. The obligation has moved to Article 22c of
+        MiFIR, Regulation (EU) No 600/2014; check which delegated regulation is in force.
 
         Divergence from UTC in this span: {excesses}. A line within the bounds of the measurement is
         ambiguous, which proves neither compliance nor a breach; over a far path, 1 ms cannot be
@@ -55,16 +62,17 @@ def statement(cluster: ClusterFigures) -> list[str]:
 def _excesses(cluster: ClusterFigures) -> str:
     if not any(one.line.kind == ThresholdKind.UTC for one in cluster.lines):
         return "no line against UTC was in force, so none could be proven"
-    beyond = {
-        node.name: one.at_least_ms
-        for node in cluster.nodes
-        for one in node.lines
-        if one.line.kind == ThresholdKind.UTC and one.at_least_ms
-    }
+    figures = [
+        (node.name, one) for node in cluster.nodes for one in node.lines if one.line.kind == ThresholdKind.UTC
+    ]
+    beyond = {name: one.at_least_ms for name, one in figures if one.at_least_ms}
     if not beyond:
-        return "no clock was proven beyond the line"
+        open_ns = NS_PER_MS * max((one.at_most_ms for _, one in figures), default=0)
+        return (
+            f"no clock was proven beyond the line; of one it is not excluded for {at_most(open_ns)} at most"
+        )
     clocks = "1 clock was" if len(beyond) == 1 else f"{len(beyond)} clocks were"
-    longest = duration(max(beyond.values()))
+    longest = at_least(NS_PER_MS * max(beyond.values()))
     return f"{clocks} proven beyond a line against UTC, one of them for at least {longest}"
 
 

@@ -55,8 +55,9 @@ def events_view(events: Sequence[ShownEvent], now: str, fault: str) -> Renderabl
     if fault or not events:
         return Group(Text("Events", "bold"), Text(harmless(fault) or "Nothing has happened yet.", "dim"))
     kinds = max(len(harmless(event.kind)) for event in events)
+    zone = f"{_local(now):%Z}"
     table = Table(
-        Column("time", width=TIME_WIDTH, no_wrap=True),
+        Column(f"time {zone}", width=TIME_WIDTH, no_wrap=True),
         Column("kind", width=min(kinds, KIND_WIDTH), overflow="fold"),
         Column("event", overflow="fold"),
         box=None,

@@ -146,7 +146,7 @@ def _foot(shown: Shown, width: int) -> list[Text]:
         state = Text(harmless(shown.fault), "bold red", no_wrap=True)
     else:
         when = datetime.fromisoformat(shown.document["time"]).astimezone()
-        state = Text(f"Round of {when:%H:%M:%S}, {harmless(shown.source)}", "dim", no_wrap=True)
+        state = Text(f"Round of {when:%H:%M:%S %Z}, {harmless(shown.source)}", "dim", no_wrap=True)
     state.truncate(width, overflow="ellipsis")
     return [state, keys]
 

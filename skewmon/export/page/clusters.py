@@ -52,7 +52,7 @@ UNFOLDED = (Verdict.WARNING, Verdict.CRITICAL, Verdict.AMBIGUOUS)
 #: Sparklines drawn in about a millisecond.
 SPARKLINES_A_TURN = 12
 
-COLUMNS = ("Node", "Offset", "Against the lines", "Round trip", "Time daemon says", "What to do")
+COLUMNS = ("Node", "Offset", "Against the lines, last 3 h", "Round trip", "Time daemon says", "What to do")
 
 
 @dataclass(frozen=True, slots=True)

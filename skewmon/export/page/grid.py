@@ -74,4 +74,5 @@ def summary(nodes: Mapping[int, NodeStatus], one: ClusterStatus) -> Markup | Non
     levels = [judged(interval(node["offset"]) if node["offset"] else None, lines) for node in nodes.values()]
     counts = {level: levels.count(level) for level in Verdict if level in levels}
     parts = [tag("span", f"{count:,} {level}", class_=f"badge {level}") for level, count in counts.items()]
-    return tag("p", *(join((part, " ")) for part in parts), class_="states") if parts else None
+    others = "Other nodes: " if len(nodes) < len(one["nodes"]) else None  # than those with rows
+    return tag("p", others, *(join((part, " ")) for part in parts), class_="states") if parts else None

@@ -150,6 +150,7 @@ def _times(past: NodeHistory) -> Iterator[Markup]:
     begin = datetime.fromtimestamp(past.since_s, UTC)
     length_s = past.until_s - past.since_s
     shape = "%H:%M" if length_s <= 24 * HOUR_S else "%m-%d"
+    yield tag("text", "UTC", class_="tick left minor", x="0", y="100%", dy="-2")
     for number in range(1, TICKS):
         at = begin + timedelta(seconds=length_s * number / TICKS)
         yield tag("text", f"{at:{shape}}", class_="tick minor", x=f"{number / TICKS:.2%}", y="100%", dy="-2")

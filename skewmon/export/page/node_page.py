@@ -178,7 +178,10 @@ def _named_figures(one: ClusterStatus, node: NodeStatus) -> Iterator[tuple[str, 
     if node["round_trip_seconds"] is not None:
         yield "Round trip", bound(ns(node["round_trip_seconds"]))
         yield "Exchanges", f"{node['samples']}, by {node['probe']}"
-    yield "Last measured", (node["last_success"] or "never")[:19].replace("T", " ")
+    yield (
+        "Last measured",
+        f"{node['last_success'][:19].replace('T', ' ')} UTC" if node["last_success"] else "never",
+    )
     yield "Steps since the start", f"{node['steps']}"
     if node["drift"]:
         yield "Drift", rate(ns(node["drift"]["ratio"]))

@@ -91,18 +91,20 @@ def _upright(kind: str, place: float) -> Markup:
 
 
 def _ticks(lines: tuple[Threshold, ...], scale: Scale) -> Iterator[Markup]:
-    """Yield labels: zero, the lines, and powers of ten as far as there is room, on both sides."""
-    taken = [0.5]
+    """Yield labels on both sides: zero, lines (above if there is no room), and powers of ten with room."""
+    taken, above = [0.5], list[float]()
     yield _label(0.5, "0", "minor")
     furthest = int(math.log10(max(1.0, scale.furthest_ns)))
     powers = [10**power for power in range(furthest, 0, -1)]
     values = [(line.limit_ns, line.severity) for line in lines] + [(power, "minor") for power in powers]
     for value_ns, kind in values:
         places = [x(scale, side * value_ns) for side in (-1, 1)]
-        if 0 < value_ns <= scale.furthest_ns and all(_is_free(place, taken) for place in places):
-            taken += places
-            text = exact(value_ns)
-            yield join((_label(places[0], f"-{text}", kind), _label(places[1], f"+{text}", kind)))
+        is_below = all(_is_free(place, taken) for place in places)
+        is_above = not is_below and kind != "minor" and all(_is_free(place, above) for place in places)
+        if 0 < value_ns <= scale.furthest_ns and (is_below or is_above):
+            (taken if is_below else above).extend(places)
+            text, y = exact(value_ns), "100%" if is_below else "0"
+            yield join((_label(places[0], f"-{text}", kind, y), _label(places[1], f"+{text}", kind, y)))
 
 
 def _is_free(place: float, taken: list[float]) -> bool:
@@ -110,8 +112,8 @@ def _is_free(place: float, taken: list[float]) -> bool:
     return inside and all(abs(place - other) >= _LABEL_GAP for other in taken)
 
 
-def _label(place: float, text: str, kind: str) -> Markup:
-    return tag("text", text, class_=f"tick {kind}", x=f"{place:.2%}", y="100%", dy="-4")
+def _label(place: float, text: str, kind: str, y: str = "100%") -> Markup:
+    return tag("text", text, class_=f"tick {kind}", x=f"{place:.2%}", y=y, dy="-4")
 
 
 def _sentence(levels: list[Verdict], lines: tuple[Threshold, ...]) -> str:

@@ -100,7 +100,8 @@ def timeline(journal: JournalDay, now: str, cluster: str, node: str | None = Non
         role="img",
         aria_label=_sentence(lanes),
     )
-    labels = tag("ul", *(tag("li", name) for name, _ in lanes), class_="lanes", aria_hidden="true")
+    names_shown = (*(name for name, _ in lanes), "24 h, UTC")
+    labels = tag("ul", *(tag("li", name) for name in names_shown), class_="lanes", aria_hidden="true")
     cut = "Older events of the day were too many to draw." if journal.is_cut else None
     return join((tag("div", labels, drawn, class_="day"), tag("p", cut, class_="minor") if cut else None))
 
