@@ -14,7 +14,18 @@ from skewmon.clock.burst import estimate
 from skewmon.clock.history import History, HistoryUpdate, review
 from skewmon.clock.interval import OSCILLATOR, UNKNOWN_RATE, WALL_RATE, RateBounds, aged, intersection
 from skewmon.errors import ProbeError
-from skewmon.model import Axis, Burst, Estimate, Exchange, Interval, Measured, OnAxis, Program, Quantum
+from skewmon.model import (
+    Axis,
+    Burst,
+    Estimate,
+    Exchange,
+    Interval,
+    Measured,
+    OnAxis,
+    Outcome,
+    Program,
+    Quantum,
+)
 
 
 def stamped(burst: Burst) -> Burst | None:
@@ -145,12 +156,16 @@ def common_instant(
     return early_ns if sum(since_ns) <= sum(until_ns) else late_ns
 
 
-def on_axis(measured: Measured, seen: Burst, axis: Axis) -> Measured | None:
-    """Return a node as measured from its vantage; None if the stamps contradict the node or the base."""
+def on_axis(measured: Measured, seen: Burst, axis: Axis) -> Outcome | None:
+    """Return a node as measured from its vantage; None if the stamps contradict the node or the base.
+
+    A node without an oscillator of its own has failed if they contradict its wall clock, which was set
+    meanwhile by less than the admin box sees: then H5 does not hold, nor any interval of this round.
+    """
     try:
         local = OnAxis(axis, seen, estimate(seen, axis.at_ns))
-    except ProbeError:
-        return None
+    except ProbeError as error:
+        return error.failed if seen.program.raw is None else None
     wide = on_base(local, measured.estimate, UNKNOWN_RATE)
     return Measured(measured.burst, wide, local) if wide is not None else None
 

@@ -169,9 +169,9 @@ class Daemon:
         self._alerting.configure(targets_of(config.alerts), self._origin(config))
         self._record.configure(_retention(config), digest(config), {cluster.name for cluster in clusters})
         self._reporter.adopt(clusters)
-        self._monitor.state.adopt(clusters)
-        self._monitor.adopt_references(time_servers(config.references))
         self._pool.adjust(clusters)
+        self._monitor.adopt(clusters)
+        self._monitor.adopt_references(time_servers(config.references))
         self._scheduler.start(clusters)
 
     def _origin(self, config: Config) -> Origin:

@@ -71,7 +71,7 @@ class SurveyedAxis:
     axis: Axis
     state: VantageState
     update: HistoryUpdate
-    nodes: Mapping[Endpoint, Measured]
+    nodes: Mapping[Endpoint, Outcome]
     was_followed: bool = False  # it had a prediction against the base that this round can contradict
 
     @property
@@ -189,4 +189,6 @@ def _surveyed(
     axis = Axis(reading.label, program.boot_id, program.clocksource, instant_ns, offset, known.epoch)
     seen_there = {endpoint: on_axis(measured, seen, axis) for endpoint, (measured, seen) in streams.items()}
     consistent = {endpoint: one for endpoint, one in seen_there.items() if one is not None}
+    if len(consistent) < len(seen_there):  # the vantage stood still, or lies: no node failed by its own fault
+        consistent = {endpoint: one for endpoint, one in consistent.items() if isinstance(one, Measured)}
     return SurveyedAxis(axis, known, update, consistent, awake.history is not None)

@@ -33,6 +33,11 @@ class Monitor:
         """Measure every node of these clusters once and evaluate each cluster."""
         return await run_round(clusters, self._links, self._sweeper, self.state, self._references)
 
+    def adopt(self, clusters: Iterable[Cluster]) -> None:
+        """Keep the state of these clusters' nodes, and of the vantages of the present links, alone."""
+        vantages = {link.vantage for link in self._links.values() if link.vantage is not None}
+        self.state.adopt(clusters, {vantage.label for vantage in vantages})
+
     def adopt_references(self, servers: Iterable[TimeServer]) -> None:
         """Query these time servers for UTC within the rounds from now on."""
         self._references.adopt(servers)

@@ -33,6 +33,11 @@ from skewmon.timesync.findings.evidence import NodeEvidence
 #: costs one or two, and by default these are two minutes.
 MISSED_ANSWERS = 2
 
+#: A node that is measured around its vantage for so many rounds keeps its history on the vantage's axis, as
+#: one does that is not measured: a late reply of a vantage must not cost the past of all its nodes. A step of
+#: meanwhile is found in the round after that.
+ROUNDS_OFF_AXIS = 2
+
 #: Movements of one node kept for clusters with a longer interval, which report them later.
 RECENT_MOVEMENTS = 32
 
@@ -66,7 +71,7 @@ class NodeUpdate:
     clock_update: ClockUpdate
     resets: tuple[str, ...] = ()
     unwatched_since_wall_ns: int | None = None
-    is_newest: bool = True  # False: another cluster's round that began later was committed before
+    is_newest: bool = True  # False: it adds nothing to the state, which is newer, or on an axis missed here
     axis: Hashable = None  # the key of the axis that ``clock_state`` is on; None is the base
 
     @property
@@ -138,7 +143,8 @@ class NodeState:
     clock_state: ClockState | None = None
     axis: Hashable = None  # the key of the axis that ``clock_state`` is on; None is the base
     clock_update: ClockUpdate = field(default_factory=ClockUpdate)  # of the newest round
-    seen_ns: int = UNWATCHED_NS  # the common instant of the newest round, on the base
+    seen_ns: int = UNWATCHED_NS  # the common instant of the newest round in ``clock_state``, on the base
+    off_axis: int = 0  # rounds in a row that measured the node around the axis of ``clock_state``
     timesync: SyncStatus | None = None
     last_answer: LastAnswer = field(default_factory=LastAnswer)
     unparsed_lines: int = 0
@@ -166,7 +172,7 @@ class NodeState:
             steps = self.clock_state.steps if self.clock_state else 0
             return NodeUpdate(outcome, outcome, self.clock_state, ClockUpdate(steps=steps), axis=self.axis)
         axis = outcome.local.axis if outcome.local else None
-        if self._is_overtaken(outcome):
+        if self._is_overtaken(outcome) or self._is_off_axis(outcome):
             latest = replace(self.clock_update, oscillator=None, plausible=None, movements=(), reset=None)
             return NodeUpdate(outcome, outcome, self.clock_state, latest, is_newest=False, axis=self.axis)
         clock_state, since_ns, resets = self.clock_state, None, tuple[str, ...]()
@@ -192,8 +198,10 @@ class NodeState:
             self.failures[update.outcome.reason] += 1
             return
         self.last_success_wall_ns, self.checkpoint = wall_ns, None
+        self.off_axis = self.off_axis + 1 if update.axis is not None and update.outcome.local is None else 0
         at_ns = update.outcome.estimate.at_ns
-        self.seen_ns = max(self.seen_ns, at_ns)
+        if update.is_newest:
+            self.seen_ns = max(self.seen_ns, at_ns)
         shown = [(at_ns, movement) for movement in update.clock_update.movements]
         self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
         for _, movement in shown:
@@ -227,6 +235,10 @@ class NodeState:
         if self.clock_state is not None and self.clock_state.readings is not None:
             return checkpoint_of(self.clock_state.readings, self.last_success_wall_ns or 0) or self.checkpoint
         return self.checkpoint
+
+    def _is_off_axis(self, outcome: Measured) -> bool:
+        """Whether a round measured the node around its vantage, which may be back in the next one."""
+        return self.axis is not None and outcome.local is None and self.off_axis < ROUNDS_OFF_AXIS
 
     def _is_overtaken(self, outcome: Measured) -> bool:
         """Whether a round that read the clocks after this one began is committed already.

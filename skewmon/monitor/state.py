@@ -9,7 +9,7 @@ from skewmon.clock.checkpoint import Checkpoint
 from skewmon.clock.selfcheck import CHECKS
 from skewmon.model import BASE, NS_PER_S, Cluster, Endpoint, Interval, Measured, SyncStatus
 from skewmon.monitor.axes import VantageState
-from skewmon.monitor.node_state import LastAnswer, NodeState, NodeUpdate
+from skewmon.monitor.node_state import ROUNDS_OFF_AXIS, LastAnswer, NodeState, NodeUpdate
 from skewmon.monitor.reference_state import References
 from skewmon.monitor.sampling import Goals
 
@@ -38,25 +38,30 @@ def _nodes_on_axes(cluster: Cluster, updates: Mapping[Endpoint, NodeUpdate]) -> 
 class ClusterRounds(NamedTuple):
     """The rounds of one cluster: how many, the common instant of the last one, and of the one before.
 
-    ``axis`` is that of the cluster's reference.
+    ``axis`` is that of the cluster's reference in the last round, ``home`` the one to which it returns if no
+    node was measured there for ``away`` rounds.
     """
 
     number: int = 0
     at_ns: int | None = None
     since_ns: int = 0
     axis: str = BASE
+    home: str = BASE
+    away: int = 0
 
     def after(self, at_ns: int, interval_s: float, nodes_on: Counter[str]) -> "ClusterRounds":
         """Return this after one more round, with so many measured nodes on each axis.
 
-        The reference stays on its axis until no node is measured there: if it changed from round to round,
-        every offset would jump.
+        The reference stays on its axis until no node is measured there for some rounds: if it changed from
+        round to round, every offset would jump.
         """
         before_ns = at_ns - round(interval_s * NS_PER_S) if self.at_ns is None else self.at_ns
-        axis = self.axis
-        if nodes_on and (self.at_ns is None or axis not in nodes_on):
-            axis = max(sorted(nodes_on), key=lambda label: nodes_on[label])
-        return ClusterRounds(self.number + 1, at_ns, before_ns, axis)
+        axis, home, away = self.home, self.home, 0
+        if nodes_on and (self.at_ns is None or home not in nodes_on):
+            axis, away = max(sorted(nodes_on), key=lambda label: nodes_on[label]), self.away + 1
+        if self.at_ns is None or away > ROUNDS_OFF_AXIS:
+            home, away = axis, 0
+        return ClusterRounds(self.number + 1, at_ns, before_ns, axis, home, away)
 
 
 @dataclass
@@ -147,8 +152,12 @@ class MonitorState:
         """Take in the claims of a node's time daemon."""
         self.node(endpoint).note_status(status)
 
-    def adopt(self, clusters: Iterable[Cluster]) -> None:
-        """Keep the state of these clusters' nodes alone."""
+    def adopt(self, clusters: Iterable[Cluster], vantages: Collection[str] = ()) -> None:
+        """Keep the state of these clusters' nodes and of these vantages alone."""
+        for label in self.vantages.keys() - set(vantages):
+            del self.vantages[label]
+        for label in self.axis_references.keys() - set(vantages):
+            del self.axis_references[label]
         shared: dict[Endpoint, list[str]] = {}
         for cluster in clusters:
             for endpoint in dict.fromkeys(node.endpoint for node in cluster.nodes):

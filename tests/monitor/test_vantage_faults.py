@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from skewmon.clock.oscillator import Constraint
+from skewmon.clock.oscillator import Constraint, LearnedRate
 from skewmon.clock.utc import ReferenceClock
 from skewmon.errors import Failed, Reason
 from skewmon.journal.detect import clock_events
@@ -264,6 +264,33 @@ async def test_nodes_of_a_lost_vantage_are_measured_over_the_path_and_come_back(
         assert view.axis == ("" if lost else "eu" if number < 3 else "")
     assert events_of(found) == [("step", "eu-0")]
     assert state.node(node("eu-1").endpoint).resets == {"axis": 2}
+
+
+async def test_a_missed_reading_of_a_vantage_costs_its_nodes_no_history() -> None:
+    """They are wide in that round; histories and the cluster.s reference go on, and no step is missed."""
+    sites, state, found = two_sites(), MonitorState(), list[Round]()
+    sites.sites.pop(0)
+    learned = list[LearnedRate]()
+    for number in range(9):
+        if number == 6:
+            sites.machines["eu-0"].schedule(sites.at_ns + NS_PER_S, Step(MS))
+        sites.rest(START_NS + number * 15 * NS_PER_S)
+        sweep = sites.sweep()
+        if number in (3, 6):
+            late = Failed(Reason.LATE, "The relay on eu did not answer in time.")
+            sweep = replace(sites.bare(sweep), vantages={"eu": late}, vantage_of=sweep.vantage_of)
+        found.append(await round_of(sites.cluster, sweep, state))
+        (view,) = found[-1].views
+        assert not misses(view, sites), number
+        assert view.axis == ("" if number in (3, 6) else "eu")
+        known = state.node(node("eu-1").endpoint).clock_state
+        assert known is not None
+        assert known.history is not None
+        learned.append(known.history.learned)
+    assert learned[3] == learned[2]
+    assert learned[8].readings[0] == learned[0].readings[0]
+    assert not any(one.resets for one in state.nodes.values())
+    assert events_of(found) == [("step", "eu-0")]
 
 
 async def test_utc_by_a_vantage_that_stood_still_since_is_not_used() -> None:

@@ -113,8 +113,8 @@ sub look_up {
     pipe(my $near, my $far) or return end($stream, "$!");
     my $child = fork;
     if (defined $child && $child == 0) {
-        close STDIN;
-        close STDOUT;
+        # What it inherits would keep connections open that end meanwhile.
+        close $_ for (*STDIN, *STDOUT, $near, map({ $_->{socket} } values %sockets), map({ $_->[2] } values %lookups));
         my @texts = map { (Socket::getnameinfo($_->{addr}, Socket::NI_NUMERICHOST() | Socket::NI_NUMERICSERV()))[1] } addresses($host, $port, 0);
         syswrite($far, join(" ", @texts));
         require POSIX;

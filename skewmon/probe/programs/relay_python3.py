@@ -180,8 +180,9 @@ def look_up(stream, host, port):
         return
     if child == 0:
         try:
-            os.close(0)
-            os.close(1)
+            # What it inherits would keep connections open that end meanwhile.
+            for fd in [0, 1, near, poller.fileno()] + list(sockets) + list(lookups) + list(datagrams):
+                os.close(fd)
             found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
             os.write(far, " ".join(one[4][0] for one in found).encode())
         except (OSError, ValueError):
