@@ -65,11 +65,11 @@ def _lines(points: Sequence[Point]) -> Polygon | None:
 def shows_no_bend(since_ns: int, now: Constraint) -> bool:
     """Return whether a rate that changes by RESTLESS_PPB_PER_MIN still leaves a straight line.
 
-    The line nearest to a parabola is an eighth of the bend at its ends away from it, which must be half a
-    burst's width.
+    The hardest to see is one that falls and rises again: a line stays within a 24th of the bend of one that
+    only falls, which must be less than half a burst's width.
     """
     bend_ns = (now.at_ns - since_ns) ** 2 * RESTLESS_PPB_PER_MIN // _HALF_PPB_PER_MIN
-    return bend_ns < 4 * (now.upper_ns - now.lower_ns)
+    return bend_ns < 12 * (now.upper_ns - now.lower_ns)
 
 
 def bent(span_ns: int) -> float:

@@ -176,3 +176,21 @@ def test_every_alert_has_a_summary_and_a_runbook_section(rule: dict[str, Any]) -
     assert url == RUNBOOK_URL
     headings = re.findall(r"^## (\S+)$", (DOCS / "runbook-alerts.md").read_text(), re.MULTILINE)
     assert anchor in {heading.lower() for heading in headings}
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("path", sorted(RULES.parent.glob("*.test.yml")), ids=lambda path: path.name)
+def test_an_extra_label_of_the_targets_changes_no_outcome(path: Path, tmp_path: Path) -> None:
+    """Every unit test of the rules passes with a label that the scrape configuration adds."""
+    lines = [line if "env=" in line else _labelled(line) for line in path.read_text().splitlines()]
+    assert lines != path.read_text().splitlines()
+    (tmp_path / RULES.name).write_text(RULES.read_text())
+    (tmp_path / path.name).write_text("\n".join(lines))
+    assert "SUCCESS" in _run("promtool", "test", "rules", path.name, cwd=tmp_path)
+
+
+def _labelled(line: str) -> str:
+    """Return a line of a unit test with one more label in each input and in each expected series."""
+    line = line.replace("labels: '{cluster_name", 'labels: \'{env="live", cluster_name')
+    line = re.sub(r"((?:series|labels): (?:&\w+ )?'?[\w:]+)\{", r'\1{env="live", ', line)
+    return line.replace("exp_labels: {", "exp_labels: {env: live, ")
