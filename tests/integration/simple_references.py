@@ -30,15 +30,19 @@ class Server(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def references(offsets_s: Sequence[float] = (0.0, 0.0, 0.0)) -> AsyncIterator[list[str]]:
-    """Run servers that are so far ahead; yield their ``HOST:PORT``."""
+async def references(
+    offsets_s: Sequence[float] = (0.0, 0.0, 0.0), *, servers: list[Server] | None = None
+) -> AsyncIterator[list[str]]:
+    """Run servers that are so far ahead, and add them to ``servers``; yield their ``HOST:PORT``."""
     loop, transports, places = asyncio.get_running_loop(), [], []
     for number, offset_s in enumerate(offsets_s, 1):
-        transport, _ = await loop.create_datagram_endpoint(
+        transport, server = await loop.create_datagram_endpoint(
             lambda offset_s=offset_s: Server(offset_s),  # type: ignore[misc] # bound now
             local_addr=(ADDRESS.format(number), 0),
         )
         transports.append(transport)
+        if servers is not None:
+            servers.append(server)
         address, port = transport.get_extra_info("sockname")
         places.append(f"{address}:{port}")
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from skewmon.clock.ntp_schedule import BURST
 from skewmon.model import NS_PER_S
 from tests.fleet.sshd import Fleet
 from tests.integration.recipient import INTERVAL_S, configured, healthy, running_recipient
 from tests.integration.running import Running
-from tests.integration.simple_references import references
+from tests.integration.simple_references import Server, references
 
 TOGETHER_NS = 200_000_000
 FAR_NS = 70 * NS_PER_S
@@ -62,6 +64,37 @@ async def test_a_cluster_that_is_off_together_is_one_alert_within_a_round(tmp_pa
                 node.clock.step(-TOGETHER_NS)
             await recipient.until_firing(UTC_ALERT, gone=True)
         assert recipient.received("firing").count(UTC_ALERT) == 1
+
+
+async def test_references_that_are_removed_end_the_alert_and_get_no_second_burst(tmp_path: Path) -> None:
+    """The journal has the reason; a reload that brings them back with another interval waits for it."""
+    servers: list[Server] = []
+    async with references(servers=servers) as places, Fleet(2, offsets_ns=[TOGETHER_NS] * 2) as fleet:
+        path = configured(fleet, tmp_path, {}, thresholds=[UTC_LINE])
+        text = path.read_text()
+        path.write_text(f"{text}references: {json.dumps(places)}\n")
+        async with Running(path) as daemon:
+            await daemon.until(lambda: min(one.requests for one in servers) >= BURST)
+            burst_s = time.monotonic()
+            await daemon.until(lambda: daemon.metric("skewmon_alert_firing") > 0)
+            path.write_text(text)
+            daemon.send(signal.SIGHUP)
+            await daemon.until(lambda: daemon.metric("skewmon_alert_firing") == 0)
+            ended = [one for one in daemon.events() if one["kind"] == "alert-resolved"]
+            assert "withdrawn" in {one["detail"]["cause"] for one in ended}, ended
+            assert any("configuration changed" in one["message"] for one in ended)
+            for interval_s in (17, 16):
+                slower = [
+                    {"address": host, "port": int(port), "interval": f"{interval_s}s"}
+                    for host, port in (place.split(":") for place in places)
+                ]
+                path.write_text(f"{text}references: {json.dumps(slower)}\n")
+                loads, rounds = daemon.log.count("event=reloaded"), daemon.metric("skewmon_rounds_total")
+                daemon.send(signal.SIGHUP)
+                await daemon.until(lambda loads=loads: daemon.log.count("event=reloaded") > loads)
+                await daemon.until(lambda rounds=rounds: daemon.metric("skewmon_rounds_total") >= rounds + 2)
+            since_s = time.monotonic() - burst_s
+            assert max(one.requests for one in servers) <= BURST + since_s / 16
 
 
 async def test_without_references_a_cluster_that_is_off_together_looks_perfect(tmp_path: Path) -> None:
