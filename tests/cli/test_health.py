@@ -1,19 +1,23 @@
 """`skewmon health` shows a container's runtime whether the daemon answers."""
 
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+from skewmon.cli import health
 from skewmon.cli.main import run
 from tests.fleet.node import free_port
 
 
 @contextmanager
-def daemon(status: int) -> Iterator[str]:
-    """Serve /-/healthy with this status."""
+def daemon(status: int, certificate: Path | None = None) -> Iterator[str]:
+    """Serve /-/healthy with this status, by TLS with a certificate and its key in one file."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -25,10 +29,14 @@ def daemon(status: int) -> Iterator[str]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -56,3 +64,19 @@ def test_a_proxy_is_not_asked(monkeypatch, capsys):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with daemon(200) as url:
         assert run(["health", "--url", url]) == 0
+
+
+def test_without_a_url_a_daemon_is_well_with_tls_or_without(tmp_path, monkeypatch, capsys):
+    """The image's HEALTHCHECK knows no configuration; the certificate may be for another name."""
+    certificate = tmp_path / "page.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=page -days 2"
+    made = subprocess.run([*make.split(), "-keyout", "-"], check=True, capture_output=True)
+    certificate.write_bytes(made.stdout)
+    for one in (None, certificate):
+        with daemon(200, one) as url:
+            address = url.partition("://")[2]
+            monkeypatch.setattr(health, "DEFAULT_URLS", (f"http://{address}", f"https://{address}"))
+            assert run(["health"]) == 0
+            assert capsys.readouterr().out == "skewmon is healthy.\n"
+    assert run(["health"]) == 1
+    assert "Connection refused" in capsys.readouterr().out
