@@ -70,7 +70,7 @@ lab: setup
 
 # A package of this Debian or Ubuntu release, in dist/.
 deb: $(VENV)/usable
-	$(BIN)/pip install --quiet --group release
+	$(BIN)/pip install --quiet --group deb
 	config/debian/build.sh
 
 # The licences of everything that skewmon installs, from an environment that has nothing else.
@@ -78,8 +78,8 @@ licences: $(VENV)/usable
 	$(BIN)/pip install --quiet --group release
 	tests/release/licences.sh
 
-# The tests, then sdist, wheel and Debian package in dist/, each installed into an empty place and tried, and the bill of
-# materials. Nothing is uploaded.
+# The tests, then sdist, wheel and Debian package in dist/ and the bill of materials; each of them and the image is tried
+# in an empty root, and the package under a real systemd. Nothing is uploaded.
 release: test
 	$(BIN)/pip install --quiet --group release
 	$(BIN)/python -m tests.release

@@ -14,6 +14,9 @@ from skewmon.config.schema import Config, NodeSpec, SshSpec
 from skewmon.export.web_config import TlsSettings
 from skewmon.notify.receiver import targets_of
 
+#: Made under a strict mask, they leave the service without the names that root finds.
+NAMES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
+
 #: How the service gets a file that not everyone may read.
 GROUP_CURE = (
     "Give it to a group and the group to the service: chgrp ssl-cert {path} && chmod 640 {path}, "
@@ -62,7 +65,7 @@ def _program_faults(unit: Unit) -> Iterator[Check]:
 def _file_faults(config: Config, path: str, tls: TlsSettings | None, unit: Unit) -> Iterator[Check]:
     """Yield the files that the service's user cannot read; root, who runs this, can."""
     for name, cure in (
-        (path, _opened(path)),
+        *((name, _opened(name)) for name in (path, *NAMES)),
         *_login_files(config),
         *_source_files(config),
         *_web_files(config, tls),
