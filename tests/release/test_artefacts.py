@@ -39,12 +39,15 @@ def test_a_python_package_shows_the_demo_and_brings_its_files(pattern: str, arte
 
 
 def test_the_debian_package_shows_the_demo_and_goes(artefacts: Path, tmp_path: Path):
-    """Without systemd, ssh and a manual reader; after the purge no file of it is left."""
+    """Without systemd, ssh and a manual reader; after the purge no file of it is left.
+
+    dpkg removes /opt with the last package in it.
+    """
     files = "find / -xdev -path /proc -prune -o -path /var -prune -o -path /tmp -prune -o -print | sort"
     said = in_empty_root(
         f"{files} >/tmp/before; dpkg -i /artefacts/*.deb; cd /; skewmon {TRIAL};"
         "ls /usr/share/man/man1/skewmon-check.1.gz /usr/share/skewmon/config/prometheus/skewmon.rules.yml;"
-        f"dpkg --purge skewmon; {files} >/tmp/after; diff /tmp/before /tmp/after",
+        f"dpkg --purge skewmon; mkdir -p /opt; {files} >/tmp/after; diff /tmp/before /tmp/after",
         artefacts,
         tmp_path / "layers",
     )
