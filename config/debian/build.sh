@@ -64,4 +64,5 @@ Description: measures the clocks of a cluster over SSH and proves the skew
  the next command to type. Nothing is installed on the nodes.
 CONTROL
 mkdir -p dist
+rm -f dist/skewmon_*_"$arch".deb # so that apt install ./dist/skewmon_*.deb names one
 dpkg-deb --root-owner-group --build "$root" "dist/skewmon_${version}_$arch.deb"

@@ -65,9 +65,15 @@ def command(nodes: tuple[str, ...], path: str, cluster: str) -> None:
 
 def _make_directory(path: Path) -> None:
     """Make a directory that the service's user can enter, whatever the mask of root's shell."""
-    if not path.exists():
-        path.mkdir(parents=True)
-        path.chmod(DIRECTORY_MODE)
+    from skewmon.errors import ConfigError, Fault
+
+    try:
+        if not path.exists():
+            path.mkdir(parents=True)
+            path.chmod(DIRECTORY_MODE)
+    except PermissionError:
+        hint = "run this as root, or name a file of your own with --config.file"
+        raise ConfigError(Fault("permission denied", str(path), hint=hint)) from None
 
 
 def _made_key(path: Path) -> str:

@@ -76,6 +76,22 @@ def test_the_nodes_of_an_inventory_are_left_to_the_reader(tmp_path, capsys):
     assert "for node in NODE; do" in capsys.readouterr().out
 
 
+def test_a_directory_of_root_is_refused_with_the_cure(tmp_path, capsys):
+    """As ``skewmon init`` without sudo."""
+    place = tmp_path / "etc"
+    place.mkdir()
+    place.chmod(0o500)
+    tmp_path.chmod(0o755)
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        assert run(["init", "--config.file", str(place / "skewmon.yml"), "n1"]) == 3
+    finally:
+        os.seteuid(user)
+    assert "permission denied (run this as root, or name a file of your own" in capsys.readouterr().err
+    assert not list(place.iterdir())
+
+
 @pytest.mark.parametrize("node", ["n[1-", "a b", "n1:0"])
 def test_a_bad_node_makes_no_file(node, tmp_path, capsys):
     """The fault is reported before anything is written."""
