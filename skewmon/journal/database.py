@@ -44,7 +44,7 @@ class Design:
     word: str
     schema: str
     used: tuple[str, ...]
-    version: int = 0
+    version: int
 
     @property
     def lost(self) -> str:

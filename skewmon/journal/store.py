@@ -41,7 +41,7 @@ CREATE INDEX IF NOT EXISTS event_node ON event (node, sequence);
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_DESIGN = Design(
+DESIGN = Design(
     FILE_NAME,
     "journal",
     _SCHEMA,
@@ -49,17 +49,18 @@ _DESIGN = Design(
         "SELECT sequence, id, wall_ns, kind, cluster, node, message, detail FROM event LIMIT 0",
         "SELECT key, value FROM state LIMIT 0",
     ),
+    version=1,
 )
 
 #: Log messages for the two ways to lose the file; the daemon continues in a new one.
-LOST, DAMAGED = _DESIGN.lost, _DESIGN.damaged
+LOST, DAMAGED = DESIGN.lost, DESIGN.damaged
 
 
 class JournalFile(Database):
     """The SQLite file; every method blocks and runs in the journal's own thread."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory, _DESIGN)
+        super().__init__(directory, DESIGN)
         self._unpruned = PRUNE_EVERY
 
     def write(self, rows: Sequence[Row], states: Mapping[str, str], changed: Collection[str]) -> None:

@@ -16,4 +16,6 @@ def make_key(path: Path) -> None:
     written = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
     with os.fdopen(written, "wb") as file:
         file.write(key.export_private_key())
-    path.with_suffix(".pub").write_bytes(key.export_public_key())
+    public = path.with_suffix(".pub")
+    public.write_bytes(key.export_public_key())
+    public.chmod(0o644)  # for Ansible, which runs as another user

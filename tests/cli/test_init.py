@@ -38,7 +38,7 @@ def test_the_service_can_read_what_a_strict_mask_made(tmp_path):
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "etc").rglob("*")}
     assert (modes["ssh"], modes["known_hosts"], modes["skewmon.yml"]) == (0o755, 0o644, 0o644)
     assert stat.S_IMODE((tmp_path / "etc").stat().st_mode) == 0o755
-    assert modes["id_ed25519"] == 0o600
+    assert (modes["id_ed25519"], modes["id_ed25519.pub"]) == (0o600, 0o644)
 
 
 def test_a_second_run_changes_nothing(tmp_path, capsys):
