@@ -19,7 +19,7 @@ RELEASES = REPOSITORY / ".cache/ansible"
 ACCOUNT = "Match User skewmon\n  AuthorizedKeysFile .ssh/authorized_keys\nMatch all"
 
 #: Nodes that are set up; the full count takes a minute more.
-COUNTS = (2, pytest.param(5, marks=pytest.mark.prove))
+COUNTS = (2, pytest.param(5, marks=[pytest.mark.prove, pytest.mark.timeout(900)]))
 
 
 @pytest.fixture(params=[pytest.param("2.16", marks=pytest.mark.prove), "2.19"])
@@ -57,7 +57,7 @@ def play(playbook: list[str], fleet: Fleet, directory: Path) -> subprocess.Compl
         "ANSIBLE_PIPELINING": "1",
     }
     return subprocess.run(
-        arguments, env=environment, capture_output=True, text=True, timeout=110, check=False
+        arguments, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
