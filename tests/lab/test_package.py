@@ -264,4 +264,5 @@ def remove_and_purge(here: Here, before: set[str]) -> None:
         if not path.startswith(("/var/lib/systemd", "/var/lib/apt"))
     }
     assert left == set()
-    assert here.box.run("systemctl list-units --all --no-legend 'skewmon*'").stdout.strip() == ""
+    assert here.box.run("systemctl list-unit-files --no-legend 'skewmon*'").stdout == ""
+    assert (here.shown("LoadState"), here.shown("ActiveState")) == ("not-found", "inactive")
