@@ -1,8 +1,6 @@
 """Texts of alerts: bounds, evidence and commands."""
 
-import shlex
-
-from skewmon.model import ClusterView, Failed, Finding, NodeView, Skew, Threshold
+from skewmon.model import ClusterView, Failed, Finding, NodeView, Skew, Threshold, commands
 from skewmon.text import at_least, at_most, exact
 
 #: Findings that a description quotes at most; the page and the JSON have the rest.
@@ -51,18 +49,12 @@ def next_command(view: ClusterView, node: NodeView) -> str:
 
 def probe_command(view: ClusterView, node: NodeView) -> str:
     """Return the command that prints a node's transcript, with the connection settings of the round."""
-    named = ["-v", "--", node.name] if node.name.startswith("-") else [node.name, "-v"]
-    return shlex.join(["skewmon", "probe", *_from_file(view), *named])
+    return commands.probe(view.cluster, node.name)
 
 
 def check_command(view: ClusterView) -> str:
     """Return the command that measures the cluster once."""
-    return shlex.join(["skewmon", "check", *_from_file(view), "--cluster", view.name])
-
-
-def _from_file(view: ClusterView) -> list[str]:
-    """Return the option for the configuration; without it `probe` would log in like the reader's own ssh."""
-    return ["--config.file", view.cluster.config_file] if view.cluster.config_file else []
+    return commands.check(view.cluster)
 
 
 def _grave(findings: tuple[Finding, ...]) -> list[Finding]:

@@ -162,9 +162,10 @@ def _from_file(config: Config, selection: Selection, own: tuple[Threshold, ...])
             raise _fault(option, "has no effect with a configuration file", "set it there")
     if selection.cluster is not None and selection.cluster not in config.clusters:
         raise _fault("--cluster", f"there is no cluster {echoed(selection.cluster)}", _known(config.clusters))
+    file = selection.config_file or DEFAULT_CONFIG
     specs = {name: _with_options(spec, selection.profile, own) for name, spec in config.clusters.items()}
     clusters = containment.run(resolve(config.model_copy(update={"clusters": specs})))
-    chosen = [one for one in clusters if selection.cluster in (None, one.name)]
+    chosen = [replace(one, config_file=file) for one in clusters if selection.cluster in (None, one.name)]
     if not selection.nodes:
         return tuple(chosen)
     names = {node.name for one in chosen for node in one.nodes}

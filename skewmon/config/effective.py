@@ -10,7 +10,6 @@ from skewmon.config.schema import (
     DEFAULT_IDENTITY,
     DEFAULT_KNOWN_HOSTS,
     DEFAULT_PORT,
-    DEFAULT_USER,
     ClusterSpec,
     Config,
     NodeSpec,
@@ -18,6 +17,7 @@ from skewmon.config.schema import (
     ThresholdSpec,
 )
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
+from skewmon.model.nodes import DEFAULT_USER
 
 #: Ways to a node that exclude each other: the nearest layer that names one replaces the others' choice.
 WAYS = frozenset({"jump", "proxy_command"})

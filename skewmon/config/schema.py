@@ -36,6 +36,7 @@ from skewmon.config.shard import ShardSpec
 from skewmon.config.targets import expand
 from skewmon.errors import echoed
 from skewmon.model import NS_PER_S, Threshold, ThresholdKind
+from skewmon.model.nodes import DEFAULT_USER
 
 #: In the range that the list of exporters gives out since 9100-9999 is full.
 DEFAULT_LISTEN = "127.0.0.1:10061"
@@ -48,7 +49,6 @@ DEFAULT_HOURS_KEPT_NS = 1_826 * NS_PER_DAY
 #: The files that `skewmon keys` writes.
 DEFAULT_IDENTITY = "/etc/skewmon/ssh/id_ed25519"
 DEFAULT_KNOWN_HOSTS = "/etc/skewmon/ssh/known_hosts"
-DEFAULT_USER = "skewmon"
 DEFAULT_PORT = 22
 DEFAULT_CONNECT_TIMEOUT_NS = 10 * NS_PER_S
 
@@ -71,6 +71,11 @@ class SshSpec(Spec):
     """How nodes are logged in to; a cluster's keys go before the defaults, a node's before both."""
 
     user: User | None = Field(None, description=f"login name; {DEFAULT_USER} by default")
+    advice_user: User | None = Field(
+        None,
+        description="login name in the commands that skewmon advises; by default user, or if that is "
+        f"{DEFAULT_USER}, the reader's own",
+    )
     port: Port | None = Field(None, description=f"port of sshd; {DEFAULT_PORT} by default")
     identity: SecretPaths | None = Field(
         None,

@@ -22,6 +22,7 @@ def merged(*layers: SshSpec) -> SshSettings:
     assert spec.connect_timeout_ns is not None
     return SshSettings(
         user=spec.user,
+        advice_user=spec.advice_user,
         port=spec.port,
         identities=tuple(secret_file(identity) for identity in spec.identity or ()),
         known_hosts=spec.known_hosts or (),

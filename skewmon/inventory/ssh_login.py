@@ -61,14 +61,20 @@ class SshLogin:
             with translated(Where.INVENTORY, InventoryError, host=host):
                 answer = await self.ssh.ask(host, *options)
                 whole = await self._stamped(await self._whole(answer, given, MAX_HOPS), given)
-                return Node(host, _address(answer), replace(whole, login=self._login(host, options)))
+                return Node(host, _address(answer), replace(whole, login=self._login(host, given)))
         except InventoryError as error:
             left = replace(self.base, user=given.user, port=given.port or self.base.port)
             return Node(host, host, replace(left, refusal=str(error)))
 
-    def _login(self, host: str, options: tuple[str, ...]) -> str:
-        """Return the command that reaches a host in the user's own configuration, by the name in it."""
-        return shlex.join(("ssh", *options, host)) if self.ssh.is_users else ""
+    def _login(self, host: str, given: Given) -> str:
+        """Return the command that reaches a host in the user's own configuration, by the name in it.
+
+        Its options mean the same to ``skewmon probe``.
+        """
+        jump = () if given.jump is None else ("-J", given.jump)
+        keys = (word for path in given.identities for word in ("-i", path))
+        words = ("ssh", *keys, *_options(given.user, given.port, None), *jump, host)
+        return shlex.join(words) if self.ssh.is_users else ""
 
     async def _whole(self, answer: Answer, given: Given, hops_left: int) -> SshSettings:
         """Return the settings of a host with the way to it."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+#: The login name by default, and that of the restricted account, which answers skewmon alone.
+DEFAULT_USER = "skewmon"
+
 
 @dataclass(frozen=True, slots=True)
 class SshSettings:
@@ -27,6 +30,9 @@ class SshSettings:
     known_hosts_command: tuple[str, ...] = ()  # prints more lines of known_hosts
     host_key_algorithms: tuple[str, ...] = ()  # only these, if there are any
     login: str = field(default="", compare=False)  # the command by which a user logs in with these settings
+    advice_user: str | None = field(
+        default=None, compare=False
+    )  # a person's login name, for advised commands
     refusal: str = ""  # why these settings cannot be used; then nothing is tried
     vantage: str = "auto"  # the machine that stamps: auto (the last hop), none, or [user@]host[:port]
     vantage_ssh: "SshSettings | None" = None  # its own; without them it has those of the node

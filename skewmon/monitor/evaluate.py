@@ -1,6 +1,5 @@
 """The result of a round for one cluster: offsets, skew, culprits, drift, findings, verdict."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +35,7 @@ from skewmon.model import (
     Utc,
     Vote,
 )
+from skewmon.model.commands import Access
 from skewmon.monitor.against_utc import UtcOfRound, confirmed, judged_offsets, offset_to
 from skewmon.monitor.axes import NO_AXES, Survey
 from skewmon.monitor.changes import clock_changes, largest_step
@@ -52,7 +52,7 @@ from skewmon.timesync.findings.derive import (
     node_findings,
     utc_findings,
 )
-from skewmon.timesync.findings.evidence import NO_LOGIN, NodeEvidence, Reference
+from skewmon.timesync.findings.evidence import NodeEvidence, Reference
 
 #: Up to this many nodes every pair is published; 64 nodes have 2,016 pairs.
 ALL_PAIRS_NODES = 64
@@ -206,7 +206,7 @@ def _node_in_round(
         record.timesync,
         offset,
         clock_changes(record, moved),
-        login(node),
+        Access(node, cluster.config_file),
         node.address,
         outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
         *rates_ppb(record.clock_update, state.axis_rate_ppb(axis_of(outcome))),
@@ -220,19 +220,6 @@ def _node_in_round(
 
 def _wall(outcome: Outcome) -> Interval | None:
     return outcome.estimate.wall if isinstance(outcome, Measured) else None
-
-
-def login(node: Node) -> str:
-    """Return the command that logs in to a node as skewmon does; NO_LOGIN if it is measured by NTP."""
-    if node.transport == "ntp":
-        return NO_LOGIN
-    if node.ssh.login:
-        return node.ssh.login
-    proxy = f" -o {shlex.quote(f'ProxyCommand={node.ssh.proxy_command}')}" if node.ssh.proxy_command else ""
-    port = f" -p {node.ssh.port}" if node.ssh.port != 22 else ""
-    jump = f" -J {','.join(node.ssh.jump)}" if node.ssh.jump else ""
-    user = f"{node.ssh.user}@" if node.ssh.user else ""
-    return f"ssh{port}{jump}{proxy} {user}{node.address}"
 
 
 def _published_pairs(offsets: Mapping[str, Interval], lines: list[Threshold]) -> list[Pair]:

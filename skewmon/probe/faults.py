@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shlex
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv6Address
@@ -10,6 +11,7 @@ import asyncssh
 
 from skewmon.errors import ConnectError, ProbeError, Reason
 from skewmon.model import Node, SshSettings
+from skewmon.model.commands import as_root, on_bastion, verbose_login
 from skewmon.probe import algorithms, host_keys
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.identity import Identity
@@ -205,7 +207,7 @@ def forward_error(address: str, ssh: SshSettings) -> ConnectError:
         Reason.JUMP_FAILED,
         f"The bastion did not reach {host_port(address, ssh.port)} within {ssh.connect_timeout_s:g} s.",
         "Check that the machine is up and that no firewall between the bastion and it drops packets: "
-        f"nc -vz {address} {ssh.port} on {ssh.jump[-1] if ssh.jump else ssh.vantage}",
+        f"{on_bastion(ssh, f'nc -vz {address} {ssh.port}')}",
     )
 
 
@@ -254,13 +256,18 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
             Reason.HOST_KEY_CHANGED,
             f"{name} shows another host key than the one in {files}: the machine was reinstalled, or "
             "another one answers in its place.",
-            f"Find out which, then remove the old key: ssh-keygen -R '{listed}' -f {ssh.known_hosts[0]}",
+            f"Find out which, then remove the old key: {_removal(listed, ssh.known_hosts[0])}",
         )
     return ConnectError(
         Reason.HOST_KEY_UNKNOWN,
         f"The host key of {listed} is not {unknown}.",
-        f"Compare it over a trusted path, then add it: {scan_command(name if ssh.login else address, ssh)}",
+        "Compare it over a trusted path, then add its line to known_hosts; this shows it: "
+        f"{scan_command(name if ssh.login else address, ssh)}",
     )
+
+
+def _removal(listed: str, file: str) -> str:
+    return as_root(file, shlex.join(("ssh-keygen", "-R", listed, "-f", file)))
 
 
 def scan_command(address: str, ssh: SshSettings) -> str:
@@ -269,14 +276,12 @@ def scan_command(address: str, ssh: SshSettings) -> str:
     A user who has an alias for the machine gives the alias as its address.
     """
     if ssh.jump:
-        return f"ssh-keyscan -p {ssh.port} {address} on {ssh.jump[-1]}"
-    return f"skewmon keys scan {address if ssh.port == 22 or ssh.login else host_port(address, ssh.port)}"
-
-
-def verbose_login(address: str, ssh: SshSettings) -> str:
-    """Return the command that shows a login step by step, by the name that the user gave if there is one."""
-    through = f"-J {','.join(ssh.jump)} " if ssh.jump else ""
-    return (ssh.login or f"ssh {through}-p {ssh.port} {address}").replace("ssh", "ssh -vv", 1)
+        return on_bastion(ssh, f"ssh-keyscan -p {ssh.port} {address}")
+    if ssh.login:
+        return f"skewmon keys scan {address}"
+    files = (word for path in ssh.known_hosts for word in ("--known-hosts", path))
+    target = address if ssh.port == 22 else host_port(address, ssh.port)
+    return shlex.join(("skewmon", "keys", "scan", *files, target))
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:

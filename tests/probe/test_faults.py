@@ -18,8 +18,13 @@ UNVERIFIABLE = asyncssh.HostKeyNotVerifiable("no")
         ("n1.example.com", SshSettings(), "skewmon keys scan n1.example.com"),
         ("n1.example.com", SshSettings(port=2222), "skewmon keys scan n1.example.com:2222"),
         ("2001:db8::1", SshSettings(), "skewmon keys scan 2001:db8::1"),
-        ("2001:db8::1", SshSettings(port=2222), "skewmon keys scan [2001:db8::1]:2222"),
-        ("10.0.0.1", SshSettings(jump=("gate", "op@inner:23")), "ssh-keyscan -p 22 10.0.0.1 on op@inner:23"),
+        ("2001:db8::1", SshSettings(port=2222), "skewmon keys scan '[2001:db8::1]:2222'"),
+        ("n1", SshSettings(known_hosts=("/my kh",)), "skewmon keys scan --known-hosts '/my kh' n1"),
+        (
+            "10.0.0.1",
+            SshSettings(jump=("gate", "op@inner:23")),
+            "ssh -J gate -p 23 op@inner ssh-keyscan -p 22 10.0.0.1",
+        ),
     ],
 )
 def test_an_unknown_host_key_is_collected_as_the_guide_says(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from skewmon.model import KernelClock, SyncStatus
+from skewmon.model import KernelClock, Node, SshSettings, SyncStatus
+from skewmon.model.commands import Access
 from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.evidence import NodeEvidence
 from skewmon.timesync.findings.facts import BUSYBOX
@@ -45,7 +46,8 @@ def node(daemons: tuple[str, ...]) -> NodeEvidence:
     """Return a node that runs these daemons."""
     known = "ntpd" if daemons == (BUSYBOX,) else daemons[0] if len(daemons) == 1 else "unknown"
     status = SyncStatus(known, synchronized=True, stratum=2, daemons=daemons, kernel=KernelClock(True))  # type: ignore[arg-type]
-    return NodeEvidence("n3", status, login="ssh -p 2222 -J op@bastion root@192.0.2.3")
+    ssh = SshSettings(user="op", port=2222, jump=("op@bastion",))
+    return NodeEvidence("n3", status, access=Access(Node("n3", "192.0.2.3", ssh)))
 
 
 @pytest.fixture
@@ -109,5 +111,5 @@ def test_a_system_without_systemd_gets_a_command_too(
 def test_a_command_that_may_ask_for_a_password_has_a_terminal() -> None:
     """Sudo refuses to read one without."""
     assert advice.restart(node(("ntpsec",))) == (
-        "ssh -t -p 2222 -J op@bastion root@192.0.2.3 sudo systemctl restart ntpsec"
+        "ssh -t -p 2222 -J op@bastion op@192.0.2.3 sudo systemctl restart ntpsec"
     )

@@ -30,4 +30,4 @@ def test_a_vantage_that_is_not_used_is_a_finding(seen: VantageEvidence | None, k
     assert [one.kind for one in found] == ([FindingKind(kind)] if kind else [])
     for one in found:
         assert words in one.message
-        assert one.next == "skewmon probe -v n1"
+        assert one.next == "skewmon probe n1 -v"

@@ -1,22 +1,18 @@
 """The input of the rules: one node's claims, measurement and history."""
 
-import shlex
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from skewmon.errors import Failed
-from skewmon.model import Interval, Peer, SyncStatus
+from skewmon.model import Interval, Node, Peer, SyncStatus
+from skewmon.model.commands import Access
 from skewmon.text import at_least, span_of_seconds
 
 #: A daemon that holds its clock but states no bound, nor the kernel one for it: ntpd's step threshold, which
 #: no synchronised daemon's clock exceeds for long (ntpd: 128 ms; OpenNTPD calls itself unsynchronised well
 #: before).
 UNSAID_BOUND_S = 0.128
-
-
-#: The login of a node that has none, since it is measured by NTP.
-NO_LOGIN = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ class VantageEvidence:
 
 @dataclass(frozen=True, slots=True)
 class NodeEvidence:
-    """One node; ``offset`` is measured, to the cluster's reference; ``login`` is the command to get there.
+    """One node; ``offset`` is measured, to the cluster's reference; ``access`` is how a person gets there.
 
     ``address`` is the one by which other nodes would reach it, should they follow it. ``boot_id`` is a claim
     of the node, like its status. ``rate_ppb`` is the proven mean rate of its oscillator against the admin
@@ -52,7 +48,7 @@ class NodeEvidence:
     status: SyncStatus | None = None
     offset: Interval | None = None
     history: ClockChanges = field(default_factory=ClockChanges)
-    login: str = ""
+    access: Access | None = None
     address: str = ""
     boot_id: str = ""
     rate_ppb: Interval | None = None
@@ -72,10 +68,16 @@ class NodeEvidence:
 
         With a ``terminal`` the command may ask for a password, as sudo does.
         """
-        if self.login == NO_LOGIN:
-            return f"skewmon probe -v {shlex.quote(self.name)}"
-        login = self.login or f"ssh {self.name}"
-        return f"{login.replace('ssh', 'ssh -t', 1) if terminal else login} {command}"
+        return self._reached.run(command, terminal=terminal)
+
+    @property
+    def probe(self) -> str:
+        """The command that prints the node's transcript."""
+        return self._reached.probe
+
+    @property
+    def _reached(self) -> Access:
+        return self.access or Access(Node(self.name, self.name))
 
 
 #: All nodes of one cluster by name, the one that is judged included.

@@ -18,12 +18,12 @@ def vantage_rules(node: NodeEvidence) -> Iterator[Finding]:
             FindingKind.VANTAGE_CONTRADICTION,
             f"The stamps of {seen.label} for {node.name} contradict its other stamps, or the admin box's: "
             "they are not used, and the bound is that of the whole path",
-            f"skewmon probe -v {node.name}",
+            node.probe,
         )
     elif seen.failed is not None and seen.failed.reason is not Reason.CONNECTING:
         yield finding(
             FindingKind.VANTAGE_UNAVAILABLE,
             f"{node.name} is measured over the whole path, and not from {seen.label}: "
             f"{seen.failed.detail.removesuffix('.')}",
-            f"skewmon probe -v {node.name}",
+            node.probe,
         )
