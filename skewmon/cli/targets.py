@@ -54,7 +54,7 @@ def configured(path: str | None, nodes: Sequence[str] = ()) -> Config | None:
         raise ConfigError(
             Fault(
                 f"no node was named, and there is no {DEFAULT_CONFIG}",
-                hint="try: skewmon check n[1-3], or skewmon config init",
+                hint="try: skewmon check 'n[1-3]', or skewmon init 'n[1-3]' as root",
             )
         )
     return load(DEFAULT_CONFIG)

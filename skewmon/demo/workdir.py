@@ -43,6 +43,7 @@ def write_config(
         "state_directory": str(directory / "state"),
         "ssh": {
             "user": USER,
+            "advice_user": USER,  # here it answers a person, too
             "identity": str(directory / IDENTITY),
             "known_hosts": str(directory / KNOWN_HOSTS),
         },

@@ -121,7 +121,7 @@ def dial_error(error: Exception, address: str, ssh: SshSettings) -> ConnectError
         return ConnectError(
             Reason.CONNECTION_REFUSED,
             f"Nothing listens at {where}.",
-            "Check the port, and that sshd runs there: systemctl status ssh",
+            "Check the port, and on its console that sshd runs: systemctl status ssh",
         )
     if isinstance(error, TimeoutError) or number == errno.ETIMEDOUT:
         return ConnectError(
@@ -256,7 +256,7 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
             Reason.HOST_KEY_CHANGED,
             f"{name} shows another host key than the one in {files}: the machine was reinstalled, or "
             "another one answers in its place.",
-            f"Find out which, then remove the old key: {_removal(listed, ssh.known_hosts[0])}",
+            f"Find out which, then remove the old key: {removal(listed, ssh.known_hosts[0])}",
         )
     return ConnectError(
         Reason.HOST_KEY_UNKNOWN,
@@ -266,7 +266,8 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
     )
 
 
-def _removal(listed: str, file: str) -> str:
+def removal(listed: str, file: str) -> str:
+    """Return the command that removes a key from a file of host keys."""
     return as_root(file, shlex.join(("ssh-keygen", "-R", listed, "-f", file)))
 
 

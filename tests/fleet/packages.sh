@@ -4,10 +4,12 @@
 set -eu
 
 packages='openssh-server openssh-client gcc libc6-dev make zsh fish tcsh busybox perl python3-minimal dropbear-bin
-prometheus prometheus-alertmanager iproute2 util-linux debootstrap pssh chromium tmux docker-compose'
+prometheus prometheus-alertmanager iproute2 util-linux debootstrap pssh chromium tmux docker-compose
+systemd-container dbus sqlite3 curl'
 programs='sshd:/usr/sbin/sshd ssh gcc zsh fish tcsh busybox perl python3 dropbear:/usr/sbin/dropbear
 prometheus promtool alertmanager:/usr/bin/prometheus-alertmanager amtool ip:/sbin/ip setpriv unshare
-debootstrap:/usr/sbin/debootstrap parallel-ssh chromium tmux docker-compose'
+debootstrap:/usr/sbin/debootstrap parallel-ssh chromium tmux docker-compose systemd-nspawn
+dbus-daemon sqlite3 curl'
 
 missing_programs() {
   for entry in $programs; do

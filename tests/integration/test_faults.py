@@ -230,7 +230,9 @@ async def test_a_dead_node_behind_a_bastion_did_not_accept_the_connection() -> N
         node = replace(node_of(fleet, fleet["n2"], port=port, jump=jump), address="127.0.3.9")
         outcome = await told(node, Reason.JUMP_FAILED)
     assert "bastion did not reach 127.0.3.9" in outcome.detail
-    assert f"nc -vz 127.0.3.9 {port} on {jump[0]}" in outcome.advice
+    assert outcome.advice.endswith(
+        f": ssh -p {fleet['n1'].port} {fleet.user}@127.0.1.1 nc -vz 127.0.3.9 {port}"
+    )
 
 
 # --- in the session ---------------------------------------------------------------------------------------

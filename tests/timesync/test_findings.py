@@ -8,7 +8,8 @@ import pytest
 
 from skewmon.culprit.decide import NO_CULPRIT, decide
 from skewmon.culprit.reference import reference_clock
-from skewmon.model import Finding, Interval, KernelClock, Peer, SyncStatus
+from skewmon.model import Finding, Interval, KernelClock, Node, Peer, SshSettings, SyncStatus
+from skewmon.model.commands import Access
 from skewmon.timesync.findings.catalogue import FINDINGS
 from skewmon.timesync.findings.derive import (
     ClockChanges,
@@ -225,7 +226,9 @@ def test_a_claim_is_refuted_only_beyond_both_bounds() -> None:
 
 def test_findings_name_evidence_and_the_daemons_own_command() -> None:
     """The story of the project in one line, with the command for chrony."""
-    one = replace(node(offset_ns=70 * S), login="ssh -p 2222 root@n3")
+    one = replace(
+        node(offset_ns=70 * S), access=Access(Node("n3", "n3", SshSettings(user="root", port=2222)))
+    )
     found = found_of(one)
     assert [(each.kind, each.severity, each.next) for each in found] == [
         ("claims-sync-but-off", "critical", "ssh -p 2222 root@n3 chronyc -n sources -v")

@@ -62,7 +62,17 @@ def state(node: NodeEvidence) -> str:
 def log(node: NodeEvidence) -> str:
     """Show the last hour of the daemon's log."""
     units = _LOG.get(_daemon(node), "-t kernel -t systemd")
-    return node.on_node(f"journalctl --since -1h {units}")
+    return _journal(node, units)
+
+
+def kernel_log(node: NodeEvidence) -> str:
+    """Show the last hour of the kernel's log."""
+    return _journal(node, "-t kernel")
+
+
+def _journal(node: NodeEvidence, units: str) -> str:
+    """Show lines of the journal; other users than root may see none of them, and then look at nothing."""
+    return node.on_node(f"sudo journalctl --no-pager --since -1h {units}", terminal=True)
 
 
 def restart(node: NodeEvidence) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from skewmon.errors import Failed
 from skewmon.model import Interval, Node, Peer, SyncStatus
-from skewmon.model.commands import Access
+from skewmon.model.commands import Access, by_configuration
 from skewmon.text import at_least, span_of_seconds
 
 #: A daemon that holds its clock but states no bound, nor the kernel one for it: ntpd's step threshold, which
@@ -74,6 +74,14 @@ class NodeEvidence:
     def probe(self) -> str:
         """The command that prints the node's transcript."""
         return self._reached.probe
+
+    @property
+    def check(self) -> str | None:
+        """The command that measures the whole configuration once, references included; None without one."""
+        access = self.access
+        if access is None or not access.config_file:
+            return None
+        return by_configuration(access.config_file, (access.node.ssh,), "check")
 
     @property
     def _reached(self) -> Access:

@@ -179,7 +179,7 @@ def _history(node: NodeEvidence) -> Iterator[Finding]:
         yield finding(
             FindingKind.SUSPENDED,
             f"{node.name} was suspended for {span_of_seconds(history.suspended_s)}",
-            node.on_node("journalctl -t kernel --since -1h"),
+            advice.kernel_log(node),
         )
     if history.rebooted:
         yield finding(FindingKind.REBOOTED, f"{node.name} was rebooted", node.on_node("uptime -s"))

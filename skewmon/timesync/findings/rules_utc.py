@@ -34,8 +34,8 @@ def utc_rules(cluster: ClusterEvidence, utc: Utc, limit_ns: int | None) -> Itera
         if limit_ns is not None:
             yield from _cluster_off(cluster, utc, limit_ns)
     else:
-        yield _unconfirmed(utc)
-    yield from _falsetickers(utc)
+        yield _unconfirmed(cluster, utc)
+    yield from _falsetickers(cluster, utc)
     for one in utc.references:
         if one.early_leap:
             yield finding(
@@ -76,7 +76,12 @@ def _followed(cluster: ClusterEvidence, offsets: Mapping[str, Interval]) -> str:
     return "" if root is None or root == NOWHERE else f"; all of them follow {known.name(root)}"
 
 
-def _unconfirmed(utc: Utc) -> Finding:
+def _check(cluster: ClusterEvidence) -> str | None:
+    """Return the command that queries every reference once."""
+    return next((node.check for node in cluster.values()), None)
+
+
+def _unconfirmed(cluster: ClusterEvidence, utc: Utc) -> Finding:
     """Report that nothing is judged against UTC, with the state of each reference that cannot be used."""
     faults = [f"{one.name} ({one.reason})" for one in utc.references if one.offset is None and one.reason]
     unusable = f"; not usable: {names(faults)}" if faults else ""
@@ -84,10 +89,11 @@ def _unconfirmed(utc: Utc) -> Finding:
     return finding(
         FindingKind.UTC_UNCONFIRMED,
         f"UTC {_STATES[utc.state]}, so no clock is judged against it: {why}{unusable}",
+        _check(cluster),
     )
 
 
-def _falsetickers(utc: Utc) -> Iterator[Finding]:
+def _falsetickers(cluster: ClusterEvidence, utc: Utc) -> Iterator[Finding]:
     for one in utc.references:
         if not one.falseticker:
             continue
@@ -97,5 +103,7 @@ def _falsetickers(utc: Utc) -> Iterator[Finding]:
             least = at_least(one.offset.proven_ns)
             off = f"is at least {least} {side} the others, beyond its own claim of error"
         yield finding(
-            FindingKind.REFERENCE_FALSETICKER, f"The reference {one.name} {off}; it has no vote on UTC"
+            FindingKind.REFERENCE_FALSETICKER,
+            f"The reference {one.name} {off}; it has no vote on UTC",
+            _check(cluster),
         )
