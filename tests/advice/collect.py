@@ -208,6 +208,6 @@ def _plain(line: str) -> str:
 def _is_command(text: str) -> bool:
     """Return whether a text is a command: a program and at least one more word."""
     words = text.removeprefix("sudo ").split()
-    if len(words) < 2:
+    if len(words) < 2 or (words[0] == "for" and words[2:3] != ["in"]):
         return False
     return words[1].strip(".,") in COMMANDS if words[0] == "skewmon" else words[0] in TOOLS
