@@ -16,8 +16,7 @@ from skewmon.config.schema import (
     SshSpec,
     ThresholdSpec,
 )
-from skewmon.model import NS_PER_S, Threshold, ThresholdKind
-from skewmon.model.nodes import DEFAULT_USER
+from skewmon.model import DEFAULT_USER, NS_PER_S, Threshold, ThresholdKind
 
 #: Ways to a node that exclude each other: the nearest layer that names one replaces the others' choice.
 WAYS = frozenset({"jump", "proxy_command"})

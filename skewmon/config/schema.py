@@ -35,8 +35,7 @@ from skewmon.config.references import ReferenceEntry, time_servers
 from skewmon.config.shard import ShardSpec
 from skewmon.config.targets import expand
 from skewmon.errors import echoed
-from skewmon.model import NS_PER_S, Threshold, ThresholdKind
-from skewmon.model.nodes import DEFAULT_USER
+from skewmon.model import DEFAULT_USER, NS_PER_S, Threshold, ThresholdKind
 
 #: In the range that the list of exporters gives out since 9100-9999 is full.
 DEFAULT_LISTEN = "127.0.0.1:10061"
@@ -71,11 +70,7 @@ class SshSpec(Spec):
     """How nodes are logged in to; a cluster's keys go before the defaults, a node's before both."""
 
     user: User | None = Field(None, description=f"login name; {DEFAULT_USER} by default")
-    advice_user: User | None = Field(
-        None,
-        description="login name in the commands that skewmon advises; by default user, or if that is "
-        f"{DEFAULT_USER}, the reader's own",
-    )
+    advice_user: User | None = Field(None, description="login name in commands that skewmon advises")
     port: Port | None = Field(None, description=f"port of sshd; {DEFAULT_PORT} by default")
     identity: SecretPaths | None = Field(
         None,

@@ -21,6 +21,7 @@ from skewmon.model.exchange import (
 )
 from skewmon.model.interval import NS_PER_S, Interval
 from skewmon.model.nodes import (
+    DEFAULT_USER,
     Cluster,
     Endpoint,
     Inventory,
@@ -59,6 +60,7 @@ from skewmon.model.views import (
 
 __all__ = [
     "BASE",
+    "DEFAULT_USER",
     "NO_UTC",
     "NS_PER_S",
     "Axis",

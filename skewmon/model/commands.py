@@ -91,9 +91,24 @@ def on_bastion(ssh: SshSettings, command: str) -> str:
     return f"ssh{through}{gate} {_at(_person(ssh, user or None), host.strip('[]'))} {command}"
 
 
-def as_root(path: str, command: str) -> str:
-    """Return a command that changes a file, with sudo if the file is below a directory of root's."""
-    return " ".join((*_sudo((path,)), command))
+def removal(listed: str, file: str) -> str:
+    """Return the command that removes a key from a file of host keys."""
+    return shlex.join((*_sudo((file,)), "ssh-keygen", "-R", listed, "-f", file))
+
+
+def scan_command(address: str, ssh: SshSettings) -> str:
+    """Return the command that shows the host keys of a machine; behind a bastion only the bastion has one.
+
+    A user who has an alias for the machine gives the alias as its address.
+    """
+    if ssh.jump:
+        return on_bastion(ssh, f"ssh-keyscan -p {ssh.port} {address}")
+    if ssh.login:
+        return f"skewmon keys scan {address}"
+    files = (word for path in ssh.known_hosts for word in ("--known-hosts", path))
+    host = f"[{address}]" if ":" in address else address
+    target = address if ssh.port == 22 else f"{host}:{ssh.port}"
+    return shlex.join(("skewmon", "keys", "scan", *files, target))
 
 
 def _sudo(paths: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import errno
 import re
-import shlex
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv6Address
@@ -11,7 +10,7 @@ import asyncssh
 
 from skewmon.errors import ConnectError, ProbeError, Reason
 from skewmon.model import Node, SshSettings
-from skewmon.model.commands import as_root, on_bastion, verbose_login
+from skewmon.model.commands import on_bastion, removal, scan_command, verbose_login
 from skewmon.probe import algorithms, host_keys
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.identity import Identity
@@ -264,25 +263,6 @@ def host_key_error(name: str, address: str, ssh: SshSettings) -> ConnectError:
         "Compare it over a trusted path, then add its line to known_hosts; this shows it: "
         f"{scan_command(name if ssh.login else address, ssh)}",
     )
-
-
-def removal(listed: str, file: str) -> str:
-    """Return the command that removes a key from a file of host keys."""
-    return as_root(file, shlex.join(("ssh-keygen", "-R", listed, "-f", file)))
-
-
-def scan_command(address: str, ssh: SshSettings) -> str:
-    """Return the command that shows the host keys of a machine; behind a bastion only the bastion has one.
-
-    A user who has an alias for the machine gives the alias as its address.
-    """
-    if ssh.jump:
-        return on_bastion(ssh, f"ssh-keyscan -p {ssh.port} {address}")
-    if ssh.login:
-        return f"skewmon keys scan {address}"
-    files = (word for path in ssh.known_hosts for word in ("--known-hosts", path))
-    target = address if ssh.port == 22 else host_port(address, ssh.port)
-    return shlex.join(("skewmon", "keys", "scan", *files, target))
 
 
 def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) -> ConnectError:

@@ -9,7 +9,7 @@ import asyncssh
 
 from skewmon.errors import ConnectError, NodeError, Reason
 from skewmon.model import Failed, Node
-from skewmon.model.commands import verbose_login
+from skewmon.model.commands import scan_command, verbose_login
 from skewmon.probe import algorithms, host_keys, known_hosts_command
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
@@ -18,7 +18,6 @@ from skewmon.probe.faults import (
     host_port,
     login_error,
     refusal,
-    scan_command,
 )
 from skewmon.probe.proxy import Proxy
 from skewmon.runtime.containment import Where, node_error, translated

@@ -13,7 +13,6 @@ import click
 from skewmon.cli.main import COMMANDS, skewmon
 from skewmon.model import Cluster, Node, SshSettings, SyncStatus, commands
 from skewmon.model.commands import Access
-from skewmon.probe.faults import removal, scan_command
 from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.evidence import NodeEvidence
 from skewmon.timesync.findings.facts import BUSYBOX
@@ -136,9 +135,9 @@ def of_errors() -> Iterator[str]:
     behind = replace(service, jump=("bastion",))
     for ssh in (service, behind, SshSettings(login="ssh -p 2222 n1")):
         yield Access(Node("n1", "n1", ssh)).probe
-        yield from (commands.verbose_login("n1", ssh), scan_command("n1", ssh))
+        yield from (commands.verbose_login("n1", ssh), commands.scan_command("n1", ssh))
     yield commands.on_bastion(behind, "nc -vz n1 22")
-    yield removal("n1", service.known_hosts[0])
+    yield commands.removal("n1", service.known_hosts[0])
 
 
 def of_module(path: Path) -> Iterator[str]:
