@@ -29,7 +29,7 @@ FLAGS = (
 
 #: How long anything may take on a busy machine, and the time between two rounds.
 PATIENCE_S = 40.0
-ROUND_S = 1.0
+ROUND_S = 0.2
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -192,7 +192,7 @@ async def test_axe_finds_no_serious_fault(visit, scheme, width) -> None:
     await visit.page.emulate_media(color_scheme=scheme)
     await visit.page.set_viewport_size({"width": width, "height": SCREENS[width]})
     await prepare(visit)
-    views = (*samples.everything().clusters, *scenes.camps(60).clusters)
+    views = (*samples.everything().clusters, *scenes.camps(24).clusters)
     visit.round(scenes.at(samples.snapshot(*views)))
     for path in ("/", NODE, "/events"):
         await visit.open_live(path)
@@ -220,14 +220,14 @@ async def test_the_keyboard_reaches_everything(visit, path) -> None:
           const usable = all.filter((one) => one.checkVisibility());
           usable.forEach((one, number) => { one.dataset.order = number; });
           document.activeElement.blur();
+          window.reached = [];
+          document.addEventListener("focusin", (event) => reached.push(Number(event.target.dataset.order)));
           return usable.length;
         }"""
     )
-    order = []
     for _ in range(count):
         await visit.page.keyboard.press("Tab")
-        order.append(await visit.page.evaluate("Number(document.activeElement.dataset.order)"))
-    assert order == list(range(count))
+    assert await visit.page.evaluate("reached") == list(range(count))
 
 
 @pytest.mark.parametrize(("width", "screens"), [(1280, 3), (400, 6)])
