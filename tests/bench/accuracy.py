@@ -15,6 +15,8 @@ from tests.bench import contenders, echo
 from tests.bench.table import Row
 from tests.fleet.relay import Relay
 from tests.fleet.sshd import Fleet, FleetNode
+from tests.integration.sites import PATH_S
+from tests.integration.test_vantage_accuracy import narrower
 
 SAMPLES = 8
 CROWD = 100
@@ -25,6 +27,9 @@ UNSTAMPED_ROUNDS = 20
 #: Delays added to each direction in turn; their sum is the round trip that the bound has to grow by half of.
 ADDED_MS = (0, 5, 10, 20, 40)
 DELAY_ROUNDS = 15
+
+VANTAGE_NODES = 8
+VANTAGE_ROUNDS = 20
 
 NAIVE_SAMPLES = 15
 CROWD_SAMPLES = 2
@@ -163,7 +168,20 @@ async def rows(fleet: Fleet) -> list[Row]:
         Row(f"bound with {len(fleet)} at once ÷ with one", f"{crowd_bound / bound:.2f}", "≤ 2", "≤ 1.2"),
         Row("the same without the kernel's stamps ÷ with them", f"{stamps_off:.0f}", "≥ 5"),
         Row("growth of the bound per round trip added", f"{slope:.3f}", "0.50 ± 0.01", "0.50"),
+        *await _from_a_vantage(),
         *await _against_others(fleet, node, error, crowd.cpu_per_node_s),
+    ]
+
+
+async def _from_a_vantage() -> list[Row]:
+    """Measure nodes behind a bastion that is far away, and compare each with the truth."""
+    found, ratio = await narrower(VANTAGE_NODES, VANTAGE_ROUNDS)
+    node, pair = found.median_ns()
+    path = f"behind {2 * PATH_S * 1000:.0f} ms"
+    return [
+        Row(f"bound of a node {path}, from its bastion", f"±{node / NS_PER_US:.1f} us", "≤ 125 us"),
+        Row(f"bound of a pair {path}, from its bastion", f"±{pair / NS_PER_US:.1f} us", "≤ 250 us"),
+        Row("bound of that pair without a vantage ÷ with it", f"{ratio:.0f}", "≥ 150"),
     ]
 
 

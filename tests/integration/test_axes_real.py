@@ -30,6 +30,7 @@ class Estate:
     nodes: list[Node] = field(default_factory=list)
     machines: dict[str, FleetNode] = field(default_factory=dict)
     vantages: dict[str, FleetNode] = field(default_factory=dict)  # by label
+    slewed: dict[str, int] = field(default_factory=dict)  # rates in ppm of the machines whose slew lasts
     compared: int = 0
 
     def add(self, prefix: str, machines: Iterable[FleetNode], nodes: Iterable[Node]) -> None:
@@ -45,12 +46,17 @@ class Estate:
             machine.clock.drift(dice.randint(-400, 400))
 
     def disturb(self, dice: Random, *, slews: bool) -> None:
-        """Step two clocks, a vantage's among them, and slew a third, or end its slew."""
-        one, other = dice.sample(list(self.machines.values()), 2)
-        for machine in (one, dice.choice(list(self.vantages.values()))):
+        """Step two clocks, a vantage's among them, and slew a third, or end its slew.
+
+        A slew does not turn around at once: nothing encloses a clock that is steered there and back (H7).
+        """
+        one, other = dice.sample(list(self.machines), 2)
+        for machine in (self.machines[one], dice.choice(list(self.vantages.values()))):
             machine.clock.step(dice.choice([-1, 1]) * dice.choice([MS // 5, 5 * MS, 70 * MS, 1_000 * MS]))
         if slews:
-            other.clock.slew(dice.choice([0, SLEW_PPM, -SLEW_PPM]))
+            rate_ppm = 0 if self.slewed.get(other) else dice.choice([SLEW_PPM, -SLEW_PPM])
+            self.slewed[other] = rate_ppm
+            self.machines[other].clock.slew(rate_ppm)
 
     def compare(self, view: ClusterView) -> None:
         """Compare every node, pair and the skew of a round with the truth."""
