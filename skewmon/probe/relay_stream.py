@@ -83,17 +83,14 @@ class RelayStream(asyncio.Transport):
         return VantageStamps(sent_ns - self._quantum.early_ns, self._arrived_ns + self._quantum.late_ns)
 
     @contextmanager
-    def one_segment(self, *, in_turn: bool = False) -> Iterator[None]:
-        """Send everything that is written in the body as one frame, in one segment on every way.
-
-        With ``in_turn`` the relay passes it on once the node has answered the frame before it.
-        """
+    def one_segment(self, turn: int = 0) -> Iterator[None]:
+        """Send everything that is written in the body as one frame, in one segment on every way."""
         self._is_holding = True
         try:
             yield
         finally:
             self._is_holding = False
-            self._flush(int(in_turn))
+            self._flush(turn)
 
     # --- the side of asyncssh ---
 

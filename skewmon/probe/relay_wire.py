@@ -29,6 +29,10 @@ RECEIVED_BYTES_MAX = 65536
 WINDOW_BYTES = 65536
 
 
+#: The turns of data: at once, after the answer to the data before it, and once few bursts are under way.
+AT_ONCE, AFTER_ANSWER, BEGINS_BURST = 0, 1, 2
+
+
 class Kind(Enum):
     """The kinds of frames."""
 
@@ -69,8 +73,13 @@ def start(nonce: str) -> bytes:
 
 
 def frame(kind: Kind, stream: int, number: int = 0, payload: bytes = b"", turn: int = 0) -> bytes:
-    """Return one frame to the relay; data with the ``turn`` 1 waits there for the answer to those before."""
+    """Return one frame to the relay, which passes data on in its ``turn``."""
     return _HEADER.pack(kind.value, stream, number, turn, len(payload)) + payload
+
+
+def turns_of_burst(count: int) -> list[int]:
+    """Return the turns of so many requests that follow each other."""
+    return [BEGINS_BURST] + [AFTER_ANSWER] * (count - 1)
 
 
 def parse_hello(nonce: str, line: str) -> Hello | None:

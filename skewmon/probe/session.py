@@ -15,7 +15,7 @@ import asyncssh
 from skewmon.clock.sampling import LEAST_EXCHANGES, Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import Burst, Exchange, Program
-from skewmon.probe import programs, wire
+from skewmon.probe import programs, relay_wire, wire
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import lost_error, quoted
@@ -127,7 +127,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._noise_bytes = 0
         try:
             async with asyncio.timeout(self._patience.reply_s):
-                replies = [self._request(in_turn=number > 0) for number in range(count)]
+                replies = [self._request(turn) for turn in relay_wire.turns_of_burst(count)]
                 return tuple([await reply for reply in replies])
         except TimeoutError:
             raise self._fail(
@@ -140,14 +140,14 @@ class Session(asyncssh.SSHClientSession[bytes]):
         finally:
             self._asked.clear()
 
-    def _request(self, *, in_turn: bool) -> "asyncio.Future[Exchange]":
+    def _request(self, turn: int) -> "asyncio.Future[Exchange]":
         """Send one request and return its reply to come."""
         assert self._channel is not None
         self._ident += 1
         self._connection.meter.allow(EXCHANGE)
         stamps, before, reply = self._connection.stamps, base_ns(), asyncio.get_running_loop().create_future()
         # A closed channel fails the request with its reason.
-        with suppress(OSError, asyncssh.Error), stamps.one_segment(in_turn=in_turn):
+        with suppress(OSError, asyncssh.Error), stamps.one_segment(turn):
             self._channel.write(wire.request(self._nonce, self._ident))
         # If the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
         self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), stamps.frame, reply)

@@ -32,9 +32,9 @@ class Stamps(Protocol):
 
     @property
     def knows_turns(self) -> bool:
-        """Whether data can be sent ``in_turn``: a vantage passes it on after the answer to the last."""
+        """Whether a vantage passes data to the node in its ``turn``; see relay_wire."""
 
-    def one_segment(self, *, in_turn: bool = False) -> AbstractContextManager[None]:
+    def one_segment(self, turn: int = 0) -> AbstractContextManager[None]:
         """Send all data of the body together, stamped at that instant; the body must not await."""
 
     def distrust_kernel(self) -> int:
@@ -77,7 +77,7 @@ class StampedSocket(socket.socket):
         self.sent_ns = stamp
         return count
 
-    def one_segment(self, *, in_turn: bool = False) -> AbstractContextManager[None]:
+    def one_segment(self, turn: int = 0) -> AbstractContextManager[None]:
         """Return a context that does nothing: a request is one packet, which leaves at once."""
         return _AT_ONCE
 

@@ -4,18 +4,29 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from skewmon.probe.relay_wire import FRAME_BYTES_MAX, WINDOW_BYTES, Frame, Kind
+from skewmon.probe.relay_wire import (
+    AFTER_ANSWER,
+    AT_ONCE,
+    BEGINS_BURST,
+    FRAME_BYTES_MAX,
+    WINDOW_BYTES,
+    Frame,
+    Kind,
+)
 from tests.probe.relay_program import PATIENCE_S, WITHOUT, RelayProgram, listening, running_relay, target_of
 from tests.probe.test_programs import PYTHONS
 
 #: A reading of perl is up to so far from the clock.
 ROUNDING_NS = 300
+
+#: The relay's BURST_S, but for what its clock and that of the stamps run apart.
+BURST_NS = 4_900_000
 
 
 def raw_ns() -> int:
@@ -72,7 +83,7 @@ def test_requests_in_turn_reach_the_node_one_by_one(relay: RelayProgram) -> None
     """All come at once; each leaves after the answer to the one before it, and is stamped then."""
     with listening() as server, opened(relay, server) as far:
         for number in range(1, 9):
-            relay.put(Kind.DATA, 1, number, b"request", turn=int(number > 1))
+            relay.put(Kind.DATA, 1, number, b"request", BEGINS_BURST if number == 1 else AFTER_ANSWER)
         relay.ping(1)  # the relay has taken them all
         arrived_ns = 0
         for number in range(1, 9):
@@ -91,16 +102,41 @@ def test_requests_in_turn_reach_the_node_one_by_one(relay: RelayProgram) -> None
             arrived_ns = reply.stamp_ns
 
 
+def test_few_bursts_are_under_way_at_once(relay: RelayProgram) -> None:
+    """Others wait for their ends, and not long for those of nodes that do not answer."""
+    with ExitStack() as stack:
+        server = stack.enter_context(listening())
+        far = [stack.enter_context(opened(relay, server, stream)) for stream in range(1, 7)]
+        before_ns = raw_ns()
+        for stream in range(1, 7):
+            relay.put(Kind.DATA, stream, 1, b"a", BEGINS_BURST)
+            relay.put(Kind.DATA, stream, 2, b"b", AFTER_ANSWER)
+        assert [one.recv(100) for one in far] == [b"a"] * 6
+        asked = [relay.next(_is_report_of(stream, 1)).stamp_ns for stream in range(1, 7)]
+        assert before_ns + BURST_NS <= min(asked[4:])
+        for one in far:
+            one.send(b"reply")
+            assert one.recv(100) == b"b"
+            one.send(b"reply")
+        for stream in range(1, 7):
+            relay.next(_is_report_of(stream, 2))
+            received(relay, stream, 10)
+
+
+def _is_report_of(stream: int, number: int) -> Callable[[Frame], bool]:
+    return lambda frame: (frame.kind, frame.stream, frame.number) == (Kind.SENT, stream, number)
+
+
 def test_data_without_a_turn_lets_those_before_it_pass(relay: RelayProgram) -> None:
     """A key exchange or a keepalive never waits for answers, and all bytes stay in order."""
     with listening() as server, opened(relay, server) as far:
         for number in range(1, 5):
-            relay.put(Kind.DATA, 1, number, b"%d" % number, turn=int(1 < number < 4))
+            relay.put(Kind.DATA, 1, number, b"%d" % number, AFTER_ANSWER if 1 < number < 4 else AT_ONCE)
         seen = b""
         while len(seen) < 4:
             seen += far.recv(100)
         assert seen == b"1234"
-        relay.put(Kind.DATA, 1, 5, b"5", turn=1)
+        relay.put(Kind.DATA, 1, 5, b"5", AFTER_ANSWER)
         far.send(b"reply")
         assert far.recv(100) == b"5"
 

@@ -9,7 +9,16 @@ from skewmon.errors import ProbeError, Reason
 from skewmon.model import Quantum, VantageStamps
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.relay_stream import KEPT_STAMPS, RelayStream
-from skewmon.probe.relay_wire import FRAME_BYTES_MAX, WINDOW_BYTES, Frames, Kind, frame, parse_hello
+from skewmon.probe.relay_wire import (
+    AFTER_ANSWER,
+    AT_ONCE,
+    FRAME_BYTES_MAX,
+    WINDOW_BYTES,
+    Frames,
+    Kind,
+    frame,
+    parse_hello,
+)
 from skewmon.probe.stamped_socket import StampedSocket
 
 
@@ -72,10 +81,10 @@ async def test_everything_written_in_one_turn_is_one_frame(wired: Wired) -> None
         wired.stream.write(b"d")
     assert wired.sent()[1:] == [(2, b"cd")]
     assert wired.stream.frame == 2
-    with wired.stream.one_segment(in_turn=True):
+    with wired.stream.one_segment(AFTER_ANSWER):
         wired.stream.write(b"e")
     assert wired.sent()[2:] == [(3, b"e")]
-    assert wired.turns == [0, 0, 1]
+    assert wired.turns == [AT_ONCE, AT_ONCE, AFTER_ANSWER]
 
 
 async def test_no_more_than_the_window_is_on_its_way(wired: Wired) -> None:

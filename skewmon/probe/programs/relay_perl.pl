@@ -13,7 +13,7 @@ my ($nonce, $listed) = @ARGV;
 
 # The limits of relay_python3.py.
 my ($STREAMS_MAX, $WINDOW_BYTES, $READ_BYTES, $FRAME_BYTES_MAX, $LOOKUPS_MAX) = (1024, 65536, 4096, 16384, 64);
-my ($IDLE_S, $REPORTS_HELD, $SMALL_BYTES) = (300, 64, 1024);
+my ($IDLE_S, $REPORTS_HELD, $SMALL_BYTES, $HELD_S, $BURSTS_MAX, $BURST_S) = (300, 64, 1024, 0.05, 4, 0.005);
 my ($HEADER, $HEADER_BYTES, $RAW) = ("a1NNQ>N", 21, 4);
 my $START = "\n$nonce start\n";
 
@@ -23,7 +23,7 @@ sub quantum { my $step = int(Time::HiRes::clock_getres($_[0]) * 1e9 + 0.5); retu
 sub slurp { open(my $file, "<", $_[0]) or return "-"; my $text = <$file>; defined $text or return "-"; $text =~ s/\s+//g; return $text; }
 sub say_line { syswrite(STDOUT, "\nSKEWMON1 $nonce $_[0]\n"); }
 
-my (%streams, %sockets, %lookups, %targets, @out, $urgent);
+my (%streams, %sockets, %lookups, %targets, @out, $urgent, @waiting, %under_way);
 my ($reading, $writing) = ("", "");
 
 sub put {
@@ -46,7 +46,30 @@ sub flush {
 
 sub may_write {
     my ($stream) = @_;
-    return @{$stream->{queue}} && (!$stream->{asked} || grep { !$_->[3] } @{$stream->{queue}});
+    my @turns = map { $_->[3] } @{$stream->{queue}};
+    return scalar @turns if grep { !$_ } @turns;
+    return @turns && ($turns[0] == 2 ? exists $under_way{$stream->{ident}} : !$stream->{asked});
+}
+
+sub begin_bursts {
+    my $now = Time::HiRes::clock_gettime(1);
+    for my $ident (keys %under_way) {
+        my ($stream, $began) = @{$under_way{$ident}};
+        my $ended = !$stream->{socket} || !(@{$stream->{queue}} || $stream->{asked});
+        delete $under_way{$ident} if $ended || $now - $began > $BURST_S;
+    }
+    my @before = @waiting;
+    @waiting = ();
+    for my $stream (@before) {
+        my @turns = map { $_->[3] } @{$stream->{queue}};
+        next unless $stream->{socket} && grep { $_ == 2 } @turns;
+        if ($turns[0] == 2 && keys %under_way < $BURSTS_MAX) {
+            $under_way{$stream->{ident}} = [$stream, $now];
+            write_on($stream);
+        } else {
+            push @waiting, $stream;
+        }
+    }
 }
 
 sub watch {
@@ -206,7 +229,7 @@ sub arrive {
 sub forward {
     my ($stream, $data, $stamp) = @_;
     return end($stream, "closed by the node") unless length $data;
-    put("D", $stream->{ident}, 0, $stamp, $data);
+    put("D", $stream->{ident}, 0, $stamp, $data, @{$stream->{queue}} && $stream->{queue}[0][3] == 1);
     $stream->{window} -= length $data;
     $stream->{asked} = 0;
     @{$stream->{queue}} ? write_on($stream) : watch($stream);
@@ -224,6 +247,7 @@ sub obey {
     } elsif ($kind eq "D") {
         push @{$stream->{queue}}, [$number, $payload, 0, $turn];
         $stream->{held} += length $payload;
+        push @waiting, $stream if $turn == 2;
         return end($stream, "too many bytes in flight") if $stream->{held} > $WINDOW_BYTES;
         write_on($stream) if $stream->{open};
     } elsif ($kind eq "W") {
@@ -272,7 +296,9 @@ say_line("$hello turns=1 relay=" . ($listed ? "listed" : "any"));
 my ($pending, $started, $heard) = ("\n", 0, time);
 vec($reading, 0, 1) = 1;
 while (time - $heard < $IDLE_S) {
-    select(my $readable = $reading, my $writable = $writing, undef, $IDLE_S) >= 0 or next;
+    my $most = @waiting ? $BURST_S : @out ? $HELD_S : $IDLE_S;
+    my $found = select(my $readable = $reading, my $writable = $writing, undef, $most);
+    next if $found < 0;
     # Everything that has arrived gets its stamp before anything else is done.
     my @ready = map { [$_, $sockets{$_}] } grep { vec($readable, $_, 1) || vec($writable, $_, 1) } keys %sockets;
     my @arrived = map { arrive($_->[1]) } grep { $_->[1]{open} && vec($readable, $_->[0], 1) } @ready;
@@ -289,6 +315,7 @@ while (time - $heard < $IDLE_S) {
         $heard = time;
         ($pending, $started) = take($pending . $piece, $started);
     }
-    flush() if $urgent || @out > $REPORTS_HELD;
+    begin_bursts();
+    flush() if $urgent || @out > $REPORTS_HELD || !$found;
 }
 exit 0;

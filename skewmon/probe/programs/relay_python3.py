@@ -13,8 +13,9 @@ import errno, gc, os, select, signal, socket, stat, struct, sys, time
 #                   P ping                                         P payload: the six readings of a clock program
 #                   N "ADDRESS PORT", a newline, a datagram        N its reply with its stamp; payload: the stamp of
 #                                                                    the datagram in 8 bytes, the reply
-# A frame with the turn 1 waits until the node has sent something since the last write, or until a frame with the turn 0
-# is behind it. So many requests come over a long path at once, and the node gets them one by one.
+# A frame with the turn 1 waits until the node has sent something since the last write; one with the turn 2 begins a
+# burst, and waits until few bursts are under way. Neither waits if a frame with the turn 0 is behind it. So the requests
+# of many bursts come over a long path at once, and here they are as far apart as if skewmon was beside the nodes.
 nonce = sys.argv[1]
 # With a second argument only the targets in that file are opened; it has one numeric "ADDRESS PORT" a line.
 listed = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -34,9 +35,15 @@ DATAGRAMS_MAX = 64
 DATAGRAM_BYTES = 1024
 # Without a sign of life from skewmon for so long (it pings every minute) the relay ends.
 IDLE_S = 300
-# Reports of small writes wait for the reply that follows them, but not more than so many.
+# Reports of small writes wait for the reply that follows them, and replies for the last one of a burst, but not more
+# than so many, and not for long.
 REPORTS_HELD = 64
 SMALL_BYTES = 1024
+HELD_S = 0.05
+# Bursts under way at once; with more, replies wait for each other before they are stamped. A burst that takes longer
+# leaves the relay idle, and makes room for the next.
+BURSTS_MAX = 4
+BURST_S = 0.005
 
 HEADER = struct.Struct(">cIIQI")
 START = ("\n%s start\n" % nonce).encode()
@@ -77,6 +84,7 @@ class Stream:
 
 
 streams, sockets, lookups, datagrams, out, urgent = {}, {}, {}, {}, [], False
+waiting, under_way = [], {}  # streams whose burst has not begun; those whose burst has, and when
 poller = select.epoll()
 
 
@@ -95,7 +103,24 @@ def flush():
 
 
 def may_write(stream):
-    return stream.queue and not (stream.asked and all(frame[3] for frame in stream.queue))
+    if not stream.queue or not all(frame[3] for frame in stream.queue):
+        return bool(stream.queue)
+    return stream in under_way if stream.queue[0][3] == 2 else not stream.asked
+
+
+def begin_bursts():
+    now = time.monotonic()
+    for stream, began in list(under_way.items()):
+        if now - began > BURST_S or not stream.socket or not (stream.queue or stream.asked):
+            del under_way[stream]
+    for stream in waiting[:]:
+        turns = [frame[3] for frame in stream.queue]
+        if not stream.socket or 2 not in turns:
+            waiting.remove(stream)
+        elif turns[0] == 2 and len(under_way) < BURSTS_MAX:
+            waiting.remove(stream)
+            under_way[stream] = now
+            write(stream)
 
 
 def watch(stream):
@@ -280,7 +305,7 @@ def forward(stream, data, stamp):
     if not data:
         close(stream, "closed by the node")
         return
-    put(b"D", stream.ident, 0, stamp, data)
+    put(b"D", stream.ident, 0, stamp, data, waits=any(frame[3] == 1 for frame in stream.queue[:1]))
     stream.window -= len(data)
     stream.asked = False
     if stream.queue:
@@ -340,6 +365,8 @@ def obey(kind, ident, number, turn, payload):
     elif kind == b"D":
         stream.queue.append((number, payload, 0, turn))
         stream.held += len(payload)
+        if turn == 2:
+            waiting.append(stream)
         if stream.held > WINDOW_BYTES:
             close(stream, "too many bytes in flight")
         elif stream.is_open:
@@ -390,7 +417,8 @@ def serve():
     # The start line may follow directly on the line that started this program.
     pending, started, heard = b"\n", False, time.monotonic()
     while time.monotonic() - heard < IDLE_S:
-        ready = [(fd, events, sockets.get(fd)) for fd, events in poller.poll(IDLE_S)]
+        found = poller.poll(BURST_S if waiting else HELD_S if out else IDLE_S)
+        ready = [(fd, events, sockets.get(fd)) for fd, events in found]
         # Everything that has arrived gets its stamp before anything else is done.
         arrived = [arrive(one) for _, events, one in ready if one and one.is_open and events & ~select.EPOLLOUT]
         for fd, _, _ in ready:
@@ -412,7 +440,8 @@ def serve():
                 return
             heard = time.monotonic()
             pending, started = take(pending + piece, started)
-        if urgent or len(out) > REPORTS_HELD:
+        begin_bursts()
+        if urgent or len(out) > REPORTS_HELD or not ready:
             flush()
 
 
