@@ -7,12 +7,12 @@ BIN    := $(VENV)/bin
 # tests that need it fail by themselves and the others are still worth running, except in CI.
 SETUPS := $(sort $(wildcard tests/*/packages*.sh)) tests/fleet/bullseye.sh
 
-# Most tests wait more than they compute, so three run at a time, by files. Those that compare times of a busy
-# daemon, or start a browser, run by themselves.
+# Most tests wait more than they compute, so four run at a time, by files, the slow ones first. Those that
+# compare times of a busy daemon, or start a browser, run by themselves.
 ALONE := tests/browser tests/export/test_many_clients.py tests/probe/test_malformed.py \
          tests/probe/test_clocks.py \
          $(patsubst %,tests/integration/test_%.py,admin_clock floods hostile_nodes measure memory_cost memory_loaded)
-SHARED := --numprocesses=3 --dist=loadfile
+SHARED := --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: demo test setup lint bench pictures prove fuzz lab deb licences release clean
 .DEFAULT_GOAL := test
