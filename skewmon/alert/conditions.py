@@ -16,7 +16,7 @@ from skewmon.alert.messages import (
     sentence,
     skew_bounds,
 )
-from skewmon.alert.thresholds import judge
+from skewmon.alert.thresholds import Judgement, judge
 from skewmon.model import ClusterView, CulpritVerdict, NodeView, Threshold, ThresholdKind
 
 #: Kinds that compare the clocks of a cluster; a single clock is its own reference.
@@ -49,6 +49,11 @@ def observe(view: ClusterView) -> Observation:
 def skew(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge the cluster as a whole, and each node against its furthest peer that is not a culprit."""
     yield _cluster_skew(view, line)
+    if view.skew is not None and judge(view.skew, line) is Judgement.OK and not _culprits(view):
+        for node in view.nodes:  # no pair is as far apart; the furthest peer need not be known
+            condition = ConditionState.UNKNOWN if node.offset is None else ConditionState.CLEAR
+            yield ConditionSample(Key(view.name, line.kind, line.severity, node.name), line, condition)
+        return
     offsets = {node.name: node.offset for node in view.nodes if node.offset is not None}
     furthest = furthest_peers(offsets, _culprits(view))
     for node in view.nodes:

@@ -1,7 +1,7 @@
 """Clusters and nodes: how each node is reached, and the thresholds in force."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -36,6 +36,14 @@ class SshSettings:
     refusal: str = ""  # why these settings cannot be used; then nothing is tried
     vantage: str = "auto"  # the machine that stamps: auto (the last hop), none, or [user@]host[:port]
     vantage_ssh: "SshSettings | None" = None  # its own; without them it has those of the node
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Return the hash, computed once: a node is looked up a dozen times in each round."""
+        if not self._hash:
+            values = [getattr(self, one.name) for one in fields(self) if one.compare]
+            object.__setattr__(self, "_hash", hash(tuple(values)))
+        return self._hash
 
 
 #: By which a node is measured; for ``ntp`` only the port of its SSH settings counts.
