@@ -58,17 +58,18 @@ sub begin_bursts {
         my $ended = !$stream->{socket} || !(@{$stream->{queue}} || $stream->{asked});
         delete $under_way{$ident} if $ended || $now - $began > $BURST_S;
     }
-    my @before = @waiting;
-    @waiting = ();
-    for my $stream (@before) {
+    my $at = 0;
+    while ($at < @waiting && keys %under_way < $BURSTS_MAX) {
+        my $stream = $waiting[$at];
         my @turns = map { $_->[3] } @{$stream->{queue}};
-        next unless $stream->{socket} && grep { $_ == 2 } @turns;
-        if ($turns[0] == 2 && keys %under_way < $BURSTS_MAX) {
-            $under_way{$stream->{ident}} = [$stream, $now];
-            write_on($stream);
-        } else {
-            push @waiting, $stream;
+        if ($stream->{socket} && @turns && $turns[0] != 2 && grep { $_ == 2 } @turns) {
+            $at++;  # its last burst has not ended
+            next;
         }
+        splice(@waiting, $at, 1);
+        next unless $stream->{socket} && @turns && $turns[0] == 2;
+        $under_way{$stream->{ident}} = [$stream, $now];
+        write_on($stream);
     }
 }
 

@@ -113,12 +113,15 @@ def begin_bursts():
     for stream, began in list(under_way.items()):
         if now - began > BURST_S or not stream.socket or not (stream.queue or stream.asked):
             del under_way[stream]
-    for stream in waiting[:]:
+    at = 0
+    while at < len(waiting) and len(under_way) < BURSTS_MAX:
+        stream = waiting[at]
         turns = [frame[3] for frame in stream.queue]
-        if not stream.socket or 2 not in turns:
-            waiting.remove(stream)
-        elif turns[0] == 2 and len(under_way) < BURSTS_MAX:
-            waiting.remove(stream)
+        if stream.socket and 2 in turns[1:] and turns[0] != 2:
+            at += 1  # its last burst has not ended
+            continue
+        del waiting[at]
+        if stream.socket and turns[:1] == [2]:
             under_way[stream] = now
             write(stream)
 
