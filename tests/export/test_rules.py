@@ -182,8 +182,11 @@ def test_every_alert_has_a_summary_and_a_runbook_section(rule: dict[str, Any]) -
 @pytest.mark.parametrize("path", sorted(RULES.parent.glob("*.test.yml")), ids=lambda path: path.name)
 def test_an_extra_label_of_the_targets_changes_no_outcome(path: Path, tmp_path: Path) -> None:
     """Every unit test of the rules passes with a label that the scrape configuration adds."""
-    lines = [line if "env=" in line else _labelled(line) for line in path.read_text().splitlines()]
-    assert lines != path.read_text().splitlines()
+    lines, query = [], ""
+    for line in path.read_text().splitlines():
+        query = line if "expr:" in line else query
+        is_counted = "count" in query and "labels:" in line  # a count has no labels of its own
+        lines.append(line if is_counted or "env=" in line else _labelled(line))
     (tmp_path / RULES.name).write_text(RULES.read_text())
     (tmp_path / path.name).write_text("\n".join(lines))
     assert "SUCCESS" in _run("promtool", "test", "rules", path.name, cwd=tmp_path)
