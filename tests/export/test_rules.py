@@ -48,7 +48,7 @@ def _rules(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a tool that must be installed and must succeed; return its output."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
