@@ -50,15 +50,16 @@ def chord(points: Sequence[Point], least: int) -> Chord | None:
 
 def _lines(points: Sequence[Point]) -> Polygon | None:
     last, first = points[0], points[-1]
-    box = Polygon.box(last.at_ns, *last.ends_ns, UNKNOWN_RATE)
+    newest = last.interval
+    box = Polygon.box(last.at_ns, newest.lower_ns, newest.upper_ns, UNKNOWN_RATE)
     if box is None:
         return None
     bands = []
     for point in reversed(points[1:]):  # the oldest cuts most
         bend = (last.at_ns - point.at_ns) * (point.at_ns - first.at_ns) * RESTLESS_PPB_PER_MIN
         slack_ns = -(-bend // _HALF_PPB_PER_MIN)
-        lower_ns, upper_ns = point.ends_ns
-        bands.append((point.at_ns - last.at_ns, lower_ns - slack_ns, upper_ns + slack_ns))
+        seen = point.interval
+        bands.append((point.at_ns - last.at_ns, seen.lower_ns - slack_ns, seen.upper_ns + slack_ns))
     return box.clipped(bands)
 
 

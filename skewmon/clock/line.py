@@ -5,6 +5,8 @@ from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
+from skewmon.model import Interval
+
 #: Student's t for 99.9 % two-sided by degrees of freedom; in between, the next smaller one holds.
 STUDENT_T = ((30, 3.646), (20, 3.850), (15, 4.073), (12, 4.318), (10, 4.587), (8, 5.041), (6, 5.959))
 STUDENT_T_FEWEST = 12.924  # three degrees of freedom
@@ -18,10 +20,9 @@ class Point(NamedTuple):
     width_ns: int
 
     @property
-    def ends_ns(self) -> tuple[int, int]:
-        """The two ends of the offset; up to a nanosecond outside of them."""
-        half_ns = (self.width_ns + 1) // 2
-        return self.offset_ns - half_ns, self.offset_ns + half_ns
+    def interval(self) -> Interval:
+        """The burst's offset; either end up to a nanosecond outside of it."""
+        return Interval.around(self.offset_ns, (self.width_ns + 1) // 2)
 
 
 def line(points: Sequence[Point]) -> tuple[float, float, list[float]]:

@@ -3,6 +3,7 @@
 ``update_clocks`` is a pure function of a node's state, burst and estimate, and returns the new state.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Rates, Steering, fit, rates, steer
@@ -14,7 +15,7 @@ from skewmon.clock.history import (
     ResetReason,
     review,
 )
-from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
+from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
 from skewmon.clock.line import Point
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
@@ -22,6 +23,9 @@ from skewmon.model import Burst, Estimate, Interval
 
 #: Kinds of movement that count as a step of the node's wall clock.
 STEPS = frozenset({MovementKind.STEP, MovementKind.LEAP, MovementKind.MOVED})
+
+#: Rounds before the last one that a burst is compared with: a few, because it is done in every round.
+LOOK_BACK = (1, 3, 7, 15, 31)
 
 #: Resets that are an event: the oscillator did something that its past excludes.
 JUMPS = frozenset({ResetReason.RATE, ResetReason.CONTRADICTION})
@@ -110,7 +114,29 @@ def _reviewed(
 ) -> tuple[History | None, HistoryUpdate]:
     if estimate.oscillator is None:
         return None, HistoryUpdate(None, None)
-    return review(past.history, burst, estimate, steady_base=steady_base)
+    history, update = review(past.history, burst, estimate, steady_base=steady_base)
+    if past.history is None or update.reset is not None:
+        return history, update
+    since_ns = past.history.learned.readings[0].at_ns
+    moved = _crept(past.points, since_ns, _point(estimate), update.rate)
+    if moved is None:
+        return history, update
+    history, update = review(None, burst, estimate, steady_base=steady_base)
+    return history, update._replace(reset=Reset(ResetReason.RATE, moved))
+
+
+def _crept(points: Sequence[Point], since_ns: int, now: Point, rate: RateBounds) -> Interval | None:
+    """Return by how much a rate that jumped led the oscillator away over several rounds, or None.
+
+    If bursts are wide, each agrees with the one before it, and only some that are further apart contradict.
+    """
+    for back in LOOK_BACK:
+        if back >= len(points) or points[back].at_ns < since_ns:
+            return None
+        known = aged(points[back].interval, now.at_ns - points[back].at_ns, rate)
+        if known.meet(now.interval) is None:
+            return now.interval - known
+    return None
 
 
 def _point(estimate: Estimate) -> Point:

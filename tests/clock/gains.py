@@ -70,9 +70,9 @@ class Bounds:
 def asked(machine: Machine, usual: BurstBaseline, repeats: int) -> tuple[Burst, BurstBaseline]:
     """Return a burst with its repeats if it was disturbed, as a sweep measures a real node."""
     burst = Burst(machine._program, machine.exchanges(machine.at_ns, SAMPLES)[0])
-    later = usual.after(burst_width_ns(burst))
+    later = usual.after(burst_width_ns(burst.opening))
     for _ in range(repeats):
-        if usual.disturbed(burst_width_ns(burst)):
+        if usual.disturbed(burst_width_ns(burst.opening)):
             burst = joined(burst, Burst(machine._program, machine.exchanges(machine.at_ns, SAMPLES)[0]))
     return burst, later
 

@@ -202,6 +202,16 @@ def test_a_rate_that_jumps_is_an_event_and_no_miss(interval_s: int, network: str
         assert rounds <= jumps[0] <= rounds + 2
 
 
+@pytest.mark.parametrize("network", ["lan-loaded", "lan-forward"])
+def test_a_rate_that_jumps_between_wide_bursts_is_an_event(network: str) -> None:
+    """Each burst agrees with the one before it; those further apart do not."""
+    for seed in range(40):
+        result, rounds = jumped(seed, 2, network)
+        after = [movement.kind for update in result.updates[rounds:] for movement in update.movements]
+        assert MovementKind.JUMP in after, seed
+        assert not any(update.movements for update in result.updates[:rounds])
+
+
 @given(
     st.lists(st.integers(1, 700), min_size=2, max_size=40),
     st.integers(-900_000, 900_000),
