@@ -81,6 +81,11 @@ async def _get(base: str, path: str) -> bytes:
             if got.status != 200:
                 raise UnreadableStatusError(f"{base} answers {got.status} {got.reason}.")
             return await _body(got, base)
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise DaemonUnreachableError(
+            f"{base} has a certificate that is not trusted: {error.certificate_error}. "
+            "Name the authority that signed it: --ca-file FILE"
+        ) from None
     except TimeoutError:
         raise DaemonUnreachableError(f"{base} did not answer within {TIMEOUT_S:g} s.") from None
     except (aiohttp.ClientError, ValueError, OSError) as error:

@@ -33,10 +33,13 @@ SELECTION = [parameter for parameter in check.command.params if parameter.name n
 
 @click.command(params=SELECTION)
 @click.option("--url", metavar="URL", help="Show what a running daemon measures, such as http://admin:10061.")
+@click.option("--ca-file", metavar="FILE", help="Authority of the daemon's certificate, as PEM.")
 @click.option("--measure", is_flag=True, help="Measure, even if a daemon of this configuration runs here.")
 @click.option("--interval", default=DEFAULT_INTERVAL, metavar="DURATION", show_default=True)
 @click.option("--once", is_flag=True, help="Show one round and exit as check does.")
-def command(url: str | None, measure: bool, interval: str, once: bool, **selection: Any) -> int:
+def command(
+    url: str | None, ca_file: str | None, measure: bool, interval: str, once: bool, **selection: Any
+) -> int:
     """Watch NODES, the clusters of a configuration, or a daemon, live.
 
     If a daemon of the configuration runs on this machine, its rounds are shown, else this command measures.
@@ -50,9 +53,10 @@ def command(url: str | None, measure: bool, interval: str, once: bool, **selecti
       skewmon watch n[1-5]
       skewmon watch --config.file /etc/skewmon/skewmon.yml
       skewmon watch --url http://127.0.0.1:10061
+      skewmon watch --url https://skewmon.example.com --ca-file ca.pem
     """
     from skewmon.cli import render, targets
-    from skewmon.runtime import containment, logs
+    from skewmon.runtime import client, containment, logs
 
     interval_s = targets.duration_ns("--interval", interval) / 1e9
     if interval_s < MIN_INTERVAL_S:
@@ -62,6 +66,8 @@ def command(url: str | None, measure: bool, interval: str, once: bool, **selecti
             "--url shows what a daemon measures; it goes with no node and no other option."
         )
     logs.configure(logs.SILENT)
+    if ca_file is not None:
+        client.trust(ca_file)
     if once:
         return _once(url, selection)
     source = _source(url, selection, interval_s, measure=measure)

@@ -5,17 +5,37 @@ inventories would keep files from being read there, and the process from ending.
 """
 
 import socket
+import ssl
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from skewmon.errors import ConfigError, Fault
 from skewmon.runtime.resolver import resolver
+
+#: Options of every connection of the process, such as the authorities of certificates.
+_CONNECTOR: dict[str, Any] = {}
 
 
 def session(**options: Any) -> aiohttp.ClientSession:
     """Return a session as aiohttp makes it, with the resolver of the process."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=_Resolver()), **options)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=_Resolver(), **_CONNECTOR), **options
+    )
+
+
+def trust(ca_file: str) -> None:
+    """Accept the certificates of the authorities in a file, besides those that the system knows.
+
+    Raises ConfigError if the file has none.
+    """
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(Fault(f"no certificate can be read: {error.strerror or error}", ca_file)) from None
+    _CONNECTOR["ssl"] = context
 
 
 class _Resolver(AbstractResolver):

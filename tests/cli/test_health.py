@@ -16,14 +16,19 @@ from tests.fleet.node import free_port
 
 
 @contextmanager
-def daemon(status: int, certificate: Path | None = None) -> Iterator[str]:
-    """Serve /-/healthy with this status, by TLS with a certificate and its key in one file."""
+def daemon(
+    status: int,
+    certificate: Path | None = None,
+    path: str = "/-/healthy",
+    body: bytes = b"skewmon is healthy.\n",
+) -> Iterator[str]:
+    """Serve one path with this status, by TLS with a certificate and its key in one file."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status if self.path == "/-/healthy" else 404)
+            self.send_response(status if self.path == path else 404)
             self.end_headers()
-            self.wfile.write(b"skewmon is healthy.\n")
+            self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
             pass

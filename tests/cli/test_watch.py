@@ -29,8 +29,11 @@ from skewmon.demo.workdir import make_identity, write_config
 from skewmon.export.status import encode, status
 from skewmon.model import Node, Snapshot, SyncStatus
 from skewmon.monitor.probe import ProbeReport
+from skewmon.runtime import client
 from skewmon.timesync.script import ToolOutput
+from tests.cli.test_health import daemon
 from tests.export import samples
+from tests.export.certificates import Authority
 from tests.export.samples import JUMPED, breaching, healthy, jumped
 from tests.fleet.node import free_port
 
@@ -125,6 +128,22 @@ def test_no_daemon_at_the_url_is_reported(capsys):
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
     assert run(["watch", "--url", url]) == 3
     assert capsys.readouterr().err.startswith(f"skewmon: No daemon answers at {url}")
+
+
+def test_a_daemon_behind_an_authority_of_one_s_own_is_watched(tmp_path, monkeypatch, capsys):
+    """The certificate is verified, by the authority that is named."""
+    monkeypatch.setattr(client, "_CONNECTOR", {})
+    authority = Authority(tmp_path)
+    pair, both = authority.issue("page"), tmp_path / "both.pem"
+    both.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
+    with daemon(200, both, "/api/v1/status", stored(breaching())) as url:
+        assert run(["watch", "--url", url, "--once"]) == 3
+        assert "not trusted" in (said := capsys.readouterr().err)
+        assert "--ca-file FILE" in said
+        assert run(["watch", "--url", url, "--once", "--ca-file", str(tmp_path / "none")]) == 3
+        assert "No such file" in capsys.readouterr().err
+        assert run(["watch", "--url", url, "--once", "--ca-file", str(authority.path)]) == 0
+        assert "OK lab" in capsys.readouterr().out
 
 
 def test_a_url_goes_with_no_node(capsys):

@@ -245,6 +245,17 @@ def test_limits_are_exported_and_not_constants(panel: dict[str, Any]) -> None:
     assert panel["title"] in COUNTED or [step.get("value") for step in found] in ([], [None])
 
 
+@each_panel
+def test_drift_has_a_unit_and_a_far_clock_flattens_no_other(panel: dict[str, Any]) -> None:
+    """Parts per million, and a logarithmic scale for offsets: 70 s and 70 us are on one panel."""
+    defaults = panel["fieldConfig"]["defaults"]
+    if panel["type"] == "timeseries" and panel["title"].startswith("Drift"):
+        assert defaults["unit"] == "ppm"
+    queries = " ".join(target["expr"] for target in panel["targets"])
+    if panel["type"] == "timeseries" and re.search(r"skewmon_node_(admin_|utc_)?offset_seconds", queries):
+        assert defaults["custom"]["scaleDistribution"]["type"] == "symlog"
+
+
 # --- links ---
 
 
