@@ -14,7 +14,7 @@ ALONE := tests/browser tests/export/test_many_clients.py tests/probe/test_malfor
          $(patsubst %,tests/integration/test_%.py,admin_clock floods hostile_nodes measure memory_cost memory_loaded)
 SHARED := --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: demo test setup lint bench pictures prove fuzz lab deb licences release clean
+.PHONY: demo test setup lint bench scale soak pictures prove fuzz lab deb licences release clean
 .DEFAULT_GOAL := test
 
 # What runs; a first look need not wait for what tests.
@@ -49,6 +49,16 @@ lint: $(VENV)/ready
 bench: setup
 	$(BIN)/pip install --quiet --group bench
 	$(BIN)/python -m tests.bench
+
+# Cost, memory and bound against the number of nodes, with simulated servers; rewrites the table and the plots of
+# docs/scale.md. Another version beside this one: python -m tests.bench.crowd 1000 --against CHECKOUT
+scale: setup
+	$(BIN)/pip install --quiet --group bench
+	$(BIN)/python -m tests.bench.crowd 100 300 1000 3000 10000 --rounds 40 --write
+
+# Two hours of lost connections, steps, reloads and scrapes: nothing may grow.
+soak: setup
+	$(BIN)/python -m tests.bench.soak
 
 # The pictures of the README, drawn from the demo in some minutes.
 pictures: setup

@@ -19,12 +19,15 @@ from statistics import median
 
 import yaml
 
+from tests.bench import plots, table
+from tests.bench.figures import Figures
 from tests.bench.scale import Daemon, Metrics
 from tests.bench.table import Row, rendered
 from tests.fleet.node import free_port
 from tests.fleet.processes import end_tree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SCALE_PAGE = REPOSITORY / "docs" / "scale.md"
 
 #: Nodes of one server process: more would make the servers' share of a round the longer one.
 NODES_A_PROCESS = 1000
@@ -64,15 +67,15 @@ class Simulated:
 
 
 @contextmanager
-def simulated(count: int, directory: Path) -> Iterator[Simulated]:
-    """Run so many simulated nodes."""
+def simulated(count: int, directory: Path, options: Sequence[str] = ()) -> Iterator[Simulated]:
+    """Run so many simulated nodes; ``options`` are those of ``tests.bench.simulated``."""
     identity, known_hosts = directory / "id_ed25519", directory / "known_hosts"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(identity)], check=True)
     addresses: list[tuple[str, int]] = []
     with ExitStack() as stack, known_hosts.open("w") as known:
         for begin in range(0, count, NODES_A_PROCESS):
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.bench.simulated", f"{identity}.pub"],
+                [sys.executable, "-m", "tests.bench.simulated", f"{identity}.pub", *options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=REPOSITORY,
@@ -110,19 +113,6 @@ def running(
     finally:
         process.terminate()
         process.wait(60)
-
-
-@dataclass(slots=True)
-class Figures:
-    """The figures of one daemon."""
-
-    connect_s: float = 0.0
-    connect_cpu_s: float = 0.0
-    round_s: float = 0.0
-    cpu_s: float = 0.0
-    bound_s: float = 0.0
-    resident_bytes: int = 0
-    growth_bytes: float = 0.0
 
 
 def measured(daemons: Sequence[Daemon], nodes: int, rounds: int, interval_s: int) -> list[Figures]:
@@ -196,8 +186,10 @@ def main() -> None:
     parser.add_argument("nodes", type=int, nargs="*", default=[300])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--against", type=Path, help="a checkout of another version")
+    parser.add_argument("--write", action="store_true", help="put table and plots into docs/scale.md")
     parser.add_argument("--profile", default="", help="a file for the profile of the daemon")
     options = parser.parse_args()
+    found: dict[int, Figures] = {}
     for nodes in options.nodes:
         sources = [REPOSITORY, *([options.against] if options.against else [])]
         interval_s = max(LEAST_INTERVAL_S, nodes * len(sources) // (2 * NODES_A_SECOND))
@@ -211,10 +203,16 @@ def main() -> None:
                 for index, source in enumerate(sources)
             ]
             figures = measured(daemons, nodes, options.rounds, interval_s)
+        found[nodes] = figures[0]
         print(
             rendered(f"{nodes:,} simulated nodes, load {os.getloadavg()[0]:.1f}", rows(figures, nodes)),
             flush=True,
         )
+
+    if options.write:
+        plots.draw(found)
+        picture = "![Processor time, memory, bound and round against the number of nodes](pictures/scale.png)"
+        table.write("\n".join([table.machine(), "", *plots.lines(found), "", picture, ""]), SCALE_PAGE)
 
 
 if __name__ == "__main__":

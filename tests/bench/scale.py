@@ -43,6 +43,11 @@ class Daemon:
         self._process = process
         self._url = f"http://127.0.0.1:{port}/metrics"
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def scrape(self) -> bytes:
         with urllib.request.urlopen(self._url, timeout=30) as answer:
             return bytes(answer.read())

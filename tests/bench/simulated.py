@@ -6,10 +6,13 @@ the protocol of the node-side program; the status output is that of this machine
 All nodes of a process share one host key; by its clocks, each is a machine of its own that is never wrong.
 
 ``python -m tests.bench.simulated PUBLIC_KEY`` serves until its standard input ends; it prints its port and
-its host key. The port is open on the loopback interface alone, at each address of 127.0.0.0/8.
+its host key. The port is open on the loopback interface alone, at each address of 127.0.0.0/8. On request it
+drops a connection, or steps the clock of a node, every so many seconds.
 """
 
+import argparse
 import asyncio
+import random
 import socket
 import subprocess
 import sys
@@ -24,6 +27,9 @@ from skewmon.timesync import script
 #: Takes the place of the nonce in the status output that is kept.
 ANY_NONCE = "anynonce"
 
+#: A stepped clock is so far off, one way or the other, until it is stepped back.
+STEP_NS = 100_000_000
+
 #: Connections that wait to be accepted: a client may open its hundreds of handshakes at once.
 BACKLOG = 1024
 
@@ -35,14 +41,16 @@ HELLO = (
 class Door(asyncssh.SSHServer):
     """Accepts one key; each connection is another node, by its address."""
 
-    def __init__(self, key: bytes, status: bytes) -> None:
+    def __init__(self, key: bytes, status: bytes, nodes: "Nodes") -> None:
         self._key = key
         self._status = status
+        self._nodes = nodes
         self._address = ""
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Note the node's address."""
         self._address = conn.get_extra_info("sockname")[0]
+        self._nodes.connections[self._address] = conn
 
     def public_key_auth_supported(self) -> bool:
         """Let the client show its key."""
@@ -54,13 +62,39 @@ class Door(asyncssh.SSHServer):
 
     def session_requested(self) -> "Command":
         """Accept a session."""
-        return Command(self._address, self._status)
+        return Command(self._address, self._status, self._nodes)
+
+
+class Nodes:
+    """The nodes of this process: their latest connections, and how far their clocks were stepped."""
+
+    def __init__(self) -> None:
+        self.connections: dict[str, asyncssh.SSHServerConnection] = {}
+        self.stepped_ns: dict[str, int] = {}
+
+    async def drop(self, every_s: float) -> None:
+        """Lose a connection now and then."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self.connections:
+                self.connections[random.choice([*self.connections])].abort()
+
+    async def step(self, every_s: float) -> None:
+        """Step a clock now and then, and step it back as often."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self.stepped_ns:
+                self.stepped_ns.popitem()
+            elif self.connections:
+                self.stepped_ns[random.choice([*self.connections])] = random.choice((-STEP_NS, STEP_NS))
 
 
 class Command(asyncssh.SSHServerSession[bytes]):
     """A shell that reads a script from its input and answers as the script would."""
 
-    def __init__(self, address: str, status: bytes) -> None:
+    def __init__(self, address: str, status: bytes, nodes: Nodes) -> None:
+        self._address = address
+        self._nodes = nodes
         self._boot_id = f"simulated-{address}"
         self._status = status
         self._input = b""
@@ -96,9 +130,10 @@ class Command(asyncssh.SSHServerSession[bytes]):
 
     def _answer(self, request: bytes) -> None:
         read = time.clock_gettime_ns
-        real, raw = read(time.CLOCK_REALTIME), read(time.CLOCK_MONOTONIC_RAW)
+        stepped_ns = self._nodes.stepped_ns.get(self._address, 0)
+        real, raw = read(time.CLOCK_REALTIME) + stepped_ns, read(time.CLOCK_MONOTONIC_RAW)
         mono, boot = read(time.CLOCK_MONOTONIC), read(time.CLOCK_BOOTTIME)
-        raw_out, real_out = read(time.CLOCK_MONOTONIC_RAW), read(time.CLOCK_REALTIME)
+        raw_out, real_out = read(time.CLOCK_MONOTONIC_RAW), read(time.CLOCK_REALTIME) + stepped_ns
         reply = b" %d %d %d %d %d %d\n" % (real, raw, mono, boot, raw_out, real_out)
         self._channel.write(request.rstrip() + reply)
 
@@ -112,23 +147,33 @@ def listening() -> socket.socket:
     return listener
 
 
-async def serve(public_key: Path) -> None:
+async def serve(public_key: Path, drop_every_s: float, step_every_s: float) -> None:
     """Serve until the standard input ends."""
     accepted = asyncssh.read_public_key(public_key).public_data
     status = subprocess.run(
         ["/bin/sh"], input=script.script(ANY_NONCE).encode(), capture_output=True, check=False
     ).stdout
+    nodes = Nodes()
     host_key, listener = asyncssh.generate_private_key("ssh-ed25519"), listening()
+    works = ((nodes.drop, drop_every_s), (nodes.step, step_every_s))
     async with asyncssh.listen(
         sock=listener,
-        server_factory=lambda: Door(accepted, status),
+        server_factory=lambda: Door(accepted, status, nodes),
         server_host_keys=[host_key],
         encoding=None,
     ):
         public = host_key.export_public_key().decode().split()
         print(listener.getsockname()[1], *public[:2], flush=True)
+        trouble = [asyncio.create_task(work(every_s)) for work, every_s in works if every_s]
         await asyncio.to_thread(sys.stdin.read)
+        for task in trouble:
+            task.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.simulated")
+    parser.add_argument("public_key", type=Path)
+    parser.add_argument("--drop-every", type=float, default=0)
+    parser.add_argument("--step-every", type=float, default=0)
+    options = parser.parse_args()
+    asyncio.run(serve(options.public_key, options.drop_every, options.step_every))

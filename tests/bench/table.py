@@ -51,13 +51,11 @@ def machine() -> str:
     )
 
 
-def write(body: str) -> None:
-    """Put the tables into the page, between its markers; the rest of the page stays."""
-    if not PAGE.exists():
-        PAGE.write_text(f"# How exact, and at what cost\n\n{BEGIN}\n{END}\n", encoding="utf-8")
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+def write(body: str, page: Path = PAGE) -> None:
+    """Put the tables into a page, between its markers; the rest of the page stays."""
+    head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}", encoding="utf-8")
+    page.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}", encoding="utf-8")
 
 
 def _lines(path: str) -> list[str]:
