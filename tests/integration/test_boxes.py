@@ -202,7 +202,8 @@ def tails(series: Sequence[tuple[float, float]]) -> Iterable[Sequence[tuple[floa
     return (series[number:] for number in range(1, len(series)))
 
 
-@pytest.mark.parametrize("nodes", [9, pytest.param(60, marks=[pytest.mark.prove, pytest.mark.timeout(600)])])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("nodes", [9, pytest.param(60, marks=pytest.mark.prove)])
 async def test_the_joined_skew_of_shards_contains_the_truth_and_a_dead_shard_closes_nothing(
     nodes: int, tmp_path: Path
 ) -> None:
