@@ -98,6 +98,20 @@ def test_a_clock_that_steps_back_within_an_hour_mixes_no_minutes(tmp_path: Path)
     assert verification(str(tmp_path)).is_whole
 
 
+def test_rounds_of_a_slow_cluster_begin_no_hour_again(tmp_path: Path) -> None:
+    """They end after those of a quick one whose instant was later, at each turn of a minute or an hour."""
+    file, tally, links = RecordFile(tmp_path), Tally(), list[ChainLink]()
+    for at_s in range(0, 2 * 3_600 + 60, 60):
+        tally.add(a_round(at_s, offsets(a=0), interval_s=60, name="quick"), "")
+        tally.add(a_round(at_s - 5, offsets(a=0), interval_s=60, name="slow"), "")
+        links += file.write(tally.take(HOUR_S + at_s), KEPT)
+    file.close()
+    assert [(link.number, link.start_s - HOUR_S) for link in links] == [(1, 0)]
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        (count,) = connection.execute("SELECT sum(rounds) FROM cluster_row WHERE minute < 60").fetchone()
+    assert count == 2 * 120
+
+
 def test_the_answer_is_narrowed_to_what_was_asked(tmp_path: Path) -> None:
     """One node, none, or all; and nothing of another cluster."""
     record(tmp_path, 0)

@@ -36,6 +36,10 @@ from skewmon.model.record import (
 #: Two rounds further apart than so many intervals say nothing about the time between them.
 GAP_INTERVALS = 3
 
+#: A round that is so late counts in the newest minute, because its own may be written already. Rounds end
+#: some seconds after their instant. An instant further back is that of a clock that was set back.
+LATE_S = 120
+
 #: Characters of a source; a host name or an address has fewer, but a node may claim anything.
 SOURCE_CHARACTERS = 80
 
@@ -161,10 +165,14 @@ class Tally:
     def __init__(self) -> None:
         self._minutes: dict[int, dict[str, ClusterTally]] = {}
         self._last: dict[str, Standing] = {}
+        self._newest_s = 0
 
     def add(self, view: ClusterView, config: str) -> None:
         """Add one round of a cluster, and the digest of the configuration in force."""
-        minute = self._minutes.setdefault(view.at_wall_ns // NS_PER_MINUTE * MINUTE_S, {})
+        start_s = view.at_wall_ns // NS_PER_MINUTE * MINUTE_S
+        if not 0 < self._newest_s - start_s <= LATE_S:
+            self._newest_s = start_s
+        minute = self._minutes.setdefault(self._newest_s, {})
         tally = minute.setdefault(view.name, ClusterTally())
         before, now = self._last.get(view.name), Standing.of(view)
         self._last[view.name] = now
