@@ -14,6 +14,9 @@ from skewmon.config.schema import Config, NodeSpec, SshSpec
 from skewmon.export.web_config import TlsSettings
 from skewmon.notify.receiver import targets_of
 
+#: No setting of the sandbox hides it.
+PLACE = "/etc/skewmon"
+
 #: Made under a strict mask, they leave the service without the names that root finds.
 NAMES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
 
@@ -56,10 +59,19 @@ def _program_faults(unit: Unit) -> Iterator[Check]:
     """Yield a fault if the service cannot start its program."""
     if not unit.program:
         return
-    reason = unit.obstacle(unit.program) if Path(unit.program).exists() else "It does not exist."
-    if reason:
-        cure = "Install the package, or name another program by ExecStart= in systemctl edit skewmon."
-        yield fault(f"service, {unit.program}", reason, cure)
+    cure = "Install the package, or name another program by ExecStart= in systemctl edit skewmon."
+    if Path(unit.program).exists():
+        yield from _obstacles(unit.program, unit, denied=cure, hidden=cure)
+    else:
+        yield fault(f"service, {unit.program}", "It does not exist.", cure)
+
+
+def _obstacles(path: str, unit: Unit, *, denied: str, hidden: str) -> Iterator[Check]:
+    """Yield a fault, with one of two cures, if the service cannot read a file that exists."""
+    if hider := unit.hidden_by(path):
+        yield fault(f"service, {path}", f"{hider} hides it from the service.", hidden)
+    elif not unit.may_read(path):
+        yield fault(f"service, {path}", "The service's user cannot read it.", denied)
 
 
 def _file_faults(config: Config, path: str, tls: TlsSettings | None, unit: Unit) -> Iterator[Check]:
@@ -73,9 +85,8 @@ def _file_faults(config: Config, path: str, tls: TlsSettings | None, unit: Unit)
     ):
         if name.startswith(CREDENTIAL):
             yield from _credential_faults(name, unit)
-        elif Path(name).exists() and (reason := unit.obstacle(name)):
-            hidden = "hides" in reason
-            yield fault(f"service, {name}", reason, "Move it to /etc/skewmon." if hidden else cure)
+        elif Path(name).exists():
+            yield from _obstacles(name, unit, denied=cure, hidden=f"Move it to {PLACE}.")
     state = config.state_directory
     if "state_directory" in config.model_fields_set and not unit.may_write(state):
         cure = f"Remove state_directory, or add ReadWritePaths={state} by systemctl edit skewmon."

@@ -55,19 +55,22 @@ class Unit:
         found = re.search(r"--config\.file[= ]([^ ;]+)", self["ExecStart"])
         return found[1] if found else ""
 
-    def obstacle(self, path: str) -> str:
-        """Return the reason why the service cannot read a file that exists; empty if it can."""
+    def hidden_by(self, path: str) -> str:
+        """Return the setting of the sandbox that hides a file from the service; empty if none does."""
         place = Path(path).resolve()
         for name, roots in HIDDEN.items():
             if self[name] not in ("", "no", "read-only") and any(map(place.is_relative_to, roots)):
-                return f"{name}={self[name]} hides it from the service."
+                return f"{name}={self[name]}"
+        return ""
+
+    def may_read(self, path: str) -> bool:
+        """Return whether the service's user can read a file, by its bits and those of the way to it."""
+        place = Path(path).resolve()
         try:
             way = all(self._may(parent.stat(), stat.S_IXOTH) for parent in place.parents)
-            if self.is_root or (way and self._may(place.stat(), stat.S_IROTH)):
-                return ""
+            return self.is_root or (way and self._may(place.stat(), stat.S_IROTH))
         except OSError:
-            pass
-        return "The service's user cannot read it."
+            return False
 
     def may_write(self, directory: str) -> bool:
         """Return whether the sandbox lets the service write below a directory."""
