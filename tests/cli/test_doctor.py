@@ -4,6 +4,7 @@ import grp
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,8 +179,7 @@ class Service:
         self.setup, self.directory = setup, directory
         (directory / "systemctl").write_text(f'#!/bin/sh\ncat "{directory}/$1"\n')
         (directory / "systemctl").chmod(0o755)
-        for parent in (directory, *directory.parents[:2]):  # pytest makes them for root alone
-            parent.chmod(0o755)
+        directory.chmod(0o755)
         # The fleet's own files are the test's: the service gets copies.
         setup.config["ssh"] = {
             "user": setup.config["ssh"]["user"],
@@ -201,9 +201,11 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path, setup, monkeypatch):
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    return Service(tmp_path, setup)
+def service(fleet, monkeypatch):
+    """Not below tmp_path, to which pytest lets its user alone, every time that one starts."""
+    with tempfile.TemporaryDirectory() as place:
+        monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+        yield Service(Path(place), Setup(fleet, Path(place) / "skewmon.yml"))
 
 
 def certificate(service: Service, mode: int) -> None:
