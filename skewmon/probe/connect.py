@@ -75,7 +75,10 @@ class Dialer:
             own, tunnel = self._allowance(node), Tunnel(relay)
             return await self._open(node.name, node.address, node.ssh, relay.connection, own, tunnel)
         except NodeError as error:
-            raise relay.failure or error from None
+            if relay.failure or error.reason is Reason.JUMP_FAILED:
+                raise relay.failure or error from None
+            detail = f"Through the relay on {relay.label}: {error.detail}"
+            raise ConnectError(error.reason, detail, error.advice) from None
 
     async def _around(self, node: Node, fault: NodeError) -> Connection:
         """Return a connection without the relay; the relay's fault counts if a user named the vantage."""

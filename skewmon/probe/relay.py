@@ -22,8 +22,8 @@ from skewmon.probe.relay_targets import target
 from skewmon.probe.relay_wire import Frame, Kind
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
-#: A bastion that runs no command of ours must not hold up its nodes for long: they go the ordinary way then.
-HELLO_S = 5.0
+#: As for the program of a node: the login shell, its rc files and an interpreter's start take their time.
+HELLO_S = 20.0
 
 #: A reply of the relay that takes longer is no use for a clock, and its nodes wait for it.
 REPLY_S = 5.0

@@ -16,6 +16,10 @@ from skewmon.runtime.containment import Where, node_error, translated
 from skewmon.runtime.resolver import resolver
 from skewmon.runtime.tasks import retrieved
 
+#: A vantage that is slow, or runs no command of ours, must not hold up its nodes for long: they are measured
+#: around it until its relay has said hello.
+WAIT_S = 5.0
+
 #: A relay is tried no more often for a node that is measured around it; the vantage itself waits longer.
 RETRY_S = 1.0
 
@@ -65,12 +69,12 @@ class Vantage:
         return max(RETRY_S, self.due_in_s, pause_s)
 
     async def start(self, connect: Callable[[], Awaitable[Connection]]) -> Relay | None:
-        """Return the relay, started if needed; all nodes behind it wait for the same attempt."""
+        """Return the relay, started if needed; all nodes behind it wait for the same attempt, a while."""
         if self.relay is None and self.due_in_s == 0 and (self._starting is None or self._starting.done()):
             self._starting = asyncio.create_task(self._start(connect))
             self._starting.add_done_callback(retrieved)
         if self._starting is not None:
-            await asyncio.shield(self._starting)
+            await asyncio.wait([self._starting], timeout=WAIT_S)
         return self.relay
 
     def close(self) -> None:

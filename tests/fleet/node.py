@@ -1,16 +1,18 @@
 """One node: a real sshd on a loopback address of its own, its login, its clock and its faults."""
 
 import getpass
+import hashlib
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -213,7 +215,7 @@ class FleetNode:
 
     def _session_environment(self) -> dict[str, str]:
         clock = self.clock.environment() if self.login.shimmed else {}
-        path = {"PATH": str(self._programs())} if self.login.without or self.login.commands else {}
+        path = {"PATH": self._programs()} if self.login.without or self.login.commands else {}
         return {"FLEET_MARK": self.mark, **clock, **path, **self.login.environment}
 
     def _prepare(self) -> None:
@@ -238,20 +240,38 @@ class FleetNode:
             options.append('command="{}"'.format(forced.replace('"', '\\"')))
         return " ".join(filter(None, (",".join(options), public_text(self.keys.client)))) + "\n"
 
-    def _programs(self) -> Path:
-        """Make the directory that is this node's whole PATH."""
-        place = self.directory / "bin"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        for directory in PATH_DIRECTORIES:
-            for program in (self.root / directory[1:]).glob("*"):
-                if not any(hides(name, program.name) for name in self.login.without):
-                    with suppress(FileExistsError):
-                        (place / program.name).symlink_to(Path(directory, program.name))
+    def _programs(self) -> str:
+        """Return this node's whole PATH: its own commands, and the others that it has."""
+        own = self.directory / "bin"
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir()
         for name, target in self.login.commands.items():
-            (place / name).unlink(missing_ok=True)
-            (place / name).symlink_to(target)
-        return place
+            (own / name).symlink_to(target)
+        return f"{own}:{path_without(tuple(self.login.without), self.root)}"
+
+
+@cache
+def path_without(names: tuple[str, ...], root: Path = Path("/")) -> str:
+    """Return a PATH with the programs under ``root`` but these, in a directory that is made once and kept."""
+    if not names:
+        return ":".join(PATH_DIRECTORIES)
+    targets: dict[str, str] = {}
+    for directory in PATH_DIRECTORIES:
+        for program in sorted((root / directory[1:]).glob("*")):
+            if not any(hides(name, program.name) for name in names):
+                targets.setdefault(program.name, f"{directory}/{program.name}")
+    digest = hashlib.sha256(repr(targets).encode()).hexdigest()[:16]
+    place = Path(tempfile.gettempdir(), f"skewmon-fleet-{os.getuid()}", f"path-{digest}")
+    if not place.exists():
+        partial = place.with_suffix(f".{os.getpid()}")  # several test runs may make it at once
+        partial.mkdir(parents=True)
+        for name, target in targets.items():
+            (partial / name).symlink_to(target)
+        try:
+            partial.rename(place)
+        except OSError:
+            shutil.rmtree(partial)
+    return str(place)
 
 
 def hides(name: str, program: str) -> bool:

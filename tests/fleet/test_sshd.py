@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.fleet.clocks import base_ns
-from tests.fleet.node import hides
+from tests.fleet.node import hides, path_without
 from tests.fleet.processes import descendants, state_of, with_mark
 from tests.fleet.sshd import Fleet, FleetNode, Login
 
@@ -75,15 +75,16 @@ def test_a_login_finds_the_shell_and_home_that_were_asked_for(fleet: Fleet) -> N
 def test_a_login_finds_only_the_programs_it_may(fleet: Fleet) -> None:
     """Programs that a node lacks are not on its PATH; their replacements answer instead."""
     answer = ssh(fleet, fleet["n3"], "sh -c 'command -v python3; command -v perl; command -v bash'").stdout
-    assert answer == f"{fleet['n3'].directory}/bin/bash\n"
+    assert answer == f"{path_without(tuple(fleet['n3'].login.without))}/bash\n"
     assert "BusyBox" in ssh(fleet, fleet["n4"], "date --help 2>&1").stdout
 
 
 def test_a_node_may_run_dropbear_or_a_whole_older_system(fleet: Fleet) -> None:
     """Dropbear and Debian 11 answer as themselves, with the PATH that they were given."""
     asked = "echo $SHELL; for one in python2.7 python3 perl; do command -v $one; done"
-    assert ssh(fleet, fleet["n7"], asked).stdout == f"/bin/dash\n{fleet['n7'].directory}/bin/perl\n"
-    assert ssh(fleet, fleet["n8"], asked).stdout == f"/bin/bash\n{fleet['n8'].directory}/bin/python2.7\n"
+    left = {name: path_without(tuple(fleet[name].login.without), fleet[name].root) for name in ("n7", "n8")}
+    assert ssh(fleet, fleet["n7"], asked).stdout == f"/bin/dash\n{left['n7']}/perl\n"
+    assert ssh(fleet, fleet["n8"], asked).stdout == f"/bin/bash\n{left['n8']}/python2.7\n"
     assert "11" in ssh(fleet, fleet["n8"], "cat /etc/debian_version").stdout
 
 

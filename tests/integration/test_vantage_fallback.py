@@ -23,6 +23,7 @@ from tests.integration.measuring import node_of
 from tests.integration.sites import site
 from tests.integration.test_ladder import NO_PYTHON
 from tests.integration.test_measure_keys import authorize
+from tests.integration.test_vantage_ways import shown
 
 #: For a relay that is well again: its back-off, its start, and a login through it.
 RETURN_S = 30.0
@@ -48,7 +49,6 @@ FAULTS = {
     "talks": 'os.write(1, b"Last login: today" * 9); time.sleep(600)',
     "ends at the first connection": "open_stream = lambda *_: os._exit(0); serve()",
 }
-SHOWN = ("is killed", "ends at the first byte")
 
 
 @dataclass
@@ -60,15 +60,14 @@ class Rounds:
 
     async def one(self) -> ClusterView:
         """Measure once; every node must be measured."""
-        (view,) = (await self.monitor.round([self.cluster])).complete_views()
+        view = await self.any_view()
         assert all(isinstance(one.outcome, Measured) for one in view.nodes), view
         return view
 
-    async def after_a_loss(self) -> set[str]:
-        """Measure once, perhaps while links are lost; return the nodes that a vantage measured."""
+    async def any_view(self) -> ClusterView:
+        """Measure once; nodes may fail."""
         (view,) = (await self.monitor.round([self.cluster])).complete_views()
-        await asyncio.sleep(0.05)
-        return stamped(view)
+        return view
 
     async def until_stamped(self, *names: str) -> ClusterView:
         """Measure until these nodes are measured from their vantage; no node may miss a round meanwhile."""
@@ -150,9 +149,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "REPLY_S", SHORT_REPLY_S)
 
 
-@pytest.mark.parametrize(
-    "fault", [one if one in SHOWN else pytest.param(one, marks=pytest.mark.prove) for one in FAULTS]
-)
+@pytest.mark.parametrize("fault", shown(FAULTS, "ends at the first byte"))
 async def test_a_relay_that_fails_after_its_hello_costs_its_nodes_no_round(
     fault: str, tmp_path: Path
 ) -> None:
@@ -198,8 +195,9 @@ async def test_a_node_that_the_relay_does_not_reach_is_measured_around_it_alone(
             targets.write_text(n2 + n3)
             far.bastion.kill_sessions()
             deadline = time.monotonic() + RETURN_S
-            while (await rounds.after_a_loss()) != {"n2", "n3"}:
+            while stamped(await rounds.any_view()) != {"n2", "n3"}:
                 assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
 
 
 async def test_a_named_vantage_that_does_not_reach_a_node_costs_nothing(tmp_path: Path) -> None:

@@ -16,11 +16,10 @@ import pytest
 from skewmon.clock.vantage import on_vantage, vantage_offset
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S, Failed, Measured, VantageReading
-from skewmon.probe import relay, retry
+from skewmon.probe import relay, retry, vantage
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
-from skewmon.probe.retry import BACKOFF
 from skewmon.probe.sweep import Sweep, Sweeper
 from skewmon.runtime.backoff import Backoff
 from tests.fleet.node import Login
@@ -44,13 +43,24 @@ GONE = {
     Reason.PROGRAM_ENDED,  # it connected again in the middle of a round
 }
 
+#: Instead of a first pause of a second.
+BACKOFF = Backoff(first_s=0.2, limit_s=60.0)
+
 HOUR_S = 3600
 
 #: A jump in the middle of a burst is nearly certain after so many tries.
 TRIES = 4
 
 #: Instead of REPLY_S, so that a stopped relay is given up soon.
-SHORT_REPLY_S = 2.0
+SHORT_REPLY_S = 1.0
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try lost links and relays again soon."""
+    monkeypatch.setattr(vantage, "RETRY_S", 0.1)
+    monkeypatch.setattr(vantage, "BACKOFF_UNSTEADY", Backoff(first_s=0.2, limit_s=600.0))
+    monkeypatch.setattr(retry, "BACKOFF", BACKOFF)
 
 
 @dataclass

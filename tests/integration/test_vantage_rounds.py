@@ -24,6 +24,7 @@ from tests.integration.measuring import TIMEOUT_S
 from tests.integration.sites import site
 from tests.integration.test_ladder import NO_PYTHON
 from tests.integration.test_vantage_fallback import stamped, watched
+from tests.integration.test_vantage_ways import RUNGS, shown
 
 #: Longer than any answer of the test's own processes on a busy machine.
 PATIENCE_S = 10.0
@@ -100,11 +101,13 @@ async def test_a_node_with_a_wall_clock_alone_that_is_set_within_a_burst_has_mov
         pytest.fail("no step fell within a burst")
 
 
-@pytest.mark.parametrize("without", [(), NO_PYTHON], ids=["python3", "perl"])
-async def test_a_name_that_is_being_looked_up_keeps_no_connection_open(without: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("rung", shown(RUNGS, "python3"))
+async def test_a_name_that_is_being_looked_up_keeps_no_connection_open(rung: str) -> None:
     """The relay's child waits for a name server while a node is given up; that node's server sees the end."""
     environment = {"LD_PRELOAD": f"{shim()}:{build('names', 'names.c')}"}
-    async with site(1, delay_s=0.0, logins={"n1": Login(without=without, environment=environment)}) as far:
+    async with site(
+        1, delay_s=0.0, logins={"n1": Login(without=RUNGS[rung], environment=environment)}
+    ) as far:
         near = far.node("n2", vantage=far.jump[0])
         n2 = far.fleet["n2"]
         async with opened([near], TIMEOUT_S) as links:

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from subprocess import run
+from typing import Any
 
 import pytest
 
@@ -97,6 +99,58 @@ async def test_without_a_relay_the_bastion_forwards_as_ever(
     assert stamped(sweep) == [False, False]
     assert set(sweep.vantage_of.values()) == {far.label}
     failed(vantage_of(sweep), reason)  # type: ignore[arg-type]  # never a measured node
+
+
+#: Programs that PATH lacks, by the rung that relays then.
+RUNGS: dict[str, tuple[str, ...]] = {"python3": (), "perl": NO_PYTHON}
+
+
+def shown(kinds: Iterable[str], *names: str) -> list[Any]:
+    """Return kinds as parameters: these names in every run, the others with the full counts."""
+    return [one if one in names else pytest.param(one, marks=pytest.mark.prove) for one in kinds]
+
+
+def script(directory: Path, text: str) -> str:
+    """Write a program that takes the place of another."""
+    place = directory / "program"
+    place.write_text(f"#!/bin/sh\n{text}\n")
+    place.chmod(0o755)
+    return str(place)
+
+
+BASHRC = {
+    "an rc file that talks": "echo Welcome; cat /etc/os-release; echo >&2 Bye",
+    "a full disk": "ulimit -f 0",
+    "an rc file that fails": "cd /nowhere; false; unknown-command",
+}
+
+PYTHONS = {
+    "a broken python3": ("echo Traceback: no module >&2; exit 1", "perl"),
+    "a python3 that crashes": ("kill -SEGV $$", None),
+    "a python3 that talks": ('echo "Python of ACME"; exec /usr/bin/python3 "$@"', "python3"),
+    "a python3 that may not be run": (None, "perl"),
+}
+
+
+@pytest.mark.parametrize("kind", shown(BASHRC, "an rc file that talks", "a full disk"))
+async def test_a_relay_starts_in_spite_of_the_login(kind: str) -> None:
+    """Text before its hello is skipped, and it writes no file."""
+    login = Login(shell="/bin/bash", rc_files={".bashrc": BASHRC[kind]})
+    async with site(1, delay_s=0.0, logins={"n1": login}) as far:
+        assert stamped(await measured_once(far.nodes())) == [True]
+
+
+@pytest.mark.parametrize("kind", shown(PYTHONS, "a broken python3"))
+async def test_a_relay_starts_in_spite_of_its_python(kind: str, tmp_path: Path) -> None:
+    """In perl, if python3 says that it failed."""
+    text, probe = PYTHONS[kind]
+    place = "/etc/hostname" if text is None else script(tmp_path, text)
+    login = Login(commands={"python3": place}, without=NO_PYTHON)
+    async with site(1, delay_s=0.0, logins={"n1": login}) as far:
+        sweep = await measured_once(far.nodes())
+    reading = vantage_of(sweep)
+    assert stamped(sweep) == [probe is not None]
+    assert (reading.burst.program.probe if isinstance(reading, VantageReading) else None) == probe
 
 
 async def test_the_relay_runs_in_perl_where_there_is_no_python() -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 from skewmon.probe import programs, relay_wire
 from skewmon.probe.relay_wire import Frame, Frames, Hello, Kind
 from skewmon.probe.wire import new_nonce
-from tests.fleet.node import PATH_DIRECTORIES, hides
+from tests.fleet.node import path_without
 
 #: Far more than any answer takes on a busy machine.
 PATIENCE_S = 30.0
 
 #: Programs that PATH lacks, by the rung that is left.
-WITHOUT: dict[str, Sequence[str]] = {"python3": (), "perl": ("python", "platform-python", "pypy")}
+WITHOUT: dict[str, tuple[str, ...]] = {"python3": (), "perl": ("python", "platform-python", "pypy")}
 
 
 class RelayProgram:
@@ -103,14 +103,14 @@ def _resident_bytes(pid: int) -> int:
 
 @contextmanager
 def running_relay(
-    directory: Path, rung: str, command: Sequence[str] = ("/bin/sh",), *, first: Path | None = None
+    rung: str, command: Sequence[str] = ("/bin/sh",), *, first: Path | None = None
 ) -> Iterator[RelayProgram]:
     """Start a relay by its script, or an installed one; end it if the test has not.
 
     Programs in ``first`` go before those of the machine.
     """
     nonce = new_nonce()
-    path = ":".join(str(one) for one in (first, _path(directory / rung, WITHOUT[rung])) if one)
+    path = ":".join(str(one) for one in (first, path_without(WITHOUT[rung])) if one)
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -135,17 +135,6 @@ def running_relay(
             process.stdin.close()
         process.stdout.close()
         process.wait()
-
-
-def _path(place: Path, without: Sequence[str]) -> Path:
-    """Make a directory with this machine's programs but these."""
-    place.mkdir(exist_ok=True)
-    for directory in PATH_DIRECTORIES:
-        for program in Path(directory).glob("*"):
-            if not any(hides(name, program.name) for name in without):
-                with suppress(FileExistsError):
-                    (place / program.name).symlink_to(program)
-    return place
 
 
 @contextmanager

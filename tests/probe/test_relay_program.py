@@ -35,9 +35,9 @@ def raw_ns() -> int:
 
 
 @pytest.fixture(params=WITHOUT)
-def relay(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RelayProgram]:
+def relay(request: pytest.FixtureRequest) -> Iterator[RelayProgram]:
     """Run a relay of each rung that has been sent its start line."""
-    with running_relay(tmp_path, request.param) as running:
+    with running_relay(request.param) as running:
         assert running.hello.program.probe == request.param
         assert not running.hello.is_listed
         running.start()
@@ -279,20 +279,20 @@ def survive(relay: RelayProgram, size: int) -> None:
 
 @pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=lambda shell: shell[0])
 @pytest.mark.parametrize("rung", WITHOUT)
-def test_every_posix_shell_starts_the_relay(rung: str, shell: tuple[str, ...], tmp_path: Path) -> None:
+def test_every_posix_shell_starts_the_relay(rung: str, shell: tuple[str, ...]) -> None:
     """The script as it is sent."""
     path = shutil.which(shell[0])
     assert path, f"install {shell[0]}"
-    with running_relay(tmp_path, rung, [path, *shell[1:]]) as running:
+    with running_relay(rung, [path, *shell[1:]]) as running:
         running.start()
         assert len(running.ping(1)) == 6
 
 
 @pytest.mark.parametrize("rung", WITHOUT)
-def test_a_relay_without_descriptors_refuses_a_node_and_goes_on(rung: str, tmp_path: Path) -> None:
+def test_a_relay_without_descriptors_refuses_a_node_and_goes_on(rung: str) -> None:
     """By address or by name; connections that stand are served, and once one ends the next is made."""
     command = ["/bin/sh", "-c", "ulimit -n 14; exec /bin/sh"]
-    with running_relay(tmp_path, rung, command) as running, listening() as server:
+    with running_relay(rung, command) as running, listening() as server:
         running.start()
         target = target_of(server)
         answers = [running.ask(target, stream) for stream in range(1, 15)]
@@ -312,7 +312,7 @@ def test_every_python_can_relay(python: str, tmp_path: Path) -> None:
     place = tmp_path / "python"
     place.mkdir()
     (place / "python3").symlink_to(python)
-    with running_relay(tmp_path, "python3", ["/bin/sh"], first=place) as running, listening() as server:
+    with running_relay("python3", ["/bin/sh"], first=place) as running, listening() as server:
         running.start()
         with opened(running, server) as far:
             running.put(Kind.DATA, 1, 1, b"request")

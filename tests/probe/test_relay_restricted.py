@@ -40,7 +40,7 @@ def restricted(directory: Path, rung: str, server: socket.socket) -> Iterator[Re
     place = installed(directory)
     address, port = server.getsockname()[:2]
     listed(place, f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
-    with running_relay(directory, rung, ["/bin/sh", str(place)]) as relay:
+    with running_relay(rung, ["/bin/sh", str(place)]) as relay:
         assert relay.hello.is_listed
         assert relay.hello.program.probe == rung
         relay.start()
@@ -136,7 +136,7 @@ def test_a_list_that_others_may_write_is_not_used(rung: str, tmp_path: Path) -> 
     """Nor one of another owner, nor none: the relay refuses to serve and says why."""
     place = installed(tmp_path)
     list_of = place.with_name("relay.targets")
-    with pytest.raises(ProbeError, match="No such file"), running_relay(tmp_path, rung, ["sh", str(place)]):
+    with pytest.raises(ProbeError, match="No such file"), running_relay(rung, ["sh", str(place)]):
         pass
     list_of.write_text("127.0.0.1 22\n")
     for mode, owner in ((0o666, 0), (0o664, 0), (0o644, 65534)):
@@ -144,7 +144,7 @@ def test_a_list_that_others_may_write_is_not_used(rung: str, tmp_path: Path) -> 
         os.chown(list_of, owner, 0)
         with (
             pytest.raises(ProbeError, match="others may write") as refused,
-            running_relay(tmp_path, rung, ["sh", str(place)]),
+            running_relay(rung, ["sh", str(place)]),
         ):
             pass
         assert refused.value.reason is Reason.SESSION_REFUSED
@@ -156,7 +156,7 @@ def test_a_name_is_no_target_even_if_it_is_listed(rung: str, tmp_path: Path) -> 
     with listening() as server, restricted(tmp_path, rung, server):
         port = server.getsockname()[1]
         (tmp_path / "relay.targets").write_text(f"localhost {port}\n")
-        with running_relay(tmp_path, rung, ["/bin/sh", str(tmp_path / "relay")]) as relay:
+        with running_relay(rung, ["/bin/sh", str(tmp_path / "relay")]) as relay:
             relay.start()
             assert relay.ask(b"localhost %d" % port, 1).payload == b"not a numeric address"
 
