@@ -24,7 +24,7 @@ TOOLS = (
     *("ssh", "ssh-keygen", "ssh-keyscan", "systemctl", "journalctl", "timedatectl", "systemd-analyze"),
     *("chronyc", "chronyd", "ntpq", "ntpdate", "ntpstat", "ntpctl", "ntp-ctl", "ntptime", "adjtimex"),
     *("getent", "ip", "nc", "mtr", "curl", "df", "ps", "date", "cat", "uptime", "chmod", "chown", "install"),
-    *("useradd", "userdel", "usermod", "rm", "cp", "mv", "tar", "sqlite3", "kill", "sha256sum", "htpasswd", "openssl"),
+    *("useradd", "userdel", "usermod", "rm", "cp", "mv", "tar", "sqlite3", "kill", "sha256sum", "htpasswd"),
     *("apt", "apt-get", "dpkg", "pip", "pipx", "make", "git", "promtool", "amtool", "for"),
     *("ansible-inventory", "ansible-playbook", "docker", "docker-compose", "buildah", "kubectl"),
 )
