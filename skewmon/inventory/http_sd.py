@@ -82,7 +82,7 @@ def _answer(response: aiohttp.ClientResponse) -> str:
     status = f"{response.status} {_plain(response.reason)}".rstrip()
     if response.status in {401, 403}:
         return f"{status}: it wants a login, see headers_file"
-    if 300 <= response.status < 400:
+    if 300 <= response.status < 400 and "Location" in response.headers:
         return f"{status}: name the address behind the redirect, for headers_file is sent to no other host"
     return status
 

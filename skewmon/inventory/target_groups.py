@@ -77,7 +77,7 @@ def _host(target: object) -> str:
         raise ValueError(f"expected a target such as host:9100, found {echoed(target)}")  # noqa: TRY004  see Listing.entry
     if "://" in target:
         raise ValueError(f"expected a target such as host:9100, found the URL {echoed(target)}")
-    host, _, port = target.rpartition(":")
-    if not port.isdigit() or (":" in host and not host.startswith("[")):
+    host, colon, port = target.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not (host.startswith("[") and host.endswith("]"))):
         host = target
     return check_host(host[1:-1] if host.startswith("[") and host.endswith("]") else host)

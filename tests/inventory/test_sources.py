@@ -65,6 +65,11 @@ async def test_labels_may_hold_the_login(tmp_path: Path) -> None:
         ("[{targets: [n1], labels: [a]}]", "expected groups such as"),
         ("[{targets: [7]}]", "expected a target such as host:9100, found 7"),
         ("[{targets: ['a b']}]", "'a b' is not a host name"),
+        (
+            "[{targets: ['[2001:db8::1:9100']}]",
+            r"'\[2001:db8::1:9100' is neither an IPv6 address nor host:port",
+        ),
+        ("[{targets: ['[::1]:']}]", "neither an IPv6 address nor host:port"),
         ("[{targets: [n1], labels: {__ssh_port: 0}}]", "__ssh_port is not a port"),
         ("[{targets: [n1], labels: {__ssh_user: [a]}}]", "__ssh_user is not a user name"),
         ("[{targets: [n1], labels: {__ssh_user: '-oProxyCommand=x'}}]", "__ssh_user is not a user name"),
@@ -133,13 +138,15 @@ async def test_a_server_lists_nodes(serve: Serve) -> None:
     ("answer", "words"),
     [
         (web.Response(status=503), "answered 503 Service Unavailable"),
+        (web.Response(status=304), "answered 304 Not Modified$"),
+        (web.Response(status=204), "answered 204 No Content$"),
         (web.Response(text="<html>"), "did not answer with JSON"),
         (web.Response(text="[" * 100_000), "did not answer with JSON"),
         (web.Response(text="{}"), "expected a list of target groups"),
         (web.Response(body=b" " * (MAX_FILE_BYTES + 1)), "sent more than 4 MiB"),
         (web.Response(status=302, headers={"Location": "/"}), "cannot be read"),
     ],
-    ids=["status", "not JSON", "deep", "not a list", "flood", "redirects to itself"],
+    ids=["status", "not modified", "empty", "not JSON", "deep", "not a list", "flood", "redirects to itself"],
 )
 async def test_a_bad_answer_is_refused(serve: Serve, answer: web.Response, words: str) -> None:
     """With the address of the server."""
@@ -151,6 +158,24 @@ async def test_a_bad_answer_is_refused(serve: Serve, answer: web.Response, words
     with pytest.raises(InventoryError, match=words) as caught:
         await http_sd.read(SourceSpec(http_sd=url), CONTEXT)
     assert url in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/html", "application/octet-stream", "application/json; charset=utf-16"]
+)
+async def test_a_list_of_another_content_type_is_read(serve: Serve, kind: str) -> None:
+    """Compressed, with a byte order mark, and over a redirect, too."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "moved" not in request.query:
+            return web.Response(status=301, headers={"Location": "/?moved"})
+        response = web.Response(body=b'\xef\xbb\xbf[{"targets": ["7:9100", "8", "[fe80::1%eth0]:1"]}]')
+        response.headers["Content-Type"] = kind
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    listing = await http_sd.read(SourceSpec(http_sd=await serve(handler)), CONTEXT)
+    assert [node.address for node in listing.nodes] == ["7", "8", "fe80::1%eth0"]
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
