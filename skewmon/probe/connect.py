@@ -216,7 +216,7 @@ class Dialer:
         proxy: Proxy | None = None
         connection: asyncssh.SSHClientConnection | None = None
         try:
-            options = options_of(ssh, offered, known)
+            options = options_of(ssh, offered, known, address)
             if via or not ssh.proxy_command:
                 stamps = via.stamps if via else await self.dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):

@@ -37,7 +37,8 @@ def certificate_error(
     if now_s >= certificate._valid_before:  # noqa: SLF001
         return _expired(name, certificate._valid_before, now_s)  # noqa: SLF001
     return ConnectError(
-        Reason.HOST_CERTIFICATE_UNUSABLE, *_unusable(certificate, known, name, ssh.host_key_alias or address)
+        Reason.HOST_CERTIFICATE_UNUSABLE,
+        *_unusable(certificate, known, name, (ssh.host_key_alias or address).lower()),
     )
 
 

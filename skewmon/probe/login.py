@@ -54,14 +54,16 @@ class LoginMeter(Meter):
         return self.fault
 
 
-def options_of(ssh: SshSettings, offered: identity.Identity, known: host_keys.Known) -> dict[str, Any]:
+def options_of(
+    ssh: SshSettings, offered: identity.Identity, known: host_keys.Known, address: str
+) -> dict[str, Any]:
     """Return the options of asyncssh for one login."""
     return {
         "username": ssh.user or (),
         "client_keys": offered.keys,
         "agent_path": None,
         "known_hosts": lambda *_: known.found,
-        "host_key_alias": ssh.host_key_alias,
+        "host_key_alias": (ssh.host_key_alias or address).lower(),  # principals have no other case for ssh(1)
         "server_host_key_algs": algorithms.host_keys(
             known.trusted, authority=bool(known.authorities), ssh=ssh
         ),

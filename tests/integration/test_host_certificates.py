@@ -1,6 +1,7 @@
 """Host certificates that a server shows: accepted, or refused with the cause, the dates and the cure."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,34 @@ async def test_a_revoked_authority_is_named(tmp_path: Path) -> None:
     assert "@revoked" in outcome.detail
 
 
-async def test_the_host_key_alias_is_the_name_that_counts(tmp_path: Path) -> None:
-    """As it is for ssh."""
-    with certified(tmp_path, principal="db1") as fleet:
+@pytest.mark.parametrize(
+    ("principal", "alias", "accepted"),
+    [
+        ("db1", "db1", True),
+        ("other,db1.example.com,db1", "db1", True),
+        ("db1.example.com", "DB1.example.com", True),
+        ("DB1.example.com", "db1.example.com", False),
+        ("*", "db1", False),
+        ("*.example.com", "db1.example.com", False),
+    ],
+)
+async def test_the_principal_that_counts_is_that_of_ssh(
+    tmp_path: Path, principal: str, alias: str, accepted: bool
+) -> None:
+    """The alias in lower case, as it is; a certificate is for no pattern. ssh itself decides the same."""
+    with certified(tmp_path, principal=principal) as fleet:
         node = fleet["n1"]
-        fleet.known_hosts.write_text(fleet.known_hosts.read_text().replace(node.address, "db1"))
-        assert_inside(node, await outcome_of(node_of(fleet, node, host_key_alias="db1")))
+        text = fleet.known_hosts.read_text()
+        fleet.known_hosts.write_text(text.replace(f"[{node.address}]:{node.port}", alias.lower()))
+        checked = [f"UserKnownHostsFile={fleet.known_hosts}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
+        options = [word for line in (*checked, f"HostKeyAlias={alias}") for word in ("-o", line)]
+        place = (f"nobody@{node.address}", "-p", str(node.port))
+        done = subprocess.run(
+            ["ssh", "-F", "none", *options, *place, "true"], capture_output=True, check=False
+        )
+        assert (b"Host key verification failed" not in done.stderr) is accepted, done.stderr
+        outcome = await outcome_of(node_of(fleet, node, host_key_alias=alias))
+        if accepted:
+            assert_inside(node, outcome)
+        else:
+            failed(outcome, Reason.HOST_CERTIFICATE_UNUSABLE)
