@@ -37,7 +37,7 @@ def command() -> None:
 @_options
 @click.option("--seal", metavar="SEAL", multiple=True, help="A seal that was kept elsewhere; repeatable.")
 def verify(config_file: str | None, state_directory: str | None, seal: tuple[str, ...]) -> int:
-    """Check every seal, and every row that is sealed; end with exit code 2 if one was changed or removed.
+    """Check every seal and row; end with exit code 2 if one was changed, added or removed.
 
     The newest seal is compared with the one that the journal has. A record that was forged as a whole is
     found with a seal that was kept elsewhere: the daemon logs one each day.

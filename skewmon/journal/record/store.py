@@ -1,7 +1,7 @@
 """The record's file: minutes are added to the open block; a block is sealed when another hour begins.
 
-Minutes of a block only go forward: if the wall clock of the admin box steps back, a new block begins, so that
-no minute is mixed with an earlier one of the same name.
+If the wall clock of the admin box steps back, a new block begins, so that no minute is mixed with an earlier
+one of the same name. Late rounds are added to their minute for LATE_S.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from pathlib import Path
 from skewmon.journal.database import Database
 from skewmon.journal.record import rows
 from skewmon.journal.record.seal import GENESIS, ChainLink, sealed
-from skewmon.journal.record.tally import Minute, period
+from skewmon.journal.record.tally import LATE_S, Minute, period
 from skewmon.model.record import HOUR_S, MINUTE_S, Period
 
 #: Blocks whose rows are removed at once, when a shorter retention begins: a day each hour.
@@ -69,8 +69,10 @@ def _block_for(
         "SELECT number, start_s, seal IS NOT NULL FROM block ORDER BY number DESC LIMIT 1"
     ).fetchone()
     number, newest_s, is_sealed = newest or (0, 0, True)
-    if not is_sealed and newest_s == hour_s and _minute(start_s) >= _latest(connection, number):
-        return number, None
+    if not is_sealed and newest_s == hour_s:
+        back = _latest(connection, number) - _minute(start_s)
+        if back * MINUTE_S <= LATE_S:
+            return number, None
     link = None if is_sealed else _seal(connection, number, newest_s, retention)
     connection.execute("INSERT INTO block (number, start_s) VALUES (?, ?)", (number + 1, hour_s))
     return number + 1, link

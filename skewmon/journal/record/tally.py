@@ -20,6 +20,7 @@ from skewmon.model import (
 )
 from skewmon.model.record import (
     FALSETICKER,
+    HOUR_S,
     MINUTE_S,
     NS_PER_MINUTE,
     VALUES_MAX,
@@ -36,8 +37,8 @@ from skewmon.model.record import (
 #: Two rounds further apart than so many intervals say nothing about the time between them.
 GAP_INTERVALS = 3
 
-#: A round that is so late counts in the newest minute, because its own may be written already. Rounds end
-#: some seconds after their instant. An instant further back is that of a clock that was set back.
+#: Rounds end some seconds after their instant, so that those of a slow cluster are back by so much at most.
+#: An instant further back is that of a clock that was set back.
 LATE_S = 120
 
 #: Characters of a source; a host name or an address has fewer, but a node may claim anything.
@@ -170,9 +171,11 @@ class Tally:
     def add(self, view: ClusterView, config: str) -> None:
         """Add one round of a cluster, and the digest of the configuration in force."""
         start_s = view.at_wall_ns // NS_PER_MINUTE * MINUTE_S
-        if not 0 < self._newest_s - start_s <= LATE_S:
+        if 0 < self._newest_s - start_s <= LATE_S:
+            start_s = max(start_s, self._newest_s - self._newest_s % HOUR_S)  # the hour before may be sealed
+        else:
             self._newest_s = start_s
-        minute = self._minutes.setdefault(self._newest_s, {})
+        minute = self._minutes.setdefault(start_s, {})
         tally = minute.setdefault(view.name, ClusterTally())
         before, now = self._last.get(view.name), Standing.of(view)
         self._last[view.name] = now
