@@ -7,7 +7,7 @@ that stops early can hide nothing but precision. It stops once no further exchan
   that round would have it, but for ordinary steering;
 - for the published bound: it could narrow by no more than a tenth of the lowest line;
 - for the history: rates and drift rest on the narrowest bursts of the last minutes, and this one is at most
-  three times as wide as the narrowest of them.
+  twice as wide as the narrowest of them.
 
 Everything else gets the whole burst: a new node, a node near a line, a moved clock, a disturbed burst.
 """
@@ -34,8 +34,9 @@ NEW_ROUNDS = 5
 #: The published bound may be wider by this part of the lowest line, and lines within it count as near.
 PART_OF_LINE = 10
 
-#: A burst is wide enough for the history up to this multiple of the narrowest of the last ones.
-WIDTHS = 3
+#: A burst is narrow enough for the history up to this multiple of the narrowest of the last ones. With three,
+#: the history of one stepped clock in a hundred was too wide to prove the step as early as whole bursts do.
+WIDTHS = 2
 
 
 Enough = Callable[[Sequence[Exchange]], bool]

@@ -67,11 +67,12 @@ class Simulated:
     now_ns: int = START_NS
     samples: int | None = None
     delay_ns: int = DELAY_NS
+    path: type[LopsidedPath] = LopsidedPath
     baselines: dict[Endpoint, BurstBaseline] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rng = Random(self.seed)
-        self.paths = [LopsidedPath(Random(rng.random()), self.delay_ns) for _ in self.ahead_ns]
+        self.paths = [self.path(Random(rng.random()), self.delay_ns) for _ in self.ahead_ns]
         # One rate for all, so that their truth stays as far apart as it was.
         self.machines = [
             Machine(Random(rng.random()), network=path, rate_ppt=20 * PPM, wall_ns=WALL_NS + ahead)

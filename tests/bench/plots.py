@@ -48,10 +48,11 @@ def draw(found: Mapping[int, Figures]) -> None:
     picture = Figure(figsize=(9, 6), layout="constrained")
     for number, (name, value) in enumerate(PLOTS.items(), 1):
         plot = picture.add_subplot(2, 2, number)
-        plot.plot(nodes, [value(found[count], count) for count in nodes], marker="o")
+        values = [value(found[count], count) for count in nodes]
+        plot.plot(nodes, values, marker="o")
         plot.set(
             title=name, xscale="log", xlabel="nodes", xticks=nodes, xticklabels=[f"{one:,}" for one in nodes]
         )
         plot.minorticks_off()
-        plot.set_ylim(bottom=0)
+        plot.set_ylim(0, max(values) * 1.1)
     picture.savefig(PICTURE, dpi=100)

@@ -2,7 +2,7 @@
 
 Simulated nodes (``tests.bench.simulated``) drop connections and step their clocks all the time; the daemon is
 reloaded and scraped. Memory, descriptors, threads and files are read twice a minute. The first three must
-no significant slope over the second half: a robust line through the readings, by Theil and Sen, that is
+have no significant slope over the second half: a robust line through the readings, by Theil and Sen, that is
 steeper than the limit and whose direction Kendall's test confirms at 99.9 %.
 
 ``python -m tests.bench.soak --minutes 10`` is a shorter one.
