@@ -11,6 +11,7 @@ import pytest
 from skewmon.errors import Reason
 from skewmon.model import Cluster, Failed
 from skewmon.probe import vantage
+from skewmon.runtime.backoff import Backoff
 from tests.fleet.clocks import build, shim
 from tests.fleet.node import FleetNode, Login
 from tests.fleet.sshd import Fleet
@@ -118,6 +119,7 @@ async def test_a_machine_in_the_middle_that_comes_later_is_refused(
 ) -> None:
     """A node that is measured around a relay is given up once the relay shows another key."""
     monkeypatch.setattr(vantage, "RETRY_S", 0.1)
+    monkeypatch.setattr(vantage, "BACKOFF_UNSTEADY", Backoff(first_s=0.1, limit_s=0.5))
     program = faulty_python(tmp_path, FAULTS["ends"])
     login = Login(commands={"python3": str(program)}, without=NO_PYTHON)
     async with site(2, delay_s=0.0, logins={"n1": login}) as far, watched([far.node("n2")]) as rounds:
