@@ -1,3 +1,3 @@
 """Measure the clocks of a cluster over SSH, prove the skew, name the wrong clock."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
