@@ -39,7 +39,7 @@ def main() -> None:
     describe()
     tests = ("tests/release", "tests/lab/test_package.py")
     run(BIN / "python", "-m", "pytest", *tests, "-m", "lab", "--timeout=3600")
-    print("Built and tried:", *(path.name for path in sorted(DIST.iterdir())))
+    print("Built and tried:", *(path.name for path in sorted(DIST.iterdir())), "and the image")
 
 
 main()
