@@ -175,10 +175,12 @@ async def test_constructed_addresses_and_variables_of_groups_count(tmp_path: Pat
     directory.mkdir()
     (directory / "1_hosts").write_text("[etcd]\nn1\nn22\n[etcd:vars]\nansible_user=ops\nansible_port=2222\n")
     (directory / "2.yml").write_text(CONSTRUCTED)
+    (directory / "group_vars" / "etcd").mkdir(parents=True)
+    (directory / "group_vars" / "etcd" / "way.yml").write_text("ansible_ssh_common_args: -J gate\n")
     listing = await read(directory)
-    assert [(node.address, node.ssh.user, node.ssh.port) for node in listing.nodes] == [
-        ("10.1.0.2", "ops", 2222),
-        ("10.1.0.3", "ops", 2222),
+    assert [(node.address, node.ssh.user, node.ssh.port, node.ssh.jump) for node in listing.nodes] == [
+        ("10.1.0.2", "ops", 2222, ("gate",)),
+        ("10.1.0.3", "ops", 2222, ("gate",)),
     ]
     assert listing.rejected_count == 0
 
