@@ -225,7 +225,7 @@ class Sweeper:
         burst = await link.burst(samples, began + int(budget.ask_s * NS_PER_S), enough)
         if burst.program.raw is not None:
             self._baselines[link] = baseline.after(burst_width_ns(burst.opening))
-            if not enough(burst.opening):
+            if goal is None:  # else the node is far from every line, and a repeat not worth its cost
                 burst = await self._quietened(link, burst, samples, repeats, baseline)
         return _Taken(burst, began, base_ns())
 
