@@ -115,6 +115,7 @@ def test_the_role_sets_up_the_account_once(count, playbook, tmp_path, capsys):
         assert refused == "This key answers skewmon and nobody else."
 
 
+@pytest.mark.prove  # a play is slow, and the same refusal of the script is tested by default
 def test_the_role_follows_no_link_that_the_account_made(playbook, tmp_path):
     """Root would change the file that it names."""
     assert run(["init", "--config.file", str(tmp_path / "skewmon.yml"), "n1"]) == 0
