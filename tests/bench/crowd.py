@@ -21,7 +21,7 @@ import yaml
 
 from tests.bench import plots, table
 from tests.bench.figures import Figures
-from tests.bench.scale import Daemon, Metrics
+from tests.bench.scale import SETTLING_ROUNDS, Daemon, Metrics
 from tests.bench.table import Row, rendered
 from tests.fleet.node import free_port
 from tests.fleet.processes import end_tree
@@ -127,7 +127,7 @@ def measured(daemons: Sequence[Daemon], nodes: int, rounds: int, interval_s: int
                 figures[index].connect_s = time.monotonic() - began
                 figures[index].connect_cpu_s = daemons[index].cpu_s()
                 left.discard(index)
-    time.sleep(interval_s * 3)  # rates and baselines are known after some rounds
+    time.sleep(interval_s * SETTLING_ROUNDS)
     before = [daemon.metrics() for daemon in daemons]
     spent = [daemon.cpu_s() for daemon in daemons]
     resident = [daemon.resident_bytes() for daemon in daemons]
