@@ -52,9 +52,12 @@ async def test_a_node_is_asked_as_soon_as_it_is_connected(asked: list[object]) -
     """Not an interval later, and once a connection; again after it was lost: the node may have rebooted."""
     link, first, second = Canned(), Connection(), Connection()
     asking = asyncio.create_task(StatusPoller(MonitorState()).poll(links_of(link), 3600.0))
-    for connection in (None, first, None, second):
-        link.connection = connection
-        await asyncio.sleep(0.15)
+    async with asyncio.timeout(30):
+        for connection in (None, first, None, second):
+            link.connection = connection
+            while connection is not None and connection not in asked:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # in which a second question would come
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert asked == [first, second]
