@@ -33,7 +33,7 @@ MAX_STDERR_BYTES = 2048
 
 
 class _Asked(NamedTuple):
-    """A request on its way; ``frame`` is that of the relay which has it."""
+    """A request on its way; ``frame`` is that of the relay which has it, 0 without one."""
 
     sent_ns: int
     frame: int
@@ -69,10 +69,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self.failure: NodeError | None = None
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
-        self._noise_bytes = 0
+        self._noise_bytes = self._ident = 0
         self._installed = ""
         self._stderr = bytearray()
-        self._ident = 0
 
     @property
     def is_open(self) -> bool:
@@ -145,12 +144,13 @@ class Session(asyncssh.SSHClientSession[bytes]):
         assert self._channel is not None
         self._ident += 1
         self._connection.meter.allow(EXCHANGE)
-        stamps, before, reply = self._connection.stamps, base_ns(), asyncio.get_running_loop().create_future()
-        # A closed channel fails the request with its reason.
-        with suppress(OSError, asyncssh.Error), stamps.one_segment(turn):
+        stamps, reply = self._connection.stamps, asyncio.get_running_loop().create_future()
+        before, last_frame = base_ns(), stamps.frame
+        with suppress(OSError, asyncssh.Error), stamps.one_segment(turn):  # a closed channel fails it itself
             self._channel.write(wire.request(self._nonce, self._ident))
-        # If the packet was deferred (a key exchange is under way), an earlier stamp is still a true limit.
-        self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), stamps.frame, reply)
+        # During a key exchange the packet is deferred: it is in no frame yet, and the stamp is a true limit.
+        frame = stamps.frame if stamps.frame != last_frame else 0
+        self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), frame, reply)
         return reply
 
     async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:

@@ -5,8 +5,11 @@ import re
 import sys
 from pathlib import Path
 
+from skewmon.clock.vantage import to_base, vantage_exchanges, vantage_program
 from skewmon.model import VantageReading
 from skewmon.monitor.check import opened
+from skewmon.probe.clocks import base_ns
+from skewmon.probe.connection import Connection
 from skewmon.probe.sweep import Sweeper
 from tests.integration.measuring import TIMEOUT_S, in_order, measured, measured_once
 from tests.integration.sites import PATH_S, Site, assert_near, site
@@ -31,6 +34,33 @@ async def test_nodes_behind_a_bastion_are_known_as_well_as_from_the_bastion() ->
     assert reading.streams == 3
     assert len(reading.burst.opening) == 8
     assert reading.slept_ns is not None
+
+
+async def test_a_key_exchange_moves_no_axis() -> None:
+    """A request that waits for its end is in no frame: the stamp of the one before it is too old for it."""
+    async with site(1) as far, opened(far.nodes(), TIMEOUT_S) as links:
+        (link,) = links.values()
+        assert link.connection
+        assert link.vantage
+        assert link.vantage.relay
+        assert link.vantage.relay.program
+        program = vantage_program(link.vantage.relay.program)
+        for waited_s in (PATH_S * 1.25, PATH_S * 1.75):
+            begin_key_exchange(link.connection)
+            await asyncio.sleep(waited_s)
+            during, after = await link.burst(2), await link.burst(2)
+            assert all(one.vantage for one in after.opening)
+            for burst in (during, after):
+                now_ns = base_ns()
+                claim = to_base(vantage_exchanges(burst), program, now_ns)
+                assert claim
+                assert far.bastion.clock.reading("raw", now_ns) - now_ns in claim
+
+
+def begin_key_exchange(connection: Connection) -> None:
+    """Begin one as asyncssh does by itself once an hour."""
+    connection.ssh._send_kexinit()
+    connection.ssh._kexinit_sent = True
 
 
 async def test_the_relay_ends_with_its_channel() -> None:
