@@ -142,6 +142,7 @@ class Link:
 
     async def _move(self, relay: Relay) -> None:
         """Connect through a relay; the connection around it serves until a round begins after that."""
+        self._end_next()  # its session has ended before any round
         try:
             self._next = await self._relayed(relay)
         except NodeError as error:
@@ -250,6 +251,9 @@ class Link:
             session.on_failure = None  # its end is a consequence, not another failure
             with contained(Where.NODE, node=self.node.name):
                 session.close()
+        self._end_next()
+
+    def _end_next(self) -> None:
         following, self._next = self._next, None
         if following:
             with contained(Where.NODE, node=self.node.name):

@@ -54,7 +54,7 @@ def after_node(failure: Failed | None) -> Backoff:
     return BACKOFF_REFUSED if failure is not None and failure.reason in REFUSED else BACKOFF
 
 
-def after_vantage(failed: Reason) -> Backoff:
+def after_vantage(failed: Reason | None) -> Backoff:
     """Return the pauses before a vantage, or the way of one node through it, is tried again."""
     return BACKOFF_LASTING if failed in LASTING else BACKOFF
 

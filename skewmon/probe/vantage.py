@@ -65,7 +65,7 @@ class Vantage:
         if connection.vantage_label:
             return None
         fault = connection.detour
-        pause_s = after_vantage(fault.reason).pause_s(tries) if fault else 0.0
+        pause_s = after_vantage(fault.reason if fault else None).pause_s(tries)
         return max(RETRY_S, self.due_in_s, pause_s)
 
     async def start(self, connect: Callable[[], Awaitable[Connection]]) -> Relay | None:

@@ -16,6 +16,7 @@ from skewmon.probe import relay, retry, vantage
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
+from skewmon.probe.session import Session
 from skewmon.runtime.backoff import Backoff
 from tests.fleet.node import FleetNode, Login
 from tests.fleet.sshd import Fleet
@@ -41,6 +42,9 @@ STARTS_MAX = 10
 
 #: Long enough that no node of a busy machine is late.
 INTERVAL_S = 40.0
+
+#: Sessions that end one after the other: the pauses between them double, from a fifth of a second.
+ENDED_SESSIONS = 3
 
 #: Ways in which a relay may fail after its hello, as lines of its program.
 FAULTS = {
@@ -215,3 +219,27 @@ async def test_a_named_vantage_that_does_not_reach_a_node_costs_nothing(tmp_path
             view = await rounds.one()
             assert stamped(view) == set()
             assert "ended" in reasons(view)["n1"]
+
+
+async def test_sessions_that_end_before_any_round_leave_no_connection() -> None:
+    """A node that is led through its relay between two rounds, and ends each program there."""
+    async with site(1, delay_s=0.002) as far:
+        (node,) = far.nodes()
+        dialer = Dialer(ArrivalClock())
+        link = Link(node, dialer, ArrivalClock())
+        machine = dialer.vantage(node.ssh)
+        assert machine
+        machine._due_s = asyncio.get_running_loop().time() + SHORT_S
+        keeper = asyncio.create_task(link.keep())
+        ended = set[Session]()
+        async with asyncio.timeout(RETURN_S):
+            while len(ended) < ENDED_SESSIONS:
+                await asyncio.sleep(0.02)
+                if link._next and link._next[1].is_open:
+                    link._next[1].close()
+                    ended.add(link._next[1])
+        assert machine.relay
+        assert len(machine.relay._streams) <= 1
+        keeper.cancel()
+        link.close()
+        await dialer.close()
