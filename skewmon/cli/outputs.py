@@ -75,13 +75,15 @@ DRAWN: dict[str, Callable[[Status], None]] = {"table": table, "json": as_json, "
 def _nagios_words(one: ClusterStatus) -> str:
     measured = f"{one['round']['measured']}/{one['round']['nodes']} nodes"
     if one["skew"] is None:
-        return f"{one['name']}, {measured}, no skew known"
+        return f"{one['name']}, {measured}, no skew known{_utc_words(one)}"
     least, most = at_least(ns(one["skew"]["lower"])), at_most(ns(one["skew"]["upper"]))
     return f"{one['name']} {least}..{most}, {measured}{_utc_words(one)}"
 
 
 def _utc_words(one: ClusterStatus) -> str:
-    """Return how far the furthest clock is proven to be from confirmed UTC; nothing if it is not."""
+    """Return how far the furthest clock is proven to be from UTC, or why UTC judges no line."""
+    if one["utc"]["reason"] and any(line["kind"] == ThresholdKind.UTC for line in one["thresholds"]):
+        return f", UTC not confirmed ({one['utc']['reason']})"
     far_ns = max((offset.proven_ns for offset in _utc_offsets(one)), default=0)
     return f", {at_least(far_ns)} off UTC" if far_ns else ""
 

@@ -46,9 +46,11 @@ def utc_rule(line: Threshold, matcher: str) -> Rule:
     )
     within = f"{over_boxes(UPPER + matcher)} < {limit} and {over_boxes(LOWER + matcher, 'min')} > -{limit}"
     named = firing(name, line, matcher=matcher, kind=kind, only='node!=""')
-    # One node that is right ends nothing: the alerts of those that are not may have to wait for their time.
+    # One of several that is right ends nothing: the alerts of the others may have to wait for their time.
+    few = f"clamp_max({over_boxes(f'skewmon_cluster_nodes{matcher}')}, 2)"
+    right, judged = (f"count without (node) ({those})" for those in (within, over_boxes(UPPER + matcher)))
     over = (
-        f"((count without (node) ({within}) > 1) == count without (node) ({over_boxes(UPPER + matcher)}))\n"
+        f"(({right} >= {few}) == {judged})\n"
         f"unless on ({CLUSTER}) ({unreported(matcher)})\n"
         f"or on ({CLUSTER}) count without (node) ({named} and on ({NODE}) {beyond})"
     )

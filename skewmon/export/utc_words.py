@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.alert.verdict import utc_lines
-from skewmon.model import ClusterView
+from skewmon.model import ClusterView, UtcState
 from skewmon.text import at_least, at_most, exact, names
 
 
@@ -37,6 +37,8 @@ def utc_words(view: ClusterView) -> UtcWords:
 def _not_judged(view: ClusterView, limit: str) -> str:
     if not view.utc.references:
         return f"The line of {limit} to UTC is not judged: no references are configured."
+    if view.utc.state is UtcState.CONFIRMED:
+        return f"The line of {limit} to UTC cannot be judged: no clock's offset to UTC is known."
     return f"The line of {limit} to UTC cannot be judged: the references do not confirm UTC."
 
 

@@ -75,6 +75,16 @@ class ReferenceState:
         """Whether it announces a leap second now."""
         return self.reply is not None and self.reply.announces_leap
 
+    def is_like(self, other: "ReferenceState") -> bool:
+        """Return whether both show the same update of a clock, as two addresses of one machine do."""
+        return not set(self.updates).isdisjoint(other.updates)
+
+    def moved(self, address: str) -> None:
+        """Note the address that is queried from now on; the time of another machine no longer counts."""
+        if address != self.address:
+            self.address, self.clock, self.reply = address, None, None
+            self.updates.clear()
+
     def asked(self, now_ns: int) -> None:
         """Note that a request is sent."""
         self.schedule = self.schedule.after_request(now_ns)
@@ -86,8 +96,12 @@ class ReferenceState:
 
     def answered(self, exchange: Exchange, reply: NtpReply, now_ns: int, *, steady: bool) -> None:
         """Take in a reply; ``steady`` says that the base does not stand still unnoticed."""
-        self.missed, self.fault = 0, not_a_reference(reply)
         self.round_trip_ns = exchange.round_trip_ns
+        if (fault := not_a_reference(reply)) is ReferenceFault.KISS_RATE:
+            self.failed(fault)  # it withdraws no time, so this is no more than a lost reply
+            self.schedule = self.schedule.slowed(now_ns)
+            return
+        self.missed, self.fault = 0, fault
         if self.fault is None:
             self.fault = self._read(exchange, reply, steady=steady)
         if self.fault is None:
@@ -98,9 +112,7 @@ class ReferenceState:
                 self.leap_seen_ns = exchange.received_ns
             return
         self.rejected[self.fault] += 1
-        if self.fault is ReferenceFault.KISS_RATE:
-            self.schedule = self.schedule.slowed(now_ns)
-        elif self.fault is not ReferenceFault.CONTRADICTORY:
+        if self.fault is not ReferenceFault.CONTRADICTORY:
             self.clock = None  # it no longer stands by its time, so a lost reply must not bring that back
         if self.fault in FINAL:
             self.schedule = self.schedule.stopped()
@@ -191,13 +203,16 @@ def _witness(state: ReferenceState, votes_for: dict[str, str], at_ns: int, *, le
 
 def _upstreams(used: list[ReferenceState]) -> dict[str, str]:
     """Return the source that each reference's vote counts for; a second address of a machine has no vote."""
-    names, above = dict[str, str](), dict[str, str | None]()
-    for number, state in enumerate(used):
+    names, above, machines = dict[str, str](), dict[str, str | None](), list[list[ReferenceState]]()
+    for state in used:
         assert state.reply is not None
-        name, own = state.server.name, identifier(state.address)
-        twins = (one for one in used[:number] if not set(one.updates).isdisjoint(state.updates))
-        upper = next((names[one.server.name] for one in twins), None)
-        names[name], above[name] = own, upper if upper not in {None, own} else followed(state.reply)
+        # Like all others of its machine: a liar that copies the updates of several must not merge them.
+        machine = next((one for one in machines if all(map(state.is_like, one))), [])
+        if not machine:
+            machines.append(machine)
+        machine.append(state)
+        name, own, first = state.server.name, identifier(state.address), identifier(machine[0].address)
+        names[name], above[name] = own, followed(state.reply) if own == first else first
     return upstreams(names, above)
 
 

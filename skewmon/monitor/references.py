@@ -81,9 +81,9 @@ class ReferenceAsker:
         there.adopt(here)
         there.on_axis((relay.program.boot_id, relay.program.clocksource))
         for state in there.states:
-            state.address = here[state.server].address
-            if state.address:  # looked up on the admin box, so that all ask the same server
-                self._begin(label, state, partial(self._by_relay, state, relay))
+            address = here[state.server].address
+            if address:  # looked up on the admin box, so that all ask the same server
+                self._begin(label, state, partial(self._by_relay, state, relay, address))
 
     def _begin(self, label: str, state: ReferenceState, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         key = label, state.server
@@ -103,8 +103,6 @@ class ReferenceAsker:
                 await ask()
         except NtpError as error:
             state.failed(error.fault)
-            if state.missed % LOOK_UP_AFTER == 0:
-                self._forget(state.server)
 
     async def _by_socket(self, state: ReferenceState) -> None:
         opened = await self._socket(state)
@@ -112,7 +110,8 @@ class ReferenceAsker:
         steady = own_clocksource() in STEADY_CLOCKSOURCES
         state.answered(exchange, reply, base_ns(), steady=steady)
 
-    async def _by_relay(self, state: ReferenceState, relay: Relay) -> None:
+    async def _by_relay(self, state: ReferenceState, relay: Relay, address: str) -> None:
+        state.moved(address)
         exchange, reply = await relay.datagrams.exchange(state.address, state.server.port, REPLY_S)
         assert relay.program is not None
         steady = relay.program.clocksource in STEADY_CLOCKSOURCES
@@ -130,8 +129,8 @@ class ReferenceAsker:
     async def _socket(self, state: ReferenceState) -> NtpSocket:
         """Return the socket to a server, opened and its name looked up if needed."""
         server = state.server
-        known = self._sockets.get(server)
-        if known is not None and not known.is_flooded:
+        known, is_lost = self._sockets.get(server), state.missed and state.missed % LOOK_UP_AFTER == 0
+        if known is not None and not known.is_flooded and not is_lost:
             return known
         self._forget(server)
         try:
@@ -139,7 +138,7 @@ class ReferenceAsker:
             place = places[state.missed % len(places)]  # another address after one that does not answer
         except (OSError, UnicodeError):  # TimeoutError is an OSError
             raise NtpError(ReferenceFault.NAME_NOT_RESOLVED) from None
-        state.address = str(place[1][0])
+        state.moved(str(place[1][0]))
 
         def rejected(fault: ReferenceFault) -> None:
             state.rejected[fault] += 1

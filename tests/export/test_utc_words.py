@@ -8,7 +8,7 @@ from skewmon.cli.outputs import nagios
 from skewmon.culprit.against_utc import UtcLine
 from skewmon.culprit.decide import decide
 from skewmon.export.status import cluster_status, status
-from skewmon.model import ClusterView, Snapshot, Utc, UtcState, Verdict
+from skewmon.model import ClusterView, Snapshot, Utc, UtcReason, UtcState, Verdict
 from skewmon.timesync.findings.evidence import NodeEvidence
 from tests.alert.test_conditions_utc import CONFIRMED, off
 from tests.alert.views import MS, WALL_NS, S
@@ -72,8 +72,15 @@ def judged(seen: ClusterView, verdict: Verdict, limit_ns: int | None = None) -> 
                 "The line of 50 ms to UTC is not judged: no references are configured."
             ),
         ),
+        (
+            off(),
+            (
+                "Fewer than two nodes were measured, so no skew is known. "
+                "The line of 50 ms to UTC cannot be judged: no clock's offset to UTC is known."
+            ),
+        ),
     ],
-    ids=["together", "one", "apart", "right", "unclear", "unconfirmed", "no references"],
+    ids=["together", "one", "apart", "right", "unclear", "unconfirmed", "no references", "no clock"],
 )
 def test_the_verdict_says_how_far_the_clocks_are_from_utc(seen: ClusterView, sentence: str) -> None:
     """After what it says of the distance between them."""
@@ -89,6 +96,9 @@ def test_the_nagios_line_has_the_distance_to_utc(capsys: pytest.CaptureFixture[s
     assert "'prod_utc_proven'=0.199000000s;;0.05;0 'prod_utc_upper'=0.201000000s;;0.05;0" in line
     nagios(status(Snapshot(WALL_NS, (replace(seen, utc=Utc()),))))
     assert "utc" not in capsys.readouterr().out
+    unsure = replace(CONFIRMED, state=UtcState.UNCONFIRMED, reason=UtcReason.FEW_REFERENCES)
+    nagios(status(Snapshot(WALL_NS, (replace(off(unsure, a=0, b=0), verdict=Verdict.UNKNOWN),))))
+    assert ", 2/2 nodes, UTC not confirmed (few-references) | " in capsys.readouterr().out
 
 
 def test_the_page_has_the_distance_to_utc_with_the_line() -> None:

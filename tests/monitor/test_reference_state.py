@@ -3,16 +3,18 @@
 import asyncio
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
 from skewmon.clock import ntp_schedule
+from skewmon.clock.ntp_schedule import NtpSchedule
 from skewmon.culprit.against_utc import utc_line
 from skewmon.model import NS_PER_S, FindingKind, Program, ReferenceFault, TimeServer, UtcReason, UtcState
 from skewmon.monitor import references as asking
-from skewmon.monitor.reference_state import References
+from skewmon.monitor.reference_state import MISSED_MAX, References
 from skewmon.monitor.references import ReferenceAsker
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.ntp_socket import NtpError
@@ -47,6 +49,23 @@ async def test_a_round_of_other_clusters_begins_no_other_burst_from_a_vantage(
             asker.begin({"eu": relay} if number % 2 else {})  # type: ignore[dict-item]
             await asyncio.wait_for(asker.settle(), PATIENCE_S)
     assert relay.requests == 1
+
+
+async def test_silence_at_a_vantage_does_not_end_the_requests_from_the_admin_box() -> None:
+    """The admin box goes on with its socket, and its reply under way counts."""
+    async with scripted() as them:
+        state = await them.one(lambda request: [reply(request)])
+        there, relay = them.asker._on_axes, SilentRelay()
+        them.asker.adopt([replace(state.server, from_vantages=True)])
+        for number in range(asking.LOOK_UP_AFTER):
+            for one in there.values():
+                one.states[0].schedule = NtpSchedule(64.0)
+            (here,) = await them.ask()
+            known = them.asker._sockets[here.server]
+            them.asker.begin({"eu": relay})  # type: ignore[dict-item]
+            await asyncio.wait([task for _, task in them.asker._open.values()], timeout=PATIENCE_S)
+            assert there["eu"].states[0].missed == number + 1
+        assert them.asker._sockets[here.server] is known
 
 
 async def test_a_lost_reply_brings_no_withdrawn_time_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +189,50 @@ async def test_two_addresses_of_one_machine_have_one_vote(fraction: int, votes: 
         utc = them.references.utc_at(base_ns())
     assert len({one.upstream for one in utc.references}) == votes
     assert utc.state is (UtcState.CONFIRMED if votes == 3 else UtcState.UNCONFIRMED)
+
+
+async def test_a_liar_that_copies_the_updates_of_others_does_not_merge_them() -> None:
+    """Of seven references three lie together, and one of them shows the updates of three that are right."""
+    async with scripted() as them:
+        updates = [stamp(-number) | 0x1234_5678 for number in range(3)]
+        copied = iter(updates)
+        right = [lambda request, one=one: [reply(request, reference=one)] for one in updates]
+        lying = lambda request: [reply(request, ahead_s=0.3)]  # noqa: E731
+        copying = lambda request: [  # noqa: E731
+            reply(request, ahead_s=0.3, reference=next(copied), dispersion=1 << 16)
+        ]
+        await them.add(copying, *right, lambda request: [reply(request)], lying, lying)
+        for _ in updates:
+            await them.ask()
+        at_ns = base_ns()
+        utc = them.references.utc_at(at_ns)
+    assert utc.state is UtcState.CONFIRMED
+    assert [one.falseticker for one in utc.references] == [False] * 5 + [True] * 2
+    # The one whose updates were copied first shares the vote of the liar.
+    assert len({one.upstream for one in utc.references}) == 6
+
+
+async def test_a_reference_that_limits_its_clients_keeps_its_vote_as_if_a_reply_were_lost() -> None:
+    """It withdraws no time; after as many requests as silence is allowed it votes no more."""
+    async with scripted() as them:
+        state = await them.one(lambda request: [reply(request)])
+        them.servers[0].answer = lambda request: [reply(request, stratum=0, refid=b"RATE")]
+        for number in range(MISSED_MAX + 1):
+            assert state.is_used, number
+            await them.ask()
+        assert (state.fault, state.is_used) == (ReferenceFault.KISS_RATE, False)
+
+
+async def test_a_name_that_moves_to_another_machine_has_no_vote_by_the_time_of_the_former_one() -> None:
+    """Its next reply counts, and nothing of the former machine does."""
+    async with scripted() as them:
+        state = await them.one(lambda request: [reply(request, reference=stamp() | 1)])
+        state.moved(state.address)
+        assert state.is_used
+        state.moved("127.0.7.2")
+        assert (state.is_used, len(state.updates)) == (False, 0)
+        await them.ask()
+        assert (state.is_used, len(state.updates), state.address) == (True, 1, "127.0.7.2")
 
 
 async def test_servers_behind_one_ipv6_server_have_one_vote() -> None:
