@@ -165,7 +165,9 @@ class Meter(asyncssh.SSHClient):
         self._due_bytes = 0
         self._charged_ns = 0  # since the connection was made
         self._throttled_until_s = 0.0
-        self._inner_ns = 0  # spent by connections through this one, while it handled its own data
+        self._inner_ns = self._inner_bytes = (
+            0  # of connections through this one, while it handled its own data
+        )
         self.connection: asyncssh.SSHClientConnection | None = None
         self.lost: Exception | None = None  # why the connection ended, if it was not closed here
 
@@ -200,7 +202,7 @@ class Meter(asyncssh.SSHClient):
         def data_received(data: bytes, datatype: Any = None) -> None:
             if self.fault:
                 return
-            self._inner_ns = 0
+            self._inner_ns = self._inner_bytes = 0
             collecting_ns = _collections.spent_ns
             began_ns = time.thread_time_ns()  # of this thread alone: a busy machine is not the node's fault
             handle(data, datatype)
@@ -208,8 +210,10 @@ class Meter(asyncssh.SSHClient):
             whole_ns = max(0, time.thread_time_ns() - began_ns - collected_ns)
             if self._outer:
                 self._outer._inner_ns += whole_ns  # noqa: SLF001  # another meter's
+                self._outer._inner_bytes += len(data)  # noqa: SLF001
             self._due_ns += max(0, whole_ns - self._inner_ns)
-            self._due_bytes += len(data)
+            # A packet is charged as it comes, and credited once a connection through this one has its bytes.
+            self._due_bytes = max(self._due_bytes + len(data) - self._inner_bytes, -PAID_LIMIT.byte_count)
             if self._due_ns > CHARGED_FROM.cpu_ns or self._due_bytes > CHARGED_FROM.byte_count:
                 self._charge()
 

@@ -18,16 +18,21 @@ from skewmon.probe.metering import (
     CPU_AT_ONCE_NS,
     EXCHANGE,
     MOMENT_AT_ONCE_NS,
+    PAID_LIMIT,
     STATUS,
     Allowance,
     Bucket,
     Meter,
 )
+from skewmon.probe.stamped_socket import READ_BYTES
 from skewmon.probe.time_status import read_text
 from tests.fleet.scripted import ScriptedNode
 from tests.fleet.sshd import Fleet
 from tests.integration.measuring import TIMEOUT_S, nodes_of, scripted
 from tests.probe.hostile import Liar
+
+#: A packet of SSH as large as most servers send.
+PACKET_BYTES = 8 * READ_BYTES
 
 
 class Transport:
@@ -178,6 +183,33 @@ async def test_a_bastion_is_not_charged_for_the_nodes_behind_it() -> None:
     assert inner.aborted
     assert not outer.aborted
     assert not outer._transport.paused
+
+
+async def test_bytes_through_a_bastion_count_for_their_node_alone() -> None:
+    """Two nodes send three quarters of what one may; each packet of the bastion comes in pieces of a read."""
+    bastion = Meter("bastion")
+    inner = [Ssh(), Ssh()]
+    for number, ssh in enumerate(inner):
+        metered(ssh, Meter(f"n{number}", outer=bastion))
+    pieces = bytearray()
+
+    def hand_over(data: bytes) -> None:
+        pieces.extend(data)
+        if len(pieces) == PACKET_BYTES:
+            inner[0].data_received(bytes(pieces))
+            pieces.clear()
+            inner.reverse()
+
+    outer = Ssh(hand_over)
+    metered(outer, bastion)
+    for _ in range(2 * BYTES_AT_ONCE // READ_BYTES * 3 // 4):
+        outer.data_received(bytes(READ_BYTES))
+    assert not any(one.aborted for one in (outer, *inner))
+    inner.clear()
+    pieces.extend(b"its own")
+    for _ in range(BYTES_AT_ONCE // READ_BYTES + PAID_LIMIT.byte_count // READ_BYTES + 1):
+        outer.data_received(bytes(READ_BYTES))
+    assert outer.aborted
 
 
 async def test_honest_servers_are_never_throttled(tmp_path: Path) -> None:
