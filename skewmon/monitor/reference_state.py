@@ -196,7 +196,8 @@ def _witness(state: ReferenceState, votes_for: dict[str, str], at_ns: int, *, le
     """Return a reference's claim; around a leap second a reading of the day before may be a second off."""
     assert state.clock is not None
     name, read, utc = state.server.name, state.clock.reading, state.clock.utc_at(at_ns)
-    if leaping and (at_ns + utc.upper_ns) // DAY_NS != (read.at_ns + read.lower_ns) // DAY_NS:
+    # The last second of a day may be the one that is left out.
+    if leaping and (at_ns + utc.upper_ns + LEAP_NS) // DAY_NS != (read.at_ns + read.lower_ns) // DAY_NS:
         utc = utc.widened(LEAP_NS)
     return Witness(name, utc, votes_for[name])
 
