@@ -16,8 +16,10 @@ from skewmon.config.duration import format_duration
 from skewmon.config.effective import effective
 from skewmon.config.paths import CREDENTIAL
 from skewmon.config.schema import ClusterSpec, Config, NodeSpec, SourceSpec, SshSpec
+from skewmon.config.shard import ShardSpec
 from skewmon.config.targets import expand
 from skewmon.inventory.resolve import source_name
+from skewmon.inventory.shard import shard_of
 from skewmon.model import ThresholdKind
 
 #: Kinds of thresholds with a limit that a warning should reach first.
@@ -35,7 +37,7 @@ def warnings(config: Config, *, with_password: bool) -> list[str]:
     """Return the warnings about a configuration, each once; ``with_password`` if the page asks for one."""
     found = [*_listen(config.web.listen, with_password=with_password)]
     for name, spec in effective(config).clusters.items():
-        texts = (*_cluster(spec), *_utc(spec, len(config.references)))
+        texts = (*_cluster(spec, config.shard), *_utc(spec, len(config.references)))
         found += (f"cluster {name}: {text}" for text in texts)
     return list(dict.fromkeys(found))
 
@@ -53,10 +55,18 @@ def _listen(address: str, *, with_password: bool) -> Iterator[str]:
         )
 
 
-def _cluster(spec: ClusterSpec) -> Iterator[str]:
-    nodes = sum(1 if isinstance(entry, NodeSpec) else len(expand(entry)) for entry in spec.nodes)
-    if nodes == 1 and not spec.inventory:
+def _cluster(spec: ClusterSpec, shard: ShardSpec | None) -> Iterator[str]:
+    named = [(entry,) if isinstance(entry, NodeSpec) else expand(entry) for entry in spec.nodes]
+    names = [one.name if isinstance(one, NodeSpec) else one.host for some in named for one in some]
+    if len(names) == 1 and not spec.inventory:
         yield "it has one node, and a skew needs two"
+    elif shard and not spec.inventory and len(set(names)) == len(names):  # else nodes get other names
+        here = sum(shard_of(name, shard.of) == shard.index for name in names)
+        if here < 2:
+            yield (
+                f"shard: this box measures {here} of its {len(names)} nodes, and a skew needs two; "
+                "give whole clusters to boxes instead"
+            )
     entries = [entry for entry in spec.nodes if isinstance(entry, NodeSpec)]
     own = [entry.ssh for entry in entries if entry.transport == "ssh"]
     texts = len(entries) < len(spec.nodes) or spec.inventory

@@ -35,6 +35,13 @@ def warnings(tmp_path: Path, text: str) -> list[str]:
         ("clusters: {c: {nodes: [n1, n2], ssh: {identity: [], agent: true}}}", []),
         ("clusters: {c: {nodes: [n1, n2], ssh: {identity: 'credential:key'}}}", []),
         ("clusters: {c: {nodes: [n1]}}", ["it has one node, and a skew needs two"]),
+        ("shard: {index: 0, of: 3}\nclusters: {c: {nodes: ['n[1-30]']}}", []),
+        ("shard: {index: 0, of: 1}\nclusters: {c: {nodes: ['a:22', 'a:23']}}", []),
+        (
+            "shard: {index: 0, of: 3}\nclusters: {c: {nodes: [a, b]}}",
+            ["measures 1 of its 2 nodes", "whole clusters"],
+        ),
+        ("shard: {index: 2, of: 3}\nclusters: {c: {nodes: [a, b]}}", ["measures 0 of its 2 nodes"]),
         ("clusters: {c: {nodes: [n1, n2], ssh: {identity: none}}}", ["none does not exist"]),
         ("clusters: {c: {nodes: [n1, n2], ssh: {identity: []}}}", ["neither an identity nor an agent"]),
         ("clusters: {c: {nodes: [n1, {name: n2, ssh: {known_hosts: none}}]}}", ["known_hosts: ", "none"]),
