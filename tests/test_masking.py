@@ -129,3 +129,13 @@ def test_logs_carry_no_secret(style: logs.Format, capsys) -> None:
     finally:
         structlog.reset_defaults()
     assert SECRET not in capsys.readouterr().err
+
+
+def test_the_log_links_to_the_section_of_the_runbook(capsys: pytest.CaptureFixture[str]) -> None:
+    """The anchor is the alert's name; a password in the address that was configured is still masked."""
+    try:
+        logs.configure("info", "logfmt")
+        structlog.get_logger().warning("alert fires", runbook=f"https://u:{SECRET}@h/runbook#skewmonskewhigh")
+    finally:
+        structlog.reset_defaults()
+    assert "runbook=https://***@h/runbook#skewmonskewhigh" in capsys.readouterr().err

@@ -120,8 +120,9 @@ def _renderers(style: Format) -> tuple[structlog.typing.Processor, ...]:
 def _without_secrets(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Mask the URLs in every text of a line, from any source."""
+    """Mask the URLs in every text of a line, from any source; the link to a runbook keeps its anchor."""
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = masked_text(value)
+            shown, mark, anchor = value.partition("#") if name == "runbook" else (value, "", "")
+            event[name] = masked_text(shown) + mark + anchor
     return event
