@@ -281,3 +281,12 @@ def _broken_off(error: Exception, where: str, address: str, ssh: SshSettings) ->
         f"{where} and skewmon do not understand each other: {quoted(error)}.",
         f"Look at its first lines: {verbose_login(address, ssh)}",
     )
+
+
+def session_refused(error: Exception) -> ProbeError:
+    """Return the error for a login after which no session was opened."""
+    return ProbeError(
+        Reason.SESSION_REFUSED,
+        f"The login succeeded, but sshd opened no session: {quoted(error)}.",
+        "Look at MaxSessions, ForceCommand and the account's shell on the node.",
+    )

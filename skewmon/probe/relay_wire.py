@@ -13,7 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from skewmon.errors import ProbeError, Reason
-from skewmon.model import Program
+from skewmon.model import Exchange, Program
 from skewmon.probe import wire
 
 #: Kind, stream, number, stamp, length of the payload.
@@ -31,6 +31,9 @@ WINDOW_BYTES = 65536
 
 #: The turns of data: at once, after the answer to the data before it, and once few bursts are under way.
 AT_ONCE, AFTER_ANSWER, BEGINS_BURST = 0, 1, 2
+
+#: Further exchanges cost nothing if they make a round trip longer by no more than this part of it.
+PART_OF_ROUND_TRIP = 8
 
 
 class Kind(Enum):
@@ -75,6 +78,18 @@ def start(nonce: str) -> bytes:
 def frame(kind: Kind, stream: int, number: int = 0, payload: bytes = b"", turn: int = 0) -> bytes:
     """Return one frame to the relay, which passes data on in its ``turn``."""
     return _HEADER.pack(kind.value, stream, number, turn, len(payload)) + payload
+
+
+def fitting(wanted: int, last: Exchange | None, left_ns: int) -> int:
+    """Return how many of so many requests a vantage can pass on one by one in the time that is left, or 1.
+
+    By the last exchange of the session: its round trip, and the part of it between the vantage and the node.
+    """
+    if last is None or last.vantage is None:
+        return 1
+    each_ns = max(1, last.vantage.received_ns - last.vantage.sent_ns)
+    spare_ns = max(left_ns - last.round_trip_ns, last.round_trip_ns // PART_OF_ROUND_TRIP)
+    return min(wanted, 1 + spare_ns // each_ns)
 
 
 def turns_of_burst(count: int) -> list[int]:

@@ -14,11 +14,11 @@ import asyncssh
 
 from skewmon.clock.sampling import LEAST_EXCHANGES, Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
-from skewmon.model import Burst, Exchange, Program
+from skewmon.model import NS_PER_S, Burst, Exchange, Program
 from skewmon.probe import programs, relay_wire, wire
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
-from skewmon.probe.faults import lost_error, quoted
+from skewmon.probe.faults import lost_error, quoted, session_refused
 from skewmon.probe.metering import EXCHANGE, START
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 
@@ -69,6 +69,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self.failure: NodeError | None = None
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
+        self._last: Exchange | None = None
         self._noise_bytes = self._ident = 0
         self._installed = ""
         self._stderr = bytearray()
@@ -111,7 +112,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 )
             ) from None
         except (asyncssh.Error, OSError) as error:
-            raise self._fail(_session_refused(error)) from None
+            raise self._fail(session_refused(error)) from None
         assert self.program is not None
         return self.program
 
@@ -119,15 +120,20 @@ class Session(asyncssh.SSHClientSession[bytes]):
         """Return one exchange; raise ProbeError if the program ended, is silent, floods or garbles lines."""
         return (await self._exchanges(1))[0]
 
-    async def _exchanges(self, count: int) -> tuple[Exchange, ...]:
-        """Return exchanges whose requests leave together; a vantage passes them to the node one by one."""
+    async def _exchanges(self, most: int, until_ns: int | None = None) -> tuple[Exchange, ...]:
+        """Return one exchange, or those whose requests a vantage passes to the node one by one in time."""
         if self.failure:
             raise self.failure
-        self._noise_bytes = 0
+        self._noise_bytes, count = 0, 1
+        if self._connection.stamps.knows_turns:
+            left_ns = int(self._patience.reply_s * NS_PER_S) if until_ns is None else until_ns - base_ns()
+            count = relay_wire.fitting(most, self._last, left_ns)
         try:
             async with asyncio.timeout(self._patience.reply_s):
                 replies = [self._request(turn) for turn in relay_wire.turns_of_burst(count)]
-                return tuple([await reply for reply in replies])
+                exchanges = tuple([await reply for reply in replies])
+                self._last = exchanges[-1]
+                return exchanges
         except TimeoutError:
             raise self._fail(
                 ProbeError(
@@ -160,13 +166,12 @@ class Session(asyncssh.SSHClientSession[bytes]):
         a vantage are back to back there, so all of them take little longer than one.
         """
         assert self.program is not None
-        at_once = self._connection.stamps.knows_turns
         few = samples if enough is never else LEAST_EXCHANGES
-        exchanges = [*await self._exchanges(min(samples, few) if at_once else 1)]
+        exchanges = [*await self._exchanges(min(samples, few), until_ns)]
         while len(exchanges) < samples and not enough(exchanges):
             if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
                 break
-            exchanges += await self._exchanges(samples - len(exchanges) if at_once else 1)
+            exchanges += await self._exchanges(samples - len(exchanges), until_ns)
         return Burst(self.program, tuple(exchanges), vantage=self.vantage_label)
 
     def close(self) -> None:
@@ -290,11 +295,3 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 waiter.set_exception(self.failure)
                 waiter.exception()  # retrieved here as well: there may be no request
         return self.failure
-
-
-def _session_refused(error: Exception) -> ProbeError:
-    return ProbeError(
-        Reason.SESSION_REFUSED,
-        f"The login succeeded, but sshd opened no session: {quoted(error)}.",
-        "Look at MaxSessions, ForceCommand and the account's shell on the node.",
-    )

@@ -4,20 +4,23 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from skewmon.errors import Reason
-from skewmon.model import Cluster, Failed, FindingKind
+from skewmon.model import NS_PER_S, Cluster, Failed, FindingKind, Node
 from skewmon.monitor.check import opened
 from skewmon.monitor.monitor import Monitor
 from skewmon.probe import vantage_readings
+from skewmon.probe.clocks import base_ns
 from skewmon.probe.link import Link
 from skewmon.probe.pool import Pool
 from skewmon.probe.relay_stream import RelayStream
 from skewmon.probe.vantage_readings import Readings
 from tests.fleet.clocks import build, shim
+from tests.fleet.flooder import SLOW_S, flooder
 from tests.fleet.node import Login
 from tests.fleet.processes import descendants
 from tests.integration.measuring import TIMEOUT_S
@@ -131,3 +134,18 @@ async def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+async def test_a_slow_node_behind_a_vantage_is_measured_by_few_exchanges(tmp_path: Path) -> None:
+    """As without one: eight that wait for each other at the vantage would take longer than a round has."""
+    async with site(1, delay_s=0.01) as far:
+        with flooder("slow", tmp_path / "slow") as slow:
+            own, bastion = far.nodes()[0].ssh, replace(far.nodes()[0].ssh, port=far.path.port, jump=())
+            known_hosts = (*own.known_hosts, str(slow.known_hosts))
+            ssh = replace(own, user="skewmon", port=slow.port, identities=(str(slow.identity),))
+            node = Node("slow", slow.address, replace(ssh, known_hosts=known_hosts, bastions=(bastion,)))
+            async with opened([node], TIMEOUT_S) as links:
+                (link,) = links.values()
+                for _ in range(2):
+                    burst = await link.burst(8, base_ns() + int(1.5 * SLOW_S * NS_PER_S))
+                    assert [one.vantage is not None for one in burst.opening] == [True]

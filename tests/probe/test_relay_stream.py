@@ -1,12 +1,13 @@
 """One connection through a relay: frames, windows, stamps and ends."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from skewmon.errors import ProbeError, Reason
-from skewmon.model import Quantum, VantageStamps
+from skewmon.model import Exchange, Quantum, VantageStamps
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.relay_stream import KEPT_STAMPS, RelayStream
 from skewmon.probe.relay_wire import (
@@ -16,10 +17,12 @@ from skewmon.probe.relay_wire import (
     WINDOW_BYTES,
     Frames,
     Kind,
+    fitting,
     frame,
     parse_hello,
 )
 from skewmon.probe.stamped_socket import StampedSocket
+from tests.clock.simulator import MS
 
 
 class Reader:
@@ -201,3 +204,24 @@ def test_a_hello_is_understood_or_refused() -> None:
         with pytest.raises(ProbeError) as refused:
             parse_hello("n", f"SKEWMON1 n {line}")
         assert refused.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("round_trip_ns", "there_ns", "left_ns", "count"),
+    [
+        (80 * MS, 100_000, 1_700 * MS, 8),
+        (700 * MS, 100_000, 300 * MS, 8),
+        (1_430 * MS, 1_350 * MS, 1_690 * MS, 1),
+        (1_430 * MS, 1_350 * MS, -5_000 * MS, 1),
+        (380 * MS, 300 * MS, 1_690 * MS, 5),
+        (80 * MS, -1_000 * MS, 1_700 * MS, 8),
+    ],
+    ids=["near", "a path longer than the time", "slow", "late", "rather slow", "forged"],
+)
+def test_no_more_requests_leave_together_than_end_in_time(
+    round_trip_ns: int, there_ns: int, left_ns: int, count: int
+) -> None:
+    """A node that takes seconds for each reply is measured by few, as it is without a vantage."""
+    last = Exchange(0, round_trip_ns, 0, 0, vantage=VantageStamps(0, there_ns))
+    assert fitting(8, last, left_ns) == count
+    assert fitting(8, None, left_ns) == fitting(8, replace(last, vantage=None), left_ns) == 1
