@@ -41,6 +41,7 @@ class ReferenceFault(StrEnum):
 
     NAME_NOT_RESOLVED = "name-not-resolved"
     NO_ROUTE = "no-route"
+    TOO_MANY_OPEN_FILES = "too-many-open-files"  # this process has no descriptor left for the request
     REFUSED = "refused"  # its machine says that no server listens there
     SILENCE = "silence"
     MALFORMED = "malformed"  # not a reply of NTP version 3 or 4

@@ -12,6 +12,7 @@ from skewmon.errors import SkewmonError
 from skewmon.model import NS_PER_S, Exchange, ReferenceFault, TimeServer
 from skewmon.monitor.reference_state import References, ReferenceState
 from skewmon.probe.clocks import ArrivalClock, base_ns, own_clocksource
+from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.ntp_socket import NtpError, NtpSocket
 from skewmon.probe.relay import Relay
 from skewmon.runtime.containment import Where, translated
@@ -136,8 +137,8 @@ class ReferenceAsker:
         try:
             places = await resolver().places(server.address, server.port, LOOKUP_S)
             place = places[state.missed % len(places)]  # another address after one that does not answer
-        except (OSError, UnicodeError):  # TimeoutError is an OSError
-            raise NtpError(ReferenceFault.NAME_NOT_RESOLVED) from None
+        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
+            raise _unopened(error, ReferenceFault.NAME_NOT_RESOLVED) from None
         state.moved(str(place[1][0]))
 
         def rejected(fault: ReferenceFault) -> None:
@@ -145,14 +146,19 @@ class ReferenceAsker:
 
         try:
             opened = self._sockets[server] = NtpSocket(place, self._arrivals, rejected)
-        except OSError:
-            raise NtpError(ReferenceFault.NO_ROUTE) from None
+        except OSError as error:
+            raise _unopened(error, ReferenceFault.NO_ROUTE) from None
         return opened
 
     def _forget(self, server: TimeServer) -> None:
         opened = self._sockets.pop(server, None)
         if opened is not None:
             opened.close()
+
+
+def _unopened(error: Exception, fault: ReferenceFault) -> NtpError:
+    """Return the error of a request that was not sent: by ``fault``, unless descriptors are lacking."""
+    return NtpError(ReferenceFault.TOO_MANY_OPEN_FILES if out_of_files(error) else fault)
 
 
 def _internal(_sentence: str) -> SkewmonError:

@@ -10,6 +10,7 @@ from skewmon.errors import ConnectError, NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Node, Program, Quantum, ReferenceFault
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
+from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.faults import host_port, lookup_error
 from skewmon.probe.link import Link
 from skewmon.probe.ntp_socket import NtpError, NtpSocket
@@ -128,7 +129,7 @@ class NtpLink(Link):
             # Another address of the name after one that does not answer.
             return NtpSocket(places[self._failures % len(places)], self._arrivals, lambda _fault: None)
         except OSError as error:
-            raise ConnectError(
+            raise out_of_files(error) or ConnectError(
                 Reason.NETWORK_UNREACHABLE,
                 f"There is no way to {self._place}: {error.strerror or error}.",
                 "Look at the routes of this machine.",

@@ -1,6 +1,7 @@
 """References that misbehave: each bad reply has its own reason, is counted, and costs nothing else."""
 
 import asyncio
+import errno
 import socket
 import struct
 import time
@@ -120,6 +121,11 @@ async def scripted() -> AsyncIterator[Asking]:
             server.transport.close()
 
 
+def without_descriptor(*_: object) -> None:
+    """Fail as socket(2) does in a process that may open nothing more."""
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let silence count as such after a moment."""
@@ -219,6 +225,17 @@ async def test_a_name_without_an_address_has_its_reason() -> None:
         them.asker.adopt([TimeServer("nowhere", "nowhere.invalid")])
         (state,) = await them.ask()
         assert state.fault is ReferenceFault.NAME_NOT_RESOLVED
+
+
+async def test_a_request_without_a_free_descriptor_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No route and no name is to blame."""
+    async with scripted() as them:
+        await them.add(lambda request: [reply(request)])
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socket", without_descriptor)
+            (state,) = await them.ask()
+        assert state.fault is ReferenceFault.TOO_MANY_OPEN_FILES
+        assert (await them.ask())[0].fault is None
 
 
 async def test_a_request_gives_nothing_away_and_is_never_the_same() -> None:

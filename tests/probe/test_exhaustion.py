@@ -16,6 +16,7 @@ from skewmon.model import Node, SshSettings
 from skewmon.probe import host_keys, identity
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
+from skewmon.probe.ntp_link import link_to
 
 stage, address, key, known, agent = sys.argv[1:]
 
@@ -35,6 +36,8 @@ async def main():
     try:
         if stage == "known_hosts":
             host_keys.lookup((known,))
+        elif stage == "ntp":
+            await link_to(Node("n1", address, SshSettings(port=9), "ntp"), dialer, ArrivalClock()).open()
         else:
             await dialer.connect(Node("n1", address, ssh))
     except NodeError as error:
@@ -54,6 +57,7 @@ asyncio.run(main())
         ("known_hosts", "127.0.0.1"),
         ("lookup", "localhost"),
         ("dial", "127.0.0.1"),
+        ("ntp", "127.0.0.1"),
     ],
 )
 def test_every_stage_names_the_lack(stage: str, address: str, tmp_path: Path) -> None:
