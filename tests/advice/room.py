@@ -26,17 +26,18 @@ NAMES = (
     *("NODE", "VANTAGE", "HOST", "NAME", "pool.ntp.org", "ntp1.example.com"),
 )
 
-#: Lays memory over this machine's files and boots them without its services.
+#: Lays memory over this machine's files and boots them without its services. The checkout may lie in /tmp,
+#: which systemd empties, so it is mounted by itself.
 BOOT = """\
 set -e
-layers=$1
+layers=$1 checkout=$2
 mount -t tmpfs tmpfs "$layers"
 cd "$layers"
 mkdir upper work root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$layers/upper,workdir=$layers/work" root
 echo uninitialized >root/etc/machine-id
-exec systemd-nspawn --register=no --keep-unit --private-network --quiet --console=pipe -b -D root \
-  -- --unit=basic.target </dev/null
+exec systemd-nspawn --register=no --keep-unit --private-network --quiet --console=pipe \
+  --bind-ro="$checkout" -b -D root -- --unit=basic.target </dev/null
 """
 
 SSHD = """\
@@ -138,7 +139,7 @@ def room(directory: Path) -> Iterator[Room]:
     layers.mkdir()
     with (directory / "console.log").open("wb") as log:
         booted = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", BOOT, "boot", str(layers)],
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", BOOT, "boot", layers, ROOT],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

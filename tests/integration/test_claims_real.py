@@ -24,7 +24,7 @@ from tests.integration.time_daemons import (
     settle,
 )
 
-#: The error that the exchange over a veth pair on a loaded machine may add.
+#: The error of an offset beside half of the round trip that is reported with it, long on a busy machine.
 TOLERANCE_S = 0.03
 
 #: OpenNTPD calls itself unsynced at 250 ms; timesyncd's word on it is the kernel's flag, which is not ours.
@@ -53,8 +53,9 @@ def test_every_daemons_claim_has_our_sign(estate: Estate) -> None:
         said = node["timesync"]
         assert node["measured"], node
         assert (said["daemon"], said["unparsed"]) == (kind, []), said
-        assert said["offset_seconds"] == pytest.approx(offset_s, abs=TOLERANCE_S), (name, said)
-        assert claimed_s[name] == pytest.approx(offset_s, abs=TOLERANCE_S), (name, claimed_s)
+        error_s = TOLERANCE_S + max((one["delay_seconds"] or 0.0 for one in said["peers"]), default=0.0) / 2
+        assert said["offset_seconds"] == pytest.approx(offset_s, abs=error_s), (name, said)
+        assert claimed_s[name] == pytest.approx(offset_s, abs=error_s), (name, claimed_s)
         if kind in SAYS_SYNCHRONIZED:
             assert (said["synchronized"], said["stratum"]) == (True, 2), said
             assert said["source"] in servers
