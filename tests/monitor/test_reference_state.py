@@ -253,6 +253,8 @@ async def test_servers_behind_one_ipv6_server_have_one_vote() -> None:
         utc = them.references.utc_at(base_ns())
     assert [one.upstream for one in utc.references] == ["10.1.2.3", "10.1.2.3", "9.9.9.3"]
     assert (utc.state, utc.reason) == (UtcState.UNCONFIRMED, UtcReason.FEW_REFERENCES)
+    (found,) = utc_findings({}, utc, None)
+    assert found.message.endswith("; ref0, ref1 have one vote, that of 10.1.2.3")
 
 
 @pytest.mark.parametrize("removed_between", [False, True])

@@ -85,12 +85,23 @@ def _unconfirmed(cluster: ClusterEvidence, utc: Utc) -> Finding:
     """Report that nothing is judged against UTC, with the state of each reference that cannot be used."""
     faults = [f"{one.name} ({one.reason})" for one in utc.references if one.offset is None and one.reason]
     unusable = f"; not usable: {names(faults)}" if faults else ""
-    why = _REASONS.get(utc.reason, utc.reason)
+    shared = _shared(utc) if utc.reason == UtcReason.FEW_REFERENCES else ""
+    why = _REASONS.get(utc.reason, utc.reason) + shared
     return finding(
         FindingKind.UTC_UNCONFIRMED,
         f"UTC {_STATES[utc.state]}, so no clock is judged against it: {why}{unusable}",
         _check(cluster),
     )
+
+
+def _shared(utc: Utc) -> str:
+    """Return which references have one vote together, as they rest on one source."""
+    by_upstream: dict[str, list[str]] = {}
+    for one in utc.references:
+        if one.upstream:
+            by_upstream.setdefault(one.upstream, []).append(one.name)
+    together = ((upstream, same) for upstream, same in by_upstream.items() if len(same) > 1)
+    return "".join(f"; {names(same)} have one vote, that of {upstream}" for upstream, same in together)
 
 
 def _falsetickers(cluster: ClusterEvidence, utc: Utc) -> Iterator[Finding]:
