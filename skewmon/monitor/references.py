@@ -168,5 +168,5 @@ def _internal(_sentence: str) -> SkewmonError:
 def _patience_s(state: ReferenceState) -> float:
     """Return how long a round waits for a reference: it answered the last request, or never had one."""
     if state.round_trip_ns is None:
-        return REPLY_S + PATIENCE_S
+        return (0.0 if state.address else LOOKUP_S) + REPLY_S + PATIENCE_S
     return min(REPLY_S, PATIENCE_ROUND_TRIPS * state.round_trip_ns / NS_PER_S) + PATIENCE_S

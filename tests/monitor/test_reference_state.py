@@ -1,6 +1,7 @@
 """The memory of references between rounds: their schedules, their words, and leap seconds."""
 
 import asyncio
+import socket
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +19,7 @@ from skewmon.monitor.reference_state import MISSED_MAX, References
 from skewmon.monitor.references import ReferenceAsker
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.ntp_socket import NtpError
+from skewmon.runtime.resolver import Place
 from skewmon.timesync.findings.derive import utc_findings
 from tests.monitor.test_references import PATIENCE_S, reply, scripted, stamp
 
@@ -79,6 +81,28 @@ async def test_a_lost_reply_brings_no_withdrawn_time_back(monkeypatch: pytest.Mo
         them.servers[0].answer = lambda _: []
         await them.ask()
         assert (state.fault, state.is_used) == (ReferenceFault.SILENCE, False)
+
+
+class SlowResolver:
+    """A resolver whose first name server does not answer."""
+
+    async def places(self, address: str, port: int, _timeout_s: float) -> list[Place]:
+        await asyncio.sleep(3 * asking.REPLY_S)
+        return [(socket.AF_INET, (address, port))]
+
+
+async def test_a_first_round_waits_for_a_slow_lookup_and_for_the_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So one round of ``check`` has the time of each reference, or the reason."""
+    monkeypatch.setattr(asking, "REPLY_S", 0.2)
+    monkeypatch.setattr(asking, "LOOKUP_S", PATIENCE_S)
+    monkeypatch.setattr(asking, "resolver", SlowResolver)
+    async with scripted() as them:
+        await them.add(lambda request: [reply(request)])
+        them.asker.begin()
+        await them.asker.settle()
+        assert them.references.states[0].is_used
 
 
 def until(*instant: int) -> float:
