@@ -5,7 +5,7 @@ that stops early can hide nothing but precision. It stops once no further exchan
 
 - for a verdict: in its last round the node was near no line (``near_line``), and its clock is still where
   that round would have it, but for ordinary steering;
-- for the published bound: it could narrow by no more than a tenth of the lowest line;
+- for the published bound: that of a pair could narrow by no more than a tenth of the lowest line;
 - for the history: rates and drift rest on the narrowest bursts of the last minutes, and this one is at most
   twice as wide as the narrowest of them.
 
@@ -31,7 +31,7 @@ LEAST_EXCHANGES = 2
 #: Rounds with whole bursts at the beginning of a node's history: its rate and its usual bound rest on them.
 NEW_ROUNDS = 5
 
-#: The published bound may be wider by this part of the lowest line, and lines within it count as near.
+#: The end of a pair may be further by this part of the lowest line, and lines within it count as near.
 PART_OF_LINE = 10
 
 #: A burst is narrow enough for the history up to this multiple of the narrowest of the last ones. With three,
@@ -60,7 +60,8 @@ def is_enough(goal: BurstGoal, narrowest_ns: int, exchanges: Sequence[Exchange])
     if len(exchanges) < LEAST_EXCHANGES or exchanges[-1].raw_in_ns is None:
         return False
     width_ns = burst_width_ns(exchanges)
-    if width_ns > WIDTHS * narrowest_ns or width_ns - narrowest_ns > 2 * goal.line_ns // PART_OF_LINE:
+    # All of the excess may be on one side, and a pair has it twice.
+    if width_ns > WIDTHS * narrowest_ns or 2 * (width_ns - narrowest_ns) > goal.line_ns // PART_OF_LINE:
         return False
     return _is_expected(exchanges[-1], goal)
 
