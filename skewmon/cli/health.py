@@ -26,7 +26,7 @@ def command(url: str | None) -> int:
       skewmon health --url http://127.0.0.1:10061
     """
     found = []
-    for one in (url,) if url else DEFAULT_URLS:
+    for one in DEFAULT_URLS if url is None else (url,):
         code, text = _asked(one)
         if code == EXIT_WELL:
             click.echo(text)
