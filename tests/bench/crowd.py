@@ -212,7 +212,9 @@ def main() -> None:
     if options.write:
         plots.draw(found)
         picture = "![Processor time, memory, bound and round against the number of nodes](pictures/scale.png)"
-        table.write("\n".join([table.machine(), "", *plots.lines(found), "", picture, ""]), SCALE_PAGE)
+        rounds = f"{options.rounds} rounds each, after {SETTLING_ROUNDS} to settle:"
+        text = "\n".join([table.machine(), "", rounds, "", *plots.lines(found), "", picture, ""])
+        table.write(text, SCALE_PAGE)
 
 
 if __name__ == "__main__":
