@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import textwrap
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
 PACKAGES = ("skewmon", "asyncssh", "parallel-ssh")
+
+#: The width of lines in the documentation.
+WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +41,19 @@ def rendered(title: str, rows: list[Row]) -> str:
 
 
 def machine() -> str:
-    """Return the machine of the measurement, in one sentence."""
+    """Return the machine of the measurement, in one sentence of several lines."""
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
     sshd = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.partition(",")[0]
     software = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
+    sentence = (
         f"Measured on {os.cpu_count()} × {cpu}, which ran the client and every server, Linux "
         f"{platform.release().partition('-')[0]}, Python {platform.python_version()}, "
         f"{sshd.replace('_', ' ')}, {software}."
     )
+    return textwrap.fill(sentence, WIDTH, break_on_hyphens=False)
 
 
 def write(body: str, page: Path = PAGE) -> None:
