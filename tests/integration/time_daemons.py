@@ -102,6 +102,8 @@ def timesyncd(estate: Estate, servers: list[str]) -> Host:
         "sh", "-c", f"mkdir -p /run/systemd/system /run/dbus {state}; chown 64991:64991 {state}"
     )
     host.container.start("dbus-daemon", "--config-file", "/run/bus.conf", "--nofork", "--nopidfile")
+    # timesyncd looks for the bus once, at its start.
+    host.container.run("sh", "-c", "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done")
     daemon = CACHE / "bookworm/systemd-timesyncd/lib/systemd/systemd-timesyncd"
     host.container.start("setpriv", "--reuid", "64991", "--regid", "64991", "--clear-groups", str(daemon))
     return host
