@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from skewmon.model.nodes import DEFAULT_USER, Cluster, Node, SshSettings
+from skewmon.model.nodes import DEFAULT_USER, Cluster, Node, SshSettings, parse_hop
 
 #: Files below these only root can read or change, so a command that needs one begins with sudo.
 ROOTS_OWN = ("/run/credentials/", "/etc/")
@@ -82,13 +82,10 @@ def verbose_login(address: str, ssh: SshSettings) -> str:
 def on_bastion(ssh: SshSettings, command: str) -> str:
     """Return the line that runs a command on the last bastion, or on the vantage, before a node."""
     *before, last = ssh.jump or (ssh.vantage,)
-    user, _, place = last.rpartition("@")
-    host, colon, port = place.partition("]:") if place.startswith("[") else place.rpartition(":")
-    if not colon or (":" in host and not place.startswith("[")):
-        host, port = place, ""
+    user, host, port = parse_hop(last)
     through = f" -J {','.join(_hop(ssh, hop) for hop in before)}" if before else ""
-    gate = f" -p {port}" if port else ""
-    return f"ssh{through}{gate} {_at(_person(ssh, user or None), host.strip('[]'))} {command}"
+    gate = f" -p {port}" if port != 22 else ""
+    return f"ssh{through}{gate} {_at(_person(ssh, user), host)} {command}"
 
 
 def removal(listed: str, file: str) -> str:

@@ -30,9 +30,7 @@ class SshSettings:
     known_hosts_command: tuple[str, ...] = ()  # prints more lines of known_hosts
     host_key_algorithms: tuple[str, ...] = ()  # only these, if there are any
     login: str = field(default="", compare=False)  # the command by which a user logs in with these settings
-    advice_user: str | None = field(
-        default=None, compare=False
-    )  # a person's login name, for advised commands
+    advice_user: str | None = field(default=None, compare=False)  # a person's login, for advised commands
     refusal: str = ""  # why these settings cannot be used; then nothing is tried
     vantage: str = "auto"  # the machine that stamps: auto (the last hop), none, or [user@]host[:port]
     vantage_ssh: "SshSettings | None" = None  # its own; without them it has those of the node
@@ -44,6 +42,17 @@ class SshSettings:
             values = [getattr(self, one.name) for one in fields(self) if one.compare]
             object.__setattr__(self, "_hash", hash(tuple(values)))
         return self._hash
+
+
+def parse_hop(text: str) -> tuple[str | None, str, int]:
+    """Return user, address and port of ``[user@]host[:port]``."""
+    user, _, place = text.rpartition("@")
+    if place.startswith("["):
+        address, _, port = place[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        address, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
+    return user or None, address, int(port or 22)
 
 
 #: By which a node is measured; for ``ntp`` only the port of its SSH settings counts.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from skewmon.model import SshSettings
+from skewmon.model.nodes import parse_hop
 
 #: A bastion's address and how it is reached.
 HopKey = tuple[str, SshSettings]
@@ -52,14 +53,3 @@ def all_keys(ssh: SshSettings) -> Iterator[HopKey]:
 def _unstamped(ssh: SshSettings) -> SshSettings:
     """Return the settings of a hop: nodes with different vantages share it."""
     return replace(ssh, vantage=NONE, vantage_ssh=None)
-
-
-def parse_hop(text: str) -> tuple[str | None, str, int]:
-    """Return user, address and port of ``[user@]host[:port]``."""
-    user, _, place = text.rpartition("@")
-    if place.startswith("["):
-        address, _, port = place[1:].partition("]")
-        port = port.removeprefix(":")
-    else:
-        address, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
-    return user or None, address, int(port or 22)

@@ -165,9 +165,8 @@ class Meter(asyncssh.SSHClient):
         self._due_bytes = 0
         self._charged_ns = 0  # since the connection was made
         self._throttled_until_s = 0.0
-        self._inner_ns = self._inner_bytes = (
-            0  # of connections through this one, while it handled its own data
-        )
+        # Of connections through this one, while it handled its own data.
+        self._inner_ns = self._inner_bytes = 0
         self.connection: asyncssh.SSHClientConnection | None = None
         self.lost: Exception | None = None  # why the connection ended, if it was not closed here
 

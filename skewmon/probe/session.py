@@ -180,6 +180,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._channel.close()
 
     # --- callbacks of asyncssh ---
+
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         """Take a piece of output; complete lines are handled at once."""
         received_ns = self._connection.stamps.received_ns

@@ -220,7 +220,6 @@ class Sweeper:
     ) -> _Taken:
         began = base_ns()
         baseline = self._baselines.get(link, BurstBaseline())
-
         enough = never if goal is None else partial(is_enough, goal, baseline.narrowest_ns)
         burst = await link.burst(samples, began + int(budget.ask_s * NS_PER_S), enough)
         if burst.program.raw is not None:

@@ -128,6 +128,15 @@ def missing_web_config(setup: Setup) -> None:
     setup.config["web"]["config_file"] = str(setup.path.with_name("web.yml"))
 
 
+def assert_names(printed: tuple[int, list[str]], start: str, fault: str, cure: str) -> None:
+    """Compare the exit code, and fault and cure in the first line."""
+    code, lines = printed
+    assert code == 3, lines
+    assert lines[0].startswith(start), lines
+    assert fault in lines[0]
+    assert cure in lines[0]
+
+
 @pytest.mark.parametrize(
     ("break_it", "fault", "cure"),
     [
@@ -153,11 +162,7 @@ def test_the_first_line_names_the_fault_and_the_cure(
 ):
     """Fifteen ways to get it wrong."""
     break_it(setup)
-    code, lines = setup.doctor(capsys)
-    assert code == 3, lines
-    assert lines[0].startswith("fault  "), lines
-    assert fault in lines[0]
-    assert cure in lines[0]
+    assert_names(setup.doctor(capsys), "fault  ", fault, cure)
 
 
 def test_one_broken_node_costs_itself_alone(fleet, tmp_path, capsys):
@@ -299,11 +304,7 @@ def test_the_first_line_names_the_fault_of_the_service(
 ):
     """Root, who runs the command, could read everything."""
     break_it(service)
-    code, lines = service.doctor(capsys)
-    assert code == 3, lines
-    assert lines[0].startswith("fault  service"), lines
-    assert fault in lines[0]
-    assert cure in lines[0]
+    assert_names(service.doctor(capsys), "fault  service", fault, cure)
 
 
 @pytest.mark.parametrize(

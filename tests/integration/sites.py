@@ -1,15 +1,19 @@
 """Shared by the tests of vantages: a site whose first machine is its bastion, behind a long path."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from skewmon.clock.vantage import vantage_offset
 from skewmon.model import NS_PER_S, Burst, Measured, Node, Outcome
+from skewmon.probe.clocks import ArrivalClock
+from skewmon.probe.connect import Dialer
+from skewmon.probe.link import Link
 from tests.fleet.clocks import KnownClock, base_ns
 from tests.fleet.relay import Relay
 from tests.fleet.sshd import Fleet, FleetNode, Login
@@ -17,6 +21,8 @@ from tests.integration.measuring import node_of
 
 #: One way between the admin box and the site.
 PATH_S = 0.04
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,25 @@ async def site(
             path.delay("forward", delay_s=delay_s)
             path.delay("backward", delay_s=delay_s, jitter_s=jitter_s)
             yield Site(fleet, path)
+
+
+@asynccontextmanager
+async def kept_links(nodes: Mapping[Key, Node]) -> AsyncIterator[dict[Key, Link]]:
+    """Keep links to nodes; yield them after the first attempts."""
+    arrivals = ArrivalClock()
+    dialer = Dialer(arrivals)
+    links = {key: Link(node, dialer, arrivals) for key, node in nodes.items()}
+    keepers = [asyncio.create_task(link.keep()) for link in links.values()]
+    try:
+        await asyncio.gather(*(link.attempted.wait() for link in links.values()))
+        yield links
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        for link in links.values():
+            link.close()
+        await dialer.close()
 
 
 def assert_near(site: Site, name: str, outcome: Outcome) -> int:

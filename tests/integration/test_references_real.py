@@ -87,6 +87,15 @@ class Sources:
         """Query all references at once and take in their replies."""
         await asyncio.gather(*map(self._ask, self.references.states, self._sockets))
 
+    async def confirmed(self) -> tuple[int, Interval, list[str]]:
+        """Query all; return an instant, UTC minus the base then, which is confirmed, and the falsetickers."""
+        await self.ask()
+        at_ns = base_ns()
+        utc = self.references.utc_at(at_ns)
+        assert utc.state is UtcState.CONFIRMED, utc
+        assert utc.offset is not None
+        return at_ns, utc.offset, [one.name for one in utc.references if one.falseticker]
+
     async def _ask(self, state: ReferenceState, through: NtpSocket) -> None:
         exchange, reply = await through.exchange(2.0)
         state.answered(exchange, reply, base_ns(), steady=True)
@@ -130,14 +139,9 @@ async def test_utc_contains_the_truth_over_one_sided_paths(
     for _ in range(rounds // 4):
         with Sources(places) as sources:
             for _ in range(4):
-                await sources.ask()
-                at_ns = base_ns()
-                utc = sources.references.utc_at(at_ns)
-                assert utc.state is UtcState.CONFIRMED, utc
-                assert utc.offset is not None
-                misses += opened.utc_ns(at_ns) - at_ns not in utc.offset
-                falsetickers = [one.name for one in utc.references if one.falseticker]
-                assert falsetickers in ([], ["liar"]), utc
+                at_ns, offset, falsetickers = await sources.confirmed()
+                misses += opened.utc_ns(at_ns) - at_ns not in offset
+                assert falsetickers in ([], ["liar"])
                 named += bool(falsetickers)
             assert wrong_intervals(opened, sources) == []
             exchanges += sum(map(len, sources.intervals.values()))
@@ -190,11 +194,7 @@ async def test_openntpd_is_a_reference(tmp_path: Path) -> None:
         await settle(places, names, STEERED_S)
         with Sources(places, names) as sources:
             for _ in range(40):
-                await sources.ask()
-                at_ns = base_ns()
-                utc = sources.references.utc_at(at_ns)
-                assert utc.state is UtcState.CONFIRMED, utc
-                assert utc.offset is not None
-                assert opened.utc_ns(at_ns) - at_ns in utc.offset
-                assert [one.name for one in utc.references if one.falseticker] == ["liar"]
+                at_ns, offset, falsetickers = await sources.confirmed()
+                assert opened.utc_ns(at_ns) - at_ns in offset
+                assert falsetickers == ["liar"]
             assert wrong_intervals(opened, sources) == []

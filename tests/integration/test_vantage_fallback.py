@@ -21,7 +21,7 @@ from skewmon.runtime.backoff import Backoff
 from tests.fleet.node import FleetNode, Login
 from tests.fleet.sshd import Fleet
 from tests.integration.measuring import node_of
-from tests.integration.sites import site
+from tests.integration.sites import kept_links, site
 from tests.integration.test_ladder import NO_PYTHON
 from tests.integration.test_measure_keys import authorize
 from tests.integration.test_vantage_ways import shown
@@ -89,21 +89,9 @@ class Rounds:
 @asynccontextmanager
 async def watched(nodes: Sequence[Node]) -> AsyncIterator[Rounds]:
     """Keep links to nodes; yield after the first attempts."""
-    arrivals = ArrivalClock()
-    dialer = Dialer(arrivals)
-    links = {node.endpoint: Link(node, dialer, arrivals) for node in nodes}
-    keepers = [asyncio.create_task(link.keep()) for link in links.values()]
-    try:
+    async with kept_links({node.endpoint: node for node in nodes}) as links:
         with closing(Monitor(links)) as monitor:
-            await asyncio.gather(*(link.attempted.wait() for link in links.values()))
             yield Rounds(Cluster("site", tuple(nodes), interval_s=INTERVAL_S), monitor)
-    finally:
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
-        for link in links.values():
-            link.close()
-        await dialer.close()
 
 
 def stamped(view: ClusterView) -> set[str]:

@@ -17,15 +17,13 @@ from skewmon.clock.vantage import on_vantage, vantage_offset
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S, Failed, Measured, VantageReading
 from skewmon.probe import relay, retry, vantage
-from skewmon.probe.clocks import ArrivalClock
-from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
 from skewmon.probe.sweep import Sweep, Sweeper
 from skewmon.runtime.backoff import Backoff
 from tests.fleet.node import Login
 from tests.fleet.processes import send
 from tests.integration.measuring import in_order, measured
-from tests.integration.sites import Site, assert_near, site
+from tests.integration.sites import Site, assert_near, kept_links, site
 
 #: One round; short enough that a stopped vantage is noticed as late first.
 INTERVAL_S = 1.0
@@ -132,24 +130,13 @@ async def two_sites(**logins: Login) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         struck = await stack.enter_async_context(site(2, delay_s=0.01, logins=logins))
         other = await stack.enter_async_context(site(2, delay_s=0.002, address="127.0.2.2"))
-        arrivals = ArrivalClock()
-        dialer = Dialer(arrivals)
-        links = {
-            f"{name}/{node.name}": Link(node, dialer, arrivals)
+        nodes = {
+            f"{name}/{node.name}": node
             for name, far in (("struck", struck), ("other", other))
             for node in far.nodes()
         }
-        keepers = [asyncio.create_task(link.keep()) for link in links.values()]
-        try:
-            await asyncio.gather(*(link.attempted.wait() for link in links.values()))
-            yield World(struck, other, links, Sweeper())
-        finally:
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
-            for link in links.values():
-                link.close()
-            await dialer.close()
+        links = await stack.enter_async_context(kept_links(nodes))
+        yield World(struck, other, links, Sweeper())
 
 
 async def test_a_vantage_that_is_killed_in_mid_burst() -> None:
