@@ -116,14 +116,15 @@ async def _add_agent(identity: Identity, path: str, ssh: SshSettings, faults: li
         async with asyncio.timeout(AGENT_TIMEOUT_S):
             agent = await asyncssh.connect_agent(path)
             held = await agent.get_keys()
+        identity.agent = agent
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        if agent:
-            agent.close()
         if lack := out_of_files(error):
             raise lack from None
         faults.append(f"the agent at {path} does not answer{f': {error}' if str(error) else ''}")
         return
-    identity.agent = agent
+    finally:  # the login may be given up while the agent is asked
+        if agent is not None and identity.agent is None:
+            agent.close()
     wanted = _in_order(held, ssh)
     identity.add(pair for key in wanted for pair in _with_certificates(key, identity.certificates))
     if held and not wanted:

@@ -16,6 +16,8 @@ from skewmon.probe import identity
 #: The time limit for an agent in a test, instead of five seconds.
 PATIENCE_S = 0.2
 
+#: An agent's client leaves at once; a machine under load takes longer.
+DEADLINE_S = 30.0
 
 #: Takes a question and never answers it, like a forwarded agent whose far end is gone.
 HANGS = b""
@@ -25,19 +27,21 @@ BABBLES = b"\x00\x00\x00\x01\xff" * 10
 
 
 @asynccontextmanager
-async def answering(place: str, answer: bytes) -> AsyncIterator[None]:
-    """Listen as an agent, and give this answer to each client, until it leaves."""
-    left = asyncio.Event()
+async def answering(place: str, answer: bytes) -> AsyncIterator[asyncio.Event]:
+    """Listen as an agent and answer each client so, until it leaves; set the event when one comes."""
+    asked, left = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
         writer.write(answer)
         await reader.read()
         writer.close()
         left.set()
 
     async with await asyncio.start_unix_server(serve, place):
-        yield
-        await left.wait()
+        yield asked
+        async with asyncio.timeout(DEADLINE_S):
+            await left.wait()
 
 
 @pytest.fixture
@@ -71,3 +75,16 @@ async def test_a_key_of_a_file_is_offered_despite_a_broken_agent(
         offered = await identity.load(SshSettings(agent=True, identities=(str(tmp_path / "key"),)))
     assert [one.public_data for one in offered.keys] == [key.public_data]
     assert offered.agent is None
+
+
+async def test_a_login_given_up_while_the_agent_hangs_leaves_the_agent(
+    agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that stays open would hold a descriptor of the daemon and of the agent."""
+    monkeypatch.setattr(identity, "AGENT_TIMEOUT_S", 10 * DEADLINE_S)
+    async with answering(agent, HANGS) as asked:
+        loading = asyncio.create_task(identity.load(SshSettings(agent=True)))
+        await asked.wait()
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
