@@ -136,6 +136,7 @@ class Daemon:
         try:
             async with self._group:
                 self._handle_signals()
+                self._pool.adjust(self._reloader.clusters)  # connecting takes longest
                 await self._apply(self._reloader.config, self._reloader.clusters)
                 self._systemd.ready(f"{self._reloader.nodes} nodes, first round under way")
                 self._reporter.start()
@@ -161,13 +162,14 @@ class Daemon:
 
     async def _apply(self, config: Config, clusters: tuple[Cluster, ...]) -> None:
         """Put a configuration in force; the state of nodes that stay is kept."""
+        digested = await asyncio.to_thread(digest, config)  # seconds for 10,000 nodes; rounds go on meanwhile
         await self._scheduler.stop()
         if self._stop.is_set():  # the end began while a reload was under way
             return
         self._exporter.export_pairs(config.export.pairs)
         self._status.page_url = config.web.external_url or self._listening_url
         self._alerting.configure(targets_of(config.alerts), self._origin(config))
-        self._record.configure(_retention(config), digest(config), {cluster.name for cluster in clusters})
+        self._record.configure(_retention(config), digested, {cluster.name for cluster in clusters})
         self._reporter.adopt(clusters)
         self._pool.adjust(clusters)
         self._monitor.adopt(clusters)
