@@ -88,6 +88,13 @@ def test_line_numbers_are_noise(form: str) -> None:
     assert parse("ntpq", text).status == parse("ntpq", TABLE).status
 
 
+@pytest.mark.parametrize("prefix", ["1:", "# 1:", "> 1:", "n1: 1:"])
+def test_the_number_of_a_single_line_takes_no_value_with_it(prefix: str) -> None:
+    """The shortest prefix that leaves variables is removed, and not all up to the second variable."""
+    line = "offset=0.123, sys_jitter=0.040\n"
+    assert parse("ntpq-rv", prefix + line).status == parse("ntpq-rv", line).status
+
+
 @pytest.mark.parametrize(
     "capture",
     ["chronyc-tracking-slow", "chronyc-sources-manual", "ntpstat-shell-server", "timedatectl-252"],

@@ -1,7 +1,8 @@
 """Prefixes that another program put before every line of a tool: syslog, clush, a mail, line numbers.
 
 An output is parsed as it is first. If lines were not understood, prefixes that they share are removed, one
-inside the other, and the removal counts only if fewer lines are left over and none is lost.
+inside the other, and the removal counts only if fewer lines are left over and none is lost. Of several the
+one that removes least counts: the start of a single line may hold values.
 """
 
 import re
@@ -73,13 +74,15 @@ def without_prefix(parse: Parser) -> Parser:
 def _best(parse: Parser, lines: list[str], unparsed: set[str]) -> list[str]:
     """Return the lines without those prefixes whose removal leaves the fewest lines not understood."""
     sample = lines[:_SAMPLE_LINES]
-    best = _attempt(parse, sample)
+    best, most = _attempt(parse, sample), sum(map(len, sample))
     chosen: tuple[_Layer, ...] = ()
     damaged = [index for index, line in enumerate(sample) if line in unparsed and line.strip()]
     for layers, plain in islice(_candidates(sample, damaged), _ATTEMPTS):
         report = _attempt(parse, plain)
-        if len(report.unparsed) < len(best.unparsed) and report.parsed >= best.parsed:
-            best, chosen = report, layers
+        kept = len("".join("".join(plain).split()))
+        is_better = (len(report.unparsed), -kept) < (len(best.unparsed), -most)
+        if is_better and report.parsed >= best.parsed:
+            best, most, chosen = report, kept, layers
     for layer in chosen:
         lines = layer(lines)
     return lines
