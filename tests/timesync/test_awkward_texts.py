@@ -435,12 +435,20 @@ def test_a_value_at_the_end_without_a_newline_is_a_suspect(tool: str, text: str)
     assert not any("may be cut off" in suspect for suspect in parse(tool, f"{text}\n").suspects)
 
 
-@pytest.mark.parametrize("start", ["-2404:", "+ntp1:", " 12:"])
+@pytest.mark.parametrize("start", ["-2404:", "+ntp1:", " 12:", " fe80::1%", ".", "#"])
 def test_the_start_of_a_row_is_no_prefix(start: str) -> None:
     """A table that was cut within an address may have lost the followed source; the line is not dropped."""
     report = parse("ntpq", TABLE + start)
     assert report.unparsed == (start,)
     assert report.suspects
+
+
+@pytest.mark.parametrize("start", [".", "#", "x"])
+def test_a_lone_tally_code_may_be_the_followed_source(start: str) -> None:
+    """A table that was cut behind the code of a row does not claim a lack of synchronization."""
+    table = TABLE.replace("*", "-")
+    assert parse("ntpq", table).status.synchronized is False
+    assert parse("ntpq", table + start).status.synchronized is None
 
 
 @pytest.mark.parametrize("stratum", ["0", "16"])

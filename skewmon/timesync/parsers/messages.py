@@ -134,7 +134,7 @@ _COMMAND = (
 #: Prompts: of bash and its like (``[root@n1 ~]#``, ``(venv) user@n1:~$``), of themes (an arrow, with words
 #: before a command), of switches and routers (``n1#``, ``RP/0/RSP0/CPU0:n1#``), and of the tools themselves.
 _PROMPT = re.compile(
-    r"\s*+(?:"
+    r"\s*+(?!\S*::)(?:"  # no prompt: an IPv6 address that was cut behind the % of its zone
     r"(?:\([\w.@/ -]{1,40}\) ?)?\[?[\w.-]{1,60}@[\w.-]{1,80}(?:[: ][^\s\]]{0,80})?\]?"
     r"[ :]?[#$%>\u276f] ?(?:.*)"
     r"|(?:ntpq|chronyc|ntpdc)> ?.*"

@@ -97,6 +97,8 @@ class _PeerTable:
         self._in_row = False
         if peer is not None and not is_rest:
             self._add(peer, line)
+        elif self.peers and line.strip() in self._layout.states:
+            self.tally.unparsed.append(line)  # of a row that was cut; above all rows it is a prompt
         elif _is_noise(line):
             self.tally.ignored()
         elif _may_be_wrapped(line) or (self._lacks_vrf and len(line.split()) == 1):
