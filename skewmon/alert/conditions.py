@@ -1,6 +1,6 @@
 """Derives the state of every alert's condition from a round's view of a cluster."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from skewmon.alert import conditions_node
 from skewmon.alert.alerts import ConditionSample, ConditionState, Key, Observation
@@ -48,23 +48,20 @@ def observe(view: ClusterView) -> Observation:
 
 def skew(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     """Judge the cluster as a whole, and each node against its furthest peer that is not a culprit."""
-    yield _cluster_skew(view, line)
-    if view.skew is not None and judge(view.skew, line) is Judgement.OK and not _culprits(view):
+    culprits = frozenset(view.vote.culprits if view.vote.verdict == CulpritVerdict.NAMED else ())
+    yield _cluster_skew(view, line, culprits)
+    if view.skew is not None and judge(view.skew, line) is Judgement.OK and not culprits:
         for node in view.nodes:  # no pair is as far apart; the furthest peer need not be known
             condition = ConditionState.UNKNOWN if node.offset is None else ConditionState.CLEAR
             yield ConditionSample(Key(view.name, line.kind, line.severity, node.name), line, condition)
         return
     offsets = {node.name: node.offset for node in view.nodes if node.offset is not None}
-    furthest = furthest_peers(offsets, _culprits(view))
+    furthest = furthest_peers(offsets, culprits)
     for node in view.nodes:
-        yield _node_skew(view, node, line, furthest.get(node.name))
+        yield _node_skew(view, node, line, furthest.get(node.name), culprits)
 
 
-def _culprits(view: ClusterView) -> frozenset[str]:
-    return frozenset(view.vote.culprits if view.vote.verdict == CulpritVerdict.NAMED else ())
-
-
-def _cluster_skew(view: ClusterView, line: Threshold) -> ConditionSample:
+def _cluster_skew(view: ClusterView, line: Threshold, culprits: Collection[str]) -> ConditionSample:
     """Judge the whole cluster; the alert machine prefers a node's alert if there is one."""
     key = Key(view.name, line.kind, line.severity)
     condition = ConditionState.UNKNOWN if view.skew is None else STATES[judge(view.skew, line)]
@@ -74,7 +71,7 @@ def _cluster_skew(view: ClusterView, line: Threshold) -> ConditionSample:
     return ConditionSample(
         key,
         line,
-        ConditionState.SHARED if _culprits(view) else ConditionState.PROVEN,
+        ConditionState.SHARED if culprits else ConditionState.PROVEN,
         f"The clocks of {view.name} disagree.",
         f"The skew{pair} is {skew_bounds(view.skew, line)}."
         f"{sentence(view.vote.evidence or 'The wrong clock cannot be determined')}{quoted(view.findings)}",
@@ -83,7 +80,11 @@ def _cluster_skew(view: ClusterView, line: Threshold) -> ConditionSample:
 
 
 def _node_skew(
-    view: ClusterView, node: NodeView, line: Threshold, furthest: FurthestPeer | None
+    view: ClusterView,
+    node: NodeView,
+    line: Threshold,
+    furthest: FurthestPeer | None,
+    culprits: Collection[str],
 ) -> ConditionSample:
     """Judge one node; only the alert of a named culprit may start."""
     key = Key(view.name, line.kind, line.severity, node.name)
@@ -93,7 +94,7 @@ def _node_skew(
     return ConditionSample(
         key,
         line,
-        ConditionState.PROVEN if node.name in _culprits(view) else ConditionState.SHARED,
+        ConditionState.PROVEN if node.name in culprits else ConditionState.SHARED,
         f"The clock of {node.name} is wrong.",
         f"{node.name} ({node.address}) differs from {furthest.peer} by {skew_bounds(furthest.skew, line)}"
         f"{direction(node)}.{sentence(view.vote.evidence)}{quoted(node.findings)}",

@@ -12,7 +12,7 @@ proven and no alert of a node covers it. When one does, the cluster's alert is s
 once a skew was proven for as long as its line requires, an alert fires until the skew is proven to be gone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -63,29 +63,27 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Every alert that is pending, firing or has just ended."""
+    """Every alert of one cluster that is pending, firing or has just ended."""
 
     slots: Mapping[Key, Slot] = field(default_factory=dict)
 
     @property
     def firing(self) -> tuple[Alert, ...]:
         """The alerts that fire, in a stable order."""
-        return tuple(self.slots[key].alert for key in sorted(self.slots, key=_order) if self._fires(key))
-
-    def _fires(self, key: Key) -> bool:
-        return self.slots[key].phase is Phase.FIRING
+        firing = [slot.alert for slot in self.slots.values() if slot.phase is Phase.FIRING]
+        return tuple(sorted(firing, key=lambda alert: _order(alert.key)))
 
 
 def step(state: State, observation: Observation, now_ns: int) -> tuple[State, tuple[Transition, ...]]:
-    """Process one round of one cluster; return the new state and the transitions.
+    """Process one round of the state's cluster; return the new state and the transitions.
 
-    ``now_ns`` is the common base. Alerts of other clusters stay as they are. Alerts of this cluster without a
-    sample are no longer configured and end; a condition without data has a sample that is UNKNOWN.
+    ``now_ns`` is the common base. Alerts without a sample are no longer configured and end; a condition
+    without data has a sample that is UNKNOWN.
     """
     slots = dict(state.slots)
     transitions: list[Transition] = []
     samples = {sample.key: sample for sample in observation.samples}
-    for key in [key for key in slots if key.cluster == observation.cluster and key not in samples]:
+    for key in [key for key in slots if key not in samples]:
         transitions += _end(slots, key, Cause.WITHDRAWN, observation.at_wall_ns)
         slots.pop(key, None)
     # Nodes before their cluster: the alerts of the nodes decide whether the cluster's is needed.
@@ -94,15 +92,11 @@ def step(state: State, observation: Observation, now_ns: int) -> tuple[State, tu
     return State(slots), tuple(transitions)
 
 
-def retain(state: State, clusters: Iterable[str], wall_ns: int) -> tuple[State, tuple[Transition, ...]]:
-    """End every alert of clusters that are no longer configured."""
+def withdraw(state: State, wall_ns: int) -> tuple[Transition, ...]:
+    """End every alert of a cluster that is no longer configured; return the transitions."""
     slots = dict(state.slots)
-    transitions: list[Transition] = []
-    kept = frozenset(clusters)
-    for key in [key for key in slots if key.cluster not in kept]:
-        transitions += _end(slots, key, Cause.WITHDRAWN, wall_ns)
-        slots.pop(key, None)
-    return State(slots), tuple(transitions)
+    ended = (one for key in state.slots for one in _end(slots, key, Cause.WITHDRAWN, wall_ns))
+    return tuple(ended)
 
 
 def _advance(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int, now_ns: int) -> list[Transition]:
@@ -220,7 +214,7 @@ def _covered(slots: Mapping[Key, Slot], key: Key) -> bool:
         slot.phase is Phase.FIRING
         and slot.condition in BEYOND
         and other.node is not None
-        and replace(other, node=None) == key
+        and (other.kind, other.severity) == (key.kind, key.severity)
         for other, slot in slots.items()
     )
 

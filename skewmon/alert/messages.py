@@ -44,7 +44,7 @@ def reasons(view: ClusterView) -> str:
 def next_command(view: ClusterView, node: NodeView) -> str:
     """Return the first command that a finding advises, or else the one that prints the node's transcript."""
     advised = (finding.next for finding in _grave(node.findings) if finding.next)
-    return next(advised, probe_command(view, node))
+    return next(advised, None) or probe_command(view, node)
 
 
 def probe_command(view: ClusterView, node: NodeView) -> str:

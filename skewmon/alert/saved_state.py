@@ -3,7 +3,7 @@
 Instants of the common base are left out, because the next process may run after a reboot. Counts are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from skewmon.alert.alerts import Alert, ConditionState, Key
@@ -15,20 +15,24 @@ from skewmon.model import ThresholdKind
 VERSION = 1
 
 
-def to_json(state: State) -> dict[str, Any]:
-    """Return the state as values that JSON can hold."""
-    return {"version": VERSION, "slots": [_slot_to_json(slot) for slot in state.slots.values()]}
+def to_json(states: Iterable[State]) -> dict[str, Any]:
+    """Return the states of all clusters as values that JSON can hold."""
+    slots = [_slot_to_json(slot) for state in states for slot in state.slots.values()]
+    return {"version": VERSION, "slots": slots}
 
 
-def from_json(data: Mapping[str, Any]) -> State:
-    """Return the state that ``to_json`` wrote; raise JournalError on anything else."""
+def from_json(data: Mapping[str, Any]) -> dict[str, State]:
+    """Return the states that ``to_json`` wrote, by cluster; raise JournalError on anything else."""
     try:
         if data["version"] != VERSION:
             raise JournalError(f"The saved alerts have version {data['version']}, not {VERSION}.")
         slots = [_slot_from_json(slot) for slot in data["slots"]]
     except (KeyError, TypeError, ValueError) as fault:
         raise JournalError(f"The saved alerts cannot be read: {fault!r}.") from fault
-    return State({slot.alert.key: slot for slot in slots})
+    clusters: dict[str, dict[Key, Slot]] = {}
+    for slot in slots:
+        clusters.setdefault(slot.alert.key.cluster, {})[slot.alert.key] = slot
+    return {cluster: State(its_slots) for cluster, its_slots in clusters.items()}
 
 
 def alert_to_json(alert: Alert) -> dict[str, Any]:

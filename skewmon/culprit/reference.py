@@ -21,12 +21,13 @@ def reference_clock(cluster: ClusterEvidence, vote: Vote, utc: Interval | None =
     axis of the offsets: the reference if most nodes are wrong or there is no median to trust.
     """
     measured = {name: one.offset for name, one in cluster.items() if one.offset is not None}
-    cleared = {name: offset for name, offset in measured.items() if name not in vote.culprits}
+    culprits = frozenset(vote.culprits)
+    cleared = {name: offset for name, offset in measured.items() if name not in culprits}
     claiming = (one.status for one in cluster.values() if one.status is not None and one.status.synchronized)
     of_utc = Reference(
         utc,
         "UTC",
-        culprits=frozenset(vote.culprits),
+        culprits=culprits,
         claims_s=tuple(sorted(map(claimed_bound_s, claiming))),
     )
     usual = len(cleared) * 2 > len(measured)

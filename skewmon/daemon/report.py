@@ -90,8 +90,9 @@ class Reporter:
         moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
         for view in round_.views:
             with contained(Where.ROUND, cluster=view.name):
-                events += self._report_cluster(view, round_.at_ns)
-        self._write(events)
+                events += self._report_cluster(view)
+        transitions = self._alerting.take(round_.views, round_.at_ns)
+        self._write((*events, *alert_events(transitions)))
         self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
         self._readings.save(round_.at_ns / NS_PER_S, round_.at_wall_ns, at_once=moved)
         self._record.add(round_.views)
@@ -123,15 +124,13 @@ class Reporter:
         self._exporter.publish(Snapshot(wall_ns or time.time_ns(), views), self._stats())
         self._systemd.status(status_line(views))
 
-    def _report_cluster(self, view: ClusterView, at_ns: int) -> list[Event]:
+    def _report_cluster(self, view: ClusterView) -> list[Event]:
         """Adopt a cluster's newest view and return its events."""
         self._log_verdict(view, self._views.get(view.name))
         self._finding_log.take(view)
         self._views[view.name] = view
         reported = self._reported.get(view.name, ReportedState())
         events = [*cluster_events(view, reported)]
-        transitions = self._alerting.take(view, at_ns)
-        events += alert_events(transitions)
         self._reported[view.name] = ReportedState.of(view, reported)
         return events
 

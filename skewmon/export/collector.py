@@ -94,8 +94,9 @@ class SnapshotCollector(Collector):
         samples = Samples()
         for view in self._snapshot.clusters:
             _add_cluster(samples, view)
+            culprits = frozenset(view.vote.culprits)
             for node in yielding_gil(view.nodes, NODES_A_TURN):
-                _add_node(samples, view, node)
+                _add_node(samples, view, node, is_culprit=node.name in culprits)
             _add_pairs(samples, view, self._pairs)
             add_utc_of_cluster(samples.add, view)
         add_references(samples.add, self._snapshot)
@@ -167,7 +168,7 @@ def _add_configuration(samples: Samples, cluster: Cluster) -> None:
             samples.add("skewmon_threshold_seconds", labels_of_line, seconds(line.limit_ns))
 
 
-def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:
+def _add_node(samples: Samples, view: ClusterView, node: NodeView, *, is_culprit: bool) -> None:
     labels = {"cluster_name": encodable(view.name), "node": encodable(node.name)}
     samples.add("skewmon_node_success", labels, float(isinstance(node.outcome, Measured)))
     if isinstance(node.outcome, Measured):
@@ -184,7 +185,7 @@ def _add_node(samples: Samples, view: ClusterView, node: NodeView) -> None:
                 "skewmon_node_admin_offset_upper_seconds", labels, seconds(node.admin_offset.upper_ns)
             )
         samples.add("skewmon_node_round_trip_seconds", labels, seconds(node.outcome.estimate.round_trip_ns))
-        samples.add("skewmon_node_culprit", labels, float(node.name in view.vote.culprits))
+        samples.add("skewmon_node_culprit", labels, float(is_culprit))
         if node.drift is not None:
             samples.add("skewmon_node_drift_ratio", labels, node.drift.ratio)
             samples.add("skewmon_node_drift_lower_ratio", labels, node.drift.lower)

@@ -22,7 +22,9 @@ class Access:
         """The command that prints the node's transcript."""
         if not self.config_file and self.node.ssh.login:
             return self.node.ssh.login.replace("ssh", "skewmon probe -v", 1)
-        return by_configuration(self.config_file, (self.node.ssh,), "probe", *_verbose(self.node.name))
+        return by_configuration(
+            self.config_file, self.node.ssh.identities, "probe", *_verbose(self.node.name)
+        )
 
     def run(self, command: str, *, terminal: bool = False) -> str:
         """Return the line that runs a command on the node, or the probe of a node without a login.
@@ -48,25 +50,24 @@ class Access:
         return " ".join((start, *_way(ssh), _at(_person(ssh, ssh.user), self.node.address)))
 
 
-def by_configuration(config_file: str, logins: Iterable[SshSettings], command: str, *words: str) -> str:
-    """Return a command of skewmon for a configuration; as root if only root can read the key of a login.
+def by_configuration(config_file: str, identities: Iterable[str], command: str, *words: str) -> str:
+    """Return a command of skewmon for a configuration; as root if only root can read one of its keys.
 
     Without the file, ``check`` and ``probe`` would log in like the reader's own ssh.
     """
     if not config_file:
         return shlex.join(("skewmon", command, *words))
-    sudo = _sudo(path for ssh in logins for path in ssh.identities)
-    return shlex.join((*sudo, "skewmon", command, "--config.file", config_file, *words))
+    return shlex.join((*_sudo(identities), "skewmon", command, "--config.file", config_file, *words))
 
 
 def probe(cluster: Cluster, name: str) -> str:
     """Return the command that prints the transcript of a node of a configured cluster."""
-    return by_configuration(cluster.config_file, _logins(cluster), "probe", *_verbose(name))
+    return by_configuration(cluster.config_file, cluster.identities, "probe", *_verbose(name))
 
 
 def check(cluster: Cluster) -> str:
     """Return the command that measures a configured cluster once."""
-    return by_configuration(cluster.config_file, _logins(cluster), "check", "--cluster", cluster.name)
+    return by_configuration(cluster.config_file, cluster.identities, "check", "--cluster", cluster.name)
 
 
 def verbose_login(address: str, ssh: SshSettings) -> str:
@@ -110,10 +111,6 @@ def scan_command(address: str, ssh: SshSettings) -> str:
 
 def _sudo(paths: Iterable[str]) -> tuple[str, ...]:
     return ("sudo",) if any(path.startswith(ROOTS_OWN) for path in paths) else ()
-
-
-def _logins(cluster: Cluster) -> Iterable[SshSettings]:
-    return (node.ssh for node in cluster.nodes)
 
 
 def _verbose(name: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 #: The login name by default, and that of the restricted account, which answers skewmon alone.
@@ -136,7 +137,7 @@ class Inventory:
     read_wall_ns: int | None = field(default=None, compare=False)  # the last successful reading
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class Cluster:
     """Nodes that must agree on the time, how often they are measured, and every threshold in force.
 
@@ -153,3 +154,8 @@ class Cluster:
     config_file: str = ""
     inventories: tuple[Inventory, ...] = ()
     total_nodes: int = 0
+
+    @cached_property
+    def identities(self) -> frozenset[str]:
+        """The private keys of all logins; gathered once, as the commands of thousands of alerts need them."""
+        return frozenset(path for node in self.nodes for path in node.ssh.identities)

@@ -5,7 +5,7 @@ lost.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import aiohttp
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from skewmon.alert import saved_state
 from skewmon.alert.alerts import Alert, Transition
 from skewmon.alert.conditions import observe
-from skewmon.alert.machine import State, retain, step
+from skewmon.alert.machine import State, step, withdraw
 from skewmon.errors import JournalError
 from skewmon.model import ClusterView
 from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store
@@ -21,6 +21,7 @@ from skewmon.notify.dry_run import DryRun, Print
 from skewmon.notify.receiver import Origin, ReceiverConfig
 from skewmon.notify.registry import build
 from skewmon.runtime import client
+from skewmon.runtime.containment import Where, contained
 
 #: The name under which the machine's state is kept in the store.
 STATE = "alerts"
@@ -41,14 +42,14 @@ class Alerting:
         self._store = MemoryStore() if dry_run else store
         self._session: aiohttp.ClientSession | None = None
         self._configured: tuple[tuple[ReceiverConfig, ...], Origin] | None = None
-        self._state = self._restored()
+        self._states = self._restored()
         self._dispatcher = Dispatcher((), self._store, self.counts)
         self._replaced = asyncio.Event()
 
     @property
     def firing(self) -> tuple[Alert, ...]:
-        """All firing alerts."""
-        return self._state.firing
+        """All firing alerts, in a stable order."""
+        return tuple(alert for name in sorted(self._states) for alert in self._states[name].firing)
 
     def configure(self, targets: Iterable[ReceiverConfig], origin: Origin) -> None:
         """Send to these receivers from now on; those that stay keep their queues."""
@@ -65,17 +66,23 @@ class Alerting:
         self._dispatcher.submit((), self.firing)
         self._replaced.set()
 
-    def take(self, view: ClusterView, base_ns: int) -> tuple[Transition, ...]:
-        """Process one round of one cluster at an instant of the base; return the transitions."""
-        self._state, transitions = step(self._state, observe(view), base_ns)
+    def take(self, views: Iterable[ClusterView], base_ns: int) -> tuple[Transition, ...]:
+        """Process one round of some clusters at an instant of the base; return the transitions."""
+        transitions: list[Transition] = []
+        for view in views:
+            with contained(Where.ROUND, cluster=view.name):
+                state = self._states.get(view.name, State())
+                self._states[view.name], changed = step(state, observe(view), base_ns)
+                transitions += changed
         self._send(transitions)
-        return transitions
+        return tuple(transitions)
 
-    def retain(self, clusters: Iterable[str], wall_ns: int) -> tuple[Transition, ...]:
+    def retain(self, clusters: Collection[str], wall_ns: int) -> tuple[Transition, ...]:
         """End the alerts of every cluster that is not among these; return the transitions."""
-        self._state, transitions = retain(self._state, clusters, wall_ns)
+        gone = [name for name in self._states if name not in clusters]
+        transitions = [one for name in gone for one in withdraw(self._states.pop(name), wall_ns)]
         self._send(transitions)
-        return transitions
+        return tuple(transitions)
 
     async def run(self) -> None:
         """Deliver until cancelled, also across ``configure``."""
@@ -91,18 +98,18 @@ class Alerting:
                 await self._session.close()
                 self._session = None
 
-    def _send(self, transitions: tuple[Transition, ...]) -> None:
-        self._store.save(STATE, saved_state.to_json(self._state))
+    def _send(self, transitions: Iterable[Transition]) -> None:
+        self._store.save(STATE, saved_state.to_json(self._states.values()))
         self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
 
-    def _restored(self) -> State:
+    def _restored(self) -> dict[str, State]:
         saved = self._store.load(STATE)
         if saved is None:
-            return State()
+            return {}
         try:
             return saved_state.from_json(saved)
         except JournalError as fault:
             structlog.get_logger("skewmon.alerts").warning(
                 "the saved alerts are unreadable and were dropped", fault=str(fault)
             )
-            return State()
+            return {}

@@ -1,9 +1,11 @@
 """Samples for tests of the machine: one line of one cluster, in consecutive rounds."""
 
+import json
 from collections.abc import Mapping
 
 from skewmon.alert.alerts import Cause, ConditionSample, ConditionState, Key, Observation
 from skewmon.alert.machine import State, step
+from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
 
 #: A round starts this often.
@@ -31,6 +33,12 @@ def seen(
         for node, condition in conditions.items()
     )
     return Observation(cluster, wall_ns, samples)
+
+
+def restarted(state: State) -> State:
+    """Return the state of a cluster after a restart."""
+    saved = from_json(json.loads(json.dumps(to_json([state]))))
+    return next(iter(saved.values()), State())
 
 
 class Timeline:

@@ -8,7 +8,6 @@ import pytest
 
 from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, step
-from skewmon.alert.saved_state import from_json, to_json
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns
 from skewmon.clock.burst import estimate
 from skewmon.clock.sampling import BurstGoal, is_enough
@@ -16,6 +15,7 @@ from skewmon.model import NS_PER_S, Burst, Cluster, ClusterView, Endpoint, Inter
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
+from tests.alert.samples import restarted
 from tests.alert.views import MS, S, missing, named, node, offsets, view
 from tests.clock.simulator import PPM, Machine, holds, observe_round
 
@@ -205,6 +205,6 @@ def test_silence_ends_no_alert_and_has_alerts_of_its_own(
 def test_nothing_ends_while_nothing_is_measured() -> None:
     """A measurement that stopped for a week, on either side of a restart, is no proof of health."""
     state, _ = step(State(), observe(WRONG), 0)
-    state = from_json(to_json(state))
+    state = restarted(state)
     healthy = offsets(a=0, b=0, c=0)
     assert step(state, observe(healthy), 7 * 86_400 * S)[1] == ()

@@ -3,10 +3,9 @@
 import pytest
 
 from skewmon.alert.alerts import Cause, ConditionState
-from skewmon.alert.machine import PENDING_FORGOTTEN_AFTER_NS, Phase, State, retain, step
-from skewmon.alert.saved_state import from_json, to_json
+from skewmon.alert.machine import PENDING_FORGOTTEN_AFTER_NS, Phase, State, step, withdraw
 from skewmon.model import NS_PER_S, Threshold
-from tests.alert.samples import INTERVAL_S, LINE, Timeline, key, seen
+from tests.alert.samples import INTERVAL_S, LINE, Timeline, key, restarted, seen
 
 PROVEN, SHARED, CLEAR = ConditionState.PROVEN, ConditionState.SHARED, ConditionState.CLEAR
 AMBIGUOUS, UNKNOWN = ConditionState.AMBIGUOUS, ConditionState.UNKNOWN
@@ -156,27 +155,13 @@ def test_a_pending_alert_of_a_node_that_is_gone_is_dropped_in_silence() -> None:
     assert timeline.state.slots == {}
 
 
-def test_a_cluster_that_is_gone_ends_its_alerts_and_no_others() -> None:
-    """After a reload only alerts of configured clusters may fire."""
-    state = State()
-    line = Threshold("critical", 1, "skew")
-    for cluster in ("prod", "test"):
-        state, _ = step(state, seen({None: PROVEN}, line, cluster), 0)
-    state, transitions = retain(state, ["test"], wall_ns=9)
-    assert [(one.alert.key, one.cause, one.alert.ended_wall_ns) for one in transitions] == [
-        (key(None, "prod", line), Cause.WITHDRAWN, 9)
-    ]
-    assert [alert.key.cluster for alert in state.firing] == ["test"]
-
-
-def test_clusters_do_not_touch_each_other() -> None:
-    """A round of one cluster changes no alert of another."""
+def test_a_cluster_that_is_gone_ends_its_firing_alerts() -> None:
+    """A pending one was never reported, so it needs no end."""
     timeline = Timeline()
     timeline.rounds(3, SHARED, a=PROVEN)
-    state, transitions = step(
-        timeline.state, seen({None: CLEAR, "a": CLEAR}, cluster="test"), timeline.now_ns
-    )
-    assert (state.firing, transitions) == (timeline.state.firing, ())
+    timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN)
+    (ended,) = withdraw(timeline.state, 2**61)
+    assert (ended.alert.key, ended.cause, ended.alert.ended_wall_ns) == (key("a"), Cause.WITHDRAWN, 2**61)
 
 
 def test_a_flapping_alert_has_to_be_quiet_longer_each_time() -> None:
@@ -245,7 +230,7 @@ def test_a_restart_neither_repeats_nor_forgets() -> None:
     timeline = Timeline()
     timeline.rounds(3, SHARED, a=PROVEN, b=CLEAR)
     timeline.rounds(2, SHARED, a=PROVEN, b=PROVEN)
-    timeline.state = from_json(to_json(timeline.state))
+    timeline.state = restarted(timeline.state)
     timeline.now_ns = 7  # another boot: the base starts again
     assert timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN) == []
     assert [change[1:3] for change in timeline.rounds(1, SHARED, a=PROVEN, b=PROVEN)] == [("firing", "b")]

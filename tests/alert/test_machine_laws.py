@@ -1,6 +1,5 @@
 """Laws of the alert machine, for any history that rounds, restarts and reconfigurations can make."""
 
-import json
 from collections.abc import Mapping
 
 import pytest
@@ -10,9 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from skewmon.alert.alerts import Cause, ConditionState, Key, Transition
 from skewmon.alert.machine import BEYOND, FLAP_CLEAR_MAX_NS, PENDING_FORGOTTEN_AFTER_NS, State, step
-from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
-from tests.alert.samples import key, seen
+from tests.alert.samples import key, restarted, seen
 
 NODES = ("a", "b", "c")
 LINE = Threshold("critical", 1, "skew", for_s=40.0, clear_for_s=25.0)
@@ -82,7 +80,7 @@ class AlertLaws(RuleBasedStateMachine):
     def restart(self, boot_ns: int) -> None:
         """Convert the state to JSON and back, and start the base again."""
         before = self.state.firing
-        self.state = from_json(json.loads(json.dumps(to_json(self.state))))
+        self.state = restarted(self.state)
         assert self.state.firing == before
         self.now_ns = boot_ns
         self.restarted = True

@@ -194,7 +194,7 @@ async def test_a_clock_of_two_clusters_is_one_page(tmp_path: Path) -> None:
         for name in ("etcd", "kubernetes"):
             cluster = replace(WRONG.cluster, name=name)
             # Alertmanager does not wait for others of a group if an alert started long ago.
-            alerting.take(replace(WRONG, cluster=cluster, at_wall_ns=time.time_ns()), 0)
+            alerting.take([replace(WRONG, cluster=cluster, at_wall_ns=time.time_ns())], 0)
         await _holds(one, 2)
         await _paged(pager, "firing")
         (page,) = pager.bodies
@@ -209,7 +209,7 @@ async def test_a_wrong_clock_and_its_correction_are_notified(tmp_path: Path) -> 
         running(tmp_path / "2", pager.url) as two,
         telling(_target(one), _target(two)) as alerting,
     ):
-        alerting.take(WRONG, 0)
+        alerting.take([WRONG], 0)
         (alert,) = await _holds(one, 1)
         await _holds(two, 1)
         assert alert["labels"] == {
@@ -227,8 +227,8 @@ async def test_a_wrong_clock_and_its_correction_are_notified(tmp_path: Path) -> 
             return (await one.alerts())[0]["endsAt"] > alert["endsAt"]
 
         await until(later)
-        alerting.take(RIGHT, 0)
-        alerting.take(RIGHT, 60 * NS_PER_S)
+        alerting.take([RIGHT], 0)
+        alerting.take([RIGHT], 60 * NS_PER_S)
         await _paged(pager, "resolved")
         await _holds(one, 0)
         await _holds(two, 0)
@@ -243,7 +243,7 @@ async def test_an_alertmanager_receives_firing_alerts_after_an_outage(tmp_path: 
         telling(_target(one), _target(two)) as alerting,
     ):
         await one.stop()
-        alerting.take(WRONG, 0)
+        alerting.take([WRONG], 0)
         await _holds(two, 1)
         await one.start()
         await _holds(one, 1)
@@ -257,11 +257,11 @@ async def test_an_alertmanager_that_hung_learns_of_the_end(tmp_path: Path) -> No
         running(tmp_path / "1", pager.url) as one,
         telling(_target(one)) as alerting,
     ):
-        alerting.take(WRONG, 0)
+        alerting.take([WRONG], 0)
         await _holds(one, 1)
         one.freeze()
-        alerting.take(RIGHT, 0)
-        alerting.take(RIGHT, 60 * NS_PER_S)
+        alerting.take([RIGHT], 0)
+        alerting.take([RIGHT], 60 * NS_PER_S)
 
         async def timed_out() -> bool:
             return alerting.counts.failed["alertmanager", "timeout"] >= 1
@@ -277,10 +277,10 @@ async def test_an_end_that_was_decided_and_not_sent_is_sent_after_a_restart(tmp_
     store = MemoryStore()
     async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
         async with telling(_target(one), store=store) as first:
-            first.take(WRONG, 0)
+            first.take([WRONG], 0)
             await _holds(one, 1)
-        first.take(RIGHT, 0)
-        first.take(RIGHT, 60 * NS_PER_S)
+        first.take([RIGHT], 0)
+        first.take([RIGHT], 60 * NS_PER_S)
         assert len(await one.alerts()) == 1
         async with telling(_target(one), store=store):
             await _holds(one, 0)
@@ -294,7 +294,7 @@ async def test_an_alert_that_is_sent_no_more_ends_when_its_time_is_over(
     monkeypatch.setattr(alertmanager, "HELD_S", 3.0)
     async with receiver() as pager, running(tmp_path / "1", pager.url) as one:
         async with telling(_target(one)) as alerting:
-            alerting.take(WRONG, 0)
+            alerting.take([WRONG], 0)
             await _holds(one, 1)
         await _paged(pager, "resolved")
 
@@ -343,7 +343,7 @@ async def test_receivers_that_misbehave_delay_no_other(tmp_path: Path) -> None:
         ]
         one = await stack.enter_async_context(running(tmp_path / "1", pager.url))
         alerting = await stack.enter_async_context(telling(*webhooks, _target(one)))
-        alerting.take(WRONG, 0)
+        alerting.take([WRONG], 0)
         await _paged(pager, "firing")
         failed = alerting.counts.failed
 

@@ -55,7 +55,7 @@ async def _counted(alerting: Alerting, count: int) -> None:
 
 def _rounds(alerting: Alerting, view: ClusterView, *seconds: int) -> list[tuple[str, Cause]]:
     """Process a view at these instants; return the severities and causes of the changes."""
-    found = [one for second in seconds for one in alerting.take(view, second * NS_PER_S)]
+    found = [one for second in seconds for one in alerting.take([view], second * NS_PER_S)]
     return [(one.alert.key.severity, one.cause) for one in found]
 
 
@@ -118,7 +118,7 @@ async def test_an_end_that_was_not_delivered_before_a_restart_is_sent_after_it(*
         first.configure([alertmanager], Origin())
         _rounds(first, WRONG, 0)
         _rounds(first, RIGHT, 10)
-        (gone,) = first.retain([], 2**61) if withdrawn else first.take(RIGHT, 70 * NS_PER_S)
+        (gone,) = first.retain([], 2**61) if withdrawn else first.take([RIGHT], 70 * NS_PER_S)
         async with _running(Alerting(store)) as second:
             second.configure([alertmanager], Origin())
             await _until(server, 1)
@@ -202,7 +202,7 @@ async def test_a_cluster_cut_down_to_one_node_has_no_pair_apart(left: NodeView) 
     """No peer is left, so the alert ends at once, and the event has the cause."""
     alerting = Alerting(MemoryStore())
     assert _rounds(alerting, APART, 0) == [("critical", Cause.PROVEN_FOR)]
-    (ended,) = alerting.take(view(left), 15 * NS_PER_S)
+    (ended,) = alerting.take([view(left)], 15 * NS_PER_S)
     assert (ended.cause, ended.alert.key.node, alerting.firing) == (Cause.WITHDRAWN, None, ())
     (event,) = alert_events([ended])
     assert "has ended, for the configuration changed" in event.message

@@ -81,7 +81,7 @@ class NodeEvidence:
         access = self.access
         if access is None or not access.config_file:
             return None
-        return by_configuration(access.config_file, (access.node.ssh,), "check")
+        return by_configuration(access.config_file, access.node.ssh.identities, "check")
 
     @property
     def _reached(self) -> Access:

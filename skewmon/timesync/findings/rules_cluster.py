@@ -1,5 +1,6 @@
 """Findings that only all nodes together show."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -58,13 +59,16 @@ def _common_wrong_source(
     nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_ns: int
 ) -> Iterator[Finding]:
     """Report an upstream that all culprits use and no other node does."""
-    wrong = [node for node in nodes if node.name in vote.culprits]
-    right = [node for node in nodes if node.offset is not None and node not in wrong]
+    culprits = frozenset(vote.culprits)
+    wrong = [node for node in nodes if node.name in culprits]
+    right = [node for node in nodes if node.offset is not None and node.name not in culprits]
     direct, root = _shared([_key(node) for node in wrong]), _shared([_root(node, known) for node in wrong])
     shared = root if direct is None else direct
     if shared is None or root in {None, NOWHERE} or any(shared in _upstreams(node, known) for node in right):
         return
-    if all(_tells_right_time(node, right, limit_ns) for node in wrong):
+    lowers_ns = sorted(node.offset.lower_ns for node in right if node.offset is not None)
+    uppers_ns = sorted(node.offset.upper_ns for node in right if node.offset is not None)
+    if all(_tells_right_time(node, lowers_ns, uppers_ns, limit_ns) for node in wrong):
         return
     # If every node follows its own source, one node always follows another; that proves nothing.
     if len(wrong) == 1 and len({_key(node) for node in right}) == len(right):
@@ -79,16 +83,19 @@ def _common_wrong_source(
     )
 
 
-def _tells_right_time(node: NodeEvidence, right: Sequence[NodeEvidence], limit_ns: int) -> bool:
-    """Return whether a node's source agrees with most of the nodes that are right.
+def _tells_right_time(
+    node: NodeEvidence, lowers_ns: Sequence[int], uppers_ns: Sequence[int], limit_ns: int
+) -> bool:
+    """Return whether a node's source agrees with most of the nodes that are right, given their sorted ends.
 
     A daemon that reports the error of its clock has it from its source, which is right then.
     """
     if node.offset is None or node.status is None or not node.status.offset_s:
         return False
     source = node.offset.shifted(-round(node.status.offset_s * NS_PER_S))
-    offsets = [one.offset for one in right if one.offset is not None]
-    return sum((source - offset).proven_ns <= limit_ns for offset in offsets) * 2 > len(offsets)
+    ahead = len(lowers_ns) - bisect_right(lowers_ns, source.upper_ns + limit_ns)
+    behind = bisect_left(uppers_ns, source.lower_ns - limit_ns)
+    return (ahead + behind) * 2 < len(lowers_ns)
 
 
 def _two_sources(nodes: Sequence[NodeEvidence], known: Roots, vote: Vote, limit_ns: int) -> Iterator[Finding]:
