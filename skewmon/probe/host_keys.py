@@ -4,9 +4,7 @@ To asyncssh an empty or missing set of known hosts means "use the user's own fil
 nothing". So it always gets a function that looks the name up in the files loaded here.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,20 +14,19 @@ import asyncssh
 
 from skewmon.errors import ConfigError, ConnectError, Reason
 from skewmon.probe.exhaustion import out_of_files
+from skewmon.probe.known_hosts import KnownHosts, match
 from skewmon.runtime.files import read_bytes
 
 #: No X.509: asyncssh would trust ~/.ssh/ca-bundle.crt and ~/.ssh/crt of the user that runs skewmon, and it
 #: would measure no node if HOME is unreadable, such as that of root, which runuser leaves in place.
 NO_CERTIFICATES: dict[str, Any] = {"x509_trusted_certs": None, "x509_trusted_cert_paths": []}
 
-#: Files are parsed once per set and modification; a reload of the configuration makes a new set.
-CACHED_SETS = 64
+#: Files are read once per modification; the lines that a command prints may be the same for every host.
+CACHED_FILES = 64
+CACHED_OUTPUTS = 4
 
 #: Room for many thousand hosts; beyond this the file is not a known_hosts file.
 MAX_BYTES = 64 * 1024 * 1024
-
-#: The names of a line, after its marker; a hash is of a name in lower case and has both cases itself.
-_NAMES = re.compile(r"^(\s*(?:@\S+\s+)?)([^|@\s]\S*)")
 
 Lookup = Callable[[str, str, int | None], tuple[Sequence[Any], ...]]
 
@@ -39,11 +36,10 @@ def lookup(paths: Sequence[str], more: str = "") -> Lookup:
 
     Raises ConnectError if a file is there but cannot be read; a missing file has no keys.
     """
-    known = _load(tuple((path, _stamp(path)) for path in paths), more)
+    files = [*(_file(path).lines() for path in paths), *([_printed(more)] if more else [])]
 
     def find(host: str, _address: str, port: int | None) -> tuple[Sequence[Any], ...]:
-        # By name only, as ssh(1) does: an address may be reused by another machine.
-        return known.match(host.lower(), "", port)
+        return match(files, host, port)
 
     return find
 
@@ -84,26 +80,31 @@ def is_known(paths: Sequence[str], host: str, port: int) -> bool:
     return bool(known.trusted or known.authorities)
 
 
-def _stamp(path: str) -> int:
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:
-        return 0
+class _File:
+    """A file's lines as of its last modification."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._stamp_ns = 0
+        self._lines = KnownHosts("")
+
+    def lines(self) -> KnownHosts:
+        """Return the present lines, none of a missing file."""
+        stamp_ns = self._modified_ns()
+        if stamp_ns != self._stamp_ns:
+            self._lines = KnownHosts(_read(self._path) if stamp_ns else "")
+            self._stamp_ns = stamp_ns
+        return self._lines
+
+    def _modified_ns(self) -> int:
+        try:
+            return Path(self._path).stat().st_mtime_ns
+        except OSError:
+            return 0
 
 
-@lru_cache(maxsize=CACHED_SETS)
-def _load(stamps: tuple[tuple[str, int], ...], more: str) -> asyncssh.SSHKnownHosts:
-    known = asyncssh.SSHKnownHosts()
-    for text in (*(_read(path) for path, stamp in stamps if stamp), more):
-        for line in text.splitlines():
-            with suppress(ValueError):  # like ssh(1), skip a line that is not understood
-                known.load(_NAMES.sub(_lowered, line))
-    return known
-
-
-def _lowered(names: re.Match[str]) -> str:
-    """Return the names in lower case, for names of hosts have none: ``N1`` and ``n1`` are one machine."""
-    return names[1] + names[2].lower()
+_file = lru_cache(maxsize=CACHED_FILES)(_File)
+_printed = lru_cache(maxsize=CACHED_OUTPUTS)(KnownHosts)
 
 
 def _read(path: str) -> str:
