@@ -1,5 +1,6 @@
 """Real time daemons that really steer: their claims, their movements and their errors."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,11 @@ AHEAD_S = 30
 LEISURELY = "maxslewrate 400"
 
 STEPS_AT_ONCE = "makestep 0.1 -1"
+
+#: A step under a leisurely chronyd, and what chronyd has to make of it: a first sample of a busy machine may
+#: be off by more than the step.
+STEP_NS = 40_000_000
+FOUND_S = (0.02, 0.06)
 
 #: chronyd's claim and the measurement of a guest differ by their networks' jitter.
 AGREE_S = 0.005
@@ -65,6 +71,12 @@ def tracking(guest: Guest) -> str:
     return guest.shell("chronyc -n tracking 2>&1; true")
 
 
+def system_time_s(guest: Guest, side: str) -> float:
+    """Return how far chronyd says that the clock is fast or slow; 0 on the other side."""
+    found = re.search(rf"System time     : ([0-9.]+) seconds {side} of NTP", tracking(guest))
+    return float(found[1]) if found else 0.0
+
+
 def nodes(here: Lab, *names: str) -> list[dict[str, Any]]:
     """Return these guests as a cluster lists them."""
     return [{"name": name, "address": here[name].address} for name in names]
@@ -99,7 +111,7 @@ async def test_a_step_by_the_time_daemon_is_reported_as_a_step(five: Lab) -> Non
     assert kinds(found) == {"single-source"}
 
 
-@pytest.mark.parametrize("step_ns", [40_000_000, -40_000_000])
+@pytest.mark.parametrize("step_ns", [STEP_NS, -STEP_NS])
 def test_claim_and_measurement_have_the_same_sign(five: Lab, step_ns: int) -> None:
     """A clock that is set ahead under a leisurely chronyd: both say ahead, by the same amount."""
     for name in ("n2", "n3", "n4"):
@@ -108,12 +120,11 @@ def test_claim_and_measurement_have_the_same_sign(five: Lab, step_ns: int) -> No
         until(lambda name=name: synchronised(five[name]))
     five["n3"].console.step(step_ns)
     side = "fast" if step_ns > 0 else "slow"
-    until(lambda: f"seconds {side} of NTP" in tracking(five["n3"]) and "0.0000" not in tracking(five["n3"]))
+    until(lambda: FOUND_S[0] < system_time_s(five["n3"], side) < FOUND_S[1])
     node = five.check(nodes=nodes(five, "n2", "n3", "n4"))["by_name"]["n3"]
     claimed_s, measured_s = node["timesync"]["offset_seconds"], node["offset"]["seconds"]
     assert claimed_s * step_ns > 0
     assert measured_s * step_ns > 0
-    assert abs(claimed_s) > 0.005
     assert abs(claimed_s - measured_s) < AGREE_S
 
 
