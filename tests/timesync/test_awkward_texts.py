@@ -475,3 +475,15 @@ def test_a_wrapped_value_is_a_suspect() -> None:
     """The first half of a span is not the span."""
     report = parse("timesync-status", "Stratum: 2\nOffset: -1min\n30.500000s\nPacket count: 2\n")
     assert report.suspects == ("the line after 'Offset: -1min' may be its rest",)
+
+
+def test_the_rest_of_a_wrapped_rule_is_not_where_rows_begin() -> None:
+    """A pasted table, wrapped: the first piece of the rule stands above the tally codes."""
+    lines = (DIRECTORY / "ntpq-junos-pasted.txt").read_text(encoding="utf-8").splitlines()
+    wrapped = "".join(f"{line[:68]}\n{line[68:].lstrip()}\n" for line in lines)
+    peers = parse("ntpq", wrapped).status.peers
+    assert [(peer.tally, peer.name) for peer in peers] == [
+        ("x", "192.0.2.2"),
+        ("*", "198.51.100.65"),
+        (" ", "x.example.net"),
+    ]

@@ -213,8 +213,8 @@ def _upstream(followed: Peer) -> str | None:
 
 def _layout(line: str, layout: Layout) -> Layout:
     """Return the layout after this line; a table's rule begins in the column of its rows."""
-    if _RULE.fullmatch(line) and line.strip() and not layout.server:
-        return replace(layout, indent=len(line) - len(line.lstrip()))
+    if _RULE.fullmatch(line) and line.strip() and not layout.server and not layout.ruled:
+        return replace(layout, indent=len(line) - len(line.lstrip()), ruled=True)
     return of_header(line) or layout
 
 

@@ -73,7 +73,8 @@ class Layout:
     """One table's columns; the default is ntp.org's own, for rows without a header.
 
     ``server`` is the width of the column with the host that was queried, of several hosts; ``between`` is
-    whether a word without use stands between the reference identifier and the stratum.
+    whether a word without use stands between the reference identifier and the stratum; ``ruled`` is whether
+    the indent is that of the rule, of which a terminal may have wrapped the rest.
     """
 
     server: int = 0
@@ -83,6 +84,7 @@ class Layout:
     between: bool = False
     hexadecimal: bool = False
     local: bool = False
+    ruled: bool = False
 
     @property
     def is_of_ntpdc(self) -> bool:
