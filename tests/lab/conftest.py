@@ -7,9 +7,9 @@ import pytest
 from tests.lab.cluster import Lab, lab
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Three guests, switched on once."""
+    """Three guests, switched on once; after their module this thread has this machine's network again."""
     with lab(tmp_path_factory.mktemp("lab"), 3) as opened:
         yield opened
 

@@ -27,9 +27,6 @@ STEPS_AT_ONCE = "makestep 0.1 -1"
 STEP_NS = 40_000_000
 FOUND_S = (0.02, 0.06)
 
-#: chronyd's claim and the measurement of a guest differ by their networks' jitter.
-AGREE_S = 0.005
-
 
 @pytest.fixture(scope="module")
 def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
@@ -113,7 +110,10 @@ async def test_a_step_by_the_time_daemon_is_reported_as_a_step(five: Lab) -> Non
 
 @pytest.mark.parametrize("step_ns", [STEP_NS, -STEP_NS])
 def test_claim_and_measurement_have_the_same_sign(five: Lab, step_ns: int) -> None:
-    """A clock that is set ahead under a leisurely chronyd: both say ahead, by the same amount."""
+    """A clock that is set ahead under a leisurely chronyd: both say ahead, by the same amount.
+
+    As exactly as chronyd's own bound has it, which grows with the jitter of a busy machine.
+    """
     for name in ("n2", "n3", "n4"):
         follow(five[name], five["n1"], LEISURELY)
     for name in ("n2", "n3", "n4"):
@@ -121,11 +121,14 @@ def test_claim_and_measurement_have_the_same_sign(five: Lab, step_ns: int) -> No
     five["n3"].console.step(step_ns)
     side = "fast" if step_ns > 0 else "slow"
     until(lambda: FOUND_S[0] < system_time_s(five["n3"], side) < FOUND_S[1])
-    node = five.check(nodes=nodes(five, "n2", "n3", "n4"))["by_name"]["n3"]
-    claimed_s, measured_s = node["timesync"]["offset_seconds"], node["offset"]["seconds"]
+    found = five.check(nodes=nodes(five, "n1", "n2", "n3", "n4"))["by_name"]
+    server, node = found["n1"], found["n3"]
+    claimed_s, bound_s = node["timesync"]["offset_seconds"], node["timesync"]["root_distance_seconds"]
+    lower_s = node["offset"]["lower"] - server["offset"]["upper"]
+    upper_s = node["offset"]["upper"] - server["offset"]["lower"]
     assert claimed_s * step_ns > 0
-    assert measured_s * step_ns > 0
-    assert abs(claimed_s - measured_s) < AGREE_S
+    assert min(lower_s * step_ns, upper_s * step_ns) > 0
+    assert lower_s - bound_s < claimed_s < upper_s + bound_s
 
 
 def test_whoever_follows_a_wrong_guest_is_refuted_and_the_guest_named(five: Lab) -> None:

@@ -94,10 +94,7 @@ class Here:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package as the README says, and a newer one from the same tree.
-
-    With the network of process 1: this thread may still have that of other tests' guests.
-    """
+    """Build the package as the README says, and a newer one from the same tree."""
     make, _, _ = lines("README.md", "## Install", ended_by="## Run")[0].partition(" && ")
     subprocess.run(["nsenter", "--net=/proc/1/ns/net", *make.split()], cwd=SOURCE, check=True, timeout=900)
     directory = tmp_path_factory.mktemp("packages")
