@@ -9,12 +9,11 @@ from dataclasses import replace
 from skewmon.errors import NodeError, Reason
 from skewmon.model import Cluster, ClusterView, Endpoint, Failed, Node, Snapshot, TimeServer
 from skewmon.monitor.monitor import Monitor
-from skewmon.probe.budget import Budget
+from skewmon.probe.budget import PATIENT, Budget, Patience
 from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
 from skewmon.probe.ntp_link import link_to
-from skewmon.probe.session import PATIENT, Patience
 from skewmon.runtime.containment import Where, contained
 
 #: No single stage (connect, login, hello, reply) may use up the whole time: a node that hangs in one must

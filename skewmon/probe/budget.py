@@ -1,4 +1,4 @@
-"""The time that a round waits for one node, and the failure of a node that takes longer."""
+"""The time that a round, or a reply, may take for one node, and the failure of a node that takes longer."""
 
 import math
 from dataclasses import dataclass
@@ -25,6 +25,21 @@ MARGIN = 0.25
 
 #: A clock with a resolution of one second is searched for its tick, in two rows of requests of up to 2 s.
 SEARCH_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Time limits for the answers of a program, seconds.
+
+    Between login and hello lie the login shell, its rc files and the start of an interpreter. A reply that
+    takes longer than five seconds is no use for a clock; geostationary links need some 0.7 s.
+    """
+
+    hello_s: float = 20.0
+    reply_s: float = 5.0
+
+
+PATIENT = Patience()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ QUANTA_NS = 2
 OLDEST_STAMP_NS = NS_PER_S
 
 #: A reading is kept for each send. Between an arrival and its conversion no more than a burst of every far
-#: node is sent (FAR_AT_ONCE of sweep.py); if the readings do not reach back, the stamp is dropped.
+#: node is sent (FAR_AT_ONCE of phase.py); if the readings do not reach back, the stamp is dropped.
 KEPT_READINGS = 512
 
 #: The rate at which REALTIME is steered is taken from readings at least this far apart. An interruption

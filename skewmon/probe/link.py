@@ -7,19 +7,20 @@ from typing import TypeVar
 
 from skewmon.clock.sampling import Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
-from skewmon.model import Burst, Exchange, Failed, Node, Program, SyncStatus
-from skewmon.probe.clocks import ArrivalClock
+from skewmon.model import NS_PER_S, Burst, Exchange, Failed, Node, Program, SyncStatus
+from skewmon.probe.budget import PATIENT, Patience
+from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.connection import Connection
 from skewmon.probe.relay import Relay
 from skewmon.probe.retry import HOST_KEYS, STEADY_S, after_node
-from skewmon.probe.session import PATIENT, Patience, Session
+from skewmon.probe.session import Session
 from skewmon.probe.tick_burst import TickSearch, is_coarse
 from skewmon.probe.vantage import Vantage
 from skewmon.runtime.containment import Where, contained, node_error, translated
 
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
-BURST_TIMEOUT_S = 10.0
+BURST_TIMEOUT_S = 10
 
 Answer = TypeVar("Answer")
 
@@ -185,24 +186,27 @@ class Link:
             self._change()
             session = self._ready()
             with self._accounted():
-                try:
-                    async with asyncio.timeout(BURST_TIMEOUT_S):
-                        burst = await self._believable(
-                            lambda: (
-                                self._ticks.burst(session)
-                                if is_coarse(session)
-                                else session.burst(samples, until_ns, enough)
-                            )
-                        )
-                except TimeoutError:
-                    raise ProbeError(
-                        Reason.NO_REPLY,
-                        f"The burst was not done within {BURST_TIMEOUT_S:g} s.",
-                        "The machine is overloaded, or the network loses packets.",
-                    ) from None
+                if is_coarse(session):
+                    burst = await self._believable(lambda: self._search(session))
+                else:
+                    latest_ns = base_ns() + BURST_TIMEOUT_S * NS_PER_S
+                    last_ns = latest_ns if until_ns is None else min(until_ns, latest_ns)
+                    burst = await self._believable(lambda: session.burst(samples, last_ns, enough))
         self.round_trip_ns = min(exchange.round_trip_ns for exchange in burst.opening)
         self.slowest_ns = max(exchange.round_trip_ns for exchange in burst.opening)
         return burst
+
+    async def _search(self, session: Session) -> Burst:
+        """Return a burst whose requests arrive when the clock ticks, which takes as long as a few ticks."""
+        try:
+            async with asyncio.timeout(BURST_TIMEOUT_S):
+                return await self._ticks.burst(session)
+        except TimeoutError:
+            raise ProbeError(
+                Reason.NO_REPLY,
+                f"The burst was not done within {BURST_TIMEOUT_S} s.",
+                "The machine is overloaded, or the network loses packets.",
+            ) from None
 
     async def exchange(self, program: Program) -> Exchange:
         """Return the one exchange that closes a round; raises as ``burst`` does.

@@ -8,13 +8,13 @@ from skewmon.clock.interval import WALL, intersection, middle_ns
 from skewmon.clock.sampling import Enough, never
 from skewmon.errors import ConnectError, NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Node, Program, Quantum, ReferenceFault
+from skewmon.probe.budget import PATIENT, Patience
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.exhaustion import out_of_files
 from skewmon.probe.faults import host_port, lookup_error
 from skewmon.probe.link import Link
 from skewmon.probe.ntp_socket import NtpError, NtpSocket
-from skewmon.probe.session import PATIENT, Patience
 from skewmon.probe.vantage import Vantage
 from skewmon.runtime.resolver import resolver
 from skewmon.timesync.ntp_claims import claims_of

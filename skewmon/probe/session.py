@@ -7,7 +7,7 @@ the very call that delivers it, before the event loop does anything else.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import asyncssh
@@ -16,11 +16,13 @@ from skewmon.clock.sampling import LEAST_EXCHANGES, Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Program
 from skewmon.probe import programs, relay_wire, wire
+from skewmon.probe.budget import PATIENT, Patience
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import lost_error, quoted, session_refused
 from skewmon.probe.metering import EXCHANGE, START
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
+from skewmon.runtime.tasks import Deadline
 
 #: Banners and rc files may be long; 64 KiB of them is not a greeting any more.
 MAX_NOISE_BYTES = 64 * 1024
@@ -40,21 +42,6 @@ class _Asked(NamedTuple):
     reply: "asyncio.Future[Exchange]"
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Time limits for the answers of a program, seconds.
-
-    Between login and hello lie the login shell, its rc files and the start of an interpreter. A reply that
-    takes longer than five seconds is no use for a clock; geostationary links need some 0.7 s.
-    """
-
-    hello_s: float = 20.0
-    reply_s: float = 5.0
-
-
-PATIENT = Patience()
-
-
 class Session(asyncssh.SSHClientSession[bytes]):
     """The callbacks of one channel to one node-side program."""
 
@@ -70,6 +57,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
         self._last: Exchange | None = None
+        self._replies_due = Deadline(self._silent)
         self._noise_bytes = self._ident = 0
         self._installed = ""
         self._stderr = bytearray()
@@ -126,24 +114,28 @@ class Session(asyncssh.SSHClientSession[bytes]):
             raise self.failure
         self._noise_bytes, count = 0, 1
         if self._connection.stamps.knows_turns:
-            left_ns = int(self._patience.reply_s * NS_PER_S) if until_ns is None else until_ns - base_ns()
+            left_ns = int(self._patience.reply_s * NS_PER_S)
+            if until_ns is not None:
+                left_ns = min(left_ns, until_ns - base_ns())
             count = relay_wire.fitting(most, self._last, left_ns)
+        self._replies_due.put_off(self._patience.reply_s)
         try:
-            async with asyncio.timeout(self._patience.reply_s):
-                replies = [self._request(turn) for turn in relay_wire.turns_of_burst(count)]
-                exchanges = tuple([await reply for reply in replies])
-                self._last = exchanges[-1]
-                return exchanges
-        except TimeoutError:
-            raise self._fail(
-                ProbeError(
-                    Reason.NO_REPLY,
-                    f"The node-side program did not reply within {self._patience.reply_s:g} s.",
-                    "The machine is stopped or overloaded, or the network lost it.",
-                )
-            ) from None
+            replies = [self._request(turn) for turn in relay_wire.turns_of_burst(count)]
+            exchanges = tuple([await reply for reply in replies])
         finally:
+            self._replies_due.lift()
             self._asked.clear()
+        self._last = exchanges[-1]
+        return exchanges
+
+    def _silent(self) -> None:
+        self._fail(
+            ProbeError(
+                Reason.NO_REPLY,
+                f"The node-side program did not reply within {self._patience.reply_s:g} s.",
+                "The machine is stopped or overloaded, or the network lost it.",
+            )
+        )
 
     def _request(self, turn: int) -> "asyncio.Future[Exchange]":
         """Send one request and return its reply to come."""

@@ -2,10 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
@@ -25,23 +24,11 @@ from skewmon.model import (
     VantageReading,
 )
 from skewmon.probe import vantage_readings
-from skewmon.probe.budget import Budget, late
+from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import admin_wall, base_ns
 from skewmon.probe.link import Link
+from skewmon.probe.phase import NEAR_AT_ONCE, Phases
 from skewmon.runtime.containment import Where, node_error, translated
-from skewmon.runtime.tasks import retrieved
-
-#: Bursts of near nodes in flight: each keeps this process busy, and with four the bounds are nearly those of
-#: one (`make bench`); beyond that, replies wait behind each other and the round grows longer.
-NEAR_AT_ONCE = 4
-
-#: Nodes further than this leave the process idle while their packets travel, so many more may be in flight.
-NEAR_ROUND_TRIP_NS = 3_000_000
-
-#: A near node whose burst takes longer than this leaves the process idle, too, and makes room for the next.
-NEAR_HOLD_S = 0.05
-
-FAR_AT_ONCE = 256
 
 #: A burst younger than this is not worth repeating: 20 ppm of it are 2 µs, and the closing exchange bounds
 #: the cost of a rate that is not known yet.
@@ -62,12 +49,7 @@ REPEAT_WITHIN_NS = NS_PER_S
 #: missed round.
 REPEAT_WITHIN_SHARE = 0.25
 
-#: The wait for a node has so many parts, each of which this process may oversleep without harm.
-SLICES = 8
-
 NO_GOALS: Mapping[Endpoint, BurstGoal] = {}
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +101,8 @@ class Sweeper:
 
     def __init__(self, budget_of: Callable[[float], Budget] = Budget.of_interval) -> None:
         self._budget_of = budget_of
-        self._near = asyncio.Semaphore(NEAR_AT_ONCE)
-        self._far = asyncio.Semaphore(FAR_AT_ONCE)
+        self._phases = Phases()
         self._baselines: WeakKeyDictionary[Link, BurstBaseline] = WeakKeyDictionary()
-        self._left: dict[Link, asyncio.Future[Any]] = {}  # late ones, until their exchange has ended
 
     async def sweep(
         self,
@@ -148,11 +128,13 @@ class Sweeper:
         vantages = {link.vantage for link in links.values() if link.vantage is not None}
         async with asyncio.TaskGroup() as beside:
             reading = beside.create_task(vantage_readings.taken(vantages, samples, budget))
-            taken = await self._all(links.values(), burst, budget)
-            taken |= await self._all(self._grown_old(taken), burst, budget)
+            taken = await self._phases.run(links.values(), burst, budget)
+            taken |= await self._phases.run(self._grown_old(taken), burst, budget)
             at_ns, admin = base_ns(), admin_wall()
             opened = {link: one for link, one in taken.items() if isinstance(one, _Taken)}
-            closings = await self._all(opened, lambda link: link.exchange(opened[link].burst.program), budget)
+            closings = await self._phases.run(
+                opened, lambda link: link.exchange(opened[link].burst.program), budget
+            )
         outcomes: dict[Endpoint, Outcome] = {}
         for endpoint, link in links.items():
             one = taken[link]
@@ -164,56 +146,6 @@ class Sweeper:
         detours = {endpoint: link.detour for endpoint, link in links.items() if link.detour is not None}
         duration_s = (base_ns() - began) / NS_PER_S
         return Sweep(at_ns, admin, duration_s, outcomes, reading.result(), of, claims, detours)
-
-    async def _all(
-        self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget
-    ) -> "dict[Link, Result | Failed]":
-        links = list(links)
-        results = await asyncio.gather(*(self._one(link, ask, budget) for link in links))
-        return dict(zip(links, results, strict=True))
-
-    async def _one(
-        self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
-    ) -> "Result | Failed":
-        """Return a node's answer, or its failure; do not wait for a late node.
-
-        The request to a late node goes on by itself: only its end distinguishes a slow node from a dead one,
-        and the next request must not meet its reply.
-        """
-        try:
-            with translated(Where.NODE, node_error, node=link.node.name):
-                return await self._in_time(link, ask, budget)
-        except NodeError as error:
-            return error.failed
-
-    async def _in_time(
-        self, link: Link, ask: Callable[[Link], Awaitable[Result]], budget: Budget
-    ) -> "Result | Failed":
-        left = self._left.get(link)
-        # The round before this one waited for a coarse clock's whole search already.
-        if left and not await _ended(left, link, budget.wait_s(link.slowest_ns, is_coarse=False)):
-            return late(budget, link.slowest_ns)
-        limit_s = budget.wait_s(link.slowest_ns, is_coarse=link.is_coarse)
-        near = link.round_trip_ns is not None and link.round_trip_ns < NEAR_ROUND_TRIP_NS
-        hold_s = min(limit_s, NEAR_HOLD_S) if near else limit_s
-        async with self._near if near else self._far:
-            task = asyncio.ensure_future(ask(link))
-            task.add_done_callback(retrieved)
-            ended = await _ended(task, link, hold_s)
-        if ended or await _ended(task, link, limit_s - hold_s):
-            return task.result()
-        self._leave(link, task)
-        return late(budget, link.slowest_ns)
-
-    def _leave(self, link: Link, task: "asyncio.Future[Result]") -> None:
-        """Let the request to a late node end by itself."""
-
-        def gone(_: object) -> None:
-            if self._left.get(link) is task:
-                del self._left[link]
-
-        self._left[link] = task
-        task.add_done_callback(gone)
 
     async def _burst(
         self, link: Link, samples: int, repeats: _Repeats, budget: Budget, goal: BurstGoal | None
@@ -260,31 +192,6 @@ class Sweeper:
         cost = sum(one.ended_ns - one.began_ns for _, one in old) // NEAR_AT_ONCE
         age = sum(now - one.ended_ns for _, one in old) // len(old)
         return [link for link, _ in old] if cost * 2 < age else []
-
-
-async def _ended(task: "asyncio.Future[Result]", link: Link, limit_s: float) -> bool:
-    """Wait for a task of a link, at most so long, and return whether it has ended.
-
-    In slices: while this process is held up itself, replies wait in the kernel and no node is late. A pause
-    then costs one slice at most.
-    """
-    if math.isinf(limit_s):
-        await _cancelled_with(task, None)
-        return True
-    for _ in range(SLICES):
-        await _cancelled_with(task, limit_s / SLICES)
-        if task.done() or link.is_throttled:
-            break
-    return task.done()
-
-
-async def _cancelled_with(task: "asyncio.Future[Result]", timeout_s: float | None) -> None:
-    """Wait for a task, at most so long; if the waiting is cancelled, so is the task."""
-    try:
-        await asyncio.wait([task], timeout=timeout_s)
-    except BaseException:
-        task.cancel()
-        raise
 
 
 def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:

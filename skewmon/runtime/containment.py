@@ -12,11 +12,11 @@ import asyncio
 import textwrap
 import traceback
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 
@@ -85,38 +85,45 @@ class InternalErrors:
 internal_errors = InternalErrors()
 
 
-class Containment:
-    """The outcome of a ``contained`` block: the sentence about its error, or nothing."""
+class contained:  # noqa: N801  # a context manager, as contextlib's own
+    """Runs a block whose unexpected exceptions, but for those ``passing`` through, are counted and end here.
 
-    error = ""
-
-
-@contextmanager
-def contained(
-    where: Where, *, passing: tuple[type[Exception], ...] = (), **about: str
-) -> Iterator[Containment]:
-    """Run a block whose unexpected exceptions, but for those ``passing`` through, are counted and end here.
-
-    The caller finds out from ``error`` of the object that is yielded.
+    The caller finds out from ``error``: the sentence about the exception, or nothing.
     """
-    outcome = Containment()
-    try:
-        yield outcome
-    except BaseException as error:
-        if not _is_unexpected(error) or isinstance(error, passing):
-            raise
-        outcome.error = internal_errors.note(where, error, **about)
+
+    def __init__(self, where: Where, *, passing: tuple[type[Exception], ...] = (), **about: str) -> None:
+        self._where = where
+        self._passing = passing
+        self._about = about
+        self.error = ""
+
+    def __enter__(self) -> Self:
+        """Begin the block."""
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        """End the block; suppress an unexpected exception."""
+        if error is None or not _is_unexpected(error) or isinstance(error, self._passing):
+            return False
+        self.error = internal_errors.note(self._where, error, **self._about)
+        return True
 
 
-@contextmanager
-def translated(where: Where, to: Callable[[str], SkewmonError], **about: str) -> Iterator[None]:
-    """Run a block whose unexpected exceptions are counted and raised again as one of skewmon's own errors."""
-    try:
-        yield
-    except BaseException as error:
-        if not _is_unexpected(error):
-            raise
-        raise to(internal_errors.note(where, error, **about)) from None
+class translated:  # noqa: N801  # a context manager, as contextlib's own
+    """Runs a block whose unexpected exceptions are counted and raised again as an error of skewmon's own."""
+
+    def __init__(self, where: Where, to: Callable[[str], SkewmonError], **about: str) -> None:
+        self._where = where
+        self._to = to
+        self._about = about
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """End the block; raise the error for an unexpected exception."""
+        if error is not None and _is_unexpected(error):
+            raise self._to(internal_errors.note(self._where, error, **self._about)) from None
 
 
 def node_error(sentence: str) -> NodeError:

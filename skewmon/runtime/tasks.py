@@ -1,6 +1,8 @@
-"""Tasks that may end after their caller has gone."""
+"""Tasks that may end after their caller has gone, their turns and their time limits."""
 
 import asyncio
+import math
+from collections.abc import Callable
 from typing import Any
 
 
@@ -23,3 +25,38 @@ class Turns:
         """Wait for the turn of this task."""
         async with self._turn:
             await asyncio.sleep(0)
+
+
+class Deadline:
+    """Calls back once a time has passed that is put off or lifted again and again, at little cost.
+
+    One timer serves for all of them, and is set again only if it came too early. No time may end before the
+    one that it replaces.
+    """
+
+    def __init__(self, passed: Callable[[], None]) -> None:
+        self._passed = passed
+        self._due_s = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put_off(self, by_s: float) -> None:
+        """Call back this long from now, and not earlier."""
+        loop = asyncio.get_running_loop()
+        self._due_s = loop.time() + by_s
+        if self._timer is None:
+            self._timer = loop.call_at(self._due_s, self._look)
+
+    def lift(self) -> None:
+        """Do not call back."""
+        self._due_s = math.inf
+
+    def _look(self) -> None:
+        self._timer = None
+        if math.isinf(self._due_s):
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._due_s:
+            self._timer = loop.call_at(self._due_s, self._look)
+        else:
+            self.lift()
+            self._passed()

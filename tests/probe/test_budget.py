@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from skewmon.errors import Reason
 from skewmon.model import NS_PER_S
-from skewmon.probe.budget import CEILING_S, SEARCH_S, Budget, late
-from skewmon.probe.session import PATIENT
+from skewmon.probe.budget import CEILING_S, PATIENT, SEARCH_S, Budget, late
 
 #: The round trip over a geostationary satellite.
 SATELLITE_S = 0.7

@@ -15,8 +15,8 @@ from skewmon.model import Cluster, Failed, Measured, Node
 from skewmon.monitor import status_poller
 from skewmon.monitor.check import check
 from skewmon.probe import retry
+from skewmon.probe.budget import Patience
 from skewmon.probe.link import Link
-from skewmon.probe.session import Patience
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, internal_errors
 from tests.fleet.malformed import (

@@ -17,8 +17,8 @@ from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Thre
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
+from skewmon.probe.budget import PATIENT
 from skewmon.probe.connection import Connection
-from skewmon.probe.session import PATIENT
 from skewmon.probe.session import Session as ProbeSession
 from skewmon.probe.sweep import Sweeper
 from tests.fleet.scripted import ScriptedNode, Session

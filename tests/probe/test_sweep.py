@@ -12,7 +12,8 @@ from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
 from skewmon.probe.link import Link
-from skewmon.probe.sweep import NEAR_AT_ONCE, REPEATS, REPEATS_FREE, Sweeper
+from skewmon.probe.phase import NEAR_AT_ONCE
+from skewmon.probe.sweep import REPEATS, REPEATS_FREE, Sweeper
 from tests.integration.measuring import in_order
 
 RAW = Program("python3", raw=Quantum(0, 1))

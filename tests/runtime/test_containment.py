@@ -23,7 +23,7 @@ from skewmon.model import Cluster, Measured, Node
 from skewmon.monitor import status_poller
 from skewmon.monitor.check import check
 from skewmon.monitor.probe import probe_node
-from skewmon.probe import retry, sweep
+from skewmon.probe import phase, retry
 from skewmon.probe.link import Link
 from skewmon.runtime.backoff import Backoff
 from skewmon.runtime.containment import Where, internal_errors
@@ -163,7 +163,7 @@ async def nodes(directory: Path, *names: str) -> AsyncIterator[list[Node]]:
 def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connect again and ask again at once, and let the nodes wait for each other."""
     monkeypatch.setattr(status_poller, "SHEETS_AT_ONCE", 1)
-    monkeypatch.setattr(sweep, "NEAR_AT_ONCE", 1)
+    monkeypatch.setattr(phase, "NEAR_AT_ONCE", 1)
     monkeypatch.setattr(retry, "BACKOFF", Backoff(0.01, 0.02))
     monkeypatch.setattr(status_poller, "NEWCOMERS_S", 0.02)
 
