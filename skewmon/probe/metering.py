@@ -195,7 +195,7 @@ class Meter(asyncssh.SSHClient):
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Meter every piece of data that the connection is given."""
         self.connection = conn
-        _send_no_ignore_packets(conn)
+        send_no_ignore_packets(conn)
         handle = conn.data_received
 
         def data_received(data: bytes, datatype: Any = None) -> None:
@@ -245,7 +245,7 @@ class Meter(asyncssh.SSHClient):
             asyncio.get_running_loop().call_later(pause_s, transport.resume_reading)
 
 
-def _send_no_ignore_packets(conn: asyncssh.SSHClientConnection) -> None:
+def send_no_ignore_packets(conn: asyncssh.SSHClientConnection | asyncssh.SSHServerConnection) -> None:
     """Send data alone, without the ignore packet that asyncssh puts before each packet of data.
 
     It protects CBC ciphers from chosen plaintext, and no connection has one. It would cost a third of an

@@ -10,7 +10,7 @@ Everything else that a node prints (banners, rc files, motd) lacks the nonce and
 
 import re
 import secrets
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import NS_PER_S, Exchange, Program, Quantum, VantageStamps
@@ -27,7 +27,8 @@ MAX_DIGITS = 20
 #: No program that skewmon starts reads a coarser clock: ``date +%s`` rounds down a clock that may lag itself.
 MAX_QUANTUM_NS = NS_PER_S + 100_000_000
 
-_READING = re.compile(rf"-|-?[0-9]{{1,{MAX_DIGITS}}}")
+#: The number of a request and the six readings, with single spaces.
+_READINGS = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}(?: (?:-|-?[0-9]{{1,{MAX_DIGITS}}})){{6}}")
 _QUANTUM = re.compile(r"([0-9]{1,10}),([0-9]{1,10})")
 
 #: A version of the installed program.
@@ -36,8 +37,7 @@ _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The node's clocks as one reply carries them, in the order in which they were read."""
 
     ident: int
@@ -135,13 +135,13 @@ def parse_reply(nonce: str, program: Program, line: str) -> Reading | None:
             "A terminal (pty) or a session recorder on the node echoes the input of this session.",
             "Exempt this account from session recording, or let its forced command run without a terminal.",
         )
-    if len(words) != 8 or not words[1].isdecimal() or not all(_READING.fullmatch(word) for word in words[1:]):
+    if not _READINGS.fullmatch(" ".join(words[1:])):
         raise ProbeError(
             Reason.GARBLED_REPLY,
             f"The node-side program sent a line that is not a reading: {line[:200]!r}.",
             "Something else writes to this session's output; look at the node's rc files.",
         )
-    real_in, raw_in, mono, boot, raw_out, real_out = (None if w == "-" else int(w) for w in words[2:])
+    real_in, raw_in, mono, boot, raw_out, real_out = [None if w == "-" else int(w) for w in words[2:]]
     announced = (program.raw, program.mono, program.boot, program.raw)
     missing = [reading is None for reading in (raw_in, mono, boot, raw_out)]
     if real_in is None or real_out is None or missing != [quantum is None for quantum in announced]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import asyncssh
 
+from skewmon.probe.metering import send_no_ignore_packets
 from skewmon.probe.wire import greeting
 from skewmon.timesync import script
 
@@ -51,6 +52,7 @@ class Door(asyncssh.SSHServer):
         """Note the node's address."""
         self._address = conn.get_extra_info("sockname")[0]
         self._nodes.connections[self._address] = conn
+        send_no_ignore_packets(conn)  # nor does sshd
 
     def public_key_auth_supported(self) -> bool:
         """Let the client show its key."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 import pytest
 
 from skewmon.errors import ProbeError, Reason
-from skewmon.model import Burst, Endpoint, Exchange, Failed, Measured, Node, Program, Quantum
+from skewmon.model import NS_PER_S, Burst, Endpoint, Exchange, Failed, Measured, Node, Program, Quantum
 from skewmon.probe import budget as budget_module
+from skewmon.probe import sweep as sweep_module
 from skewmon.probe.budget import Budget
 from skewmon.probe.clocks import ArrivalClock, base_ns
 from skewmon.probe.connect import Dialer
@@ -24,6 +25,13 @@ NOISY_NS = 500_000
 
 #: Enough quiet rounds that a node's usual width is known.
 ROUNDS = 8
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no pause of this machine make a burst old, or a round too long for repetitions."""
+    monkeypatch.setattr(sweep_module, "REFRESH_AFTER_NS", 60 * NS_PER_S)
+    monkeypatch.setattr(sweep_module, "REPEAT_WITHIN_NS", 60 * NS_PER_S)
 
 
 class Scripted(Link):
