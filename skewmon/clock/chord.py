@@ -2,7 +2,7 @@
 
 Two bursts bound the mean rate between them, whatever happened in between. The bursts in between narrow it:
 a rate that changes by no more than RESTLESS_PPB_PER_MIN keeps the offset within a parabola about the straight
-line from the first burst to the last. All lines that meet every burst so widened make a polygon.
+line from the first burst to the last. So a line that meets every burst so widened has that mean rate.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from skewmon.clock.interval import UNKNOWN_RATE
 from skewmon.clock.line import Point
 from skewmon.clock.oscillator import Constraint
-from skewmon.clock.polygon import Polygon
+from skewmon.clock.slopes import Band, slopes
 from skewmon.model import NS_PER_S
 
 #: A fan that starts beside a crystal moves it by 1,000 ppb a minute; three times that.
@@ -38,29 +38,28 @@ def chord(points: Sequence[Point], least: int) -> Chord | None:
 
     The oldest bursts are dropped until a line is left; None if there is none.
     """
-    count = sum(points[0].at_ns - point.at_ns <= SPAN_NS for point in points)
+    count = sum([points[0].at_ns - at_ns <= SPAN_NS for at_ns, _, _ in points])
     count = min(max(count, least), len(points))
     while count >= least:
-        lines = _lines(points[:count])
-        if lines is not None:
-            return Chord(*lines.rate(), count)
+        bands = _bands(points[:count])
+        found = slopes(bands, UNKNOWN_RATE.lower_ppb / NS_PER_S, UNKNOWN_RATE.upper_ppb / NS_PER_S)
+        if found is not None:
+            return Chord(found.least.slope, found.greatest.slope, count)
         count = count * 3 // 4
     return None
 
 
-def _lines(points: Sequence[Point]) -> Polygon | None:
-    last, first = points[0], points[-1]
-    newest = last.interval
-    box = Polygon.box(last.at_ns, newest.lower_ns, newest.upper_ns, UNKNOWN_RATE)
-    if box is None:
-        return None
+def _bands(points: Sequence[Point]) -> list[Band]:
+    """Return the bursts, each widened by the bend between the first and the last of them; oldest first."""
+    last_ns, zero_ns, _ = points[0]
+    first_ns = points[-1].at_ns
     bands = []
-    for point in reversed(points[1:]):  # the oldest cuts most
-        bend = (last.at_ns - point.at_ns) * (point.at_ns - first.at_ns) * RESTLESS_PPB_PER_MIN
-        slack_ns = -(-bend // _HALF_PPB_PER_MIN)
-        seen = point.interval
-        bands.append((point.at_ns - last.at_ns, seen.lower_ns - slack_ns, seen.upper_ns + slack_ns))
-    return box.clipped(bands)
+    for at_ns, offset_ns, width_ns in reversed(points):
+        bend = (last_ns - at_ns) * (first_ns - at_ns) * RESTLESS_PPB_PER_MIN
+        reach_ns = (width_ns + 1) // 2 - bend // _HALF_PPB_PER_MIN
+        middle_ns = offset_ns - zero_ns
+        bands.append((at_ns - last_ns, middle_ns - reach_ns, middle_ns + reach_ns))
+    return bands
 
 
 def shows_no_bend(since_ns: int, now: Constraint) -> bool:

@@ -2,7 +2,7 @@
 
 The correction is read on the node (MONOTONIC − RAW) and known to parts per billion after a few rounds; if the
 last of them ran at another rate than the rest, today's may lie anywhere between the two. The oscillator's
-rate comes from the polygon of its history if that is narrow enough (BOUNDED: every burst must be met; rests
+rate comes from all lines that its history allows if they are alike (BOUNDED: every burst must be met; rests
 on H1 to H4 and H6), else from the lines through the last minute's bursts (BOUNDED: the mean rate since), else
 from a weighted least-squares fit of the bursts' middles (STATISTICAL: assumes that the path's asymmetry is
 noise), else from the bounds of H2b. Only meaningful rates are published.
@@ -200,29 +200,35 @@ def rates(
 def _oscillator(history: History, plausible: Plausible | None, points: Sequence[Point]) -> Rate | None:
     """Return the rate of the oscillator by the narrowest means that are meaningful.
 
-    The polygon if its rate is calm (H6), the mean of the last minute otherwise; for a rate that changes too
-    fast for either, its bounds by H2b.
+    All lines that the history allows if the rate is calm (H6), the mean of the last minute otherwise; for a
+    rate that changes too fast for either, its bounds by H2b.
     """
-    calm: Rate | None = None
+    calm = fitted = None
     if plausible is not None:
         calm = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, history.calm_bursts)
-    fitted = fit(points)
-    if calm is not None and calm.meaningful and not _is_restless(history, calm, fitted):
-        return calm
+        if calm.meaningful and not _is_young(history):
+            fitted = fit(points)
+            if not _is_restless(history, calm, fitted):
+                return calm
+    recent = _recent(points)
+    if recent is not None and recent.meaningful:
+        return recent
+    fitted = fitted or fit(points)
     bounds = history.learned.bounds(history.proven.at_ns)
     learned = Rate(bounds.lower_ppb / 1e9, bounds.upper_ppb / 1e9, Basis.BOUNDED, history.bursts)
-    known = (_recent(points), fitted, calm, learned)
-    return next((rate for rate in known if rate and rate.meaningful), fitted or calm)
+    return next((rate for rate in (fitted, calm, learned) if rate and rate.meaningful), fitted or calm)
+
+
+def _is_young(history: History) -> bool:
+    """Return whether the history could not have been contradicted yet by a rate that changes fast."""
+    return bool(history.constraints) and shows_no_bend(history.constraints[0].at_ns, history.proven)
 
 
 def _is_restless(history: History, calm: Rate, fitted: Rate | None) -> bool:
-    """Return whether the last bursts follow the rate better than the polygon does.
+    """Return whether the last bursts follow the rate better than the whole history does.
 
-    The polygon follows a rate that changes faster than H6 allows late, until the next contradiction. A young
-    one could not have been contradicted yet.
+    That follows a rate that changes faster than H6 allows late, until the next contradiction.
     """
-    if history.constraints and shows_no_bend(history.constraints[0].at_ns, history.proven):
-        return True
     if fitted is None or not fitted.meaningful:
         return False
     wandered_ns = history.wandered_ns

@@ -23,8 +23,7 @@ from typing import NamedTuple
 from skewmon.clock.burst import oscillator_at
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
 from skewmon.clock.oscillator import Constraint, LearnedRate
-from skewmon.clock.polygon import Polygon
-from skewmon.clock.wander import Plausible, constraints_of, in_reach, plausible_of, polygon_of
+from skewmon.clock.wander import Plausible, constraints_of, in_reach, plausible_of
 from skewmon.model import Burst, Estimate, Interval
 
 #: Clocksources that no hypervisor stops: the processor's own counter keeps counting while a guest is paused.
@@ -75,10 +74,9 @@ class History(NamedTuple):
     boot_id: str
     clocksource: str
     proven: Constraint  # at the last common instant
-    polygon: Polygon | None = None
     constraints: tuple[Constraint, ...] = ()  # oldest first
     bursts: int = 1
-    calm_bursts: int = 1  # that the polygon rests on
+    calm_bursts: int = 1  # that the constraints rest on
     learned: LearnedRate = LearnedRate()
     narrowest_ns: int = 0  # burst so far, without the quanta
     wandered_ns: int | None = None  # when the rate last changed faster than H6 allows
@@ -117,12 +115,11 @@ def review(
     proven = _narrowed(fresh, known, narrowest_ns) if steady else fresh
     reading = Constraint(at_ns, proven.lower_ns, proven.upper_ns)
     learned = history.learned.after(reading, steady=steady)
-    polygon, kept, calm, reset = _extended(history, burst, at_ns, proven, rate)
+    plausible, kept, calm, reset = _extended(history, burst, at_ns, proven, rate)
     grown = History(
         history.boot_id,
         history.clocksource,
         reading,
-        polygon,
         kept,
         history.bursts + 1,
         calm,
@@ -130,22 +127,20 @@ def review(
         narrowest_ns,
         history.wandered_ns if reset is None else at_ns,
     )
-    plausible = plausible_of(polygon, proven) if steady else None
     shown = Proven(proven) if steady or rate != UNKNOWN_RATE else None
-    return grown, HistoryUpdate(shown, plausible, reset, rate)
+    return grown, HistoryUpdate(shown, plausible if steady else None, reset, rate)
 
 
 def _begin(burst: Burst, estimate: Estimate, reset: Reset | None) -> tuple[History, HistoryUpdate]:
     assert estimate.oscillator is not None
     now = estimate.oscillator
     seen = constraints_of(burst, estimate.at_ns, now, UNKNOWN_RATE)
-    polygon, kept = polygon_of(seen, estimate.at_ns, now, UNKNOWN_RATE)
+    _, kept = plausible_of(seen, estimate.at_ns, now, UNKNOWN_RATE)
     reading = Constraint(estimate.at_ns, now.lower_ns, now.upper_ns)
     history = History(
         burst.program.boot_id,
         burst.program.clocksource,
         reading,
-        polygon,
         kept,
         learned=LearnedRate((reading,)),
         narrowest_ns=_path_width_ns(burst, now),
@@ -193,14 +188,14 @@ def _contradicted(history: History, now: Interval, known: Interval, at_ns: int) 
 
 def _extended(
     history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds
-) -> tuple[Polygon | None, tuple[Constraint, ...], int, Reset | None]:
-    """Return the polygon with one more burst, its constraints and bursts; begun again if H6 is broken."""
+) -> tuple[Plausible | None, tuple[Constraint, ...], int, Reset | None]:
+    """Return the rate after one more burst, its constraints and bursts; begun again if H6 is broken."""
     seen = constraints_of(burst, at_ns, proven, rate)
-    polygon, kept = polygon_of(history.constraints + seen, at_ns, proven, rate)
-    if polygon is not None or not in_reach(proven):
-        return polygon, kept, history.calm_bursts + 1, None
-    polygon, kept = polygon_of(seen, at_ns, proven, rate)
-    return polygon, kept, 1, Reset(ResetReason.WANDER)
+    plausible, kept = plausible_of(history.constraints + seen, at_ns, proven, rate)
+    if plausible is not None or not in_reach(proven):
+        return plausible, kept, history.calm_bursts + 1, None
+    plausible, kept = plausible_of(seen, at_ns, proven, rate)
+    return plausible, kept, 1, Reset(ResetReason.WANDER)
 
 
 def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:

@@ -4,7 +4,8 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Rates, Steering, fit, rates, steer
 from skewmon.clock.history import (
@@ -15,11 +16,11 @@ from skewmon.clock.history import (
     ResetReason,
     review,
 )
-from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
+from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
 from skewmon.clock.line import Point
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
-from skewmon.model import Burst, Estimate, Interval
+from skewmon.model import NS_PER_S, Burst, Estimate, Interval
 
 #: Kinds of movement that count as a step of the node's wall clock.
 STEPS = frozenset({MovementKind.STEP, MovementKind.LEAP, MovementKind.MOVED})
@@ -31,8 +32,7 @@ LOOK_BACK = (1, 3, 7, 15, 31)
 JUMPS = frozenset({ResetReason.RATE, ResetReason.CONTRADICTION})
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(NamedTuple):
     """The past of one node's clocks; bounded, and a value."""
 
     history: History | None = None
@@ -42,8 +42,7 @@ class ClockState:
     steps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ClockUpdate:
+class ClockUpdate(NamedTuple):
     """The conclusions from one more burst and the past of a node.
 
     ``oscillator`` is never wider than the estimate's own, and None if the past proves nothing; ``plausible``
@@ -133,9 +132,13 @@ def _crept(points: Sequence[Point], since_ns: int, now: Point, rate: RateBounds)
     for back in LOOK_BACK:
         if back >= len(points) or points[back].at_ns < since_ns:
             return None
-        known = aged(points[back].interval, now.at_ns - points[back].at_ns, rate)
-        if known.meet(now.interval) is None:
-            return now.interval - known
+        before = points[back]
+        elapsed_ns, moved_ns = now.at_ns - before.at_ns, now.offset_ns - before.offset_ns
+        widths_ns = (now.width_ns + 1) // 2 + (before.width_ns + 1) // 2
+        least_ns = moved_ns - widths_ns + -elapsed_ns * rate.upper_ppb // NS_PER_S
+        most_ns = moved_ns + widths_ns - elapsed_ns * rate.lower_ppb // NS_PER_S
+        if least_ns > 0 or most_ns < 0:
+            return Interval(least_ns, most_ns)
     return None
 
 
@@ -186,4 +189,4 @@ def without_base(state: ClockState, mistaken_steps: int = 0) -> ClockState:
     A wall clock that is known against the base alone seems to have stepped then: ``mistaken_steps``.
     """
     readings = state.readings if state.readings is not None and state.readings.raw_ns is not None else None
-    return replace(state, history=None, readings=readings, points=(), steps=state.steps - mistaken_steps)
+    return state._replace(history=None, readings=readings, points=(), steps=state.steps - mistaken_steps)

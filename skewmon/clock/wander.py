@@ -3,12 +3,13 @@
 Far tighter than the proven ones, and fit for drift and forecasts, not for an alert on an offset.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from skewmon.clock.interval import OSCILLATOR, RateBounds, intersection, middle_ns
 from skewmon.clock.oscillator import Constraint
-from skewmon.clock.polygon import REACH_NS, Band, Polygon
+from skewmon.clock.slopes import REACH_NS, Band, slopes
 from skewmon.model import NS_PER_S, Burst, Interval
 
 #: H6: how fast an oscillator's rate may change. Temperature moves a crystal by about 20 ppb a minute in an
@@ -33,11 +34,9 @@ MAX_CONSTRAINTS = 5
 AGEING_SHARE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Plausible:
-    """An offset and its rate that also rest on H6 (wander)."""
+class Plausible(NamedTuple):
+    """Bounds of a rate that also rest on H6 (wander)."""
 
-    interval: Interval
     rate_lower: float
     rate_upper: float
 
@@ -64,42 +63,37 @@ def constraints_of(burst: Burst, at_ns: int, now: Interval, rate: RateBounds) ->
 
 
 def in_reach(interval: Interval) -> bool:
-    """Whether an interval is narrow enough for a polygon."""
+    """Whether an interval is narrow enough to bound a rate."""
     return interval.width_ns < REACH_NS
 
 
-def polygon_of(
+def plausible_of(
     constraints: tuple[Constraint, ...], at_ns: int, now: Interval, rate: RateBounds
-) -> tuple[Polygon | None, tuple[Constraint, ...]]:
-    """Return the polygon of all constraints at ``at_ns``, and those worth keeping; both oldest first.
+) -> tuple[Plausible | None, tuple[Constraint, ...]]:
+    """Return the rate at ``at_ns`` that all constraints allow, and those worth keeping; both oldest first.
 
-    The oldest know the rate best, so that most of the newer ones have nothing left to cut. A constraint that
-    is not a side of the polygon is dropped once it is no longer recent.
+    A constraint that no possible line touches is dropped once it is no longer recent.
     """
-    box = Polygon.box(at_ns, now.lower_ns, now.upper_ns, rate)
-    if box is None:
+    if not in_reach(now):
         return None, ()
     young = [constraint for constraint in constraints if at_ns - constraint.at_ns <= MAX_AGE_NS]
-    bands = [_band(constraint, at_ns) for constraint in young]
-    polygon = box.clipped(band for band in bands if band[0])  # the box holds this very instant
-    if polygon is None:
+    bands = _bands(young, at_ns, now)
+    found = slopes(bands, rate.lower_ppb / NS_PER_S, rate.upper_ppb / NS_PER_S)
+    if found is None:
         return None, ()
-    older = zip(young[:-RECENT], bands, strict=False)
-    sides = (constraint for constraint, band in older if polygon.touches(band))
-    return polygon, (*islice(sides, MAX_CONSTRAINTS - RECENT), *young[-RECENT:])
+    sides = (one for number, one in enumerate(young[:-RECENT]) if found.has_side(bands, number))
+    kept = (*islice(sides, MAX_CONSTRAINTS - RECENT), *young[-RECENT:])
+    return Plausible(found.least.slope, found.greatest.slope), kept
 
 
-def _band(constraint: Constraint, at_ns: int) -> Band:
-    dt_ns = constraint.at_ns - at_ns
-    slack_ns = wander_slack_ns(dt_ns)
-    return dt_ns, constraint.lower_ns - slack_ns, constraint.upper_ns + slack_ns
-
-
-def plausible_of(polygon: Polygon | None, within: Interval) -> Plausible | None:
-    """Return the offset and the rate of a polygon, no wider than the proven offset."""
-    if polygon is None:
-        return None
-    lower, upper = polygon.offset_ns()
-    # The polygon's margin may stick out by a nanosecond; history only ever tightens.
-    lower, upper = max(lower, within.lower_ns), min(upper, within.upper_ns)
-    return Plausible(Interval(lower, upper) if lower <= upper else within, *polygon.rate())
+def _bands(constraints: Sequence[Constraint], at_ns: int, now: Interval) -> list[Band]:
+    """Return the offsets at ``at_ns`` of all tangents that wander allows, and the present one last."""
+    zero_ns = now.lower_ns
+    bands = []
+    for instant_ns, lower_ns, upper_ns in constraints:
+        dt_ns = instant_ns - at_ns
+        if dt_ns:
+            slack_ns = wander_slack_ns(dt_ns)
+            bands.append((dt_ns, lower_ns - slack_ns - zero_ns, upper_ns + slack_ns - zero_ns))
+    bands.append((0, 0, now.upper_ns - zero_ns))
+    return bands

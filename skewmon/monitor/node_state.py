@@ -107,7 +107,7 @@ class NodeUpdate:
     def without_jump(self) -> "NodeUpdate":
         """Return the update without the jump of the oscillator, which was the base's."""
         movements = _without_jumps(self.clock_update.movements)
-        return replace(self, clock_update=replace(self.clock_update, movements=movements))
+        return replace(self, clock_update=self.clock_update._replace(movements=movements))
 
     def without_base(self) -> "NodeUpdate":
         """Return the update without conclusions from the base, which stood still."""
@@ -173,7 +173,7 @@ class NodeState:
             return NodeUpdate(outcome, outcome, self.clock_state, ClockUpdate(steps=steps), axis=self.axis)
         axis = outcome.local.axis if outcome.local else None
         if self._is_overtaken(outcome) or self._is_off_axis(outcome):
-            latest = replace(self.clock_update, oscillator=None, plausible=None, movements=(), reset=None)
+            latest = self.clock_update._replace(oscillator=None, plausible=None, movements=(), reset=None)
             return NodeUpdate(outcome, outcome, self.clock_state, latest, is_newest=False, axis=self.axis)
         clock_state, since_ns, resets = self.clock_state, None, tuple[str, ...]()
         if clock_state is None and self.checkpoint is not None:
@@ -186,7 +186,7 @@ class NodeState:
         resets += (latest.reset.reason,) if latest.reset and since_ns is None else ()
         narrowed = _narrowed(outcome, latest)
         if axis is not None and latest.movements:
-            latest = replace(latest, movements=on_base(latest.movements, axis.to_base))
+            latest = latest._replace(movements=on_base(latest.movements, axis.to_base))
         return NodeUpdate(outcome, narrowed, clock_state, latest, resets, since_ns, axis=axis and axis.key)
 
     def commit(self, update: NodeUpdate, wall_ns: int) -> None:

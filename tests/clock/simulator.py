@@ -132,6 +132,7 @@ class Truth:
     at_ns: int
     oscillator_units: int
     wall_units: int
+    rate_ppt: int  # of the oscillator
 
     @property
     def oscillator_ns(self) -> float:
@@ -341,7 +342,7 @@ class Machine:
         assert self.at_ns == at_ns, "the node sleeps"
         oscillator = self._raw * TRILLION + self._raw_rest
         wall = oscillator + (self._mono + self._real) * TRILLION + self._mono_rest
-        return Truth(at_ns, oscillator, wall)
+        return Truth(at_ns, oscillator, wall, self.rate_ppt)
 
     def exchange(self, departure_ns: int) -> tuple[Exchange, int]:
         """Return one exchange whose request leaves at ``departure_ns``, and when its reply arrives."""

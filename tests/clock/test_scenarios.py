@@ -25,6 +25,7 @@ from tests.clock.simulator import (
     PPM,
     RUNGS,
     SLEW_LIMIT_PPT,
+    TRILLION,
     Machine,
     Observation,
     Pause,
@@ -132,7 +133,8 @@ class Tally:
         self.widened += tight.wall.width_ns > plain.wall.width_ns
         self.proven_misses += not good
         if update.plausible is not None and not fast:
-            self.plausible_misses += not holds(update.plausible.interval, seen.truth.oscillator_units)
+            lower, upper = update.plausible
+            self.plausible_misses += not lower <= seen.truth.rate_ppt / TRILLION <= upper
         self.reported.update(movement.kind for movement in update.movements)
         self.steps += [m.size for m in update.movements if m.kind is MovementKind.STEP and m.size is not None]
         if update.reset is not None:

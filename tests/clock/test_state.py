@@ -1,7 +1,7 @@
 """The state of a node's clocks: the result of a round, the state that is kept, and its cost."""
 
 import pickle
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -43,7 +43,7 @@ def test_updating_is_pure() -> None:
     now = estimate(last.burst, last.tau_ns)
     assert update_clocks(state, last.burst, now) == update_clocks(state, last.burst, now)
     assert pickle.dumps(state) == before
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         state.steps = 3  # type: ignore[misc]  # that is the point
 
 
