@@ -1,9 +1,9 @@
 """An alert: its identity, the samples of its condition, and its transitions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from skewmon.model import Threshold, ThresholdKind
 
@@ -55,9 +55,21 @@ class Key:
         return labels if self.node is None else {**labels, "node": self.node}
 
 
+class Texts(NamedTuple):
+    """The texts of an alert: ``description`` has the numbers, ``next`` the command to run."""
+
+    summary: str = ""
+    description: str = ""
+    next: str = ""
+
+
+#: Builds the texts of one round. They change each round, and are needed when an alert changes or is sent.
+Describe = Callable[[], Texts]
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert that fires or has ended; ``description`` has the numbers, ``next`` the command to run."""
+    """An alert that fires or has ended; the texts are those of ``Texts``."""
 
     key: Key
     started_wall_ns: int
@@ -71,6 +83,10 @@ class Alert:
         """Whether the alert still fires."""
         return self.ended_wall_ns is None
 
+    def described(self, describe: Describe | None) -> "Alert":
+        """Return the alert with new texts, or with those it has if there are none."""
+        return self if describe is None else replace(self, **describe()._asdict())
+
 
 class ConditionState(StrEnum):
     """The state of one alert's condition in one round."""
@@ -82,21 +98,23 @@ class ConditionState(StrEnum):
     UNKNOWN = "unknown"  # no data
 
 
+#: The states that prove a breach of the line, whichever node is to blame.
+BEYOND = frozenset({ConditionState.PROVEN, ConditionState.SHARED})
+
+
 @dataclass(frozen=True, slots=True)
 class ConditionSample:
-    """The state of one alert's condition in one round, with the texts for the alert."""
+    """The state of one alert's condition in one round; one beyond its line can be described."""
 
     key: Key
     line: Threshold
     condition: ConditionState
-    summary: str = ""
-    description: str = ""
-    next: str = ""
+    describe: Describe | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The samples of every condition of one cluster in one round."""
+    """The samples of the conditions of one cluster in one round."""
 
     cluster: str
     at_wall_ns: int

@@ -1,10 +1,11 @@
 """Derives the state of every alert's condition from a round's view of a cluster."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 
 from skewmon.alert import conditions_node
-from skewmon.alert.alerts import ConditionSample, ConditionState, Key, Observation
-from skewmon.alert.conditions_node import STATES, Evaluator
+from skewmon.alert.alerts import BEYOND, ConditionSample, ConditionState, Key, Observation, Texts
+from skewmon.alert.conditions_node import STATES, Condition, Evaluator
 from skewmon.alert.conditions_utc import utc
 from skewmon.alert.furthest_peers import FurthestPeer, furthest_peers
 from skewmon.alert.messages import (
@@ -31,29 +32,47 @@ COMPARING = frozenset(
 )
 
 
-def observe(view: ClusterView) -> Observation:
+def observe(view: ClusterView, followed: Iterable[Key] | None = None) -> Observation:
     """Return the samples of a round: for every line of the cluster, of every node and of the cluster itself.
 
-    A cluster that is configured with fewer than two nodes has no pairs, so its comparing lines have no
-    samples. A configured node counts, measured or not.
+    With ``followed``, conditions of other alerts have no sample unless they are beyond their lines. A cluster
+    that is configured with fewer than two nodes has no pairs, so its comparing lines have no samples. A
+    configured node counts, measured or not.
     """
-    samples = [
-        sample
-        for line in view.cluster.thresholds
-        if len(view.nodes) >= 2 or line.kind not in COMPARING
-        for sample in EVALUATORS[line.kind](view, line)
-    ]
+    nodes_of = None if followed is None else _by_line(followed)
+    samples: list[ConditionSample] = []
+    for line in view.cluster.thresholds:
+        if len(view.nodes) < 2 and line.kind in COMPARING:
+            continue
+        nodes = None if nodes_of is None else nodes_of.get((line.kind, line.severity), ())
+        samples += (
+            ConditionSample(
+                Key(view.name, line.kind, line.severity, node),
+                line,
+                condition,
+                describe if condition in BEYOND else None,
+            )
+            for node, condition, describe in EVALUATORS[line.kind](view, line)
+            if condition in BEYOND or nodes is None or node in nodes
+        )
     return Observation(view.name, view.at_wall_ns, tuple(samples))
 
 
-def skew(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def _by_line(keys: Iterable[Key]) -> dict[tuple[str, str], set[str | None]]:
+    """Return the nodes of some alerts by kind and severity of their lines."""
+    found: dict[tuple[str, str], set[str | None]] = {}
+    for key in keys:
+        found.setdefault((key.kind, key.severity), set()).add(key.node)
+    return found
+
+
+def skew(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge the cluster as a whole, and each node against its furthest peer that is not a culprit."""
     culprits = frozenset(view.vote.culprits if view.vote.verdict == CulpritVerdict.NAMED else ())
     yield _cluster_skew(view, line, culprits)
     if view.skew is not None and judge(view.skew, line) is Judgement.OK and not culprits:
         for node in view.nodes:  # no pair is as far apart; the furthest peer need not be known
-            condition = ConditionState.UNKNOWN if node.offset is None else ConditionState.CLEAR
-            yield ConditionSample(Key(view.name, line.kind, line.severity, node.name), line, condition)
+            yield node.name, ConditionState.UNKNOWN if node.offset is None else ConditionState.CLEAR, None
         return
     offsets = {node.name: node.offset for node in view.nodes if node.offset is not None}
     furthest = furthest_peers(offsets, culprits)
@@ -61,17 +80,18 @@ def skew(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
         yield _node_skew(view, node, line, furthest.get(node.name), culprits)
 
 
-def _cluster_skew(view: ClusterView, line: Threshold, culprits: Collection[str]) -> ConditionSample:
+def _cluster_skew(view: ClusterView, line: Threshold, culprits: Collection[str]) -> Condition:
     """Judge the whole cluster; the alert machine prefers a node's alert if there is one."""
-    key = Key(view.name, line.kind, line.severity)
     condition = ConditionState.UNKNOWN if view.skew is None else STATES[judge(view.skew, line)]
-    if view.skew is None or condition is not ConditionState.PROVEN:
-        return ConditionSample(key, line, condition)
+    if condition is ConditionState.PROVEN and culprits:
+        condition = ConditionState.SHARED
+    return None, condition, partial(_describe_cluster, view, line)
+
+
+def _describe_cluster(view: ClusterView, line: Threshold) -> Texts:
+    assert view.skew is not None, view.name
     pair = f" between {view.worst.node} and {view.worst.peer}" if view.worst else ""
-    return ConditionSample(
-        key,
-        line,
-        ConditionState.SHARED if culprits else ConditionState.PROVEN,
+    return Texts(
         f"The clocks of {view.name} disagree.",
         f"The skew{pair} is {skew_bounds(view.skew, line)}."
         f"{sentence(view.vote.evidence or 'The wrong clock cannot be determined')}{quoted(view.findings)}",
@@ -85,16 +105,18 @@ def _node_skew(
     line: Threshold,
     furthest: FurthestPeer | None,
     culprits: Collection[str],
-) -> ConditionSample:
+) -> Condition:
     """Judge one node; only the alert of a named culprit may start."""
-    key = Key(view.name, line.kind, line.severity, node.name)
-    condition = ConditionState.UNKNOWN if furthest is None else STATES[judge(furthest.skew, line)]
-    if furthest is None or condition is not ConditionState.PROVEN:
-        return ConditionSample(key, line, condition)
-    return ConditionSample(
-        key,
-        line,
-        ConditionState.PROVEN if node.name in culprits else ConditionState.SHARED,
+    if furthest is None:
+        return node.name, ConditionState.UNKNOWN, None
+    condition = STATES[judge(furthest.skew, line)]
+    if condition is ConditionState.PROVEN and node.name not in culprits:
+        condition = ConditionState.SHARED
+    return node.name, condition, partial(_describe_node, view, node, line, furthest)
+
+
+def _describe_node(view: ClusterView, node: NodeView, line: Threshold, furthest: FurthestPeer) -> Texts:
+    return Texts(
         f"The clock of {node.name} is wrong.",
         f"{node.name} ({node.address}) differs from {furthest.peer} by {skew_bounds(furthest.skew, line)}"
         f"{direction(node)}.{sentence(view.vote.evidence)}{quoted(node.findings)}",
@@ -102,16 +124,14 @@ def _node_skew(
     )
 
 
-def unknown(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def unknown(view: ClusterView, _line: Threshold) -> Iterator[Condition]:
     """Report a cluster without a known skew."""
-    key = Key(view.name, line.kind, line.severity)
-    if view.skew is not None:
-        yield ConditionSample(key, line, ConditionState.CLEAR)
-        return
-    yield ConditionSample(
-        key,
-        line,
-        ConditionState.PROVEN,
+    condition = ConditionState.PROVEN if view.skew is None else ConditionState.CLEAR
+    yield None, condition, partial(_describe_unknown, view)
+
+
+def _describe_unknown(view: ClusterView) -> Texts:
+    return Texts(
         f"The skew of {view.name} is unknown.",
         f"Of {len(view.nodes)} nodes {view.measured} could be measured; a skew needs two. "
         f"Alerts that fire stay as they are.{reasons(view)}",

@@ -1,17 +1,21 @@
 """Conditions of single nodes: offset, drift, steps, reachability, and the state of the time daemon."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
-from skewmon.alert.alerts import ConditionSample, ConditionState, Key
+from skewmon.alert.alerts import ConditionState, Describe, Texts
 from skewmon.alert.messages import bounds, next_command, probe_command, quoted, sentence
 from skewmon.alert.thresholds import Judgement, judge
 from skewmon.model import ClusterView, Failed, Interval, Measured, NodeView, SyncStatus, Threshold
 from skewmon.text import rate
 
-Evaluator = Callable[[ClusterView, Threshold], Iterator[ConditionSample]]
+#: The node of an alert, or None for its cluster's; its condition's state; the texts of one beyond its line.
+Condition = tuple[str | None, ConditionState, Describe | None]
+
+Evaluator = Callable[[ClusterView, Threshold], Iterator[Condition]]
 
 #: Describes a quantity that is beyond its line.
-Describe = Callable[[Interval, Threshold], str]
+DescribeQuantity = Callable[[Interval, Threshold], str]
 
 #: The state of a condition that concerns one node alone, by judgement.
 STATES: Mapping[Judgement, ConditionState] = {
@@ -27,19 +31,19 @@ _NS_PER_RATIO = 1e9
 _STILL = Interval(0, 0)
 
 
-def ahead(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def ahead(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge how far each node is ahead of the reference."""
     for node in view.nodes:
         yield _judged(view, node, line, node.offset, "is ahead", _describe_ahead)
 
 
-def behind(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def behind(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge how far each node is behind the reference."""
     for node in view.nodes:
         yield _judged(view, node, line, node.offset, "is behind", _describe_behind)
 
 
-def drift(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def drift(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge the drift of each node from the reference, rounded outwards to whole nanoseconds."""
     for node in view.nodes:
         value = None
@@ -50,7 +54,7 @@ def drift(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
         yield _judged(view, node, line, value, "runs at a wrong rate", _describe_drift)
 
 
-def step(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def step(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge the step that this round found; a measured node without one did not step."""
     for node in view.nodes:
         yield _judged(view, node, line, node.stepped or _STILL, "was stepped", _describe_step)
@@ -62,19 +66,26 @@ def _judged(
     line: Threshold,
     value: Interval | None,
     headline: str,
-    describe: Describe,
-) -> ConditionSample:
-    """Return the sample of a quantity of one node; without a measurement it is UNKNOWN."""
-    key = Key(view.name, line.kind, line.severity, node.name)
+    describe: DescribeQuantity,
+) -> Condition:
+    """Return the state of a quantity of one node; without a measurement it is UNKNOWN."""
     if value is None or not isinstance(node.outcome, Measured):
-        return ConditionSample(key, line, ConditionState.UNKNOWN)
+        return node.name, ConditionState.UNKNOWN, None
     condition = STATES[judge(value, line)]
     if condition is not ConditionState.PROVEN:
-        return ConditionSample(key, line, condition)  # texts take most of the time, and only proof needs them
-    return ConditionSample(
-        key,
-        line,
-        condition,
+        return node.name, condition, None
+    return node.name, condition, partial(_describe, view, node, line, value, headline, describe)
+
+
+def _describe(
+    view: ClusterView,
+    node: NodeView,
+    line: Threshold,
+    value: Interval,
+    headline: str,
+    describe: DescribeQuantity,
+) -> Texts:
+    return Texts(
         f"The clock of {node.name} {headline}.",
         f"{node.name} ({node.address}): {describe(value, line)}.{quoted(node.findings)}",
         next_command(view, node),
@@ -98,25 +109,11 @@ def _describe_step(value: Interval, line: Threshold) -> str:
     return f"set {way} by {bounds(value.proven_ns, value.furthest_ns, line)}"
 
 
-def unsynchronized(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def unsynchronized(view: ClusterView, _line: Threshold) -> Iterator[Condition]:
     """Report nodes whose time daemon claims to be unsynchronized, or does not run."""
     for node in view.nodes:
-        key = Key(view.name, line.kind, line.severity, node.name)
         status = node.timesync if isinstance(node.outcome, Measured) else None
-        condition = _claimed(status)
-        if status is None or condition is not ConditionState.PROVEN:
-            yield ConditionSample(key, line, condition)
-            continue
-        none = status.daemon == "none"
-        problem = "no time daemon runs" if none else f"{status.daemon} is not synchronized"
-        yield ConditionSample(
-            key,
-            line,
-            condition,
-            f"Time synchronization of {node.name} is broken.",
-            f"{node.name} ({node.address}): {problem}.{quoted(node.findings)}",
-            next_command(view, node),
-        )
+        yield node.name, _claimed(status), partial(_describe_claim, view, node)
 
 
 def _claimed(status: SyncStatus | None) -> ConditionState:
@@ -127,7 +124,18 @@ def _claimed(status: SyncStatus | None) -> ConditionState:
     return ConditionState.CLEAR if status.synchronized else ConditionState.PROVEN
 
 
-def unreachable(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def _describe_claim(view: ClusterView, node: NodeView) -> Texts:
+    assert node.timesync is not None, node.name
+    daemon = node.timesync.daemon
+    problem = "no time daemon runs" if daemon == "none" else f"{daemon} is not synchronized"
+    return Texts(
+        f"Time synchronization of {node.name} is broken.",
+        f"{node.name} ({node.address}): {problem}.{quoted(node.findings)}",
+        next_command(view, node),
+    )
+
+
+def unreachable(view: ClusterView, _line: Threshold) -> Iterator[Condition]:
     """Report nodes that could not be measured.
 
     If none could, the fault is more likely on this side: SkewmonSkewUnknown reports it once, instead of one
@@ -135,16 +143,16 @@ def unreachable(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]
     """
     failed = ConditionState.SHARED if view.measured == 0 and len(view.nodes) > 1 else ConditionState.PROVEN
     for node in view.nodes:
-        key = Key(view.name, line.kind, line.severity, node.name)
-        if not isinstance(node.outcome, Failed):
-            yield ConditionSample(key, line, ConditionState.CLEAR)
-            continue
-        yield ConditionSample(
-            key,
-            line,
-            failed,
-            f"{node.name} cannot be measured.",
-            f"{node.name} ({node.address}): {node.outcome.reason.value}."
-            f"{sentence(node.outcome.detail)}{sentence(node.outcome.advice)}",
-            probe_command(view, node),
-        )
+        if isinstance(node.outcome, Failed):
+            yield node.name, failed, partial(_describe_failure, view, node, node.outcome)
+        else:
+            yield node.name, ConditionState.CLEAR, None
+
+
+def _describe_failure(view: ClusterView, node: NodeView, failed: Failed) -> Texts:
+    return Texts(
+        f"{node.name} cannot be measured.",
+        f"{node.name} ({node.address}): {failed.reason.value}."
+        f"{sentence(failed.detail)}{sentence(failed.advice)}",
+        probe_command(view, node),
+    )

@@ -3,18 +3,19 @@
 Only confirmed UTC is judged. While it is not confirmed, or the path cannot prove it, alerts stay as they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
-from skewmon.alert.alerts import ConditionSample, ConditionState, Key
-from skewmon.alert.conditions_node import STATES
+from skewmon.alert.alerts import ConditionState, Texts
+from skewmon.alert.conditions_node import STATES, Condition
 from skewmon.alert.messages import bounds, check_command, next_command, quoted, sentence
 from skewmon.alert.thresholds import Judgement, judge
-from skewmon.model import ClusterView, Interval, Threshold
+from skewmon.model import ClusterView, Interval, NodeView, Threshold
 from skewmon.text import at_least, exact, names
 from skewmon.timesync.findings.rules_utc import off_together
 
 
-def utc(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
+def utc(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge each node against UTC; without references there is nothing to judge.
 
     If all measured nodes are off on one side, only the alert of the cluster may start, and those of the nodes
@@ -27,22 +28,22 @@ def utc(view: ClusterView, line: Threshold) -> Iterator[ConditionSample]:
     together = off_together(offsets.values(), line.limit_ns)
     yield _cluster(view, line, offsets, judged, together=together)
     for node in view.nodes:
-        key = Key(view.name, line.kind, line.severity, node.name)
-        condition = ConditionState.UNKNOWN if node.name not in judged else STATES[judged[node.name]]
+        if node.name not in judged:
+            yield node.name, ConditionState.UNKNOWN, None
+            continue
+        condition = STATES[judged[node.name]]
         if condition is ConditionState.PROVEN and together:
             condition = ConditionState.AMBIGUOUS  # neither starts nor ends this alert
-        if condition is not ConditionState.PROVEN:
-            yield ConditionSample(key, line, condition)
-            continue
-        yield ConditionSample(
-            key,
-            line,
-            condition,
-            f"The clock of {node.name} is off UTC.",
-            f"{node.name} ({node.address}) is {described(offsets[node.name], line)}."
-            f"{_witnesses(view)}{quoted(node.findings)}",
-            next_command(view, node),
-        )
+        yield node.name, condition, partial(_describe_node, view, node, line, offsets[node.name])
+
+
+def _describe_node(view: ClusterView, node: NodeView, line: Threshold, offset: Interval) -> Texts:
+    return Texts(
+        f"The clock of {node.name} is off UTC.",
+        f"{node.name} ({node.address}) is {described(offset, line)}."
+        f"{_witnesses(view)}{quoted(node.findings)}",
+        next_command(view, node),
+    )
 
 
 def described(offset: Interval, line: Threshold) -> str:
@@ -58,19 +59,22 @@ def _cluster(
     judged: Mapping[str, Judgement],
     *,
     together: bool,
-) -> ConditionSample:
+) -> Condition:
     """Judge the cluster: proven if all nodes are off together, shared if the nodes' own alerts report it."""
-    key = Key(view.name, line.kind, line.severity)
     far = [name for name, judgement in judged.items() if judgement is Judgement.BREACH]
     if not far:
-        return ConditionSample(key, line, _not_proven(view, judged))
+        return None, _not_proven(view, judged), None
+    condition = ConditionState.PROVEN if together else ConditionState.SHARED
+    return None, condition, partial(_describe_cluster, view, line, offsets, far)
+
+
+def _describe_cluster(
+    view: ClusterView, line: Threshold, offsets: Mapping[str, Interval], far: Sequence[str]
+) -> Texts:
     ahead = [name for name in far if offsets[name].lower_ns > 0]
     side = "ahead of" if len(ahead) == len(far) else "from" if ahead else "behind"
     least = at_least(min(offsets[name].proven_ns for name in far))
-    return ConditionSample(
-        key,
-        line,
-        ConditionState.PROVEN if together else ConditionState.SHARED,
+    return Texts(
         f"The clocks of {view.name} are off UTC.",
         f"{len(far)} of {len(offsets)} measured clocks are at least {least} {side} UTC "
         f"(line: {exact(line.limit_ns)}): {names(far)}.{_witnesses(view)}{quoted(view.findings)}",

@@ -12,11 +12,21 @@ proven and no alert of a node covers it. When one does, the cluster's alert is s
 once a skew was proven for as long as its line requires, an alert fires until the skew is proven to be gone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from skewmon.alert.alerts import Alert, Cause, ConditionSample, ConditionState, Key, Observation, Transition
+from skewmon.alert.alerts import (
+    BEYOND,
+    Alert,
+    Cause,
+    ConditionSample,
+    ConditionState,
+    Describe,
+    Key,
+    Observation,
+    Transition,
+)
 from skewmon.model import NS_PER_S
 
 #: A proven condition that was then neither proven nor cleared for this long is dropped.
@@ -30,9 +40,6 @@ FLAP_CLEAR_NS = 30 * NS_PER_S
 
 #: … up to this limit, so that an alert does not outlive its cause by more than a person expects.
 FLAP_CLEAR_MAX_NS = 900 * NS_PER_S
-
-#: The states that prove a breach of the line, whichever node is to blame.
-BEYOND = frozenset({ConditionState.PROVEN, ConditionState.SHARED})
 
 
 class Phase(StrEnum):
@@ -48,8 +55,8 @@ class Slot:
     """The state of one alert.
 
     ``counted_ns`` is the time for which the condition that ends the present phase was proven, ``idle_ns`` the
-    time since a pending condition was last proven, ``seen_ns`` the instant of the last round (None after a
-    restart).
+    time since a pending condition was last proven. ``alert`` has the texts of its last change, and
+    ``State.alert`` returns it with those of the last round that proved it.
     """
 
     phase: Phase
@@ -58,20 +65,28 @@ class Slot:
     counted_ns: int = 0
     idle_ns: int = 0
     flaps: int = 0
-    seen_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Every alert of one cluster that is pending, firing or has just ended."""
+    """Every alert of one cluster that is pending, firing or has just ended.
+
+    ``seen_ns`` is the instant of the last round (None after a restart), ``texts`` describe the conditions
+    that were beyond their lines in it.
+    """
 
     slots: Mapping[Key, Slot] = field(default_factory=dict)
+    seen_ns: int | None = None
+    texts: Mapping[Key, Describe | None] = field(default_factory=dict)
+
+    def alert(self, key: Key) -> Alert:
+        """Return an alert with the texts of the last round that proved it."""
+        return self.slots[key].alert.described(self.texts.get(key))
 
     @property
-    def firing(self) -> tuple[Alert, ...]:
+    def firing(self) -> list[Key]:
         """The alerts that fire, in a stable order."""
-        firing = [slot.alert for slot in self.slots.values() if slot.phase is Phase.FIRING]
-        return tuple(sorted(firing, key=lambda alert: _order(alert.key)))
+        return sorted((key for key, slot in self.slots.items() if slot.phase is Phase.FIRING), key=_order)
 
 
 def step(state: State, observation: Observation, now_ns: int) -> tuple[State, tuple[Transition, ...]]:
@@ -80,38 +95,47 @@ def step(state: State, observation: Observation, now_ns: int) -> tuple[State, tu
     ``now_ns`` is the common base. Alerts without a sample are no longer configured and end; a condition
     without data has a sample that is UNKNOWN.
     """
-    slots = dict(state.slots)
-    transitions: list[Transition] = []
     samples = {sample.key: sample for sample in observation.samples}
+    texts = {key: sample.describe for key, sample in samples.items() if sample.condition in BEYOND}
+    slots = _described(state, texts.keys())
+    transitions: list[Transition] = []
     for key in [key for key in slots if key not in samples]:
         transitions += _end(slots, key, Cause.WITHDRAWN, observation.at_wall_ns)
         slots.pop(key, None)
+    gap_ns = 0 if state.seen_ns is None else max(0, now_ns - state.seen_ns)
     # Nodes before their cluster: the alerts of the nodes decide whether the cluster's is needed.
     for sample in sorted(samples.values(), key=lambda sample: sample.key.node is None):
-        transitions += _advance(slots, sample, observation.at_wall_ns, now_ns)
-    return State(slots), tuple(transitions)
+        transitions += _advance(slots, sample, observation.at_wall_ns, gap_ns)
+    return State(slots, now_ns, texts), tuple(transitions)
 
 
 def withdraw(state: State, wall_ns: int) -> tuple[Transition, ...]:
     """End every alert of a cluster that is no longer configured; return the transitions."""
-    slots = dict(state.slots)
+    slots = _described(state, ())
     ended = (one for key in state.slots for one in _end(slots, key, Cause.WITHDRAWN, wall_ns))
     return tuple(ended)
 
 
-def _advance(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int, now_ns: int) -> list[Transition]:
-    """Advance one alert by one sample."""
+def _described(state: State, proven: Container[Key]) -> dict[Key, Slot]:
+    """Return the slots; firing alerts that are not proven again keep the texts of the last round."""
+    slots = dict(state.slots)
+    for key, describe in state.texts.items():
+        if key not in proven and key in slots and slots[key].phase is Phase.FIRING:
+            slots[key] = replace(slots[key], alert=slots[key].alert.described(describe))
+    return slots
+
+
+def _advance(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int, gap_ns: int) -> list[Transition]:
+    """Advance one alert by one sample, ``gap_ns`` after the last round."""
     key = sample.key
     slot = slots.get(key)
     if slot is None:
         if sample.condition not in BEYOND:
             return []
         slot = Slot(Phase.PENDING, Alert(key, wall_ns), ConditionState.UNKNOWN)
-    gap_ns = 0 if slot.seen_ns is None else max(0, now_ns - slot.seen_ns)
-    moved = replace(
-        _MOVES[slot.phase](slot, sample.condition, gap_ns), condition=sample.condition, seen_ns=now_ns
-    )
-    slots[key] = _with_texts(moved, sample)
+    moved = _MOVES[slot.phase](slot, sample.condition, gap_ns)
+    unchanged = moved.condition is sample.condition
+    slots[key] = moved if unchanged else replace(moved, condition=sample.condition)
     return _decide(slots, sample, wall_ns)
 
 
@@ -129,7 +153,8 @@ def _move_firing(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
         return replace(
             slot, counted_ns=slot.counted_ns + (gap_ns if slot.condition is ConditionState.CLEAR else 0)
         )
-    return slot if condition is ConditionState.UNKNOWN else replace(slot, counted_ns=0)
+    paused = condition is ConditionState.UNKNOWN or slot.counted_ns == 0
+    return slot if paused else replace(slot, counted_ns=0)
 
 
 def _move_quiet(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
@@ -162,7 +187,7 @@ def _decide_pending(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: in
         _drop(slots, key)
         return []
     long_enough = slot.counted_ns >= sample.line.for_s * NS_PER_S
-    return _fire(slots, key, wall_ns) if long_enough and _may_fire(slots, slot) else []
+    return _fire(slots, sample, wall_ns) if long_enough and _may_fire(slots, slot) else []
 
 
 def _decide_firing(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int) -> list[Transition]:
@@ -170,6 +195,7 @@ def _decide_firing(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int
     key, line = sample.key, sample.line
     slot = slots[key]
     if _covered(slots, key):
+        slots[key] = replace(slot, alert=slot.alert.described(sample.describe))
         ended = _end(slots, key, Cause.SUPERSEDED, wall_ns)
         if slot.condition is not ConditionState.CLEAR:
             # The proof still holds: if the node's alert ends first, this one fires again at once.
@@ -219,10 +245,11 @@ def _covered(slots: Mapping[Key, Slot], key: Key) -> bool:
     )
 
 
-def _fire(slots: dict[Key, Slot], key: Key, wall_ns: int) -> list[Transition]:
-    slot = slots[key]
-    alert = replace(slot.alert, started_wall_ns=wall_ns, ended_wall_ns=None)
-    slots[key] = replace(slot, phase=Phase.FIRING, alert=alert, counted_ns=0)
+def _fire(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int) -> list[Transition]:
+    slot = slots[sample.key]
+    described = slot.alert.described(sample.describe)
+    alert = replace(described, started_wall_ns=wall_ns, ended_wall_ns=None)
+    slots[sample.key] = replace(slot, phase=Phase.FIRING, alert=alert, counted_ns=0)
     return [Transition(Cause.PROVEN_AGAIN if slot.flaps else Cause.PROVEN_FOR, alert)]
 
 
@@ -235,14 +262,6 @@ def _end(slots: dict[Key, Slot], key: Key, cause: Cause, wall_ns: int) -> list[T
     flaps = slot.flaps + (cause is Cause.CLEAR_FOR)
     slots[key] = replace(slot, phase=Phase.QUIET, alert=alert, counted_ns=0, flaps=flaps)
     return [Transition(cause, alert)]
-
-
-def _with_texts(slot: Slot, sample: ConditionSample) -> Slot:
-    """Store the texts of the newest round that proves the alert."""
-    if sample.condition not in BEYOND:
-        return slot
-    alert = replace(slot.alert, summary=sample.summary, description=sample.description, next=sample.next)
-    return replace(slot, alert=alert)
 
 
 def _order(key: Key) -> tuple[str, str, str, str]:

@@ -144,7 +144,7 @@ class Reporter:
             reload_success_wall_ns=self._status.reloaded_wall_ns,
             notifications=dict(counts.total),
             notification_failures=dict(counts.failed),
-            firing=tuple(alert.key for alert in self._alerting.firing),
+            firing=tuple(self._alerting.firing),
             page_url=masked_url(self._status.page_url.rstrip("/")),
             history_resets=dict(resets),
             loop_lag_s=self._status.loop_lag_s,

@@ -1,21 +1,21 @@
 """Alerting of the daemon: turns the views of each round into notifications.
 
 The machine's state is saved before anything is sent: after a crash an alert may be sent twice, but is never
-lost.
+lost. The times that it counts are saved once a minute, and at the end.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import aiohttp
 import structlog
 
 from skewmon.alert import saved_state
-from skewmon.alert.alerts import Alert, Transition
+from skewmon.alert.alerts import Alert, Key, Transition
 from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, step, withdraw
 from skewmon.errors import JournalError
-from skewmon.model import ClusterView
+from skewmon.model import NS_PER_S, ClusterView
 from skewmon.notify.dispatcher import Counts, Dispatcher, MemoryStore, Store
 from skewmon.notify.dry_run import DryRun, Print
 from skewmon.notify.receiver import Origin, ReceiverConfig
@@ -28,6 +28,28 @@ STATE = "alerts"
 
 #: The log gets every change, in addition to the configured receivers.
 LOG = ReceiverConfig("log")
+
+#: How often the times that alerts have counted are saved: half a kilobyte an alert. A kill loses a minute.
+SAVE_EVERY_NS = 60 * NS_PER_S
+
+
+class Firing(Mapping[Key, Alert]):
+    """The alerts that fire, in a stable order, each with its newest texts: these are built on access."""
+
+    def __init__(self, states: Mapping[str, State]) -> None:
+        self._states = states
+        self._keys = dict.fromkeys(key for name in sorted(states) for key in states[name].firing)
+
+    def __getitem__(self, key: Key) -> Alert:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._states[key.cluster].alert(key)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 class Alerting:
@@ -43,13 +65,11 @@ class Alerting:
         self._session: aiohttp.ClientSession | None = None
         self._configured: tuple[tuple[ReceiverConfig, ...], Origin] | None = None
         self._states = self._restored()
+        self._is_unsaved = False
+        self._saved_ns: int | None = None  # on the base
+        self.firing = Firing(self._states)  # replaced when an alert starts or ends
         self._dispatcher = Dispatcher((), self._store, self.counts)
         self._replaced = asyncio.Event()
-
-    @property
-    def firing(self) -> tuple[Alert, ...]:
-        """All firing alerts, in a stable order."""
-        return tuple(alert for name in sorted(self._states) for alert in self._states[name].firing)
 
     def configure(self, targets: Iterable[ReceiverConfig], origin: Origin) -> None:
         """Send to these receivers from now on; those that stay keep their queues."""
@@ -71,9 +91,14 @@ class Alerting:
         transitions: list[Transition] = []
         for view in views:
             with contained(Where.ROUND, cluster=view.name):
-                state = self._states.get(view.name, State())
-                self._states[view.name], changed = step(state, observe(view), base_ns)
+                before = self._states.get(view.name, State())
+                now, changed = step(before, observe(view, before.slots), base_ns)
+                self._states[view.name] = now
+                self._is_unsaved |= now.slots != before.slots
                 transitions += changed
+        if self._saved_ns is None or base_ns - self._saved_ns >= SAVE_EVERY_NS:
+            self._saved_ns = base_ns
+            self._save()
         self._send(transitions)
         return tuple(transitions)
 
@@ -81,6 +106,7 @@ class Alerting:
         """End the alerts of every cluster that is not among these; return the transitions."""
         gone = [name for name in self._states if name not in clusters]
         transitions = [one for name in gone for one in withdraw(self._states.pop(name), wall_ns)]
+        self._is_unsaved |= bool(gone)
         self._send(transitions)
         return tuple(transitions)
 
@@ -94,13 +120,21 @@ class Alerting:
                     await self._replaced.wait()
                     delivering.cancel()
         finally:
+            self._save()
             if self._session is not None:
                 await self._session.close()
                 self._session = None
 
-    def _send(self, transitions: Iterable[Transition]) -> None:
-        self._store.save(STATE, saved_state.to_json(self._states.values()))
-        self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
+    def _send(self, transitions: Collection[Transition]) -> None:
+        if transitions:
+            self._save()
+            self.firing = Firing(self._states)
+            self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
+
+    def _save(self) -> None:
+        if self._is_unsaved:
+            self._is_unsaved = False
+            self._store.save(STATE, saved_state.to_json(self._states.values()))
 
     def _restored(self) -> dict[str, State]:
         saved = self._store.load(STATE)

@@ -8,14 +8,14 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
-from skewmon.alert.alerts import Alert
+from skewmon.alert.alerts import Alert, Key
 from skewmon.notify.queues import FifoQueue, Queue, ResendQueue
 from skewmon.notify.receiver import Delivery, DeliveryReason, Notifier, Result
 from skewmon.runtime.containment import Where, contained
@@ -119,10 +119,10 @@ class Dispatcher:
             for reason in DeliveryReason:
                 counts.failed[receiver.notifier.name, reason.value] += 0
 
-    def submit(self, changed: Sequence[Alert], firing: Sequence[Alert]) -> None:
-        """Queue changes, and all firing alerts with their newest texts; return at once.
+    def submit(self, changed: Sequence[Alert], firing: Mapping[Key, Alert]) -> None:
+        """Queue changes; return at once.
 
-        Call it after every round, also if nothing changed: receivers that want resending mirror ``firing``.
+        Receivers that want resending mirror ``firing``, and read from it the newest texts when they send.
         """
         now_s = self._base_clock()
         for receiver in self.receivers:

@@ -8,8 +8,9 @@ order.
 import math
 import random
 from collections import Counter, OrderedDict, deque
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from skewmon.alert.alerts import Alert, Key
@@ -21,7 +22,8 @@ from skewmon.runtime.backoff import Backoff
 #: Alerts in one request; an Alertmanager takes thousands, a chat service a screenful.
 BATCH_MAX = 64
 
-#: Changes queued for a dead receiver: one for each of 10,000 nodes. Beyond it the oldest matter least.
+#: Changes, or ends of alerts, queued for a dead receiver: one for each of 10,000 nodes. Beyond it the oldest
+#: matter least. Alerts that fire are as many as the alert machine has.
 QUEUE_MAX = 10_000
 
 #: An ended alert is resent for this long, so that a receiver that restarts still gets the end.
@@ -39,8 +41,8 @@ class Queue(Protocol):
 
     dropped: Counter[DeliveryReason]
 
-    def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
-        """Queue changes, and update from all firing alerts."""
+    def submit(self, changed: Sequence[Alert], firing: Mapping[Key, Alert], now_s: float) -> None:
+        """Queue changes, and follow the firing alerts."""
         ...
 
     def due_at_s(self) -> float | None:
@@ -85,11 +87,11 @@ class Pause:
 
 @dataclass(slots=True)
 class _Entry:
-    """One alert of a resend queue, with its next due time, and the time of its end if it has ended."""
+    """One alert of a resend queue: its next due time, and if it has ended the alert and when it did."""
 
-    alert: Alert
     due_s: float
-    ended_s: float | None = None
+    ended: Alert | None = None
+    ended_s: float = 0.0
 
 
 class ResendQueue:
@@ -104,26 +106,26 @@ class ResendQueue:
         self.heartbeat = False
         self._heartbeat_due_s = -math.inf
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._firing: Mapping[Key, Alert] = {}
         self._pause = Pause(rng)
 
-    def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
-        """Send changes at once; update the texts of known alerts, and add unknown ones that fire."""
+    def submit(self, changed: Sequence[Alert], firing: Mapping[Key, Alert], now_s: float) -> None:
+        """Send changes at once; add unknown alerts that fire."""
+        self._firing = firing
         for alert in changed:
-            self._entries[alert.key] = _Entry(alert, now_s, None if alert.firing else now_s)
-        for alert in firing:
-            entry = self._entries.get(alert.key)
-            if entry is not None and entry.alert.firing:
-                entry.alert = alert
-            else:
-                self._entries[alert.key] = _Entry(alert, now_s)
-        self._forget({alert.key for alert in firing})
-        while len(self._entries) > QUEUE_MAX:
-            self._entries.popitem(last=False)
+            self._entries[alert.key] = _Entry(now_s, None if alert.firing else alert, now_s)
+        for key in firing:
+            if key not in self._entries or self._entries[key].ended:
+                self._entries[key] = _Entry(now_s)
+        self._forget(firing)
+        ended = [key for key, entry in self._entries.items() if entry.ended]
+        for key in ended[: max(0, len(ended) - QUEUE_MAX)]:
+            del self._entries[key]
             self.dropped[DeliveryReason.QUEUE_FULL] += 1
 
     def _forget(self, firing: Container[Key]) -> None:
         """Drop alerts that no longer fire but whose end was not submitted; they expire at the receiver."""
-        for key in [key for key, entry in self._entries.items() if entry.alert.firing and key not in firing]:
+        for key in [key for key, entry in self._entries.items() if not entry.ended and key not in firing]:
             del self._entries[key]
 
     def due_at_s(self) -> float | None:
@@ -137,8 +139,8 @@ class ResendQueue:
         """See ``Queue``."""
         if now_s < self._pause.until_s:
             return ()
-        due = (entry.alert for entry in self._entries.values() if entry.due_s <= now_s)
-        return tuple(alert for alert, _ in zip(due, range(BATCH_MAX), strict=False))
+        due = (key for key, entry in self._entries.items() if entry.due_s <= now_s)
+        return tuple(self._entries[key].ended or self._firing[key] for key in islice(due, BATCH_MAX))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
         """Schedule alerts that were accepted or finally refused after the resend interval."""
@@ -149,20 +151,20 @@ class ResendQueue:
         self._heartbeat_due_s = now_s + RESEND_S
         for alert in batch:
             entry = self._entries.get(alert.key)
-            if entry is None or entry.alert.firing != alert.firing:
+            if entry is None or (entry.ended is None) != alert.firing:
                 continue  # it changed during the request, and is due again
             entry.due_s = now_s + RESEND_S
-            if entry.ended_s is not None and now_s - entry.ended_s >= RESOLVED_KEPT_S:
+            if entry.ended and now_s - entry.ended_s >= RESOLVED_KEPT_S:
                 del self._entries[alert.key]
 
     def to_json(self, now_s: float) -> Any:
         """Return the alerts that have ended, as JSON values."""
-        return [alert_to_json(entry.alert) for entry in self._entries.values() if not entry.alert.firing]
+        return [alert_to_json(entry.ended) for entry in self._entries.values() if entry.ended]
 
     def restore(self, data: Any, now_s: float) -> None:
         """See ``Queue``; the next process sends the ends for a full period again."""
         ended = [alert_from_json(one) for one in data]
-        self._entries.update({alert.key: _Entry(alert, now_s, now_s) for alert in ended})
+        self._entries.update({alert.key: _Entry(now_s, alert, now_s) for alert in ended})
 
 
 class FifoQueue:
@@ -173,7 +175,7 @@ class FifoQueue:
         self._queue: deque[tuple[Alert, float]] = deque()
         self._pause = Pause(rng)
 
-    def submit(self, changed: Sequence[Alert], firing: Sequence[Alert], now_s: float) -> None:
+    def submit(self, changed: Sequence[Alert], firing: Mapping[Key, Alert], now_s: float) -> None:
         """Queue changes; if the queue is full, drop the oldest."""
         self._queue.extend((alert, now_s) for alert in changed)
         while len(self._queue) > QUEUE_MAX:
@@ -188,7 +190,7 @@ class FifoQueue:
         """See ``Queue``."""
         if now_s < self._pause.until_s:
             return ()
-        return tuple(alert for (alert, _), _ in zip(self._queue, range(BATCH_MAX), strict=False))
+        return tuple(alert for alert, _ in islice(self._queue, BATCH_MAX))
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
         """Keep alerts that are retried, unless they are too old; drop the others."""

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 
-from skewmon.alert.alerts import Cause, ConditionSample, ConditionState, Key, Observation
+from skewmon.alert.alerts import Alert, Cause, ConditionSample, ConditionState, Key, Observation, Texts
 from skewmon.alert.machine import State, step
 from skewmon.alert.saved_state import from_json, to_json
 from skewmon.model import NS_PER_S, Threshold
@@ -28,11 +29,19 @@ def seen(
     """Return the samples of one round; the texts name the condition, to identify the sample."""
     samples = tuple(
         ConditionSample(
-            key(node, cluster, line), line, condition, f"{condition.value}.", f"at {wall_ns}", "next"
+            key(node, cluster, line),
+            line,
+            condition,
+            partial(Texts, f"{condition.value}.", f"at {wall_ns}", "next"),
         )
         for node, condition in conditions.items()
     )
     return Observation(cluster, wall_ns, samples)
+
+
+def firing(state: State) -> tuple[Alert, ...]:
+    """Return the alerts that fire, with their texts."""
+    return tuple(map(state.alert, state.firing))
 
 
 def restarted(state: State) -> State:
@@ -67,4 +76,4 @@ class Timeline:
     @property
     def firing(self) -> list[str | None]:
         """The nodes whose alerts fire; None is the cluster's."""
-        return [alert.key.node for alert in self.state.firing]
+        return [key.node for key in self.state.firing]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from skewmon.alert.alerts import ConditionSample, ConditionState, Key
+from skewmon.alert.alerts import ConditionState, Key, Texts
 from skewmon.alert.conditions import EVALUATORS, observe
 from skewmon.model import (
     ClusterView,
@@ -30,9 +30,11 @@ def conditions(
     }
 
 
-def sample(round_: ClusterView, key: Key) -> ConditionSample:
-    """Return one sample."""
-    return next(sample for sample in observe(round_).samples if sample.key == key)
+def texts(round_: ClusterView, key: Key) -> Texts:
+    """Return the texts of one alert."""
+    describe = next(sample.describe for sample in observe(round_).samples if sample.key == key)
+    assert describe is not None
+    return describe()
 
 
 def test_every_kind_has_an_evaluator() -> None:
@@ -138,7 +140,7 @@ def test_a_step_is_seen_in_the_round_that_finds_it() -> None:
         "b": ConditionState.CLEAR,
         "c": ConditionState.CLEAR,
     }
-    said = sample(round_, Key("prod", "step", "warning", "a")).description
+    said = texts(round_, Key("prod", "step", "warning", "a")).description
     assert "set back by at least 1.999 s" in said
 
 
@@ -153,7 +155,7 @@ def test_drift_is_judged_in_nanoseconds_a_second() -> None:
     )
     found = conditions(round_, "drift", "warning")
     assert found == {"a": ConditionState.PROVEN, "b": ConditionState.AMBIGUOUS, "c": ConditionState.UNKNOWN}
-    assert "190 ppm" in sample(round_, Key("prod", "drift", "warning", "a")).description
+    assert "190 ppm" in texts(round_, Key("prod", "drift", "warning", "a")).description
 
 
 @pytest.mark.parametrize(("kind", "offset_ns"), [("ahead", 5 * S), ("behind", -5 * S)])
@@ -163,7 +165,7 @@ def test_one_sided_lines_look_one_way(kind: str, offset_ns: int) -> None:
     round_ = view(node("a", offset_ns), node("b", -offset_ns), lines=lines)
     assert conditions(round_, kind, "warning") == {"a": ConditionState.PROVEN, "b": ConditionState.CLEAR}
     assert "the reference by at least 4.999 s and at most 5.001 s (line: 1 s)" in (
-        sample(round_, Key("prod", kind, "warning", "a")).description
+        texts(round_, Key("prod", kind, "warning", "a")).description
     )
 
 
@@ -172,7 +174,7 @@ def test_the_texts_of_a_culprit_have_bounds_evidence_and_the_next_command() -> N
     finding = Finding("no-source", "critical", "chronyd has no reachable source.", "chronyc sources -v")
     quiet = Finding("leap", "info", "Nothing to see.", "true")
     round_ = view(node("a", 70 * S, findings=(quiet, finding)), node("b"), node("c"), vote=named("a"))
-    found = sample(round_, Key("prod", "skew", "critical", "a"))
+    found = texts(round_, Key("prod", "skew", "critical", "a"))
     assert found.summary == "The clock of a is wrong."
     assert "at least 69.99 s and at most 70.01 s (line: 1 s), ahead." in found.description
     assert "1 of the nodes against the rest. chronyd has no reachable source." in found.description
@@ -182,14 +184,14 @@ def test_the_texts_of_a_culprit_have_bounds_evidence_and_the_next_command() -> N
 
 def test_the_texts_of_a_cluster_name_the_pair() -> None:
     """Without a culprit the alert names the pair."""
-    found = sample(offsets(UNDETERMINED, a=70 * S, b=0), Key("prod", "skew", "critical"))
+    found = texts(offsets(UNDETERMINED, a=70 * S, b=0), Key("prod", "skew", "critical"))
     assert "The skew between a and b is at least 69.99 s" in found.description
     assert "Two nodes cannot outvote each other." in found.description
 
 
 def test_unreachable_nodes_come_with_reason_and_advice() -> None:
     """The reason is the one of the metrics."""
-    found = sample(view(node("b"), node("c"), missing("a")), Key("prod", "unreachable", "warning", "a"))
+    found = texts(view(node("b"), node("c"), missing("a")), Key("prod", "unreachable", "warning", "a"))
     assert found.description == "a (a.example.com): no-answer. It is silent. Is it up?"
 
 

@@ -49,7 +49,7 @@ def conditions(seen: ClusterView) -> dict[str | None, str]:
 
 def firing(state: State) -> list[str | None]:
     """Return the nodes of the alerts on UTC that fire."""
-    return [one.key.node for one in state.firing if one.key.kind is ThresholdKind.UTC]
+    return [key.node for key in state.firing if key.kind is ThresholdKind.UTC]
 
 
 def test_each_node_that_is_off_has_an_alert() -> None:
@@ -58,7 +58,7 @@ def test_each_node_that_is_off_has_an_alert() -> None:
     assert conditions(seen) == {None: "shared", "a": "clear", "b": "clear", "c": "proven"}
     state, _ = step(State(), observe(seen), 0)
     assert firing(state) == ["c"]
-    (alert,) = (one for one in state.firing if one.key.kind is ThresholdKind.UTC)
+    (alert,) = (state.alert(key) for key in state.firing if key.kind is ThresholdKind.UTC)
     assert alert.key == Key("prod", ThresholdKind.UTC, "critical", "c")
     assert alert.key.name == "SkewmonUtcDivergence"
     assert alert.summary == "The clock of c is off UTC."
@@ -75,7 +75,7 @@ def test_all_nodes_off_together_are_one_alert() -> None:
     assert set(conditions(seen).values()) == {"proven", "ambiguous", "unknown"}
     state, _ = step(State(), observe(seen), 0)
     assert firing(state) == [None]
-    (alert,) = (one for one in state.firing if one.key.kind is ThresholdKind.UTC)
+    (alert,) = (state.alert(key) for key in state.firing if key.kind is ThresholdKind.UTC)
     assert alert.description.startswith(
         "4 of 4 measured clocks are at least 199 ms ahead of UTC (line: 50 ms): a, b, c, d."
     )

@@ -15,7 +15,7 @@ from skewmon.model import NS_PER_S, Burst, Cluster, ClusterView, Endpoint, Inter
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
-from tests.alert.samples import restarted
+from tests.alert.samples import firing, restarted
 from tests.alert.views import MS, S, missing, named, node, offsets, view
 from tests.clock.simulator import PPM, Machine, holds, observe_round
 
@@ -137,7 +137,7 @@ async def _doubtful_rounds(rounds: int, restart_every: int) -> int:
         simulated = Simulated([0] * SIDE + [LINE.limit_ns] * SIDE, seed)
         for _ in range(restart_every):
             found = await simulated.round()
-            assert simulated.state.firing == (), simulated.state.firing
+            assert simulated.state.firing == []
             assert found.skew is not None
             assert found.skew.lower_ns <= LINE.limit_ns <= found.skew.upper_ns
             doubtful += found.verdict == "ambiguous"
@@ -165,7 +165,7 @@ async def test_a_skew_beyond_line_and_width_fires_in_the_first_round(sign: int) 
         skew_ns = sign * (LINE.limit_ns + width_ns + 1)
         simulated = Simulated((0, 0, skew_ns), seed)  # the same seed is the same network
         await simulated.round()
-        assert [(one.key.name, one.key.node) for one in simulated.state.firing] == [("SkewmonSkewHigh", "n3")]
+        assert [(key.name, key.node) for key in simulated.state.firing] == [("SkewmonSkewHigh", "n3")]
 
 
 WRONG = offsets(named("c"), a=0, b=0, c=70 * S)
@@ -192,12 +192,12 @@ def test_silence_ends_no_alert_and_has_alerts_of_its_own(
 ) -> None:
     """A day without proof of health after a proven skew: the alerts still fire, with their starts."""
     state, _ = step(State(), observe(WRONG), 0)
-    before = state.firing
+    before = firing(state)
     assert before
     for number in range(1, 24 * 60):
         state, changes = step(state, observe(silence), number * 60 * S)
         assert all(change.alert.firing for change in changes)
-    starts = {one.key: one.started_wall_ns for one in state.firing}
+    starts = {one.key: one.started_wall_ns for one in firing(state)}
     assert {one.key: one.started_wall_ns for one in before}.items() <= starts.items()
     assert {(key.name, key.node) for key in starts if key.name != "SkewmonSkewHigh"} == own
 

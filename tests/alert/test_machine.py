@@ -5,7 +5,7 @@ import pytest
 from skewmon.alert.alerts import Cause, ConditionState
 from skewmon.alert.machine import PENDING_FORGOTTEN_AFTER_NS, Phase, State, step, withdraw
 from skewmon.model import NS_PER_S, Threshold
-from tests.alert.samples import INTERVAL_S, LINE, Timeline, key, restarted, seen
+from tests.alert.samples import INTERVAL_S, LINE, Timeline, firing, key, restarted, seen
 
 PROVEN, SHARED, CLEAR = ConditionState.PROVEN, ConditionState.SHARED, ConditionState.CLEAR
 AMBIGUOUS, UNKNOWN = ConditionState.AMBIGUOUS, ConditionState.UNKNOWN
@@ -204,7 +204,7 @@ def test_the_texts_are_those_of_the_last_proof() -> None:
     timeline = Timeline()
     timeline.rounds(4, SHARED, a=PROVEN)
     timeline.rounds(2, UNKNOWN, a=UNKNOWN)
-    (alert,) = timeline.state.firing
+    (alert,) = firing(timeline.state)
     assert (alert.started_wall_ns, alert.description) == (30 * NS_PER_S, f"at {45 * NS_PER_S}")
 
 

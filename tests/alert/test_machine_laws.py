@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from skewmon.alert.alerts import Cause, ConditionState, Key, Transition
 from skewmon.alert.machine import BEYOND, FLAP_CLEAR_MAX_NS, PENDING_FORGOTTEN_AFTER_NS, State, step
 from skewmon.model import NS_PER_S, Threshold
-from tests.alert.samples import key, restarted, seen
+from tests.alert.samples import firing, key, restarted, seen
 
 NODES = ("a", "b", "c")
 LINE = Threshold("critical", 1, "skew", for_s=40.0, clear_for_s=25.0)
@@ -88,7 +88,7 @@ class AlertLaws(RuleBasedStateMachine):
     @invariant()
     def the_transitions_add_up_to_the_firing_alerts(self) -> None:
         """Compare the firing alerts with the sum of all transitions, by identity and start."""
-        assert {alert.key: alert.started_wall_ns for alert in self.state.firing} == self.alive
+        assert {alert.key: alert.started_wall_ns for alert in firing(self.state)} == self.alive
 
     @invariant()
     def identities_stay(self) -> None:
@@ -106,7 +106,7 @@ class AlertLaws(RuleBasedStateMachine):
         """Whatever has happened, health ends every alert."""
         for _ in range(3 + FLAP_CLEAR_MAX_NS // (45 * NS_PER_S)):
             self.health(gap_s=45, rounds=1)
-        assert self.state.firing == ()
+        assert self.state.firing == []
         assert self.alive == {}
 
     def _live(self, conditions: Mapping[str | None, ConditionState], gap_s: int) -> None:
@@ -137,7 +137,7 @@ class AlertLaws(RuleBasedStateMachine):
         if transition.cause is Cause.SUPERSEDED:
             book.superseded = book.last is not ConditionState.CLEAR
             assert identity.node is None
-            assert any(alert.key.node is not None for alert in self.state.firing)
+            assert any(identity.node is not None for identity in self.state.firing)
         else:
             assert transition.cause is Cause.CLEAR_FOR
             assert book.last is ConditionState.CLEAR

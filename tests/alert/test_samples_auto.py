@@ -31,7 +31,7 @@ async def _quiet(pair_rounds: int) -> tuple[int, int]:
         simulated = Simulated(ahead_ns, seed, delay_ns=DELAYS_NS[seed % len(DELAYS_NS)])
         for _ in range(ROUNDS):
             await simulated.round()
-            assert simulated.state.firing == (), (seed, simulated.state.firing)
+            assert simulated.state.firing == [], (seed, simulated.state.firing)
             short += sum(count < WHOLE_BURST for count in simulated.exchanges)
             whole += sum(count == WHOLE_BURST for count in simulated.exchanges)
     return short, whole
@@ -62,7 +62,7 @@ async def _alerted_after(samples: int | None, seed: int) -> int | None:
     simulated = Simulated([0, 0, 0], seed, samples=samples, delay_ns=delay_ns, path=RestlessPath)
     for _ in range(BEFORE):
         await simulated.round()
-        assert simulated.state.firing == ()
+        assert simulated.state.firing == []
     simulated.machines[dice.randrange(3)].schedule(simulated.now_ns - MS, Step(size_ns))
     for number in range(AFTER):
         await simulated.round()

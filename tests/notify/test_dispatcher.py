@@ -10,7 +10,7 @@ import structlog
 
 from skewmon.notify.dispatcher import SEND_TIMEOUT_S, STORE_TIMEOUT_S, Counts, Dispatcher, MemoryStore
 from skewmon.notify.receiver import Delivery, DeliveryReason, Notifier, Result
-from tests.notify.tools import NOW_NS, Scripted, ended, firing
+from tests.notify.tools import NOW_NS, Scripted, by_key, ended, firing
 
 pytestmark = pytest.mark.looptime
 
@@ -47,7 +47,7 @@ async def test_an_alert_is_sent_at_once() -> None:
     dispatcher = _dispatcher(scripted)
     async with _running(dispatcher):
         await asyncio.sleep(1000)
-        dispatcher.submit([firing()], [firing()])
+        dispatcher.submit([firing()], by_key(firing()))
         await asyncio.sleep(0.001)
     assert scripted.sent == [(1000.0, (firing(),))]
 
@@ -72,7 +72,7 @@ async def test_alerts_are_on_disk_before_they_are_sent(takes_s: float, sent_s: f
     dispatcher = _dispatcher(scripted, store=SlowStore(takes_s))
     async with _running(dispatcher):
         began_s = asyncio.get_running_loop().time()
-        dispatcher.submit([firing()], [firing()])
+        dispatcher.submit([firing()], by_key(firing()))
         await asyncio.sleep(10.0)
     assert [at_s - began_s for at_s, _ in scripted.sent] == [pytest.approx(sent_s)]
 
@@ -85,7 +85,7 @@ async def test_a_dead_receiver_delays_no_other() -> None:
     dispatcher = _dispatcher(hanging, dead, alive)
     async with _running(dispatcher):
         for number in range(3):
-            dispatcher.submit([firing(f"n{number}")], [])
+            dispatcher.submit([firing(f"n{number}")], {})
             await asyncio.sleep(1)
     assert [at_s for at_s, _ in alive.sent] == [0.0, 1.0, 2.0]
     assert len(hanging.sent) == 1
@@ -96,9 +96,9 @@ async def test_an_outage_loses_nothing() -> None:
     scripted = Scripted(answers=[DOWN] * 70 + [OK])
     dispatcher = _dispatcher(scripted)
     async with _running(dispatcher):
-        dispatcher.submit([firing()], [firing()])
+        dispatcher.submit([firing()], by_key(firing()))
         await asyncio.sleep(30)
-        dispatcher.submit([ended(firing())], [])
+        dispatcher.submit([ended(firing())], {})
         await asyncio.sleep(6_000)
     assert scripted.sent[-1][1] == (firing(), ended(firing()))
     assert scripted.sent[-1][0] > 1_800
@@ -110,7 +110,7 @@ async def test_a_receiver_that_never_answers_is_given_up_each_time() -> None:
     hanging = Scripted(takes_s=1e9)
     dispatcher = _dispatcher(hanging, counts=counts)
     async with _running(dispatcher):
-        dispatcher.submit([firing()], [])
+        dispatcher.submit([firing()], {})
         await asyncio.sleep(SEND_TIMEOUT_S * 3)
     assert len(hanging.sent) == 3
     assert counts.failed["scripted", "timeout"] == 2
@@ -124,7 +124,7 @@ async def test_attempts_and_failures_are_counted_by_reason() -> None:
     )
     assert counts.total == {"scripted": 0, "idle": 0}
     async with _running(dispatcher):
-        dispatcher.submit([firing("a"), firing("b")], [])
+        dispatcher.submit([firing("a"), firing("b")], {})
         await asyncio.sleep(60)
     assert counts.total["scripted"] == 6
     reasons = {(name, reason.value) for name in ("scripted", "idle") for reason in DeliveryReason}
@@ -138,7 +138,7 @@ async def test_a_refused_alert_is_counted_and_the_others_are_not() -> None:
     partly = Delivery(Result.OK, DeliveryReason.REFUSED, "HTTP 400", (firing("bad"),))
     dispatcher = _dispatcher(Scripted(answers=[partly]), counts=counts)
     async with _running(dispatcher):
-        dispatcher.submit([firing("bad"), firing("good")], [])
+        dispatcher.submit([firing("bad"), firing("good")], {})
         await asyncio.sleep(60)
     assert (counts.total["scripted"], counts.failed["scripted", "refused"]) == (2, 1)
 
@@ -148,7 +148,7 @@ async def test_dropped_alerts_are_counted(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("skewmon.notify.queues.QUEUE_MAX", 2)
     counts = Counts()
     dispatcher = _dispatcher(Scripted(), counts=counts)
-    dispatcher.submit([firing("a"), firing("b"), firing("c")], [])
+    dispatcher.submit([firing("a"), firing("b"), firing("c")], {})
     async with _running(dispatcher):
         await asyncio.sleep(1)
     assert counts.failed["scripted", "queue-full"] == 1
@@ -159,7 +159,7 @@ async def test_queued_changes_survive_a_restart() -> None:
     store = MemoryStore()
     dispatcher = _dispatcher(Scripted(answers=[DOWN]), store=store)
     async with _running(dispatcher):
-        dispatcher.submit([firing()], [firing()])
+        dispatcher.submit([firing()], by_key(firing()))
         await asyncio.sleep(10)
     after = Scripted()
     async with _running(_dispatcher(after, store=store)):
@@ -173,11 +173,11 @@ async def test_delivered_changes_are_not_repeated_after_a_restart() -> None:
     store = MemoryStore()
     dispatcher = _dispatcher(Scripted(), store=store)
     async with _running(dispatcher):
-        dispatcher.submit([firing()], [firing()])
+        dispatcher.submit([firing()], by_key(firing()))
         await asyncio.sleep(1)
     after = Scripted()
     restarted = _dispatcher(after, store=store)
-    restarted.submit([], [firing()])
+    restarted.submit([], by_key(firing()))
     async with _running(restarted):
         await asyncio.sleep(100)
     assert after.sent == []
@@ -192,7 +192,7 @@ async def test_a_damaged_saved_queue_is_dropped_and_logged() -> None:
         dispatcher = _dispatcher(scripted, store=store)
     assert lines[0]["event"] == "saved notifications are unreadable and were dropped"
     async with _running(dispatcher):
-        dispatcher.submit([firing()], [])
+        dispatcher.submit([firing()], {})
         await asyncio.sleep(1)
     assert len(scripted.sent) == 1
 
@@ -203,7 +203,7 @@ async def test_a_failure_is_logged_when_it_changes_and_not_each_time() -> None:
     dispatcher = _dispatcher(scripted)
     with structlog.testing.capture_logs() as lines:
         async with _running(dispatcher):
-            dispatcher.submit([firing()], [])
+            dispatcher.submit([firing()], {})
             await asyncio.sleep(3_600)
     assert [line["event"] for line in lines] == ["notification failed", "notifications work again"]
 
@@ -213,10 +213,10 @@ async def test_a_repeating_receiver_gets_firing_alerts_each_minute() -> None:
     scripted = Scripted(repeats=True)
     dispatcher = _dispatcher(scripted)
     async with _running(dispatcher):
-        dispatcher.submit([firing()], [firing()])
+        dispatcher.submit([firing()], by_key(firing()))
         for _ in range(720):
             await asyncio.sleep(15)
-            dispatcher.submit([], [firing()])
+            dispatcher.submit([], by_key(firing()))
     assert [at_s for at_s, _ in scripted.sent[:180]] == [60.0 * minute for minute in range(180)]
 
 
@@ -247,5 +247,5 @@ async def test_a_heartbeat_that_is_configured_later_starts_with_the_kept_queue()
 async def test_without_receivers_nothing_runs() -> None:
     """And nothing is queued."""
     dispatcher = _dispatcher()
-    dispatcher.submit([firing()], [firing()])
+    dispatcher.submit([firing()], by_key(firing()))
     await dispatcher.run()

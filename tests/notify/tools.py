@@ -23,6 +23,11 @@ def firing(node: str | None = "etcd3", cluster: str = "prod") -> Alert:
     return Alert(key, STARTED_NS, None, "The clock is wrong.", "At least 70 s.", "skewmon probe etcd3 -v")
 
 
+def by_key(*alerts: Alert) -> dict[Key, Alert]:
+    """Return alerts that fire, as receivers look them up."""
+    return {alert.key: alert for alert in alerts}
+
+
 def ended(alert: Alert) -> Alert:
     """Return the same alert after its end."""
     return replace(alert, ended_wall_ns=NOW_NS)

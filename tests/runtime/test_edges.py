@@ -30,7 +30,7 @@ from skewmon.notify.receiver import Delivery
 from skewmon.runtime import containment, logs
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error, translated
 from tests.inside import running_inside
-from tests.notify.tools import Scripted, firing
+from tests.notify.tools import Scripted, by_key, firing
 
 #: A secret of a configured URL that an exception may quote.
 SECRET = "hunter" + "2"
@@ -208,7 +208,7 @@ async def test_a_receiver_that_fails_delays_its_own_alerts_alone() -> None:
     sending = Dispatcher((bad, good), MemoryStore(), counts, base_clock=clock)
     task = asyncio.create_task(sending.run())
     with capture_logs() as logged:
-        sending.submit([firing()], [firing()])
+        sending.submit([firing()], by_key(firing()))
         await asyncio.sleep(30)
     task.cancel()
     assert len(good.sent) == 1
@@ -225,7 +225,7 @@ async def test_a_queue_that_fails_rests(monkeypatch: pytest.MonkeyPatch) -> None
     sending = Dispatcher((bad, good), MemoryStore(), Counts(), base_clock=asyncio.get_running_loop().time)
     monkeypatch.setattr(sending.receivers[0].queue, "batch", defective)
     task = asyncio.create_task(sending.run())
-    sending.submit([firing()], [firing()])
+    sending.submit([firing()], by_key(firing()))
     await asyncio.sleep(100)
     task.cancel()
     assert len(good.sent) >= 1
