@@ -5,7 +5,7 @@ the contrary was proven for as long as its line requires, and QUIET for a while 
 
 Time is counted, never compared: a slot adds up the time between two consecutive rounds that both proved the
 same thing. Rounds that are ambiguous or have no data pause the count and decide nothing, a restart loses at
-most one interval, and a clock that steps cannot start or end an alert.
+most one interval (a kill a minute more), and a clock that steps cannot start or end an alert.
 
 Every skew line has one slot for the cluster and one for each node. The cluster's slot fires if the skew is
 proven and no alert of a node covers it. When one does, the cluster's alert is superseded in the same step. So
@@ -15,6 +15,7 @@ once a skew was proven for as long as its line requires, an alert fires until th
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import ceil
 
 from skewmon.alert.alerts import (
     BEYOND,
@@ -27,7 +28,7 @@ from skewmon.alert.alerts import (
     Observation,
     Transition,
 )
-from skewmon.model import NS_PER_S
+from skewmon.model import NS_PER_S, Threshold
 
 #: A proven condition that was then neither proven nor cleared for this long is dropped.
 PENDING_FORGOTTEN_AFTER_NS = 900 * NS_PER_S
@@ -133,33 +134,40 @@ def _advance(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int, gap_
         if sample.condition not in BEYOND:
             return []
         slot = Slot(Phase.PENDING, Alert(key, wall_ns), ConditionState.UNKNOWN)
-    moved = _MOVES[slot.phase](slot, sample.condition, gap_ns)
+    moved = _MOVES[slot.phase](slot, sample, gap_ns)
     unchanged = moved.condition is sample.condition
     slots[key] = moved if unchanged else replace(moved, condition=sample.condition)
     return _decide(slots, sample, wall_ns)
 
 
-def _move_pending(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
-    """Count proof; other states pause the count."""
-    if condition not in BEYOND:
+def _move_pending(slot: Slot, sample: ConditionSample, gap_ns: int) -> Slot:
+    """Count proof, up to the time that the line requires; other states pause the count."""
+    if sample.condition not in BEYOND:
         return replace(slot, idle_ns=slot.idle_ns + gap_ns)
     counted_ns = slot.counted_ns + (gap_ns if slot.condition in BEYOND else 0)
-    return replace(slot, counted_ns=counted_ns, idle_ns=0)
+    counted_ns = min(counted_ns, _required_ns(sample.line))
+    unchanged = (slot.counted_ns, slot.idle_ns) == (counted_ns, 0)
+    return slot if unchanged else replace(slot, counted_ns=counted_ns, idle_ns=0)
 
 
-def _move_firing(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
+def _required_ns(line: Threshold) -> int:
+    """Return for how long a condition must be proven before its alert fires."""
+    return ceil(line.for_s * NS_PER_S)
+
+
+def _move_firing(slot: Slot, sample: ConditionSample, gap_ns: int) -> Slot:
     """Count proof of the contrary; UNKNOWN pauses the count, other states reset it."""
-    if condition is ConditionState.CLEAR:
+    if sample.condition is ConditionState.CLEAR:
         return replace(
             slot, counted_ns=slot.counted_ns + (gap_ns if slot.condition is ConditionState.CLEAR else 0)
         )
-    paused = condition is ConditionState.UNKNOWN or slot.counted_ns == 0
+    paused = sample.condition is ConditionState.UNKNOWN or slot.counted_ns == 0
     return slot if paused else replace(slot, counted_ns=0)
 
 
-def _move_quiet(slot: Slot, condition: ConditionState, gap_ns: int) -> Slot:
+def _move_quiet(slot: Slot, sample: ConditionSample, gap_ns: int) -> Slot:
     """Count the quiet time; after a new breach the alert is pending again and keeps its flap count."""
-    if condition in BEYOND:
+    if sample.condition in BEYOND:
         return replace(slot, phase=Phase.PENDING, counted_ns=0, idle_ns=0)
     return replace(slot, counted_ns=slot.counted_ns + gap_ns)
 
@@ -186,7 +194,7 @@ def _decide_pending(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: in
     if _forgettable(slot):
         _drop(slots, key)
         return []
-    long_enough = slot.counted_ns >= sample.line.for_s * NS_PER_S
+    long_enough = slot.counted_ns >= _required_ns(sample.line)
     return _fire(slots, sample, wall_ns) if long_enough and _may_fire(slots, slot) else []
 
 
@@ -199,7 +207,7 @@ def _decide_firing(slots: dict[Key, Slot], sample: ConditionSample, wall_ns: int
         ended = _end(slots, key, Cause.SUPERSEDED, wall_ns)
         if slot.condition is not ConditionState.CLEAR:
             # The proof still holds: if the node's alert ends first, this one fires again at once.
-            slots[key] = replace(slots[key], phase=Phase.PENDING, counted_ns=round(line.for_s * NS_PER_S))
+            slots[key] = replace(slots[key], phase=Phase.PENDING, counted_ns=_required_ns(line))
         return ended
     if slot.condition is ConditionState.CLEAR and slot.counted_ns >= _clear_ns(slot, line.clear_for_s):
         return _end(slots, key, Cause.CLEAR_FOR, wall_ns)

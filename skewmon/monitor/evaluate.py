@@ -1,6 +1,6 @@
 """The result of a round for one cluster: offsets, skew, culprits, drift, findings, verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skewmon.alert.verdict import (
@@ -22,12 +22,12 @@ from skewmon.culprit.last_step import last_step
 from skewmon.culprit.reference import reference_clock
 from skewmon.inventory.faults import inventory_findings
 from skewmon.model import (
+    BASE,
     NS_PER_S,
     Cluster,
     ClusterView,
     Interval,
     Measured,
-    Node,
     NodeView,
     Outcome,
     Pair,
@@ -132,11 +132,9 @@ def evaluate(
     cluster: Cluster, sweep: Sweep, state: MonitorState, wall_ns: int, seen: Survey = NO_AXES
 ) -> ClusterView:
     """Return the view of one cluster after the round was committed; changes nothing."""
-    axis, utc = state.rounds(cluster.name).axis, state.references.utc_at(sweep.at_ns)
-    on_axes, known = cluster_offsets(cluster, sweep, axis), UtcOfRound(utc, _utc_on_axes(state, seen))
-    nodes = [
-        _node_in_round(cluster, node, sweep, state, on_axes, seen, wall_ns, known) for node in cluster.nodes
-    ]
+    rounds, utc = state.rounds(cluster.name), state.references.utc_at(sweep.at_ns)
+    on_axes, known = cluster_offsets(cluster, sweep, rounds.axis), UtcOfRound(utc, _utc_on_axes(state, seen))
+    nodes = [*_nodes_in_round(cluster, sweep, state, on_axes, seen, wall_ns, known)]
     offsets = on_axes.nodes
     evidence = {one.name: one.evidence for one in nodes}
     skew = pairs.skew(offsets)
@@ -151,8 +149,7 @@ def evaluate(
     known_utc = confirmed(utc)
     reference = reference_clock(evidence, vote, known_utc and on_axes.to_reference(known_utc))
     base_ppb = base_rate_ppb(evidence.values())
-    axes_ppb = {label: state.axis_rate_ppb(label) for label in on_axes.labels}
-    forecasts = _node_forecasts(nodes, on_axes, lines, axes_ppb)
+    forecasts = _node_forecasts(nodes, on_axes, lines, _axes_ppb(on_axes, state))
     return ClusterView(
         cluster=cluster,
         verdict=cluster_verdict(
@@ -174,7 +171,7 @@ def evaluate(
             *utc_findings(evidence, utc, line_against_utc_ns(cluster.thresholds)),
             *inventory_findings(cluster),
         ),
-        rounds=state.rounds(cluster.name).number,
+        rounds=rounds.number,
         at_ns=sweep.at_ns,
         utc=utc,
         axis=on_axes.axis,
@@ -188,34 +185,40 @@ def _utc_on_axes(state: MonitorState, seen: Survey) -> dict[str, Utc]:
     return {label: known[label].utc_at(one.axis.at_ns) for label, one in seen.axes.items() if label in known}
 
 
-def _node_in_round(
+def _nodes_in_round(
     cluster: Cluster,
-    node: Node,
     sweep: Sweep,
     state: MonitorState,
     on_axes: ClusterOffsets,
     seen: Survey,
     wall_ns: int,
     utc: UtcOfRound,
-) -> NodeInRound:
-    record, outcome = state.node(node.endpoint), sweep.outcomes[node.endpoint]
-    moved = record.moved_since(state.rounds(cluster.name).since_ns)
-    wall, offset = _wall(outcome), on_axes.nodes.get(node.name)
-    evidence = NodeEvidence(
-        node.name,
-        record.timesync,
-        offset,
-        clock_changes(record, moved),
-        Access(node, cluster.config_file),
-        node.address,
-        outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
-        *rates_ppb(record.clock_update, state.axis_rate_ppb(axis_of(outcome))),
-        None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
-        utc.offset_of(outcome),
-        seen.evidence(node.endpoint, sweep),
-    )
-    own = on_axes.own.get(node.name)
-    return NodeInRound(node.name, outcome, offset, own, record, moved, evidence)
+) -> Iterator[NodeInRound]:
+    since_ns, axes_ppb = state.rounds(cluster.name).since_ns, _axes_ppb(on_axes, state)
+    for node in cluster.nodes:
+        name, endpoint = node.name, node.endpoint
+        record, outcome = state.node(endpoint), sweep.outcomes[endpoint]
+        moved = record.moved_since(since_ns)
+        wall, offset = _wall(outcome), on_axes.nodes.get(name)
+        evidence = NodeEvidence(
+            name,
+            record.timesync,
+            offset,
+            clock_changes(record, moved),
+            Access(node, cluster.config_file),
+            node.address,
+            outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
+            *rates_ppb(record.clock_update, axes_ppb.get(axis_of(outcome))),
+            None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
+            utc.offset_of(outcome),
+            seen.evidence(endpoint, sweep),
+        )
+        yield NodeInRound(name, outcome, offset, on_axes.own.get(name), record, moved, evidence)
+
+
+def _axes_ppb(on_axes: ClusterOffsets, state: MonitorState) -> dict[str, Interval | None]:
+    """Return the rates of the axes that nodes are measured on against the base, as far as they are known."""
+    return {label: state.axis_rate_ppb(label) for label in on_axes.labels | {BASE}}
 
 
 def _wall(outcome: Outcome) -> Interval | None:

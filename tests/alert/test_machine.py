@@ -2,7 +2,7 @@
 
 import pytest
 
-from skewmon.alert.alerts import Cause, ConditionState
+from skewmon.alert.alerts import Cause, ConditionSample, ConditionState, Observation, Texts
 from skewmon.alert.machine import PENDING_FORGOTTEN_AFTER_NS, Phase, State, step, withdraw
 from skewmon.model import NS_PER_S, Threshold
 from tests.alert.samples import INTERVAL_S, LINE, Timeline, firing, key, restarted, seen
@@ -206,6 +206,32 @@ def test_the_texts_are_those_of_the_last_proof() -> None:
     timeline.rounds(2, UNKNOWN, a=UNKNOWN)
     (alert,) = firing(timeline.state)
     assert (alert.started_wall_ns, alert.description) == (30 * NS_PER_S, f"at {45 * NS_PER_S}")
+
+
+def test_texts_are_built_when_an_alert_changes_and_not_each_round() -> None:
+    """At its start, at the end of the proof, and for a reader; never while it is pending or holds."""
+    built: list[int] = []
+    state = State()
+
+    def a_round(number: int, condition: ConditionState) -> None:
+        nonlocal state
+
+        def describe() -> Texts:
+            built.append(number)
+            return Texts(f"round {number}")
+
+        sample = ConditionSample(key("a"), LINE, condition, describe)
+        state, _ = step(state, Observation("prod", 0, (sample,)), number * 15 * NS_PER_S)
+
+    for number in range(6):  # it fires in the third
+        a_round(number, PROVEN)
+    assert built == [2]
+    assert state.alert(key("a")).summary == "round 5"
+    a_round(6, UNKNOWN)
+    a_round(7, CLEAR)
+    assert built == [2, 5, 5]
+    assert state.alert(key("a")).summary == "round 5"
+    assert built == [2, 5, 5]
 
 
 def test_an_end_is_never_before_its_start() -> None:

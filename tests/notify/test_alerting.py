@@ -270,3 +270,35 @@ async def test_a_damaged_saved_state_is_dropped_and_logged() -> None:
         async with _running(Alerting(store)) as alerting:
             assert not alerting.firing
     assert lines[0]["event"] == "the saved alerts are unreadable and were dropped"
+
+
+class CountingStore(MemoryStore):
+    """Counts how often the state of alerts is saved."""
+
+    saves = 0
+
+    def save(self, name: str, data: object) -> None:
+        """See ``Store``."""
+        self.saves += name == STATE
+        super().save(name, data)
+
+
+async def test_counted_times_are_saved_once_a_minute_and_at_the_end() -> None:
+    """An alert that waits for five minutes is saved five times, and a restart loses none of its time."""
+    store, silent = CountingStore(), view(node("a"), node("b"), missing("c"))
+    async with _running(Alerting(store)) as first:
+        assert _rounds(first, silent, *range(0, 300, 15)) == []
+        assert store.saves == 5
+    second = Alerting(store)
+    assert _rounds(second, silent, 1_000) == []
+    assert _rounds(second, silent, 1_015) == [("warning", Cause.PROVEN_FOR)]
+
+
+async def test_nothing_is_saved_while_nothing_changes() -> None:
+    """An alert that holds with new numbers each round, and a healthy cluster."""
+    store = CountingStore()
+    alerting = Alerting(store)
+    _rounds(alerting, WRONG, 0, 60)
+    before = store.saves
+    _rounds(alerting, WRONG, *range(75, 600, 15))
+    assert store.saves == before

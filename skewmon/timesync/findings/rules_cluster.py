@@ -1,7 +1,7 @@
 """Findings that only all nodes together show."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from skewmon.model import NS_PER_S, CulpritVerdict, Finding, FindingKind, Interval, Vote
@@ -24,13 +24,13 @@ CAMP_RATIO = 4
 def cluster_rules(cluster: ClusterEvidence, vote: Vote, limit_ns: int | None) -> Iterator[Finding]:
     """Yield the findings about one cluster as a whole, after its vote."""
     nodes = [cluster[name] for name in sorted(cluster)]
-    known = roots(cluster)
     if limit_ns is not None:
+        known = roots(cluster)
         yield from _common_wrong_source(nodes, known, vote, limit_ns)
         yield from _two_sources(nodes, known, vote, limit_ns)
     yield from _boot_id_shared(nodes)
     yield from _leap_smear_split(nodes)
-    yield from _no_common_reference(nodes, known)
+    yield from _no_common_reference(cluster, nodes)
     yield from _mixed_daemons(nodes)
 
 
@@ -49,10 +49,14 @@ def _is_free_running(node: NodeEvidence) -> bool:
 
 def _upstreams(node: NodeEvidence, known: Roots) -> frozenset[str]:
     """Return all that a node follows or could follow at once, with their own upstreams."""
+    return frozenset(one for each in _direct_upstreams(node) for one in known.above(each)) - {NOWHERE}
+
+
+def _direct_upstreams(node: NodeEvidence) -> frozenset[str]:
+    """Return all that a node follows or could follow at once."""
     key = _key(node)
     listed = () if node.status is None else usable(node.status)
-    keys = [*(peer_key(peer, node.name) for peer in listed), *([key] if key else ())]
-    return frozenset(one for each in keys for one in known.above(each)) - {NOWHERE}
+    return frozenset([*(peer_key(peer, node.name) for peer in listed), *([key] if key else ())])
 
 
 def _common_wrong_source(
@@ -168,6 +172,8 @@ def _boot_id_shared(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
         if node.boot_id and node.offset is not None:
             by_boot_id.setdefault(node.boot_id, []).append(node)
     for same in by_boot_id.values():
+        if len(same) == 1:
+            continue
         offsets = [node.offset for node in same if node.offset is not None]
         apart_ns = max(one.lower_ns for one in offsets) - min(one.upper_ns for one in offsets)
         if apart_ns > 0:
@@ -229,25 +235,30 @@ def _differ(low: Sequence[NodeEvidence], high: Sequence[NodeEvidence]) -> bool:
     return bool(camps[0] and camps[1]) and not camps[0] & camps[1]
 
 
-def _no_common_reference(nodes: Sequence[NodeEvidence], known: Roots) -> Iterator[Finding]:
-    following = [
-        (node, _upstreams(node, known) | {of_address(node.address) or node.name})
-        for node in nodes
-        if _key(node) is not None and not _has_own_clock(node)
-    ]
-    if len(following) < 2:
+def _no_common_reference(cluster: ClusterEvidence, nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
+    following = [node for node in nodes if _key(node) is not None and not _has_own_clock(node)]
+    # Most clusters have two nodes with one server, and need no further look.
+    if len(following) < 2 or _is_shared((_direct_upstreams(node), node) for node in following):
         return
+    known = roots(cluster)
+    if not _is_shared((_upstreams(node, known), node) for node in following):
+        yield finding(
+            FindingKind.NO_COMMON_REFERENCE,
+            f"No two of {names([node.name for node in following])} share an upstream by address; "
+            "each is only as right as its own",
+            advice.sources(following[0]),
+        )
+
+
+def _is_shared(upstreams: Iterable[tuple[frozenset[str], NodeEvidence]]) -> bool:
+    """Return whether two nodes have an upstream in common, or one is the other's."""
     seen: set[str] = set()
-    for _, upstreams in following:
-        if seen & upstreams:
-            return
-        seen |= upstreams
-    yield finding(
-        FindingKind.NO_COMMON_REFERENCE,
-        f"No two of {names([node.name for node, _ in following])} share an upstream by address; "
-        "each is only as right as its own",
-        advice.sources(following[0][0]),
-    )
+    for of_node, node in upstreams:
+        places = of_node | {of_address(node.address) or node.name}
+        if seen & places:
+            return True
+        seen |= places
+    return False
 
 
 def _has_own_clock(node: NodeEvidence) -> bool:

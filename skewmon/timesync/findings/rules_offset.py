@@ -64,8 +64,10 @@ def offset_rules(node: NodeEvidence, reference: Reference) -> Iterator[Finding]:
 
 def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     steps = round(offset.estimate_ns / ZONE_STEP_NS)
+    if steps == 0 or abs(steps) * ZONE_STEP_NS > ZONE_MOST_NS:
+        return
     rest = offset.shifted(-steps * ZONE_STEP_NS)
-    if steps == 0 or abs(steps) * ZONE_STEP_NS > ZONE_MOST_NS or rest.furthest_ns > ZONE_SLACK_NS:
+    if rest.furthest_ns > ZONE_SLACK_NS:
         return
     side = "ahead" if steps > 0 else "behind"
     says_so = node.status is not None and node.status.rtc_local
@@ -80,6 +82,8 @@ def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
 
 def _scale(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
     for scale_ns, name in TIME_SCALES_NS:
+        if abs(abs(offset.estimate_ns) - scale_ns) > SCALE_SLACK_NS:
+            continue  # nearly every node, nearly every round
         rest = offset.shifted(-scale_ns if offset.estimate_ns > 0 else scale_ns)
         if rest.furthest_ns > SCALE_SLACK_NS:
             continue
