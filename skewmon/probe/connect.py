@@ -15,7 +15,7 @@ from skewmon.probe.clocks import ArrivalClock
 from skewmon.probe.connection import Connection
 from skewmon.probe.faults import dial_error, forward_error, host_port, login_error, lookup_error, refusal
 from skewmon.probe.hops import AUTO, HopKey, all_keys, hop_keys, vantage_key
-from skewmon.probe.login import LoginMeter, options_of
+from skewmon.probe.login import LoginMeter, log_in, options_of
 from skewmon.probe.metering import BASTION_SCALE, LOGIN, Allowance
 from skewmon.probe.proxy import Proxy
 from skewmon.probe.relay import Relay
@@ -212,7 +212,6 @@ class Dialer:
         server = LoginMeter(name, allowance, via.meter if via else None)
         server.allow(LOGIN)
         stamps: Any = None
-        options: dict[str, Any] = {}
         proxy: Proxy | None = None
         connection: asyncssh.SSHClientConnection | None = None
         try:
@@ -223,20 +222,12 @@ class Dialer:
                 if stamps is None:
                     proxy = await Proxy.start(name, address, ssh, self._arrivals)
                     stamps = proxy.stamps
-                connection = await asyncssh.connect(
-                    address,
-                    ssh.port,
-                    sock=None if via else stamps,
-                    tunnel=tunnel or (via.ssh if via else None),
-                    config=None,
-                    client_factory=lambda: server,
-                    **options,
-                )
+                connection = await log_in(ssh, options, server, tunnel or (via and via.ssh), stamps)
         except BaseException as error:
             if stamps and not via:
                 stamps.close()  # asyncssh closes it, but not if this was canceled while waiting for a turn
             if isinstance(error, asyncssh.Error | OSError | ValueError):  # TimeoutError is an OSError
-                fault = server.failure(error, options, known, address, ssh)
+                fault = server.failure(error, known, address, ssh)
                 fault = fault or login_error(error, name, address, ssh, offered)
                 raise (await proxy.explained(fault) if proxy else fault) from None
             raise

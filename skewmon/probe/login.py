@@ -1,7 +1,9 @@
 """One login: the options that asyncssh is given, and why a server refused it."""
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+import copy
+from functools import lru_cache
+from typing import Any, Final
 
 import asyncssh
 
@@ -15,6 +17,20 @@ from skewmon.probe.metering import Meter
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15
 KEEPALIVE_COUNT = 3
+
+#: Options are prepared once for each user of nodes, who is one in most configurations.
+CACHED_OPTIONS = 64
+
+#: The keys of a host without any, in asyncssh's order.
+NO_KEYS: Final = ((),) * 7
+
+#: Attributes of asyncssh's connection that only the login reads.
+_AFTER_LOGIN: Final[dict[str, Any]] = {
+    "_client_keys": (), "_known_hosts": (), "_server_sig_algs": frozenset(), "_waiter": None,
+}  # fmt: skip
+
+#: Sets of it that are read at each key exchange, and are empty for most nodes.
+_MAY_BE_EMPTY: Final = ("_trusted_ca_keys", "_revoked_host_keys", "_x509_revoked_certs")
 
 
 class LoginMeter(Meter):
@@ -38,7 +54,6 @@ class LoginMeter(Meter):
     def failure(
         self,
         error: Exception,
-        options: Mapping[str, Any],
         known: host_keys.Known,
         address: str,
         ssh: SshSettings,
@@ -46,7 +61,9 @@ class LoginMeter(Meter):
         """Return the reason if it is a flood, no algorithm of one kind in common, or a host certificate."""
         if self.connection is None and self.is_behind_bastion and isinstance(error, TimeoutError):
             return forward_error(address, ssh)
-        found = algorithms.unmet(getattr(self.connection, "_server_kexinit", b""), options)
+        offers = algorithms.offered(legacy=ssh.legacy)
+        offers["server_host_key_algs"] = _host_key_algorithms(known, ssh)
+        found = algorithms.unmet(getattr(self.connection, "_server_kexinit", b""), offers)
         if self.fault is None and found:
             return algorithm_error(*found, self.name, address, ssh)
         if self.fault is None and isinstance(error, asyncssh.HostKeyNotVerifiable):
@@ -56,25 +73,89 @@ class LoginMeter(Meter):
 
 def options_of(
     ssh: SshSettings, offered: identity.Identity, known: host_keys.Known, address: str
-) -> dict[str, Any]:
-    """Return the options of asyncssh for one login."""
-    return {
-        "username": ssh.user or (),
-        "client_keys": offered.keys,
-        "agent_path": None,
-        "known_hosts": lambda *_: known.found,
-        "host_key_alias": (ssh.host_key_alias or address).lower(),  # principals have no other case for ssh(1)
-        "server_host_key_algs": algorithms.host_keys(
-            known.trusted, authority=bool(known.authorities), ssh=ssh
-        ),
+) -> asyncssh.SSHClientConnectionOptions:
+    """Return the options of asyncssh for one login; raise ValueError for a user that cannot be."""
+    options = copy.copy(common(ssh.user, legacy=ssh.legacy))
+    vars(options).update(
+        host=address,
+        port=ssh.port,
+        client_keys=offered.keys,
+        known_hosts=lambda *_: known.found,
+        host_key_alias=(ssh.host_key_alias or address).lower(),  # principals have no other case for ssh(1)
+        server_host_key_algs=_host_key_algorithms(known, ssh),
+    )
+    return options
+
+
+def _host_key_algorithms(known: host_keys.Known, ssh: SshSettings) -> tuple[str, ...]:
+    return algorithms.host_keys(known.trusted, authority=bool(known.authorities), ssh=ssh)
+
+
+@lru_cache(maxsize=CACHED_OPTIONS)
+def common(user: str, *, legacy: bool) -> asyncssh.SSHClientConnectionOptions:
+    """Return the options that all connections of a user have in common.
+
+    asyncssh would prepare two hundred values for each login, in another thread, and keep them all.
+    """
+    return asyncssh.SSHClientConnectionOptions(
+        config=None,
+        username=user or (),
+        client_keys=None,  # each login has its own, and those of the agent among them
+        known_hosts=lambda *_: NO_KEYS,
         **host_keys.NO_CERTIFICATES,
-        "preferred_auth": ("publickey",),
-        "password_auth": False,
-        "kbdint_auth": False,
-        "gss_host": None,
-        **algorithms.offered(legacy=ssh.legacy),
-        "compression_algs": ("none",),
-        "keepalive_interval": KEEPALIVE_INTERVAL_S,
-        "keepalive_count_max": KEEPALIVE_COUNT,
-        "login_timeout": 0,  # the whole handshake has one limit, set by the caller
-    }
+        preferred_auth=("publickey",),
+        password_auth=False,
+        kbdint_auth=False,
+        gss_host=None,
+        **algorithms.offered(legacy=legacy),
+        compression_algs=("none",),
+        keepalive_interval=KEEPALIVE_INTERVAL_S,
+        keepalive_count_max=KEEPALIVE_COUNT,
+        login_timeout=0,  # the whole handshake has one limit, set by the caller
+    )
+
+
+async def log_in(
+    ssh: SshSettings,
+    options: asyncssh.SSHClientConnectionOptions,
+    server: LoginMeter,
+    tunnel: Any,
+    stamps: Any,
+) -> asyncssh.SSHClientConnection:
+    """Return an authenticated connection through a tunnel, or on a socket if there is none.
+
+    It is made as ``asyncssh.connect`` makes it, and then holds nothing that was for the login alone.
+    """
+    loop = asyncio.get_running_loop()
+    options.protocol_factory = lambda: server
+    options.waiter = loop.create_future()
+
+    def made() -> asyncssh.SSHClientConnection:
+        return asyncssh.SSHClientConnection(loop, options, wait="auth")
+
+    if tunnel is None:
+        _, connection = await loop.create_connection(made, sock=stamps)
+    else:
+        _, connection = await tunnel.create_connection(made, options.host, options.port)
+    try:
+        await options.waiter
+    except BaseException:
+        connection.abort()
+        await connection.wait_closed()
+        raise
+    _forget_login(connection, common(ssh.user, legacy=ssh.legacy))
+    return connection
+
+
+def _forget_login(
+    connection: asyncssh.SSHClientConnection, options: asyncssh.SSHClientConnectionOptions
+) -> None:
+    """Free the state of asyncssh that no session and no later key exchange reads, 10 KiB of each node."""
+    state: Any = connection
+    state._options = options  # noqa: SLF001
+    if not (state._kex or state._kexinit_sent):  # noqa: SLF001  # the server may exchange keys again at once
+        state._client_kexinit = state._server_kexinit = b""  # noqa: SLF001
+    for name, value in _AFTER_LOGIN.items():
+        setattr(state, name, value)
+    for name in _MAY_BE_EMPTY:
+        setattr(state, name, getattr(state, name, None) or frozenset())

@@ -1,0 +1,28 @@
+"""After a login its connection keeps what sessions and later key exchanges need, and nothing else."""
+
+import asyncio
+
+from skewmon.monitor.check import opened
+from tests.fleet.sshd import Fleet, Login
+from tests.integration.measuring import TIMEOUT_S, nodes_of
+
+
+async def test_keys_are_exchanged_again_on_a_connection_that_forgot_its_login() -> None:
+    """A server may ask for it at any time; its host key is verified once more, and the bursts go on."""
+    login = Login(sshd_lines=["RekeyLimit 16K"])
+    async with Fleet(1, login=login) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
+        (link,) = links.values()
+        assert link.connection
+        async with asyncio.timeout(TIMEOUT_S):
+            while not getattr(link.connection.ssh, "_server_kexinit"):  # noqa: B009
+                await link.burst(64)
+        assert len((await link.burst(64)).opening) == 64
+        assert link.failure is None
+
+
+async def test_connections_of_one_user_share_their_options() -> None:
+    """They are as large as everything else of a connection."""
+    async with Fleet(2) as fleet, opened(nodes_of(fleet), TIMEOUT_S) as links:
+        connections = [link.connection for link in links.values() if link.connection]
+        first, second = (getattr(connection.ssh, "_options") for connection in connections)  # noqa: B009
+        assert first is second
