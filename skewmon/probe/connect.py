@@ -215,13 +215,13 @@ class Dialer:
         proxy: Proxy | None = None
         connection: asyncssh.SSHClientConnection | None = None
         try:
-            options = options_of(ssh, offered, known, address)
             if via or not ssh.proxy_command:
                 stamps = via.stamps if via else await self.dial(address, ssh)
             async with self._handshakes, asyncio.timeout(ssh.connect_timeout_s):
                 if stamps is None:
                     proxy = await Proxy.start(name, address, ssh, self._arrivals)
                     stamps = proxy.stamps
+                options = options_of(ssh, offered, known, address)
                 connection = await log_in(ssh, options, server, tunnel or (via and via.ssh), stamps)
         except BaseException as error:
             if stamps and not via:
