@@ -1,13 +1,14 @@
 """Queries the time daemons on the connections that are open already, beside the rounds."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from weakref import ref
 
 from skewmon.model import Endpoint, SyncStatus
 from skewmon.monitor.schedule import every
 from skewmon.monitor.state import MonitorState
+from skewmon.probe.connect import HANDSHAKES_AT_ONCE
 from skewmon.probe.connection import Connection
 from skewmon.probe.link import Link
 from skewmon.probe.time_status import SHEETS_AT_ONCE, own_status, read_or_explain
@@ -26,6 +27,10 @@ ADMIN_BOX_S = 0.5
 
 #: How often to check whether all nodes have answered.
 CHECK_S = 0.1
+
+
+#: Nodes to query.
+Due = Iterable[tuple[Endpoint, Link]]
 
 
 class StatusPoller:
@@ -52,11 +57,14 @@ class StatusPoller:
     async def first_answers(self, links: Mapping[Endpoint, Link]) -> None:
         """Wait until every connected node was queried once, at most ``FIRST_ANSWERS_S``.
 
-        Until the nodes' time sources are known, evidence and findings about them are incomplete.
+        Until the nodes' time sources are known, evidence and findings about them are incomplete. While first
+        logins wait for their turn there is nothing to wait for.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_ANSWERS_S):
                 async for _ in every(CHECK_S):
+                    if _are_starting(links):
+                        return
                     connected = (place for place, link in links.items() if link.connection is not None)
                     if all(self._state.node(place).timesync is not None for place in connected):
                         return
@@ -66,28 +74,39 @@ class StatusPoller:
 
         A slow node is not queried again while its answer is pending.
         """
-        busy: dict[Endpoint, asyncio.Task[None]] = {}
+        busy: set[Endpoint] = set()
+
+        async def query(endpoint: Endpoint, link: Link) -> None:
+            try:
+                await self._query(endpoint, link)
+            finally:
+                busy.discard(endpoint)
+
         async with asyncio.TaskGroup() as group:
 
-            async def query_each(period_s: float, is_due: Callable[[Endpoint, Link], bool]) -> None:
+            async def query_each(period_s: float, due: Callable[[Mapping[Endpoint, Link]], Due]) -> None:
                 async for _ in every(period_s):
-                    for endpoint, link in links.items():
+                    for endpoint, link in due(links):
                         with contained(Where.STATUS, node=link.node.name):
-                            if is_due(endpoint, link) and (endpoint not in busy or busy[endpoint].done()):
-                                busy[endpoint] = group.create_task(self._query(endpoint, link))
+                            if link.connection is not None and endpoint not in busy:
+                                busy.add(endpoint)
+                                group.create_task(query(endpoint, link))
 
-            group.create_task(query_each(interval_s, lambda _endpoint, _link: True))
-            group.create_task(query_each(NEWCOMERS_S, self._is_new))
+            group.create_task(query_each(interval_s, Mapping.items))
+            group.create_task(query_each(NEWCOMERS_S, self._new))
 
     async def poll_admin_box(self, interval_s: float) -> None:
         """Query the admin box's own time daemon every ``interval_s``, until cancelled."""
         async for _ in every(interval_s):
             await self._query_admin_box(interval_s)
 
+    def _new(self, links: Mapping[Endpoint, Link]) -> Due:
+        """Return the nodes that were not queried yet on their present connection, none during many logins."""
+        return () if _are_starting(links) else [one for one in links.items() if self._is_new(*one)]
+
     def _is_new(self, endpoint: Endpoint, link: Link) -> bool:
-        """Whether a node has a connection on which it was not queried yet."""
         queried = self._queried.get(endpoint)
-        return link.connection is not None and (queried is None or queried() is not link.connection)
+        return queried is None or queried() is not link.connection
 
     async def _query_admin_box(self, limit_s: float) -> None:
         status = None
@@ -111,3 +130,8 @@ class StatusPoller:
                 if connection is not None:
                     self._queried[endpoint] = ref(connection)
                     self._state.note_status(endpoint, await read_or_explain(connection))
+
+
+def _are_starting(links: Mapping[Endpoint, Link]) -> bool:
+    """Whether first logins wait for their turn: the nodes' tools would delay them, and the first rounds."""
+    return sum(not link.attempted.is_set() for link in links.values()) > HANDSHAKES_AT_ONCE

@@ -133,16 +133,20 @@ async def log_in(
     def made() -> asyncssh.SSHClientConnection:
         return asyncssh.SSHClientConnection(loop, options, wait="auth")
 
-    if tunnel is None:
-        _, connection = await loop.create_connection(made, sock=stamps)
-    else:
-        _, connection = await tunnel.create_connection(made, options.host, options.port)
     try:
-        await options.waiter
-    except BaseException:
-        connection.abort()
-        await connection.wait_closed()
-        raise
+        if tunnel is None:
+            _, connection = await loop.create_connection(made, sock=stamps)
+        else:
+            _, connection = await tunnel.create_connection(made, options.host, options.port)
+        try:
+            await options.waiter
+        except BaseException:
+            options.waiter.cancel()
+            connection.abort()
+            await connection.wait_closed()
+            raise
+    finally:
+        options.waiter.cancel()
     _forget_login(connection, common(ssh.user, legacy=ssh.legacy))
     return connection
 

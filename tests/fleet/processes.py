@@ -15,6 +15,9 @@ END_TIMEOUT_S = 10.0
 EXECUTE_TIMEOUT_S = 10.0
 
 
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
 def with_mark(mark: str) -> list[int]:
     """Return the ids of the living processes whose initial environment has FLEET_MARK=mark."""
     entry = f"FLEET_MARK={mark}".encode()
@@ -42,17 +45,34 @@ def _environment(process: Path) -> bytes:
     return text
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Return the ids of the children of ``ancestor``, of their children, and so on."""
-    parents: dict[int, int] = {}
+def descendants(*ancestors: int) -> list[int]:
+    """Return the ids of the children of these processes, of their children, and so on."""
+    children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The name may hold spaces and parentheses itself: state and parent follow the last one.
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found = [ancestor]
+            children.setdefault(int(_stat(path)[1]), []).append(int(path.parent.name))
+    found = [*ancestors]
     for pid in found:  # grows while it is walked
-        found.extend(child for child, parent in parents.items() if parent == pid)
-    return found[1:]
+        found.extend(children.get(pid, ()))
+    return found[len(ancestors) :]
+
+
+def _stat(path: Path) -> list[str]:
+    """Return the fields from the state on; the name before may hold spaces and parentheses itself."""
+    return path.read_text().rpartition(")")[2].split()
+
+
+def cpu_s(*ancestors: int) -> float:
+    """Return the processor time of processes and of their descendants, those that ended among them.
+
+    The time of ended ones is rounded down, by up to two ticks for each process that waited for them.
+    """
+    total_s = 0.0
+    for pid in (*ancestors, *descendants(*ancestors)):
+        with suppress(OSError):
+            ended = sum(map(int, _stat(Path(f"/proc/{pid}/stat"))[13:15])) / TICKS_PER_S
+            total_s += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9 + ended
+    return total_s
 
 
 def send(pids: list[int], number: signal.Signals) -> None:

@@ -27,6 +27,9 @@ class Canned:
     node = NODE
     connection: Connection | None = None
 
+    def __init__(self) -> None:
+        self.attempted = asyncio.Event()
+
 
 def links_of(link: Canned) -> Mapping[Endpoint, Link]:
     """Return one link, as the type checker wants it."""
@@ -77,3 +80,24 @@ async def test_the_first_round_waits_for_the_first_answers(asked: list[object]) 
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert len(asked) == 1
+
+
+async def test_no_node_is_asked_while_first_logins_wait_for_their_turn(asked: list[object]) -> None:
+    """The tools of a thousand nodes would delay the logins; the first round does not wait for them."""
+    links = {Node(f"n{number}", f"10.0.1.{number}").endpoint: Canned() for number in range(66)}
+    found: Any = links
+    first = next(iter(links.values()))
+    first.connection = Connection()
+    first.attempted.set()
+    state = MonitorState()
+    asking = asyncio.create_task(StatusPoller(state).poll(found, 3600.0))
+    async with asyncio.timeout(30):
+        await StatusPoller(state).first_answers(found)
+        await asyncio.sleep(0.1)  # in which a question would come
+        assert asked == []
+        [*links.values()][1].attempted.set()  # it failed
+        while not asked:
+            await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asked == [first.connection]
