@@ -86,16 +86,17 @@ async def test_no_node_is_asked_while_first_logins_wait_for_their_turn(asked: li
     """The tools of a thousand nodes would delay the logins; the first round does not wait for them."""
     links = {Node(f"n{number}", f"10.0.1.{number}").endpoint: Canned() for number in range(66)}
     found: Any = links
-    first = next(iter(links.values()))
-    first.connection = Connection()
-    first.attempted.set()
+    first, second, *_ = links.values()
     state = MonitorState()
     asking = asyncio.create_task(StatusPoller(state).poll(found, 3600.0))
     async with asyncio.timeout(30):
+        await asyncio.sleep(0.05)
+        first.connection = Connection()
+        first.attempted.set()
         await StatusPoller(state).first_answers(found)
         await asyncio.sleep(0.1)  # in which a question would come
         assert asked == []
-        [*links.values()][1].attempted.set()  # it failed
+        second.attempted.set()  # it failed
         while not asked:
             await asyncio.sleep(0.01)
     asking.cancel()
