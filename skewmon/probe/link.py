@@ -73,7 +73,7 @@ class Link:
     @property
     def is_coarse(self) -> bool:
         """Whether the node's clock has a resolution of one second, so that bursts wait for its ticks."""
-        return is_coarse(self.session)
+        return is_coarse(self._session)
 
     @property
     def connection(self) -> Connection | None:
@@ -270,8 +270,9 @@ class Link:
                 connection.abort()
 
     def _ready(self) -> Session:
-        if self.session:
-            return self.session
+        session = self.session
+        if session:
+            return session
         if self.failure is None and self._session:
             self._drop(self._session.failure or ProbeError(Reason.DISCONNECTED, "The connection was lost."))
         failure = self.failure

@@ -260,6 +260,16 @@ def send_no_ignore_packets(conn: asyncssh.SSHClientConnection | asyncssh.SSHServ
     conn.send_packet = send_packet  # type: ignore[method-assign]  # asyncssh looks it up at each call
 
 
+def without_packet_log(channel: asyncssh.SSHClientChannel[bytes]) -> None:
+    """Keep asyncssh from describing each packet of a channel for its log, which is off."""
+
+    def describe(pkttype: int, pktid: int | None, packet: object, note: str = "") -> None:
+        pass
+
+    channel.log_sent_packet = describe  # type: ignore[method-assign]  # as above
+    channel.log_received_packet = describe  # type: ignore[method-assign]
+
+
 def flood(name: str, excess: str) -> NodeError:
     """Return the error for a connection that was closed for its cost."""
     return ProbeError(

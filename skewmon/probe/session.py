@@ -20,7 +20,7 @@ from skewmon.probe.budget import PATIENT, Patience
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.faults import lost_error, quoted, session_refused
-from skewmon.probe.metering import EXCHANGE, START
+from skewmon.probe.metering import EXCHANGE, START, without_packet_log
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 from skewmon.runtime.tasks import Deadline
 
@@ -84,6 +84,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
                     self._channel, _ = await self._connection.ssh.create_session(
                         lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                     )
+                without_packet_log(self._channel)
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
                 self._hello = asyncio.get_running_loop().create_future()
