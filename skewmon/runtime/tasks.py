@@ -34,6 +34,8 @@ class Deadline:
     one that it replaces.
     """
 
+    __slots__ = ("_due_s", "_passed", "_timer")
+
     def __init__(self, passed: Callable[[], None]) -> None:
         self._passed = passed
         self._due_s = math.inf

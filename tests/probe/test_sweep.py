@@ -168,11 +168,12 @@ class Dawdling(Scripted):
         super().__init__(name)
         self.go = asyncio.Event()
         self.is_slow = True
-        self.ended = 0
+        self.begun = self.ended = 0
 
     async def burst(self, samples: int, until_ns: int | None = None, *_: object) -> Burst:
         """Wait to be let go if it is slow."""
         began = base_ns()
+        self.begun += 1
         if self.is_slow:
             await self.go.wait()
         burst = await super().burst(samples, until_ns)
@@ -260,3 +261,24 @@ async def test_many_silent_nodes_hold_up_no_other() -> None:
     assert sweep.duration_s < 3 * Budget.of_interval(INTERVAL_S).late_s
     for link in silent:
         link.go.set()
+
+
+async def test_a_round_that_is_cancelled_ends_its_requests_and_leaves_their_places() -> None:
+    """Those on their way are cancelled, those in turn are never sent, and the next round measures all."""
+    links = [Dawdling(f"n{number}") for number in range(3 * NEAR_AT_ONCE)]
+    for link in links:
+        link.round_trip_ns = QUIET_NS
+    sweeper = Sweeper(lambda _: Budget.patient(4.0))
+    round_ = asyncio.create_task(sweeper.sweep(keyed(links), 8))
+    async with asyncio.timeout(10):
+        while sum(link.begun for link in links) < NEAR_AT_ONCE:
+            await asyncio.sleep(0)
+    round_.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await round_
+    assert sum(link.begun for link in links) == NEAR_AT_ONCE
+    for link in links:
+        link.go.set()
+    sweep = await sweeper.sweep(keyed(links), 8)
+    assert all(isinstance(outcome, Measured) for outcome in in_order(sweep))
+    assert [link.ended for link in links] == [1] * len(links)

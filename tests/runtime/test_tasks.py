@@ -1,9 +1,9 @@
-"""Turns of the event loop."""
+"""Turns of the event loop, and deadlines."""
 
 import asyncio
 from collections import Counter
 
-from skewmon.runtime.tasks import Turns
+from skewmon.runtime.tasks import Deadline, Turns
 
 TASKS = 500
 
@@ -25,3 +25,30 @@ async def test_many_ready_tasks_leave_turns_to_others() -> None:
     await asyncio.gather(*tasks)
     assert max(begun.values()) <= 2  # one before this test's part of a turn, one after it
     assert order == sorted(order)
+
+
+async def test_a_deadline_calls_back_once_after_the_last_time_it_was_put_off_to() -> None:
+    """However often that was; a lifted one never does, and can be set again."""
+    loop, passed = asyncio.get_running_loop(), asyncio.Event()
+    times_s: list[float] = []
+
+    def note() -> None:
+        times_s.append(loop.time())
+        passed.set()
+
+    deadline = Deadline(note)
+    for _ in range(5):
+        deadline.put_off(0.05)
+        await asyncio.sleep(0.02)
+    deadline.put_off(0.05)
+    due_s = loop.time() + 0.04
+    await asyncio.wait_for(passed.wait(), 10)
+    assert times_s[0] >= due_s
+    deadline.put_off(0.01)
+    deadline.lift()
+    await asyncio.sleep(0.1)
+    assert len(times_s) == 1
+    passed.clear()
+    deadline.put_off(0.01)
+    await asyncio.wait_for(passed.wait(), 10)
+    assert len(times_s) == 2
