@@ -96,7 +96,7 @@ class Here:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the package as the README says, and a newer one from the same tree."""
     make, _, _ = lines("README.md", "## Install", ended_by="## Run")[0].partition(" && ")
-    subprocess.run(["nsenter", "--net=/proc/1/ns/net", *make.split()], cwd=SOURCE, check=True, timeout=900)
+    subprocess.run(make.split(), cwd=SOURCE, check=True, timeout=900)
     directory = tmp_path_factory.mktemp("packages")
     built = max((SOURCE / "dist").glob("skewmon_*.deb"), key=lambda path: path.stat().st_mtime)
     (directory / "dist").mkdir()
