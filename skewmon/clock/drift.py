@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from skewmon.clock.chord import bent, chord, shows_no_bend
 from skewmon.clock.history import History
-from skewmon.clock.line import Point, is_random, line
+from skewmon.clock.line import WINDOW, Track, is_random, line
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.clock.wander import Plausible
 from skewmon.model import NS_PER_S, Burst, Drift, Interval
@@ -38,8 +38,8 @@ USUAL_ROUNDS = 33
 #: Readings of the correction closer together than this bound its rate too loosely.
 LEAST_SPAN_NS = NS_PER_S
 
-#: How many rounds a correction's rate and a fit look back: about eight minutes at 15 s.
-WINDOW = 32
+#: Rounds from one kept reading of the correction to the next.
+ANCHOR_ROUNDS = 8
 
 #: An oscillator whose rate changed faster than H6 allows is calm again after so long: fans and loads that
 #: move a crystal come and go within minutes.
@@ -116,12 +116,21 @@ class Anchor(NamedTuple):
 
 
 class Steering(NamedTuple):
-    """The corrections that a node's daemon made to its clock; newest first."""
+    """The corrections that a node's daemon made to its clock; newest first.
+
+    Behind the newest anchor only every eighth is kept, so that the last one is at most WINDOW rounds old.
+    """
 
     anchors: tuple[Anchor, ...] = ()
     usual: tuple[int, ...] = ()  # ppb, of rounds without a slew
     slewing_rounds: int = 0
-    slew_ppb: Interval | None = None  # between the two latest readings, as long as it lasts
+    latest_ppb: Interval | None = None  # between the two latest readings
+    rounds: int = 0  # from the first anchor to the newest
+
+    @property
+    def slew_ppb(self) -> Interval | None:
+        """The latest rate as long as it is a slew."""
+        return self.latest_ppb if self.slewing_rounds else None
 
 
 NOTHING_SEEN = Steering()
@@ -172,9 +181,7 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     usual_ppb = median_low(steering.usual) if settled else 0
     away_ppb = max(rate.lower_ns - usual_ppb, usual_ppb - rate.upper_ns)  # at the least, ahead or behind
     if away_ppb <= (SLEW_PPB if settled else UNKNOWN_USUAL_PPB):
-        usual = (rate.estimate_ns, *steering.usual)[:USUAL_ROUNDS]
-        anchors = (anchor,) if steering.slewing_rounds else (anchor, *steering.anchors)[:WINDOW]
-        return Steering(anchors, usual), None
+        return _trimmed(steering, anchor, rate), None
     if steering.slewing_rounds >= USUAL_ROUNDS:
         return Steering((anchor,), (rate.estimate_ns,)), None
     began = None
@@ -183,21 +190,29 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     return Steering((anchor,), steering.usual, steering.slewing_rounds + 1, rate), began
 
 
-def rates(
-    steering: Steering, history: History, plausible: Plausible | None, points: Sequence[Point]
-) -> Rates:
-    """Return the three rates of a node whose oscillator is known; ``points`` are of the oscillator."""
+def _trimmed(steering: Steering, anchor: Anchor, rate: Interval) -> Steering:
+    """Return the steering after a round without a slew."""
+    usual = (rate.estimate_ns, *steering.usual)[:USUAL_ROUNDS]
+    if steering.slewing_rounds:
+        return Steering((anchor,), usual)
+    kept = steering.anchors[steering.rounds % ANCHOR_ROUNDS > 0 :]
+    anchors = (anchor, *kept)[: 1 + WINDOW // ANCHOR_ROUNDS]
+    return Steering(anchors, usual, 0, rate, steering.rounds + 1)
+
+
+def rates(steering: Steering, history: History, plausible: Plausible | None, track: Track) -> Rates:
+    """Return the three rates of a node whose oscillator is known; ``track`` is of the oscillator."""
     correction = None
-    if len(steering.anchors) > 1:
-        ppb = _correction_ppb(steering.anchors)
-        samples = max(history.bursts, len(steering.anchors))  # exact after two readings
+    if len(steering.anchors) > 1 and steering.latest_ppb is not None:
+        ppb = _correction_ppb(steering.anchors, steering.latest_ppb)
+        samples = max(history.bursts, min(steering.rounds + 1, WINDOW))  # exact after two readings
         correction = Rate(ppb.lower_ns / 1e9, ppb.upper_ns / 1e9, Basis.BOUNDED, samples)
-    oscillator = _oscillator(history, plausible, points)
+    oscillator = _oscillator(history, plausible, track)
     net = correction.chained(oscillator) if oscillator and correction else None
     return Rates(oscillator, correction, net, steering.slew_ppb)
 
 
-def _oscillator(history: History, plausible: Plausible | None, points: Sequence[Point]) -> Rate | None:
+def _oscillator(history: History, plausible: Plausible | None, track: Track) -> Rate | None:
     """Return the rate of the oscillator by the narrowest means that are meaningful.
 
     All lines that the history allows if the rate is calm (H6), the mean of the last minute otherwise; for a
@@ -207,13 +222,13 @@ def _oscillator(history: History, plausible: Plausible | None, points: Sequence[
     if plausible is not None:
         calm = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, history.calm_bursts)
         if calm.meaningful and not _is_young(history):
-            fitted = fit(points)
+            fitted = fit(track)
             if not _is_restless(history, calm, fitted):
                 return calm
-    recent = _recent(points)
+    recent = _recent(track)
     if recent is not None and recent.meaningful:
         return recent
-    fitted = fitted or fit(points)
+    fitted = fitted or fit(track)
     bounds = history.learned.bounds(history.proven.at_ns)
     learned = Rate(bounds.lower_ppb / 1e9, bounds.upper_ppb / 1e9, Basis.BOUNDED, history.bursts)
     return next((rate for rate in (fitted, calm, learned) if rate and rate.meaningful), fitted or calm)
@@ -237,29 +252,30 @@ def _is_restless(history: History, calm: Rate, fitted: Rate | None) -> bool:
     return fitted.upper < calm.lower or calm.upper < fitted.lower
 
 
-def _recent(points: Sequence[Point]) -> Rate | None:
+def _recent(track: Track) -> Rate | None:
     """Return the mean rate of the last minute."""
-    mean = chord(points, LEAST_SAMPLES)
+    mean = chord(track.points, LEAST_SAMPLES)
     return None if mean is None else Rate(mean.lower, mean.upper, Basis.BOUNDED, mean.samples)
 
 
-def _correction_ppb(anchors: Sequence[Anchor]) -> Interval:
+def _correction_ppb(anchors: Sequence[Anchor], latest: Interval) -> Interval:
     """Return the mean rate of the correction, extended to the latest round's if that differs."""
-    mean, latest = rate_between(anchors[-1], anchors[0]), rate_between(anchors[1], anchors[0])
+    mean = rate_between(anchors[-1], anchors[0])
     return mean.hull(latest) if mean.meet(latest) is None else mean
 
 
-def fit(points: Sequence[Point]) -> Rate | None:
-    """Return the rate of a weighted straight line through ``points`` (newest first) at 99.9 % confidence.
+def fit(track: Track) -> Rate | None:
+    """Return the rate of a weighted straight line through a track at 99.9 % confidence.
 
-    The oldest points are dropped until the rest scatters about its line like noise, so that a bend in the
+    The oldest bursts are dropped until the rest scatters about its line like noise, so that a bend in the
     past does not pass for today's rate.
     """
-    count = len(points)
+    count = len(track.points)
     while count >= LEAST_SAMPLES:
-        slope, half, residuals = line(points[:count])
-        half += bent(points[0].at_ns - points[count - 1].at_ns)
-        if is_random(residuals):
+        slope, half, above = line(track)
+        if is_random(above):
+            half += bent(track.points[0].at_ns - track.points[-1].at_ns)
             return Rate(slope - half, slope + half, Basis.STATISTICAL, count)
         count = count * 3 // 4
+        track = track.newest(count)
     return None

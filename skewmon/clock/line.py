@@ -1,15 +1,23 @@
-"""A weighted straight line through the middles of bursts, and whether they scatter about it like noise."""
+"""A weighted straight line through the middles of bursts, and whether they scatter about it like noise.
+
+The line follows from sums over the bursts. They are whole numbers: a burst is added and the oldest subtracted
+without any rounding, so that sums are carried on from round to round.
+"""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import sqrt
+from operator import ne
 from typing import NamedTuple
 
-from skewmon.model import Interval
+#: How many rounds a line and a correction's rate look back: about eight minutes at 15 s.
+WINDOW = 32
 
 #: Student's t for 99.9 % two-sided by degrees of freedom; in between, the next smaller one holds.
 STUDENT_T = ((30, 3.646), (20, 3.850), (15, 4.073), (12, 4.318), (10, 4.587), (8, 5.041), (6, 5.959))
 STUDENT_T_FEWEST = 12.924  # three degrees of freedom
+
+#: A burst weighs this by its width squared: the widest burst of a slow node, 2**40 ns, still to five digits.
+WHOLE_WEIGHT = 2**96
 
 
 class Point(NamedTuple):
@@ -19,53 +27,81 @@ class Point(NamedTuple):
     offset_ns: int
     width_ns: int
 
-    @property
-    def interval(self) -> Interval:
-        """The burst's offset; either end up to a nanosecond outside of it."""
-        return Interval.around(self.offset_ns, (self.width_ns + 1) // 2)
+
+class Sums(NamedTuple):
+    """Weights of bursts and their products with instants and offsets, added up; exact."""
+
+    weight: int = 0
+    at: int = 0
+    offset: int = 0
+    at_at: int = 0
+    at_offset: int = 0
+    offset_offset: int = 0
+
+    def after(self, added: Sequence[Point], removed: Sequence[Point]) -> "Sums":
+        """Return the sums with some bursts more and others less."""
+        weight, at, offset, at_at, at_offset, offset_offset = self
+        for points, sign in ((added, 1), (removed, -1)):
+            for at_ns, offset_ns, width_ns in points:
+                w = sign * (WHOLE_WEIGHT // (width_ns + 1) ** 2 or 1)
+                weight += w
+                at += w * at_ns
+                offset += w * offset_ns
+                at_at += w * at_ns * at_ns
+                at_offset += w * at_ns * offset_ns
+                offset_offset += w * offset_ns * offset_ns
+        return Sums(weight, at, offset, at_at, at_offset, offset_offset)
 
 
-def line(points: Sequence[Point]) -> tuple[float, float, list[float]]:
-    """Return slope, half-width of its confidence interval, and residuals of a weighted line."""
-    # Loops instead of sums of generators, which take twice as long: each node has its line drawn each round.
-    first_ns, zero_ns, _ = points[0]
-    narrowest = min([point.width_ns for point in points]) + 1
-    weighted = [
-        ((narrowest / (width_ns + 1)) ** 2, float(at_ns - first_ns), float(offset_ns - zero_ns))
-        for at_ns, offset_ns, width_ns in points
-    ]
-    total = x_mean = y_mean = 0.0
-    for w, x, y in weighted:
-        total += w
-        x_mean += w * x
-        y_mean += w * y
-    x_mean, y_mean = x_mean / total, y_mean / total
-    spread = slope = variance = 0.0
-    for w, x, y in weighted:
-        weight = w * (x - x_mean)
-        spread += weight * (x - x_mean)
-        slope += weight * y
-    slope /= spread
-    residuals = [y - y_mean - slope * (x - x_mean) for _, x, y in weighted]
-    for (w, _, _), residual in zip(weighted, residuals, strict=True):
-        variance += w * residual * residual
-    variance /= len(points) - 2
-    return slope, _student_t(len(points) - 2) * sqrt(variance / spread), residuals
+class Track(NamedTuple):
+    """The last bursts of a clock, newest first, and the sums over them; bounded, and a value."""
+
+    points: tuple[Point, ...] = ()
+    sums: Sums = Sums()
+
+    def after(self, point: Point) -> "Track":
+        """Return the track with one more burst."""
+        points = (point, *self.points)
+        return Track(points[:WINDOW], self.sums.after((point,), points[WINDOW:]))
+
+    def newest(self, count: int) -> "Track":
+        """Return the track of so many bursts."""
+        return Track(self.points[:count], self.sums.after((), self.points[count:]))
+
+
+class FittedLine(NamedTuple):
+    """A slope, the half-width of its confidence interval, and whether each burst lies above the line."""
+
+    slope: float
+    half: float
+    above: list[bool]
+
+
+def line(track: Track) -> FittedLine:
+    """Return the weighted straight line through the bursts."""
+    weight, at, offset, at_at, at_offset, offset_offset = track.sums
+    spread = weight * at_at - at * at
+    shared = weight * at_offset - at * offset
+    unexplained = (weight * offset_offset - offset * offset) * spread - shared * shared
+    freedom = len(track.points) - 2
+    slope = shared / spread
+    first_ns, zero_ns, _ = track.points[0]
+    start = (offset - zero_ns * weight) / weight - slope * ((at - first_ns * weight) / weight)
+    above = [offset_ns - zero_ns - start > slope * (at_ns - first_ns) for at_ns, offset_ns, _ in track.points]
+    return FittedLine(slope, _student_t(freedom) * sqrt(unexplained / (spread * spread * freedom)), above)
 
 
 def _student_t(freedom: int) -> float:
     return next((t for least, t in STUDENT_T if freedom >= least), STUDENT_T_FEWEST)
 
 
-def is_random(residuals: Sequence[float]) -> bool:
-    """Whether residuals change sign as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
-    signs = [residual > 0 for residual in residuals]
-    above = signs.count(True)
-    below = len(signs) - above
-    if not above or not below:
+def is_random(above: Sequence[bool]) -> bool:
+    """Whether bursts change sides of a line as often as noise does (Wald and Wolfowitz's runs test, 5 %)."""
+    count, ups = len(above), sum(above)
+    if ups in (0, count):
         return True
-    runs = 1 + [one != other for one, other in pairwise(signs)].count(True)
-    both, count = 2 * above * below, len(signs)
+    runs: int = 1 + sum(map(ne, above, above[1:]))
+    both = 2 * ups * (count - ups)
     mean = both / count + 1
     deviation = sqrt(both * (both - count) / (count * count * (count - 1)))
     return runs >= mean - 1.645 * deviation

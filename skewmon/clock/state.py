@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, WINDOW, Rates, Steering, fit, rates, steer
+from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, Rates, Steering, fit, rates, steer
 from skewmon.clock.history import (
     History,
     HistoryUpdate,
@@ -17,7 +17,7 @@ from skewmon.clock.history import (
     review,
 )
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
-from skewmon.clock.line import Point
+from skewmon.clock.line import Point, Track
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
 from skewmon.model import NS_PER_S, Burst, Estimate, Interval
@@ -38,7 +38,7 @@ class ClockState(NamedTuple):
     history: History | None = None
     readings: Readings | None = None
     steering: Steering = NOTHING_SEEN
-    points: tuple[Point, ...] = ()  # newest first: of the oscillator, or of the wall clock without one
+    track: Track = Track()  # of the oscillator, or of the wall clock without one
     steps: int = 0
 
 
@@ -81,9 +81,9 @@ def update_clocks(
         movements += (Movement(MovementKind.JUMP, past.history.proven.at_ns, estimate.at_ns, reset.moved),)
     stepped = sum(movement.kind in STEPS for movement in movements)
     dropped = reset is not None and reset.reason is not ResetReason.WANDER
-    kept = () if dropped or (history is None and stepped) else past.points
-    now = ClockState(history, readings, steering, (_point(estimate), *kept)[:WINDOW], past.steps + stepped)
-    drift = rates(steering, history, update.plausible, now.points) if history else Rates(net=fit(now.points))
+    kept = Track() if dropped or (history is None and stepped) else past.track
+    now = ClockState(history, readings, steering, kept.after(_point(estimate)), past.steps + stepped)
+    drift = rates(steering, history, update.plausible, now.track) if history else Rates(net=fit(now.track))
     return now, ClockUpdate(
         update.proven,
         update.plausible,
@@ -117,7 +117,7 @@ def _reviewed(
     if past.history is None or update.reset is not None:
         return history, update
     since_ns = past.history.learned.readings[0].at_ns
-    moved = _crept(past.points, since_ns, _point(estimate), update.rate)
+    moved = _crept(past.track.points, since_ns, _point(estimate), update.rate)
     if moved is None:
         return history, update
     history, update = review(None, burst, estimate, steady_base=steady_base)
@@ -155,7 +155,11 @@ def tightened(estimate: Estimate, update: ClockUpdate) -> Estimate:
         return estimate  # as on any quiet path
     oscillator = estimate.oscillator.meet(update.oscillator.interval)
     wall = estimate.wall.meet(oscillator + estimate.correction) if oscillator else None
-    return replace(estimate, oscillator=oscillator, wall=wall) if wall else estimate
+    if wall is None:
+        return estimate
+    return Estimate(
+        estimate.at_ns, wall, estimate.round_trip_ns, estimate.samples, oscillator, estimate.correction
+    )
 
 
 def on_another_axis(state: ClockState, seen_ns: int) -> ClockState:
@@ -189,4 +193,4 @@ def without_base(state: ClockState, mistaken_steps: int = 0) -> ClockState:
     A wall clock that is known against the base alone seems to have stepped then: ``mistaken_steps``.
     """
     readings = state.readings if state.readings is not None and state.readings.raw_ns is not None else None
-    return state._replace(history=None, readings=readings, points=(), steps=state.steps - mistaken_steps)
+    return state._replace(history=None, readings=readings, track=Track(), steps=state.steps - mistaken_steps)

@@ -7,6 +7,7 @@ whether the base stood still, and commits each update once.
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from skewmon.clock.checkpoint import Checkpoint, checkpoint_of
 from skewmon.clock.history import Reset, ResetReason
@@ -57,8 +58,7 @@ class LastAnswer:
             self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class NodeUpdate:
+class NodeUpdate(NamedTuple):
     """The result of one round for one node, before it is committed.
 
     ``plain`` is the outcome by this round alone, ``outcome`` the same with the bounds that history tightens.
@@ -102,26 +102,25 @@ class NodeUpdate:
         base = brought_to_base(local, self.outcome.estimate, rate)
         # Bounds that contradict each other here rest on a history: the round's own agree.
         narrowed = replace(self.outcome, estimate=base or self.outcome.estimate, local=local)
-        return replace(self, outcome=narrowed)
+        return self._replace(outcome=narrowed)
 
     def without_jump(self) -> "NodeUpdate":
         """Return the update without the jump of the oscillator, which was the base's."""
         movements = _without_jumps(self.clock_update.movements)
-        return replace(self, clock_update=self.clock_update._replace(movements=movements))
+        return self._replace(clock_update=self.clock_update._replace(movements=movements))
 
     def without_base(self) -> "NodeUpdate":
         """Return the update without conclusions from the base, which stood still."""
         if self.clock_state is None:
-            return replace(self, outcome=self.plain)
+            return self._replace(outcome=self.plain)
         if isinstance(self.plain, Failed) or not self.is_newest:
-            return replace(self, outcome=self.plain, clock_state=without_base(self.clock_state))
+            return self._replace(outcome=self.plain, clock_state=without_base(self.clock_state))
         latest = self.clock_update
         steps = sum(movement.kind in STEPS for movement in latest.movements)
         mistaken = steps if self.has_one_clock else 0
         clock_state = without_base(self.clock_state, mistaken)
         of_base = latest.reset is not None and latest.reset.reason in JUMPS
-        return replace(
-            self,
+        return self._replace(
             outcome=self.plain,
             clock_state=clock_state,
             clock_update=ClockUpdate(
@@ -193,7 +192,8 @@ class NodeState:
         """Take in the result of one round, at ``wall_ns`` of the admin box's wall clock."""
         self.clock_state, self.clock_update = update.clock_state, update.clock_update
         self.axis = update.axis
-        self.resets.update(update.resets)
+        if update.resets:
+            self.resets.update(update.resets)
         if isinstance(update.outcome, Failed):
             self.failures[update.outcome.reason] += 1
             return
@@ -202,9 +202,8 @@ class NodeState:
         at_ns = update.outcome.estimate.at_ns
         if update.is_newest:
             self.seen_ns = max(self.seen_ns, at_ns)
-        shown = [(at_ns, movement) for movement in update.clock_update.movements]
-        self.recent = (*self.recent, *shown)[-RECENT_MOVEMENTS:]
-        for _, movement in shown:
+        for movement in update.clock_update.movements:
+            self.recent = (*self.recent, (at_ns, movement))[-RECENT_MOVEMENTS:]
             if movement.kind in STEPS and movement.size is not None:
                 self.last_step = (at_ns, movement.size)
 

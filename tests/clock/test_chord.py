@@ -11,6 +11,7 @@ from skewmon.clock.chord import RESTLESS_PPB_PER_MIN, SPAN_NS, chord
 from skewmon.clock.drift import LEAST_SAMPLES, fit
 from skewmon.clock.line import Point
 from skewmon.model import NS_PER_S
+from tests.clock.test_line import track_of
 
 #: Between two changes of the rate.
 TICK_NS = NS_PER_S // 2
@@ -72,7 +73,7 @@ def test_its_middle_is_nearer_to_the_truth_than_a_fit(interval_s: int) -> None:
     chords, fits = [], []
     for seed in range(40):
         seen = wandering(Random(seed), interval_s, 32, 200 * US)
-        found, fitted = chord(seen.points, LEAST_SAMPLES), fit(seen.points)
+        found, fitted = chord(seen.points, LEAST_SAMPLES), fit(track_of(seen.points))
         assert found is not None
         truth = seen.mean(found.samples)
         chords.append(abs((found.lower + found.upper) / 2 - truth))

@@ -5,11 +5,13 @@ from random import Random
 import pytest
 
 from skewmon.clock.burst import estimate
-from skewmon.clock.drift import NOTHING_SEEN, Basis, Point, Rate, Rates, Steering, fit, steer
+from skewmon.clock.drift import ANCHOR_ROUNDS, NOTHING_SEEN, Basis, Rate, Rates, Steering, fit, steer
+from skewmon.clock.line import WINDOW, Point
 from skewmon.clock.state import ClockState, ClockUpdate, update_clocks
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S
 from tests.clock.simulator import MS, PPM, Machine, Slew, Step
+from tests.clock.test_line import track_of
 
 ROUND_NS = 15 * NS_PER_S
 
@@ -84,7 +86,7 @@ def test_a_fit_holds_the_truth_at_its_confidence(confidence_seed: int) -> None:
             Point(at * ROUND_NS, int(at * ROUND_NS * 7e-6 + rng.gauss(0, 20_000)), 250_000)
             for at in range(32, 0, -1)
         ]
-        rate = fit(points)
+        rate = fit(track_of(points))
         misses += rate is not None and not rate.lower <= 7e-6 <= rate.upper
     assert misses <= 4
 
@@ -96,7 +98,7 @@ def test_a_bend_in_the_past_does_not_pass_for_todays_rate() -> None:
         Point(at * ROUND_NS, int(abs(at - 16) * ROUND_NS * 50e-6 + rng.gauss(0, 2_000)), 250_000)
         for at in range(32, 0, -1)
     ]
-    rate = fit(points)
+    rate = fit(track_of(points))
     assert rate is not None
     assert rate.lower <= 50e-6 <= rate.upper
     assert rate.samples < 32
@@ -104,7 +106,7 @@ def test_a_bend_in_the_past_does_not_pass_for_todays_rate() -> None:
 
 def test_too_few_points_are_not_a_trend() -> None:
     """Four points give no rate at all."""
-    assert fit([Point(at, at, 1) for at in range(4, 0, -1)]) is None
+    assert fit(track_of([Point(at, at, 1) for at in range(4, 0, -1)])) is None
 
 
 def _steer(
@@ -117,6 +119,17 @@ def _steer(
         steering, slew = steer(steering, machine.observe(start_ns).burst)
         updates += [slew] if slew else []
     return steering, updates
+
+
+def test_the_rate_of_the_correction_looks_back_as_far_as_the_window() -> None:
+    """Few readings are kept, and the oldest of them is never older than the window, nor much younger."""
+    machine, steering = Machine(Random(8)), NOTHING_SEEN
+    for rounds in range(1, 3 * WINDOW):
+        steering, _ = _steer(machine, 1, steering)
+        span_ns = steering.anchors[0].at_ns - steering.anchors[-1].at_ns
+        looked_back = round(span_ns / ROUND_NS)
+        assert min(rounds - 1, WINDOW - ANCHOR_ROUNDS) <= looked_back <= min(rounds - 1, WINDOW)
+    assert len(steering.anchors) <= 1 + WINDOW // ANCHOR_ROUNDS
 
 
 @pytest.mark.parametrize("ppm", [100, -500, 83_333])

@@ -8,6 +8,7 @@ import pytest
 
 from skewmon.clock.burst import estimate
 from skewmon.clock.history import Proven, ResetReason
+from skewmon.clock.line import Track
 from skewmon.clock.state import ClockState, ClockUpdate, tightened, update_clocks, without_base
 from skewmon.clock.steps import MovementKind
 from skewmon.model import NS_PER_S, Exchange, Interval
@@ -100,7 +101,7 @@ def test_a_state_without_base_keeps_the_readings_of_the_node_itself() -> None:
     state, _ = _update_all(_rounds(machine, 6))
     state = without_base(state)
     assert state.history is None
-    assert state.points == ()
+    assert state.track == Track()
     machine.schedule(machine.at_ns + NS_PER_S, Step(50_000))
     (seen,) = _rounds(machine, 1)
     _, update = update_clocks(state, seen.burst, estimate(seen.burst, seen.tau_ns))
