@@ -122,8 +122,16 @@ class _Request(Generic[Result]):
     """A request to one link: in turn, then on its way with a place, then without one, and over."""
 
     __slots__ = (
-        *("_phase", "_places", "_has_place", "_task", "_timer", "_slices", "_slice_s", "_rest_s"),
-        *("is_over", "link"),
+        "_has_place",
+        "_phase",
+        "_places",
+        "_rest_s",
+        "_slice_s",
+        "_slices",
+        "_task",
+        "_timer",
+        "is_over",
+        "link",
     )
 
     def __init__(self, phase: _Phase[Result], link: Link, places: _Places) -> None:

@@ -1,6 +1,7 @@
 """The bursts that a round repeats, how often, and the use of their answers."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -261,6 +262,26 @@ async def test_many_silent_nodes_hold_up_no_other() -> None:
     assert sweep.duration_s < 3 * Budget.of_interval(INTERVAL_S).late_s
     for link in silent:
         link.go.set()
+
+
+async def test_a_pause_of_this_process_makes_no_node_late() -> None:
+    """The reply waits in the kernel meanwhile, and a second one comes soon after it."""
+
+    class Paused(Dawdling):
+        async def burst(self, samples: int, until_ns: int | None = None, *_: object) -> Burst:
+            burst = await super().burst(samples, until_ns)
+            await asyncio.sleep(0.02)
+            return burst
+
+    link, sweeper = Paused("n1"), Sweeper()
+    round_ = asyncio.create_task(sweeper.sweep(keyed([link]), 8, INTERVAL_S))
+    async with asyncio.timeout(10):
+        while not link.begun:
+            await asyncio.sleep(0)
+    time.sleep(2 * Budget.of_interval(INTERVAL_S).late_s)  # the pause
+    link.go.set()
+    (outcome,) = in_order(await round_)
+    assert isinstance(outcome, Measured)
 
 
 async def test_a_round_that_is_cancelled_ends_its_requests_and_leaves_their_places() -> None:
