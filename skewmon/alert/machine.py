@@ -84,6 +84,24 @@ class State:
         """Return an alert with the texts of the last round that proved it."""
         return self.slots[key].alert.described(self.texts.get(key))
 
+    def described(self) -> "State":
+        """Return the state with the newest texts in its slots, where they can be saved."""
+        return State(_described(self, ()), self.seen_ns)
+
+    def has_taken_back(self, before: "State") -> bool:
+        """Whether time that an alert had counted before this round counts no longer.
+
+        A process that started from the state before would count on from there, and fire or end the alert too
+        early. Quiet time decides neither.
+        """
+        return any(
+            slot.counted_ns > 0
+            and slot.phase is not Phase.QUIET
+            and (key not in self.slots or self.slots[key].counted_ns < slot.counted_ns)
+            for key, slot in before.slots.items()
+            if self.slots.get(key) is not slot
+        )
+
     @property
     def firing(self) -> list[Key]:
         """The alerts that fire, in a stable order."""

@@ -1,7 +1,7 @@
 """Alerting of the daemon: turns the views of each round into notifications.
 
 The machine's state is saved before anything is sent: after a crash an alert may be sent twice, but is never
-lost. The times that it counts are saved once a minute, and at the end.
+lost. The times that it counts are saved once a minute, and at the end; one that counts no longer at once.
 """
 
 import asyncio
@@ -43,7 +43,10 @@ class Firing(Mapping[Key, Alert]):
     def __getitem__(self, key: Key) -> Alert:
         if key not in self._keys:
             raise KeyError(key)
-        return self._states[key.cluster].alert(key)
+        state = self._states[key.cluster]
+        with contained(Where.ROUND, cluster=key.cluster):
+            return state.alert(key)
+        return state.slots[key].alert  # a fault in one text must not hold up the other alerts
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys)
@@ -89,14 +92,16 @@ class Alerting:
     def take(self, views: Iterable[ClusterView], base_ns: int) -> tuple[Transition, ...]:
         """Process one round of some clusters at an instant of the base; return the transitions."""
         transitions: list[Transition] = []
+        is_urgent = self._saved_ns is None or base_ns - self._saved_ns >= SAVE_EVERY_NS
         for view in views:
             with contained(Where.ROUND, cluster=view.name):
                 before = self._states.get(view.name, State())
                 now, changed = step(before, observe(view, before.slots), base_ns)
                 self._states[view.name] = now
                 self._is_unsaved |= now.slots != before.slots
+                is_urgent |= now.has_taken_back(before)
                 transitions += changed
-        if self._saved_ns is None or base_ns - self._saved_ns >= SAVE_EVERY_NS:
+        if is_urgent:
             self._saved_ns = base_ns
             self._save()
         self._send(transitions)
@@ -120,7 +125,7 @@ class Alerting:
                     await self._replaced.wait()
                     delivering.cancel()
         finally:
-            self._save()
+            self._save_texts()
             if self._session is not None:
                 await self._session.close()
                 self._session = None
@@ -130,6 +135,14 @@ class Alerting:
             self._save()
             self.firing = Firing(self._states)
             self._dispatcher.submit([transition.alert for transition in transitions], self.firing)
+
+    def _save_texts(self) -> None:
+        """Save the newest texts, too: the next process sends the alerts before its first round."""
+        for name, state in self._states.items():
+            with contained(Where.ROUND, cluster=name):
+                self._states[name] = state.described()
+        self._is_unsaved = True
+        self._save()
 
     def _save(self) -> None:
         if self._is_unsaved:

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import structlog
 
-from skewmon.alert.alerts import Cause
+from skewmon.alert.alerts import Cause, Texts
 from skewmon.journal.detect import alert_events
 from skewmon.model import NS_PER_S, ClusterView, NodeView
 from skewmon.notify.alerting import STATE, Alerting
@@ -292,6 +293,55 @@ async def test_counted_times_are_saved_once_a_minute_and_at_the_end() -> None:
     second = Alerting(store)
     assert _rounds(second, silent, 1_000) == []
     assert _rounds(second, silent, 1_015) == [("warning", Cause.PROVEN_FOR)]
+
+
+async def test_a_kill_does_not_bring_back_time_for_which_an_alert_was_clear() -> None:
+    """The clock was right for 45 s, then wrong again: the next process waits for a whole minute."""
+    store = MemoryStore()
+    killed = Alerting(store)
+    assert _rounds(killed, WRONG, 0) == [("critical", Cause.PROVEN_FOR)]
+    assert _rounds(killed, RIGHT, 15, 30, 45, 60) == []
+    assert _rounds(killed, WRONG, 70) == []
+    second = Alerting(store)
+    assert _rounds(second, RIGHT, 80, 95, 139) == []
+    assert _rounds(second, RIGHT, 140) == [("critical", Cause.CLEAR_FOR)]
+
+
+async def test_a_kill_does_not_bring_back_time_for_which_a_node_was_silent() -> None:
+    """It was silent for four minutes and then answered: the next process waits for five minutes again."""
+    store, silent = MemoryStore(), view(node("a"), node("b"), missing("c"))
+    killed = Alerting(store)
+    assert _rounds(killed, silent, *range(0, 241, 15)) == []
+    assert _rounds(killed, RIGHT, 255) == []
+    second = Alerting(store)
+    assert _rounds(second, silent, *range(300, 600, 15)) == []
+    assert _rounds(second, silent, 600) == [("warning", Cause.PROVEN_FOR)]
+
+
+async def test_the_end_saves_the_newest_numbers() -> None:
+    """The alert began at 70 s, and the clock was 90 s off in the last round: receivers get these first."""
+    store = MemoryStore()
+    async with receiver() as server:
+        async with _running(Alerting(store)) as first:
+            _rounds(first, WRONG, 0)
+            _rounds(first, offsets(named("c"), a=0, b=0, c=90 * S), 15)
+        async with _running(Alerting(store)) as second:
+            second.configure([ReceiverConfig("alertmanager", server.url)], Origin())
+            await _until(server, 1)
+    assert "at least 89.9" in server.bodies[0][0]["annotations"]["description"]
+
+
+def _faulty() -> Texts:
+    raise ZeroDivisionError
+
+
+async def test_a_text_that_cannot_be_built_holds_up_no_alert() -> None:
+    """The alert keeps the texts with which it began."""
+    alerting = Alerting(MemoryStore())
+    _rounds(alerting, WRONG, 0)
+    (key,) = alerting.firing
+    alerting._states["prod"] = replace(alerting._states["prod"], texts={key: _faulty})
+    assert "at least 69.9" in alerting.firing[key].description
 
 
 async def test_nothing_is_saved_while_nothing_changes() -> None:
