@@ -137,7 +137,8 @@ class Reporter:
     def _stats(self) -> DaemonStats:
         resets: Counter[str] = Counter(dict.fromkeys(ResetReason, 0))  # increase() needs a series at 0
         for node in self._state.nodes.values():
-            resets.update(node.resets)
+            if node.resets:
+                resets.update(node.resets)
         counts = self._alerting.counts
         return DaemonStats(
             reload_successful=self._status.reload_successful,

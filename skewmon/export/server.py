@@ -117,7 +117,7 @@ class Exporter:
     def publish(self, snapshot: Snapshot, stats: DaemonStats | None = None) -> None:
         """Publish the results of one round in place of the last ones."""
         self._published.replace(snapshot, stats or DaemonStats())
-        self._stream.send(self._api.round_event())
+        self._stream.send(self._api.round_event)
 
     async def stop(self) -> None:
         """Stop listening and end every connection, open streams too."""

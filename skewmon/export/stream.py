@@ -21,8 +21,9 @@ class Stream:
     def __init__(self) -> None:
         self._subscribers: dict[asyncio.Queue[bytes | None], Callable[[], None]] = {}
 
-    def send(self, message: bytes) -> None:
-        """Hand a message to every subscriber; drop those that have not read the last few."""
+    def send(self, render: Callable[[], bytes]) -> None:
+        """Render a message and hand it to every subscriber; drop those that have not read the last few."""
+        message = render() if self._subscribers else b""
         for queue, drop in tuple(self._subscribers.items()):
             try:
                 queue.put_nowait(message)

@@ -41,7 +41,7 @@ def clock_events(round_: Round) -> Iterator[Event]:
             detail=_size(round_.base_jump),
         )
     reported = set[Endpoint]()
-    for view in round_.views:
+    for view in round_.views if round_.movements else ():
         for node in view.cluster.nodes:
             endpoint = node.endpoint
             if endpoint in round_.movements and endpoint not in reported:

@@ -5,6 +5,7 @@ returns. Queues survive a restart through ``Store``, as far as the alert machine
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -26,6 +27,10 @@ SEND_TIMEOUT_S = 120.0
 #: State is on disk before it is sent, so that a process that is killed in between resumes. A slower disk does
 #: not delay a page.
 STORE_TIMEOUT_S = 1.0
+
+#: While a queue is being delivered it is saved this often, and when nothing more is due: ten thousand alerts
+#: would otherwise be written a hundred times. A daemon that is killed in between repeats so much.
+SAVE_EVERY_S = 10.0
 
 #: After an internal error a queue rests: its cause may still be there, and must not keep a processor busy.
 DEFECT_PAUSE_S = 10.0
@@ -76,12 +81,21 @@ class Counts:
 
 @dataclass(slots=True)
 class Receiver:
-    """A notifier with its queue and the error logged last; ``wake`` is set when an alert was queued."""
+    """A notifier with its queue, when that was saved, and the error logged last.
+
+    ``wake`` is set when an alert was queued.
+    """
 
     notifier: Notifier
     queue: Queue
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    saved_s: float = -math.inf  # on the base
     logged_error: str = ""
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether alerts are to be sent now."""
+        due_at_s = self.queue.due_at_s()
+        return due_at_s is not None and due_at_s <= now_s
 
 
 class Dispatcher:
@@ -134,9 +148,13 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for receiver in self.receivers:
+                    group.create_task(self._serve(receiver), name=f"notify {receiver.notifier.receiver}")
+        finally:
             for receiver in self.receivers:
-                group.create_task(self._serve(receiver), name=f"notify {receiver.notifier.receiver}")
+                self._save(receiver)
 
     async def _serve(self, receiver: Receiver) -> None:
         while True:
@@ -150,14 +168,15 @@ class Dispatcher:
         await self._until_due(receiver)
         await self._stored()
         now_s = self._base_clock()
-        due_at_s = receiver.queue.due_at_s()
-        if due_at_s is None or due_at_s > now_s:
+        if not receiver.is_due(now_s):
             return
         batch = receiver.queue.batch(now_s)
         delivery = await self._send(receiver.notifier, batch)
-        receiver.queue.settle(batch, delivery, self._base_clock())
+        now_s = self._base_clock()
+        receiver.queue.settle(batch, delivery, now_s)
         self._count(receiver, batch, delivery)
-        self._save(receiver)
+        if now_s - receiver.saved_s >= SAVE_EVERY_S or not receiver.is_due(now_s):
+            self._save(receiver)
 
     async def _until_due(self, receiver: Receiver) -> None:
         """Wait until alerts are due, or the queue has changed."""
@@ -213,7 +232,8 @@ class Dispatcher:
             self._log.info("notifications work again", **about)
 
     def _save(self, receiver: Receiver) -> None:
-        self._store.save(receiver.notifier.identity, receiver.queue.to_json(self._base_clock()))
+        receiver.saved_s = self._base_clock()
+        self._store.save(receiver.notifier.identity, receiver.queue.to_json(receiver.saved_s))
 
     def _new_queue(self, notifier: Notifier) -> Queue:
         """Return a queue as it was when the last process ended."""

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from skewmon.notify.dispatcher import SEND_TIMEOUT_S, STORE_TIMEOUT_S, Counts, Dispatcher, MemoryStore
+from skewmon.notify.queues import BATCH_MAX
 from skewmon.notify.receiver import Delivery, DeliveryReason, Notifier, Result
 from tests.notify.tools import NOW_NS, Scripted, by_key, ended, firing
 
@@ -63,6 +64,40 @@ class SlowStore(MemoryStore):
         """See ``Store``."""
         await asyncio.sleep(self._takes_s)
         return True
+
+
+class CountingStore(MemoryStore):
+    """Counts how often a queue is saved."""
+
+    saves = 0
+
+    def save(self, name: str, data: object) -> None:
+        """See ``Store``."""
+        self.saves += 1
+        super().save(name, data)
+
+
+async def test_a_long_queue_is_not_saved_batch_by_batch() -> None:
+    """At the change, every ten seconds, and when it is delivered; nothing of it is left then."""
+    store, slow = CountingStore(), Scripted(takes_s=1.0)
+    dispatcher = _dispatcher(slow, store=store)
+    async with _running(dispatcher):
+        dispatcher.submit([firing(f"n{number}") for number in range(20 * BATCH_MAX)], {})
+        await asyncio.sleep(19.5)
+        assert store.saves == 2
+        assert len(store.saved[slow.identity]) == 10 * BATCH_MAX
+        await asyncio.sleep(1)
+    assert (len(slow.sent), store.saved[slow.identity]) == (20, [])
+
+
+async def test_the_end_of_the_daemon_saves_the_deliveries_so_far() -> None:
+    """A restart repeats none of them."""
+    store, slow = MemoryStore(), Scripted(takes_s=1.0)
+    dispatcher = _dispatcher(slow, store=store)
+    async with _running(dispatcher):
+        dispatcher.submit([firing(f"n{number}") for number in range(9 * BATCH_MAX)], {})
+        await asyncio.sleep(3.5)
+    assert len(store.saved[slow.identity]) == 6 * BATCH_MAX
 
 
 @pytest.mark.parametrize(("takes_s", "sent_s"), [(0.25, 0.25), (3_600.0, STORE_TIMEOUT_S)])
