@@ -70,17 +70,16 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine: its name and its address."""
+    """One machine: its name and its address; ``endpoint`` is how it is reached."""
 
     name: str
     address: str
     ssh: SshSettings = SshSettings()
     transport: Transport = "ssh"
+    endpoint: Endpoint = field(init=False, repr=False, compare=False)  # looked up a dozen times each round
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """How the node is reached."""
-        return Endpoint(self.address, self.ssh, self.transport)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", Endpoint(self.address, self.ssh, self.transport))
 
 
 class ThresholdKind(StrEnum):

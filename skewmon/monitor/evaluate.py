@@ -80,7 +80,8 @@ class NodeInRound:
     @property
     def voting(self) -> NodeEvidence:
         """The evidence with the daemon's last answer, which is kept while a few are missing."""
-        return replace(self.evidence, status=self.state.last_answer.status)
+        last = self.state.last_answer.status
+        return self.evidence if last is self.evidence.status else replace(self.evidence, status=last)
 
     @property
     def steps(self) -> list[Movement]:

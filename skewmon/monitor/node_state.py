@@ -227,6 +227,8 @@ class NodeState:
 
     def moved_since(self, at_ns: int) -> tuple[Movement, ...]:
         """Return the movements that rounds of any cluster showed after an instant."""
+        if not self.recent:
+            return ()
         return tuple(movement for shown_ns, movement in self.recent if shown_ns > at_ns)
 
     def current_checkpoint(self) -> Checkpoint | None:

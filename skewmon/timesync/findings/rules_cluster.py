@@ -236,12 +236,11 @@ def _differ(low: Sequence[NodeEvidence], high: Sequence[NodeEvidence]) -> bool:
 
 
 def _no_common_reference(cluster: ClusterEvidence, nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
-    following = [node for node in nodes if _key(node) is not None and not _has_own_clock(node)]
-    # Most clusters have two nodes with one server, and need no further look.
-    if len(following) < 2 or _is_shared((_direct_upstreams(node), node) for node in following):
+    # In most clusters two of the first nodes have a server in common, and no further look is needed.
+    if _is_shared((_direct_upstreams(node), node) for node in nodes if _follows_another(node)):
         return
-    known = roots(cluster)
-    if not _is_shared((_upstreams(node, known), node) for node in following):
+    known, following = roots(cluster), [node for node in nodes if _follows_another(node)]
+    if len(following) > 1 and not _is_shared((_upstreams(node, known), node) for node in following):
         yield finding(
             FindingKind.NO_COMMON_REFERENCE,
             f"No two of {names([node.name for node in following])} share an upstream by address; "
@@ -261,8 +260,9 @@ def _is_shared(upstreams: Iterable[tuple[frozenset[str], NodeEvidence]]) -> bool
     return False
 
 
-def _has_own_clock(node: NodeEvidence) -> bool:
-    return (_key(node) or "").endswith(f" of {node.name}")
+def _follows_another(node: NodeEvidence) -> bool:
+    key = _key(node)
+    return key is not None and not key.endswith(f" of {node.name}")
 
 
 def _mixed_daemons(nodes: Sequence[NodeEvidence]) -> Iterator[Finding]:
