@@ -1,18 +1,17 @@
 """One snapshot as Prometheus metric families, built for each rendering, so that old series vanish at once."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 from skewmon import __version__
 from skewmon.alert.thresholds import STATES
 from skewmon.clock.pairs import all_pairs
 from skewmon.errors import Reason
-from skewmon.export import catalogue
 from skewmon.export.encode import encodable, foreign, optional_seconds, seconds
+from skewmon.export.exposition import Labels, Samples
 from skewmon.export.pairs import WORST_PAIRS, PairExport, measured_offsets
 from skewmon.export.published import DaemonStats
 from skewmon.export.references import add_references, add_utc_of_cluster
@@ -35,9 +34,6 @@ from skewmon.timesync.source import usable
 
 SERIES_A_PAIR = 3
 
-#: Samples rendered in about a millisecond.
-SAMPLES_A_TURN = 128
-
 #: Nodes, of twenty samples each, gathered in about a millisecond.
 NODES_A_TURN = 64
 
@@ -49,36 +45,6 @@ AUTO_PAIR_SERIES_MAX = 2_000
 
 #: ``all``: beyond this, a scrape takes seconds and megabytes, and Prometheus times out.
 ALL_PAIR_SERIES_MAX = 150_000
-
-Labels = dict[str, str]
-
-
-class YieldingList(list[Sample]):
-    """Samples whose rendering does not hold up the event loop."""
-
-    def __iter__(self) -> Iterator[Sample]:
-        return yielding_gil(super().__iter__(), SAMPLES_A_TURN)
-
-
-class Samples:
-    """Samples gathered by metric; a value of None adds none."""
-
-    def __init__(self) -> None:
-        self._by_name: defaultdict[str, list[Sample]] = defaultdict(list)
-
-    def add(self, name: str, labels: Labels, value: float | None) -> None:
-        """Add one sample."""
-        if value is not None:
-            self._by_name[name].append(Sample(name, labels, value))
-
-    def families(self) -> Iterator[Family]:
-        """Yield the metrics that have samples, in the order of the catalogue."""
-        for metric in catalogue.METRICS:
-            samples = self._by_name.get(metric.name)
-            if samples:
-                family = Family(metric.family, metric.help, metric.type, metric.unit)
-                family.samples = YieldingList(samples)
-                yield family
 
 
 class SnapshotCollector(Collector):

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -18,6 +18,7 @@ from skewmon.export.attempts import Attempts
 from skewmon.export.clients import requesting_client
 from skewmon.export.collector import AgeCollector, SnapshotCollector
 from skewmon.export.encode import encodable
+from skewmon.export.exposition import Encoder, exposition
 from skewmon.export.published import Callbacks, Publication, Published
 from skewmon.export.responses import busy, fault, rendered
 from skewmon.model import Snapshot
@@ -25,10 +26,6 @@ from skewmon.probe.clocks import base_ns
 
 #: Format versions that exist. choose_encoder accepts any greater one too, and each content type is cached.
 VERSIONS = ("version=0.0.4;", "version=1.0.0;")
-
-
-#: The last line of OpenMetrics; families of the scrape itself follow those of the round.
-OPENMETRICS_END = b"# EOF\n"
 
 
 class AtScrape(Collector):
@@ -70,7 +67,7 @@ class Operations:
 
         def render() -> bytes:
             collector = SnapshotCollector(publication.snapshot, publication.stats, publication.pairs)
-            return encode(collector).removesuffix(OPENMETRICS_END)
+            return exposition(collector, encode, content_type)
 
         rest = encode(AtScrape(publication))
         response = await rendered(request, publication, content_type, render, rest)
@@ -114,7 +111,7 @@ class Operations:
         return web.Response(text=body, content_type="application/json")
 
 
-def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+def _encoder(accept: str) -> tuple[Encoder, str]:
     """Return encoder and content type for an Accept header: the oldest format for an unknown version."""
     try:
         encode, content_type = choose_encoder(accept)

@@ -4,18 +4,22 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from prometheus_client.exposition import generate_latest
+from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from skewmon.errors import Reason
 from skewmon.export.collector import SnapshotCollector
+from skewmon.export.exposition import OPENMETRICS_END, exposition
 from skewmon.export.pairs import PairExport
 from skewmon.export.published import DaemonStats
 from skewmon.model import Interval, Snapshot, Verdict
 from tests.export import samples
 from tests.export.samples import EVERY_SAMPLE, STATS
+
+KINDS = ("application/openmetrics-text", "text/plain")
+WAYS = ("", *(f";escaping={way}" for way in ("underscores", "allow-utf-8", "dots", "values")))
 
 
 class Rendered:
@@ -50,6 +54,16 @@ def test_both_formats_can_be_parsed_and_agree(build: object) -> None:
         return {(s.name, frozenset(s.labels.items()), s.value) for f in families for s in f.samples}
 
     assert series(text) == series(openmetrics)
+
+
+@pytest.mark.parametrize("accept", ["", *(f"{kind};version=1.0.0{way}" for kind in KINDS for way in WAYS)])
+@pytest.mark.parametrize("build", EVERY_SAMPLE, ids=lambda build: build.__name__)
+def test_the_text_is_that_of_the_client_library(build: object, accept: str) -> None:
+    """Byte for byte, in every format and with every way to escape names."""
+    collector = SnapshotCollector(build(), STATS)
+    encode, content_type = choose_encoder(accept)
+    expected = encode(collector).removesuffix(OPENMETRICS_END)
+    assert exposition(collector, encode, content_type) == expected
 
 
 @pytest.mark.parametrize("build", EVERY_SAMPLE, ids=lambda build: build.__name__)
