@@ -24,6 +24,9 @@ SPAN_NS = 75 * NS_PER_S
 #: Divides ppb a minute times ns²: by two, by the parts in a billion, by the nanoseconds of a minute.
 _HALF_PPB_PER_MIN = 2 * 10**9 * 60 * NS_PER_S
 
+#: Divides ns², and gives the bend by such a change.
+_BEND = _HALF_PPB_PER_MIN // RESTLESS_PPB_PER_MIN
+
 
 class Chord(NamedTuple):
     """Bounds of a mean rate, and the bursts that it rests on."""
@@ -44,7 +47,7 @@ def chord(points: Sequence[Point], least: int) -> Chord | None:
         bands = _bands(points[:count])
         found = slopes(bands, UNKNOWN_RATE.lower_ppb / NS_PER_S, UNKNOWN_RATE.upper_ppb / NS_PER_S)
         if found is not None:
-            return Chord(found.least.slope, found.greatest.slope, count)
+            return Chord(found.least, found.greatest, count)
         count = count * 3 // 4
     return None
 
@@ -55,8 +58,7 @@ def _bands(points: Sequence[Point]) -> list[Band]:
     first_ns = points[-1].at_ns
     bands = []
     for at_ns, offset_ns, width_ns in reversed(points):
-        bend = (last_ns - at_ns) * (first_ns - at_ns) * RESTLESS_PPB_PER_MIN
-        reach_ns = (width_ns + 1) // 2 - bend // _HALF_PPB_PER_MIN
+        reach_ns = (width_ns + 1) // 2 - (last_ns - at_ns) * (first_ns - at_ns) // _BEND
         middle_ns = offset_ns - zero_ns
         bands.append((at_ns - last_ns, middle_ns - reach_ns, middle_ns + reach_ns))
     return bands
@@ -68,7 +70,7 @@ def shows_no_bend(since_ns: int, now: Constraint) -> bool:
     The hardest to see is one that falls and rises again: a line stays within a 24th of the bend of one that
     only falls, which must be less than half a burst's width.
     """
-    bend_ns = (now.at_ns - since_ns) ** 2 * RESTLESS_PPB_PER_MIN // _HALF_PPB_PER_MIN
+    bend_ns = (now.at_ns - since_ns) ** 2 // _BEND
     return bend_ns < 12 * (now.upper_ns - now.lower_ns)
 
 

@@ -261,7 +261,8 @@ def _recent(track: Track) -> Rate | None:
 def _correction_ppb(anchors: Sequence[Anchor], latest: Interval) -> Interval:
     """Return the mean rate of the correction, extended to the latest round's if that differs."""
     mean = rate_between(anchors[-1], anchors[0])
-    return mean.hull(latest) if mean.meet(latest) is None else mean
+    apart = latest.lower_ns > mean.upper_ns or mean.lower_ns > latest.upper_ns
+    return mean.hull(latest) if apart else mean
 
 
 def fit(track: Track) -> Rate | None:

@@ -28,19 +28,15 @@ REACH_NS = 2**40
 Band = tuple[int, int, int]
 
 
-class Limit(NamedTuple):
-    """The least or the greatest slope, and the numbers of the bands whose ends its line touches."""
-
-    slope: float
-    lower: int
-    upper: int
-
-
 class Slopes(NamedTuple):
-    """The least and the greatest slope of all lines that meet several bands."""
+    """The least and the greatest slope of all lines that meet several bands.
 
-    least: Limit
-    greatest: Limit
+    ``touched`` has the numbers of the bands that the lines of these two slopes touch.
+    """
+
+    least: float
+    greatest: float
+    touched: tuple[int, ...]
 
     def has_side(self, bands: Sequence[Band], number: int) -> bool:
         """Return whether one of the lines touches an end of a band.
@@ -48,7 +44,7 @@ class Slopes(NamedTuple):
         Of two lower ends, a line that is flat enough is nearer to the later one; of two upper ends, one
         that is steep enough.
         """
-        if number in self.least[1:] or number in self.greatest[1:]:
+        if number in self.touched:
             return True
         dt = bands[number][0]
         for end in (1, 2):
@@ -56,7 +52,7 @@ class Slopes(NamedTuple):
             earlier = [(own - one[end]) / (dt - one[0]) for one in bands[:number] if one[0] != dt]
             later = [(own - one[end]) / (dt - one[0]) for one in bands[number + 1 :] if one[0] != dt]
             at_least, at_most = (later, earlier) if end == 1 else (earlier, later)
-            if max([self.least.slope, *at_least]) <= min([self.greatest.slope, *at_most]):
+            if max([self.least, *at_least]) <= min([self.greatest, *at_most]):
                 return True
         return False
 
@@ -71,21 +67,24 @@ def slopes(bands: Sequence[Band], least: float, greatest: float) -> Slopes | Non
         least = max(least, nextafter((last_lower - first_upper) / run_ns, -inf))
         greatest = min(greatest, nextafter((last_upper - first_lower) / run_ns, inf))
     steepest = _limit(bands, greatest, 1)
-    if steepest is None:
+    flattest = _limit(bands, least, -1) if steepest else None
+    if steepest is None or flattest is None or flattest[0] > steepest[0]:
         return None
-    flattest = _limit(bands, least, -1)
-    return Slopes(flattest, steepest) if flattest is not None and flattest.slope <= steepest.slope else None
+    return Slopes(flattest[0], steepest[0], (*flattest[1:], *steepest[1:]))
 
 
-def _limit(bands: Sequence[Band], slope: float, outwards: int) -> Limit | None:
-    """Return the limit on one side of the possible slopes, none of which is beyond ``slope``."""
+def _limit(bands: Sequence[Band], slope: float, outwards: int) -> tuple[float, int, int] | None:
+    """Return the limit on one side of the possible slopes, none of which is beyond ``slope``.
+
+    With it come the numbers of the bands whose lower and upper end a line of this slope touches.
+    """
     while True:
         lowers = [lower - slope * dt for dt, lower, _ in bands]
         uppers = [upper - slope * dt for dt, _, upper in bands]
         highest, lowest = max(lowers), min(uppers)
         one, other = lowers.index(highest), uppers.index(lowest)
         if highest - lowest <= MARGIN_NS:
-            return Limit(slope, one, other)
+            return slope, one, other
         run_ns = bands[other][0] - bands[one][0]
         if run_ns * outwards <= 0:
             return None  # the two exclude this slope and all on its inner side

@@ -76,14 +76,16 @@ def plausible_of(
     """
     if not in_reach(now):
         return None, ()
-    young = [constraint for constraint in constraints if at_ns - constraint.at_ns <= MAX_AGE_NS]
+    young = constraints
+    while young and at_ns - young[0].at_ns > MAX_AGE_NS:
+        young = young[1:]
     bands = _bands(young, at_ns, now)
     found = slopes(bands, rate.lower_ppb / NS_PER_S, rate.upper_ppb / NS_PER_S)
     if found is None:
         return None, ()
     sides = (one for number, one in enumerate(young[:-RECENT]) if found.has_side(bands, number))
     kept = (*islice(sides, MAX_CONSTRAINTS - RECENT), *young[-RECENT:])
-    return Plausible(found.least.slope, found.greatest.slope), kept
+    return Plausible(found.least, found.greatest), kept
 
 
 def _bands(constraints: Sequence[Constraint], at_ns: int, now: Interval) -> list[Band]:

@@ -33,7 +33,7 @@ def test_the_truth_is_never_excluded(
     bands = [_around(rate_ppb, *one) for one in [*seen, (0, *now)]]
     found = slopes(bands, -RHO, RHO)
     assert found is not None
-    assert found.least.slope <= rate_ppb / NS_PER_S <= found.greatest.slope
+    assert found.least <= rate_ppb / NS_PER_S <= found.greatest
 
 
 Exact = tuple[Fraction, Fraction]
@@ -66,16 +66,16 @@ def test_the_limits_are_those_of_all_pairs(bands: list[Band]) -> None:
         assert least > greatest
         return
     widest = _exact(bands, 1.01 * MARGIN_NS)
-    assert widest[0] - Fraction(1, 10**18) <= found.least.slope
-    assert found.greatest.slope <= widest[1] + Fraction(1, 10**18)
+    assert widest[0] - Fraction(1, 10**18) <= found.least
+    assert found.greatest <= widest[1] + Fraction(1, 10**18)
     if least <= greatest:
-        assert found.least.slope <= least
-        assert greatest <= found.greatest.slope
+        assert found.least <= least
+        assert greatest <= found.greatest
 
 
 def _distance_ns(bands: list[Band], number: int, found: Slopes) -> Fraction:
     """Return how near any line comes to an end of a band on its way between the others' ends."""
-    limits = [Fraction(found.least.slope), Fraction(found.greatest.slope)]
+    limits = [Fraction(found.least), Fraction(found.greatest)]
     nearest = []
     for end in (1, 2):
         bends = [Fraction(o[end] - b[end], o[0] - b[0]) for b, o in combinations(bands, 2)]
@@ -103,8 +103,8 @@ def test_two_bursts_give_the_textbook_rate() -> None:
     """Two 100 µs wide bursts 600 s apart bound the rate to ± 100 µs / 600 s."""
     found = slopes([(-600 * NS_PER_S, -50_000, 50_000), (0, -50_000, 50_000)], -RHO, RHO)
     assert found is not None
-    assert abs(found.greatest.slope - 100e-6 / 600) < 1e-18
-    assert abs(found.least.slope + 100e-6 / 600) < 1e-18
+    assert abs(found.greatest - 100e-6 / 600) < 1e-18
+    assert abs(found.least + 100e-6 / 600) < 1e-18
 
 
 def test_bands_that_contradict_each_other_leave_nothing() -> None:
