@@ -18,6 +18,7 @@ from skewmon.probe.session import Session
 from skewmon.probe.tick_burst import TickSearch, is_coarse
 from skewmon.probe.vantage import Vantage
 from skewmon.runtime.containment import Where, contained, node_error, translated
+from skewmon.runtime.tasks import Flag
 
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
 BURST_TIMEOUT_S = 10
@@ -33,7 +34,7 @@ class Link:
     ) -> None:
         self.node = node
         self.failure: Failed | None = Failed(Reason.CONNECTING, "The first connection is being made.")
-        self.attempted = asyncio.Event()  # set once the first attempt to open has ended
+        self.attempted = Flag()  # set once the first attempt to open has ended
         self.late: Failed | None = None  # the last round closed without an answer of this open link
         self.round_trip_ns: int | None = None
         self.claims: SyncStatus | None = None  # of the node's time server, if they come with its readings
@@ -44,7 +45,7 @@ class Link:
         self._patience = patience
         self._connection: Connection | None = None
         self._session: Session | None = None
-        self._broken = asyncio.Event()
+        self._broken = Flag()
         self._turn = asyncio.Lock()  # clusters of different intervals share a node's program
         self._ticks = TickSearch()
         self._next: tuple[Connection, Session] | None = None  # from the next burst on

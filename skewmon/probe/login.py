@@ -24,9 +24,11 @@ CACHED_OPTIONS = 64
 #: The keys of a host without any, in asyncssh's order.
 NO_KEYS: Final = ((),) * 7
 
+_NONE: Final[frozenset[Any]] = frozenset()
+
 #: Attributes of asyncssh's connection that only the login reads.
 _AFTER_LOGIN: Final[dict[str, Any]] = {
-    "_client_keys": (), "_known_hosts": (), "_server_sig_algs": frozenset(), "_waiter": None,
+    "_client_keys": (), "_known_hosts": (), "_server_sig_algs": _NONE, "_waiter": None,
 }  # fmt: skip
 
 #: Sets of it that are read at each key exchange, and are empty for most nodes.
@@ -159,7 +161,8 @@ def _forget_login(
     state._options = options  # noqa: SLF001
     if not (state._kex or state._kexinit_sent):  # noqa: SLF001  # the server may exchange keys again at once
         state._client_kexinit = state._server_kexinit = b""  # noqa: SLF001
+    vars(state).pop("validate_server_host_key", None)  # LoginMeter's: a later exchange has the class's own
     for name, value in _AFTER_LOGIN.items():
         setattr(state, name, value)
     for name in _MAY_BE_EMPTY:
-        setattr(state, name, getattr(state, name, None) or frozenset())
+        setattr(state, name, getattr(state, name, None) or _NONE)

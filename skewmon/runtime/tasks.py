@@ -27,6 +27,42 @@ class Turns:
             await asyncio.sleep(0)
 
 
+class Flag:
+    """An ``asyncio.Event`` without a queue while no task waits, for thousands of them: that takes 0.8 KiB."""
+
+    __slots__ = ("_is_set", "_waiters")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Let all tasks that wait go on."""
+        self._is_set = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def clear(self) -> None:
+        """Let tasks wait again."""
+        self._is_set = False
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if self._is_set:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters = (*self._waiters, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters = tuple(one for one in self._waiters if one is not waiter)
+
+
 class Deadline:
     """Calls back once a time has passed that is put off or lifted again and again, at little cost.
 

@@ -3,7 +3,9 @@
 import asyncio
 from collections import Counter
 
-from skewmon.runtime.tasks import Deadline, Turns
+import pytest
+
+from skewmon.runtime.tasks import Deadline, Flag, Turns
 
 TASKS = 500
 
@@ -52,3 +54,21 @@ async def test_a_deadline_calls_back_once_after_the_last_time_it_was_put_off_to(
     deadline.put_off(0.01)
     await asyncio.wait_for(passed.wait(), 10)
     assert len(times_s) == 2
+
+
+async def test_a_flag_lets_every_task_that_waits_go_on() -> None:
+    """Not one that has given up, of which it keeps nothing; cleared, it is waited for again."""
+    flag = Flag()
+    waiting = [asyncio.create_task(flag.wait()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
+    flag.set()
+    flag.clear()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*waiting[1:])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(flag.wait(), 0.01)
+    assert flag._waiters == ()
+    flag.set()
+    await flag.wait()
