@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import asyncssh
@@ -13,6 +13,7 @@ from skewmon.probe import algorithms, host_keys, identity
 from skewmon.probe.faults import algorithm_error, forward_error
 from skewmon.probe.host_certificates import certificate_error
 from skewmon.probe.metering import Meter
+from skewmon.runtime.tasks import Deadline
 
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15
@@ -133,7 +134,9 @@ async def log_in(
     options.waiter = loop.create_future()
 
     def made() -> asyncssh.SSHClientConnection:
-        return asyncssh.SSHClientConnection(loop, options, wait="auth")
+        made: Any = asyncssh.SSHClientConnection(loop, options, wait="auth")
+        made._auth_methods = [b"publickey"]  # noqa: SLF001  # to ask for none first would cost a round trip
+        return made  # type: ignore[no-any-return]
 
     try:
         if tunnel is None:
@@ -150,6 +153,7 @@ async def log_in(
     finally:
         options.waiter.cancel()
     _forget_login(connection, common(ssh.user, legacy=ssh.legacy))
+    _keep_alive(connection, options.keepalive_interval)
     return connection
 
 
@@ -166,3 +170,13 @@ def _forget_login(
         setattr(state, name, value)
     for name in _MAY_BE_EMPTY:
         setattr(state, name, getattr(state, name, None) or _NONE)
+
+
+def _keep_alive(connection: asyncssh.SSHClientConnection, interval_s: float) -> None:
+    """Put off the next keepalive without a new timer, of which asyncssh makes one for each piece of data."""
+    state: Any = connection
+    state._cancel_keepalive_timer()  # noqa: SLF001
+    due = Deadline(state._keepalive_timer_callback)  # noqa: SLF001
+    state._reset_keepalive_timer = state._set_keepalive_timer = partial(due.put_off, interval_s)  # noqa: SLF001
+    state._cancel_keepalive_timer = due.lift  # noqa: SLF001
+    due.put_off(interval_s)
