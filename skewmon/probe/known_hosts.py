@@ -72,10 +72,13 @@ class KnownHosts:
         else:
             self._patterns.append((HostPatternList(names), line))
 
-    def lines(self, name: str, address: IPAddress | None) -> Iterator[str]:
-        """Yield the lines for a name in lower case, such as ``n1`` or ``[n1]:2222``, and for its address."""
+    def lines(self, name: str, host: str) -> Iterator[str]:
+        """Yield the lines for a host by one of its names in lower case, such as ``n1`` or ``[n1]:2222``."""
         yield from self._named.get(name, ())
         yield from self._lines_of_hashes(name)
+        if not self._patterns:
+            return
+        address = _address(host)  # for lines of networks
         for pattern, line in self._patterns:
             if pattern.matches(name, "", address):
                 yield line
@@ -95,17 +98,20 @@ class KnownHosts:
 def match(files: Iterable[KnownHosts], host: str, port: int | None) -> tuple[Sequence[Any], ...]:
     """Return the keys that are trusted, CA or revoked keys for a host, and more in asyncssh's order."""
     host = host.lower()
-    try:
-        address = ip_address(host)
-    except ValueError:
-        address = None
     names = (host, f"[{host}]:{port}") if port else (host,)
     known = asyncssh.SSHKnownHosts()
-    for line in dict.fromkeys(line for file in files for name in names for line in file.lines(name, address)):
+    for line in dict.fromkeys(line for file in files for name in names for line in file.lines(name, host)):
         with suppress(ValueError):  # like ssh(1), skip a line that is not understood
             known.load(line)
     # By name only, as ssh(1) does: an address may be reused by another machine.
     return known.match(host, "", port)
+
+
+def _address(host: str) -> IPAddress | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _lowered(names: re.Match[str]) -> str:
