@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 from dataclasses import replace
+from typing import Final
 
 import asyncssh
 
@@ -35,6 +36,13 @@ CUT_OFF = "status sheet: cut off before its end"
 SHEETS_AT_ONCE = 32
 
 
+#: The name and the limit of each kind of data.
+_LIMITS: Final[dict[asyncssh.DataType, tuple[str, int]]] = {
+    None: ("output", script.OUTPUT_LIMIT_BYTES + NOISE_BYTES),
+    asyncssh.EXTENDED_DATA_STDERR: ("standard error", NOISE_BYTES),
+}
+
+
 async def read_text(connection: Connection) -> tuple[str, str]:
     """Return the nonce and the raw status output of one node.
 
@@ -44,16 +52,17 @@ async def read_text(connection: Connection) -> tuple[str, str]:
     connection.meter.allow(STATUS)
     try:
         async with asyncio.timeout(script.SCRIPT_LIMIT_S + GRACE_S):
+            sheet = _Sheet()
             with connection.opening_session():
-                process = await connection.ssh.create_process(
-                    programs.COMMAND, encoding=None, window=WINDOW_BYTES
+                channel, _ = await connection.ssh.create_session(
+                    lambda: sheet, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                 )
             try:
-                process.stdin.write((wire.greeting(nonce, "status") + script.script(nonce)).encode())
-                process.stdin.write_eof()
-                text = await _read_both(process)
+                channel.write((wire.greeting(nonce, "status") + script.script(nonce)).encode())
+                channel.write_eof()
+                text = await sheet.text
             finally:
-                process.close()
+                channel.close()
     except TimeoutError:
         raise ProbeError(
             Reason.NO_REPLY,
@@ -122,35 +131,45 @@ def _refused(error: Exception) -> ProbeError:
     )
 
 
-async def _read_both(process: "asyncssh.SSHClientProcess[bytes]") -> str:
-    """Return the standard output, reading the standard error beside it: both share one window."""
-    errors = asyncio.create_task(_read_limited(process.stderr, NOISE_BYTES, "standard error"))
-    output = asyncio.create_task(
-        _read_limited(process.stdout, script.OUTPUT_LIMIT_BYTES + NOISE_BYTES, "output")
-    )
-    for reading in (output, errors):
-        reading.add_done_callback(retrieved)
-    try:
-        done, _ = await asyncio.wait([output, errors], return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for reading in (output, errors):
-            reading.cancel()
-    for reading in done:
-        reading.result()
-    return output.result()
+class _Sheet(asyncssh.SSHClientSession[bytes]):
+    """The callbacks of the channel that reads status output; ``text`` is there at its end.
 
+    A process of asyncssh with its streams would be a cycle of 5 KiB, which is found and freed hours later.
+    """
 
-async def _read_limited(stream: "asyncssh.SSHReader[bytes]", limit: int, name: str) -> str:
-    pieces: list[bytes] = []
-    size = 0
-    while size <= limit:
-        piece = await stream.read(WINDOW_BYTES)
-        if not piece:
-            return b"".join(pieces).decode("utf-8", "replace")
-        pieces.append(piece)
-        size += len(piece)
-    raise ProbeError(
-        Reason.TOO_MUCH_OUTPUT,
-        f"The {name} of the time tools is longer than {limit // 1024} KiB.",
-        "Look at the node's rc files.",
-    )
+    def __init__(self) -> None:
+        self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.text.add_done_callback(retrieved)
+        self._pieces: list[bytes] = []
+        self._counts = dict.fromkeys(_LIMITS, 0)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """Keep output; count the standard error, which shares its window, and drop it."""
+        if self.text.done():
+            return
+        self._counts[datatype] += len(data)
+        name, limit = _LIMITS[datatype]
+        if datatype is None:
+            self._pieces.append(data)
+        if self._counts[datatype] > limit:
+            self.text.set_exception(
+                ProbeError(
+                    Reason.TOO_MUCH_OUTPUT,
+                    f"The {name} of the time tools is longer than {limit // 1024} KiB.",
+                    "Look at the node's rc files.",
+                )
+            )
+
+    def eof_received(self) -> bool:
+        """Note the end of the output."""
+        self.connection_lost(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end of the channel."""
+        if self.text.done():
+            return
+        if exc:
+            self.text.set_exception(exc)
+        else:
+            self.text.set_result(b"".join(self._pieces).decode("utf-8", "replace"))
