@@ -40,8 +40,9 @@ async def with_token(token: bytes, behind: str, place: Path) -> AsyncIterator[st
         except (asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
+            writer.close()
+            real_writer.close()
             for one in (writer, real_writer):
-                one.close()
                 with suppress(ConnectionError):
                     await one.wait_closed()
 
