@@ -132,6 +132,9 @@ class Link:
         while not self._broken.is_set():
             vantage, there = self.vantage, self.connection
             wait_s = vantage.retry_s(there, tries) if vantage and there else None
+            if wait_s is None:
+                await self._broken.wait()
+                return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._broken.wait(), wait_s)
                 return

@@ -13,7 +13,7 @@ from skewmon.probe import algorithms, host_keys, identity
 from skewmon.probe.faults import algorithm_error, forward_error
 from skewmon.probe.host_certificates import certificate_error
 from skewmon.probe.metering import Meter
-from skewmon.runtime.tasks import Deadline
+from skewmon.runtime.tasks import Deadline, Flag
 
 #: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
 KEEPALIVE_INTERVAL_S = 15
@@ -152,8 +152,9 @@ async def log_in(
             raise
     finally:
         options.waiter.cancel()
-    _forget_login(connection, common(ssh.user, legacy=ssh.legacy))
-    _keep_alive(connection, options.keepalive_interval)
+    if not connection.is_closed():  # the server may have ended it since
+        _forget_login(connection, common(ssh.user, legacy=ssh.legacy))
+        _keep_alive(connection, options.keepalive_interval)
     return connection
 
 
@@ -170,6 +171,9 @@ def _forget_login(
         setattr(state, name, value)
     for name in _MAY_BE_EMPTY:
         setattr(state, name, getattr(state, name, None) or _NONE)
+    state._close_event = Flag()  # noqa: SLF001
+    shown, trusted = state._server_host_key, state._trusted_host_keys  # noqa: SLF001
+    state._server_host_key = next((key for key in trusted if key == shown), shown)  # noqa: SLF001
 
 
 def _keep_alive(connection: asyncssh.SSHClientConnection, interval_s: float) -> None:

@@ -125,6 +125,8 @@ class Bucket:
 class Allowance:
     """The cost that one node may cause; it outlives connections, so that a new one is no new allowance."""
 
+    __slots__ = ("_bytes", "_cpu", "_moment")
+
     def __init__(self, scale: int = 1) -> None:
         now_ns = time.monotonic_ns()
         self._cpu = Bucket(scale * CPU_AT_ONCE_NS, scale * CPU_SHARE * NS_PER_S, now_ns)
