@@ -86,14 +86,15 @@ class Reporter:
         Nothing is awaited, so the events and the saved readings that they rest on reach the disk together.
         """
         self._log_failed_checks(round_)
-        events = [*clock_events(round_)]
+        events, reported = [*clock_events(round_)], dict(self._reported)
         moved = any(event.kind in CLOCK_EVENTS.values() for event in events)
         for view in round_.views:
             with contained(Where.ROUND, cluster=view.name):
                 events += self._report_cluster(view)
         transitions = self._alerting.take(round_.views, round_.at_ns)
         self._write((*events, *alert_events(transitions)))
-        self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
+        if self._reported != reported:
+            self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
         self._readings.save(round_.at_ns / NS_PER_S, round_.at_wall_ns, at_once=moved)
         self._record.add(round_.views)
         self.publish(round_.at_wall_ns)

@@ -96,10 +96,8 @@ class Survey:
 
     def outcome(self, endpoint: Endpoint, measured: Outcome) -> Outcome:
         """Return a node as measured from its vantage, if that is possible."""
-        for surveyed in self.axes.values():
-            if endpoint in surveyed.nodes:
-                return surveyed.nodes[endpoint]
-        return measured
+        surveyed = self.axes.get(measured.burst.vantage) if isinstance(measured, Measured) else None
+        return surveyed.nodes.get(endpoint, measured) if surveyed else measured
 
     def evidence(self, endpoint: Endpoint, sweep: Sweep) -> VantageEvidence | None:
         """Return what hinders the measurement of a node from its vantage; None if nothing does."""
