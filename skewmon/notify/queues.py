@@ -10,7 +10,8 @@ import random
 from collections import Counter, OrderedDict, deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
+from operator import itemgetter
 from typing import Any, Protocol
 
 from skewmon.alert.alerts import Alert, Key
@@ -98,7 +99,8 @@ class ResendQueue:
     """Mirrors the firing alerts. Ends are saved until they are delivered; the alert machine saves the rest.
 
     An end that is lost would leave the alert in Alertmanager until its distant ``endsAt``. With ``heartbeat``
-    a batch is due each resend interval, even an empty one.
+    a batch is due each resend interval, even an empty one. The entries that are due come first, the newest
+    changes before all, and the others follow in the order of their due times.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -112,14 +114,18 @@ class ResendQueue:
     def submit(self, changed: Sequence[Alert], firing: Mapping[Key, Alert], now_s: float) -> None:
         """Send changes at once; add unknown alerts that fire."""
         self._firing = firing
-        for alert in changed:
-            self._entries[alert.key] = _Entry(now_s, None if alert.firing else alert, now_s)
-        for key in firing:
-            if key not in self._entries or self._entries[key].ended:
-                self._entries[key] = _Entry(now_s)
+        unknown = [key for key in firing if key not in self._entries or self._entries[key].ended]
+        entries = {alert.key: _Entry(now_s, None if alert.firing else alert, now_s) for alert in changed}
+        entries |= {key: _Entry(now_s) for key in unknown}
+        for key in reversed(entries):
+            self._entries[key] = entries[key]
+            self._entries.move_to_end(key, last=False)
         self._forget(firing)
-        ended = [key for key, entry in self._entries.items() if entry.ended]
-        for key in ended[: max(0, len(ended) - QUEUE_MAX)]:
+        self._drop_oldest_ends()
+
+    def _drop_oldest_ends(self) -> None:
+        ended = [(entry.ended_s, key) for key, entry in self._entries.items() if entry.ended]
+        for _, key in sorted(ended, key=itemgetter(0))[: max(0, len(ended) - QUEUE_MAX)]:
             del self._entries[key]
             self.dropped[DeliveryReason.QUEUE_FULL] += 1
 
@@ -130,7 +136,7 @@ class ResendQueue:
 
     def due_at_s(self) -> float | None:
         """See ``Queue``."""
-        due_s = [entry.due_s for entry in self._entries.values()]
+        due_s = [entry.due_s for entry in islice(self._entries.values(), 1)]
         if self.heartbeat:
             due_s.append(self._heartbeat_due_s)
         return max(min(due_s), self._pause.until_s) if due_s else None
@@ -139,8 +145,9 @@ class ResendQueue:
         """See ``Queue``."""
         if now_s < self._pause.until_s:
             return ()
-        due = (key for key, entry in self._entries.items() if entry.due_s <= now_s)
-        return tuple(self._entries[key].ended or self._firing[key] for key in islice(due, BATCH_MAX))
+        first = islice(self._entries.items(), BATCH_MAX)
+        due = takewhile(lambda one: one[1].due_s <= now_s, first)
+        return tuple(entry.ended or self._firing[key] for key, entry in due)
 
     def settle(self, batch: Sequence[Alert], delivery: Delivery, now_s: float) -> None:
         """Schedule alerts that were accepted or finally refused after the resend interval."""
@@ -154,6 +161,7 @@ class ResendQueue:
             if entry is None or (entry.ended is None) != alert.firing:
                 continue  # it changed during the request, and is due again
             entry.due_s = now_s + RESEND_S
+            self._entries.move_to_end(alert.key)
             if entry.ended and now_s - entry.ended_s >= RESOLVED_KEPT_S:
                 del self._entries[alert.key]
 

@@ -183,6 +183,23 @@ def test_ends_survive_a_restart_and_firing_alerts_are_left_to_the_machine() -> N
     assert again.due_at_s() == 65.0
 
 
+def test_a_change_is_sent_before_alerts_that_are_repeated() -> None:
+    """Three batches are due again, and one of these alerts ends: its end is not sent after the others."""
+    queue, alerts = repeating(), [firing(f"n{number}") for number in range(3 * BATCH_MAX)]
+    queue.submit(alerts, by_key(*alerts), 0.0)
+    while queue.due_at_s() == 0.0:
+        queue.settle(queue.batch(0.0), OK, 0.0)
+    last, new = alerts[-1], firing("another")
+    queue.submit([ended(last), new], by_key(*alerts[:-1], new), 61.0)
+    assert queue.batch(61.0) == (ended(last), new, *alerts[: BATCH_MAX - 2])
+    sent = 0
+    while (queue.due_at_s() or 0.0) <= 61.0:
+        batch = queue.batch(61.0)
+        queue.settle(batch, OK, 61.0)
+        sent += len(batch)
+    assert sent == len(alerts) + 1
+
+
 def test_a_batch_is_bounded() -> None:
     """A thousand alerts go in portions."""
     for queue in (once(), repeating()):
