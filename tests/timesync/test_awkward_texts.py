@@ -451,6 +451,15 @@ def test_a_lone_tally_code_may_be_the_followed_source(start: str) -> None:
     assert parse("ntpq", table + start).status.synchronized is None
 
 
+@pytest.mark.parametrize("start", ["=", "#", "^"])
+def test_the_first_character_of_a_row_of_chronyc_is_a_suspect(start: str) -> None:
+    """A cut list may lack sources, although the character alone looks like a rule or a prompt."""
+    text = (DIRECTORY / "chronyc-sources-manual.txt").read_text(encoding="utf-8")
+    assert parse("chronyc-sources", text + start).suspects == (
+        f"the last line has no end and may be cut off: {start!r}",
+    )
+
+
 @pytest.mark.parametrize("stratum", ["0", "16"])
 def test_timesyncd_follows_no_server_that_is_not_synchronized_itself(stratum: str) -> None:
     """Stratum 16, 0 on the wire, says so without a leap of 3."""

@@ -46,7 +46,8 @@ def _holds_values(parse: Parser, text: str, stderr: str, status: int, report: To
     """Return whether the last line is the start of one, or holds a value."""
     lines = text.splitlines(keepends=True)
     shorter = parse("".join(lines[:-1]), stderr, status)
-    is_start = not lines[-1].strip() or lines[-1] in report.unparsed  # nothing of the line was understood
+    # Nothing of the line was understood, or a single character, which may be a prompt or a rule as well.
+    is_start = len(lines[-1].strip()) < 2 or lines[-1] in report.unparsed
     return is_start or report.status != shorter.status
 
 
