@@ -75,6 +75,7 @@ class Reporter:
         self._adopted_ns = {name: self._adopted_ns.get(name, base_ns()) for name in names}
         self._views = {name: view for name, view in self._views.items() if name in names}
         self._reported = {name: state for name, state in self._reported.items() if name in names}
+        self._save_reported()
         self._finding_log.retain(names)
         withdrawn = self._alerting.retain(names, time.time_ns())
         self._write(alert_events(withdrawn))
@@ -94,7 +95,7 @@ class Reporter:
         transitions = self._alerting.take(round_.views, round_.at_ns)
         self._write((*events, *alert_events(transitions)))
         if self._reported != reported:
-            self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
+            self._save_reported()
         self._readings.save(round_.at_ns / NS_PER_S, round_.at_wall_ns, at_once=moved)
         self._record.add(round_.views)
         self.publish(round_.at_wall_ns)
@@ -124,6 +125,9 @@ class Reporter:
         views = tuple(self._views[cluster.name] for cluster in self._clusters if cluster.name in self._views)
         self._exporter.publish(Snapshot(wall_ns or time.time_ns(), views), self._stats())
         self._systemd.status(status_line(views))
+
+    def _save_reported(self) -> None:
+        self._journal.save(KEY, {name: one.to_json() for name, one in self._reported.items()})
 
     def _report_cluster(self, view: ClusterView) -> list[Event]:
         """Adopt a cluster's newest view and return its events."""
