@@ -112,6 +112,7 @@ class Alerting:
         gone = [name for name in self._states if name not in clusters]
         transitions = [one for name in gone for one in withdraw(self._states.pop(name), wall_ns)]
         self._is_unsaved |= bool(gone)
+        self._save()  # also if none of them fired: they had counted
         self._send(transitions)
         return tuple(transitions)
 

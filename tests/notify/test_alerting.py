@@ -318,6 +318,15 @@ async def test_a_kill_does_not_bring_back_time_for_which_a_node_was_silent() -> 
     assert _rounds(second, silent, 600) == [("warning", Cause.PROVEN_FOR)]
 
 
+async def test_a_kill_does_not_bring_back_the_time_of_a_cluster_that_was_gone() -> None:
+    """A reload removed it, and the next process has it again: its silent node waits for five minutes."""
+    store, silent = MemoryStore(), view(node("a"), node("b"), missing("c"))
+    killed = Alerting(store)
+    assert _rounds(killed, silent, *range(0, 241, 15)) == []
+    assert killed.retain([], 2**61) == ()
+    assert _rounds(Alerting(store), silent, *range(300, 600, 15)) == []
+
+
 async def test_the_end_saves_the_newest_numbers() -> None:
     """The alert began at 70 s, and the clock was 90 s off in the last round: receivers get these first."""
     store = MemoryStore()
