@@ -1,7 +1,8 @@
 """Alerting of the daemon: turns the views of each round into notifications.
 
 The machine's state is saved before anything is sent: after a crash an alert may be sent twice, but is never
-lost. The times that it counts are saved once a minute, and at the end; one that counts no longer at once.
+lost. The times that it counts are saved each round; those of many alerts once a minute and at the end, and at
+once if one counts no longer.
 """
 
 import asyncio
@@ -29,7 +30,10 @@ STATE = "alerts"
 #: The log gets every change, in addition to the configured receivers.
 LOG = ReceiverConfig("log")
 
-#: How often the times that alerts have counted are saved: half a kilobyte an alert. A kill loses a minute.
+#: The times that so many alerts have counted are saved each round, so that a daemon that is killed again and
+#: again still lets them fire. Those of more, at half a kilobyte each, are saved less often; a kill loses a
+#: minute.
+FEW_ALERTS = 100
 SAVE_EVERY_NS = 60 * NS_PER_S
 
 
@@ -101,7 +105,7 @@ class Alerting:
                 self._is_unsaved |= now.slots != before.slots
                 is_urgent |= now.has_taken_back(before)
                 transitions += changed
-        if is_urgent:
+        if is_urgent or sum(len(state.slots) for state in self._states.values()) <= FEW_ALERTS:
             self._saved_ns = base_ns
             self._save()
         self._send(transitions)

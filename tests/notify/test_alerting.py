@@ -12,7 +12,7 @@ import structlog
 from skewmon.alert.alerts import Cause, Texts
 from skewmon.journal.detect import alert_events
 from skewmon.model import NS_PER_S, ClusterView, NodeView
-from skewmon.notify.alerting import STATE, Alerting
+from skewmon.notify.alerting import FEW_ALERTS, STATE, Alerting
 from skewmon.notify.dispatcher import MemoryStore
 from skewmon.notify.receiver import Origin, ReceiverConfig
 from skewmon.text import rfc3339
@@ -284,15 +284,23 @@ class CountingStore(MemoryStore):
         super().save(name, data)
 
 
-async def test_counted_times_are_saved_once_a_minute_and_at_the_end() -> None:
-    """An alert that waits for five minutes is saved five times, and a restart loses none of its time."""
-    store, silent = CountingStore(), view(node("a"), node("b"), missing("c"))
+async def test_counted_times_of_many_alerts_are_saved_once_a_minute_and_at_the_end() -> None:
+    """Alerts that wait for five minutes are saved five times, and a restart loses none of their time."""
+    store = CountingStore()
+    silent = view(node("a"), node("b"), *(missing(f"m{number}") for number in range(FEW_ALERTS + 1)))
     async with _running(Alerting(store)) as first:
         assert _rounds(first, silent, *range(0, 300, 15)) == []
         assert store.saves == 5
     second = Alerting(store)
     assert _rounds(second, silent, 1_000) == []
-    assert _rounds(second, silent, 1_015) == [("warning", Cause.PROVEN_FOR)]
+    assert _rounds(second, silent, 1_015) == [("warning", Cause.PROVEN_FOR)] * (FEW_ALERTS + 1)
+
+
+async def test_a_daemon_that_is_killed_again_and_again_still_alerts() -> None:
+    """It lives for two rounds each time, and its node has been silent for five minutes of them."""
+    store, silent = MemoryStore(), view(node("a"), node("b"), missing("c"))
+    fired = [_rounds(Alerting(store), silent, life * 100, life * 100 + 15) for life in range(20)]
+    assert fired == [*[[]] * 19, [("warning", Cause.PROVEN_FOR)]]
 
 
 async def test_a_kill_does_not_bring_back_time_for_which_an_alert_was_clear() -> None:
