@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -189,6 +190,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put table and plots into docs/scale.md")
     parser.add_argument("--profile", default="", help="a file for the profile of the daemon")
     options = parser.parse_args()
+    if options.write and not find_spec("matplotlib"):
+        parser.error("--write draws with matplotlib: pip install --group bench, or run make scale")
     found: dict[int, Figures] = {}
     for nodes in options.nodes:
         sources = [REPOSITORY, *([options.against] if options.against else [])]
