@@ -1,7 +1,6 @@
 """The service: configuration in, rounds on schedule, every round reported; signals and the watchdog."""
 
 import asyncio
-import gc
 import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,11 +30,7 @@ from skewmon.monitor.monitor import Monitor
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receiver import Origin, targets_of
 from skewmon.probe.pool import Pool
-
-#: Python searches for garbage cycles after every 700 new containers, and a round of a thousand nodes makes
-#: tens of thousands that need no search. Each search would fall into a burst, and some walk through the whole
-#: state. Real cycles are rare: a traceback now and then.
-COLLECT_AFTER = 50_000
+from skewmon.runtime.memory import collect_seldom, give_back
 
 #: Reloads in progress: one that runs, and one that waits and will read the files as they are by then.
 RELOADS_MAX = 2
@@ -65,6 +60,7 @@ async def run(options: Options, config: Config) -> None:
     """
     clusters = await resolved(config, options.absolute_file)
     collect_seldom()
+    give_back()
     with ExitStack() as stack:
         directory = config.state_directory
         if options.dry_run:  # alerts of a dry run must not count as sent
@@ -75,12 +71,6 @@ async def run(options: Options, config: Config) -> None:
             Record.open(directory, journal, is_owner=is_owner) as record,
         ):
             await Daemon(options, config, clusters, journal, record).run()
-
-
-def collect_seldom() -> None:
-    """Let Python search for garbage cycles less often, and never through objects of the start."""
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 class Daemon:

@@ -11,11 +11,11 @@ import pytest
 from skewmon.clock import steps
 from skewmon.clock.burst import estimate
 from skewmon.clock.state import ClockState, ClockUpdate, update_clocks
-from skewmon.daemon.daemon import collect_seldom
 from skewmon.model import NS_PER_S, Cluster, Interval, Measured, Node, Threshold
 from skewmon.monitor.evaluate import evaluate
 from skewmon.monitor.state import MonitorState
 from skewmon.probe.sweep import Sweep
+from skewmon.runtime.memory import collect_seldom
 from tests.clock.simulator import MS, PPM, Machine, Observation, Pause, Slew, Step, Suspend
 from tests.monitor.rounds import take_in
 from tests.timesync.test_claim import HELD

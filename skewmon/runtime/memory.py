@@ -1,0 +1,38 @@
+"""How Python and the C library hold the daemon's memory."""
+
+import ctypes
+import gc
+from contextlib import suppress
+
+#: Python searches for garbage cycles after every 700 new containers, and a round of a thousand nodes makes
+#: tens of thousands that need no search. Each search would fall into a burst, and some walk through the whole
+#: state. Real cycles are rare: a traceback now and then.
+COLLECT_AFTER = 50_000
+
+#: Names of mallopt(3).
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
+
+#: glibc gives a freed block back at once if it is larger than this. Without a setting, the limit
+#: rises to the largest block that was ever freed, up to 32 MiB: the text of each scrape then leaves a hole.
+GIVE_BACK_BYTES = 2**20
+
+#: Threads that allocate at once share one pool of glibc; each pool keeps holes of its own. Python's lock
+#: lets one thread allocate at a time, so further pools would save no wait.
+POOLS = 1
+
+
+def collect_seldom() -> None:
+    """Let Python search for garbage cycles less often, and never through objects of the start."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+
+
+def give_back() -> None:
+    """Let glibc return freed memory to the system; other C libraries have no such setting and need none."""
+    with suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, POOLS)
+        mallopt(M_MMAP_THRESHOLD, GIVE_BACK_BYTES)
+        mallopt(M_TRIM_THRESHOLD, GIVE_BACK_BYTES)

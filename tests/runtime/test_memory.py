@@ -1,0 +1,41 @@
+"""Memory that the daemon has freed goes back to the system."""
+
+import subprocess
+import sys
+
+#: Frees one large block, as a scrape does; then holds small blocks between large ones, frees those, and
+#: prints the MiB that are still resident beyond the start.
+PROGRAM = """
+import sys
+from pathlib import Path
+from skewmon.runtime.memory import give_back
+
+def resident_mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+if sys.argv[1] == "give back":
+    give_back()
+before = resident_mib()
+del_me = b"x" * (16 * 2**20)
+del del_me
+large, small = [], []
+for number in range(50):
+    large.append(b"x" * (2 * 2**20 + number))
+    small.append(b"x" * (1000 + number))
+del large
+print(resident_mib() - before)
+"""
+
+LARGE_MIB = 50 * 2
+
+
+def _held_mib(mode: str) -> float:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, mode], check=True, capture_output=True, timeout=60)
+    return float(done.stdout)
+
+
+def test_large_blocks_that_were_freed_go_back_to_the_system() -> None:
+    assert _held_mib("as it is") > LARGE_MIB / 2, (
+        "the test has lost its object: glibc gives them back by itself"
+    )
+    assert _held_mib("give back") < LARGE_MIB / 10
