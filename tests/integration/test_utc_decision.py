@@ -80,6 +80,7 @@ async def test_references_that_are_removed_end_the_alert_and_get_no_second_burst
             path.write_text(text)
             daemon.send(signal.SIGHUP)
             await daemon.until(lambda: daemon.metric("skewmon_alert_firing") == 0)
+            await daemon.until(lambda: "alert-resolved" in {one["kind"] for one in daemon.events()})
             ended = [one for one in daemon.events() if one["kind"] == "alert-resolved"]
             assert "withdrawn" in {one["detail"]["cause"] for one in ended}, ended
             assert any("configuration changed" in one["message"] for one in ended)

@@ -1,6 +1,7 @@
 """Real NTP servers with known clocks in a network namespace of their own, behind a relay of known delays."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from tests.fleet.bullseye import ROOT as BULLSEYE
@@ -28,6 +30,22 @@ RELAY = Path(__file__).parents[1] / "fleet" / "udp_relay.py"
 BASE_OFF_PPM = 80
 
 NTP_PORT = 123
+
+
+#: Numbers for this process' servers on the loopback, and how many of them can run at once.
+_NUMBERS = count()
+NEAR_AT_ONCE = 64
+
+
+def _own_place() -> tuple[str, int]:
+    """Return an address and port of the loopback that no other process of the tests gives to a server.
+
+    chronyd shares its port with any other that asks for it, so one that is taken would not be noticed. A
+    process number has at most 22 bits: 16 of them are in the address, the others in the port.
+    """
+    pid = os.getpid()
+    number = next(_NUMBERS) % NEAR_AT_ONCE
+    return f"127.{64 + number}.{pid >> 8 & 255}.{pid & 255}", 11_123 + (pid >> 16)
 
 
 class TimeServers:
@@ -58,7 +76,7 @@ class TimeServers:
 
     def near(self, name: str, *, ahead_ns: int = 0, lines: str = "local stratum 5") -> tuple[str, int]:
         """Start a chronyd on this machine's loopback; return its address and port."""
-        address, port = f"127.0.6.{len(self.clocks) + 1}", 11_123
+        address, port = _own_place()
         config = self._file(
             f"{name}.conf",
             f"{lines}\nallow\nport {port}\nbindaddress {address}\ncmdport 0\nbindcmdaddress /\n"
