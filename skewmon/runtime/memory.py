@@ -9,7 +9,7 @@ from contextlib import suppress
 #: state. Real cycles are rare: a traceback now and then.
 COLLECT_AFTER = 50_000
 
-#: Names of mallopt(3).
+#: The parameters of mallopt(3), which Python has no names for.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
@@ -18,8 +18,8 @@ M_ARENA_MAX = -8
 #: rises to the largest block that was ever freed, up to 32 MiB: the text of each scrape then leaves a hole.
 GIVE_BACK_BYTES = 2**20
 
-#: Threads that allocate at once share one pool of glibc; each pool keeps holes of its own. Python's lock
-#: lets one thread allocate at a time, so further pools would save no wait.
+#: glibc opens a pool for each thread, up to eight a processor, and each keeps holes of its own. Python's lock
+#: already makes most allocations wait for each other, so further pools would save little.
 POOLS = 1
 
 

@@ -32,7 +32,7 @@ BASE_OFF_PPM = 80
 NTP_PORT = 123
 
 
-#: Numbers for this process' servers on the loopback, and how many of them can run at once.
+#: Numbers of the servers that this process starts on the loopback; at most so many can run at once.
 _NUMBERS = count()
 NEAR_AT_ONCE = 64
 

@@ -6,18 +6,18 @@ import sys
 #: Frees one large block, as a scrape does; then holds small blocks between large ones, frees those, and
 #: prints the MiB that are still resident beyond the start.
 PROGRAM = """
-import sys
+import os, sys
 from pathlib import Path
 from skewmon.runtime.memory import give_back
 
 def resident_mib():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 if sys.argv[1] == "give back":
     give_back()
 before = resident_mib()
-del_me = b"x" * (16 * 2**20)
-del del_me
+scrape = b"x" * (16 * 2**20)
+del scrape
 large, small = [], []
 for number in range(50):
     large.append(b"x" * (2 * 2**20 + number))
@@ -35,7 +35,5 @@ def _held_mib(mode: str) -> float:
 
 
 def test_large_blocks_that_were_freed_go_back_to_the_system() -> None:
-    assert _held_mib("as it is") > LARGE_MIB / 2, (
-        "the test has lost its object: glibc gives them back by itself"
-    )
+    assert _held_mib("as it is") > LARGE_MIB / 2, "glibc gives them back without a setting"
     assert _held_mib("give back") < LARGE_MIB / 10
