@@ -30,7 +30,7 @@ from skewmon.monitor.monitor import Monitor
 from skewmon.notify.alerting import Alerting
 from skewmon.notify.receiver import Origin, targets_of
 from skewmon.probe.pool import Pool
-from skewmon.runtime.memory import collect_seldom, give_back
+from skewmon.runtime.memory import collect_by, collect_seldom, give_back
 
 #: Reloads in progress: one that runs, and one that waits and will read the files as they are by then.
 RELOADS_MAX = 2
@@ -162,6 +162,7 @@ class Daemon:
         self._record.configure(_retention(config), digested, {cluster.name for cluster in clusters})
         self._reporter.adopt(clusters)
         self._pool.adjust(clusters)
+        collect_by(sum(len(cluster.nodes) for cluster in clusters))
         self._monitor.adopt(clusters)
         self._monitor.adopt_references(time_servers(config.references))
         self._scheduler.start(clusters)

@@ -9,6 +9,11 @@ from contextlib import suppress
 #: state. Real cycles are rare: a traceback now and then.
 COLLECT_AFTER = 50_000
 
+#: A round holds fewer new containers for each node until it is committed, and the last round's go then. So no
+#: round alone starts a search, which would walk through all of them. Cycles of as many may wait: some 20 KiB
+#: a node.
+COLLECT_AFTER_PER_NODE = 200
+
 #: The parameters of mallopt(3), which Python has no names for.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
@@ -26,7 +31,12 @@ POOLS = 1
 def collect_seldom() -> None:
     """Let Python search for garbage cycles less often, and never through objects of the start."""
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+    collect_by(0)
+
+
+def collect_by(nodes: int) -> None:
+    """Let Python search for garbage cycles as seldom as this number of nodes requires."""
+    gc.set_threshold(max(COLLECT_AFTER, nodes * COLLECT_AFTER_PER_NODE), *gc.get_threshold()[1:])
 
 
 def give_back() -> None:
