@@ -9,22 +9,16 @@ noise), else from the bounds of H2b. Only meaningful rates are published.
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
 from statistics import median_low
 from typing import NamedTuple
 
 from skewmon.clock.chord import bent, chord, shows_no_bend
 from skewmon.clock.history import History
 from skewmon.clock.line import WINDOW, Track, is_random, line
+from skewmon.clock.rate import LEAST_SAMPLES, Basis, Rate
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.clock.wander import Plausible
 from skewmon.model import NS_PER_S, Burst, Drift, Interval
-
-#: Fewer bursts than this are not a trend.
-LEAST_SAMPLES = 5
-
-#: A rate known to this is worth publishing even if its sign is not certain: "it hardly drifts".
-NARROW = 1e-6
 
 #: Corrections this far from the usual one are a slew.
 SLEW_PPB = 50_000
@@ -44,46 +38,6 @@ ANCHOR_ROUNDS = 8
 #: An oscillator whose rate changed faster than H6 allows is calm again after so long: fans and loads that
 #: move a crystal come and go within minutes.
 CALM_AFTER_NS = 15 * 60 * NS_PER_S
-
-
-class Basis(StrEnum):
-    """The method that gave a rate's interval."""
-
-    BOUNDED = "bounded"
-    STATISTICAL = "statistical"
-
-
-class Rate(NamedTuple):
-    """A rate in s/s with the interval that holds it, ahead positive."""
-
-    lower: float
-    upper: float
-    basis: Basis
-    samples: int
-
-    @property
-    def ratio(self) -> float:
-        """The middle."""
-        return (self.lower + self.upper) / 2
-
-    @property
-    def meaningful(self) -> bool:
-        """Whether enough bursts show its sign, or that it is small."""
-        half = (self.upper - self.lower) / 2
-        return self.samples >= LEAST_SAMPLES and (half < abs(self.ratio) or half <= NARROW)
-
-    def chained(self, reference: "Rate") -> "Rate":
-        """Return the rate of a clock against a third one, by this one against a second and that one's."""
-        lower = self.lower + reference.lower + self.lower * reference.lower
-        return self._with(reference, lower, self.upper + reference.upper + self.upper * reference.upper)
-
-    def minus(self, other: "Rate") -> "Rate":
-        """Return the rate of a difference."""
-        return self._with(other, self.lower - other.upper, self.upper - other.lower)
-
-    def _with(self, other: "Rate", lower: float, upper: float) -> "Rate":
-        basis = self.basis if self.basis is Basis.STATISTICAL else other.basis
-        return Rate(lower, upper, basis, min(self.samples, other.samples))
 
 
 class Rates(NamedTuple):
@@ -200,35 +154,44 @@ def _trimmed(steering: Steering, anchor: Anchor, rate: Interval) -> Steering:
     return Steering(anchors, usual, 0, rate, steering.rounds + 1)
 
 
-def rates(steering: Steering, history: History, plausible: Plausible | None, track: Track) -> Rates:
-    """Return the three rates of a node whose oscillator is known; ``track`` is of the oscillator."""
+def rates(steering: Steering, bursts: int, oscillator: Rate | None) -> Rates:
+    """Return the three rates of a node, with that of its oscillator after so many bursts."""
     correction = None
     if len(steering.anchors) > 1 and steering.latest_ppb is not None:
         ppb = _correction_ppb(steering.anchors, steering.latest_ppb)
-        samples = max(history.bursts, min(steering.rounds + 1, WINDOW))  # exact after two readings
+        samples = max(bursts, min(steering.rounds + 1, WINDOW))  # exact after two readings
         correction = Rate(ppb.lower_ns / 1e9, ppb.upper_ns / 1e9, Basis.BOUNDED, samples)
-    oscillator = _oscillator(history, plausible, track)
     net = correction.chained(oscillator) if oscillator and correction else None
     return Rates(oscillator, correction, net, steering.slew_ppb)
 
 
-def _oscillator(history: History, plausible: Plausible | None, track: Track) -> Rate | None:
+class FittedRate(NamedTuple):
+    """The rate of an oscillator, and whether it is so calm (H6) that it may be held for some rounds."""
+
+    rate: Rate | None
+    is_calm: bool = False
+
+
+def oscillator_rate(history: History, plausible: Plausible | None, track: Track) -> FittedRate:
     """Return the rate of the oscillator by the narrowest means that are meaningful.
 
     All lines that the history allows if the rate is calm (H6), the mean of the last minute otherwise; for a
-    rate that changes too fast for either, its bounds by H2b.
+    rate that changes too fast for either, its bounds by H2b. ``track`` is of the oscillator.
     """
-    calm = fitted = None
+    calm, fitted = None, fit(track)
     if plausible is not None:
         calm = Rate(plausible.rate_lower, plausible.rate_upper, Basis.BOUNDED, history.calm_bursts)
-        if calm.meaningful and not _is_young(history):
-            fitted = fit(track)
-            if not _is_restless(history, calm, fitted):
-                return calm
+        if not _is_young(history) and not _is_restless(history, calm, fitted):
+            rate = calm if calm.meaningful else _of_last_minutes(history, calm, fitted, track)
+            return FittedRate(rate, not _has_wandered(history))
+    return FittedRate(_of_last_minutes(history, calm, fitted, track))
+
+
+def _of_last_minutes(history: History, calm: Rate | None, fitted: Rate | None, track: Track) -> Rate | None:
+    """Return the rate of an oscillator that all lines of its history do not give."""
     recent = _recent(track)
     if recent is not None and recent.meaningful:
         return recent
-    fitted = fitted or fit(track)
     bounds = history.learned.bounds(history.proven.at_ns)
     learned = Rate(bounds.lower_ppb / 1e9, bounds.upper_ppb / 1e9, Basis.BOUNDED, history.bursts)
     return next((rate for rate in (fitted, calm, learned) if rate and rate.meaningful), fitted or calm)
@@ -246,10 +209,15 @@ def _is_restless(history: History, calm: Rate, fitted: Rate | None) -> bool:
     """
     if fitted is None or not fitted.meaningful:
         return False
-    wandered_ns = history.wandered_ns
-    if wandered_ns is not None and history.proven.at_ns - wandered_ns < CALM_AFTER_NS:
+    if _has_wandered(history):
         return True
     return fitted.upper < calm.lower or calm.upper < fitted.lower
+
+
+def _has_wandered(history: History) -> bool:
+    """Return whether bursts contradicted H6 not long ago."""
+    wandered_ns = history.wandered_ns
+    return wandered_ns is not None and history.proven.at_ns - wandered_ns < CALM_AFTER_NS
 
 
 def _recent(track: Track) -> Rate | None:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from skewmon.clock.drift import Rate, Rates
+from skewmon.clock.drift import Rates
+from skewmon.clock.rate import Rate
 from skewmon.model import NS_PER_S, Discipline, Drift, Forecast, Interval, Passing, SyncStatus
 from skewmon.text import coarse, exact
 

@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from skewmon.clock.burst import oscillator_at
+from skewmon.clock.held import HeldRate
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
 from skewmon.clock.oscillator import Constraint, LearnedRate
 from skewmon.clock.wander import Plausible, constraints_of, in_reach, plausible_of
@@ -89,15 +90,21 @@ class HistoryUpdate(NamedTuple):
     plausible: Plausible | None
     reset: Reset | None = None
     rate: RateBounds = UNKNOWN_RATE  # by which the burst was aged
+    is_held: bool = False  # ``plausible`` is of an earlier burst, with which this one agrees
 
 
 def review(
-    history: History | None, burst: Burst, estimate: Estimate, *, steady_base: bool = True
+    history: History | None,
+    burst: Burst,
+    estimate: Estimate,
+    *,
+    steady_base: bool = True,
+    held: HeldRate | None = None,
 ) -> tuple[History, HistoryUpdate]:
     """Return the history with one more burst in it, and the results for ``estimate.at_ns``.
 
     The results are never wider than ``estimate.oscillator``, which must be known. ``steady_base`` says that
-    the base does not stand still unnoticed.
+    the base does not stand still unnoticed. A ``held`` rate is not fitted again if the burst agrees with it.
     """
     assert estimate.oscillator is not None
     now, at_ns = estimate.oscillator, estimate.at_ns
@@ -115,7 +122,9 @@ def review(
     proven = _narrowed(fresh, known, narrowest_ns) if steady else fresh
     reading = Constraint(at_ns, proven.lower_ns, proven.upper_ns)
     learned = history.learned.after(reading, steady=steady)
-    plausible, kept, calm, reset = _extended(history, burst, at_ns, proven, rate)
+    if held is not None and not held.holds_at(reading):
+        held = None
+    plausible, kept, calm, reset = _extended(history, burst, at_ns, proven, rate, held)
     grown = History(
         history.boot_id,
         history.clocksource,
@@ -128,7 +137,7 @@ def review(
         history.wandered_ns if reset is None else at_ns,
     )
     shown = Proven(proven) if steady or rate != UNKNOWN_RATE else None
-    return grown, HistoryUpdate(shown, plausible if steady else None, reset, rate)
+    return grown, HistoryUpdate(shown, plausible if steady else None, reset, rate, held is not None)
 
 
 def _begin(burst: Burst, estimate: Estimate, reset: Reset | None) -> tuple[History, HistoryUpdate]:
@@ -187,9 +196,11 @@ def _contradicted(history: History, now: Interval, known: Interval, at_ns: int) 
 
 
 def _extended(
-    history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds
+    history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds, held: HeldRate | None
 ) -> tuple[Plausible | None, tuple[Constraint, ...], int, Reset | None]:
     """Return the rate after one more burst, its constraints and bursts; begun again if H6 is broken."""
+    if held is not None:
+        return held.plausible, history.constraints, history.calm_bursts, None
     seen = constraints_of(burst, at_ns, proven, rate)
     plausible, kept = plausible_of(history.constraints + seen, at_ns, proven, rate)
     if plausible is not None or not in_reach(proven):

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from skewmon.clock.drift import NOTHING_KNOWN, NOTHING_SEEN, Rates, Steering, fit, rates, steer
+from skewmon.clock.drift import (
+    NOTHING_KNOWN,
+    NOTHING_SEEN,
+    Rates,
+    Steering,
+    fit,
+    oscillator_rate,
+    rates,
+    steer,
+)
+from skewmon.clock.held import HeldRate, held_rate, is_due
 from skewmon.clock.history import (
     History,
     HistoryUpdate,
@@ -18,6 +28,8 @@ from skewmon.clock.history import (
 )
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
 from skewmon.clock.line import Point, Track
+from skewmon.clock.rate import Rate
+from skewmon.clock.sampling import WHOLE_BURST
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
 from skewmon.model import NS_PER_S, Burst, Estimate, Interval
@@ -40,6 +52,7 @@ class ClockState(NamedTuple):
     steering: Steering = NOTHING_SEEN
     track: Track = Track()  # of the oscillator, or of the wall clock without one
     steps: int = 0
+    held: HeldRate | None = None
 
 
 class ClockUpdate(NamedTuple):
@@ -60,11 +73,17 @@ class ClockUpdate(NamedTuple):
 
 
 def update_clocks(
-    state: ClockState | None, burst: Burst, estimate: Estimate, *, steady_base: bool = True
+    state: ClockState | None,
+    burst: Burst,
+    estimate: Estimate,
+    *,
+    steady_base: bool = True,
+    is_far: bool = False,
 ) -> tuple[ClockState, ClockUpdate]:
     """Return the state after one more round, and the conclusions from the round and the past.
 
-    ``estimate`` is the burst's own; ``steady_base`` as in ``review``.
+    ``estimate`` is the burst's own; ``steady_base`` as in ``review``. ``is_far`` says that no verdict on the
+    node needs its drift in this round: then a rate may be held that was fitted some rounds ago.
     """
     past = state or ClockState()
     backwards = past.readings is not None and went_backwards(past.readings, burst)
@@ -75,25 +94,49 @@ def update_clocks(
     steering, slew = steer(past.steering, burst)
     if slew is not None:
         movements += (slew,)
-    history, update = _reviewed(past, burst, estimate, steady_base=steady_base)
+    held = past.held if is_far and not movements and _may_hold(past, burst) else None
+    history, update = _reviewed(past, burst, estimate, held, steady_base=steady_base)
     reset = update.reset
     if reset is not None and reset.reason in JUMPS and past.history is not None:
         movements += (Movement(MovementKind.JUMP, past.history.proven.at_ns, estimate.at_ns, reset.moved),)
     stepped = sum(movement.kind in STEPS for movement in movements)
     dropped = reset is not None and reset.reason is not ResetReason.WANDER
     kept = Track() if dropped or (history is None and stepped) else past.track
-    now = ClockState(history, readings, steering, kept.after(_point(estimate)), past.steps + stepped)
-    drift = rates(steering, history, update.plausible, now.track) if history else Rates(net=fit(now.track))
-    return now, ClockUpdate(
+    track, steps = kept.after(_point(estimate)), past.steps + stepped
+    oscillator, held = _rate_after(history, update, track, held, is_far=is_far)
+    return ClockState(history, readings, steering, track, steps, held), ClockUpdate(
         update.proven,
         update.plausible,
         movements,
-        drift,
+        rates(steering, history.bursts, oscillator) if history else Rates(net=fit(track)),
         reset if broken is None else Reset(broken),
-        now.steps,
+        steps,
         update.rate,
         history.learned.mean if history else None,
     )
+
+
+def _may_hold(past: ClockState, burst: Burst) -> bool:
+    """Return whether a burst need not be part of a fit: it is short, and a fit is not due."""
+    history = past.history
+    if history is None or len(burst.opening) >= WHOLE_BURST:
+        return False
+    return not is_due(history.bursts, history.learned.readings[0].lower_ns)
+
+
+def _rate_after(
+    history: History | None, update: HistoryUpdate, track: Track, held: HeldRate | None, *, is_far: bool
+) -> tuple[Rate | None, HeldRate | None]:
+    """Return the rate of the oscillator, and the one to hold in the next rounds if that is allowed."""
+    if history is None:
+        return None, None
+    if held is not None and update.is_held:
+        return held.rate, held
+    rate, is_calm = oscillator_rate(history, update.plausible, track)
+    if not is_far or not is_calm or update.plausible is None or rate is None:
+        return rate, None
+    held = held_rate(history.proven, update.plausible, rate)
+    return held.rate if held else rate, held
 
 
 def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason | None:
@@ -109,11 +152,11 @@ def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason 
 
 
 def _reviewed(
-    past: ClockState, burst: Burst, estimate: Estimate, *, steady_base: bool
+    past: ClockState, burst: Burst, estimate: Estimate, held: HeldRate | None, *, steady_base: bool
 ) -> tuple[History | None, HistoryUpdate]:
     if estimate.oscillator is None:
         return None, HistoryUpdate(None, None)
-    history, update = review(past.history, burst, estimate, steady_base=steady_base)
+    history, update = review(past.history, burst, estimate, steady_base=steady_base, held=held)
     if past.history is None or update.reset is not None:
         return history, update
     since_ns = past.history.learned.readings[0].at_ns
@@ -193,4 +236,6 @@ def without_base(state: ClockState, mistaken_steps: int = 0) -> ClockState:
     A wall clock that is known against the base alone seems to have stepped then: ``mistaken_steps``.
     """
     readings = state.readings if state.readings is not None and state.readings.raw_ns is not None else None
-    return state._replace(history=None, readings=readings, track=Track(), steps=state.steps - mistaken_steps)
+    return state._replace(
+        history=None, readings=readings, track=Track(), steps=state.steps - mistaken_steps, held=None
+    )

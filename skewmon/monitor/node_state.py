@@ -162,10 +162,11 @@ class NodeState:
             and (self.clock_state.history is not None or _has_one_clock(self.clock_state))
         )
 
-    def update(self, outcome: Outcome, *, steady_base: bool = True) -> NodeUpdate:
+    def update(self, outcome: Outcome, *, steady_base: bool = True, is_far: bool = False) -> NodeUpdate:
         """Return the result of one more round; nothing is changed.
 
-        ``steady_base`` says that the admin box's clocksource does not stand still unnoticed.
+        ``steady_base`` says that the admin box's clocksource does not stand still unnoticed, ``is_far`` that
+        the node is far from every line.
         """
         if isinstance(outcome, Failed):
             steps = self.clock_state.steps if self.clock_state else 0
@@ -181,7 +182,9 @@ class NodeState:
             resets = (ResetReason.AXIS,) if clock_state.history else ()
             clock_state = on_another_axis(clock_state, self.seen_ns + (axis.to_base.lower_ns if axis else 0))
         seen = outcome.local or outcome
-        clock_state, latest = update_clocks(clock_state, seen.burst, seen.estimate, steady_base=steady_base)
+        clock_state, latest = update_clocks(
+            clock_state, seen.burst, seen.estimate, steady_base=steady_base, is_far=is_far
+        )
         resets += (latest.reset.reason,) if latest.reset and since_ns is None else ()
         narrowed = _narrowed(outcome, latest)
         if axis is not None and latest.movements:

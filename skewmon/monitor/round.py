@@ -76,11 +76,9 @@ async def run_round(
     interval_s = min(cluster.interval_s for cluster in clusters)
     if references:
         references.begin(_relays(links[endpoint] for endpoint in endpoints))
+    goals = shared_goals(clusters, state.goals)
     sweep = await sweeper.sweep(
-        {endpoint: links[endpoint] for endpoint in endpoints},
-        samples,
-        interval_s,
-        shared_goals(clusters, state.goals),
+        {endpoint: links[endpoint] for endpoint in endpoints}, samples, interval_s, goals
     )
     if references:
         await references.settle()
@@ -92,7 +90,13 @@ async def run_round(
     steady = own_clocksource() in STEADY_CLOCKSOURCES
     seen = survey(sweep, state.vantages, steady_base=steady)
     updates = {
-        endpoint: _updated(state, endpoint, seen.outcome(endpoint, outcome), steady_base=steady)
+        endpoint: _updated(
+            state,
+            endpoint,
+            seen.outcome(endpoint, outcome),
+            steady_base=steady,
+            is_far=endpoint in goals,
+        )
         for endpoint, outcome in sweep.outcomes.items()
     }
     found = settled(updates, seen, state, state.admin_slept(slept_ns))
@@ -147,12 +151,14 @@ def _movements(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState) -> d
     }
 
 
-def _updated(state: MonitorState, endpoint: Endpoint, outcome: Outcome, *, steady_base: bool) -> NodeUpdate:
+def _updated(
+    state: MonitorState, endpoint: Endpoint, outcome: Outcome, *, steady_base: bool, is_far: bool
+) -> NodeUpdate:
     """Return a node's update by a round; an error in its history costs that node alone."""
     local = outcome.local if isinstance(outcome, Measured) else None
     steady = local.axis.clocksource in STEADY_CLOCKSOURCES if local else steady_base
     try:
         with translated(Where.NODE, node_error, node=endpoint[0]):
-            return state.node(endpoint).update(outcome, steady_base=steady)
+            return state.node(endpoint).update(outcome, steady_base=steady, is_far=is_far)
     except NodeError as error:
         return state.node(endpoint).update(error.failed)

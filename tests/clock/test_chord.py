@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skewmon.clock.chord import RESTLESS_PPB_PER_MIN, SPAN_NS, chord
-from skewmon.clock.drift import LEAST_SAMPLES, fit
+from skewmon.clock.drift import fit
 from skewmon.clock.line import Point
+from skewmon.clock.rate import LEAST_SAMPLES
 from skewmon.model import NS_PER_S
 from tests.clock.test_line import track_of
 

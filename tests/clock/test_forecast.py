@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skewmon.clock.drift import Basis, Rate
 from skewmon.clock.forecast import discipline, forecast, sentence
+from skewmon.clock.rate import Basis, Rate
 from skewmon.model import NS_PER_S, Discipline, Forecast, Interval, Passing, SyncStatus
 
 MS = 10**6

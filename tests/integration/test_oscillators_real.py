@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 
 from skewmon.clock.burst import oscillator_at
-from skewmon.clock.drift import Rate
+from skewmon.clock.rate import Rate
 from skewmon.errors import Reason
 from skewmon.journal.detect import clock_events
 from skewmon.model import NS_PER_S, Cluster, Failed, Measured, NodeView
