@@ -24,10 +24,6 @@ from skewmon.model import Exchange, Interval
 #: Exchanges of a whole burst: of eight, one is nearly always quiet each way.
 WHOLE_BURST = 8
 
-#: No burst has fewer: the first exchange after a pause is slower than the next ones, and two can contradict
-#: each other.
-LEAST_EXCHANGES = 2
-
 #: Rounds with whole bursts at the beginning of a node's history: its rate and its usual bound rest on them.
 NEW_ROUNDS = 5
 
@@ -56,8 +52,11 @@ class BurstGoal(NamedTuple):
 
 
 def is_enough(goal: BurstGoal, narrowest_ns: int, exchanges: Sequence[Exchange]) -> bool:
-    """Return whether these exchanges suffice; ``narrowest_ns`` is the width of the best burst before."""
-    if len(exchanges) < LEAST_EXCHANGES or exchanges[-1].raw_in_ns is None:
+    """Return whether these exchanges suffice; ``narrowest_ns`` is the width of the best burst before.
+
+    One may: the first after a pause is slower than the next ones, and does if it is narrow all the same.
+    """
+    if exchanges[-1].raw_in_ns is None:
         return False
     width_ns = burst_width_ns(exchanges)
     # All of the excess may be on one side, and a pair has it twice.

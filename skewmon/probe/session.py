@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import asyncssh
 
-from skewmon.clock.sampling import LEAST_EXCHANGES, Enough, never
+from skewmon.clock.sampling import Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Program
 from skewmon.probe import programs, relay_wire, wire
@@ -159,8 +159,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
         a vantage are back to back there, so all of them take little longer than one.
         """
         assert self.program is not None
-        few = samples if enough is never else LEAST_EXCHANGES
-        exchanges = [*await self._exchanges(min(samples, few), until_ns)]
+        at_once = samples if enough is never else 1
+        exchanges = [*await self._exchanges(at_once, until_ns)]
         while len(exchanges) < samples and not enough(exchanges):
             if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
                 break
