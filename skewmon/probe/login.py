@@ -15,8 +15,10 @@ from skewmon.probe.host_certificates import certificate_error
 from skewmon.probe.metering import Meter
 from skewmon.runtime.tasks import Deadline, Flag
 
-#: A dead peer is noticed after three unanswered keepalives; each is one packet, so they are not frequent.
-KEEPALIVE_INTERVAL_S = 15
+#: A round notices a dead peer by itself. Three unanswered keepalives do so between rounds that are minutes
+#: apart, and keep the state of firewalls; at shorter intervals none is sent, for each costs as much as an
+#: exchange.
+KEEPALIVE_INTERVAL_S = 60
 KEEPALIVE_COUNT = 3
 
 #: Options are prepared once for each user of nodes, who is one in most configurations.

@@ -1,7 +1,7 @@
 """One phase of a round: every link gets one request, a few at a time, and none is waited for too long.
 
-A request is one task. Its place, its waiting and its end are callbacks: in a large cluster, tasks that only
-wait for other tasks would cost this process as much as the exchanges.
+A place for a request is a task that serves one link after the other. Its waiting and the end of a phase are
+callbacks: in a large cluster, a task and a timer for each request would cost as much as the exchange.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from skewmon.model import Failed
 from skewmon.probe.budget import Budget, late
 from skewmon.probe.link import Link
 from skewmon.runtime.containment import Where, node_error, translated
+from skewmon.runtime.tasks import Deadline
 
 #: Bursts of near nodes in flight: each keeps this process busy, and with four the bounds are nearly those of
 #: one (`make bench`); beyond that, replies wait behind each other and the round grows longer.
@@ -41,7 +42,7 @@ class Phases:
     def __init__(self) -> None:
         self._near = _Places(NEAR_AT_ONCE, NEAR_HOLD_S)
         self._far = _Places(FAR_AT_ONCE, math.inf)
-        self._left: dict[Link, asyncio.Task[Any]] = {}
+        self._left: dict[Link, asyncio.Task[None]] = {}
 
     async def run(
         self, links: Iterable[Link], ask: Callable[[Link], Awaitable[Result]], budget: Budget
@@ -76,22 +77,39 @@ class _Places:
         self.hold_s = hold_s
         self._free = count
         self._waiting: deque[_Request[Any]] = deque()
+        self._serving: set[asyncio.Task[None]] = set()  # the event loop keeps no task alive
 
     def enter(self, request: "_Request[Any]") -> None:
-        """Start a request now, or when there is a place for it."""
+        """Serve a request now, or when there is a place for it."""
         self._waiting.append(request)
         if self._free:
             self._free -= 1
             self.leave()
 
     def leave(self) -> None:
-        """Give a place to the next request."""
-        while self._waiting:
-            request = self._waiting.popleft()
-            if not request.is_over:
-                request.start()
-                return
-        self._free += 1
+        """Give a place to the requests that wait."""
+        if self._waiting:
+            task = asyncio.create_task(self._serve())
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        else:
+            self._free += 1
+
+    async def _serve(self) -> None:
+        """Serve the requests that wait, one after the other, until one goes on without the place."""
+        wait, last = _Wait(), None
+        try:
+            while self._waiting:
+                request = self._waiting.popleft()
+                if request.is_over:
+                    continue
+                last = request
+                await request.serve(wait)
+                if not request.has_place:
+                    return
+        finally:
+            if last is None or last.has_place:
+                self.leave()
 
 
 class _Phase(Generic[Result]):
@@ -101,7 +119,7 @@ class _Phase(Generic[Result]):
         self,
         ask: Callable[[Link], Awaitable[Result]],
         budget: Budget,
-        left: "dict[Link, asyncio.Task[Any]]",
+        left: "dict[Link, asyncio.Task[None]]",
     ) -> None:
         self.ask = ask
         self.budget = budget
@@ -121,29 +139,17 @@ class _Phase(Generic[Result]):
 class _Request(Generic[Result]):
     """A request to one link: in turn, then on its way with a place, then without one, and over."""
 
-    __slots__ = (
-        "_has_place",
-        "_phase",
-        "_places",
-        "_rest_s",
-        "_slice_s",
-        "_slices",
-        "_task",
-        "_timer",
-        "is_over",
-        "link",
-    )
+    __slots__ = ("_phase", "_places", "_rest_s", "_task", "_wait", "has_place", "is_over", "link")
 
     def __init__(self, phase: _Phase[Result], link: Link, places: _Places) -> None:
         self.link = link
         self.is_over = False  # answered, late or cancelled
+        self.has_place = False
         self._phase = phase
         self._places = places
-        self._has_place = False
-        self._task: asyncio.Task[Any] | None = None
-        self._timer: asyncio.Handle | None = None
-        self._slices = 0  # that are left of the present wait
-        self._slice_s = self._rest_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._wait: _Wait | None = None
+        self._rest_s = 0.0  # how much longer to wait than it holds its place
 
     def enter(self) -> None:
         """Wait for a place; before that for the end of an earlier request, as long as for an answer."""
@@ -151,19 +157,31 @@ class _Request(Generic[Result]):
         if earlier is None:
             self._places.enter(self)
             return
+        self._wait = _Wait()
         # The round before this one waited for a coarse clock's whole search already.
-        self._wait(self._phase.budget.wait_s(self.link.slowest_ns, is_coarse=False))
+        self._wait.begin(self, self._phase.budget.wait_s(self.link.slowest_ns, is_coarse=False))
         earlier.add_done_callback(self._follow)
 
-    def start(self) -> None:
-        """Send the request; a place is taken for it."""
+    async def serve(self, wait: "_Wait") -> None:
+        """Send the request, with a place; note the answer if it is not late."""
         limit_s = self._phase.budget.wait_s(self.link.slowest_ns, is_coarse=self.link.is_coarse)
         hold_s = min(limit_s, self._places.hold_s)
         self._rest_s = limit_s - hold_s if hold_s < limit_s else 0.0
-        self._has_place = True
-        self._task = asyncio.create_task(self._answer(self.link))
-        self._task.add_done_callback(self._ended)
-        self._wait(hold_s)
+        self._task, self._wait, self.has_place = asyncio.current_task(), wait, True
+        wait.begin(self, hold_s)
+        try:
+            answer = await self._answer()
+        except asyncio.CancelledError:
+            if not self.is_over:  # not cancelled by its phase: the event loop ends
+                self._phase.over.cancel()
+            raise
+        finally:
+            wait.lift()
+            if self._phase.left.get(self.link) is self._task:
+                del self._phase.left[self.link]
+        if not self.is_over:
+            self.is_over = True
+            self._phase.note(self.link, answer)
 
     def cancel(self) -> None:
         """End the request, because its phase is cancelled."""
@@ -172,11 +190,26 @@ class _Request(Generic[Result]):
         if self._task:
             self._task.cancel()
 
-    async def _answer(self, link: Link) -> "Result | Failed":
+    def waited(self) -> None:
+        """Give the place up, or the request if it has none: that much time has passed."""
+        if self.is_over:
+            return
+        self._give_place_up()
+        rest_s, self._rest_s = self._rest_s, 0.0
+        if rest_s and self._wait:
+            self._wait.begin(self, rest_s)
+            return
+        self.is_over = True
+        if self._task:
+            self._phase.left[self.link] = self._task
+        self._phase.note(self.link, late(self._phase.budget, self.link.slowest_ns))
+
+    async def _answer(self) -> "Result | Failed":
         try:
-            with translated(Where.NODE, node_error, node=link.node.name):
-                return await self._phase.ask(link)
+            with translated(Where.NODE, node_error, node=self.link.node.name):
+                return await self._phase.ask(self.link)
         except NodeError as error:
+            await asyncio.sleep(0)  # thousands of links that are down fail at once: others have their turn
             return error.failed
 
     def _follow(self, _earlier: object) -> None:
@@ -184,52 +217,41 @@ class _Request(Generic[Result]):
             self._stop_waiting()
             self._places.enter(self)
 
-    def _wait(self, wait_s: float) -> None:
-        if math.isfinite(wait_s):
-            self._slices, self._slice_s = SLICES, wait_s / SLICES
-            self._wait_a_slice()
-
-    def _wait_a_slice(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._slice_s, self._slice_passed)
-
     def _stop_waiting(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-
-    def _slice_passed(self) -> None:
-        self._slices -= 1
-        if self._slices and not self.link.is_throttled:
-            self._wait_a_slice()
-        else:  # the task of a reply that was read in this very turn runs before that
-            self._timer = asyncio.get_running_loop().call_soon(self._waited)
-
-    def _waited(self) -> None:
-        if self._task and self._task.done():
-            return
-        self._give_place_up()
-        rest_s, self._rest_s = self._rest_s, 0.0
-        if rest_s:
-            self._wait(rest_s)
-            return
-        self.is_over = True
-        if self._task:
-            self._phase.left[self.link] = self._task
-        self._phase.note(self.link, late(self._phase.budget, self.link.slowest_ns))
+        if self._wait:
+            self._wait.lift()
 
     def _give_place_up(self) -> None:
-        if self._has_place:
-            self._has_place = False
+        if self.has_place:
+            self.has_place = False
             self._places.leave()
 
-    def _ended(self, task: "asyncio.Task[Result | Failed]") -> None:
-        self._stop_waiting()
-        self._give_place_up()
-        if self._phase.left.get(self.link) is task:
-            del self._phase.left[self.link]
-        if self.is_over:
-            return
-        self.is_over = True
-        if task.cancelled():  # not by its phase: the event loop ends
-            self._phase.over.cancel()
-        else:
-            self._phase.note(self.link, task.result())
+
+class _Wait:
+    """The wait for an answer, in slices; one serves the requests of a place, each in its turn."""
+
+    __slots__ = ("_deadline", "_request", "_slice_s", "_slices")
+
+    def __init__(self) -> None:
+        self._deadline = Deadline(self._slice_passed)
+        self._request: _Request[Any] | None = None
+        self._slices = 0  # that are left
+        self._slice_s = 0.0
+
+    def begin(self, request: _Request[Any], wait_s: float) -> None:
+        """Tell the request once so much time has passed, or earlier if its link is being throttled."""
+        self._request, self._slices, self._slice_s = request, SLICES, wait_s / SLICES
+        if math.isfinite(wait_s):
+            self._deadline.put_off(self._slice_s)
+
+    def lift(self) -> None:
+        """Wait no longer."""
+        self._deadline.lift()
+
+    def _slice_passed(self) -> None:
+        assert self._request is not None
+        self._slices -= 1
+        if self._slices and not self._request.link.is_throttled:
+            self._deadline.put_off(self._slice_s)
+        else:  # the task of a reply that was read in this very turn runs before that
+            asyncio.get_running_loop().call_soon(self._request.waited)

@@ -66,8 +66,7 @@ class Flag:
 class Deadline:
     """Calls back once a time has passed that is put off or lifted again and again, at little cost.
 
-    One timer serves for all of them, and is set again only if it came too early. No time may end before the
-    one that it replaces.
+    One timer serves for all of them, and is set again if it came too early or would come too late.
     """
 
     __slots__ = ("_due_s", "_passed", "_timer")
@@ -81,8 +80,11 @@ class Deadline:
         """Call back this long from now, and not earlier."""
         loop = asyncio.get_running_loop()
         self._due_s = loop.time() + by_s
-        if self._timer is None:
-            self._timer = loop.call_at(self._due_s, self._look)
+        if self._timer is not None:
+            if self._timer.when() <= self._due_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(self._due_s, self._look)
 
     def lift(self) -> None:
         """Do not call back."""
