@@ -17,7 +17,7 @@ REMEMBERED = 16
 #: Fewer are not enough; the first ones after a connection are slower than all others.
 FEWEST = 5
 
-#: A burst this many times as wide as the median was disturbed: one in four on nodes with busy processors.
+#: A burst this many times as wide as usual was disturbed: one in four on nodes with busy processors.
 DISTURBED = 1.25
 
 
@@ -35,10 +35,14 @@ class BurstBaseline(NamedTuple):
         """The width of the narrowest one; 0 without any."""
         return min(self.widths_ns, default=0)
 
+    @property
+    def usual_ns(self) -> int:
+        """The median of the widths; 0 without any."""
+        return sorted(self.widths_ns)[len(self.widths_ns) // 2] if self.widths_ns else 0
+
     def disturbed(self, width_ns: int) -> bool:
-        """Whether a burst is wider than the median of those before it explains."""
-        count = len(self.widths_ns)
-        return count >= FEWEST and width_ns > DISTURBED * sorted(self.widths_ns)[count // 2]
+        """Whether a burst is wider than those before it explain."""
+        return len(self.widths_ns) >= FEWEST and width_ns > DISTURBED * self.usual_ns
 
 
 def burst_width_ns(opening: Sequence[Exchange]) -> int:

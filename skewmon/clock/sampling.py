@@ -6,8 +6,8 @@ that stops early can hide nothing but precision. It stops once no further exchan
 - for a verdict: in its last round the node was near no line (``near_line``), and its clock is still where
   that round would have it, but for ordinary steering;
 - for the published bound: that of a pair could narrow by no more than a tenth of the lowest line;
-- for the history: rates and drift rest on the narrowest bursts of the last minutes, and this one is at most
-  twice as wide as the narrowest of them.
+- for the history: rates and drift rest on the narrowest bursts of the last minutes, and this one is hardly
+  wider than usual.
 
 Everything else gets the whole burst: a new node, a node near a line, a moved clock, a disturbed burst.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from skewmon.clock.baseline import burst_width_ns
+from skewmon.clock.baseline import BurstBaseline, burst_width_ns
 from skewmon.clock.interval import RHO_WALL_PPB, age_slack_ns
 from skewmon.model import Exchange, Interval
 
@@ -30,9 +30,9 @@ NEW_ROUNDS = 5
 #: The end of a pair may be further by this part of the lowest line, and lines within it count as near.
 PART_OF_LINE = 10
 
-#: A burst is narrow enough for the history up to this multiple of the narrowest of the last ones. With three,
-#: the history of one stepped clock in a hundred was too wide to prove the step as early as whole bursts do.
-WIDTHS = 2
+#: A burst is narrow enough for the history up to this multiple of the usual width. The narrowest width would
+#: be no measure: it is the luck of one burst in sixteen, and the next ones would make many exchanges for it.
+WIDTHS = 1.5
 
 
 Enough = Callable[[Sequence[Exchange]], bool]
@@ -51,8 +51,8 @@ class BurstGoal(NamedTuple):
     at_ns: int
 
 
-def is_enough(goal: BurstGoal, narrowest_ns: int, exchanges: Sequence[Exchange]) -> bool:
-    """Return whether these exchanges suffice; ``narrowest_ns`` is the width of the best burst before.
+def is_enough(goal: BurstGoal, before: BurstBaseline, exchanges: Sequence[Exchange]) -> bool:
+    """Return whether these exchanges suffice, by the widths of the bursts before.
 
     One may: the first after a pause is slower than the next ones, and does if it is narrow all the same.
     """
@@ -60,7 +60,8 @@ def is_enough(goal: BurstGoal, narrowest_ns: int, exchanges: Sequence[Exchange])
         return False
     width_ns = burst_width_ns(exchanges)
     # All of the excess may be on one side, and a pair has it twice.
-    if width_ns > WIDTHS * narrowest_ns or 2 * (width_ns - narrowest_ns) > goal.line_ns // PART_OF_LINE:
+    excess_ns = 2 * (width_ns - before.narrowest_ns)
+    if width_ns > WIDTHS * before.usual_ns or excess_ns > goal.line_ns // PART_OF_LINE:
         return False
     return _is_expected(exchanges[-1], goal)
 

@@ -152,7 +152,7 @@ class Sweeper:
     ) -> _Taken:
         began = base_ns()
         baseline = self._baselines.get(link, BurstBaseline())
-        enough = never if goal is None else partial(is_enough, goal, baseline.narrowest_ns)
+        enough = never if goal is None else partial(is_enough, goal, baseline)
         burst = await link.burst(samples, began + int(budget.ask_s * NS_PER_S), enough)
         if burst.program.raw is not None:
             self._baselines[link] = baseline.after(burst_width_ns(burst.opening))

@@ -111,9 +111,7 @@ class Simulated:
         """Return the part of a burst after which the real one would have ended."""
         baseline, goal = self.baselines.get(endpoint, BurstBaseline()), goals.get(endpoint)
         count = 1
-        while count < len(burst.opening) and not (
-            goal and is_enough(goal, baseline.narrowest_ns, burst.opening[:count])
-        ):
+        while count < len(burst.opening) and not (goal and is_enough(goal, baseline, burst.opening[:count])):
             count += 1
         self.baselines[endpoint] = baseline.after(burst_width_ns(burst.opening[:count]))
         return replace(burst, opening=burst.opening[:count])
