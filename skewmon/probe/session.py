@@ -19,8 +19,10 @@ from skewmon.probe import programs, relay_wire, wire
 from skewmon.probe.budget import PATIENT, Patience
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
+from skewmon.probe.direct_channel import DirectChannel
 from skewmon.probe.faults import lost_error, quoted, session_refused
 from skewmon.probe.metering import EXCHANGE, START, without_packet_log
+from skewmon.probe.series import Series
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 from skewmon.runtime.tasks import Deadline
 
@@ -39,7 +41,6 @@ class _Asked(NamedTuple):
 
     sent_ns: int
     frame: int
-    reply: "asyncio.Future[Exchange]"
 
 
 class Session(asyncssh.SSHClientSession[bytes]):
@@ -51,8 +52,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._connection = connection
         self._nonce = wire.new_nonce()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._direct: DirectChannel | None = None
         self._hello: asyncio.Future[Program] | None = None
         self._asked: dict[int, _Asked] = {}
+        self._series: Series | None = None
         self.failure: NodeError | None = None
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
@@ -85,6 +88,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
                         lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                     )
                 without_packet_log(self._channel)
+                self._direct = DirectChannel(self._connection.ssh, self._channel, self.data_received)
+                self._connection.meter.direct = self._direct
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
                 self._hello = asyncio.get_running_loop().create_future()
@@ -107,27 +112,41 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     async def exchange(self) -> Exchange:
         """Return one exchange; raise ProbeError if the program ended, is silent, floods or garbles lines."""
-        return (await self._exchanges(1))[0]
+        return (await self._exchanges(Series(1)))[0]
 
-    async def _exchanges(self, most: int, until_ns: int | None = None) -> tuple[Exchange, ...]:
-        """Return one exchange, or those whose requests a vantage passes to the node one by one in time."""
+    async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:
+        """Return a burst of ``samples`` exchanges, back to back, or of fewer once they are ``enough``.
+
+        After the first, none is begun that is not expected to end by ``until_ns`` of the base. Those through
+        a vantage are back to back there, so all of them take little longer than one.
+        """
+        assert self.program is not None
+        exchanges = await self._exchanges(Series(samples, until_ns, enough))
+        return Burst(self.program, tuple(exchanges), vantage=self.vantage_label)
+
+    async def _exchanges(self, series: Series) -> list[Exchange]:
+        """Make the exchanges of a series; each request leaves in the call that takes the reply before it."""
         if self.failure:
             raise self.failure
-        self._noise_bytes, count = 0, 1
-        if self._connection.stamps.knows_turns:
-            left_ns = int(self._patience.reply_s * NS_PER_S)
-            if until_ns is not None:
-                left_ns = min(left_ns, until_ns - base_ns())
-            count = relay_wire.fitting(most, self._last, left_ns)
-        self._replies_due.put_off(self._patience.reply_s)
+        self._series = series
         try:
-            replies = [self._request(turn) for turn in relay_wire.turns_of_burst(count)]
-            exchanges = tuple([await reply for reply in replies])
+            self._go_on(series, series.wanted())
+            await series.done
         finally:
+            self._series = None
             self._replies_due.lift()
             self._asked.clear()
-        self._last = exchanges[-1]
-        return exchanges
+        return series.exchanges
+
+    def _go_on(self, series: Series, most: int) -> None:
+        """Send the next request, or those that a vantage passes to the node one by one in time."""
+        self._noise_bytes, count = 0, 1
+        if self._connection.stamps.knows_turns:
+            left_ns = series.left_ns(int(self._patience.reply_s * NS_PER_S))
+            count = relay_wire.fitting(most, self._last, left_ns)
+        self._replies_due.put_off(self._patience.reply_s)
+        for turn in relay_wire.turns_of_burst(count):
+            self._request(turn)
 
     def _silent(self) -> None:
         self._fail(
@@ -138,34 +157,17 @@ class Session(asyncssh.SSHClientSession[bytes]):
             )
         )
 
-    def _request(self, turn: int) -> "asyncio.Future[Exchange]":
-        """Send one request and return its reply to come."""
-        assert self._channel is not None
+    def _request(self, turn: int) -> None:
+        assert self._direct is not None
         self._ident += 1
         self._connection.meter.allow(EXCHANGE)
-        stamps, reply = self._connection.stamps, asyncio.get_running_loop().create_future()
+        stamps = self._connection.stamps
         before, last_frame = base_ns(), stamps.frame
         with suppress(OSError, asyncssh.Error), stamps.one_segment(turn):  # a closed channel fails it itself
-            self._channel.write(wire.request(self._nonce, self._ident))
+            self._direct.write(wire.request(self._nonce, self._ident))
         # During a key exchange the packet is deferred: it is in no frame yet, and the stamp is a true limit.
         frame = stamps.frame if stamps.frame != last_frame else 0
-        self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), frame, reply)
-        return reply
-
-    async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:
-        """Return a burst of ``samples`` exchanges, back to back, or of fewer once they are ``enough``.
-
-        After the first, none is begun that is not expected to end by ``until_ns`` of the base. Those through
-        a vantage are back to back there, so all of them take little longer than one.
-        """
-        assert self.program is not None
-        at_once = samples if enough is never else 1
-        exchanges = [*await self._exchanges(at_once, until_ns)]
-        while len(exchanges) < samples and not enough(exchanges):
-            if until_ns is not None and base_ns() + exchanges[-1].round_trip_ns > until_ns:
-                break
-            exchanges += await self._exchanges(samples - len(exchanges), until_ns)
-        return Burst(self.program, tuple(exchanges), vantage=self.vantage_label)
+        self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), frame)
 
     def close(self) -> None:
         """End the program by closing its input."""
@@ -232,7 +234,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             return program is not None
         reading = wire.parse_reply(self._nonce, self.program, text)
         asked = self._asked.pop(reading.ident, None) if reading is not None else None
-        if reading is None or asked is None or asked.reply.done():
+        if reading is None or asked is None or self._series is None:
             return False
         if received_ns < asked.sent_ns:  # no reply arrives before its request: the stamp is false
             received_ns = self._connection.stamps.distrust_kernel()
@@ -243,8 +245,17 @@ class Session(asyncssh.SSHClientSession[bytes]):
                 "Something else than skewmon's program answers there; look at the account's shell and files.",
             )
         vantage = self._connection.stamps.vantage_stamps(asked.frame)
-        asked.reply.set_result(reading.exchange(asked.sent_ns, received_ns, vantage))
+        self._last = reading.exchange(asked.sent_ns, received_ns, vantage)
+        self._series.exchanges.append(self._last)
+        if not self._asked:
+            self._answered(self._series)
         return True
+
+    def _answered(self, series: Series) -> None:
+        if most := series.wanted():
+            self._go_on(series, most)
+        elif not series.done.done():
+            series.done.set_result(None)
 
     def _count_noise(self, count: int) -> None:
         self._noise_bytes += count
@@ -283,9 +294,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self.failure = self._connection.fault or error
             if self.on_failure:
                 self.on_failure(self.failure)
-        waiters = (self._hello, *[asked.reply for asked in self._asked.values()])
-        for waiter in waiters:
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(self.failure)
-                waiter.exception()  # retrieved here as well: there may be no request
+        if self._series is not None:
+            self._series.fail(self.failure)
+        if self._hello is not None and not self._hello.done():
+            self._hello.set_exception(self.failure)
+            self._hello.exception()  # retrieved here as well: nothing may wait for it any longer
         return self.failure

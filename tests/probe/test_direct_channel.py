@@ -1,0 +1,137 @@
+"""Data that goes past asyncssh's layers leaves asyncssh as if it had done all of it."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from skewmon.errors import NodeError, Reason
+from skewmon.monitor.check import opened
+from skewmon.probe.direct_channel import DirectChannel
+from skewmon.probe.link import Link
+from tests.fleet.sshd import Fleet, Login
+from tests.integration.measuring import TIMEOUT_S, nodes_of
+
+BURST = 64
+
+#: Attributes of asyncssh's connection and channel that both ways of handling a packet change.
+CONNECTION = ("_send_seq", "_recv_seq", "_rekey_bytes_sent", "_inpbuf", "_packet", "_deferred_packets")
+CHANNEL = ("_send_window", "_recv_window", "_send_buf", "_recv_state", "_send_state")
+
+
+@pytest.fixture
+def handled(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the pieces of data that were taken directly, and those that were left to asyncssh."""
+    counts: Counter[str] = Counter()
+    take = DirectChannel.take
+
+    def counting(self: DirectChannel, data: bytes) -> bool:
+        taken = take(self, data)
+        counts["direct" if taken else "left"] += 1
+        return taken
+
+    monkeypatch.setattr(DirectChannel, "take", counting)
+    return counts
+
+
+@asynccontextmanager
+async def one_link(*sshd_lines: str) -> AsyncIterator[Link]:
+    """Open a link to a node whose sshd has these lines in its configuration."""
+    async with (
+        Fleet(1, login=Login(sshd_lines=[*sshd_lines])) as fleet,
+        opened(nodes_of(fleet), TIMEOUT_S) as links,
+    ):
+        (link,) = links.values()
+        assert link.failure is None
+        yield link
+
+
+def fed(link: Link, change: Callable[[bytes], list[bytes]]) -> None:
+    """Give the connection other pieces than those that the socket returns."""
+    assert link.connection is not None
+    ssh = link.connection.ssh
+    handle = ssh.data_received
+
+    def data_received(data: bytes, datatype: None = None) -> None:
+        for piece in change(data):
+            handle(piece, datatype)
+
+    ssh.data_received = data_received
+
+
+async def state_after_burst(link: Link) -> list[object]:
+    """Return what asyncssh knows of the connection and the channel after a burst."""
+    assert link.connection is not None
+    burst = await link.burst(BURST)
+    assert len(burst.opening) == BURST
+    channel = getattr(link.session, "_channel")  # noqa: B009
+    ssh = link.connection.ssh
+    return [
+        *(getattr(ssh, name) for name in CONNECTION),
+        *(getattr(channel, name) for name in CHANNEL),
+        getattr(ssh, "_send_encryption")._cipher._iv[4:] > bytes(8),  # noqa: B009
+    ]
+
+
+async def test_a_burst_goes_past_asyncssh_and_leaves_the_same_state(
+    monkeypatch: pytest.MonkeyPatch, handled: Counter[str]
+) -> None:
+    """Sequence numbers, windows and the bytes until the next key exchange are those of asyncssh's own way."""
+    async with one_link() as link:
+        direct = await state_after_burst(link)
+    assert handled["direct"] >= BURST
+    monkeypatch.setattr(DirectChannel, "take", lambda _self, _data: False)
+    monkeypatch.setattr(DirectChannel, "write", lambda self, data: self._channel.write(data))
+    async with one_link() as link:
+        by_asyncssh = await state_after_burst(link)
+    window = len(CONNECTION) + CHANNEL.index("_recv_window")  # readings differ by a digit now and then
+    assert abs(int(str(direct[window])) - int(str(by_asyncssh[window]))) <= BURST * 8
+    del direct[window], by_asyncssh[window]
+    assert direct == by_asyncssh
+
+
+@pytest.mark.parametrize("cipher", ["aes256-gcm@openssh.com", "aes128-ctr", "chacha20-poly1305@openssh.com"])
+async def test_each_cipher_is_served(cipher: str, handled: Counter[str]) -> None:
+    """AES-GCM directly, any other by asyncssh."""
+    async with one_link(f"Ciphers {cipher}") as link:
+        assert len((await link.burst(BURST)).opening) == BURST
+    assert (handled["direct"] >= BURST) is ("gcm" in cipher)
+
+
+async def test_pieces_and_rows_of_packets_are_left_to_asyncssh(handled: Counter[str]) -> None:
+    """A packet in two pieces, and one that follows a part of another."""
+    async with one_link() as link:
+        lengths = iter(range(1, 10_000))
+
+        def cut(data: bytes) -> list[bytes]:
+            at = next(lengths) % len(data)
+            return [data[:at], data[at:]] if at else [data]
+
+        fed(link, cut)
+        assert len((await link.burst(BURST)).opening) == BURST
+    assert handled["left"] > BURST
+
+
+async def test_a_forged_packet_ends_the_connection(handled: Counter[str]) -> None:
+    """As asyncssh ends it: nothing that fails its tag reaches the session."""
+    async with one_link() as link:
+        await link.burst(2)
+        honest = handled["direct"]
+        fed(link, lambda data: [data[:-1] + bytes([data[-1] ^ 1])])
+        with pytest.raises(NodeError) as raised:
+            await link.burst(2)
+    assert raised.value.reason is Reason.DISCONNECTED
+    assert handled["direct"] == honest
+
+
+async def test_windows_are_opened_again(handled: Counter[str]) -> None:
+    """More data than a window holds, both ways: asyncssh asks for more of it."""
+    async with one_link() as link:
+        channel = getattr(link.session, "_channel")  # noqa: B009
+        channel._init_recv_window = channel._recv_window = 4096
+        for _ in range(4):
+            assert len((await link.burst(BURST)).opening) == BURST
+        assert channel._recv_window > 0
+    assert handled["direct"] > BURST
+    assert handled["left"] > 4
