@@ -3,8 +3,8 @@
 A node's interval contains its clock after any number of exchanges; further ones only narrow it. So a burst
 that stops early can hide nothing but precision. It stops once no further exchange could be of use:
 
-- for a verdict: in its last round the node was near no line (``near_line``), and its clock is still where
-  that round would have it, but for ordinary steering;
+- for a verdict: in its last round the node was near no line (``near_line``), and no clock that would bring it
+  near one has moved since, but by ordinary steering (``near_changed``);
 - for the published bound: that of a pair could narrow by no more than a tenth of the lowest line;
 - for the history: rates and drift rest on the narrowest bursts of the last minutes, and this one is hardly
   wider than usual.
@@ -13,9 +13,9 @@ Everything else gets the whole burst: a new node, a node near a line, a moved cl
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns
 from skewmon.clock.interval import RHO_WALL_PPB, age_slack_ns
@@ -37,6 +37,8 @@ WIDTHS = 1.5
 
 Enough = Callable[[Sequence[Exchange]], bool]
 
+Key = TypeVar("Key", bound=Hashable)
+
 
 def never(_: Sequence[Exchange]) -> bool:
     """Return False: a burst has its full number of exchanges."""
@@ -44,9 +46,9 @@ def never(_: Sequence[Exchange]) -> bool:
 
 
 class BurstGoal(NamedTuple):
-    """The lowest line of a node's clusters, and its wall clock minus the base in its last round."""
+    """The lines of a node's clusters, lowest first, and its wall clock minus the base in its last round."""
 
-    line_ns: int
+    lines_ns: tuple[int, ...]
     wall: Interval
     at_ns: int
 
@@ -61,19 +63,41 @@ def is_enough(goal: BurstGoal, before: BurstBaseline, exchanges: Sequence[Exchan
     width_ns = burst_width_ns(exchanges)
     # All of the excess may be on one side, and a pair has it twice.
     excess_ns = 2 * (width_ns - before.narrowest_ns)
-    if width_ns > WIDTHS * before.usual_ns or excess_ns > goal.line_ns // PART_OF_LINE:
+    if width_ns > WIDTHS * before.usual_ns or excess_ns > goal.lines_ns[0] // PART_OF_LINE:
         return False
-    return _is_expected(exchanges[-1], goal)
+    return is_expected(exchanges[-1], goal)
 
 
-def _is_expected(latest: Exchange, goal: BurstGoal) -> bool:
+def is_expected(latest: Exchange, goal: BurstGoal) -> bool:
     """Return whether a wall clock can still be where the last round had it, but for ordinary steering."""
     slack_ns = age_slack_ns(latest.received_ns - goal.at_ns, RHO_WALL_PPB)
     lower_ns, upper_ns = latest.real_out_ns - latest.received_ns, latest.real_in_ns - latest.sent_ns
     return goal.wall.lower_ns - slack_ns <= upper_ns and lower_ns <= goal.wall.upper_ns + slack_ns
 
 
-def near_line(offsets: Mapping[str, Interval], limit_ns: int, margin_ns: int) -> set[str]:
+def near_changed(
+    latest: Mapping[Key, Exchange], changed: Iterable[Key], lines_ns: Iterable[int], now_ns: int
+) -> set[Key]:
+    """Return the nodes near one of the lines by their last exchanges, if any clock of them has changed.
+
+    ``changed`` are the nodes that are not where the last round had them, or were not in it.
+    """
+    moved = [key for key in changed if key in latest]
+    if not moved:
+        return set()
+    walls = {key: _wall_at(one, now_ns) for key, one in latest.items()}
+    return {key for line_ns in lines_ns for key in near_line(walls, line_ns, line_ns // PART_OF_LINE)}
+
+
+def _wall_at(latest: Exchange, now_ns: int) -> Interval:
+    """Return the wall clock minus the base by one exchange, aged."""
+    slack_ns = age_slack_ns(now_ns - latest.received_ns, RHO_WALL_PPB)
+    return Interval(
+        latest.real_out_ns - latest.received_ns - slack_ns, latest.real_in_ns - latest.sent_ns + slack_ns
+    )
+
+
+def near_line(offsets: Mapping[Key, Interval], limit_ns: int, margin_ns: int) -> set[Key]:
     """Return the nodes of pairs whose distance may be a limit, or may lie within ``margin_ns`` of it."""
     ordered = sorted(offsets.values(), key=lambda one: one.lower_ns)
     lower = [one.lower_ns for one in ordered]

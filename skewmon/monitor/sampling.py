@@ -26,18 +26,18 @@ def goals_after(view: ClusterView, states: Mapping[Endpoint, NodeState]) -> Goal
         or any(line.kind is ThresholdKind.DRIFT for line in cluster.thresholds)
     ):
         return {}
-    line_ns = min(line.limit_ns for line in lines)
+    lines_ns = tuple(sorted({line.limit_ns for line in lines}))
     near = _near(view, lines)
     goals: dict[Endpoint, BurstGoal] = {}
     for node, shown in zip(cluster.nodes, view.nodes, strict=True):
         outcome, state = shown.outcome, states.get(node.endpoint)
         if isinstance(outcome, Measured) and state and shown.name not in near and _is_known(state):
-            goals[node.endpoint] = BurstGoal(line_ns, outcome.estimate.wall, outcome.estimate.at_ns)
+            goals[node.endpoint] = BurstGoal(lines_ns, outcome.estimate.wall, outcome.estimate.at_ns)
     return goals
 
 
 def shared_goals(clusters: Iterable[Cluster], goals_of: Mapping[str, Goals]) -> dict[Endpoint, BurstGoal]:
-    """Return the goals of a round; a node of several clusters has the lowest line, if each has a goal."""
+    """Return the goals of a round; a node of several clusters has the lines of all, if each has a goal."""
     shared: dict[Endpoint, BurstGoal] = {}
     refused: set[Endpoint] = set()
     for cluster in clusters:
@@ -46,8 +46,11 @@ def shared_goals(clusters: Iterable[Cluster], goals_of: Mapping[str, Goals]) -> 
             goal, other = goals.get(node.endpoint), shared.get(node.endpoint)
             if goal is None:
                 refused.add(node.endpoint)
-            elif other is None or goal.line_ns < other.line_ns:
+            elif other is None:
                 shared[node.endpoint] = goal
+            elif goal.lines_ns != other.lines_ns:
+                lines_ns = tuple(sorted({*goal.lines_ns, *other.lines_ns}))
+                shared[node.endpoint] = other._replace(lines_ns=lines_ns)
     return {endpoint: goal for endpoint, goal in shared.items() if endpoint not in refused}
 
 

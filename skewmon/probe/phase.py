@@ -207,9 +207,12 @@ class _Request(Generic[Result]):
     async def _answer(self) -> "Result | Failed":
         try:
             with translated(Where.NODE, node_error, node=self.link.node.name):
-                return await self._phase.ask(self.link)
+                try:
+                    return await self._phase.ask(self.link)
+                except NodeError:
+                    await asyncio.sleep(0)  # links that are down fail at once: others have their turn
+                    raise
         except NodeError as error:
-            await asyncio.sleep(0)  # thousands of links that are down fail at once: others have their turn
             return error.failed
 
     def _follow(self, _earlier: object) -> None:

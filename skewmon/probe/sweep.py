@@ -5,11 +5,11 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
-from skewmon.clock.sampling import BurstGoal, is_enough, never
+from skewmon.clock.sampling import BurstGoal, is_enough, is_expected, near_changed, never
 from skewmon.errors import NodeError, Reason
 from skewmon.model import (
     NS_PER_S,
@@ -103,6 +103,7 @@ class Sweeper:
         self._budget_of = budget_of
         self._phases = Phases()
         self._baselines: WeakKeyDictionary[Link, BurstBaseline] = WeakKeyDictionary()
+        self._measured: WeakSet[Link] = WeakSet()  # in their last sweep
 
     async def sweep(
         self,
@@ -130,6 +131,7 @@ class Sweeper:
             reading = beside.create_task(vantage_readings.taken(vantages, samples, budget))
             taken = await self._phases.run(links.values(), burst, budget)
             taken |= await self._phases.run(self._grown_old(taken), burst, budget)
+            taken |= await self._completed(taken, goal_of, samples, budget)
             at_ns, admin = base_ns(), admin_wall()
             opened = {link: one for link, one in taken.items() if isinstance(one, _Taken)}
             closings = await self._phases.run(
@@ -159,6 +161,38 @@ class Sweeper:
             if goal is None:  # else the node is far from every line, and a repeat not worth its cost
                 burst = await self._quietened(link, burst, samples, repeats, baseline)
         return _Taken(burst, began, base_ns())
+
+    async def _completed(
+        self,
+        taken: "Mapping[Link, _Taken | Failed]",
+        goal_of: Mapping[Link, BurstGoal],
+        samples: int,
+        budget: Budget,
+    ) -> "Mapping[Link, _Taken | Failed]":
+        """Return whole bursts of the nodes that a clock which has changed may bring near a line."""
+        bursts = {link: one.burst for link, one in taken.items() if isinstance(one, _Taken)}
+        changed = [
+            link
+            for link, burst in bursts.items()
+            if link not in self._measured
+            or ((goal := goal_of.get(link)) and not is_expected(burst.opening[-1], goal))
+        ]
+        for link in taken:
+            (self._measured.add if link in bursts else self._measured.discard)(link)
+        if not (changed and goal_of):
+            return {}
+        latest = {link: burst.opening[-1] for link, burst in bursts.items()}
+        lines_ns = {line_ns for goal in goal_of.values() for line_ns in goal.lines_ns}
+        near = near_changed(latest, changed, lines_ns, base_ns())
+
+        async def complete(link: Link) -> _Taken:
+            began, short = base_ns(), bursts[link]
+            again = await link.burst(samples - len(short.opening), began + int(budget.ask_s * NS_PER_S))
+            return _Taken(joined(short, again), began, base_ns())
+
+        short = [link for link in near if link in goal_of and len(bursts[link].opening) < samples]
+        whole = await self._phases.run(short, complete, budget)
+        return {link: one for link, one in whole.items() if isinstance(one, _Taken)}  # else the short one
 
     @staticmethod
     async def _quietened(

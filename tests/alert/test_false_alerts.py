@@ -10,7 +10,7 @@ from skewmon.alert.conditions import observe
 from skewmon.alert.machine import State, step
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns
 from skewmon.clock.burst import estimate
-from skewmon.clock.sampling import BurstGoal, is_enough
+from skewmon.clock.sampling import BurstGoal, is_enough, is_expected, near_changed
 from skewmon.model import NS_PER_S, Burst, Cluster, ClusterView, Endpoint, Interval, Measured, Node, Threshold
 from skewmon.monitor.round import run_round
 from skewmon.monitor.state import MonitorState
@@ -96,6 +96,10 @@ class Simulated:
         """Measure every node, as the real sweeper does; of a burst with a goal the first exchanges count."""
         seen = observe_round(self.machines, self.now_ns)
         bursts = [self._ended(endpoint, one.burst, goals) for endpoint, one in zip(links, seen, strict=True)]
+        latest = dict(zip(links, (burst.opening[-1] for burst in bursts), strict=True))
+        changed = [one for one, goal in goals.items() if not is_expected(latest[one], goal)]
+        near = near_changed(latest, changed, [LINE.limit_ns], seen[0].tau_ns) & goals.keys()
+        bursts = [seen[links[one]].burst if one in near else bursts[links[one]] for one in links]
         self.exchanges = [len(burst.opening) for burst in bursts]
         outcomes = [
             Measured(burst, estimate(burst, one.tau_ns)) for burst, one in zip(bursts, seen, strict=True)

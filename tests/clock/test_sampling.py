@@ -12,7 +12,7 @@ from tests.clock.simulator import MS, US
 AT_NS = 10**15
 AHEAD_NS = 1_790_000_000 * NS_PER_S
 USUAL = (100 * US, 150 * US, 900 * US)
-GOAL = BurstGoal(50 * MS, Interval.around(AHEAD_NS, 100 * US), AT_NS)
+GOAL = BurstGoal((50 * MS,), Interval.around(AHEAD_NS, 100 * US), AT_NS)
 
 
 def exchange(width_ns: int, *, ahead_ns: int = AHEAD_NS, raw: bool = True) -> Exchange:

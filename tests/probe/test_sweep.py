@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
+from skewmon.clock.sampling import BurstGoal, Enough
 from skewmon.errors import ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Endpoint, Exchange, Failed, Measured, Node, Program, Quantum
 from skewmon.probe import budget as budget_module
@@ -21,6 +23,7 @@ from tests.integration.measuring import in_order
 RAW = Program("python3", raw=Quantum(0, 1))
 PLAIN = Program("bash")
 
+MS = 1_000_000
 QUIET_NS = 50_000
 NOISY_NS = 500_000
 
@@ -303,3 +306,53 @@ async def test_a_round_that_is_cancelled_ends_its_requests_and_leaves_their_plac
     sweep = await sweeper.sweep(keyed(links), 8)
     assert all(isinstance(outcome, Measured) for outcome in in_order(sweep))
     assert [link.ended for link in links] == [1] * len(links)
+
+
+class Short(Scripted):
+    """A link whose bursts end as early as they may, of a node whose wall clock can be set."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.ahead_ns = 0
+        self.made: list[int] = []
+
+    async def burst(self, samples: int, until_ns: int | None = None, *enough: Enough) -> Burst:
+        """Return exchanges until they are enough, and note how many."""
+        exchanges = [self._exchange(QUIET_NS)]
+        while len(exchanges) < samples and not (enough and enough[0](exchanges)):
+            exchanges.append(self._exchange(QUIET_NS))
+        self.made.append(len(exchanges))
+        return Burst(self.program, tuple(exchanges))
+
+    def _exchange(self, trip_ns: int) -> Exchange:
+        seen = super()._exchange(trip_ns)
+        ahead_ns = self.ahead_ns
+        return replace(seen, real_in_ns=seen.real_in_ns + ahead_ns, real_out_ns=seen.real_out_ns + ahead_ns)
+
+
+@pytest.mark.parametrize(
+    ("step_ns", "made"),
+    [(0, [[1], [1], [1]]), (20 * MS, [[8], [1], [1]]), (50 * MS, [[8], [1, 7], [1, 7]])],
+    ids=["none", "far from the line", "to the line"],
+)
+async def test_a_clock_that_moves_near_a_line_gets_whole_bursts_of_its_pairs(
+    step_ns: int, made: list[list[int]]
+) -> None:
+    """In the same round: their short bursts rest on where the last round had the clock."""
+    links = [Short("n1"), Short("n2"), Short("n3")]
+    sweeper = Sweeper()
+    for _ in range(ROUNDS):
+        last = await sweeper.sweep(keyed(links), 8)
+    goals = {
+        endpoint: BurstGoal((50 * MS,), one.estimate.wall, one.estimate.at_ns)
+        for endpoint, one in last.outcomes.items()
+        if isinstance(one, Measured)
+    }
+    for link in links:
+        link.made.clear()
+    links[0].ahead_ns = step_ns
+    sweep = await sweeper.sweep(keyed(links), 8, INTERVAL_S, goals)
+    assert [link.made for link in links] == made
+    for outcome, counts in zip(in_order(sweep), made, strict=True):
+        assert isinstance(outcome, Measured)
+        assert len(outcome.burst.opening) == sum(counts)

@@ -9,7 +9,7 @@ have missed a round.
 import asyncio
 import gc
 import types
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -108,8 +108,14 @@ class Driven(Coroutine[Any, Any, Any]):
     def close(self) -> None:
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, None, Any]:
-        raise NotImplementedError
+    def __await__(self) -> "Driven":
+        return self
+
+    def __iter__(self) -> "Driven":
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
 
     def _at_suspension(self, yielded: Any) -> Any:
         site = site_of(self._coroutine)
@@ -120,6 +126,17 @@ class Driven(Coroutine[Any, Any, Any]):
             yielded.cancel()
             return yielded
         return self._at_suspension(self._coroutine.throw(ForeignError("raised by the test")))
+
+
+def watch_requests(saboteur: Saboteur, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch the requests of rounds to the victim, too: they share their tasks with those to other nodes."""
+    answer = phase._Request._answer
+
+    async def watched(self: Any) -> Any:
+        request = answer(self)
+        return await (Driven(request, saboteur) if self.link.node.name == VICTIM else request)
+
+    monkeypatch.setattr(phase._Request, "_answer", watched)
 
 
 def site_of(outermost: Any) -> Site:
@@ -169,10 +186,13 @@ def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_in_haste")
-async def test_an_exception_at_any_await_of_a_nodes_task_costs_that_node_alone(tmp_path: Path) -> None:
+async def test_an_exception_at_any_await_of_a_nodes_task_costs_that_node_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One after the other, until no await is left: connecting, starting, measuring, status, waiting."""
     saboteur = Saboteur()
     asyncio.get_running_loop().set_task_factory(saboteur.factory)
+    watch_requests(saboteur, monkeypatch)
     async with nodes(tmp_path, "n1", VICTIM, "n2") as members:
         clusters = [
             Cluster(name, tuple(members), interval_s=interval_s, status_interval_s=0.1, samples=2)
@@ -233,10 +253,13 @@ def _without_own_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_without_own_status")
-async def test_an_exception_at_any_await_costs_one_node_of_a_check(tmp_path: Path) -> None:
+async def test_an_exception_at_any_await_costs_one_node_of_a_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of one node, again and again, until no await is left; the others are in every result."""
     saboteur = Saboteur()
     asyncio.get_running_loop().set_task_factory(saboteur.factory)
+    watch_requests(saboteur, monkeypatch)
     async with nodes(tmp_path, "n1", VICTIM, "n2") as members:
         while True:
             saboteur.armed = True
