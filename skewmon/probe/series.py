@@ -37,6 +37,11 @@ class Series:
         """Return the time that is left for its exchanges, at most a limit."""
         return limit_ns if self._until_ns is None else min(limit_ns, self._until_ns - base_ns())
 
+    def end(self) -> None:
+        """End the burst with the exchanges that were made."""
+        if not self.done.done():
+            self.done.set_result(None)
+
     def fail(self, error: Exception) -> None:
         """End the burst with an error."""
         if not self.done.done():

@@ -130,7 +130,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             raise self.failure
         self._series = series
         try:
-            self._go_on(series, series.wanted())
+            self._go_on(series)
             await series.done
         finally:
             self._series = None
@@ -138,8 +138,12 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._asked.clear()
         return series.exchanges
 
-    def _go_on(self, series: Series, most: int) -> None:
+    def _go_on(self, series: Series) -> None:
         """Send the next request, or those that a vantage passes to the node one by one in time."""
+        most = series.wanted()
+        if not most:
+            series.end()
+            return
         self._noise_bytes, count = 0, 1
         if self._connection.stamps.knows_turns:
             left_ns = series.left_ns(int(self._patience.reply_s * NS_PER_S))
@@ -248,14 +252,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._last = reading.exchange(asked.sent_ns, received_ns, vantage)
         self._series.exchanges.append(self._last)
         if not self._asked:
-            self._answered(self._series)
+            self._go_on(self._series)
         return True
-
-    def _answered(self, series: Series) -> None:
-        if most := series.wanted():
-            self._go_on(series, most)
-        elif not series.done.done():
-            series.done.set_result(None)
 
     def _count_noise(self, count: int) -> None:
         self._noise_bytes += count
