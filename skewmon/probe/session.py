@@ -20,9 +20,9 @@ from skewmon.probe.budget import PATIENT, Patience
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
 from skewmon.probe.direct_channel import DirectChannel
+from skewmon.probe.exchange_series import ExchangeSeries
 from skewmon.probe.faults import lost_error, quoted, session_refused
 from skewmon.probe.metering import EXCHANGE, START, without_packet_log
-from skewmon.probe.series import Series
 from skewmon.runtime.containment import Where, contained, internal_errors, node_error
 from skewmon.runtime.tasks import Deadline
 
@@ -55,7 +55,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._direct: DirectChannel | None = None
         self._hello: asyncio.Future[Program] | None = None
         self._asked: dict[int, _Asked] = {}
-        self._series: Series | None = None
+        self._series: ExchangeSeries | None = None
         self.failure: NodeError | None = None
         self.on_failure: Callable[[NodeError], None] | None = None  # called once, at once
         self._line = bytearray()
@@ -112,7 +112,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     async def exchange(self) -> Exchange:
         """Return one exchange; raise ProbeError if the program ended, is silent, floods or garbles lines."""
-        return (await self._exchanges(Series(1)))[0]
+        return (await self._exchanges(ExchangeSeries(1)))[0]
 
     async def burst(self, samples: int, until_ns: int | None = None, enough: Enough = never) -> Burst:
         """Return a burst of ``samples`` exchanges, back to back, or of fewer once they are ``enough``.
@@ -121,10 +121,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         a vantage are back to back there, so all of them take little longer than one.
         """
         assert self.program is not None
-        exchanges = await self._exchanges(Series(samples, until_ns, enough))
+        exchanges = await self._exchanges(ExchangeSeries(samples, until_ns, enough))
         return Burst(self.program, tuple(exchanges), vantage=self.vantage_label)
 
-    async def _exchanges(self, series: Series) -> list[Exchange]:
+    async def _exchanges(self, series: ExchangeSeries) -> list[Exchange]:
         """Make the exchanges of a series; each request leaves in the call that takes the reply before it."""
         if self.failure:
             raise self.failure
@@ -138,7 +138,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._asked.clear()
         return series.exchanges
 
-    def _go_on(self, series: Series) -> None:
+    def _go_on(self, series: ExchangeSeries) -> None:
         """Send the next request, or those that a vantage passes to the node one by one in time."""
         most = series.wanted()
         if not most:

@@ -7,7 +7,7 @@ from skewmon.model import Exchange
 from skewmon.probe.clocks import base_ns
 
 
-class Series:
+class ExchangeSeries:
     """The exchanges of a burst that were made so far, and how many more are wanted.
 
     A burst has ``samples`` exchanges, or fewer once they are ``enough``. After the first, none is begun that
