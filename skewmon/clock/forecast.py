@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from skewmon.clock.drift import Rates
-from skewmon.clock.rate import Rate
+from skewmon.clock.rate import Basis, Rate
 from skewmon.model import NS_PER_S, Discipline, Drift, Forecast, Interval, Passing, SyncStatus
 from skewmon.text import coarse, exact
 
@@ -94,13 +94,15 @@ def node_forecasts(
     The cluster's reference is the median of the nodes in ``reference``, by default of all.
     """
     nets = _net_rates({name: rates[name] for name in offsets}, reference)
-    apart = _against_the_other(offsets, nets)
-    found = {}
-    for name, rate in _rates_to_reference(nets, reference).items():
+    if not nets:
+        return {}
+    middle, apart, found = _reference_rate(nets, reference), _against_the_other(offsets, nets), {}
+    for name, net in nets.items():
+        rate = net.minus(middle)
         if rate.meaningful:
             offset, leaving = apart.get(name, (offsets[name], rate))
             ahead = forecast(offset, leaving, limits_ns, discipline(statuses[name]))
-            found[name] = NodeForecast(Rates(net=rate).published, ahead)
+            found[name] = NodeForecast(Drift(rate.ratio, rate.lower, rate.upper), ahead)
     return found
 
 
@@ -110,18 +112,15 @@ def _net_rates(rates: Mapping[str, Rates], reference: Collection[str] | None) ->
     return nets if nets.keys() >= (rates.keys() if reference is None else set(reference)) else {}
 
 
-def _rates_to_reference(nets: Mapping[str, Rate], reference: Collection[str] | None) -> dict[str, Rate]:
-    """Return each node's net rate against the cluster's reference instead of its axis.
+def _reference_rate(nets: Mapping[str, Rate], reference: Collection[str] | None) -> Rate:
+    """Return the rate of the cluster's reference against the axis of the nodes.
 
     The reference moves as the median node does; a median of intervals is the interval of the medians.
     """
-    if not nets:
-        return {}
-    nodes = [net for name, net in nets.items() if reference is None or name in reference]
-    lower = median(net.lower for net in nodes)
-    upper = median(net.upper for net in nodes)
-    samples = min(net.samples for net in nodes)
-    return {name: net.minus(Rate(lower, upper, net.basis, samples)) for name, net in nets.items()}
+    nodes = [*nets.values()] if reference is None else [nets[name] for name in reference if name in nets]
+    lower = median([net.lower for net in nodes])
+    upper = median([net.upper for net in nodes])
+    return Rate(lower, upper, Basis.BOUNDED, min([net.samples for net in nodes]))
 
 
 def _against_the_other(

@@ -33,8 +33,9 @@ class Rate(NamedTuple):
     @property
     def meaningful(self) -> bool:
         """Whether enough bursts show its sign, or that it is small."""
-        half = (self.upper - self.lower) / 2
-        return self.samples >= LEAST_SAMPLES and (half < abs(self.ratio) or half <= NARROW)
+        if self.samples < LEAST_SAMPLES:
+            return False
+        return self.lower > 0 or self.upper < 0 or self.upper - self.lower <= 2 * NARROW
 
     def chained(self, reference: "Rate") -> "Rate":
         """Return the rate of a clock against a third one, by this one against a second and that one's."""

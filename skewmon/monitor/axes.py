@@ -101,6 +101,8 @@ class Survey:
 
     def evidence(self, endpoint: Endpoint, sweep: Sweep) -> VantageEvidence | None:
         """Return what hinders the measurement of a node from its vantage; None if nothing does."""
+        if not (self.contradicting or sweep.vantage_of or sweep.detours):
+            return None  # no node is measured from one
         if endpoint in self.contradicting:
             return VantageEvidence(self.contradicting[endpoint], contradicts=True)
         label = sweep.vantage_of.get(endpoint, "")
@@ -111,7 +113,7 @@ class Survey:
     def views(self, cluster: Cluster, sweep: Sweep) -> tuple[VantageView, ...]:
         """Return the published view of each vantage that nodes of a cluster are to be measured from."""
         names: dict[str, dict[Endpoint, str]] = {}
-        for node in cluster.nodes:
+        for node in cluster.nodes if self.axes or sweep.vantages or sweep.vantage_of else ():
             outcome = sweep.outcomes[node.endpoint]
             label = outcome.burst.vantage if isinstance(outcome, Measured) else ""
             if label := label or sweep.vantage_of.get(node.endpoint, ""):

@@ -1,7 +1,8 @@
 """The result of a round for one cluster: offsets, skew, culprits, drift, findings, verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from skewmon.alert.verdict import (
     cluster_verdict,
@@ -65,13 +66,13 @@ WORST_PAIRS = 100
 MISSED_NS = 900 * NS_PER_S
 
 
-@dataclass(frozen=True, slots=True)
-class NodeInRound:
+class NodeInRound(NamedTuple):
     """One node of a cluster in one round: its outcome, its state, and both as evidence for the decisions."""
 
     name: str
     outcome: Outcome
     offset: Interval | None
+    admin_offset: Interval | None
     axis_offset: Interval | None
     state: NodeState
     moved: Sequence[Movement]  # since the cluster's previous round
@@ -95,35 +96,32 @@ class NodeInRound:
 
     def view(
         self,
-        admin: Interval,
         utc: Utc,
         reference: Reference,
         base_ppb: Interval | None,
         coming: NodeForecast,
     ) -> NodeView:
         """Return the node's part of the cluster's view."""
-        wall = _wall(self.outcome)
+        state = self.state
         return NodeView(
             name=self.name,
             address=self.evidence.address,
             outcome=self.outcome,
             offset=self.offset,
-            admin_offset=None if wall is None else wall - admin,
+            admin_offset=self.admin_offset,
             drift=coming.drift,
-            oscillator=oscillator_rate(self.outcome, self.state.clock_update),
+            oscillator=oscillator_rate(self.outcome, state.clock_update),
             forecast=coming.forecast,
-            steps=self.state.clock_update.steps,
+            steps=state.clock_update.steps,
             stepped=largest_step(self.moved),
-            last_step=self.state.last_step and self.state.last_step[1],
-            last_step_at_ns=self.state.last_step[0] if self.state.last_step else 0,
-            last_success_wall_ns=self.state.last_success_wall_ns,
-            timesync=self.state.timesync,
-            findings=node_findings(
-                self.evidence, reference, self.state.claimed_findings(self.evidence), base_ppb
-            ),
-            failures=dict(self.state.failures),
-            unparsed_lines=self.state.unparsed_lines,
-            utc_offset=self.evidence.utc_offset or offset_to(utc.offset, wall),
+            last_step=state.last_step and state.last_step[1],
+            last_step_at_ns=state.last_step[0] if state.last_step else 0,
+            last_success_wall_ns=state.last_success_wall_ns,
+            timesync=state.timesync,
+            findings=node_findings(self.evidence, reference, state.claimed_findings(self.evidence), base_ppb),
+            failures=dict(state.failures),
+            unparsed_lines=state.unparsed_lines,
+            utc_offset=self.evidence.utc_offset or offset_to(utc.offset, _wall(self.outcome)),
             axis=axis_of(self.outcome),
             axis_offset=self.axis_offset,
         )
@@ -159,8 +157,7 @@ def evaluate(
         at_wall_ns=wall_ns,
         duration_s=sweep.duration_s,
         nodes=tuple(
-            one.view(sweep.admin, utc, reference, base_ppb, forecasts.get(one.name, UNKNOWN_FORECAST))
-            for one in nodes
+            one.view(utc, reference, base_ppb, forecasts.get(one.name, UNKNOWN_FORECAST)) for one in nodes
         ),
         skew=skew,
         worst=published[0] if published else None,
@@ -201,6 +198,7 @@ def _nodes_in_round(
         record, outcome = state.node(endpoint), sweep.outcomes[endpoint]
         moved = record.moved_since(since_ns)
         wall, offset = _wall(outcome), on_axes.nodes.get(name)
+        admin_offset = None if wall is None else wall - sweep.admin
         evidence = NodeEvidence(
             name,
             record.timesync,
@@ -210,11 +208,12 @@ def _nodes_in_round(
             node.address,
             outcome.burst.program.boot_id if isinstance(outcome, Measured) else "",
             *rates_ppb(record.clock_update, axes_ppb.get(axis_of(outcome))),
-            None if wall is None else wall_ns + (wall - sweep.admin).estimate_ns,
+            None if admin_offset is None else wall_ns + admin_offset.estimate_ns,
             utc.offset_of(outcome),
             seen.evidence(endpoint, sweep),
         )
-        yield NodeInRound(name, outcome, offset, on_axes.own.get(name), record, moved, evidence)
+        own = on_axes.own.get(name)
+        yield NodeInRound(name, outcome, offset, admin_offset, own, record, moved, evidence)
 
 
 def _axes_ppb(on_axes: ClusterOffsets, state: MonitorState) -> dict[str, Interval | None]:

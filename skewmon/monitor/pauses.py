@@ -5,7 +5,7 @@ then its nodes are not blamed, and every conclusion from the axis's past is drop
 axis that kept its course among its own nodes is itself a clock by which the admin box is judged.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skewmon.clock.history import base_deviation, base_pause
@@ -64,9 +64,7 @@ def settled(
             endpoint: update.on_axis(axis) for endpoint, update in found.items() if update.axis == axis.key
         }
         vantages[label] = one.state if is_known else replace(one.state, history=None)
-    return Settled(
-        {endpoint: found[endpoint] for endpoint in updates}, vantages, frozenset(moved), paused, jumped
-    )
+    return Settled(found, vantages, frozenset(moved), paused, jumped)
 
 
 def _is_doubtful(updates: Mapping[Endpoint, NodeUpdate], state: MonitorState, seen: SurveyedAxis) -> bool:
@@ -93,9 +91,8 @@ def _pause(
     axes: Sequence[SurveyedAxis] = (),
 ) -> Interval | None:
     """Return how long an axis stood still, if most nodes left their predictions by as much."""
-    deviations = [update.deviation for update in updates.values()] + [axis.deviation for axis in axes]
-    followed = _followed(updates, state, key) + sum(axis.was_followed for axis in axes)
-    return base_pause([deviation for deviation in deviations if deviation is not None], followed)
+    moved = _known(update.deviation for update in updates.values()) + _known(one.deviation for one in axes)
+    return base_pause(moved, _all_followed(updates, state, key, axes)) if moved else None
 
 
 def _jump(
@@ -105,6 +102,19 @@ def _jump(
     axes: Sequence[SurveyedAxis] = (),
 ) -> Interval | None:
     """Return by how much most nodes left their course against an axis."""
-    jumps = [update.jump for update in updates.values()] + [axis.deviation for axis in axes]
-    followed = _followed(updates, state, key) + sum(axis.was_followed for axis in axes)
-    return base_deviation([jump for jump in jumps if jump is not None], followed)
+    moved = _known(update.jump for update in updates.values()) + _known(one.deviation for one in axes)
+    return base_deviation(moved, _all_followed(updates, state, key, axes)) if moved else None
+
+
+def _known(deviations: Iterable[Interval | None]) -> list[Interval]:
+    return [one for one in deviations if one is not None]
+
+
+def _all_followed(
+    updates: Mapping[Endpoint, NodeUpdate],
+    state: MonitorState,
+    key: Hashable,
+    axes: Sequence[SurveyedAxis],
+) -> int:
+    """Return how many nodes and other axes have a prediction against an axis."""
+    return _followed(updates, state, key) + sum(axis.was_followed for axis in axes)

@@ -27,6 +27,8 @@ def rates_ppb(update: ClockUpdate, axis_ppb: Interval | None) -> tuple[Interval 
 
 def chained_ppb(rate: Interval, reference: Interval) -> Interval:
     """Return the rate of a clock against a third one, by its rate against a second and that one's."""
+    if reference.lower_ns == reference.upper_ns == 0:
+        return rate  # of a node that is measured on the base
     return Interval(
         rate.lower_ns + reference.lower_ns + rate.lower_ns * reference.lower_ns // NS_PER_S,
         rate.upper_ns + reference.upper_ns - -rate.upper_ns * reference.upper_ns // NS_PER_S,

@@ -52,7 +52,8 @@ def node_findings(
     """
     own = claimed_findings(node) if claimed is None else claimed
     measured = (*oscillator_rules(node, base_ppb), *vantage_rules(node))
-    return _ordered([*own, *offset_rules(node, reference), *measured])
+    found = (*own, *offset_rules(node, reference), *measured)
+    return _ordered(found) if len(found) > 1 else found
 
 
 def cluster_findings(

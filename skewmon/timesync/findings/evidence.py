@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from skewmon.errors import Failed
 from skewmon.model import Interval, Node, Peer, SyncStatus
@@ -23,6 +23,10 @@ class ClockChanges:
     suspended_s: float | None = None
     rebooted: bool | None = None
     slew_ppm: float | None = None  # positive: the clock is being sped up
+
+
+#: Nearly every node, nearly every round.
+NOTHING_MOVED = ClockChanges()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class NodeEvidence:
     name: str
     status: SyncStatus | None = None
     offset: Interval | None = None
-    history: ClockChanges = field(default_factory=ClockChanges)
+    history: ClockChanges = NOTHING_MOVED
     access: Access | None = None
     address: str = ""
     boot_id: str = ""

@@ -145,17 +145,18 @@ def _gap_ns(one: Sequence[NodeEvidence], other: Sequence[NodeEvidence]) -> int:
 
 def admin_box_rule(cluster: ClusterEvidence, admin: NodeEvidence, line_ns: int) -> Iterator[Finding]:
     """Report an admin box that is proven beyond the line from most nodes, all on the same side of it."""
-    measured = {name: node.offset for name, node in sorted(cluster.items()) if node.offset is not None}
-    if admin.offset is None or len(measured) < 2:
+    measured = {name: node.offset for name, node in cluster.items() if node.offset is not None}
+    own = admin.offset
+    if own is None or len(measured) < 2:
         return
-    ahead = {name: admin.offset - offset for name, offset in measured.items()}
     sides = {
-        "ahead of": [name for name, distance in ahead.items() if distance.lower_ns > line_ns],
-        "behind": [name for name, distance in ahead.items() if distance.upper_ns < -line_ns],
+        "ahead of": [name for name, one in measured.items() if own.lower_ns - one.upper_ns > line_ns],
+        "behind": [name for name, one in measured.items() if one.lower_ns - own.upper_ns > line_ns],
     }
     for side, far in sides.items():
         if len(far) * 2 > len(measured):
-            least_ns = min(ahead[name].proven_ns for name in far)
+            least_ns = min((own - measured[name]).proven_ns for name in far)
+            far.sort()
             yield finding(
                 FindingKind.ADMIN_BOX_OFF,
                 f"The clock of the admin box is at least {at_least(least_ns)} {side} {names(far)} "

@@ -7,6 +7,7 @@ from skewmon.text import at_most, date, span_of_seconds
 from skewmon.timesync.findings import advice
 from skewmon.timesync.findings.catalogue import finding
 from skewmon.timesync.findings.evidence import (
+    NOTHING_MOVED,
     NodeEvidence,
     Reference,
     claimed_bound_s,
@@ -34,6 +35,9 @@ TIME_SCALES_NS = ((37 * NS_PER_S, "TAI, the time scale of PTP,"), (18 * NS_PER_S
 #: path, and little for chance.
 SCALE_SLACK_NS = NS_PER_S // 4
 
+#: An offset nearer than this is no other time scale, nor time zone, nor date.
+NEAREST_SCALE_NS = 18 * NS_PER_S - SCALE_SLACK_NS
+
 #: Off by a day or more the clock shows another date; no time zone explains it.
 DATE_NS = 86_400 * NS_PER_S
 
@@ -52,14 +56,15 @@ _NTPD = frozenset({"ntpd", "ntpsec"})
 def offset_rules(node: NodeEvidence, reference: Reference) -> Iterator[Finding]:
     """Yield the findings of one node's measured offset and its history."""
     offset = reference.distance(node)
-    if offset is not None:
+    if offset is not None and offset.furthest_ns >= NEAREST_SCALE_NS:
         yield from _zone(node, offset)
         yield from _scale(node, offset)
         yield from _date(node, offset, reference.name)
-        if node.status is not None:
-            yield from _panic(node, offset, node.status, reference.name)
-            yield from _off(node, offset, node.status, reference)
-    yield from _history(node)
+    if offset is not None and offset.proven_ns > 0 and node.status is not None:
+        yield from _panic(node, offset, node.status, reference.name)
+        yield from _off(node, offset, node.status, reference)
+    if node.history is not NOTHING_MOVED:
+        yield from _history(node)
 
 
 def _zone(node: NodeEvidence, offset: Interval) -> Iterator[Finding]:
