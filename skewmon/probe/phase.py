@@ -248,11 +248,12 @@ class _Wait:
             self._deadline.put_off(self._slice_s)
 
     def lift(self) -> None:
-        """Wait no longer."""
+        """Wait no longer, and keep nothing of the request: it holds all that its round found."""
         self._deadline.lift()
+        self._request = None
 
     def _slice_passed(self) -> None:
-        assert self._request is not None
+        assert self._request is not None  # a deadline that was lifted does not pass
         self._slices -= 1
         if self._slices and not self._request.link.is_throttled:
             self._deadline.put_off(self._slice_s)

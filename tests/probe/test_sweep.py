@@ -1,6 +1,7 @@
 """The bursts that a round repeats, how often, and the use of their answers."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -356,3 +357,20 @@ async def test_a_clock_that_moves_near_a_line_gets_whole_bursts_of_its_pairs(
     for outcome, counts in zip(in_order(sweep), made, strict=True):
         assert isinstance(outcome, Measured)
         assert len(outcome.burst.opening) == sum(counts)
+
+
+async def test_the_exchanges_of_a_round_are_in_no_cycle() -> None:
+    """Python searches for cycles seldom, and until then they would keep all that a round found."""
+    links = [Short(f"n{number}") for number in range(2 * NEAR_AT_ONCE)]
+    sweeper = Sweeper()
+    for _ in range(2):  # from the second round on their places are those of near nodes
+        await sweeper.sweep(keyed(links), 8, INTERVAL_S)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        await sweeper.sweep(keyed(links), 8, INTERVAL_S)
+        gc.collect()
+        assert not [one for one in gc.garbage if isinstance(one, Exchange | Burst)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
