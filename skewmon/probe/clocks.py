@@ -135,14 +135,13 @@ class ArrivalClock:
         self._calibrated_ns = now
 
     def confirm(self) -> None:
-        """Check again after a burst: a clock of this process that left the kernel's meanwhile is a doubt."""
-        if self._is_kernels and not self._stamps_agree():
-            self.distrust()
+        """Check again after a burst: a clock of this process that left the kernel's meanwhile is a doubt.
 
-    def distrust(self) -> None:
-        """Use no stamp until the next calibration."""
-        self._is_kernels = False
-        self.doubts += 1
+        No stamp is used then until the next calibration.
+        """
+        if self._is_kernels and not self._stamps_agree():
+            self._is_kernels = False
+            self.doubts += 1
 
     def departure_ns(self) -> int:
         """Return the base now, before something is sent, and note how REALTIME differs from it."""

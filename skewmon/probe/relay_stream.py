@@ -68,9 +68,9 @@ class RelayStream(asyncio.Transport):
         """The base after the last bytes arrived at the admin box."""
         return self._outer.received_ns
 
-    def distrust_kernel(self) -> int:
-        """Drop the stamp of the last arrival, as StampedSocket does."""
-        return self._outer.distrust_kernel()
+    def recheck_kernel(self) -> int:
+        """Check the kernel's clock, as StampedSocket does."""
+        return self._outer.recheck_kernel()
 
     def vantage_stamps(self, frame: int) -> VantageStamps | None:
         """Return the stamps of an exchange whose request was in this frame and whose reply has just arrived.

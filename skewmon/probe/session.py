@@ -240,8 +240,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
         asked = self._asked.pop(reading.ident, None) if reading is not None else None
         if reading is None or asked is None or self._series is None:
             return False
-        if received_ns < asked.sent_ns:  # no reply arrives before its request: the stamp is false
-            received_ns = self._connection.stamps.distrust_kernel()
+        if received_ns < asked.sent_ns:  # the stamp is false, or the reply came unasked
+            received_ns = self._connection.stamps.recheck_kernel()
         if received_ns < asked.sent_ns:
             raise ProbeError(
                 Reason.GARBLED_REPLY,

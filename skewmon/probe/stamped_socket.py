@@ -37,8 +37,8 @@ class Stamps(Protocol):
     def one_segment(self, turn: int = 0) -> AbstractContextManager[None]:
         """Send all data of the body together, stamped at that instant; the body must not await."""
 
-    def distrust_kernel(self) -> int:
-        """Drop the stamp of the last arrival, which cannot be true; return the limit without it."""
+    def recheck_kernel(self) -> int:
+        """Check the kernel's clock, for its last stamp cannot be true; return the limit without it."""
 
     def vantage_stamps(self, frame: int) -> VantageStamps | None:
         """Return the vantage's stamps of a request in that frame and of the last arrival, or None."""
@@ -81,9 +81,9 @@ class StampedSocket(socket.socket):
         """Return a context that does nothing: a request is one packet, which leaves at once."""
         return _AT_ONCE
 
-    def distrust_kernel(self) -> int:
-        """Drop the stamp of the last arrival, which cannot be true; return the limit without it."""
-        self._arrivals.distrust()
+    def recheck_kernel(self) -> int:
+        """Check the kernel's clock, for its last stamp cannot be true; return the limit without it."""
+        self._arrivals.confirm()
         return self.returned_ns
 
     def vantage_stamps(self, frame: int) -> VantageStamps | None:

@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 from asyncssh.constants import MSG_IGNORE
 
-from skewmon.errors import ProbeError, Reason
+from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Cluster, ClusterView, Failed, Measured, Threshold
 from skewmon.monitor.check import opened
 from skewmon.monitor.round import run_round
@@ -153,6 +153,24 @@ async def test_replies_before_the_request_are_no_measurement(tmp_path: Path) -> 
         assert outcome.reason in {Reason.GARBLED_REPLY, Reason.CLOCK_MOVED}
     else:
         assert all(one.round_trip_ns >= 0 for one in outcome.burst.opening)
+
+
+async def test_replies_before_the_request_raise_no_doubt_about_the_kernels_stamps(tmp_path: Path) -> None:
+    """A doubt would cost every other node a second burst in that round, and narrow bounds in the next."""
+
+    def eager(liar: Liar, nonce: str, ident: int) -> bytes:
+        return liar.honest(nonce, ident) + liar.honest(nonce, ident + 1)
+
+    async with (
+        ScriptedNode(Liar(reply=eager), directory=tmp_path) as node,
+        opened([scripted(node)], 5) as links,
+    ):
+        (link,) = links.values()
+        assert link.failure is None
+        with pytest.raises(NodeError) as raised:
+            await link.burst(8)
+        assert raised.value.reason is Reason.GARBLED_REPLY
+        assert link._arrivals.doubts == 0
 
 
 async def test_a_reply_from_the_past_is_refused(tmp_path: Path) -> None:
