@@ -8,7 +8,7 @@ bracket comes by; a fixed threshold would raise false alarms there and miss step
 from typing import NamedTuple
 
 from skewmon.clock.interval import ANYWHERE_NS, age_slack_ns
-from skewmon.model import Exchange, Interval, Program
+from skewmon.model import Exchange, Interval, Program, Quantum
 
 #: Two processors' views of one clock may differ by some tens of nanoseconds; readings this close agree.
 AGREEMENT_NS = 100
@@ -29,50 +29,36 @@ def undisturbed(exchanges: tuple[Exchange, ...], program: Program) -> tuple[Brac
 
     The common case, quickly: the same brackets as ``wall_bracket`` and ``sleep_bracket`` give one by one.
     """
-    if program.raw is None or program.boot is None:
+    real, raw, mono, boot = program.real, program.raw, program.mono, program.boot
+    if raw is None or boot is None:
         return None
-    wall, sleep = _shared_wall(exchanges, program), _shared_sleep(exchanges, program)
-    return (wall, sleep) if wall is not None and sleep is not None else None
-
-
-def _shared_wall(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
-    real, raw, mono = program.real, program.raw, program.mono
-    assert raw is not None
     assert mono is not None
-    quanta = raw.early_ns + raw.late_ns + real.early_ns + real.late_ns
-    lowers, uppers = [], []
+    quanta_ns, real_quanta_ns = raw.early_ns + raw.late_ns, real.early_ns + real.late_ns
+    wall_lowers, wall_uppers, slept_most, slept_least_ns = [], [], [], -ANYWHERE_NS
     for one in exchanges:
-        if one.mono_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
+        mono_ns, boot_ns, raw_in_ns, raw_out_ns = one.mono_ns, one.boot_ns, one.raw_in_ns, one.raw_out_ns
+        if mono_ns is None or boot_ns is None or raw_in_ns is None or raw_out_ns is None:
             return None
-        if one.real_out_ns - one.real_in_ns < one.raw_out_ns - one.raw_in_ns - quanta:
-            return None  # perhaps a step backward between the reads
-        lowers.append(one.real_in_ns - one.mono_ns)
-        uppers.append(one.real_out_ns - one.mono_ns)
-    lower = max(lowers) - real.early_ns - mono.late_ns
-    upper = min(uppers) + real.late_ns + mono.early_ns
-    return Bracket(lower, upper) if lower <= upper else None
+        real_in_ns, real_out_ns, passed_ns = one.real_in_ns, one.real_out_ns, raw_out_ns - raw_in_ns
+        if passed_ns + quanta_ns < 0 or real_out_ns - real_in_ns < passed_ns - quanta_ns - real_quanta_ns:
+            return None  # RAW ran backwards, or perhaps REALTIME was stepped backward, between the reads
+        wall_lowers.append(real_in_ns - mono_ns)
+        wall_uppers.append(real_out_ns - mono_ns)
+        slept_ns, between_ns = boot_ns - mono_ns, passed_ns + quanta_ns
+        slept_most.append(slept_ns)
+        if slept_ns - between_ns > slept_least_ns:  # else it excludes nothing, even before slack is taken off
+            least_ns = slept_ns - between_ns - age_slack_ns(between_ns, SLEW_LIMIT_PPB)
+            slept_least_ns = max(slept_least_ns, least_ns)
+    wall = _bracket(max(wall_lowers), min(wall_uppers), real, mono)
+    slept = _bracket(slept_least_ns, min(slept_most), boot, mono)
+    return (wall, slept) if wall is not None and slept is not None else None
 
 
-def _shared_sleep(exchanges: tuple[Exchange, ...], program: Program) -> Bracket | None:
-    boot, raw, mono = program.boot, program.raw, program.mono
-    assert boot is not None
-    assert raw is not None
-    assert mono is not None
-    quanta = raw.early_ns + raw.late_ns
-    lower_ns, uppers = -ANYWHERE_NS, []
-    for one in exchanges:
-        if one.mono_ns is None or one.boot_ns is None or one.raw_in_ns is None or one.raw_out_ns is None:
-            return None
-        between = one.raw_out_ns - one.raw_in_ns + quanta
-        if between < 0:
-            return None
-        difference = one.boot_ns - one.mono_ns
-        uppers.append(difference)
-        if difference - between > lower_ns:  # else it excludes nothing new, even before slack is taken off
-            lower_ns = max(lower_ns, difference - between - age_slack_ns(between, SLEW_LIMIT_PPB))
-    lower = lower_ns - boot.early_ns - mono.late_ns
-    upper = min(uppers) + boot.late_ns + mono.early_ns
-    return Bracket(lower, upper) if lower <= upper else None
+def _bracket(lower_ns: int, upper_ns: int, clock: Quantum, mono: Quantum) -> Bracket | None:
+    """Return the difference of a clock and MONOTONIC between two readings of it, with their resolution."""
+    lower_ns -= clock.early_ns + mono.late_ns
+    upper_ns += clock.late_ns + mono.early_ns
+    return Bracket(lower_ns, upper_ns) if lower_ns <= upper_ns else None
 
 
 def wall_bracket(exchange: Exchange, program: Program) -> Bracket | None:
@@ -134,4 +120,6 @@ def narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
     if known is None or seen is None:
         return known or seen
     lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
+    if (lower, upper) == known:
+        return known
     return Bracket(lower, upper) if lower <= upper else seen

@@ -68,16 +68,15 @@ def ageing_ns(burst: Burst, at_ns: int, rate: RateBounds) -> int:
 def correction_at(burst: Burst, at_ns: int) -> Interval:
     """Return REALTIME minus RAW at ``at_ns`` from the node's own readings before and after it."""
     last = burst.opening[-1]
-    before = correction(last, burst.program)
+    lower_ns, upper_ns = correction(last, burst.program)
     if burst.closing is None:
-        return before.widened(age_slack_ns(at_ns - middle_ns(last), RHO_WALL_PPB))
-    after = correction(burst.closing, burst.program)
+        slack_ns = age_slack_ns(at_ns - middle_ns(last), RHO_WALL_PPB)
+        return Interval(lower_ns - slack_ns, upper_ns + slack_ns)
+    later_lower_ns, later_upper_ns = correction(burst.closing, burst.program)
     # The earliest that the first reading and the latest that the second can have been taken.
-    gap = min(at_ns - last.sent_ns, burst.closing.received_ns - at_ns)
-    slack = age_slack_ns(gap, TRIM_PPB) + _excursion_ns(last, burst.closing, burst.program)
-    return Interval(
-        min(before.lower_ns, after.lower_ns) - slack, max(before.upper_ns, after.upper_ns) + slack
-    )
+    gap_ns = min(at_ns - last.sent_ns, burst.closing.received_ns - at_ns)
+    slack_ns = age_slack_ns(gap_ns, TRIM_PPB) + _excursion_ns(last, burst.closing, burst.program)
+    return Interval(min(lower_ns, later_lower_ns) - slack_ns, max(upper_ns, later_upper_ns) + slack_ns)
 
 
 def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:
@@ -86,14 +85,15 @@ def _excursion_ns(before: Exchange, after: Exchange, program: Program) -> int:
     A clock that is steered one way and stepped the other goes there and back: by no more than the lesser of
     the two, each of which MONOTONIC separates, to the bracket of the reads.
     """
-    moves = []
-    for part in (stepped, steered):
-        earlier, later = part(before, program), part(after, program)
-        if earlier is not None and later is not None:
-            moves.append((later[0] - earlier[1], later[1] - earlier[0]))
-    if all(least_ns > 0 for least_ns, _ in moves) or all(most_ns < 0 for _, most_ns in moves):
-        return 0  # both moved the same way, or neither can be known
-    return min([max(most_ns, -least_ns) for least_ns, most_ns in moves])
+    if program.mono is None or before.mono_ns is None or after.mono_ns is None:
+        return 0  # neither can be known
+    step, later_step = stepped(before, program), stepped(after, program)
+    slew, later_slew = steered(before, program), steered(after, program)
+    step_least_ns, step_most_ns = later_step[0] - step[1], later_step[1] - step[0]
+    slew_least_ns, slew_most_ns = later_slew[0] - slew[1], later_slew[1] - slew[0]
+    if (step_least_ns > 0 and slew_least_ns > 0) or (step_most_ns < 0 and slew_most_ns < 0):
+        return 0  # both moved the same way
+    return min(max(step_most_ns, -step_least_ns), max(slew_most_ns, -slew_least_ns))
 
 
 def moved() -> ProbeError:
@@ -107,6 +107,10 @@ def moved() -> ProbeError:
 
 
 def _offset_at(burst: Burst, at_ns: int, clock: Clock) -> Interval:
+    if clock is OSCILLATOR and burst.closing is not None:
+        both = intersection((*burst.opening, burst.closing), burst.program, at_ns, clock)
+        if both is not None:
+            return both  # nearly always; else the opening exchanges alone may agree
     opening = intersection(burst.opening, burst.program, at_ns, clock)
     if opening is None:
         raise moved()
@@ -116,6 +120,6 @@ def _offset_at(burst: Burst, at_ns: int, clock: Clock) -> Interval:
     if closing is None:
         return opening
     if clock is OSCILLATOR:
-        return opening.meet(closing) or opening.hull(closing)
+        return opening.hull(closing)
     # REALTIME may have been stepped in between, by less than the widths show: only a proven step counts.
     return opening if opening.meet(closing) else opening.hull(closing)

@@ -131,10 +131,7 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     if anchor.raw_lower_ns - previous.raw_upper_ns < LEAST_SPAN_NS:
         return steering, None
     rate = rate_between(previous, anchor)
-    settled = len(steering.usual) >= LEAST_SAMPLES
-    usual_ppb = median_low(steering.usual) if settled else 0
-    away_ppb = max(rate.lower_ns - usual_ppb, usual_ppb - rate.upper_ns)  # at the least, ahead or behind
-    if away_ppb <= (SLEW_PPB if settled else UNKNOWN_USUAL_PPB):
+    if not _is_unusual(rate, steering.usual):
         return _trimmed(steering, anchor, rate), None
     if steering.slewing_rounds >= USUAL_ROUNDS:
         return Steering((anchor,), (rate.estimate_ns,)), None
@@ -142,6 +139,20 @@ def steer(steering: Steering, burst: Burst) -> tuple[Steering, Movement | None]:
     if not steering.slewing_rounds:
         began = Movement(MovementKind.SLEW, previous.at_ns, anchor.at_ns, rate_ppb=rate)
     return Steering((anchor,), steering.usual, steering.slewing_rounds + 1, rate), began
+
+
+def _is_unusual(rate: Interval, usual: Sequence[int]) -> bool:
+    """Return whether a rate of the correction is a slew, by those of the rounds before."""
+    if len(usual) < LEAST_SAMPLES:
+        return _away_ppb(rate, 0) > UNKNOWN_USUAL_PPB
+    if rate.lower_ns - min(usual) <= SLEW_PPB and max(usual) - rate.upper_ns <= SLEW_PPB:
+        return False  # near all of them, and their median
+    return _away_ppb(rate, median_low(usual)) > SLEW_PPB
+
+
+def _away_ppb(rate: Interval, usual_ppb: int) -> int:
+    """Return by how much a rate differs from another one at the least, ahead or behind."""
+    return max(rate.lower_ns - usual_ppb, usual_ppb - rate.upper_ns)
 
 
 def _trimmed(steering: Steering, anchor: Anchor, rate: Interval) -> Steering:

@@ -128,37 +128,40 @@ def offset_of(exchange: Exchange, program: Program, clock: Clock) -> Interval | 
     return intersection((exchange,), program, middle_ns(exchange), clock)
 
 
-def correction(exchange: Exchange, program: Program) -> Interval:
+def correction(exchange: Exchange, program: Program) -> Ends:
     """Return REALTIME minus MONOTONIC_RAW as the node read it, exact but for the bracket of the reads.
 
     REALTIME was read before the first RAW and after the last, so the two differences enclose the truth. A
     step between the reads widens them, or, backwards, swaps them: then the truth may lie outside by as much
     as the reads took, and a second exchange must show the value before or after.
     """
+    real, raw = program.real, program.raw
     assert exchange.raw_in_ns is not None
     assert exchange.raw_out_ns is not None
-    assert program.raw is not None
-    before = exchange.real_in_ns - exchange.raw_in_ns - program.real.early_ns - program.raw.late_ns
-    after = exchange.real_out_ns - exchange.raw_out_ns + program.real.late_ns + program.raw.early_ns
-    return Interval(before, after) if before <= after else Interval(after, before)
-
-
-def stepped(exchange: Exchange, program: Program) -> Ends | None:
-    """Return REALTIME − MONOTONIC, which only a step changes, or None if MONOTONIC was not read."""
-    if exchange.mono_ns is None or program.mono is None:
-        return None
-    before = exchange.real_in_ns - exchange.mono_ns - program.real.early_ns - program.mono.late_ns
-    after = exchange.real_out_ns - exchange.mono_ns + program.real.late_ns + program.mono.early_ns
+    assert raw is not None
+    before = exchange.real_in_ns - exchange.raw_in_ns - real.early_ns - raw.late_ns
+    after = exchange.real_out_ns - exchange.raw_out_ns + real.late_ns + raw.early_ns
     return (before, after) if before <= after else (after, before)
 
 
-def steered(exchange: Exchange, program: Program) -> Ends | None:
-    """Return MONOTONIC − RAW, which only a time daemon's steering changes, or None if it was not read."""
-    if exchange.mono_ns is None or program.mono is None:
-        return None
+def stepped(exchange: Exchange, program: Program) -> Ends:
+    """Return REALTIME − MONOTONIC, which only a step changes."""
+    real, mono = program.real, program.mono
+    assert exchange.mono_ns is not None
+    assert mono is not None
+    before = exchange.real_in_ns - exchange.mono_ns - real.early_ns - mono.late_ns
+    after = exchange.real_out_ns - exchange.mono_ns + real.late_ns + mono.early_ns
+    return (before, after) if before <= after else (after, before)
+
+
+def steered(exchange: Exchange, program: Program) -> Ends:
+    """Return MONOTONIC − RAW, which only a time daemon's steering changes."""
+    mono, raw = program.mono, program.raw
+    assert exchange.mono_ns is not None
+    assert mono is not None
     assert exchange.raw_in_ns is not None
     assert exchange.raw_out_ns is not None
-    assert program.raw is not None
-    before = exchange.mono_ns - exchange.raw_out_ns - program.mono.early_ns - program.raw.late_ns
-    after = exchange.mono_ns - exchange.raw_in_ns + program.mono.late_ns + program.raw.early_ns
+    assert raw is not None
+    before = exchange.mono_ns - exchange.raw_out_ns - mono.early_ns - raw.late_ns
+    after = exchange.mono_ns - exchange.raw_in_ns + mono.late_ns + raw.early_ns
     return (before, after) if before <= after else (after, before)

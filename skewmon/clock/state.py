@@ -172,14 +172,15 @@ def _crept(points: Sequence[Point], since_ns: int, now: Point, rate: RateBounds)
 
     If bursts are wide, each agrees with the one before it, and only some that are further apart contradict.
     """
+    (now_ns, now_offset_ns, now_width_ns), (slowest_ppb, fastest_ppb) = now, rate
     for back in LOOK_BACK:
         if back >= len(points) or points[back].at_ns < since_ns:
             return None
-        before = points[back]
-        elapsed_ns, moved_ns = now.at_ns - before.at_ns, now.offset_ns - before.offset_ns
-        widths_ns = (now.width_ns + 1) // 2 + (before.width_ns + 1) // 2
-        least_ns = moved_ns - widths_ns + -elapsed_ns * rate.upper_ppb // NS_PER_S
-        most_ns = moved_ns + widths_ns - elapsed_ns * rate.lower_ppb // NS_PER_S
+        before_ns, offset_ns, width_ns = points[back]
+        elapsed_ns, moved_ns = now_ns - before_ns, now_offset_ns - offset_ns
+        widths_ns = (now_width_ns + 1) // 2 + (width_ns + 1) // 2
+        least_ns = moved_ns - widths_ns + -elapsed_ns * fastest_ppb // NS_PER_S
+        most_ns = moved_ns + widths_ns - elapsed_ns * slowest_ppb // NS_PER_S
         if least_ns > 0 or most_ns < 0:
             return Interval(least_ns, most_ns)
     return None
@@ -192,16 +193,19 @@ def _point(estimate: Estimate) -> Point:
 
 def tightened(estimate: Estimate, update: ClockUpdate) -> Estimate:
     """Return the estimate narrowed by the proven offset of the oscillator."""
-    if update.oscillator is None or estimate.oscillator is None or estimate.correction is None:
+    wall, correction = estimate.wall, estimate.correction
+    if update.oscillator is None or estimate.oscillator is None or correction is None:
         return estimate
-    if update.oscillator.interval == estimate.oscillator:
-        return estimate  # as on any quiet path
     oscillator = estimate.oscillator.meet(update.oscillator.interval)
-    wall = estimate.wall.meet(oscillator + estimate.correction) if oscillator else None
-    if wall is None:
+    if oscillator is None:
         return estimate
+    lower_ns = max(wall.lower_ns, oscillator.lower_ns + correction.lower_ns)
+    upper_ns = min(wall.upper_ns, oscillator.upper_ns + correction.upper_ns)
+    if lower_ns > upper_ns:
+        return estimate
+    narrowed = Interval(lower_ns, upper_ns)
     return Estimate(
-        estimate.at_ns, wall, estimate.round_trip_ns, estimate.samples, oscillator, estimate.correction
+        estimate.at_ns, narrowed, estimate.round_trip_ns, estimate.samples, oscillator, correction
     )
 
 

@@ -95,16 +95,16 @@ def follow(
         wall, displaced = _displace(readings, burst, wall, estimate.at_ns)
         movements += displaced
     now = Readings(
-        boot_id=boot_id,
-        seen_ns=last.sent_ns,
-        real_ns=last.real_out_ns,
-        raw_ns=last.raw_out_ns,
-        wall_at_ns=estimate.at_ns,
-        wall=wall,
-        stepped=stepped,
-        slept=slept,
-        last=(last, burst.program),
-        since_ns=since_ns,
+        boot_id,
+        last.sent_ns,
+        last.real_out_ns,
+        last.raw_out_ns,
+        estimate.at_ns,
+        wall,
+        stepped,
+        slept,
+        (last, burst.program),
+        since_ns,
     )
     return now, movements
 

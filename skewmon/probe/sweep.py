@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -228,12 +228,17 @@ class Sweeper:
         return [link for link, _ in old] if cost * 2 < age else []
 
 
+#: An error in the exchanges of one node costs that node alone.
+_OF_ONE_NODE = translated(Where.NODE, node_error)
+
+
 def _outcome(taken: _Taken, closing: Exchange | Failed, at_ns: int) -> Outcome:
     if isinstance(closing, Failed):
         return closing
-    burst = replace(taken.burst, closing=closing)
+    opened = taken.burst
+    burst = Burst(opened.program, opened.opening, closing, opened.vantage)
     try:
-        with translated(Where.NODE, node_error):
+        with _OF_ONE_NODE:
             return Measured(burst, estimate(burst, at_ns))
     except NodeError as error:
         return error.failed

@@ -226,6 +226,6 @@ def test_the_correction_encloses_the_readings_of_the_node(
         raw_out_ns=raw.read(at[2], quantum),
         real_out_ns=real.read(at[3], quantum),
     )
-    found = correction(exchange, Program("python3", real=quantum, raw=quantum))
+    found = Interval(*correction(exchange, Program("python3", real=quantum, raw=quantum)))
     assert ahead_ns in found
     assert found.width_ns <= gaps_ns[0] + gaps_ns[2] + 4 * (quantum.early_ns + quantum.late_ns)

@@ -105,7 +105,7 @@ async def test_pairs_across_sites_hold_a_slew_and_a_step_between_the_instants() 
 def _before(burst: Burst, at_ns: int) -> Interval:
     """Return the correction as the last opening exchange read it, not enclosed by a later reading."""
     assert at_ns
-    return correction(burst.opening[-1], burst.program)
+    return Interval(*correction(burst.opening[-1], burst.program))
 
 
 async def test_without_readings_that_enclose_the_instant_pairs_across_sites_would_miss(
