@@ -15,10 +15,10 @@ from typing import NamedTuple
 from skewmon.clock.chord import bent, chord, shows_no_bend
 from skewmon.clock.history import History
 from skewmon.clock.line import WINDOW, Track, is_random, line
-from skewmon.clock.rate import LEAST_SAMPLES, Basis, Rate
+from skewmon.clock.rate import LEAST_SAMPLES, Basis, Rate, Rates
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.clock.wander import Plausible
-from skewmon.model import NS_PER_S, Burst, Drift, Interval
+from skewmon.model import NS_PER_S, Burst, Interval
 
 #: Corrections this far from the usual one are a slew.
 SLEW_PPB = 50_000
@@ -32,31 +32,15 @@ USUAL_ROUNDS = 33
 #: Readings of the correction closer together than this bound its rate too loosely.
 LEAST_SPAN_NS = NS_PER_S
 
+#: Of these rounds every fourth counts, once there are a few.
+USUAL_EVERY = 4
+
 #: Rounds from one kept reading of the correction to the next.
 ANCHOR_ROUNDS = 8
 
 #: An oscillator whose rate changed faster than H6 allows is calm again after so long: fans and loads that
 #: move a crystal come and go within minutes.
 CALM_AFTER_NS = 15 * 60 * NS_PER_S
-
-
-class Rates(NamedTuple):
-    """The three rates of one node; None if unknown. ``net`` is the rate of its wall clock."""
-
-    oscillator: Rate | None = None
-    correction: Rate | None = None
-    net: Rate | None = None
-    slew_ppb: Interval | None = None  # of the correction, as long as a slew lasts
-
-    @property
-    def published(self) -> Drift | None:
-        """The net rate if it is meaningful, else None."""
-        if self.net is None or not self.net.meaningful:
-            return None
-        return Drift(self.net.ratio, self.net.lower, self.net.upper)
-
-
-NOTHING_KNOWN = Rates()
 
 
 class Anchor(NamedTuple):
@@ -76,7 +60,7 @@ class Steering(NamedTuple):
     """
 
     anchors: tuple[Anchor, ...] = ()
-    usual: tuple[int, ...] = ()  # ppb, of rounds without a slew
+    usual: tuple[int, ...] = ()  # ppb, of every fourth round without a slew
     slewing_rounds: int = 0
     latest_ppb: Interval | None = None  # between the two latest readings
     rounds: int = 0  # from the first anchor to the newest
@@ -157,7 +141,9 @@ def _away_ppb(rate: Interval, usual_ppb: int) -> int:
 
 def _trimmed(steering: Steering, anchor: Anchor, rate: Interval) -> Steering:
     """Return the steering after a round without a slew."""
-    usual = (rate.estimate_ns, *steering.usual)[:USUAL_ROUNDS]
+    usual = steering.usual
+    if len(usual) < LEAST_SAMPLES or steering.rounds % USUAL_EVERY == 0:
+        usual = (rate.estimate_ns, *usual)[: 1 + USUAL_ROUNDS // USUAL_EVERY]
     if steering.slewing_rounds:
         return Steering((anchor,), usual)
     kept = steering.anchors[steering.rounds % ANCHOR_ROUNDS > 0 :]

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from skewmon.clock.drift import Rates
-from skewmon.clock.rate import Basis, Rate
+from skewmon.clock.rate import Basis, Rate, Rates
 from skewmon.model import NS_PER_S, Discipline, Drift, Forecast, Interval, Passing, SyncStatus
 from skewmon.text import coarse, exact
 

@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from skewmon.clock.burst import oscillator_at
-from skewmon.clock.held import HeldRate
+from skewmon.clock.held import HeldRates
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds, aged
 from skewmon.clock.oscillator import Constraint, LearnedRate
 from skewmon.clock.wander import Plausible, constraints_of, in_reach, plausible_of
@@ -99,12 +99,13 @@ def review(
     estimate: Estimate,
     *,
     steady_base: bool = True,
-    held: HeldRate | None = None,
+    held: HeldRates | None = None,
 ) -> tuple[History, HistoryUpdate]:
     """Return the history with one more burst in it, and the results for ``estimate.at_ns``.
 
     The results are never wider than ``estimate.oscillator``, which must be known. ``steady_base`` says that
-    the base does not stand still unnoticed. A ``held`` rate is not fitted again if the burst agrees with it.
+    the base does not stand still unnoticed. Rates that are ``held`` are not fitted again if the burst agrees
+    with them.
     """
     assert estimate.oscillator is not None
     now, at_ns = estimate.oscillator, estimate.at_ns
@@ -196,7 +197,7 @@ def _contradicted(history: History, now: Interval, known: Interval, at_ns: int) 
 
 
 def _extended(
-    history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds, held: HeldRate | None
+    history: History, burst: Burst, at_ns: int, proven: Interval, rate: RateBounds, held: HeldRates | None
 ) -> tuple[Plausible | None, tuple[Constraint, ...], int, Reset | None]:
     """Return the rate after one more burst, its constraints and bursts; begun again if H6 is broken."""
     if held is not None:

@@ -116,10 +116,12 @@ def intersection(
             continue  # excludes nothing even before it is aged
         since_ns = at_ns - arrived_ns
         lower += since_ns * (slowest_ppb if since_ns > 0 else fastest_ppb) // NS_PER_S
+        if lower > lower_ns:  # noqa: PLR1730
+            lower_ns = lower
         since_ns = at_ns - sent_ns
         upper -= -since_ns * (fastest_ppb if since_ns > 0 else slowest_ppb) // NS_PER_S
-        lower_ns = max(lower_ns, lower)
-        upper_ns = min(upper_ns, upper)
+        if upper < upper_ns:  # noqa: PLR1730  # a call would take as long as all else
+            upper_ns = upper
     return Interval(lower_ns, upper_ns) if lower_ns <= upper_ns else None
 
 

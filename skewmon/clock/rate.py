@@ -1,7 +1,9 @@
-"""A rate of a clock, with the interval that holds it and the method that gave it."""
+"""The rates of a node's clocks, each with the interval that holds it and the method that gave it."""
 
 from enum import StrEnum
 from typing import NamedTuple
+
+from skewmon.model import Drift, Interval
 
 #: Fewer bursts than this are not a trend.
 LEAST_SAMPLES = 5
@@ -49,3 +51,22 @@ class Rate(NamedTuple):
     def _with(self, other: "Rate", lower: float, upper: float) -> "Rate":
         basis = self.basis if self.basis is Basis.STATISTICAL else other.basis
         return Rate(lower, upper, basis, min(self.samples, other.samples))
+
+
+class Rates(NamedTuple):
+    """The three rates of one node; None if unknown. ``net`` is the rate of its wall clock."""
+
+    oscillator: Rate | None = None
+    correction: Rate | None = None
+    net: Rate | None = None
+    slew_ppb: Interval | None = None  # of the correction, as long as a slew lasts
+
+    @property
+    def published(self) -> Drift | None:
+        """The net rate if it is meaningful, else None."""
+        if self.net is None or not self.net.meaningful:
+            return None
+        return Drift(self.net.ratio, self.net.lower, self.net.upper)
+
+
+NOTHING_KNOWN = Rates()

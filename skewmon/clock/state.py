@@ -7,17 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from skewmon.clock.drift import (
-    NOTHING_KNOWN,
-    NOTHING_SEEN,
-    Rates,
-    Steering,
-    fit,
-    oscillator_rate,
-    rates,
-    steer,
-)
-from skewmon.clock.held import HeldRate, held_rate, is_due
+from skewmon.clock.drift import NOTHING_SEEN, Steering, fit, oscillator_rate, rates, steer
+from skewmon.clock.held import HeldRates, held_rates, is_due, lasting
 from skewmon.clock.history import (
     History,
     HistoryUpdate,
@@ -28,7 +19,7 @@ from skewmon.clock.history import (
 )
 from skewmon.clock.interval import UNKNOWN_RATE, RateBounds
 from skewmon.clock.line import Point, Track
-from skewmon.clock.rate import Rate
+from skewmon.clock.rate import NOTHING_KNOWN, Rates
 from skewmon.clock.sampling import WHOLE_BURST
 from skewmon.clock.steps import UNWATCHED_NS, Movement, MovementKind, Readings, follow, went_backwards
 from skewmon.clock.wander import Plausible
@@ -52,7 +43,7 @@ class ClockState(NamedTuple):
     steering: Steering = NOTHING_SEEN
     track: Track = Track()  # of the oscillator, or of the wall clock without one
     steps: int = 0
-    held: HeldRate | None = None
+    held: HeldRates | None = None
 
 
 class ClockUpdate(NamedTuple):
@@ -103,12 +94,17 @@ def update_clocks(
     dropped = reset is not None and reset.reason is not ResetReason.WANDER
     kept = Track() if dropped or (history is None and stepped) else past.track
     track, steps = kept.after(_point(estimate)), past.steps + stepped
-    oscillator, held = _rate_after(history, update, track, held, is_far=is_far)
+    if history is None:
+        drift, held = Rates(net=fit(track)), None
+    elif held is not None and update.is_held:
+        drift = _held(held, steering, history)
+    else:
+        drift, held = _fitted(history, update, steering, track, is_far=is_far)
     return ClockState(history, readings, steering, track, steps, held), ClockUpdate(
         update.proven,
         update.plausible,
         movements,
-        rates(steering, history.bursts, oscillator) if history else Rates(net=fit(track)),
+        drift,
         reset if broken is None else Reset(broken),
         steps,
         update.rate,
@@ -124,19 +120,23 @@ def _may_hold(past: ClockState, burst: Burst) -> bool:
     return not is_due(history.bursts, history.learned.readings[0].lower_ns)
 
 
-def _rate_after(
-    history: History | None, update: HistoryUpdate, track: Track, held: HeldRate | None, *, is_far: bool
-) -> tuple[Rate | None, HeldRate | None]:
-    """Return the rate of the oscillator, and the one to hold in the next rounds if that is allowed."""
-    if history is None:
-        return None, None
-    if held is not None and update.is_held:
-        return held.rate, held
+def _held(held: HeldRates, steering: Steering, history: History) -> Rates:
+    """Return rates that are held, with another rate of the correction if the last round had one."""
+    if steering.slew_ppb is None and held.is_steered_at(steering.latest_ppb):
+        return held.rates
+    return rates(steering, history.bursts, held.rates.oscillator)
+
+
+def _fitted(
+    history: History, update: HistoryUpdate, steering: Steering, track: Track, *, is_far: bool
+) -> tuple[Rates, HeldRates | None]:
+    """Return the rates by a fit, and the same to be held in the next rounds if that is allowed."""
     rate, is_calm = oscillator_rate(history, update.plausible, track)
-    if not is_far or not is_calm or update.plausible is None or rate is None:
-        return rate, None
-    held = held_rate(history.proven, update.plausible, rate)
-    return held.rate if held else rate, held
+    wide = lasting(rate) if is_far and is_calm and rate is not None else None
+    found = rates(steering, history.bursts, wide or rate)
+    if wide is None or update.plausible is None:
+        return found, None
+    return found, held_rates(history.proven, update.plausible, found)
 
 
 def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason | None:
@@ -152,7 +152,7 @@ def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason 
 
 
 def _reviewed(
-    past: ClockState, burst: Burst, estimate: Estimate, held: HeldRate | None, *, steady_base: bool
+    past: ClockState, burst: Burst, estimate: Estimate, held: HeldRates | None, *, steady_base: bool
 ) -> tuple[History | None, HistoryUpdate]:
     if estimate.oscillator is None:
         return None, HistoryUpdate(None, None)

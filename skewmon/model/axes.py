@@ -28,6 +28,9 @@ class AxisOffset(Interval):
     own: Interval
     common: Interval
 
+    def __post_init__(self) -> None:
+        assert self.lower_ns <= self.upper_ns, (self.lower_ns, self.upper_ns)
+
     def __sub__(self, other: Interval) -> Interval:
         """Return the pair's offset, on the line that both clocks share."""
         if not isinstance(other, AxisOffset):

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from math import ceil, floor
 
 from skewmon.clock.burst import ageing_ns
-from skewmon.clock.drift import NOTHING_KNOWN, Rates
 from skewmon.clock.interval import UNKNOWN_RATE
-from skewmon.clock.rate import Basis, Rate
+from skewmon.clock.rate import NOTHING_KNOWN, Basis, Rate, Rates
 from skewmon.clock.state import ClockUpdate
 from skewmon.model import NS_PER_S, Interval, Measured, OscillatorRate, Outcome
 

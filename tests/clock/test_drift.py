@@ -5,9 +5,9 @@ from random import Random
 import pytest
 
 from skewmon.clock.burst import estimate
-from skewmon.clock.drift import ANCHOR_ROUNDS, NOTHING_SEEN, Rates, Steering, fit, steer
+from skewmon.clock.drift import ANCHOR_ROUNDS, NOTHING_SEEN, Steering, fit, steer
 from skewmon.clock.line import WINDOW, Point
-from skewmon.clock.rate import Basis, Rate
+from skewmon.clock.rate import Basis, Rate, Rates
 from skewmon.clock.state import ClockState, ClockUpdate, update_clocks
 from skewmon.clock.steps import Movement, MovementKind
 from skewmon.model import NS_PER_S

@@ -7,14 +7,14 @@ import pytest
 
 from skewmon.clock import held as held_module
 from skewmon.clock.burst import estimate
-from skewmon.clock.held import HELD_NS, HELD_ROUNDS, HeldRate, held_rate
+from skewmon.clock.held import HELD_NS, HELD_ROUNDS, HeldRates, lasting
 from skewmon.clock.history import Reset, ResetReason
 from skewmon.clock.oscillator import Constraint
-from skewmon.clock.rate import Basis, Rate
-from skewmon.clock.sampling import LEAST_EXCHANGES, WHOLE_BURST
+from skewmon.clock.rate import NOTHING_KNOWN, Basis, Rate, Rates
+from skewmon.clock.sampling import WHOLE_BURST
 from skewmon.clock.state import ClockState, ClockUpdate, update_clocks
 from skewmon.clock.wander import WANDER_PPB_PER_MIN, Plausible
-from skewmon.model import NS_PER_S
+from skewmon.model import NS_PER_S, Interval
 from tests.clock.simulator import (
     MS,
     NETWORKS,
@@ -32,6 +32,9 @@ from tests.clock.simulator import (
 
 ROUND_NS = 15 * NS_PER_S
 
+#: Exchanges of a burst that stopped early.
+SHORT = 2
+
 #: Rounds until a rate on a quiet path is known to be calm.
 SETTLED = 24
 
@@ -43,7 +46,7 @@ def _rounds(
     machine: Machine,
     count: int,
     *,
-    samples: int = LEAST_EXCHANGES,
+    samples: int = SHORT,
     wander_ppt: Callable[[], int] = lambda: 0,
     round_ns: int = ROUND_NS,
 ) -> list[Observation]:
@@ -98,7 +101,7 @@ def test_each_round_fits_about_one_node_in_four() -> None:
         assert 80 / 8 <= fitted <= 80 / 2
 
 
-@pytest.mark.parametrize(("samples", "is_far"), [(WHOLE_BURST, True), (LEAST_EXCHANGES, False)])
+@pytest.mark.parametrize(("samples", "is_far"), [(WHOLE_BURST, True), (SHORT, False)])
 def test_a_whole_burst_and_a_node_near_a_line_are_always_fitted(samples: int, is_far: bool) -> None:
     taken = _take(None, _rounds(_machine(2), 3 * SETTLED, samples=samples), is_far=is_far)
     assert not any(map(_is_held, taken))
@@ -197,11 +200,23 @@ def test_a_burst_that_contradicts_a_held_rate_is_fitted_at_once() -> None:
     ],
 )
 def test_a_rate_is_held_while_it_leads_to_the_proven_offset(now: Constraint, holds: bool) -> None:
-    assert HeldRate(STILL, SLOW, Rate(-1e-7, 1e-7, Basis.BOUNDED, 9)).holds_at(now) is holds
+    assert HeldRates(STILL, SLOW, NOTHING_KNOWN).holds_at(now) is holds
 
 
 def test_a_rate_that_would_lose_its_meaning_is_not_held() -> None:
     """Else it would be published in one round of four."""
-    assert held_rate(STILL, SLOW, Rate(-0.95e-6, 0.95e-6, Basis.BOUNDED, 9)) is None
-    assert held_rate(STILL, SLOW, Rate(-0.85e-6, 0.85e-6, Basis.BOUNDED, 9)) is not None
-    assert held_rate(STILL, SLOW, Rate(-2e-6, 2e-6, Basis.BOUNDED, 9)) is not None, "it has none anyway"
+    assert lasting(Rate(-0.95e-6, 0.95e-6, Basis.BOUNDED, 9)) is None
+    assert lasting(Rate(-0.85e-6, 0.85e-6, Basis.BOUNDED, 9)) is not None
+    assert lasting(Rate(-2e-6, 2e-6, Basis.BOUNDED, 9)) is not None, "it has none anyway"
+
+
+@pytest.mark.parametrize(
+    ("ppb", "is_steered"),
+    [(Interval(-5, 40), True), (Interval(59, 70), True), (Interval(61, 70), False), (None, False)],
+)
+def test_a_correction_is_held_while_the_last_round_had_its_rate(
+    ppb: Interval | None, is_steered: bool
+) -> None:
+    rates = Rates(correction=Rate(40e-9, 60e-9, Basis.BOUNDED, 9))
+    assert HeldRates(STILL, SLOW, rates).is_steered_at(ppb) is is_steered
+    assert not HeldRates(STILL, SLOW, NOTHING_KNOWN).is_steered_at(ppb)

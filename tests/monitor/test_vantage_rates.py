@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skewmon.clock import burst as burst_module
-from skewmon.clock.drift import Rates
 from skewmon.clock.interval import RateBounds, correction
-from skewmon.clock.rate import Basis, Rate
+from skewmon.clock.rate import Basis, Rate, Rates
 from skewmon.clock.state import ClockUpdate
 from skewmon.model import NS_PER_S, Burst, Interval, Measured
 from skewmon.monitor.rates import rates_on_axis, rates_ppb
