@@ -56,8 +56,12 @@ def drift(view: ClusterView, line: Threshold) -> Iterator[Condition]:
 
 def step(view: ClusterView, line: Threshold) -> Iterator[Condition]:
     """Judge the step that this round found; a measured node without one did not step."""
+    still = STATES[judge(_STILL, line)]
     for node in view.nodes:
-        yield _judged(view, node, line, node.stepped or _STILL, "was stepped", _describe_step)
+        if node.stepped is None and isinstance(node.outcome, Measured):
+            yield node.name, still, None  # nearly every node, nearly every round
+        else:
+            yield _judged(view, node, line, node.stepped or _STILL, "was stepped", _describe_step)
 
 
 def _judged(

@@ -86,14 +86,15 @@ def update_clocks(
     if slew is not None:
         movements += (slew,)
     held = past.held if is_far and not movements and _may_hold(past, burst) else None
-    history, update = _reviewed(past, burst, estimate, held, steady_base=steady_base)
+    point = _point(estimate)
+    history, update = _reviewed(past, burst, estimate, point, held, steady_base=steady_base)
     reset = update.reset
     if reset is not None and reset.reason in JUMPS and past.history is not None:
         movements += (Movement(MovementKind.JUMP, past.history.proven.at_ns, estimate.at_ns, reset.moved),)
-    stepped = sum(movement.kind in STEPS for movement in movements)
+    stepped = sum(movement.kind in STEPS for movement in movements) if movements else 0
     dropped = reset is not None and reset.reason is not ResetReason.WANDER
     kept = Track() if dropped or (history is None and stepped) else past.track
-    track, steps = kept.after(_point(estimate)), past.steps + stepped
+    track, steps = kept.after(point), past.steps + stepped
     if history is None:
         drift, held = Rates(net=fit(track)), None
     elif held is not None and update.is_held:
@@ -152,7 +153,13 @@ def _broken(movements: tuple[Movement, ...], *, backwards: bool) -> ResetReason 
 
 
 def _reviewed(
-    past: ClockState, burst: Burst, estimate: Estimate, held: HeldRates | None, *, steady_base: bool
+    past: ClockState,
+    burst: Burst,
+    estimate: Estimate,
+    point: Point,
+    held: HeldRates | None,
+    *,
+    steady_base: bool,
 ) -> tuple[History | None, HistoryUpdate]:
     if estimate.oscillator is None:
         return None, HistoryUpdate(None, None)
@@ -160,7 +167,7 @@ def _reviewed(
     if past.history is None or update.reset is not None:
         return history, update
     since_ns = past.history.learned.readings[0].at_ns
-    moved = _crept(past.track.points, since_ns, _point(estimate), update.rate)
+    moved = _crept(past.track.points, since_ns, point, update.rate)
     if moved is None:
         return history, update
     history, update = review(None, burst, estimate, steady_base=steady_base)

@@ -51,7 +51,9 @@ def shared_goals(clusters: Iterable[Cluster], goals_of: Mapping[str, Goals]) -> 
             elif goal.lines_ns != other.lines_ns:
                 lines_ns = tuple(sorted({*goal.lines_ns, *other.lines_ns}))
                 shared[node.endpoint] = other._replace(lines_ns=lines_ns)
-    return {endpoint: goal for endpoint, goal in shared.items() if endpoint not in refused}
+    for endpoint in refused:
+        shared.pop(endpoint, None)
+    return shared
 
 
 def _is_known(state: NodeState) -> bool:

@@ -26,11 +26,7 @@ def base_rate_ppb(nodes: Collection[NodeEvidence]) -> Interval | None:
     """
     known = [node for node in nodes if node.rate_ppb is not None]
     for ahead in (True, False):
-        off = [
-            node
-            for node in known
-            if _is_off(node.rate_ppb, ahead=ahead) and _is_off(_wall(node), ahead=ahead)
-        ]
+        off = [node for node in known if _are_off(node, ahead=ahead)]
         if len(off) * 2 <= len(known) or not (len(off) > 1 or _is_held(off)):
             continue
         common = _median([node.rate_ppb for node in off if node.rate_ppb is not None])
@@ -67,17 +63,16 @@ def base_rules(nodes: Sequence[NodeEvidence], base_ppb: Interval | None) -> Iter
     )
 
 
-def _is_off(*rates_ppb: Interval | None, ahead: bool) -> bool:
-    """Whether all these rates are proven to be off, ahead or behind."""
-    return all(
-        rate is not None and (rate.lower_ns > OFF_PPB if ahead else rate.upper_ns < -OFF_PPB)
-        for rate in rates_ppb
-    )
+def _is_off(rate_ppb: Interval | None, *, ahead: bool) -> bool:
+    """Whether a rate is proven to be off, ahead or behind."""
+    if rate_ppb is None:
+        return False
+    return rate_ppb.lower_ns > OFF_PPB if ahead else rate_ppb.upper_ns < -OFF_PPB
 
 
-def _wall(node: NodeEvidence) -> Interval | None:
-    """Return the rate of a node's wall clock; of one whose steering is not known the oscillator's."""
-    return node.wall_rate_ppb or node.rate_ppb
+def _are_off(node: NodeEvidence, *, ahead: bool) -> bool:
+    """Whether both clocks of a node are off; the wall clock runs like the oscillator if nothing is known."""
+    return _is_off(node.rate_ppb, ahead=ahead) and _is_off(node.wall_rate_ppb or node.rate_ppb, ahead=ahead)
 
 
 def _is_held(nodes: Sequence[NodeEvidence]) -> bool:
