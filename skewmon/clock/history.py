@@ -81,6 +81,7 @@ class History(NamedTuple):
     learned: LearnedRate = LearnedRate()
     narrowest_ns: int = 0  # burst so far, without the quanta
     wandered_ns: int | None = None  # when the rate last changed faster than H6 allows
+    waiting: Constraint | None = None  # for the next fit: the narrowest offset since the last one
 
 
 class HistoryUpdate(NamedTuple):
@@ -136,6 +137,7 @@ def review(
         learned,
         narrowest_ns,
         history.wandered_ns if reset is None else at_ns,
+        _narrower(history.waiting, reading) if held is not None else None,
     )
     shown = Proven(proven) if steady or rate != UNKNOWN_RATE else None
     return grown, HistoryUpdate(shown, plausible if steady else None, reset, rate, held is not None)
@@ -203,11 +205,19 @@ def _extended(
     if held is not None:
         return held.plausible, history.constraints, history.calm_bursts, None
     seen = constraints_of(burst, at_ns, proven, rate)
-    plausible, kept = plausible_of(history.constraints + seen, at_ns, proven, rate)
+    waiting = () if history.waiting is None else (history.waiting,)
+    plausible, kept = plausible_of(history.constraints + waiting + seen, at_ns, proven, rate)
     if plausible is not None or not in_reach(proven):
         return plausible, kept, history.calm_bursts + 1, None
     plausible, kept = plausible_of(seen, at_ns, proven, rate)
     return plausible, kept, 1, Reset(ResetReason.WANDER)
+
+
+def _narrower(one: Constraint | None, other: Constraint) -> Constraint:
+    """Return the narrower of two offsets."""
+    if one is None or other.upper_ns - other.lower_ns < one.upper_ns - one.lower_ns:
+        return other
+    return one
 
 
 def base_pause(moved: Collection[Interval], followed: int) -> Interval | None:

@@ -140,6 +140,23 @@ def test_held_rates_are_published_with_what_may_have_changed_since() -> None:
             assert alone.lower <= rate.upper
 
 
+def test_the_narrowest_burst_waits_for_the_next_fit() -> None:
+    """The bursts since the last fit are not lost: the best of them bounds the rate, too."""
+    narrowest, counted = None, 0
+    for taken in _take(None, _rounds(_machine(5, network="lan-loaded"), 4 * SETTLED)):
+        state = taken[0]
+        assert state.history is not None
+        proven = state.history.proven
+        if not _is_held(taken):
+            if narrowest is not None and narrowest in state.history.constraints:
+                counted += 1
+            narrowest = None
+        elif narrowest is None or proven.upper_ns - proven.lower_ns < narrowest.upper_ns - narrowest.lower_ns:
+            narrowest = proven
+        assert state.history.waiting == narrowest
+    assert counted > 4
+
+
 HAPPENINGS = {
     "step": lambda machine, at_ns: machine.schedule(at_ns, Step(5_000)),
     "step-back": lambda machine, at_ns: machine.schedule(at_ns, Step(-70 * NS_PER_S)),
