@@ -120,6 +120,16 @@ def narrowed(known: Bracket | None, seen: Bracket | None) -> Bracket | None:
     if known is None or seen is None:
         return known or seen
     lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
+    return Bracket(lower, upper) if lower <= upper else seen
+
+
+def agreed(known: Bracket | None, seen: Bracket) -> Bracket | None:
+    """Return the same as ``narrowed`` if the difference need not have changed (``change``), else None."""
+    if known is None:
+        return seen
+    lower, upper = max(known[0], seen[0]), min(known[1], seen[1])
     if (lower, upper) == known:
-        return known
+        return known  # nearly always
+    if lower - upper > AGREEMENT_NS:
+        return None
     return Bracket(lower, upper) if lower <= upper else seen

@@ -6,7 +6,7 @@ oscillator drops out. Pairs across axes are compared on the common line (``clock
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import combinations, count, permutations
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -48,9 +48,10 @@ def _skew_of_line(line: Iterable[Interval]) -> Skew:
     """
     intervals = list(line)
     estimates = [interval.estimate_ns for interval in intervals]
-    proven = max(i.lower_ns for i in intervals) - min(i.upper_ns for i in intervals)
-    highest = heapq.nlargest(2, ((interval.upper_ns, at) for at, interval in enumerate(intervals)))
-    lowest = heapq.nsmallest(2, ((interval.lower_ns, at) for at, interval in enumerate(intervals)))
+    lowers, uppers = [one.lower_ns for one in intervals], [one.upper_ns for one in intervals]
+    proven = max(lowers) - min(uppers)
+    highest = heapq.nlargest(2, zip(uppers, count()))
+    lowest = heapq.nsmallest(2, zip(lowers, count()))
     furthest = max(upper - lower for upper, i in highest for lower, j in lowest if i != j)
     return Skew(max(estimates) - min(estimates), max(0, proven), furthest)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from skewmon.clock.bracket import (
     SLEW_LIMIT_PPB,
     Bracket,
+    agreed,
     change,
     narrowed,
     remainder,
@@ -132,8 +133,10 @@ def _compare(
     exchanges = burst.opening if burst.closing is None else (*burst.opening, burst.closing)
     since_ns = readings.since_ns if readings and readings.stepped else exchanges[0].sent_ns
     calm = undisturbed(exchanges, burst.program)
-    if calm is not None and change(stepped, calm[0]) is None and change(slept, calm[1]) is None:
-        return narrowed(stepped, calm[0]), narrowed(slept, calm[1]), since_ns, movements
+    if calm is not None:
+        wall, sleep = agreed(stepped, calm[0]), agreed(slept, calm[1])
+        if wall is not None and sleep is not None:
+            return wall, sleep, since_ns, movements
     for number, exchange in enumerate(exchanges):
         wall, sleep = wall_bracket(exchange, burst.program), sleep_bracket(exchange, burst.program)
         woken = change(slept, sleep)
