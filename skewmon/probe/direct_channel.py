@@ -1,10 +1,10 @@
-"""Data of one channel under AES-GCM, without the layers of asyncssh between its socket and its session.
+"""Data of one channel without the layers of asyncssh between its socket and its session.
 
 A request is one packet and its reply another, and hardly anything else passes over a connection. asyncssh
 leads each of them through a dozen calls, which handle all that a packet may be. Here a piece of data that is
-exactly one packet of this channel goes straight to the session, and a request straight to the socket. All
-else is left to asyncssh, which finds its state as if it had done both: other packets, parts of them, packets
-that are forged, key exchanges, full windows, other ciphers.
+exactly one packet of this channel, under AES-GCM, goes straight to the session, and a request straight to the
+socket. All else is left to asyncssh, which finds its state as if it had done both: other packets, parts of
+them, packets that are forged, key exchanges, full windows, other ciphers.
 """
 
 import os
@@ -20,14 +20,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 #: RFC 4253, section 6: padding to a multiple of the cipher's block, and at least so much of it.
-BLOCK_BYTES = 16
 LEAST_PADDING = 4
+
+#: The least packet under AES-GCM is one block.
+BLOCK_BYTES = 16
 
 #: RFC 5647, section 7.3: the tag of AES-GCM after each packet, and the length before it, which is in clear.
 TAG_BYTES = 16
 LENGTH_BYTES = 4
 
-#: RFC 4254, section 5.2: padding length, message number, the receiver's number of the channel, data length.
+#: RFC 4254, section 5.2: message number, the receiver's number of the channel, data length.
+_DATA = struct.Struct(">BII")
+
+#: The same, and the length of the padding before it.
 _HEAD = struct.Struct(">BBII")
 _LENGTH = struct.Struct(">I")
 
@@ -37,7 +42,7 @@ _SEQUENCES = 1 << 32
 class DirectChannel:
     """Sends and receives the data of an open channel; ``taken`` gets each piece that was received."""
 
-    __slots__ = ("_channel", "_open", "_recv", "_seal", "_sent", "_ssh", "_taken")
+    __slots__ = ("_channel", "_ssh", "_taken")
 
     def __init__(
         self,
@@ -48,10 +53,6 @@ class DirectChannel:
         self._ssh: Any = ssh
         self._channel: Any = channel
         self._taken = taken
-        self._sent: Any = None  # the cipher that _seal is of
-        self._recv: Any = None
-        self._seal: Any = None
-        self._open: Any = None
 
     def write(self, data: bytes) -> None:
         """Send a piece of data; raise OSError if the channel is closed."""
@@ -59,19 +60,16 @@ class DirectChannel:
         if not _may_send(ssh, channel, len(data)):
             channel.write(data)
             return
-        cipher = ssh._send_encryption._cipher
-        if cipher is not self._sent:
-            self._sent, self._seal = cipher, AESGCM(cipher._key)
-        size = len(data)
-        padding = LEAST_PADDING + -(_HEAD.size + size + LEAST_PADDING) % BLOCK_BYTES
-        packet = _HEAD.pack(padding, MSG_CHANNEL_DATA, channel._send_chan, size) + data + os.urandom(padding)
-        length = _LENGTH.pack(len(packet))
-        sealed = self._seal.encrypt(cipher._iv, packet, length)
-        cipher._update_iv()
+        payload = _DATA.pack(MSG_CHANNEL_DATA, channel._send_chan, len(data)) + data
+        padding = -(ssh._send_enchdrlen + len(payload)) % ssh._send_blocksize
+        if padding < LEAST_PADDING:
+            padding += ssh._send_blocksize
+        packet = bytes((padding,)) + payload + os.urandom(padding)
+        sealed, tag = ssh._send_encryption.encrypt_packet(ssh._send_seq, _LENGTH.pack(len(packet)), packet)
         ssh._send_seq = (ssh._send_seq + 1) % _SEQUENCES
         ssh._rekey_bytes_sent += len(packet)
-        channel._send_window -= size
-        ssh._send(length + sealed)
+        channel._send_window -= len(data)
+        ssh._send(sealed + tag)
 
     def take(self, data: bytes) -> bool:
         """Hand the data of exactly one packet for this channel on; return False if it is anything else."""
@@ -81,10 +79,8 @@ class DirectChannel:
         if _LENGTH.unpack_from(data)[0] != len(data) - LENGTH_BYTES - TAG_BYTES:
             return False
         cipher = ssh._recv_encryption._cipher
-        if cipher is not self._recv:
-            self._recv, self._open = cipher, AESGCM(cipher._key)
         try:
-            packet = self._open.decrypt(cipher._iv, data[LENGTH_BYTES:], data[:LENGTH_BYTES])
+            packet = AESGCM(cipher._key).decrypt(cipher._iv, data[LENGTH_BYTES:], data[:LENGTH_BYTES])
         except InvalidTag:
             return False  # asyncssh finds the same and ends the connection
         padding, message, number, size = _HEAD.unpack_from(packet)
@@ -102,9 +98,9 @@ class DirectChannel:
 
 
 def _may_send(ssh: Any, channel: Any, size: int) -> bool:
-    """Return whether asyncssh would send so much data at once, as one packet under AES-GCM."""
+    """Return whether asyncssh would send so much data at once, as one packet."""
     return (
-        type(ssh._send_encryption) is GCMEncryption
+        ssh._send_encryption is not None
         and ssh._compressor is None
         and ssh._kex_complete
         and ssh._rekey_bytes_sent < ssh._rekey_bytes
