@@ -18,8 +18,8 @@ from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns
-from skewmon.clock.interval import RHO_WALL_PPB, age_slack_ns
-from skewmon.model import Exchange, Interval
+from skewmon.clock.interval import RHO_WALL_PPB, WALL, age_slack_ns, intersection
+from skewmon.model import Burst, Exchange, Interval
 
 #: Exchanges of a whole burst: of eight, one is nearly always quiet each way.
 WHOLE_BURST = 8
@@ -65,28 +65,30 @@ def is_enough(goal: BurstGoal, before: BurstBaseline, exchanges: Sequence[Exchan
     excess_ns = 2 * (width_ns - before.narrowest_ns)
     if width_ns > WIDTHS * before.usual_ns or excess_ns > goal.lines_ns[0] // PART_OF_LINE:
         return False
-    return is_expected(exchanges[-1], goal)
+    return is_expected(exchanges[-1], goal.wall, goal.at_ns)
 
 
-def is_expected(latest: Exchange, goal: BurstGoal) -> bool:
-    """Return whether a wall clock can still be where the last round had it, but for ordinary steering."""
-    slack_ns = age_slack_ns(latest.received_ns - goal.at_ns, RHO_WALL_PPB)
+def is_expected(latest: Exchange, wall: Interval, at_ns: int) -> bool:
+    """Return whether a wall clock can still be where an earlier round had it, but for ordinary steering."""
+    slack_ns = age_slack_ns(latest.received_ns - at_ns, RHO_WALL_PPB)
     lower_ns, upper_ns = latest.real_out_ns - latest.received_ns, latest.real_in_ns - latest.sent_ns
-    return goal.wall.lower_ns - slack_ns <= upper_ns and lower_ns <= goal.wall.upper_ns + slack_ns
+    return wall.lower_ns - slack_ns <= upper_ns and lower_ns <= wall.upper_ns + slack_ns
 
 
 def near_changed(
-    latest: Mapping[Key, Exchange], changed: Iterable[Key], lines_ns: Iterable[int], now_ns: int
+    latest: Mapping[Key, Exchange], changed: Iterable[Burst], lines_ns: Iterable[int], now_ns: int
 ) -> set[Key]:
-    """Return the nodes near one of the lines by their last exchanges, if any clock of them has changed.
+    """Return the nodes whose distance to a clock that has changed may be near one of the lines.
 
-    ``changed`` are the nodes that are not where the last round had them, or were not in it.
+    By their last exchanges. ``changed`` are the bursts of clocks that are not where the last round had them,
+    or were not in it. Pairs without such a clock were near no line in that round, and still are not.
     """
-    moved = [key for key in changed if key in latest]
+    found = (intersection(burst.opening, burst.program, now_ns, WALL) for burst in changed)
+    moved = [wall for wall in found if wall is not None]  # else the node fails: its clock moved meanwhile
     if not moved:
         return set()
     walls = {key: _wall_at(one, now_ns) for key, one in latest.items()}
-    return {key for line_ns in lines_ns for key in near_line(walls, line_ns, line_ns // PART_OF_LINE)}
+    return {key for line_ns in lines_ns for key in near_line(walls, line_ns, line_ns // PART_OF_LINE, moved)}
 
 
 def _wall_at(latest: Exchange, now_ns: int) -> Interval:
@@ -97,9 +99,14 @@ def _wall_at(latest: Exchange, now_ns: int) -> Interval:
     )
 
 
-def near_line(offsets: Mapping[Key, Interval], limit_ns: int, margin_ns: int) -> set[Key]:
-    """Return the nodes of pairs whose distance may be a limit, or may lie within ``margin_ns`` of it."""
-    ordered = sorted(offsets.values(), key=lambda one: one.lower_ns)
+def near_line(
+    offsets: Mapping[Key, Interval], limit_ns: int, margin_ns: int, to: Iterable[Interval] | None = None
+) -> set[Key]:
+    """Return the nodes of pairs whose distance may be a limit, or may lie within ``margin_ns`` of it.
+
+    The pairs are those of a node with one of ``to``, by default with any other node.
+    """
+    ordered = sorted(offsets.values() if to is None else to, key=lambda one: one.lower_ns)
     lower = [one.lower_ns for one in ordered]
     highest = list(accumulate((one.upper_ns for one in ordered), max))
 

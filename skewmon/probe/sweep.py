@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from skewmon.clock.baseline import BurstBaseline, burst_width_ns, joined
 from skewmon.clock.burst import estimate
@@ -103,7 +103,8 @@ class Sweeper:
         self._budget_of = budget_of
         self._phases = Phases()
         self._baselines: WeakKeyDictionary[Link, BurstBaseline] = WeakKeyDictionary()
-        self._measured: WeakSet[Link] = WeakSet()  # in their last sweep
+        #: Wall clock minus the base in their last sweep, and when; not of those that failed in it.
+        self._walls: WeakKeyDictionary[Link, tuple[Interval, int]] = WeakKeyDictionary()
 
     async def sweep(
         self,
@@ -143,6 +144,10 @@ class Sweeper:
             outcome = _outcome(one, closings[link], at_ns) if isinstance(one, _Taken) else one
             link.note_late(outcome if isinstance(outcome, Failed) and outcome.reason is Reason.LATE else None)
             outcomes[endpoint] = outcome
+            if isinstance(outcome, Measured):
+                self._walls[link] = outcome.estimate.wall, at_ns
+            else:
+                self._walls.pop(link, None)
         claims = {endpoint: link.claims for endpoint, link in links.items() if link.claims is not None}
         of = {endpoint: link.vantage.label for endpoint, link in links.items() if link.vantage is not None}
         detours = {endpoint: link.detour for endpoint, link in links.items() if link.detour is not None}
@@ -171,28 +176,38 @@ class Sweeper:
     ) -> "Mapping[Link, _Taken | Failed]":
         """Return whole bursts of the nodes that a clock which has changed may bring near a line."""
         bursts = {link: one.burst for link, one in taken.items() if isinstance(one, _Taken)}
-        changed = [
-            link
-            for link, burst in bursts.items()
-            if link not in self._measured
-            or ((goal := goal_of.get(link)) and not is_expected(burst.opening[-1], goal))
-        ]
-        for link in taken:
-            (self._measured.add if link in bursts else self._measured.discard)(link)
-        if not (changed and goal_of):
+        short = {
+            link: bursts[link].opening[-1]
+            for link in goal_of
+            if link in bursts and len(bursts[link].opening) < samples
+        }
+        if not short:
             return {}
-        latest = {link: burst.opening[-1] for link, burst in bursts.items()}
+        changed = [
+            burst for link, burst in bursts.items() if self._has_changed(link, burst, goal_of.get(link))
+        ]
+        if not changed:
+            return {}
         lines_ns = {line_ns for goal in goal_of.values() for line_ns in goal.lines_ns}
-        near = near_changed(latest, changed, lines_ns, base_ns())
 
         async def complete(link: Link) -> _Taken:
-            began, short = base_ns(), bursts[link]
-            again = await link.burst(samples - len(short.opening), began + int(budget.ask_s * NS_PER_S))
-            return _Taken(joined(short, again), began, base_ns())
+            began, first = base_ns(), bursts[link]
+            again = await link.burst(samples - len(first.opening), began + int(budget.ask_s * NS_PER_S))
+            return _Taken(joined(first, again), began, base_ns())
 
-        short = [link for link in near if link in goal_of and len(bursts[link].opening) < samples]
-        whole = await self._phases.run(short, complete, budget)
+        near = near_changed(short, changed, lines_ns, base_ns())
+        whole = await self._phases.run(near, complete, budget)
         return {link: one for link, one in whole.items() if isinstance(one, _Taken)}  # else the short one
+
+    def _has_changed(self, link: Link, burst: Burst, goal: BurstGoal | None) -> bool:
+        """Return whether a clock is not where the last round had it, or was not measured in it."""
+        before = self._walls.get(link)
+        if before is None:
+            return True
+        if link.is_coarse:
+            return False  # its single readings are off by up to a second
+        wall, at_ns = (goal.wall, goal.at_ns) if goal else before
+        return not is_expected(burst.opening[-1], wall, at_ns)
 
     @staticmethod
     async def _quietened(

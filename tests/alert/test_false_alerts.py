@@ -97,7 +97,11 @@ class Simulated:
         seen = observe_round(self.machines, self.now_ns)
         bursts = [self._ended(endpoint, one.burst, goals) for endpoint, one in zip(links, seen, strict=True)]
         latest = dict(zip(links, (burst.opening[-1] for burst in bursts), strict=True))
-        changed = [one for one, goal in goals.items() if not is_expected(latest[one], goal)]
+        changed = [
+            burst
+            for one, burst in zip(links, bursts, strict=True)
+            if (goal := goals.get(one)) and not is_expected(latest[one], goal.wall, goal.at_ns)
+        ]
         near = near_changed(latest, changed, [LINE.limit_ns], seen[0].tau_ns) & goals.keys()
         bursts = [seen[links[one]].burst if one in near else bursts[links[one]] for one in links]
         self.exchanges = [len(burst.opening) for burst in bursts]

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from skewmon.clock.baseline import BurstBaseline
-from skewmon.clock.sampling import BurstGoal, is_enough, near_line
-from skewmon.model import NS_PER_S, Exchange, Interval
+from skewmon.clock.sampling import BurstGoal, is_enough, near_changed, near_line
+from skewmon.model import NS_PER_S, Burst, Exchange, Interval, Program, Quantum
 from tests.clock.simulator import MS, US
 
 AT_NS = 10**15
@@ -75,3 +75,14 @@ def test_nodes_near_a_line_are_those_of_all_pairs() -> None:
         assert near_line(offsets, limit_ns, margin_ns) == expected
         found += 0 < len(expected) < len(offsets)
     assert found > 100
+
+
+@pytest.mark.parametrize(
+    ("ahead_ns", "near"),
+    [(0, set()), (30 * MS, set()), (50 * MS, {"n1"}), (80 * MS, {"n2"}), (NS_PER_S, set())],
+)
+def test_only_pairs_with_a_clock_that_changed_are_looked_at(ahead_ns: int, near: set[str]) -> None:
+    """The others were near no line in the last round, whatever a wide exchange of this one leaves open."""
+    latest = {"n1": exchange(20 * MS), "n2": exchange(20 * MS, ahead_ns=AHEAD_NS + 30 * MS)}
+    changed = Burst(Program("python3", raw=Quantum(0, 1)), (exchange(MS, ahead_ns=AHEAD_NS + ahead_ns),))
+    assert near_changed(latest, [changed], [50 * MS], AT_NS + 2 * NS_PER_S) == near
