@@ -86,8 +86,9 @@ class DirectChannel:
         padding, message, number, size = _HEAD.unpack_from(packet)
         if message != MSG_CHANNEL_DATA or number != channel._recv_chan:
             return False
+        is_odd = not size or padding < LEAST_PADDING or _HEAD.size + size + padding != len(packet)
         left = channel._recv_window - size
-        if not size or _HEAD.size + size + padding != len(packet) or left < channel._init_recv_window / 2:
+        if is_odd or left < channel._init_recv_window / 2:
             return False
         cipher._update_iv()
         ssh._recv_seq = (ssh._recv_seq + 1) % _SEQUENCES

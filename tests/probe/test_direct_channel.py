@@ -1,8 +1,12 @@
 """Data that goes past asyncssh's layers leaves asyncssh as if it had done all of it."""
 
+import os
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +14,11 @@ from skewmon.errors import NodeError, Reason
 from skewmon.monitor.check import opened
 from skewmon.probe.direct_channel import DirectChannel
 from skewmon.probe.link import Link
+from skewmon.probe.time_status import read_text
+from tests.fleet.scripted import ScriptedNode, Session
 from tests.fleet.sshd import Fleet, Login
-from tests.integration.measuring import TIMEOUT_S, nodes_of
+from tests.integration.measuring import TIMEOUT_S, nodes_of, scripted
+from tests.probe.hostile import Liar
 
 BURST = 64
 
@@ -135,3 +142,82 @@ async def test_windows_are_opened_again(handled: Counter[str]) -> None:
         assert channel._recv_window > 0
     assert handled["direct"] > BURST
     assert handled["left"] > 4
+
+
+@pytest.mark.parametrize("own_bytes", [None, 5000], ids=["the server asks", "both ask"])
+async def test_keys_are_exchanged_in_the_middle_of_bursts(
+    own_bytes: int | None, handled: Counter[str]
+) -> None:
+    """Requests wait for the new keys, and what another session prints meanwhile is whole."""
+    async with one_link("RekeyLimit 8K") as link:
+        assert link.connection is not None
+        ssh: Any = link.connection.ssh
+        ssh._rekey_bytes = own_bytes or ssh._rekey_bytes
+        ciphers = {id(ssh._recv_encryption): ssh._recv_encryption}
+        for _ in range(6):
+            assert len((await link.burst(BURST)).opening) == BURST
+            _, text = await read_text(link.connection)
+            assert text
+            ciphers[id(ssh._recv_encryption)] = ssh._recv_encryption
+        assert not ssh._deferred_packets
+    assert len(ciphers) > 4
+    assert handled["direct"] > 4 * BURST
+
+
+def _data(channel: int, data: bytes, size: int | None = None) -> bytes:
+    return struct.pack(">BII", 94, channel, len(data) if size is None else size) + data
+
+
+#: Padding and payload of the packet that has a reply, or pretends to.
+ODD_PACKETS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {
+    "no padding": lambda channel, reply: (0, _data(channel, reply)),
+    "little padding": lambda channel, reply: (1, _data(channel, reply)),
+    "much padding": lambda channel, reply: (255, _data(channel, reply)),
+    "data beyond the packet": lambda channel, reply: (9, _data(channel, reply, len(reply) + 99)),
+    "more than its data": lambda channel, reply: (9, _data(channel, reply, len(reply) - 9)),
+    "another channel": lambda channel, reply: (9, _data(channel + 1, reply)),
+    "a closed channel": lambda channel, reply: (9, struct.pack(">BI", 97, channel)),
+}
+
+
+async def _burst_with(odd: Callable[[int, bytes], tuple[int, bytes]], directory: Path) -> str:
+    """Return what comes of a burst whose third reply is in an odd packet."""
+
+    async def script(session: Session) -> None:
+        channel: Any = getattr(session, "_process").channel  # noqa: B009
+        connection = channel.get_connection()
+
+        def reply(liar: Liar, nonce: str, ident: int) -> bytes:
+            honest = liar.honest(nonce, ident)
+            if ident != 3:
+                return honest
+            padding, payload = odd(channel._send_chan, honest)
+            packet = bytes([padding]) + payload + os.urandom(padding)
+            sealed = connection._send_encryption.encrypt_packet(
+                connection._send_seq, struct.pack(">I", len(packet)), packet
+            )
+            connection._send(b"".join(sealed))
+            connection._send_seq += 1
+            return b""
+
+        await Liar(reply=reply)(session)
+
+    async with (
+        ScriptedNode(script, directory=directory) as node,
+        opened([scripted(node)], TIMEOUT_S) as links,
+    ):
+        (link,) = links.values()
+        try:
+            return f"{len((await link.burst(6)).opening)} exchanges"
+        except NodeError as error:
+            return error.reason
+
+
+@pytest.mark.parametrize("name", ODD_PACKETS)
+async def test_an_odd_packet_has_the_end_that_asyncssh_gives_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short way takes no packet that asyncssh would refuse, and refuses none that it would take."""
+    direct = await _burst_with(ODD_PACKETS[name], tmp_path)
+    monkeypatch.setattr(DirectChannel, "take", lambda _self, _data: False)
+    assert direct == await _burst_with(ODD_PACKETS[name], tmp_path)
