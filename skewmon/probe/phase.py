@@ -209,7 +209,7 @@ class _Request(Generic[Result]):
             with translated(Where.NODE, node_error, node=self.link.node.name):
                 try:
                     return await self._phase.ask(self.link)
-                except NodeError:
+                except Exception:
                     await asyncio.sleep(0)  # links that are down fail at once: others have their turn
                     raise
         except NodeError as error:

@@ -309,6 +309,25 @@ async def test_a_round_that_is_cancelled_ends_its_requests_and_leaves_their_plac
     assert [link.ended for link in links] == [1] * len(links)
 
 
+@pytest.mark.parametrize("error", [ProbeError(Reason.NO_REPLY, "It is down."), ValueError("a bug")])
+async def test_links_that_fail_at_once_leave_turns_to_others(error: Exception) -> None:
+    """Whatever they fail with, the event loop goes round for each few of them."""
+
+    class Failing(Scripted):
+        async def burst(self, *_: object) -> Burst:
+            raise error
+
+    links = [Failing(f"n{number}") for number in range(50 * NEAR_AT_ONCE)]
+    for link in links:
+        link.round_trip_ns = QUIET_NS
+    round_ = asyncio.create_task(Sweeper().sweep(keyed(links), 8))
+    turns = 0
+    while not round_.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= len(links) / NEAR_AT_ONCE
+
+
 class Short(Scripted):
     """A link whose bursts end as early as they may, of a node whose wall clock can be set."""
 
