@@ -236,11 +236,11 @@ def fit(track: Track) -> Rate | None:
     The oldest bursts are dropped until the rest scatters about its line like noise, so that a bend in the
     past does not pass for today's rate.
     """
-    count = len(track.points)
+    count = track.length
     while count >= LEAST_SAMPLES:
         slope, half, above = line(track)
         if is_random(above):
-            half += bent(track.points[0].at_ns - track.points[-1].at_ns)
+            half += bent(track.point(0).at_ns - track.point(count - 1).at_ns)
             return Rate(slope - half, slope + half, Basis.STATISTICAL, count)
         count = count * 3 // 4
         track = track.newest(count)

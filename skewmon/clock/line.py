@@ -4,6 +4,7 @@ The line follows from sums over the bursts. They are whole numbers: a burst is a
 without any rounding, so that sums are carried on from round to round.
 """
 
+import struct
 from collections.abc import Sequence
 from math import sqrt
 from operator import ne
@@ -18,6 +19,10 @@ STUDENT_T_FEWEST = 12.924  # three degrees of freedom
 
 #: A burst weighs this by its width squared: the widest burst of a slow node, 2**40 ns, still to five digits.
 WHOLE_WEIGHT = 2**96
+
+#: A packed point: its three numbers as 64-bit integers.
+_POINT = struct.Struct("=3q")
+_WINDOW_BYTES = WINDOW * _POINT.size
 
 
 class Point(NamedTuple):
@@ -54,19 +59,40 @@ class Sums(NamedTuple):
 
 
 class Track(NamedTuple):
-    """The last bursts of a clock, newest first, and the sums over them; bounded, and a value."""
+    """The last bursts of a clock, newest first, and the sums over them; bounded, and a value.
 
-    points: tuple[Point, ...] = ()
+    The bursts are packed: thousands of nodes have a track each, and as objects its points take 5 KiB.
+    """
+
+    packed: bytes = b""
     sums: Sums = Sums()
 
+    @property
+    def length(self) -> int:
+        """The number of bursts."""
+        return len(self.packed) // _POINT.size
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The bursts."""
+        return tuple([Point(*point) for point in _POINT.iter_unpack(self.packed)])
+
+    def point(self, number: int) -> Point:
+        """Return the burst that so many are newer than; there must be one."""
+        return Point(*_POINT.unpack_from(self.packed, number * _POINT.size))
+
     def after(self, point: Point) -> "Track":
-        """Return the track with one more burst."""
-        points = (point, *self.points)
-        return Track(points[:WINDOW], self.sums.after((point,), points[WINDOW:]))
+        """Return the track with one more burst; an empty one after readings that no clock has."""
+        try:
+            packed = _POINT.pack(*point) + self.packed
+        except struct.error:  # nanoseconds beyond 64 bits, or 292 years
+            return Track()
+        left = [Point(*old) for old in _POINT.iter_unpack(packed[_WINDOW_BYTES:])]
+        return Track(packed[:_WINDOW_BYTES], self.sums.after((point,), left))
 
     def newest(self, count: int) -> "Track":
         """Return the track of so many bursts."""
-        return Track(self.points[:count], self.sums.after((), self.points[count:]))
+        return Track(self.packed[: count * _POINT.size], self.sums.after((), self.points[count:]))
 
 
 class FittedLine(NamedTuple):
@@ -83,11 +109,12 @@ def line(track: Track) -> FittedLine:
     spread = weight * at_at - at * at
     shared = weight * at_offset - at * offset
     unexplained = (weight * offset_offset - offset * offset) * spread - shared * shared
-    freedom = len(track.points) - 2
+    points = track.points
+    freedom = len(points) - 2
     slope = shared / spread
-    first_ns, zero_ns, _ = track.points[0]
+    first_ns, zero_ns, _ = points[0]
     start = (offset - zero_ns * weight) / weight - slope * ((at - first_ns * weight) / weight)
-    above = [offset_ns - zero_ns - start > slope * (at_ns - first_ns) for at_ns, offset_ns, _ in track.points]
+    above = [offset_ns - zero_ns - start > slope * (at_ns - first_ns) for at_ns, offset_ns, _ in points]
     return FittedLine(slope, _student_t(freedom) * sqrt(unexplained / (spread * spread * freedom)), above)
 
 

@@ -3,7 +3,6 @@
 ``update_clocks`` is a pure function of a node's state, burst and estimate, and returns the new state.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -167,23 +166,25 @@ def _reviewed(
     if past.history is None or update.reset is not None:
         return history, update
     since_ns = past.history.learned.readings[0].at_ns
-    moved = _crept(past.track.points, since_ns, point, update.rate)
+    moved = _crept(past.track, since_ns, point, update.rate)
     if moved is None:
         return history, update
     history, update = review(None, burst, estimate, steady_base=steady_base)
     return history, update._replace(reset=Reset(ResetReason.RATE, moved))
 
 
-def _crept(points: Sequence[Point], since_ns: int, now: Point, rate: RateBounds) -> Interval | None:
+def _crept(track: Track, since_ns: int, now: Point, rate: RateBounds) -> Interval | None:
     """Return by how much a rate that jumped led the oscillator away over several rounds, or None.
 
     If bursts are wide, each agrees with the one before it, and only some that are further apart contradict.
     """
     (now_ns, now_offset_ns, now_width_ns), (slowest_ppb, fastest_ppb) = now, rate
     for back in LOOK_BACK:
-        if back >= len(points) or points[back].at_ns < since_ns:
+        if back >= track.length:
             return None
-        before_ns, offset_ns, width_ns = points[back]
+        before_ns, offset_ns, width_ns = track.point(back)
+        if before_ns < since_ns:
+            return None
         elapsed_ns, moved_ns = now_ns - before_ns, now_offset_ns - offset_ns
         widths_ns = (now_width_ns + 1) // 2 + (width_ns + 1) // 2
         least_ns = moved_ns - widths_ns + -elapsed_ns * fastest_ppb // NS_PER_S

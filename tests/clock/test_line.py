@@ -39,7 +39,9 @@ def test_sums_that_are_carried_on_are_those_of_the_points(
     """However long a clock was followed, nothing of the past is left, nor rounded away."""
     points = _points(seen)
     track = track_of(points)
-    assert track == Track(tuple(points[:WINDOW]), Sums().after(points[:WINDOW], ()))
+    assert track.points == tuple(points[:WINDOW])
+    assert [track.point(number) for number in range(track.length)] == points[:WINDOW]
+    assert track.sums == Sums().after(points[:WINDOW], ())
     assert track.newest(count) == track_of(points[:WINDOW][:count])
 
 
@@ -57,3 +59,10 @@ def test_the_line_has_the_least_weighted_squares(seen: list[tuple[int, int, int]
     for (_, x, y), above in zip(moved, drawn.above, strict=True):
         if abs(y - slope * x) > Fraction(1, 100):
             assert above == (y - slope * x > 0)
+
+
+def test_readings_beyond_64_bits_leave_no_track() -> None:
+    """A node may claim any number of 20 digits; its next readings begin a new track."""
+    track = track_of(_points([(1, 0, 0)] * 5))
+    assert track.after(Point(10**15, 10**20, 100)) == Track()
+    assert Track().after(Point(10**15, 0, 100)).length == 1
