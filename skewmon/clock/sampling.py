@@ -83,12 +83,17 @@ def near_changed(
     By their last exchanges. ``changed`` are the bursts of clocks that are not where the last round had them,
     or were not in it. Pairs without such a clock were near no line in that round, and still are not.
     """
-    found = (intersection(burst.opening, burst.program, now_ns, WALL) for burst in changed)
-    moved = [wall for wall in found if wall is not None]  # else the node fails: its clock moved meanwhile
+    moved = [_wall_of(burst, now_ns) for burst in changed]
     if not moved:
         return set()
     walls = {key: _wall_at(one, now_ns) for key, one in latest.items()}
     return {key for line_ns in lines_ns for key in near_line(walls, line_ns, line_ns // PART_OF_LINE, moved)}
+
+
+def _wall_of(burst: Burst, now_ns: int) -> Interval:
+    """Return the wall clock minus the base by a burst; by its last exchange if the clock moved within it."""
+    wall = intersection(burst.opening, burst.program, now_ns, WALL)
+    return _wall_at(burst.opening[-1], now_ns) if wall is None else wall
 
 
 def _wall_at(latest: Exchange, now_ns: int) -> Interval:

@@ -84,5 +84,7 @@ def test_nodes_near_a_line_are_those_of_all_pairs() -> None:
 def test_only_pairs_with_a_clock_that_changed_are_looked_at(ahead_ns: int, near: set[str]) -> None:
     """The others were near no line in the last round, whatever a wide exchange of this one leaves open."""
     latest = {"n1": exchange(20 * MS), "n2": exchange(20 * MS, ahead_ns=AHEAD_NS + 30 * MS)}
-    changed = Burst(Program("python3", raw=Quantum(0, 1)), (exchange(MS, ahead_ns=AHEAD_NS + ahead_ns),))
-    assert near_changed(latest, [changed], [50 * MS], AT_NS + 2 * NS_PER_S) == near
+    for before_ns in (ahead_ns, -NS_PER_S):  # the clock moved before the burst, or within it
+        opening = tuple(exchange(MS, ahead_ns=AHEAD_NS + one) for one in (before_ns, ahead_ns))
+        changed = Burst(Program("python3", raw=Quantum(0, 1)), opening)
+        assert near_changed(latest, [changed], [50 * MS], AT_NS + 2 * NS_PER_S) == near
