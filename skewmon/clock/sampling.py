@@ -83,25 +83,31 @@ def near_changed(
     By their last exchanges. ``changed`` are the bursts of clocks that are not where the last round had them,
     or were not in it. Pairs without such a clock were near no line in that round, and still are not.
     """
-    moved = [_wall_of(burst, now_ns) for burst in changed]
+    moved = [wall for burst in changed if (wall := _wall_of(burst, now_ns)) is not None]
     if not moved:
         return set()
-    walls = {key: _wall_at(one, now_ns) for key, one in latest.items()}
+    walls = {key: wall for key, one in latest.items() if (wall := _wall_at(one, now_ns)) is not None}
     return {key for line_ns in lines_ns for key in near_line(walls, line_ns, line_ns // PART_OF_LINE, moved)}
 
 
-def _wall_of(burst: Burst, now_ns: int) -> Interval:
-    """Return the wall clock minus the base by a burst; by its last exchange if the clock moved within it."""
-    wall = intersection(burst.opening, burst.program, now_ns, WALL)
-    return _wall_at(burst.opening[-1], now_ns) if wall is None else wall
+def _wall_of(burst: Burst, now_ns: int) -> Interval | None:
+    """Return the wall clock minus the base by a burst, or by its last exchange if it moved before that.
+
+    None if that contradicts itself: the clock was stepped within it, or the node lies.
+    """
+    for exchanges in (burst.opening, burst.opening[-1:]):
+        wall = intersection(exchanges, burst.program, now_ns, WALL)
+        if wall is not None:
+            return wall
+    return None
 
 
-def _wall_at(latest: Exchange, now_ns: int) -> Interval:
-    """Return the wall clock minus the base by one exchange, aged."""
+def _wall_at(latest: Exchange, now_ns: int) -> Interval | None:
+    """Return the wall clock minus the base by one exchange, aged; None if that contradicts itself."""
     slack_ns = age_slack_ns(now_ns - latest.received_ns, RHO_WALL_PPB)
-    return Interval(
-        latest.real_out_ns - latest.received_ns - slack_ns, latest.real_in_ns - latest.sent_ns + slack_ns
-    )
+    lower_ns = latest.real_out_ns - latest.received_ns - slack_ns
+    upper_ns = latest.real_in_ns - latest.sent_ns + slack_ns
+    return Interval(lower_ns, upper_ns) if lower_ns <= upper_ns else None
 
 
 def near_line(

@@ -380,6 +380,32 @@ async def test_a_clock_that_moves_near_a_line_gets_whole_bursts_of_its_pairs(
         assert len(outcome.burst.opening) == sum(link.made)
 
 
+@pytest.mark.parametrize("has_goal", [True, False])
+async def test_a_node_that_contradicts_itself_costs_no_other_a_round(*, has_goal: bool) -> None:
+    """Its wall clock leaps within each exchange, of a node that is near a line or far from every one."""
+
+    class Leaping(Short):
+        leap_ns = 0
+
+        def _exchange(self, trip_ns: int) -> Exchange:
+            seen = super()._exchange(trip_ns)
+            return replace(seen, real_out_ns=seen.real_out_ns + self.leap_ns)
+
+    leaping, links = Leaping("n1"), [Short("n2"), Short("n3")]
+    sweeper = Sweeper()
+    for _ in range(ROUNDS):
+        last = await sweeper.sweep(keyed([leaping, *links]), 8)
+    goals = {
+        endpoint: BurstGoal((50 * MS,), one.estimate.wall, one.estimate.at_ns)
+        for endpoint, one in last.outcomes.items()
+        if isinstance(one, Measured) and (has_goal or endpoint != leaping.node.endpoint)
+    }
+    for leap_ns in (MS, 10**20, -(10**20)):
+        leaping.leap_ns = leap_ns
+        sweep = await sweeper.sweep(keyed([leaping, *links]), 8, INTERVAL_S, goals)
+        assert all(isinstance(outcome, Measured) for outcome in in_order(sweep)[1:])
+
+
 async def test_the_exchanges_of_a_round_are_in_no_cycle() -> None:
     """Python searches for cycles seldom, and until then they would keep all that a round found."""
     links = [Short(f"n{number}") for number in range(2 * NEAR_AT_ONCE)]
