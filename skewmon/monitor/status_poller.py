@@ -18,6 +18,10 @@ from skewmon.runtime.containment import Where, contained
 #: and its answers from before a reboot no longer hold.
 NEWCOMERS_S = 1.0
 
+#: To look for them takes some 3 us a node, so in a large fleet the next look comes later: this long for each
+#: node, or 10 s for 10,000.
+LOOK_AGAIN_S = 0.001
+
 #: The first round waits at most this long for the first answers: healthy tools need a fraction of a second,
 #: and one that hangs must not hold up the clocks.
 FIRST_ANSWERS_S = 2.0
@@ -40,6 +44,7 @@ class StatusPoller:
         self._state = state
         self._at_once = asyncio.Semaphore(SHEETS_AT_ONCE)
         self._queried: dict[Endpoint, ref[Connection]] = {}  # weak: a connection that was lost is not kept
+        self._look_at_s = 0.0  # for newcomers, at the earliest
 
     async def query_all(self, links: Mapping[Endpoint, Link], limit_s: float) -> None:
         """Query every connected node and the admin box once; note those that take longer than ``limit_s``."""
@@ -102,6 +107,10 @@ class StatusPoller:
 
     def _new(self, links: Mapping[Endpoint, Link]) -> Due:
         """Return the nodes that were not queried yet on their present connection, none during many logins."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._look_at_s:
+            return ()
+        self._look_at_s = now_s + len(links) * LOOK_AGAIN_S
         return () if _are_starting(links) else [one for one in links.items() if self._is_new(*one)]
 
     def _is_new(self, endpoint: Endpoint, link: Link) -> bool:
