@@ -79,11 +79,15 @@ async def _measure(link: Link, samples: int, found: ProbeReport) -> None:
         found.connection = _facts(link.connection)
     vantages = {link.vantage} if link.vantage else set()
     found.vantage = next(iter((await vantage_readings.taken(vantages, samples, Budget())).values()), None)
+    found.estimate = await link.arrivals.believed(lambda: _estimated(link, samples, found))
+    found.vantage = link.detour or found.vantage
+
+
+async def _estimated(link: Link, samples: int, found: ProbeReport) -> Estimate:
     opening = await link.burst(samples)
     at_ns, found.admin = base_ns(), admin_wall()
     found.burst = replace(opening, closing=await link.exchange(opening.program))
-    found.vantage = link.detour or found.vantage
-    found.estimate = estimate(found.burst, at_ns)
+    return estimate(found.burst, at_ns)
 
 
 async def _query_daemons(connection: Connection, found: ProbeReport) -> None:

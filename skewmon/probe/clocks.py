@@ -15,8 +15,10 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from skewmon.clock.burst import TRIM_PPB
 from skewmon.clock.interval import age_slack_ns
@@ -30,6 +32,8 @@ ANCILLARY_BYTES = socket.CMSG_SPACE(16)
 
 #: The kernel may change it while it runs: a processor's counter that proves unsteady is given up.
 OWN_CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+Answer = TypeVar("Answer")
 
 _TIMESPEC = struct.Struct("@ll")
 
@@ -131,17 +135,25 @@ class ArrivalClock:
         now = base_ns()
         if not self.enabled or (self._is_kernels and now - self._calibrated_ns < CALIBRATION_AGE_NS):
             return
+        self.confirm()
         self._is_kernels = self._stamps_agree()
         self._calibrated_ns = now
 
     def confirm(self) -> None:
-        """Check again after a burst: a clock of this process that left the kernel's meanwhile is a doubt.
+        """Check again: a clock of this process that left the kernel's meanwhile is a doubt.
 
         No stamp is used then until the next calibration.
         """
         if self._is_kernels and not self._stamps_agree():
             self._is_kernels = False
             self.doubts += 1
+
+    async def believed(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return an answer, asked for again if a doubt about the stamps that it rests on came up."""
+        doubts = self.doubts
+        answer = await ask()
+        self.confirm()
+        return answer if self.doubts == doubts else await ask()
 
     def departure_ns(self) -> int:
         """Return the base now, before something is sent, and note how REALTIME differs from it."""

@@ -1,9 +1,8 @@
 """One node's link: opened, kept open with back-off, and used for bursts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TypeVar
 
 from skewmon.clock.sampling import Enough, never
 from skewmon.errors import NodeError, ProbeError, Reason
@@ -23,8 +22,6 @@ from skewmon.runtime.tasks import Flag
 #: A burst that takes longer has lost its value: the clocks it compares have moved on.
 BURST_TIMEOUT_S = 10
 
-Answer = TypeVar("Answer")
-
 
 class Link:
     """A node, its connection and program, or the reason if there is none."""
@@ -41,7 +38,7 @@ class Link:
         self.slowest_ns: int | None = None  # the slowest round trip since the last burst began
         self._changed: Callable[[Link], None] = lambda _link: None
         self._dialer = dialer
-        self._arrivals = arrivals
+        self.arrivals = arrivals  # whoever uses bursts must confirm it, see ``ArrivalClock.believed``
         self._patience = patience
         self._connection: Connection | None = None
         self._session: Session | None = None
@@ -185,17 +182,17 @@ class Link:
 
         Raises NodeError if there is no link, or if it broke on the way.
         """
-        self._arrivals.calibrate()
+        self.arrivals.calibrate()
         async with self._turn:
             self._change()
             session = self._ready()
             with self._accounted():
                 if is_coarse(session):
-                    burst = await self._believable(lambda: self._search(session))
+                    burst = await self._search(session)
                 else:
                     latest_ns = base_ns() + BURST_TIMEOUT_S * NS_PER_S
                     last_ns = latest_ns if until_ns is None else min(until_ns, latest_ns)
-                    burst = await self._believable(lambda: session.burst(samples, last_ns, enough))
+                    burst = await session.burst(samples, last_ns, enough)
         self.round_trip_ns = min(exchange.round_trip_ns for exchange in burst.opening)
         self.slowest_ns = max(exchange.round_trip_ns for exchange in burst.opening)
         return burst
@@ -227,16 +224,9 @@ class Link:
                     "The next round measures it again.",
                 )
             with self._accounted():
-                exchange = await self._believable(session.exchange)
+                exchange = await session.exchange()
         self.slowest_ns = max(self.slowest_ns or 0, exchange.round_trip_ns)
         return exchange
-
-    async def _believable(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Return a node's answer, queried again if the kernel's stamps turned out to be another clock's."""
-        doubts = self._arrivals.doubts
-        answer = await ask()
-        self._arrivals.confirm()
-        return answer if self._arrivals.doubts == doubts else await ask()
 
     @contextmanager
     def _accounted(self) -> Iterator[None]:

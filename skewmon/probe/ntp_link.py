@@ -83,7 +83,7 @@ class NtpLink(Link):
                 if opened.is_flooded:
                     opened.close()
                     opened = self._socket = await self._connect()
-                exchanges = await self._believable(lambda: self._series(opened, samples, until_ns))
+                exchanges = await self._series(opened, samples, until_ns)
         assert self._program is not None
         self.round_trip_ns = min(one.round_trip_ns for one in exchanges)
         self.slowest_ns = max(one.round_trip_ns for one in exchanges)
@@ -97,7 +97,7 @@ class NtpLink(Link):
             with self._accounted():
                 one_more = None
                 if self._allowed != 1:
-                    one_more = await self._believable(lambda: self._one_more(opened))
+                    one_more = await self._one_more(opened)
         return one_more or latest
 
     async def _series(self, opened: NtpSocket, samples: int, until_ns: int | None) -> list[Exchange]:
@@ -127,7 +127,7 @@ class NtpLink(Link):
             raise lookup_error(error, node.address, node.ssh) from None
         try:
             # Another address of the name after one that does not answer.
-            return NtpSocket(places[self._failures % len(places)], self._arrivals, lambda _fault: None)
+            return NtpSocket(places[self._failures % len(places)], self.arrivals, lambda _fault: None)
         except OSError as error:
             raise out_of_files(error) or ConnectError(
                 Reason.NETWORK_UNREACHABLE,

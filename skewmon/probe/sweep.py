@@ -117,6 +117,19 @@ class Sweeper:
 
         The next round is due after ``interval_s``. Bursts of nodes with a goal end once they reach it.
         """
+        first = next(iter(links.values()), None)
+        if first is None:
+            return await self._swept({}, samples, interval_s, goals)
+        # All links have the same clock of arrivals.
+        return await first.arrivals.believed(lambda: self._swept(links, samples, interval_s, goals))
+
+    async def _swept(
+        self,
+        links: Mapping[Endpoint, Link],
+        samples: int,
+        interval_s: float,
+        goals: Mapping[Endpoint, BurstGoal],
+    ) -> Sweep:
         began = base_ns()
         budget = self._budget_of(interval_s)
         within_ns = int(min(REPEAT_WITHIN_NS, interval_s * REPEAT_WITHIN_SHARE * NS_PER_S))

@@ -117,7 +117,7 @@ async def test_a_name_that_is_being_looked_up_keeps_no_connection_open(rung: str
             (link,) = links.values()
             hanging = replace(link.node, name="h", address="hanging.example.com")
             relays = far.bastion.session_ids()
-            waiting = asyncio.create_task(Link(hanging, link._dialer, link._arrivals).open())
+            waiting = asyncio.create_task(Link(hanging, link._dialer, link.arrivals).open())
             await until(lambda: len(far.bastion.session_ids()) > len(relays))
             assert link.connection
             stream = link.connection.stamps

@@ -341,3 +341,18 @@ def test_how_long_the_admin_box_slept_is_not_taken_from_an_interrupted_reading(
     readings = iter([100, 7_000_100, 200, 5_203, 300, 5_301, 400, 5_409, 500, 9_000])
     monkeypatch.setattr(clocks.time, "clock_gettime_ns", lambda _: next(readings))
     assert clocks.own_sleep_ns() == 5_001
+
+
+def test_a_calibration_that_fails_is_a_doubt_about_the_stamps_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A round may be longer than a calibration serves."""
+    arrivals, agree = ArrivalClock(), [True]
+    monkeypatch.setattr(ArrivalClock, "_stamps_agree", staticmethod(lambda: agree[0]))
+    monkeypatch.setattr(clocks, "CALIBRATION_AGE_NS", 0)
+    arrivals.calibrate()
+    assert arrivals.doubts == 0
+    agree[0] = False
+    arrivals.calibrate()
+    arrivals.calibrate()
+    assert arrivals.doubts == 1

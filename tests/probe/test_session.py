@@ -170,7 +170,7 @@ async def test_replies_before_the_request_raise_no_doubt_about_the_kernels_stamp
         with pytest.raises(NodeError) as raised:
             await link.burst(8)
         assert raised.value.reason is Reason.GARBLED_REPLY
-        assert link._arrivals.doubts == 0
+        assert link.arrivals.doubts == 0
 
 
 async def test_a_reply_from_the_past_is_refused(tmp_path: Path) -> None:

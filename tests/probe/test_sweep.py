@@ -421,3 +421,17 @@ async def test_the_exchanges_of_a_round_are_in_no_cycle() -> None:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+
+
+async def test_a_round_is_measured_again_if_the_kernels_stamps_became_doubtful_within_it() -> None:
+    """Once: the second time no stamp is used until the next calibration."""
+
+    class Doubtful(Scripted):
+        async def burst(self, samples: int, until_ns: int | None = None, *enough: object) -> Burst:
+            self.arrivals.doubts += 1
+            return await super().burst(samples, until_ns, *enough)
+
+    link = Doubtful("n1")
+    (outcome,) = in_order(await Sweeper().sweep(keyed([link]), 8))
+    assert isinstance(outcome, Measured)
+    assert link.bursts == 2
