@@ -3,7 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 
 def retrieved(task: "asyncio.Future[Any]") -> None:
@@ -66,37 +68,80 @@ class Flag:
 class Deadline:
     """Calls back once a time has passed that is put off or lifted again and again, at little cost.
 
-    One timer serves for all of them, and is set again if it came too early or would come too late.
+    A deadline that nothing refers to any longer calls nothing back.
     """
 
-    __slots__ = ("_due_s", "_passed", "_timer")
+    __slots__ = ("__weakref__", "_due_s", "_looked_at_s", "_passed")
 
     def __init__(self, passed: Callable[[], None]) -> None:
         self._passed = passed
         self._due_s = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._looked_at_s = math.inf  # when this is looked at next
 
     def put_off(self, by_s: float) -> None:
         """Call back this long from now, and not earlier."""
         loop = asyncio.get_running_loop()
         self._due_s = loop.time() + by_s
-        if self._timer is not None:
-            if self._timer.when() <= self._due_s:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_at(self._due_s, self._look)
+        if self._due_s < self._looked_at_s:
+            self._look_again(loop)
 
     def lift(self) -> None:
         """Do not call back."""
         self._due_s = math.inf
 
-    def _look(self) -> None:
-        self._timer = None
+    def look(self, at_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Call back if the time has passed; ``at_s`` is when this was to be looked at."""
+        if at_s != self._looked_at_s:  # an earlier look has replaced this one
+            return
+        self._looked_at_s = math.inf
         if math.isinf(self._due_s):
             return
-        loop = asyncio.get_running_loop()
         if loop.time() < self._due_s:
-            self._timer = loop.call_at(self._due_s, self._look)
+            self._look_again(loop)
         else:
             self.lift()
             self._passed()
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._looked_at_s = self._due_s
+        _looks.setdefault(loop, _Looks()).add(self._due_s, self, loop)
+
+
+class _Looks:
+    """The times at which deadlines of one event loop are looked at.
+
+    A timer of asyncio for each would be compared with others in Python, a dozen times for thousands of them.
+    """
+
+    def __init__(self) -> None:
+        self._next: list[tuple[float, int, ref[Deadline]]] = []  # a heap
+        self._number = 0  # of equal times, the first comes first
+        self._timer_s = math.inf  # the earliest of the timers that are set
+
+    def add(self, at_s: float, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at a deadline at this time."""
+        self._number += 1
+        heappush(self._next, (at_s, self._number, ref(deadline)))
+        self._set_timer(loop)
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._next and self._next[0][0] < self._timer_s:
+            self._timer_s = self._next[0][0]
+            loop.call_at(self._timer_s, self._look, self._timer_s, loop)
+
+    def _look(self, at_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        if at_s != self._timer_s:  # an earlier timer has replaced this one
+            return
+        self._timer_s = math.inf
+        try:
+            while self._next and self._next[0][0] <= loop.time():
+                at_s, _, weak = heappop(self._next)
+                deadline = weak()
+                if deadline is not None:
+                    deadline.look(at_s, loop)
+        finally:
+            self._set_timer(loop)
+
+
+#: Of each event loop; daemons have one, tests thousands.
+_looks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Looks] = WeakKeyDictionary()

@@ -1,7 +1,9 @@
 """Turns of the event loop, and deadlines."""
 
 import asyncio
+import weakref
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -54,6 +56,34 @@ async def test_a_deadline_calls_back_once_after_the_last_time_it_was_put_off_to(
     deadline.put_off(0.01)
     await asyncio.wait_for(passed.wait(), 10)
     assert len(times_s) == 2
+
+
+async def test_many_deadlines_call_back_in_their_order_and_those_that_are_gone_do_not() -> None:
+    """Whichever was set first, and even if one of them raises."""
+    called: list[int] = []
+
+    def passed(number: int) -> Callable[[], None]:
+        def note() -> None:
+            called.append(number)
+            if number == 3:
+                raise RuntimeError("raised by the test")
+
+        return note
+
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+    deadlines = [Deadline(passed(number)) for number in range(50)]
+    for number in sorted(range(50), key=lambda number: number * 7 % 50):
+        deadlines[number].put_off(0.1 + number / 200)
+    gone = weakref.ref(deadlines.pop(20))
+    assert gone() is None
+    deadlines[10].put_off(0.001)  # earlier than before
+    deadlines[30].lift()
+    async with asyncio.timeout(10):
+        while len(called) < 48:
+            await asyncio.sleep(0.01)
+    assert called == [10, *(number for number in range(50) if number not in {10, 20, 31})]
+    assert len(failures) == 1
 
 
 async def test_a_flag_lets_every_task_that_waits_go_on() -> None:
