@@ -204,8 +204,10 @@ class ArrivalClock:
             near, far = _own_sockets()
             for _ in range(CALIBRATION_TRIES):
                 sent = time.time_ns()
-                near.send(b".")
-                _, ancillary, _, _ = far.recvmsg(1, ANCILLARY_BYTES)
+                token, received = sent.to_bytes(8, "big"), b""
+                near.send(token)
+                while received != token:  # an interrupted check may have left its message
+                    received, ancillary, _, _ = far.recvmsg(len(token), ANCILLARY_BYTES)
                 stamp = kernel_stamp(ancillary)
                 if stamp is not None and sent <= stamp <= time.time_ns():
                     return True
