@@ -24,8 +24,8 @@ from skewmon.model import Burst, Exchange, Interval
 #: Exchanges of a whole burst: of eight, one is nearly always quiet each way.
 WHOLE_BURST = 8
 
-#: Rounds with whole bursts at the beginning of a node's history: its rate and its usual bound rest on them.
-NEW_ROUNDS = 5
+#: Rounds with whole bursts at the beginning of a node's history: two measure its rate.
+NEW_ROUNDS = 2
 
 #: The end of a pair may be further by this part of the lowest line, and lines within it count as near.
 PART_OF_LINE = 10

@@ -15,7 +15,6 @@ from statistics import median
 from prometheus_client.parser import text_string_to_metric_families
 
 from skewmon.clock import pairs
-from skewmon.clock.sampling import NEW_ROUNDS
 from skewmon.culprit.decide import decide
 from skewmon.model import Interval
 from skewmon.timesync.findings.evidence import NodeEvidence
@@ -28,8 +27,8 @@ NODES = 1000
 INTERVAL_S = 10
 ROUNDS = 5
 
-#: Rounds before the figures: the first ones of a node have whole bursts, and learn its rate.
-SETTLING_ROUNDS = NEW_ROUNDS + 3
+#: Rounds before the figures: the first ones of a node have whole bursts, and learn its rate and usual width.
+SETTLING_ROUNDS = 8
 
 #: A thousand handshakes with servers that share two cores with the client.
 CONNECT_TIMEOUT_S = 300.0
