@@ -82,6 +82,9 @@ class _RecordedConnection:
 class _RecordedChannel:
     """Passes everything on to a channel, and records the data that is written."""
 
+    #: As if it were closed, so that no data goes past asyncssh, and with it past the recorder.
+    _send_state = _recv_state = "recorded"
+
     def __init__(self, channel: asyncssh.SSHClientChannel[bytes], transcript: Transcript) -> None:
         self._channel = channel
         self._transcript = transcript
@@ -95,15 +98,15 @@ class _RecordedChannel:
 
 
 class _RecordedSession(asyncssh.SSHClientSession[bytes]):
-    """Hands every callback to the session proper, then records it."""
+    """Records data, then hands it to the session proper, which may send the next request at once."""
 
     def __init__(self, session: asyncssh.SSHClientSession[bytes], transcript: Transcript) -> None:
         self._session = session
         self._transcript = transcript
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        self._session.data_received(data, datatype)
         self._transcript.note("received" if datatype is None else "error", data)
+        self._session.data_received(data, datatype)
 
     def exit_status_received(self, status: int) -> None:
         self._transcript.note("end", f"exit status {status}\n")

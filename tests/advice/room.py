@@ -86,6 +86,7 @@ systemctl stop ssh.socket
 systemctl start ssh dbus chrony
 printf '%s\\n' 'server 127.0.0.1' 'restrict default' 'restrict 127.0.0.1' 'restrict ::1' >/root/ntpd.conf
 systemd-run -q --unit=room-ntpd /usr/sbin/ntpd -n -g -c /root/ntpd.conf
+until ntpq -n -c rv | grep -q ^associd; do sleep 0.1; done
 """
 
 
