@@ -242,7 +242,25 @@ def pair():
         plain, _ = listener.accept()
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with stamped, plain:
+            _await_stamps_of_arrivals(stamped, plain)
             yield stamped, plain
+
+
+def _await_stamps_of_arrivals(stamped: StampedSocket, plain: socket.socket) -> None:
+    """Wait until the kernel stamps arrivals.
+
+    It begins a moment after the machine's first socket with stamps is made; until then reads are stamped.
+    """
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        stamped.send(b"ping")
+        plain.recv(10)
+        plain.send(b"pong")
+        time.sleep(0.002)
+        stamped.recv(10)
+        if stamped.received_ns < stamped.returned_ns - MS:
+            return
+    raise TimeoutError("the kernel stamps no arrivals")
 
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["kernel", "process"])
