@@ -3,6 +3,7 @@
 Started as a program it is the server: it prints its port and echoes its input.
 """
 
+import os
 import socket
 import struct
 import subprocess
@@ -34,16 +35,26 @@ def serve(address: str) -> None:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[socket.socket]:
-    """Start the server in a process of its own and connect to it."""
+def connected(address: str, *, cores: int) -> Iterator[socket.socket]:
+    """Start the server in a process of its own and connect to it, both on one core or each on its own.
+
+    Left to itself, the kernel may choose either: on one core nobody has to wake another processor.
+    """
+    allowed = os.sched_getaffinity(0)
+    of_client, of_server = min(allowed), max(allowed) if cores > 1 else min(allowed)
     command = [sys.executable, "-m", "tests.bench.echo", address]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
-        assert server.stdout
-        port = int(server.stdout.readline())
-        with socket.create_connection((address, port)) as client:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            yield client
+    os.sched_setaffinity(0, {of_client})
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+            assert server.stdout
+            port = int(server.stdout.readline())
+            os.sched_setaffinity(server.pid, {of_server})
+            with socket.create_connection((address, port)) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+                yield client
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def round_trip_ns(client: socket.socket) -> int:
