@@ -56,7 +56,7 @@ class BurstGoal(NamedTuple):
 def is_enough(goal: BurstGoal, before: BurstBaseline, exchanges: Sequence[Exchange]) -> bool:
     """Return whether these exchanges suffice, by the widths of the bursts before.
 
-    One may: the first after a pause is slower than the next ones, and does if it is narrow all the same.
+    A single one may suffice: the first after a pause is slower than the next ones, but can be narrow enough.
     """
     if exchanges[-1].raw_in_ns is None:
         return False

@@ -135,8 +135,7 @@ class ArrivalClock:
         now = base_ns()
         if not self.enabled or (self._is_kernels and now - self._calibrated_ns < CALIBRATION_AGE_NS):
             return
-        self.confirm()
-        self._is_kernels = self._stamps_agree()
+        self._check()
         self._calibrated_ns = now
 
     def confirm(self) -> None:
@@ -144,9 +143,14 @@ class ArrivalClock:
 
         No stamp is used then until the next calibration.
         """
-        if self._is_kernels and not self._stamps_agree():
-            self._is_kernels = False
+        if self._is_kernels:
+            self._check()
+
+    def _check(self) -> None:
+        agree = self._stamps_agree()
+        if self._is_kernels and not agree:
             self.doubts += 1
+        self._is_kernels = agree
 
     async def believed(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return an answer, asked for again if a doubt about the stamps that it rests on came up."""

@@ -17,7 +17,7 @@ from asyncssh.constants import MSG_IGNORE
 
 from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S
-from skewmon.probe.direct_channel import DirectChannel
+from skewmon.probe.channel_bypass import ChannelBypass
 
 MIB = 1 << 20
 
@@ -172,7 +172,7 @@ class Meter(asyncssh.SSHClient):
         self._inner_ns = self._inner_bytes = 0
         self.connection: asyncssh.SSHClientConnection | None = None
         self.lost: Exception | None = None  # why the connection ended, if it was not closed here
-        self.direct: DirectChannel | None = None  # takes the data that it can
+        self.bypass: ChannelBypass | None = None  # takes the data that it can
 
     @property
     def is_behind_bastion(self) -> bool:
@@ -208,7 +208,7 @@ class Meter(asyncssh.SSHClient):
             self._inner_ns = self._inner_bytes = 0
             collecting_ns = _collections.spent_ns
             began_ns = time.thread_time_ns()  # of this thread alone: a busy machine is not the node's fault
-            if self.direct is None or not self.direct.take(data):
+            if self.bypass is None or not self.bypass.take(data):
                 handle(data, datatype)
             collected_ns = _collections.spent_ns - collecting_ns
             whole_ns = max(0, time.thread_time_ns() - began_ns - collected_ns)

@@ -17,9 +17,9 @@ from skewmon.errors import NodeError, ProbeError, Reason
 from skewmon.model import NS_PER_S, Burst, Exchange, Program
 from skewmon.probe import programs, relay_wire, wire
 from skewmon.probe.budget import PATIENT, Patience
+from skewmon.probe.channel_bypass import ChannelBypass
 from skewmon.probe.clocks import base_ns
 from skewmon.probe.connection import WINDOW_BYTES, Connection
-from skewmon.probe.direct_channel import DirectChannel
 from skewmon.probe.exchange_series import ExchangeSeries
 from skewmon.probe.faults import lost_error, quoted, session_refused
 from skewmon.probe.metering import EXCHANGE, START, without_packet_log
@@ -52,7 +52,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._connection = connection
         self._nonce = wire.new_nonce()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
-        self._direct: DirectChannel | None = None
+        self._bypass: ChannelBypass | None = None
         self._hello: asyncio.Future[Program] | None = None
         self._asked: dict[int, _Asked] = {}
         self._series: ExchangeSeries | None = None
@@ -88,8 +88,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
                         lambda: self, programs.COMMAND, encoding=None, window=WINDOW_BYTES
                     )
                 without_packet_log(self._channel)
-                self._direct = DirectChannel(self._connection.ssh, self._channel, self.data_received)
-                self._connection.meter.direct = self._direct
+                self._bypass = ChannelBypass(self._connection.ssh, self._channel, self.data_received)
+                self._connection.meter.bypass = self._bypass
                 if self.failure:  # a login shell such as nologin is already gone
                     raise self.failure
                 self._hello = asyncio.get_running_loop().create_future()
@@ -162,13 +162,13 @@ class Session(asyncssh.SSHClientSession[bytes]):
         )
 
     def _request(self, turn: int) -> None:
-        assert self._direct is not None
+        assert self._bypass is not None
         self._ident += 1
         self._connection.meter.allow(EXCHANGE)
         stamps = self._connection.stamps
         before, last_frame = base_ns(), stamps.frame
         with suppress(OSError, asyncssh.Error), stamps.one_segment(turn):  # a closed channel fails it itself
-            self._direct.write(wire.request(self._nonce, self._ident))
+            self._bypass.write(wire.request(self._nonce, self._ident))
         # During a key exchange the packet is deferred: it is in no frame yet, and the stamp is a true limit.
         frame = stamps.frame if stamps.frame != last_frame else 0
         self._asked[self._ident] = _Asked(max(before, stamps.sent_ns), frame)

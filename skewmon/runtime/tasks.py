@@ -104,7 +104,10 @@ class Deadline:
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looked_at_s = self._due_s
-        _looks.setdefault(loop, _Looks()).add(self._due_s, self, loop)
+        looks = _looks.get(loop)
+        if looks is None:
+            looks = _looks[loop] = _Looks()
+        looks.add(self._due_s, self, loop)
 
 
 class _Looks:

@@ -19,7 +19,7 @@ DELAYS_NS = (MS // 5, 5 * MS, 200 * MS)
 ROUNDS = 60
 
 #: Rounds before a step, and those in which it may be proven.
-BEFORE, AFTER = NEW_ROUNDS + 2, 4
+BEFORE, AFTER = NEW_ROUNDS + 10, 4
 
 
 async def _quiet(pair_rounds: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import pytest
 
 from skewmon.errors import NodeError, Reason
 from skewmon.monitor.check import opened
-from skewmon.probe.direct_channel import DirectChannel
+from skewmon.probe.channel_bypass import ChannelBypass
 from skewmon.probe.link import Link
 from skewmon.probe.time_status import read_text
 from tests.fleet.scripted import ScriptedNode, Session
@@ -31,14 +31,14 @@ CHANNEL = ("_send_window", "_recv_window", "_send_buf", "_recv_state", "_send_st
 def handled(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the pieces of data that were taken directly, and those that were left to asyncssh."""
     counts: Counter[str] = Counter()
-    take = DirectChannel.take
+    take = ChannelBypass.take
 
-    def counting(self: DirectChannel, data: bytes) -> bool:
+    def counting(self: ChannelBypass, data: bytes) -> bool:
         taken = take(self, data)
         counts["direct" if taken else "left"] += 1
         return taken
 
-    monkeypatch.setattr(DirectChannel, "take", counting)
+    monkeypatch.setattr(ChannelBypass, "take", counting)
     return counts
 
 
@@ -88,8 +88,8 @@ async def test_a_burst_goes_past_asyncssh_and_leaves_the_same_state(
     async with one_link() as link:
         direct = await state_after_burst(link)
     assert handled["direct"] >= BURST
-    monkeypatch.setattr(DirectChannel, "take", lambda _self, _data: False)
-    monkeypatch.setattr(DirectChannel, "write", lambda self, data: self._channel.write(data))
+    monkeypatch.setattr(ChannelBypass, "take", lambda _self, _data: False)
+    monkeypatch.setattr(ChannelBypass, "write", lambda self, data: self._channel.write(data))
     async with one_link() as link:
         by_asyncssh = await state_after_burst(link)
     window = len(CONNECTION) + CHANNEL.index("_recv_window")  # readings differ by a digit now and then
@@ -219,5 +219,5 @@ async def test_an_odd_packet_has_the_end_that_asyncssh_gives_it(
 ) -> None:
     """The short way takes no packet that asyncssh would refuse, and refuses none that it would take."""
     direct = await _burst_with(ODD_PACKETS[name], tmp_path)
-    monkeypatch.setattr(DirectChannel, "take", lambda _self, _data: False)
+    monkeypatch.setattr(ChannelBypass, "take", lambda _self, _data: False)
     assert direct == await _burst_with(ODD_PACKETS[name], tmp_path)

@@ -39,7 +39,7 @@ _LENGTH = struct.Struct(">I")
 _SEQUENCES = 1 << 32
 
 
-class DirectChannel:
+class ChannelBypass:
     """Sends and receives the data of an open channel; ``taken`` gets each piece that was received."""
 
     __slots__ = ("_channel", "_ssh", "_taken")
